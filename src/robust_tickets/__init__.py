@@ -1,0 +1,1 @@
+"""Draw, transfer, verify and shrink lottery tickets of pretrained networks."""

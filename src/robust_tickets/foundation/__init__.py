@@ -1,0 +1,10 @@
+"""What every room stands on, and what knows of no room.
+
+| file | noun |
+|---|---|
+| `settings.py` | the frozen, strict base of every configuration type, and shared number types |
+| `errors.py` | the one exception that means "the user can mend this" |
+| `seeds.py` | named random streams derived from one seed |
+| `files.py` | atomic writes, and reads that name the file that is broken |
+| `digests.py` | content hashes of tensors |
+"""

@@ -1,0 +1,13 @@
+"""The one exception that means: the user can mend this."""
+
+
+class UserError(Exception):
+    """A mistake in what the user gave, told in one line.
+
+    The message names what is wrong, where it is, and what would be right. The command line prints it
+    alone and leaves with exit code 2; from Python it is an ordinary exception. Programming errors are
+    never turned into this type.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

@@ -1,0 +1,88 @@
+"""Files that are either whole or absent.
+
+Everything is written to a temporary neighbour, flushed to disk, and renamed into place: a kill or a full
+disk leaves the previous file, never half of a new one.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from robust_tickets.foundation.errors import UserError
+
+FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals about `path` into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise UserError(f"{path}: no space left to write it; free some and run the same command") from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}:
+            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+        raise
+
+
+def write_atomic(path: Path | str, write: Callable[[Path], object]) -> None:
+    """Let `write(temporary)` produce a file beside `path`, then rename it over `path`.
+
+    Raises:
+        UserError: the disk is full or the place cannot be written; `path` is then as it was before.
+    """
+    path = Path(path)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+            raise
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write bytes atomically."""
+    write_atomic(path, lambda temporary: temporary.write_bytes(content))
+
+
+def write_text(path: Path | str, content: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write JSON atomically, keys in the order given, floats in full."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is not valid JSON ({error})") from None
