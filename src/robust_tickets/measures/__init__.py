@@ -1,0 +1,11 @@
+"""Accuracy and robustness over one `predict(images) -> logits`, and the decision whether a ticket matches.
+
+| file | noun |
+|---|---|
+| `predict.py` | a network in evaluation mode, as images in, logits out |
+| `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
+| `robust_accuracy.py` | correctness under PGD |
+| `autoattack.py` | correctness under AutoAttack (extra `robust`) |
+| `matching.py` | the decision whether a ticket matches dense, with its error rate |
+| `double_win.py` | the four decisions of a double-win ticket |
+"""

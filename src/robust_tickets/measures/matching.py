@@ -1,0 +1,159 @@
+"""Whether a ticket matches dense: a decision with an error rate, not a comparison of two means.
+
+The ticket matches if it is at most `margin` worse than dense: a non-inferiority test on accuracies of
+runs paired by seed. In each direction a wrong decision has at most probability `level`, as far as the
+paired differences are normal, because the interval between them has coverage 1 - 2 * level.
+"""
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Literal
+
+from pydantic import Field
+from scipy.stats import t as student
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.accuracy import Interval
+
+Verdict = Literal["matches", "does not match", "cannot tell"]
+
+SEEDS_CAP = 100
+"""Beyond this many seeds no estimate is given: the difference sits at the margin."""
+
+RESOLUTION = 9
+"""Decimals kept of differences: finer than one image in any test set, coarser than float rounding."""
+
+
+class Decision(Settings):
+    """The verdict on one accuracy, with everything it rests on. Accuracies are fractions in [0, 1]."""
+
+    verdict: Verdict
+    ticket: float = Field(description="Mean accuracy of the ticket over seeds.")
+    dense: float = Field(description="Mean accuracy of dense over seeds.")
+    interval: Interval | None = Field(
+        description="Of the mean of ticket - dense over seeds, coverage 1 - 2 * level; null with one seed."
+    )
+    seeds: int = Field(description="Number of pairs.")
+    seeds_needed: int | None = Field(
+        description="Estimate of the pairs that would decide; null if decided, or if more than 100."
+    )
+    papers_rule: bool | None = Field(
+        description="Ticket mean >= dense mean - one standard deviation of dense; null with one seed."
+    )
+    margin: float
+    level: float
+    test_interval: Interval | None = Field(
+        description="Of ticket - dense, from the finite test set alone, coverage 1 - 2 * level."
+    )
+
+    @property
+    def difference(self) -> float:
+        """Mean of ticket - dense."""
+        return self.ticket - self.dense
+
+    def sentence(self) -> str:
+        """Return the decision as one plain line."""
+        figures = f"{_percent(self.ticket)} % against {_percent(self.dense)} % dense"
+        if self.interval is None:
+            return f"Cannot tell from one seed: {figures}; run at least {self.seeds_needed} seeds."
+        grounds = (
+            f"{figures}, difference {100 * self.difference:+.2f} points "
+            f"[{100 * self.interval.lower:+.2f}, {100 * self.interval.upper:+.2f}] "
+            f"over {self.seeds} seeds, margin {100 * self.margin:g}"
+        )
+        if self.verdict == "cannot tell":
+            needed = f"about {self.seeds_needed}" if self.seeds_needed else f"more than {SEEDS_CAP}"
+            return f"Cannot tell: {grounds}; {needed} seeds would decide."
+        return f"{self.verdict.capitalize()}: {grounds}."
+
+
+def decide(
+    ticket: Sequence[float],
+    dense: Sequence[float],
+    margin: float = 0.01,
+    level: float = 0.05,
+    test_interval: Interval | None = None,
+) -> Decision:
+    """Decide whether the ticket matches dense.
+
+    A t-interval of coverage 1 - 2 * level over the paired differences: its lower end above -margin is
+    "matches", its upper end below -margin is "does not match", anything else "cannot tell". Without any
+    spread between the differences the interval is a point and decides alone.
+
+    Args:
+        ticket: accuracies in [0, 1], one per seed.
+        dense: accuracies in [0, 1] of the dense network, the same seeds in the same order.
+        margin: the largest loss of accuracy still called a match, in [0, 1).
+        level: largest probability of a wrong decision in either direction, in (0, 0.5).
+        test_interval: kept beside the decision, see `measures.test_error`.
+
+    Raises:
+        UserError: the numbers of seeds differ or are zero, or accuracies are not fractions.
+    """
+    if len(ticket) != len(dense) or not ticket:
+        raise UserError(
+            f"ticket has {len(ticket)} seeds and dense {len(dense)}: give both for the same seeds"
+        )
+    for value in [*ticket, *dense]:
+        if not 0 <= value <= 1:
+            raise UserError(f"accuracy {value:g} is not a fraction: write 0.93 for 93 %")
+    differences = [round(one - other, RESOLUTION) for one, other in zip(ticket, dense, strict=True)]
+    seeds = len(differences)
+    interval, verdict, needed = None, "cannot tell", max(seeds + 1, 2)
+    if seeds > 1:
+        mean, spread = fmean(differences), stdev(differences)
+        half = half_width(spread, seeds, level)
+        interval = Interval(lower=mean - half, upper=mean + half)
+        verdict = _verdict(interval, margin)
+        needed = _seeds_needed(mean, spread, seeds, margin, level) if verdict == "cannot tell" else None
+    return Decision(
+        verdict=verdict,
+        ticket=fmean(ticket),
+        dense=fmean(dense),
+        interval=interval,
+        seeds=seeds,
+        seeds_needed=needed,
+        papers_rule=papers_rule(ticket, dense),
+        margin=margin,
+        level=level,
+        test_interval=test_interval,
+    )
+
+
+def papers_rule(ticket: Sequence[float], dense: Sequence[float]) -> bool | None:
+    """Return whether the ticket's mean is within one standard deviation of dense's mean, or above.
+
+    The custom of the lottery-ticket papers. Its error rate is unknown and it grows more lenient with
+    noisier dense runs, so it stands beside the decision and never decides. None with one dense seed.
+    """
+    if len(dense) < 2:
+        return None
+    return round(fmean(ticket) - fmean(dense) + stdev(dense), RESOLUTION) >= 0
+
+
+def half_width(spread: float, seeds: int, level: float) -> float:
+    """Return half the t-interval of coverage 1 - 2 * level for a standard deviation over `seeds` pairs."""
+    return float(student.ppf(1 - level, seeds - 1)) * spread / sqrt(seeds)
+
+
+def _verdict(interval: Interval, margin: float) -> Verdict:
+    if round(interval.lower + margin, RESOLUTION) > 0:
+        return "matches"
+    if round(interval.upper + margin, RESOLUTION) < 0:
+        return "does not match"
+    return "cannot tell"
+
+
+def _seeds_needed(mean: float, spread: float, seeds: int, margin: float, level: float) -> int | None:
+    """Return the smallest number of pairs that would decide, were mean and spread to stay as they are."""
+    distance = abs(mean + margin)
+    for candidate in range(seeds + 1, SEEDS_CAP + 1):
+        if half_width(spread, candidate, level) < distance:
+            return candidate
+    return None
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f}"

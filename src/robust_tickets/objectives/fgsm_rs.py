@@ -1,0 +1,56 @@
+"""Fast adversarial training: FGSM from a random start (Wong, Rice and Kolter 2020)."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from robust_tickets.foundation.settings import Ratio
+from robust_tickets.objectives.attack import attack, attack_mode
+from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
+from robust_tickets.objectives.threat import Ball, Threat
+
+
+@final
+class FGSMRS(Ball, ObjectiveSettings, Objective):
+    """Minimise the criterion on images moved one long step from a uniform point of the ball.
+
+    In L2 the start is uniform in the L2 ball and the step a unit gradient, so that the step and not the
+    noise sets the direction. Watch PGD accuracy on validation data: it can collapse suddenly
+    (catastrophic overfitting), the sooner the longer the step.
+    """
+
+    is_adversarial: ClassVar[bool] = True
+    kind: Literal["fgsm-rs"] = "fgsm-rs"
+    step_size: Ratio | None = Field(
+        default=None, gt=0, description="Length of the step in the norm; null means 1.25 * epsilon."
+    )
+
+    @property
+    def threat(self) -> Threat:
+        """The same attack, as one step of PGD."""
+        length = 1.25 * self.epsilon if self.step_size is None else self.step_size
+        return Threat(norm=self.norm, epsilon=self.epsilon, steps=1, step_size=length)
+
+    def losses(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        criterion: Criterion,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield the one loss of the attacked batch."""
+        with attack_mode(network) as attacked:
+            adversarial = attack(attacked, images, labels, self.threat, generator)
+        yield criterion(network(adversarial), labels)
+
+    def describe(self) -> str:
+        """Return for example `FGSM-RS in L-inf 8/255`."""
+        return f"FGSM-RS in {super().describe()}"
+
+    def build(self) -> Objective:
+        """Return itself: it keeps no state."""
+        return self

@@ -1,0 +1,78 @@
+"""Free adversarial training (Shafahi et al. 2019): each backward pass serves weights and attack."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from robust_tickets.objectives.attack import ascent, into_ball
+from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
+from robust_tickets.objectives.threat import Ball
+
+
+@final
+class Free(Ball, ObjectiveSettings):
+    """Replay each batch several times, stepping weights and perturbation from the same gradients.
+
+    Every replay is an optimiser step, so a schedule of E epochs usually becomes E / replays. The step
+    of the perturbation is epsilon. The pass is the training pass: batch norm is in training mode.
+    """
+
+    is_adversarial: ClassVar[bool] = True
+    kind: Literal["free"] = "free"
+    replays: int = Field(default=4, ge=1, description="Optimiser steps on each batch, the paper's m.")
+
+    def describe(self) -> str:
+        """Return for example `free-4 in L-inf 8/255`."""
+        return f"free-{self.replays} in {super().describe()}"
+
+    def build(self) -> Objective:
+        """Return the objective with a perturbation of zero."""
+        return FreeReplays(self)
+
+
+@final
+class FreeReplays(Objective):
+    """Free training under way: holds the perturbation that persists from batch to batch.
+
+    Several processes hold one each; it belongs to positions in the batch, not to images.
+    """
+
+    def __init__(self, settings: Free) -> None:
+        self.settings = settings
+        self.delta: Tensor | None = None
+
+    def losses(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        criterion: Criterion,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield one loss per replay, all of this batch."""
+        held = self._delta_for(images)
+        for _ in range(self.settings.replays):
+            delta = held[: len(images)].clone().requires_grad_()
+            yield criterion(network((images + delta).clamp(0, 1)), labels)
+            assert delta.grad is not None, "the loss was not backpropagated before the next was asked for"
+            moved = delta.detach() + self.settings.epsilon * ascent(delta.grad, self.settings)
+            held[: len(images)] = into_ball(moved, self.settings)
+
+    def _delta_for(self, images: Tensor) -> Tensor:
+        """Return the perturbation, started at zero anew where the batch does not fit into it."""
+        held = self.delta
+        if held is None or held.shape[1:] != images.shape[1:] or len(held) < len(images):
+            held = torch.zeros_like(images, dtype=torch.float32)
+        self.delta = held.to(images.device)
+        return self.delta
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the perturbation, once there is one."""
+        return {} if self.delta is None else {"delta": self.delta}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take the perturbation back."""
+        self.delta = state["delta"].clone() if "delta" in state else None

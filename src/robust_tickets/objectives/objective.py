@@ -1,0 +1,65 @@
+"""What every objective offers the training loop."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from robust_tickets.foundation.settings import Settings
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+"""Logits [N, C] and labels ([N], or probabilities [N, C]) to a scalar loss."""
+
+
+class Objective(ABC):
+    """What is trained for: turns a batch into losses, one per optimiser step."""
+
+    @abstractmethod
+    def losses(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        criterion: Criterion,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield scalar losses of the network as it is when each is asked for.
+
+        For each loss the caller runs `backward()` and a step of the optimiser before asking for the
+        next. The iterator must be exhausted, since it may use the gradients of the last backward pass.
+        Under autocast, enter its context anew for each `next()`: it caches the cast weights, and a
+        step changes them.
+
+        Args:
+            network: images to logits, in training mode; its mode is the same afterwards.
+            images: float [N, C, H, W] in [0, 1].
+            labels: class indices [N], or probabilities [N, C].
+            criterion: the loss that is minimised.
+            generator: source of all chance in the objective.
+        """
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what must survive between batches, by name; most objectives keep nothing."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `state` returned."""
+        if state:
+            raise ValueError(f"{type(self).__name__} keeps no state, and was given {sorted(state)}")
+
+
+class ObjectiveSettings(Settings, ABC):
+    """The configuration of an objective; `build` makes the thing that runs."""
+
+    is_adversarial: ClassVar[bool]
+    """Whether the images trained on are attacked."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return a few words for tables and logs."""
+
+    @abstractmethod
+    def build(self) -> Objective:
+        """Return a fresh objective, without state from earlier batches."""

@@ -1,0 +1,42 @@
+"""Training under Gaussian noise, as randomised smoothing needs it (Cohen, Rosenfeld and Kolter 2019)."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from robust_tickets.foundation.settings import Ratio
+from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
+
+
+@final
+class Smoothing(ObjectiveSettings, Objective):
+    """Minimise the criterion on images with Gaussian noise, which leave [0, 1] by definition."""
+
+    is_adversarial: ClassVar[bool] = False
+    kind: Literal["smoothing"] = "smoothing"
+    sigma: Ratio = Field(
+        default=0.25, gt=0, description="Standard deviation of the noise, on inputs in [0, 1]."
+    )
+
+    def losses(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        criterion: Criterion,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield the one loss of the noisy batch."""
+        noise = torch.randn(images.shape, generator=generator, device=generator.device)
+        yield criterion(network(images + self.sigma * noise.to(images.device)), labels)
+
+    def describe(self) -> str:
+        """Return for example `Gaussian noise 0.25`."""
+        return f"Gaussian noise {self.sigma:g}"
+
+    def build(self) -> Objective:
+        """Return itself: it keeps no state."""
+        return self

@@ -1,0 +1,36 @@
+"""Standard training: the criterion on the images as they are."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
+
+
+@final
+class Standard(ObjectiveSettings, Objective):
+    """Minimise the criterion on clean images."""
+
+    is_adversarial: ClassVar[bool] = False
+    kind: Literal["standard"] = "standard"
+
+    def losses(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        criterion: Criterion,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield the one loss of the batch."""
+        yield criterion(network(images), labels)
+
+    def describe(self) -> str:
+        """Return `standard`."""
+        return "standard"
+
+    def build(self) -> Objective:
+        """Return itself: it keeps no state."""
+        return self
