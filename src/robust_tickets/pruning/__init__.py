@@ -1,0 +1,25 @@
+"""Tensors in, masks out: everything about which weights a ticket keeps, and when that is decided.
+
+A method is one choice on each axis. `select.py` joins score, group and scope; a timeline says when to select;
+a parametrisation says what trains in between. Nothing here knows of networks' architectures, data or optimisers.
+
+| file | noun |
+|---|---|
+| `masks.py` | masks: counting, nesting, packing |
+| `applier.py` | holding a fixed mask during training |
+| `select.py` | `Selection` (score, group, scope) and `select` |
+| `scores/` | what ranks groups |
+| `groups/` | what is removed as one |
+| `scopes/` | where scores compete, and how many groups go |
+| `partitions.py` | weights divided into units and groups |
+| `ranking.py` | exact selection of the lowest, with unbiased ties |
+| `couplings.py` | channels that live and die together (types) |
+| `statistics.py` | what a data-dependent score may ask for |
+| `timelines/` | when what happens |
+| `plans.py` | a timeline in training steps: `Plan`, `Event` |
+| `actions.py` | what an event does: prune, restore, drop and grow, rewind |
+| `trainee.py` | the network in training, as actions see it |
+| `rewinds.py` | which weights a ticket restarts from (settings) |
+| `parametrisations/` | how mask and weight meet, and what trains |
+| `kinds.py` | `magnitude` for `{kind: magnitude}` |
+"""

@@ -1,0 +1,38 @@
+"""What every group can do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.partitions import Partition
+
+
+class Group(Protocol):
+    """What is removed as one."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the group."""
+        ...
+
+    @property
+    def fixed_sparsity(self) -> float | None:
+        """The only sparsity the group allows, or None."""
+        ...
+
+    def partition(
+        self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, couplings: Sequence[Coupling]
+    ) -> Partition:
+        """Divide weights into groups.
+
+        Args:
+            weights: every prunable weight, by parameter name.
+            masks: the present masks; None keeps everything.
+            couplings: channels that live and die together; only coupled groups read them.
+
+        Raises:
+            UserError: a weight cannot be divided, or the present masks cut through a group.
+        """
+        ...

@@ -1,0 +1,31 @@
+"""What every score can do."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from robust_tickets.pruning.partitions import Partition
+from robust_tickets.pruning.statistics import Statistics
+
+
+class Score(Protocol):
+    """Ranks groups: the lowest are removed first."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the score."""
+        ...
+
+    def group_scores(
+        self, weights: Mapping[str, Tensor], partition: Partition, statistics: Statistics | None, seed: int
+    ) -> dict[str, Tensor]:
+        """Return a fresh, finite tensor [groups] for each unit of the partition.
+
+        Args:
+            weights: every prunable weight.
+            partition: their division into groups.
+            statistics: provider for data-dependent scores.
+            seed: of the draw; streams are derived from it by name.
+        """
+        ...

@@ -1,0 +1,79 @@
+"""Iterative magnitude pruning."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.actions import Prune, Rewind
+from robust_tickets.pruning.plans import Event, Plan, steps_of
+
+DEFAULT_RATE = 0.2
+ROUNDING = 1e-4
+"""Papers print 1-(1-p)^k to two digits of a per cent; a target that close to a rung is that rung."""
+
+
+class Iterative(Settings):
+    """Rounds of train, prune a fraction of what remains, rewind (Frankle & Carbin, 2019, arXiv 1803.03635).
+
+    Targets are absolute, 1-(1-rate)^k after k prunes. Of target sparsity, rate and rounds:
+    sparsity alone prunes .2 of the remainder as often as needed, the last prune landing exactly on the target;
+    sparsity and rate likewise; sparsity and rounds prunes equal fractions; rounds, with or without a rate, ends
+    at 1-(1-rate)^rounds.
+    """
+
+    kind: Literal["iterative"] = "iterative"
+    order: Literal["prune-first", "train-first"] = Field(
+        "train-first",
+        description="train-first: each prune follows a round of training (Robust Tickets). "
+        "prune-first: the first prune is of the untrained-on weights, and training runs between prunes (Double-Win).",
+    )
+    rate: float | None = Field(
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="Fraction of the remaining removed per round; 0.2 unless it follows.",
+    )
+    rounds: int | None = Field(None, ge=1, description="Number of prunes.")
+    epochs: float = Field(10.0, gt=0.0, description="Training per round, in epochs; may be fractional.")
+
+    def targets(self, sparsity: float | None) -> tuple[float, ...]:
+        """Return the absolute sparsity after each prune.
+
+        Raises:
+            UserError: neither or all of sparsity, rate and rounds are given.
+        """
+        if sparsity is None:
+            if self.rounds is None:
+                raise UserError(
+                    "timeline 'iterative' needs a target: give sparsity, or rounds (with or without rate)"
+                )
+            return ladder(self.rate or DEFAULT_RATE, self.rounds)
+        if self.rounds is None:
+            rate = self.rate or DEFAULT_RATE
+            rounds = max(1, math.ceil(math.log1p(-max(sparsity - ROUNDING, 0.0)) / math.log1p(-rate)))
+            return (*ladder(rate, rounds - 1), sparsity)
+        if self.rate is not None:
+            raise UserError(
+                f"timeline 'iterative' has sparsity {sparsity:g}, rate {self.rate:g} and rounds {self.rounds}, "
+                "but two of them fix the third: remove one"
+            )
+        return (*ladder(1.0 - (1.0 - sparsity) ** (1.0 / self.rounds), self.rounds - 1), sparsity)
+
+    def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
+        """Return an event per prune; each is followed by a rewind and yields a ticket."""
+        targets = self.targets(sparsity)
+        steps = steps_of(self.epochs, steps_per_epoch)
+        first = 0 if self.order == "prune-first" else steps
+        events = tuple(
+            Event(first + round_ * steps, (Prune(target), Rewind()), sparsity=target, ticket=True)
+            for round_, target in enumerate(targets)
+        )
+        return Plan(events[-1].step, events)
+
+
+def ladder(rate: float, rounds: int) -> tuple[float, ...]:
+    """Return 1-(1-rate)^k for k = 1..rounds."""
+    return tuple(1.0 - (1.0 - rate) ** k for k in range(1, rounds + 1))

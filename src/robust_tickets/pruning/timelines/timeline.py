@@ -1,0 +1,38 @@
+"""What every timeline can do."""
+
+from typing import Protocol
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.pruning.plans import Plan
+
+
+class Timeline(Protocol):
+    """When what happens."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the timeline."""
+        ...
+
+    def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
+        """Work out events in training steps.
+
+        Args:
+            sparsity: target, in [0, 1); None where the timeline's own fields give it.
+            steps_per_epoch: optimiser steps in an epoch, at least 1.
+
+        Raises:
+            UserError: target and fields together say too little, too much, or something impossible.
+        """
+        ...
+
+
+def require_sparsity(sparsity: float | None, kind: str) -> float:
+    """Return the target sparsity of a timeline that cannot do without.
+
+    Raises:
+        UserError: it is missing.
+    """
+    if sparsity is None:
+        raise UserError(f"timeline {kind!r} needs a target: give sparsity, in [0, 1)")
+    return sparsity

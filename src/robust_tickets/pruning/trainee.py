@@ -1,0 +1,45 @@
+"""What a timeline may do to a network in training."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from robust_tickets.pruning.masks import Masks
+
+
+class Trainee(Protocol):
+    """A network in training, as actions see it; the training loop implements it."""
+
+    @property
+    def masks(self) -> Masks:
+        """The masks in force, over prunable weights and, for coupled groups, their followers."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of the draw, under which ties have a stream of their own."""
+        ...
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """Return the prunable weights as they are now."""
+        ...
+
+    def gradients(self) -> Mapping[str, Tensor]:
+        """Return dense, unmasked gradients of the prunable weights on the coming batch."""
+        ...
+
+    def select(self, sparsity: float) -> Masks:
+        """Return masks of this sparsity by the draw's selection, within the masks in force."""
+        ...
+
+    def set_masks(self, masks: Masks) -> None:
+        """Put masks in force.
+
+        Newly removed weights become zero, and so do the optimiser's slots of every position whose mask changed.
+        """
+        ...
+
+    def rewind(self) -> None:
+        """Return to the draw's rewind point; the optimiser and the learning-rate schedule start afresh."""
+        ...
