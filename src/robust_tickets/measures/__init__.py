@@ -6,6 +6,8 @@
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
 | `robust_accuracy.py` | correctness under PGD |
 | `autoattack.py` | correctness under AutoAttack (extra `robust`) |
+| `evaluation.py` | how robustness is evaluated: which attack, on how many images |
 | `matching.py` | the decision whether a ticket matches dense, with its error rate |
+| `test_uncertainty.py` | how far a difference may be due to the finite test set |
 | `double_win.py` | the four decisions of a double-win ticket |
 """

@@ -6,6 +6,7 @@ paired differences are normal, because the interval between them has coverage 1 
 """
 
 from collections.abc import Sequence
+from functools import cache
 from math import sqrt
 from statistics import fmean, stdev
 from typing import Literal
@@ -87,7 +88,7 @@ def decide(
         dense: accuracies in [0, 1] of the dense network, the same seeds in the same order.
         margin: the largest loss of accuracy still called a match, in [0, 1).
         level: largest probability of a wrong decision in either direction, in (0, 0.5).
-        test_interval: kept beside the decision, see `measures.test_error`.
+        test_interval: kept beside the decision, see `test_uncertainty.py`.
 
     Raises:
         UserError: the numbers of seeds differ or are zero, or accuracies are not fractions.
@@ -135,7 +136,13 @@ def papers_rule(ticket: Sequence[float], dense: Sequence[float]) -> bool | None:
 
 def half_width(spread: float, seeds: int, level: float) -> float:
     """Return half the t-interval of coverage 1 - 2 * level for a standard deviation over `seeds` pairs."""
-    return float(student.ppf(1 - level, seeds - 1)) * spread / sqrt(seeds)
+    return _quantile(level, seeds - 1) * spread / sqrt(seeds)
+
+
+@cache
+def _quantile(level: float, freedom: int) -> float:
+    """Return the upper `level` quantile of Student's t."""
+    return float(student.ppf(1 - level, freedom))
 
 
 def _verdict(interval: Interval, margin: float) -> Verdict:

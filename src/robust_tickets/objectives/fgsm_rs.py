@@ -49,7 +49,7 @@ class FGSMRS(Ball, ObjectiveSettings, Objective):
 
     def describe(self) -> str:
         """Return for example `FGSM-RS in L-inf 8/255`."""
-        return f"FGSM-RS in {super().describe()}"
+        return f"FGSM-RS in {self.ball_name}"
 
     def build(self) -> Objective:
         """Return itself: it keeps no state."""

@@ -26,7 +26,7 @@ class Free(Ball, ObjectiveSettings):
 
     def describe(self) -> str:
         """Return for example `free-4 in L-inf 8/255`."""
-        return f"free-{self.replays} in {super().describe()}"
+        return f"free-{self.replays} in {self.ball_name}"
 
     def build(self) -> Objective:
         """Return the objective with a perturbation of zero."""

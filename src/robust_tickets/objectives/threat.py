@@ -27,8 +27,9 @@ class Ball(Settings):
             )
         return self
 
-    def describe(self) -> str:
-        """Return for example `L-inf 8/255` or `L2 3`."""
+    @property
+    def ball_name(self) -> str:
+        """For example `L-inf 8/255` or `L2 3`."""
         levels = self.epsilon * 255
         if self.norm == "linf" and abs(levels - round(levels)) < 1e-6:
             return f"L-inf {round(levels)}/255"
@@ -63,4 +64,4 @@ class Threat(Ball):
     def describe(self) -> str:
         """Return for example `PGD-20 in L-inf 8/255, 5 restarts`."""
         restarts = f", {self.restarts} restarts" if self.restarts > 1 else ""
-        return f"PGD-{self.steps} in {super().describe()}{restarts}"
+        return f"PGD-{self.steps} in {self.ball_name}{restarts}"
