@@ -1,0 +1,215 @@
+"""Which positions of which layers are the same channel, read off torch-pruning's dependency graph.
+
+The graph says what must go together when a filter goes. It is a set of good heuristics over autograd nodes,
+not a proof, and its own surgery on grouped convolutions is not exact; so only its edges are used here, and
+`models/couplings.py` proves every set before anyone may rely on it.
+"""
+
+import warnings
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch_pruning
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor, nn
+from torch_pruning.ops import OPTYPE
+
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+
+_OBSTACLES = {
+    OPTYPE.OUTPUT: "reaches the output of the network",
+    OPTYPE.LN: "passes a layer norm ({}), where removing one channel changes all others",
+    OPTYPE.GN: "passes a group norm ({}), where removing one channel changes the others of its group",
+    OPTYPE.IN: "passes an instance norm ({}), which is not traced",
+    OPTYPE.MHA: "belongs to the attention layer {}, which shrinks by heads, not by channels",
+    OPTYPE.LSTM: "passes the recurrent layer {}",
+    OPTYPE.EMBED: "meets the embedding {}",
+    OPTYPE.PARAMETER: "meets the bare parameter {}",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Port:
+    """One side of a layer along which channels lie."""
+
+    module: str
+    """Path of the layer inside the body."""
+    role: Literal["out", "in", "norm", "slope"]
+    """Output or input of a convolution or linear layer, a batch norm, or the slopes of a PReLU."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelSet:
+    """Channels that run through the same ports.
+
+    `positions[port]` is int64 [channels, k]: where each channel lies along that port. `obstacles` say why
+    the set cannot be removed exactly, if something on its way is known to forbid it.
+    """
+
+    channels: int
+    positions: dict[Port, Tensor]
+    obstacles: tuple[str, ...]
+
+
+class _Slots:
+    """Gives every position of every port one number, and remembers which numbers are one channel."""
+
+    def __init__(self) -> None:
+        self.bases: dict[Port, int] = {}
+        self.sizes: dict[Port, int] = {}
+        self.total = 0
+        self.left: list[np.ndarray] = []
+        self.right: list[np.ndarray] = []
+        self.obstacles: list[tuple[np.ndarray, str]] = []
+
+    def number(self, port: Port, size: int, positions: Any) -> np.ndarray:
+        if port not in self.bases:
+            self.bases[port], self.sizes[port] = self.total, size
+            self.total += size
+        return self.bases[port] + np.asarray(positions, dtype=np.int64)
+
+    def tie(self, left: np.ndarray, right: np.ndarray) -> None:
+        self.left.append(left)
+        self.right.append(right)
+
+
+def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
+    """Group the positions of all convolutions and linear layers into sets of channels.
+
+    Args:
+        body: a network on the CPU whose parameters require gradients; it is put into eval mode.
+        example: an input of the shape the network takes, [N, C, H, W] for images.
+
+    Returns:
+        Sets in the order in which their first producer appears in the network.
+    """
+    with warnings.catch_warnings(), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        graph = torch_pruning.DependencyGraph().build_dependency(body, (example,), verbose=False)  # pyright: ignore[reportArgumentType]
+    modules = dict(body.named_modules())
+    names = {module: name for name, module in modules.items()}
+    parameters = {id(parameter): name for name, parameter in body.named_parameters()}
+
+    slots = _Slots()
+    traced: set[Port] = set()
+    for name, layer in modules.items():
+        if isinstance(layer, LAYERS) and layer in graph.module2node and Port(name, "out") not in traced:
+            _collect(graph, layer, name, slots, traced, names, parameters)
+    for name, layer in modules.items():
+        if isinstance(layer, nn.modules.conv._ConvNd) and layer.groups > 1:
+            _tie_groups(name, layer, slots)
+    return _components(slots, list(modules))
+
+
+def _collect(
+    graph: Any,
+    layer: Any,
+    name: str,
+    slots: _Slots,
+    traced: set[Port],
+    names: dict[Any, str],
+    parameters: dict[int, str],
+) -> None:
+    width = layer.weight.shape[0]
+    root = slots.number(Port(name, "out"), width, np.arange(width))
+    group = graph.get_pruning_group(
+        layer, graph.get_pruner_of_module(layer).prune_out_channels, list(range(width))
+    )
+    for item in group.items:
+        node, module = item.dep.target, item.dep.target.module
+        origin = root[np.asarray(item.root_idxs, dtype=np.int64)]
+        if node.type in _OBSTACLES:
+            place = parameters.get(id(module)) if isinstance(module, nn.Parameter) else names.get(module)
+            slots.obstacles.append((origin, _OBSTACLES[node.type].format(place)))
+        elif (
+            node.type == OPTYPE.ELEMENTWISE and "softmax" in str(getattr(node.grad_fn, "name", str)()).lower()
+        ):
+            slots.obstacles.append((origin, "feeds a softmax, where removing one channel changes all others"))
+        elif module in names:
+            found = _port(module, names[module], item.dep.handler.__name__)
+            if found is None:
+                continue
+            port, size = found
+            if max(item.idxs, default=0) >= size:
+                slots.obstacles.append((origin, f"cannot be followed into {port.module}"))
+                continue
+            slots.tie(origin, slots.number(port, size, item.idxs))
+            if port.role != "in" and not node.outputs:
+                slots.obstacles.append((origin, _OBSTACLES[OPTYPE.OUTPUT]))
+            if port.role == "out" and len(item.idxs) == size:
+                traced.add(port)
+
+
+def _port(module: nn.Module, name: str, handler: str) -> tuple[Port, int] | None:
+    """Return the port a pruning function acts on and its width, or None for layers without channels."""
+    if isinstance(module, nn.modules.conv._ConvNd):
+        if handler == "prune_in_channels" and not _depthwise(module):
+            return Port(name, "in"), module.in_channels
+        return Port(name, "out"), module.out_channels
+    if isinstance(module, nn.Linear):
+        if handler == "prune_in_channels":
+            return Port(name, "in"), module.in_features
+        return Port(name, "out"), module.out_features
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return Port(name, "norm"), module.num_features
+    if isinstance(module, nn.PReLU) and module.num_parameters > 1:
+        return Port(name, "slope"), module.num_parameters
+    return None
+
+
+def _depthwise(layer: nn.modules.conv._ConvNd) -> bool:
+    return layer.groups == layer.in_channels == layer.out_channels
+
+
+def _tie_groups(name: str, layer: nn.modules.conv._ConvNd, slots: _Slots) -> None:
+    """A group of a convolution keeps its shape only as a whole: tie its inputs and outputs to each other."""
+    outputs = slots.number(Port(name, "out"), layer.out_channels, np.arange(layer.out_channels))
+    sides = [outputs.reshape(layer.groups, -1)]
+    if not _depthwise(layer):
+        inputs = slots.number(Port(name, "in"), layer.in_channels, np.arange(layer.in_channels))
+        sides.append(inputs.reshape(layer.groups, -1))
+    members = np.concatenate(sides, axis=1)
+    for column in range(1, members.shape[1]):
+        slots.tie(members[:, 0], members[:, column])
+
+
+def _components(slots: _Slots, order: list[str]) -> list[ChannelSet]:
+    """Merge tied slots into channels, and channels with the same course into sets."""
+    left, right = np.concatenate([*slots.left, [0]]), np.concatenate([*slots.right, [0]])
+    edges = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(slots.total, slots.total))
+    _, labels = connected_components(edges, directed=False)
+
+    obstacles: defaultdict[int, set[str]] = defaultdict(set)
+    for origin, reason in slots.obstacles:
+        for label in np.unique(labels[origin]):
+            obstacles[int(label)].add(reason)
+
+    courses: defaultdict[int, list[tuple[Port, np.ndarray]]] = defaultdict(list)
+    rank = {name: position for position, name in enumerate(order)}
+    for port in sorted(slots.bases, key=lambda port: (rank[port.module], port.role)):
+        base, size = slots.bases[port], slots.sizes[port]
+        own = labels[base : base + size]
+        by_label = np.argsort(own, kind="stable")
+        found, starts = np.unique(own[by_label], return_index=True)
+        for label, positions in zip(found, np.split(by_label, starts[1:]), strict=True):
+            courses[int(label)].append((port, positions))
+
+    sets: defaultdict[tuple[Any, ...], list[list[np.ndarray]]] = defaultdict(list)
+    for label, course in courses.items():
+        shape = tuple((port, len(positions)) for port, positions in course)
+        sets[shape, tuple(sorted(obstacles[label]))].append([positions for _, positions in course])
+    return [
+        ChannelSet(
+            channels=len(channels),
+            positions={
+                port: torch.from_numpy(np.stack([channel[i] for channel in channels]))
+                for i, (port, _) in enumerate(shape)
+            },
+            obstacles=reasons,
+        )
+        for (shape, reasons), channels in sets.items()
+    ]

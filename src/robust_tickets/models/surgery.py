@@ -1,0 +1,78 @@
+"""Taking channels out of layers for good: smaller tensors, and attributes that agree with them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from robust_tickets.models.dependencies import Port
+
+
+def remove_positions(body: nn.Module, removed: Mapping[Port, Tensor]) -> None:
+    """Shrink layers of `body` in place.
+
+    Args:
+        body: the network; its parameters are replaced by smaller ones.
+        removed: int64 positions to take out along each port. Whole groups of a grouped convolution must go
+            together, on its input as on its output.
+    """
+    for port, positions in removed.items():
+        module = body.get_submodule(port.module)
+        if isinstance(module, nn.modules.conv._ConvNd):
+            _shrink_convolution(module, port.role, positions)
+        elif isinstance(module, nn.Linear):
+            _shrink_linear(module, port.role, positions)
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+            kept = _kept(module.num_features, positions)
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                _select(module, name, 0, kept)
+            module.num_features = len(kept)
+        elif isinstance(module, nn.PReLU):
+            kept = _kept(module.num_parameters, positions)
+            _select(module, "weight", 0, kept)
+            module.num_parameters = len(kept)
+
+
+def _shrink_convolution(layer: nn.modules.conv._ConvNd, role: str, positions: Tensor) -> None:
+    if role == "out":
+        kept = _kept(layer.out_channels, positions)
+        _select(layer, "weight", 0, kept)
+        _select(layer, "bias", 0, kept)
+        if layer.groups > 1:
+            outputs, inputs = layer.out_channels // layer.groups, layer.in_channels // layer.groups
+            layer.groups = len(kept) // outputs
+            layer.in_channels = layer.groups * inputs
+        layer.out_channels = len(kept)
+    elif layer.groups == 1:
+        kept = _kept(layer.in_channels, positions)
+        _select(layer, "weight", 1, kept)
+        layer.in_channels = len(kept)
+    # The input of a grouped convolution shrinks with its groups, which the output side has counted already.
+
+
+def _shrink_linear(layer: nn.Linear, role: str, positions: Tensor) -> None:
+    if role == "out":
+        kept = _kept(layer.out_features, positions)
+        _select(layer, "weight", 0, kept)
+        _select(layer, "bias", 0, kept)
+        layer.out_features = len(kept)
+    else:
+        kept = _kept(layer.in_features, positions)
+        _select(layer, "weight", 1, kept)
+        layer.in_features = len(kept)
+
+
+def _kept(size: int, positions: Tensor) -> Tensor:
+    keep = torch.ones(size, dtype=torch.bool)
+    keep[positions] = False
+    return keep.nonzero().flatten()
+
+
+def _select(module: nn.Module, name: str, dim: int, kept: Tensor) -> None:
+    tensor = getattr(module, name)
+    if tensor is None:
+        return
+    smaller = tensor.detach().index_select(dim, kept.to(tensor.device)).contiguous()
+    if isinstance(tensor, nn.Parameter):
+        smaller = nn.Parameter(smaller, requires_grad=tensor.requires_grad)
+    setattr(module, name, smaller)
