@@ -1,0 +1,26 @@
+"""Where data come from: honest splits, balanced fractions, and batches that resume exactly.
+
+| file | noun |
+|---|---|
+| `settings.py` | what the user says about the data |
+| `load.py` | `load_data`: from any of the accepted forms to `DataSplits` |
+| `splits.py` | `DataSplits`: train, validation and test, with their provenance |
+| `fractions.py` | class-balanced, seeded, nested choices of indices |
+| `fit.py` | from an image of any size and mode to the network's input |
+| `arrays.py` | images of one size, held in memory |
+| `npz.py`, `idx.py` | files that hold such arrays |
+| `folder.py` | image files, one folder per class |
+| `user.py` | the user's own torch data set |
+| `torchvision_sets.py` | torchvision's data sets, by name |
+| `glyphs.py`, `digits.py` | the built-in sets: rendered letters, real handwritten digits |
+| `augmentation.py` | what training does to an image |
+| `batches.py` | the batches of one epoch, a pure function of seed and epoch |
+"""
+
+from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.batches import batches, batches_per_epoch
+from robust_tickets.data.load import load_data
+from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.splits import DataSplits
+
+__all__ = ["Augmentation", "DataSettings", "DataSplits", "batches", "batches_per_epoch", "load_data"]

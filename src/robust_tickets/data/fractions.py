@@ -1,0 +1,68 @@
+"""Class-balanced, seeded, nested choices of indices."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.seeds import generator
+
+
+def held_out(count: int, fraction: float) -> int:
+    """Return how many of a class's first `count` images are held out: about `fraction`, at least one, never
+    all. It grows by at most one as `count` does, so that what is held out of nested parts is nested too."""
+    return min(count - 1, max(1, int(count * fraction + 0.5))) if fraction > 0 else 0
+
+
+def choose(
+    labels: Tensor,
+    classes: Sequence[str],
+    *,
+    fraction: float = 1.0,
+    per_class: int | None = None,
+    hold_out: float = 0.0,
+    seed: int,
+    stream: str,
+) -> tuple[Tensor, Tensor]:
+    """Return sorted indices `(kept, held)` of a class-balanced part of the images.
+
+    Of each class, floor(fraction * n + 1/2) images (or `per_class`) are taken; of those, the fraction
+    `hold_out` is held out. For one seed the two parts of a smaller fraction lie inside the two parts of
+    every larger one.
+
+    Args:
+        labels: int64 `(N,)`.
+        classes: names of the classes, for messages.
+        fraction: part of each class, in (0, 1].
+        per_class: images of each class, instead of a fraction.
+        hold_out: part of what was taken that is held out, in [0, 1).
+        seed: the run's seed.
+        stream: name of the random stream.
+
+    Raises:
+        UserError: a class would keep no image, has fewer than `per_class`, or cannot be on both sides.
+    """
+    kept, held = [], []
+    for label in labels.unique().tolist():
+        indices = (labels == label).nonzero().flatten()
+        total = len(indices)
+        count = int(fraction * total + 0.5) if per_class is None else per_class
+        of_class = f"the {total} training image{'s' * (total != 1)} of class {classes[label]!r}"
+        if count == 0:
+            raise UserError(
+                f"fraction {fraction:g} keeps none of {of_class}; use at least {0.5 / total:.2g}, or per_class"
+            )
+        if count > total:
+            raise UserError(f"per_class {count} is more than {of_class}")
+        if hold_out > 0 and count < 2:
+            raise UserError(
+                f"1 of {of_class} is used, too few to hold out {hold_out:g} of it for {stream}; use more images, "
+                f"or give the {stream} part yourself"
+            )
+        order = indices[torch.randperm(total, generator=generator(seed, stream, label))][:count]
+        sizes = [held_out(size, hold_out) for size in range(count + 1)]
+        outside = torch.tensor([after > before for before, after in zip(sizes, sizes[1:], strict=False)])
+        held.append(order[outside])
+        kept.append(order[~outside])
+    return torch.cat(kept).sort().values, torch.cat(held).sort().values

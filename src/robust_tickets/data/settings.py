@@ -1,0 +1,73 @@
+"""What the user says about the data."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.glyphs import GlyphSettings
+from robust_tickets.foundation.settings import Ratio, Settings
+
+
+def _pair(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) else value
+
+
+Size = Annotated[
+    tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
+    BeforeValidator(_pair),
+]
+"""Height and width in pixels; one number means a square."""
+
+
+class DataSettings(Settings):
+    """Which data, how much of them, and as what size and channels. A bare string is the name alone."""
+
+    name: str = Field(
+        description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder with one "
+        "subfolder a class (in train/, val/ and test/ or not), an .npz file, or a folder of npz or idx files."
+    )
+    root: Path = Field(Path("data"), description="Where torchvision's data sets lie or are downloaded to.")
+    size: Size | None = Field(
+        None,
+        description="Height and width given to the network, pixels; default: the source's preprocessing.",
+    )
+    channels: Literal[1, 3] | None = Field(
+        None, description="Convert to grey (1) or RGB (3); default: as the data are."
+    )
+    fraction: Ratio = Field(
+        1.0, gt=0, le=1, description="Class-balanced part of the training data used, in (0, 1]."
+    )
+    per_class: int | None = Field(None, ge=1, description="Training images a class, instead of a fraction.")
+    validation: Ratio = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Part of the training data used that is carved out as validation, in [0, 1).",
+    )
+    test: Ratio = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="Part of the data carved out as test where the set has no test part, in (0, 1).",
+    )
+    glyphs: GlyphSettings = Field(GlyphSettings(), description="Options of the built-in letters.")
+    augmentation: Augmentation | None = Field(
+        None, description="What training does to an image; default: what suits the data set."
+    )
+    on_unreadable: Literal["refuse", "skip"] = Field(
+        "refuse", description="Refuse a folder with an unreadable image, or leave the image out and count it."
+    )
+    workers: int = Field(0, ge=0, description="Processes that load images; 0: none but the main one.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"name": str(value)} if isinstance(value, str | Path) else value
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> "DataSettings":
+        if self.per_class is not None and self.fraction != 1.0:
+            raise ValueError("fraction and per_class exclude each other; give one")
+        return self

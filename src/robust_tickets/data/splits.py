@@ -1,0 +1,84 @@
+"""Train, validation and test, with their provenance."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from robust_tickets.data.arrays import ImageArrays
+from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.folder import FolderImages
+from robust_tickets.data.user import UserImages
+from robust_tickets.foundation.errors import UserError
+
+Part = ImageArrays | FolderImages | UserImages
+"""A map-style data set of (float32 image `(C, H, W)` in [0, 1], int label), with `labels` and `subset`."""
+
+
+@dataclass(frozen=True)
+class DataSplits:
+    """The three parts of a data set.
+
+    Validation is carved from training data and is what every selection looks at; test is never carved from
+    what was trained on after the fact, and is touched once.
+
+    Attributes:
+        train: training images, after the fraction was drawn and validation carved out.
+        validation: images for selection; empty where `validation: 0` was asked for.
+        test: images for the final measurement.
+        classes: class names, in the order of labels.
+        channels: 1 or 3.
+        size: height and width, pixels.
+        name: what the data are called in reports.
+        augmentation: what training should do to an image of this set.
+        skipped: unreadable files left out at the user's wish, as (path, reason).
+        notes: how the parts came about, one sentence each.
+    """
+
+    train: Part
+    validation: Part
+    test: Part
+    classes: tuple[str, ...]
+    channels: int
+    size: tuple[int, int]
+    name: str
+    augmentation: Augmentation = field(default_factory=NoAugmentation)
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """`sha256:...` over the membership of all parts, class names, size and channels.
+
+        Arrays count with their pixels, files with name and length, a user's data set with its labels.
+        """
+        digest = hashlib.sha256(repr((self.classes, self.channels, self.size)).encode())
+        for part in (self.train, self.validation, self.test):
+            digest.update(part.digest().encode())
+        return f"sha256:{digest.hexdigest()}"
+
+    def require_channels(self, channels: int, asker: str = "the network") -> None:
+        """Refuse images of another channel count than `asker` takes.
+
+        Raises:
+            UserError: the counts differ.
+        """
+        if self.channels != channels:
+            raise UserError(
+                f"{self.name}: images have {self.channels} channel{'s' * (self.channels > 1)} and {asker} takes "
+                f"{channels}; set the data's `channels: {channels}` to convert them"
+            )
+
+    def describe(self) -> str:
+        """Return what the parts hold and where they come from, one line each."""
+        height, width = self.size
+        lines = [
+            f"{self.name}: {len(self.classes)} classes, {height} x {width} pixels, {self.channels} "
+            f"channel{'s' * (self.channels > 1)}; {len(self.train):,} train, {len(self.validation):,} validation, "
+            f"{len(self.test):,} test",
+            *self.notes,
+        ]
+        if self.skipped:
+            lines.append(
+                f"{len(self.skipped)} unreadable files were left out, the first: {self.skipped[0][0]}"
+            )
+        return "\n".join(lines)
