@@ -1,7 +1,7 @@
 """Tensors in, masks out: everything about which weights a ticket keeps, and when that is decided.
 
 A method is one choice on each axis. `select.py` joins score, group and scope; a timeline says when to select;
-a parametrisation says what trains in between. Nothing here knows of networks' architectures, data or optimisers.
+a parametrisation says what trains in between. Nothing here knows of architectures, data or optimisers.
 
 | file | noun |
 |---|---|
@@ -23,3 +23,44 @@ a parametrisation says what trains in between. Nothing here knows of networks' a
 | `parametrisations/` | how mask and weight meet, and what trains |
 | `kinds.py` | `magnitude` for `{kind: magnitude}` |
 """
+
+from robust_tickets.pruning.applier import MaskApplier
+from robust_tickets.pruning.couplings import Coupling, Member
+from robust_tickets.pruning.masks import Masks, full, is_nested, layer_sparsity, pack, sparsity, unpack
+from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed, Parametrised
+from robust_tickets.pruning.plans import Event, Plan
+from robust_tickets.pruning.rewinds import AnyRewind, AtStep, NoRewind, Pretrained, Reinitialised
+from robust_tickets.pruning.select import Selection, select
+from robust_tickets.pruning.statistics import Statistics
+from robust_tickets.pruning.timelines import AnyTimeline, Iterative, OneShot
+from robust_tickets.pruning.trainee import Trainee
+
+__all__ = [
+    "AnyParametrisation",
+    "AnyRewind",
+    "AnyTimeline",
+    "AtStep",
+    "Coupling",
+    "Event",
+    "Fixed",
+    "Iterative",
+    "MaskApplier",
+    "Masks",
+    "Member",
+    "NoRewind",
+    "OneShot",
+    "Parametrised",
+    "Plan",
+    "Pretrained",
+    "Reinitialised",
+    "Selection",
+    "Statistics",
+    "Trainee",
+    "full",
+    "is_nested",
+    "layer_sparsity",
+    "pack",
+    "select",
+    "sparsity",
+    "unpack",
+]

@@ -9,9 +9,9 @@ from torch import Tensor
 class MaskApplier:
     """Multiplies parameters and their gradients by masks.
 
-    Masking the gradients before the optimiser's step keeps its slots (momentum, second moments) zero at removed
-    positions; masking the weights after it is what guarantees that they are exactly zero, whatever the
-    optimiser did. Masks that remove nothing cost nothing.
+    Masking the gradients before the optimiser's step keeps its slots (momentum, second moments) zero where
+    weights are removed; masking the weights after it is what guarantees that they are exactly zero, whatever
+    the optimiser did. Masks that remove nothing cost nothing.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> None:
@@ -38,11 +38,11 @@ class MaskApplier:
     def apply_to_weights(self) -> None:
         """Set removed weights to zero, in place."""
         if self._parameters:
-            torch._foreach_mul_(self._parameters, self._multipliers)
+            torch._foreach_mul_(self._parameters, self._multipliers)  # pyright: ignore[reportPrivateImportUsage]
 
     @torch.no_grad()
     def apply_to_gradients(self) -> None:
-        """Set the gradients of removed weights to zero, in place; parameters without a gradient are passed by."""
+        """Set the gradients of removed weights to zero, in place, where there are gradients."""
         pairs = [
             (parameter.grad, multiplier)
             for parameter, multiplier in zip(self._parameters, self._multipliers, strict=True)
@@ -50,4 +50,4 @@ class MaskApplier:
         ]
         if pairs:
             gradients, multipliers = zip(*pairs, strict=True)
-            torch._foreach_mul_(list(gradients), list(multipliers))
+            torch._foreach_mul_(gradients, multipliers)  # pyright: ignore[reportPrivateImportUsage]

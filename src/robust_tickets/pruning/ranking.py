@@ -27,8 +27,8 @@ def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
 def keep_highest(scores: Mapping[str, Tensor], removed: int, ties: torch.Generator) -> dict[str, Tensor]:
     """Remove exactly the `removed` lowest scores of all tensors together.
 
-    Among groups tied at the threshold, those to be kept are drawn uniformly with `ties`: no layer and no position
-    is favoured. A score of +inf marks a group that must stay.
+    Among groups tied at the threshold, those to be kept are drawn uniformly with `ties`: no layer and no
+    position is favoured. A score of +inf marks a group that must stay.
 
     Returns:
         For each name a bool tensor of the shape of its scores (1-D), True = kept.

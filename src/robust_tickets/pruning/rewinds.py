@@ -1,4 +1,4 @@
-"""Which weights a ticket restarts from. Settings only: the training loop, which holds the weights, does it."""
+"""Which weights a ticket restarts from. Settings only: the training loop does it."""
 
 from typing import Annotated, Literal
 
@@ -8,40 +8,36 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.kinds import Shorthand
 
 
-class PretrainedRewind(Settings):
-    """Back to the source: weights, buffers and head as they were loaded (Chen et al., 2021, arXiv 2012.06908)."""
+class Pretrained(Settings):
+    """Back to the source: weights, buffers and head as they were loaded (arXiv 2012.06908)."""
 
     kind: Literal["pretrained"] = "pretrained"
 
 
-class StepRewind(Settings):
-    """Back to an early point of the draw's own first round of training (Frankle et al., 2020, arXiv 1912.05671)."""
+class AtStep(Settings):
+    """Back to an early point of the draw's own first training (Frankle et al., 2020, arXiv 1912.05671)."""
 
     kind: Literal["step"] = "step"
     steps: int | None = Field(None, ge=0, description="Training steps done at the rewind point.")
-    epochs: float | None = Field(
-        None, ge=0.0, description="The same in epochs; may be fractional. Give one of the two."
-    )
+    epochs: float | None = Field(None, ge=0.0, description="The same in epochs; fractions allowed.")
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> "StepRewind":
+    def _is_one_of_two(self) -> "AtStep":
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("rewind 'step' takes one of steps and epochs")
         return self
 
 
 class NoRewind(Settings):
-    """Go on with the weights as they are; the optimiser and its schedule still start afresh with each round."""
+    """Go on with the weights as they are; optimiser and schedule still start afresh with each round."""
 
     kind: Literal["none"] = "none"
 
 
-class ReinitialisedRewind(Settings):
-    """Fresh random weights under the ticket's masks: a control, which says what the masks are worth alone."""
+class Reinitialised(Settings):
+    """Fresh random weights under the ticket's masks: a control that says what the masks alone are worth."""
 
     kind: Literal["reinitialised"] = "reinitialised"
 
 
-AnyRewind = Annotated[
-    PretrainedRewind | StepRewind | NoRewind | ReinitialisedRewind, Field(discriminator="kind"), Shorthand
-]
+AnyRewind = Annotated[Pretrained | AtStep | NoRewind | Reinitialised, Field(discriminator="kind"), Shorthand]

@@ -11,9 +11,7 @@ from robust_tickets.pruning.partitions import LayerPartition, Norm, reduce_rows
 
 
 class ContiguousGroup(Settings, ABC):
-    """A group of `size(shape)` consecutive weights of a row-major tensor [out, in, height, width] or [out, in]."""
-
-    kind: str
+    """`size(shape)` consecutive weights of a row-major tensor [out, in, height, width] or [out, in]."""
 
     @abstractmethod
     def size(self, shape: tuple[int, ...]) -> int:

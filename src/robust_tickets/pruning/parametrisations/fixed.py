@@ -1,6 +1,6 @@
 """Weights train; masks stand still between events."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from torch import nn
@@ -19,14 +19,14 @@ class Fixed(Settings):
     def build(
         self,
         network: nn.Module,
-        names: Sequence[str],
+        body: nn.Module,
+        names: Collection[str],
+        *,
         selection: Selection,
         sparsity: float,
-        *,
-        head: Sequence[str] = (),
         couplings: Sequence[Coupling] = (),
+        is_head: Callable[[str], bool] = lambda name: False,
         seed: int = 0,
     ) -> Parametrised:
-        """Return the network with every parameter that requires a gradient; the other arguments play no part."""
-        trainable = {name: value for name, value in network.named_parameters() if value.requires_grad}
-        return Parametrised(network, trainable)
+        """Return the network and all parameters of its body; see `Parametrisation.build` for the rest."""
+        return Parametrised(network, dict(body.named_parameters()))

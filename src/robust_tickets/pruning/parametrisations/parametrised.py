@@ -1,6 +1,6 @@
 """A network made ready for training under a parametrisation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -8,11 +8,17 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class Parametrised:
-    """What the loop trains, and what of it learns."""
+    """What the loop trains, and what of it learns. Names are those of the body's parameters."""
 
     module: nn.Module
     """Called and differentiated by the loop; takes the network's inputs."""
     trainable: Mapping[str, nn.Parameter]
-    """Parameters for the optimiser, by name inside `module`."""
-    scores: Mapping[str, Tensor] = field(default_factory=dict)
-    """Learned scores by weight name; empty where weights learn."""
+    learned: Mapping[str, nn.Parameter] = field(default_factory=dict)
+
+    def trainable_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
+        """Return names and parameters for the optimiser; the scores of a weight go by the weight's name."""
+        return self.trainable.items()
+
+    def scores(self) -> dict[str, Tensor]:
+        """Return the learned scores by weight name, detached; empty where weights learn."""
+        return {name: score.detach() for name, score in self.learned.items()}

@@ -1,0 +1,45 @@
+"""What every parametrisation can do."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from torch import nn
+
+from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.parametrisations.parametrised import Parametrised
+from robust_tickets.pruning.select import Selection
+
+
+class Parametrisation(Protocol):
+    """How mask and weight meet in the forward pass, and what trains."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the parametrisation."""
+        ...
+
+    def build(
+        self,
+        network: nn.Module,
+        body: nn.Module,
+        names: Collection[str],
+        *,
+        selection: Selection,
+        sparsity: float,
+        couplings: Sequence[Coupling] = (),
+        is_head: Callable[[str], bool] = lambda name: False,
+        seed: int = 0,
+    ) -> Parametrised:
+        """Make a network ready for training.
+
+        Args:
+            network: maps inputs to outputs; called in the forward pass.
+            body: the plain architecture inside `network`, or `network` itself. Its parameter names are used.
+            names: prunable weights.
+            selection: how masks are selected.
+            sparsity: at which masks are learned, in [0, 1); unused where weights learn.
+            couplings: for coupled groups.
+            is_head: whether a parameter name belongs to the head.
+            seed: of the draw.
+        """
+        ...
