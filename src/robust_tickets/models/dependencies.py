@@ -8,7 +8,7 @@ not a proof, and its own surgery on grouped convolutions is not exact; so only i
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 from torch_pruning.ops import OPTYPE
+
+from robust_tickets.foundation.errors import UserError
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
@@ -55,6 +57,24 @@ class ChannelSet:
     obstacles: tuple[str, ...]
 
 
+class _Index(NamedTuple):
+    """A position in the layer reached and the root channel it came from: what torch-pruning's maps take."""
+
+    idx: int
+    root_idx: int
+
+
+class _Names:
+    """Names of modules and bare parameters, empty for the graph's own nodes."""
+
+    def __init__(self, body: nn.Module) -> None:
+        self.names = {id(module): name for name, module in body.named_modules()}
+        self.names |= {id(parameter): name for name, parameter in body.named_parameters()}
+
+    def of(self, owner: Any) -> str:
+        return self.names.get(id(owner), "")
+
+
 class _Slots:
     """Gives every position of every port one number, and remembers which numbers are one channel."""
 
@@ -86,62 +106,93 @@ def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
 
     Returns:
         Sets in the order in which their first producer appears in the network.
-    """
-    with warnings.catch_warnings(), torch.enable_grad():
-        warnings.simplefilter("ignore")
-        graph = torch_pruning.DependencyGraph().build_dependency(body, (example,), verbose=False)  # pyright: ignore[reportArgumentType]
-    modules = dict(body.named_modules())
-    names = {module: name for name, module in modules.items()}
-    parameters = {id(parameter): name for name, parameter in body.named_parameters()}
 
+    Raises:
+        UserError: torch-pruning cannot follow the network at all.
+    """
+    body(example)  # a shape the network does not take fails here, in the network's own words
+    try:
+        with warnings.catch_warnings(), torch.enable_grad():
+            warnings.simplefilter("ignore")
+            graph = torch_pruning.DependencyGraph().build_dependency(body, (example,), verbose=False)  # pyright: ignore[reportArgumentType]
+    except Exception as error:
+        raise UserError(
+            f"the channels of {type(body).__name__} cannot be traced (torch-pruning: {error!r}); "
+            "prune it by elements, rows, kernels or blocks"
+        ) from error
+    names = _Names(body)
     slots = _Slots()
     traced: set[Port] = set()
-    for name, layer in modules.items():
-        if isinstance(layer, LAYERS) and layer in graph.module2node and Port(name, "out") not in traced:
-            _collect(graph, layer, name, slots, traced, names, parameters)
-    for name, layer in modules.items():
+    layers = {name: module for name, module in body.named_modules() if isinstance(module, LAYERS)}
+    for name, layer in layers.items():
+        if layer in graph.module2node and Port(name, "out") not in traced:
+            _collect(graph, layer, slots, traced, names)
+    for name, layer in layers.items():
         if isinstance(layer, nn.modules.conv._ConvNd) and layer.groups > 1:
             _tie_groups(name, layer, slots)
-    return _components(slots, list(modules))
+    return _components(slots, [name for name, _ in body.named_modules()])
 
 
-def _collect(
-    graph: Any,
-    layer: Any,
-    name: str,
+def _collect(graph: Any, layer: Any, slots: _Slots, traced: set[Port], names: _Names) -> None:
+    """Follow the output channels of one layer and tie every position they reach to them.
+
+    A channel that meets an obstacle is not followed further. That also ends walks in circles, which windowed
+    and shuffled layouts cause: their index arithmetic is beyond the graph.
+    """
+    width = layer.weight.shape[0]
+    root = slots.number(Port(names.of(layer), "out"), width, np.arange(width))
+    refused = np.zeros(width, dtype=bool)
+    handler = graph.get_pruner_of_module(layer).prune_out_channels
+    stack = [(graph.module2node[layer], handler, [_Index(channel, channel) for channel in range(width)])]
+    seen: set[tuple[Any, ...]] = set()
+    limit = 8 * len(graph.module2node)
+    while stack:
+        node, handler, indices = stack.pop()
+        indices = [index for index in indices if not refused[index.root_idx]]
+        if not indices or (step := (id(node), handler, tuple(indices))) in seen:
+            continue
+        seen.add(step)
+        origins = np.asarray([index.root_idx for index in indices], dtype=np.int64)
+        obstacle = _arrive(node, handler, indices, root[origins], slots, traced, names)
+        if obstacle is None and len(seen) > limit:
+            obstacle = "cannot be followed: its layout is regrouped in a way that is not traced"
+        if obstacle is not None:
+            slots.obstacles.append((root[origins], obstacle))
+            refused[origins] = True
+            continue
+        for edge in node.dependencies:
+            if edge.is_triggered_by(handler):
+                reached: Any = indices
+                for mapping in edge.index_mapping:
+                    reached = reached if mapping is None else mapping(reached)
+                stack.append((edge.target, edge.handler, reached))
+
+
+def _arrive(
+    node: Any,
+    handler: Any,
+    indices: list[Any],
+    origins: np.ndarray,
     slots: _Slots,
     traced: set[Port],
-    names: dict[Any, str],
-    parameters: dict[int, str],
-) -> None:
-    width = layer.weight.shape[0]
-    root = slots.number(Port(name, "out"), width, np.arange(width))
-    group = graph.get_pruning_group(
-        layer, graph.get_pruner_of_module(layer).prune_out_channels, list(range(width))
-    )
-    for item in group.items:
-        node, module = item.dep.target, item.dep.target.module
-        origin = root[np.asarray(item.root_idxs, dtype=np.int64)]
-        if node.type in _OBSTACLES:
-            place = parameters.get(id(module)) if isinstance(module, nn.Parameter) else names.get(module)
-            slots.obstacles.append((origin, _OBSTACLES[node.type].format(place)))
-        elif (
-            node.type == OPTYPE.ELEMENTWISE and "softmax" in str(getattr(node.grad_fn, "name", str)()).lower()
-        ):
-            slots.obstacles.append((origin, "feeds a softmax, where removing one channel changes all others"))
-        elif module in names:
-            found = _port(module, names[module], item.dep.handler.__name__)
-            if found is None:
-                continue
-            port, size = found
-            if max(item.idxs, default=0) >= size:
-                slots.obstacles.append((origin, f"cannot be followed into {port.module}"))
-                continue
-            slots.tie(origin, slots.number(port, size, item.idxs))
-            if port.role != "in" and not node.outputs:
-                slots.obstacles.append((origin, _OBSTACLES[OPTYPE.OUTPUT]))
-            if port.role == "out" and len(item.idxs) == size:
-                traced.add(port)
+    names: _Names,
+) -> str | None:
+    """Tie channels to their places in the layer reached, or return what keeps them from being removed."""
+    if node.type in _OBSTACLES:
+        return _OBSTACLES[node.type].format(names.of(node.module))
+    if node.type == OPTYPE.ELEMENTWISE and "Softmax" in str(getattr(node.module, "_grad_fn", "")):
+        return "feeds a softmax, where removing one channel changes all others"
+    found = _port(node.module, names.of(node.module), handler.__name__)
+    if found is None:
+        return None
+    port, size = found
+    positions = np.asarray([index.idx for index in indices], dtype=np.int64)
+    if positions.max() >= size or positions.min() < 0:
+        return f"cannot be followed into {port.module}"
+    slots.tie(origins, slots.number(port, size, positions))
+    if port.role == "out" and len(np.unique(positions)) == size:
+        traced.add(port)
+    return None if port.role == "in" or node.outputs else _OBSTACLES[OPTYPE.OUTPUT]
 
 
 def _port(module: nn.Module, name: str, handler: str) -> tuple[Port, int] | None:

@@ -1,0 +1,78 @@
+"""A network with its normalisation inside: images in [0, 1] go in, logits come out."""
+
+import torch
+from torch import Tensor, nn
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
+from robust_tickets.models.preprocessing import Preprocessing
+
+
+class Classifier(nn.Module):
+    """A plain architecture behind its own normalisation.
+
+    `body` is the architecture as its library defines it; the names of its parameters are the names used in
+    masks, tickets and files. Mean and std are not part of any state dict: they travel in `preprocessing`.
+
+    Args:
+        body: maps normalised images [N, C, H, W] to logits [N, classes].
+        preprocessing: mean and std with one entry per input channel, size, interpolation, crop.
+        head: module path of the last layer inside `body`, a Linear or Conv2d: "fc", "classifier.6".
+
+    Raises:
+        UserError: `head` is not such a layer.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: nn.Module, preprocessing: Preprocessing, head: str) -> None:
+        super().__init__()
+        get_head(body, head)
+        self.body = body
+        self.preprocessing = preprocessing
+        self.head = head
+        shape = (1, preprocessing.channels, 1, 1)
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(preprocessing.std).reshape(shape), persistent=False)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes the head tells apart."""
+        return classes_of(get_head(self.body, self.head))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map float images [N, C, H, W] in [0, 1] to logits [N, num_classes]."""
+        return self.body((images - self.mean) / self.std)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Map float images [N, C, H, W] in [0, 1] to what enters the head.
+
+        That is [N, features] for most networks; for a convolutional head (SqueezeNet) it is the unpooled
+        [N, features, h, w]. Gradients flow.
+        """
+        caught: list[Tensor] = []
+        hook = get_head(self.body, self.head).register_forward_pre_hook(
+            lambda _, inputs: caught.append(inputs[0])
+        )
+        try:
+            self(images)
+        finally:
+            hook.remove()
+        return caught[-1]
+
+    def reset_head(self, num_classes: int, seed: int) -> None:
+        """Replace the head by a fresh one of the same kind, initialised by torch's default from `seed`.
+
+        Raises:
+            UserError: `num_classes` is below 2.
+        """
+        if num_classes < 2:
+            raise UserError(
+                f"num_classes: {num_classes} is too few; a classifier tells at least 2 classes apart"
+            )
+        put_head(self.body, self.head, fresh_head(get_head(self.body, self.head), num_classes, seed))
+
+    def plain_state(self) -> dict[str, Tensor]:
+        """Return the body's parameters and buffers by name, as copies on the CPU."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.body.state_dict().items()}

@@ -1,0 +1,47 @@
+"""One clear line where a download is impossible, and no minutes of retries before it."""
+
+import os
+import socket
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from huggingface_hub import constants
+from huggingface_hub.errors import HfHubHTTPError
+
+from robust_tickets.foundation.errors import UserError
+
+
+def _reachable(url: str) -> bool:
+    """Return whether a request could leave: the host's name resolves, or a proxy is asked to."""
+    if urllib.request.getproxies():
+        return True
+    try:
+        socket.getaddrinfo(urllib.parse.urlparse(url).hostname, 443)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def downloads(name: str) -> Iterator[None]:
+    """Let a library fetch the pretrained weights of `name` from its cache or its server.
+
+    Without a network the Hub's cache is used at once, where its client would retry for most of a minute.
+
+    Raises:
+        UserError: the weights are neither cached nor reachable.
+    """
+    offline = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = offline or not _reachable(constants.ENDPOINT)
+    try:
+        yield
+    except (OSError, HfHubHTTPError) as error:
+        reason = "HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else type(error).__name__
+        raise UserError(
+            f"{name}: its pretrained weights are not in the cache and cannot be downloaded (offline? {reason}); "
+            f"give a local file as `weights: path/to/file`"
+        ) from error
+    finally:
+        constants.HF_HUB_OFFLINE = offline

@@ -1,0 +1,79 @@
+"""timm's image classifiers, with the weights and preprocessing that timm records for them."""
+
+from typing import Any
+
+import timm
+from timm.data import resolve_data_config
+from timm.models import get_pretrained_cfg
+from torch import nn
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.families.family import Pretrained, Shape
+from robust_tickets.models.families.offline import downloads
+from robust_tickets.models.preprocessing import Preprocessing
+
+
+class TimmModels:
+    """`timm/<architecture>` or `timm/<architecture>.<tag>`; the tag says which weights."""
+
+    prefix = "timm/"
+
+    def names(self) -> list[str]:
+        """Return every architecture."""
+        return [f"timm/{name}" for name in timm.list_models()]
+
+    def knows(self, name: str) -> bool:
+        """Return whether timm has the architecture, and the tag if one is given."""
+        architecture, _, tag = name.partition(".")
+        return timm.is_model(architecture) and (not tag or tag in self.tags(name))
+
+    def tags(self, name: str) -> list[str]:
+        """Return the tags with weights."""
+        architecture = name.partition(".")[0]
+        return [full.partition(".")[2] for full in timm.list_models(f"{architecture}.*", pretrained=True)]
+
+    def build(self, name: str, shape: Shape) -> nn.Module:
+        """Return the architecture without weights."""
+        return timm.create_model(name, pretrained=False, **_arguments(name, shape))
+
+    def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
+        """Return the architecture with the weights timm downloads or has cached."""
+        architecture, _, named = name.partition(".")
+        tags = self.tags(architecture)
+        if not tags:
+            raise UserError(
+                f"timm/{name}: timm has no pretrained weights of it; give `weights: path/to/file`"
+            )
+        full = f"{architecture}.{tag}" if tag else name
+        with downloads(f"timm/{full}"):
+            body = timm.create_model(full, pretrained=True, **_arguments(full, Shape(size=shape.size)))
+        found: dict[str, Any] = body.pretrained_cfg
+        return Pretrained(body, tag or named or found["tag"], recorded_preprocessing(found))
+
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
+        """Return what timm records for the architecture."""
+        recorded: dict[str, Any] = body.pretrained_cfg  # pyright: ignore[reportAssignmentType]
+        if in_channels != len(recorded["mean"]):
+            return None, ""
+        return recorded_preprocessing(recorded), f"preprocessing: what timm records for {name}"
+
+
+def _arguments(name: str, shape: Shape) -> dict[str, Any]:
+    """Return what to ask of timm; a network of fixed input size is told its size, others refuse to hear it."""
+    wanted: dict[str, Any] = {"num_classes": shape.num_classes, "in_chans": shape.in_channels}
+    recorded = get_pretrained_cfg(name)
+    if recorded is not None and recorded.fixed_input_size:
+        wanted["img_size"] = shape.size
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def recorded_preprocessing(recorded: dict[str, Any]) -> Preprocessing:
+    """Return a `pretrained_cfg` of timm as a preprocessing."""
+    config = resolve_data_config({}, pretrained_cfg=recorded)
+    return Preprocessing(
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        size=tuple(config["input_size"][1:]),
+        interpolation=config["interpolation"],
+        crop_fraction=config["crop_pct"],
+    )

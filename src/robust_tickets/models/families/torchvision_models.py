@@ -1,0 +1,95 @@
+"""torchvision's image classifiers, with the weights and transforms that torchvision ships for them."""
+
+from torch import nn
+from torchvision import models
+from torchvision.models import Weights
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.families.family import Pretrained, Shape
+from robust_tickets.models.families.offline import downloads
+from robust_tickets.models.heads import first_convolution
+from robust_tickets.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+
+
+class TorchvisionModels:
+    """`torchvision/<architecture>`; the weights' tag goes into `weights`, as in `IMAGENET1K_V1`."""
+
+    prefix = "torchvision/"
+
+    def names(self) -> list[str]:
+        """Return every classifier; detectors and segmenters are not."""
+        return [f"torchvision/{name}" for name in models.list_models(module=models)]
+
+    def knows(self, name: str) -> bool:
+        """Return whether torchvision has the classifier."""
+        return f"torchvision/{name}" in self.names()
+
+    def tags(self, name: str) -> list[str]:
+        """Return the names of torchvision's weight enumeration."""
+        return [weights.name for weights in models.get_model_weights(name)]
+
+    def build(self, name: str, shape: Shape) -> nn.Module:
+        """Return the architecture without weights and without auxiliary heads."""
+        arguments = {} if shape.num_classes is None else {"num_classes": shape.num_classes}
+        body = _without_auxiliary(models.get_model(name, weights=None, **_quiet(name), **arguments))
+        if shape.in_channels not in (None, 3):
+            _widen_stem(body, shape.in_channels)
+        return body
+
+    def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
+        """Return the architecture with the weights torchvision downloads or has cached."""
+        tags = self.tags(name)
+        if not tags:
+            raise UserError(f"torchvision/{name}: no pretrained weights exist; give `weights: path/to/file`")
+        weights = models.get_model_weights(name)[tag or "DEFAULT"]
+        with downloads(f"torchvision/{name}"):
+            body = _without_auxiliary(models.get_model(name, weights=weights))
+        return Pretrained(body, weights.name, _transforms(weights))
+
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
+        """Return ImageNet's mean and std at the size of torchvision's own weights: its convention for files."""
+        if in_channels != 3:
+            return None, ""
+        weights = models.get_model_weights(name)["DEFAULT"]
+        return _transforms(weights), "preprocessing: torchvision's convention (ImageNet mean and std)"
+
+
+def _transforms(weights: Weights) -> Preprocessing:
+    transforms = weights.transforms()
+    crop, resize = transforms.crop_size[0], transforms.resize_size[0]
+    return Preprocessing(
+        mean=tuple(transforms.mean) or IMAGENET_MEAN,
+        std=tuple(transforms.std) or IMAGENET_STD,
+        size=(crop, crop),
+        interpolation=transforms.interpolation.value,
+        crop_fraction=min(1.0, crop / resize),
+    )
+
+
+def _quiet(name: str) -> dict[str, bool]:
+    """Return what keeps two builders from warning that they will initialise, as asked."""
+    return {"init_weights": True} if name in {"googlenet", "inception_v3"} else {}
+
+
+def _without_auxiliary(body: nn.Module) -> nn.Module:
+    """Drop the heads that GoogLeNet and Inception use only in training, where they return a tuple."""
+    if getattr(body, "aux_logits", False):
+        body.aux_logits = False  # pyright: ignore[reportAttributeAccessIssue]
+        for name in ("aux1", "aux2", "AuxLogits"):
+            if hasattr(body, name):
+                setattr(body, name, None)
+    return body
+
+
+def _widen_stem(body: nn.Module, in_channels: int) -> None:
+    path, stem = first_convolution(body)
+    stem_for = type(stem)(
+        in_channels,
+        stem.out_channels,
+        kernel_size=stem.kernel_size,
+        stride=stem.stride,
+        padding=stem.padding,
+        bias=stem.bias is not None,
+    )
+    owner, _, leaf = path.rpartition(".")
+    setattr(body.get_submodule(owner), leaf, stem_for)

@@ -1,0 +1,77 @@
+"""A network saved by us: a folder with `source.json` (which network) and `weights.safetensors` (its tensors)."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+from safetensors.torch import save
+
+from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import read_json, write_bytes, write_json
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.families.family import Shape
+from robust_tickets.models.formats.file import read_checkpoint
+from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.registry import resolve
+from robust_tickets.models.strict import load_strictly, mismatches
+
+FACTS = "source.json"
+WEIGHTS = "weights.safetensors"
+
+
+def is_saved(folder: Path) -> bool:
+    """Return whether the folder holds a network saved by us."""
+    return (folder / FACTS).is_file()
+
+
+def save_source(classifier: Classifier, identity: SourceIdentity, folder: Path | str) -> SourceIdentity:
+    """Write a network to a folder and return the identity of what was written.
+
+    Architecture, format and origin of the weights are taken from `identity`, everything that can be read off
+    the classifier (digest, classes, head, preprocessing) from the classifier: it may have been trained on.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    state = classifier.plain_state()
+    identity = identity.model_copy(
+        update={
+            "digest": tensors_digest(state),
+            "num_classes": classifier.num_classes,
+            "head": classifier.head,
+            "preprocessing": classifier.preprocessing,
+        }
+    )
+    write_bytes(folder / WEIGHTS, save(state))
+    write_json(folder / FACTS, identity.model_dump(mode="json"))
+    return identity
+
+
+def load_folder(folder: Path) -> tuple[Classifier, SourceIdentity]:
+    """Read back what `save_source` wrote.
+
+    Raises:
+        UserError: a file is missing, broken or altered, or the architecture can no longer be built.
+    """
+    facts = read_json(folder / FACTS)
+    try:
+        identity = SourceIdentity.model_validate(facts)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise UserError(f"{folder / FACTS}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+    preprocessing = identity.preprocessing
+    family, name = resolve(identity.name)
+    body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
+    classifier = Classifier(body, preprocessing, identity.head)
+    if classifier.num_classes != identity.num_classes:
+        classifier.reset_head(identity.num_classes, seed=0)
+    state = read_checkpoint(folder / WEIGHTS)
+    if wrong := mismatches(body, state):
+        raise UserError(f"{folder / WEIGHTS}: does not fit {identity.name}: {'; '.join(wrong)}")
+    load_strictly(body, state)
+    if (digest := tensors_digest(classifier.plain_state())) != identity.digest:
+        raise UserError(
+            f"{folder / WEIGHTS}: was altered: its digest is {digest}, {FACTS} says {identity.digest}"
+        )
+    return classifier, identity

@@ -1,0 +1,11 @@
+"""The ways checkpoints are laid out, told apart by their keys.
+
+| file | noun |
+|---|---|
+| `file.py` | reading a file of tensors without executing it |
+| `pickles.py` | the globals a pickle would import, listed without importing them |
+| `layout.py` | what every layout offers, and `recognise` |
+| `plain.py` | the architecture's own names, bare or behind `module.` and the like |
+| `madry.py` | the `robustness` library: `module.model.*` beside `module.normalizer.*` |
+| `cohen.py` | randomised smoothing: `1.module.*` behind a normalisation layer |
+"""

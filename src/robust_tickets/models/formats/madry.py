@@ -1,0 +1,51 @@
+"""The `robustness` library (Engstrom et al., 2019): network, normaliser, and the network again in the attacker."""
+
+from collections.abc import Set
+
+import torch
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.formats.layout import State, Unwrapped, strip
+
+
+class Madry:
+    """`[module.]model.*`, `[module.]normalizer.new_mean`, `...new_std`, and duplicates in `[module.]attacker.*`."""
+
+    def unwrap(self, state: State, wanted: Set[str]) -> Unwrapped | None:
+        """Return the network and the normaliser's mean and std.
+
+        Raises:
+            UserError: the attacker's copy of the network differs from the network.
+        """
+        for outer in ("module.", ""):
+            if f"{outer}normalizer.new_mean" in state and any(
+                name.startswith(f"{outer}model.") for name in state
+            ):
+                break
+        else:
+            return None
+        network = strip(state, f"{outer}model.")
+        _check_copy(network, strip(state, f"{outer}attacker.model."))
+        known = tuple(f"{outer}{part}." for part in ("model", "normalizer", "attacker"))
+        network |= {name: tensor for name, tensor in state.items() if not name.startswith(known)}
+        return Unwrapped(
+            network,
+            f"Madry robustness ({outer}model.*)",
+            mean=_values(state[f"{outer}normalizer.new_mean"]),
+            std=_values(state[f"{outer}normalizer.new_std"]),
+        )
+
+
+def _check_copy(network: State, copy: State) -> None:
+    for name in copy:
+        if name not in network or not torch.equal(network[name], copy[name]):
+            raise UserError(
+                f"the checkpoint's attacker holds another network than its model: {name} differs; "
+                "it is not a checkpoint as the robustness library writes it"
+            )
+
+
+def _values(tensor: Tensor) -> tuple[float, ...]:
+    # six decimals: these are literals such as 0.485 that went through float32
+    return tuple(round(value, 6) for value in tensor.flatten().tolist())

@@ -1,0 +1,96 @@
+"""The last layer of a classifier: finding it, measuring it, making a fresh one of its kind."""
+
+import difflib
+from typing import Any
+
+from torch import nn
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.seeds import global_stream
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+Head = nn.Linear | nn.Conv2d
+
+
+def find_head(body: nn.Module) -> str:
+    """Return the module path of the last layer: what timm declares, else the last linear layer or convolution.
+
+    Raises:
+        UserError: the network declares several heads, or has no linear layer or convolution.
+    """
+    declared = getattr(body, "pretrained_cfg", None)
+    if isinstance(declared, dict) and declared.get("classifier"):
+        classifier = declared["classifier"]
+        if isinstance(classifier, str):
+            return classifier
+        raise UserError(
+            f"{type(body).__name__} has several heads ({', '.join(classifier)}); use the variant with one head"
+        )
+    layers = [name for name, module in body.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    if not layers:
+        raise UserError(f"{type(body).__name__} has no linear layer or convolution that could be its head")
+    return layers[-1]
+
+
+def get_head(body: nn.Module, path: str) -> Head:
+    """Return the head at `path`.
+
+    Raises:
+        UserError: there is no such module, or it is neither a linear layer nor a convolution.
+    """
+    modules = dict(body.named_modules())
+    if path not in modules:
+        near = difflib.get_close_matches(path, modules, n=3, cutoff=0.4)
+        last = [name for name, module in modules.items() if isinstance(module, nn.Linear | nn.Conv2d)][-1:]
+        raise UserError(
+            f"head: {path!r} is not a module of {type(body).__name__}; near ones: {', '.join(near or last)}"
+        )
+    head = modules[path]
+    if not isinstance(head, nn.Linear | nn.Conv2d):
+        raise UserError(f"head: {path!r} is a {type(head).__name__}; it must be a Linear or a Conv2d layer")
+    return head
+
+
+def classes_of(head: Head) -> int:
+    """Return the number of classes a head tells apart."""
+    return head.out_features if isinstance(head, nn.Linear) else head.out_channels
+
+
+def fresh_head(head: Head, num_classes: int, seed: int) -> Head:
+    """Return a head of the same kind for `num_classes`, with torch's default initialisation from stream `head`."""
+    with global_stream(seed, "head"):
+        if isinstance(head, nn.Linear):
+            new: Head = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
+        else:
+            geometry: dict[str, Any] = {
+                key: getattr(head, key)
+                for key in ("kernel_size", "stride", "padding", "dilation", "padding_mode")
+            }
+            new = nn.Conv2d(head.in_channels, num_classes, bias=head.bias is not None, **geometry)
+    return new.to(head.weight.device, head.weight.dtype).train(head.training)
+
+
+def put_head(body: nn.Module, path: str, head: Head) -> None:
+    """Replace the module at `path`, and every `num_classes` the modules above it state (timm's, torchvision's)."""
+    owner, _, leaf = path.rpartition(".")
+    setattr(body.get_submodule(owner), leaf, head)
+    parts = owner.split(".") if owner else []
+    for depth in range(len(parts) + 1):
+        module = body.get_submodule(".".join(parts[:depth]))
+        if isinstance(getattr(module, "num_classes", None), int):
+            module.num_classes = classes_of(head)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def first_convolution(body: nn.Module) -> tuple[str, nn.Conv2d]:
+    """Return the path and module of the first convolution.
+
+    Raises:
+        UserError: there is none.
+    """
+    for path, module in body.named_modules():
+        if isinstance(module, nn.Conv2d):
+            return path, module
+    raise UserError(
+        f"{type(body).__name__} has no convolution; say how many channels it reads by mean and std"
+    )

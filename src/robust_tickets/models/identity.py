@@ -1,0 +1,19 @@
+"""What is recorded of a source, so that a ticket drawn from it can only be laid over the same weights."""
+
+from pydantic import Field
+
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.preprocessing import Preprocessing
+
+
+class SourceIdentity(Settings):
+    """Everything that says which network this is, free of paths of any one machine."""
+
+    name: str = Field(description="Architecture by its full name: `timm/resnet18.a1_in1k`, `cifar/resnet20`.")
+    weights: str = Field(description="Name of the weights' file or tag, or `random (seed 0)`.")
+    format: str = Field(description="The layout in which the weights were found.")
+    digest: str = Field(description="`sha256:...` over the names, shapes and bytes of the body's tensors.")
+    num_classes: int = Field(ge=1, description="Number of classes of the head.")
+    head: str = Field(description="Module path of the last layer inside the body.")
+    preprocessing: Preprocessing
+    notes: tuple[str, ...] = Field((), description="What was assumed because nothing said otherwise.")

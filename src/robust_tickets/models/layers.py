@@ -1,0 +1,80 @@
+"""Which weights are prunable: decided by module type, never by what a name happens to contain."""
+
+import difflib
+from fnmatch import fnmatchcase
+
+from pydantic import Field
+from torch import nn
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.heads import CONVOLUTIONS
+
+ATTENTION_WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+
+
+class Prunable(Settings):
+    """Which of the prunable weights take part. Norms, biases and embeddings never do."""
+
+    include_head: bool = Field(False, description="Whether the last layer is pruned too.")
+    include_stem: bool = Field(
+        True,
+        description="Whether the first convolution (or patch embedding; in a network without convolutions, the "
+        "first linear layer) is pruned. Papers differ.",
+    )
+    exempt: tuple[str, ...] = Field(
+        (),
+        description="Glob patterns over full parameter names, such as `layer1.*` or `*.downsample.0.weight`; "
+        "what matches is left dense.",
+    )
+
+
+def weights_by_type(body: nn.Module) -> tuple[str, ...]:
+    """Return, in network order, the weights of all convolutions, linear layers and attention projections."""
+    names = []
+    parameters = dict(body.named_parameters())  # without the second name of a shared weight
+    for path, module in body.named_modules():
+        if isinstance(module, (*CONVOLUTIONS, nn.Linear)):
+            leaves: tuple[str, ...] = ("weight",)
+        elif isinstance(module, nn.MultiheadAttention):
+            leaves = ATTENTION_WEIGHTS
+        else:
+            continue
+        names += [name for leaf in leaves if (name := f"{path}.{leaf}".lstrip(".")) in parameters]
+    return tuple(names)
+
+
+def stem_weight(body: nn.Module) -> str:
+    """Return the weight of the first convolution, or of the first linear layer where there is none."""
+    convolutions = [
+        f"{path}.weight".lstrip(".")
+        for path, module in body.named_modules()
+        if isinstance(module, CONVOLUTIONS)
+    ]
+    return (convolutions or list(weights_by_type(body)))[0]
+
+
+def prunable_weights(classifier: Classifier, settings: Prunable | None = None) -> tuple[str, ...]:
+    """Return the names, inside `classifier.body` and in network order, of the weights that may be pruned.
+
+    Raises:
+        UserError: a pattern of `exempt` matches no prunable weight, or nothing is left to prune.
+    """
+    settings = settings or Prunable()
+    candidates = weights_by_type(classifier.body)
+    spared = set()
+    if not settings.include_head:
+        spared.add(f"{classifier.head}.weight")
+    if not settings.include_stem:
+        spared.add(stem_weight(classifier.body))
+    for pattern in settings.exempt:
+        matched = [name for name in candidates if fnmatchcase(name, pattern)]
+        if not matched:
+            near = difflib.get_close_matches(pattern, candidates, n=3, cutoff=0.0)
+            raise UserError(f"exempt: {pattern!r} matches no prunable weight; near ones: {', '.join(near)}")
+        spared.update(matched)
+    left = tuple(name for name in candidates if name not in spared)
+    if not left:
+        raise UserError(f"nothing is left to prune: all {len(candidates)} weights are exempt")
+    return left

@@ -1,0 +1,62 @@
+"""The small networks of the papers, and which names stand for them.
+
+| file | names |
+|---|---|
+| `cifar_resnet.py` | `cifar/resnet20`, any depth 6n + 2; `-b` for projection shortcuts, `-x2` for twice the width |
+| `small_resnet.py` | `small/resnet18`, `small/resnet50`: for 32 x 32 images; `-x0.5` for half the width |
+| `demo_resnet.py` | `demo/resnet4`, for 16 x 16 images |
+| `resnet2b.py` | `resnet2b`: residual without batch norm, of robustness verification |
+| `cnn_a.py` | `cnn-a`: two convolutions, of robustness verification |
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from robust_tickets.models.networks.cifar_resnet import cifar_resnet
+from robust_tickets.models.networks.cnn_a import cnn_a
+from robust_tickets.models.networks.demo_resnet import demo_resnet
+from robust_tickets.models.networks.resnet2b import resnet2b
+from robust_tickets.models.networks.small_resnet import small_resnet
+from robust_tickets.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+
+CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR_STD = (0.2471, 0.2435, 0.2616)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One kind of network: the names it answers to, how it is built, what it is usually trained with."""
+
+    pattern: re.Pattern[str]
+    examples: tuple[str, ...]
+    build: Callable[[str, int, int, tuple[int, int]], nn.Module]
+    """From name, number of classes, input channels and input size."""
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+NETWORKS = (
+    Network(
+        re.compile(r"cifar/resnet(\d+)(-b)?(-x[\d.]+)?"),
+        tuple(f"cifar/resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)),
+        cifar_resnet,
+        (32, 32),
+        IMAGENET_MEAN,  # as the public CIFAR-10 weights of these networks
+        IMAGENET_STD,
+    ),
+    Network(
+        re.compile(r"small/resnet(18|34|50|101)(-x[\d.]+)?"),
+        tuple(f"small/resnet{depth}" for depth in (18, 34, 50, 101)),
+        small_resnet,
+        (32, 32),
+        CIFAR_MEAN,
+        CIFAR_STD,
+    ),
+    Network(re.compile(r"demo/resnet4"), ("demo/resnet4",), demo_resnet, (16, 16), (0.5,) * 3, (0.25,) * 3),
+    Network(re.compile(r"resnet2b"), ("resnet2b",), resnet2b, (32, 32), CIFAR_MEAN, CIFAR_STD),
+    Network(re.compile(r"cnn-a"), ("cnn-a",), cnn_a, (32, 32), CIFAR_MEAN, (0.2023, 0.1994, 0.2010)),
+)

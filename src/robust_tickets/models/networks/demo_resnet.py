@@ -1,0 +1,31 @@
+"""The demo's network: four residual blocks for 16 x 16 images, small enough to train on a laptop's CPU."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robust_tickets.models.networks.cifar_resnet import BasicBlock
+
+
+class DemoResNet(nn.Module):
+    """A stem, four basic blocks at widths 16, 16, 32, 32, global average pooling, one linear layer."""
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = nn.Sequential(BasicBlock(16, 16, 2, True), BasicBlock(16, 16, 1, True))
+        self.layer2 = nn.Sequential(BasicBlock(16, 32, 2, True), BasicBlock(32, 32, 1, True))
+        self.fc = nn.Linear(32, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalised images [N, C, H, W] to logits [N, classes]."""
+        out = F.relu(self.bn1(self.conv1(x)))
+        return self.fc(self.layer2(self.layer1(out)).mean((2, 3)))
+
+
+def demo_resnet(name: str, num_classes: int, in_channels: int, size: tuple[int, int]) -> DemoResNet:
+    """Build `demo/resnet4`."""
+    return DemoResNet(num_classes, in_channels)

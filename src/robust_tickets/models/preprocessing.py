@@ -1,0 +1,83 @@
+"""How pixels become a network's input: resized and cropped by the data, normalised inside the network."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from robust_tickets.foundation.settings import Ratio, Settings
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def _pair(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) else value
+
+
+Size = Annotated[
+    tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
+    BeforeValidator(_pair),
+    Field(description="Height and width of the network's input, in pixels; one number means a square."),
+]
+Mean = Annotated[
+    tuple[Ratio, ...],
+    Field(
+        min_length=1, description="Mean of each input channel, for images in [0, 1]; `123/255` is understood."
+    ),
+]
+Std = Annotated[
+    tuple[Annotated[Ratio, Field(gt=0)], ...],
+    Field(min_length=1, description="Standard deviation of each input channel, for images in [0, 1]."),
+]
+CropFraction = Annotated[
+    float,
+    Field(gt=0, le=1, description="Side of the central crop over the resized short side, in (0, 1]."),
+]
+
+
+class Preprocessing(Settings):
+    """What turns an image in [0, 1] into what the network was trained on.
+
+    The data resize the short side to `size / crop_fraction` with `interpolation` and crop the centre;
+    `(image - mean) / std` happens inside the network, so that attacks and exports see images in [0, 1].
+    """
+
+    mean: Mean
+    std: Std
+    size: Size
+    interpolation: Interpolation = Field("bilinear", description="How images are resized.")
+    crop_fraction: CropFraction = 1.0
+
+    @model_validator(mode="after")
+    def _same_channels(self) -> "Preprocessing":
+        if len(self.mean) != len(self.std):
+            raise ValueError(
+                f"mean has {len(self.mean)} channels and std has {len(self.std)}; they must agree"
+            )
+        return self
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels."""
+        return len(self.mean)
+
+
+class PreprocessingOverrides(Settings):
+    """The parts of a preprocessing that the user states; the others keep what the source says."""
+
+    mean: Mean | None = None
+    std: Std | None = None
+    size: Size | None = None
+    interpolation: Interpolation | None = None
+    crop_fraction: CropFraction | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the parts that were stated."""
+        return self.model_dump(exclude_none=True)
+
+
+def identity_preprocessing(channels: int, size: tuple[int, int]) -> Preprocessing:
+    """Return the preprocessing of a network that takes images in [0, 1] as they are."""
+    return Preprocessing(mean=(0.0,) * channels, std=(1.0,) * channels, size=size)

@@ -1,0 +1,57 @@
+"""Every name there is, which family it belongs to, and near names for one that does not exist."""
+
+import difflib
+from pathlib import Path
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.families.family import Family
+from robust_tickets.models.families.paper_networks import PaperNetworks
+from robust_tickets.models.families.timm_models import TimmModels
+from robust_tickets.models.families.torchvision_models import TorchvisionModels
+from robust_tickets.models.families.user_code import UserCode
+
+TIMM = TimmModels()
+FAMILIES: tuple[Family, ...] = (PaperNetworks(), TorchvisionModels(), TIMM, UserCode())
+
+
+def available(prefix: str = "") -> list[str]:
+    """Return the full names that begin with `prefix`: `available("cifar/")`."""
+    return [name for family in FAMILIES for name in family.names() if name.startswith(prefix)]
+
+
+def resolve(name: str) -> tuple[Family, str]:
+    """Return the family of a name, and the name inside that family. A bare name is timm's.
+
+    Raises:
+        UserError: there is no such name; the message lists near ones.
+    """
+    for family in FAMILIES:
+        if name.startswith(family.prefix) and family.knows(inner := name.removeprefix(family.prefix)):
+            return family, inner
+    if TIMM.knows(name):
+        return TIMM, name
+    if Path(name).is_file():
+        raise UserError(
+            f"{name}: is a file; give the architecture as the name, and the file as `weights: {name}`"
+        )
+    if Path(name).is_dir():
+        raise UserError(
+            f"{name}: is a folder without source.json; only networks saved by us are read from a folder"
+        )
+    raise UserError(f"unknown network {name!r}; near ones: {', '.join(near_names(name))}")
+
+
+def near_names(name: str) -> list[str]:
+    """Return up to five full names that resemble `name`, its tags or its last part."""
+    prefix, slash, last = name.rpartition("/")
+    everything = available()
+    inside = [full for full in everything if full.startswith(f"{prefix}/")] if slash else []
+    bare = last.partition(".")[0]
+    if f"{prefix}/{bare}" in inside or f"timm/{bare}" in everything:
+        family, inner = resolve(f"{prefix}/{bare}" if slash else f"timm/{bare}")
+        return [f"{family.prefix}{inner}.{tag}" for tag in family.tags(inner)][:5] or [
+            f"{family.prefix}{inner}"
+        ]
+    choices = {full.rpartition("/")[2]: full for full in (inside or everything)}
+    near = difflib.get_close_matches(bare, choices, n=5, cutoff=0.4)
+    return [choices[match] for match in near] or ["timm/resnet18", "torchvision/resnet18", "cifar/resnet20"]
