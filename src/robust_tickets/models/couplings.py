@@ -73,39 +73,47 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
         prunable: names of the weights that may be pruned, as in `body.named_parameters()`.
 
     Returns:
-        Couplings and refusals in the order of the network. Every producer appears in exactly one of them.
+        Couplings in the order of the network, and refusals. Every prunable weight is in one or the other.
+
+    Raises:
+        UserError: torch-pruning cannot follow the network at all.
     """
     probe = _randomised(body)
     modules = dict(probe.named_modules())
     candidates: dict[str, tuple[Coupling, ChannelSet]] = {}
-    reasons: dict[str, str] = {}
-    counts: dict[str, int] = {}
+    refusals: dict[str, Refusal] = {}
+    seen: set[str] = set()
     for channels in channel_sets(probe, example.detach().cpu()):
-        producers = [port for port in channels.positions if port.role == "out"]
-        if not producers:
+        weights = [f"{port.module}.weight" for port in channels.positions if port.role == "out"]
+        if not any(weight in prunable for weight in weights):
             continue
-        name = f"{producers[0].module}.weight"
-        if name in counts:
-            name = f"{name}:{int(channels.positions[producers[0]].min())}"
-        counts[name] = channels.channels
-        exempt = [f"{port.module}.weight" for port in producers if f"{port.module}.weight" not in prunable]
+        seen.update(weights)
+        name = weights[0]
+        if name in candidates or name in refusals:
+            first = next(iter(channels.positions.values()))
+            name = f"{name}:{int(first.min())}"
+        exempt = [weight for weight in weights if weight not in prunable]
         if channels.obstacles:
-            reasons[name] = "; ".join(channels.obstacles)
+            refusals[name] = Refusal(name, channels.channels, "; ".join(channels.obstacles))
         elif exempt:
-            reasons[name] = f"{exempt[0]} is exempt from pruning" + (
-                f", with {len(exempt) - 1} more of the set" if len(exempt) > 1 else ""
+            refusals[name] = Refusal(
+                name, channels.channels, f"needs {', '.join(exempt)}, exempt from pruning"
             )
         elif channels.channels == 1:
-            reasons[name] = "it is one inseparable channel"
+            refusals[name] = Refusal(name, 1, "is one inseparable channel")
         else:
             candidates[name] = (_coupling(name, channels, modules), channels)
 
-    reasons |= _refused_by_proof(probe, example, candidates)
-    proven = {name: found for name, found in candidates.items() if name not in reasons}
+    for name, reason in _refused_by_proof(probe, example, candidates).items():
+        refusals[name] = Refusal(name, candidates.pop(name)[0].channels, reason)
+    for name in prunable:
+        if name not in seen:
+            width = probe.get_parameter(name).shape[0]
+            refusals[name] = Refusal(name, width, "is not called as a layer, so its readers cannot be traced")
     return ChannelTrace(
-        couplings=tuple(coupling for coupling, _ in proven.values()),
-        refusals=tuple(Refusal(name, counts[name], reasons[name]) for name in counts if name in reasons),
-        sets={name: channels for name, (_, channels) in proven.items()},
+        couplings=tuple(coupling for coupling, _ in candidates.values()),
+        refusals=tuple(refusals.values()),
+        sets={name: channels for name, (_, channels) in candidates.items()},
     )
 
 

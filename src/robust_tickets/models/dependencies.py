@@ -110,7 +110,8 @@ def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
     Raises:
         UserError: torch-pruning cannot follow the network at all.
     """
-    body(example)  # a shape the network does not take fails here, in the network's own words
+    with torch.no_grad():
+        body(example)  # a shape the network does not take fails here, in the network's own words
     try:
         with warnings.catch_warnings(), torch.enable_grad():
             warnings.simplefilter("ignore")
@@ -180,8 +181,12 @@ def _arrive(
     """Tie channels to their places in the layer reached, or return what keeps them from being removed."""
     if node.type in _OBSTACLES:
         return _OBSTACLES[node.type].format(names.of(node.module))
-    if node.type == OPTYPE.ELEMENTWISE and "Softmax" in str(getattr(node.module, "_grad_fn", "")):
-        return "feeds a softmax, where removing one channel changes all others"
+    if node.type == OPTYPE.ELEMENTWISE and any(
+        kind in str(node.module) for kind in ("Softmax", "DotProduct")
+    ):
+        return "feeds attention or a softmax, where removing one channel changes all others"
+    if isinstance(node.module, nn.modules.conv._ConvTransposeNd):
+        return f"passes the transposed convolution {names.of(node.module)}"
     found = _port(node.module, names.of(node.module), handler.__name__)
     if found is None:
         return None
