@@ -13,7 +13,7 @@
 | `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |
 | `registry.py` | every name there is, and near ones |
 | `convert.py` | a legacy pickle turned into safetensors, on explicit request |
-| `families/` | the places architectures come from: timm, torchvision, the papers' networks, a user's function |
+| `families/` | where architectures come from: timm, torchvision, the papers, a user's function |
 | `formats/` | the ways checkpoints are laid out |
 | `networks/` | the small networks of the papers |
 """

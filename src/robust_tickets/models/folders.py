@@ -1,4 +1,4 @@
-"""A network saved by us: a folder with `source.json` (which network) and `weights.safetensors` (its tensors)."""
+"""A network saved by us: a folder with `source.json`, which says what it is, and `weights.safetensors`."""
 
 from pathlib import Path
 

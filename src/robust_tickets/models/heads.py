@@ -14,7 +14,7 @@ Head = nn.Linear | nn.Conv2d
 
 
 def find_head(body: nn.Module) -> str:
-    """Return the module path of the last layer: what timm declares, else the last linear layer or convolution.
+    """Return the path of the last layer: what timm declares, else the last linear layer or convolution.
 
     Raises:
         UserError: the network declares several heads, or has no linear layer or convolution.
@@ -25,7 +25,7 @@ def find_head(body: nn.Module) -> str:
         if isinstance(classifier, str):
             return classifier
         raise UserError(
-            f"{type(body).__name__} has several heads ({', '.join(classifier)}); use the variant with one head"
+            f"{type(body).__name__} has several heads ({', '.join(classifier)}); use a variant with one"
         )
     layers = [name for name, module in body.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     if not layers:
@@ -58,28 +58,39 @@ def classes_of(head: Head) -> int:
 
 
 def fresh_head(head: Head, num_classes: int, seed: int) -> Head:
-    """Return a head of the same kind for `num_classes`, with torch's default initialisation from stream `head`."""
+    """Return a head of the same kind for `num_classes`, initialised by torch's default from stream `head`."""
     with global_stream(seed, "head"):
         if isinstance(head, nn.Linear):
             new: Head = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
         else:
-            geometry: dict[str, Any] = {
-                key: getattr(head, key)
-                for key in ("kernel_size", "stride", "padding", "dilation", "padding_mode")
-            }
-            new = nn.Conv2d(head.in_channels, num_classes, bias=head.bias is not None, **geometry)
+            new = like_convolution(head, out_channels=num_classes)
     return new.to(head.weight.device, head.weight.dtype).train(head.training)
 
 
 def put_head(body: nn.Module, path: str, head: Head) -> None:
-    """Replace the module at `path`, and every `num_classes` the modules above it state (timm's, torchvision's)."""
+    """Replace the module at `path`, and the `num_classes` that modules above it state."""
     owner, _, leaf = path.rpartition(".")
     setattr(body.get_submodule(owner), leaf, head)
     parts = owner.split(".") if owner else []
     for depth in range(len(parts) + 1):
         module = body.get_submodule(".".join(parts[:depth]))
         if isinstance(getattr(module, "num_classes", None), int):
-            module.num_classes = classes_of(head)  # pyright: ignore[reportAttributeAccessIssue]
+            setattr(module, "num_classes", classes_of(head))  # noqa: B010 - not declared by nn.Module
+
+
+def like_convolution(
+    layer: nn.Conv2d, in_channels: int | None = None, out_channels: int | None = None
+) -> nn.Conv2d:
+    """Return a plain convolution of the same geometry, with torch's default initialisation."""
+    geometry: dict[str, Any] = {
+        key: getattr(layer, key) for key in ("kernel_size", "stride", "padding", "dilation", "padding_mode")
+    }
+    return nn.Conv2d(
+        in_channels or layer.in_channels,
+        out_channels or layer.out_channels,
+        bias=layer.bias is not None,
+        **geometry,
+    )
 
 
 def first_convolution(body: nn.Module) -> tuple[str, nn.Conv2d]:

@@ -16,4 +16,4 @@ class SourceIdentity(Settings):
     num_classes: int = Field(ge=1, description="Number of classes of the head.")
     head: str = Field(description="Module path of the last layer inside the body.")
     preprocessing: Preprocessing
-    notes: tuple[str, ...] = Field((), description="What was assumed because nothing said otherwise.")
+    notes: tuple[str, ...] = Field(default=(), description="What was assumed because nothing said otherwise.")

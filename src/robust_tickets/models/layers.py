@@ -17,14 +17,14 @@ ATTENTION_WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj
 class Prunable(Settings):
     """Which of the prunable weights take part. Norms, biases and embeddings never do."""
 
-    include_head: bool = Field(False, description="Whether the last layer is pruned too.")
+    include_head: bool = Field(default=False, description="Whether the last layer is pruned too.")
     include_stem: bool = Field(
-        True,
-        description="Whether the first convolution (or patch embedding; in a network without convolutions, the "
-        "first linear layer) is pruned. Papers differ.",
+        default=True,
+        description="Whether the first convolution or patch embedding (without any, the first linear layer) "
+        "is pruned. Papers differ.",
     )
     exempt: tuple[str, ...] = Field(
-        (),
+        default=(),
         description="Glob patterns over full parameter names, such as `layer1.*` or `*.downsample.0.weight`; "
         "what matches is left dense.",
     )

@@ -47,7 +47,7 @@ class Preprocessing(Settings):
     mean: Mean
     std: Std
     size: Size
-    interpolation: Interpolation = Field("bilinear", description="How images are resized.")
+    interpolation: Interpolation = Field(default="bilinear", description="How images are resized.")
     crop_fraction: CropFraction = 1.0
 
     @model_validator(mode="after")

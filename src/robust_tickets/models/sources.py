@@ -32,28 +32,32 @@ class SourceSettings(Settings):
 
     name: str = Field(
         min_length=1,
-        description="`timm/resnet18` (or bare), `timm/resnet18.a1_in1k`, `torchvision/resnet50`, `cifar/resnet20`, "
-        "`small/resnet18`, `package.module:function`, or a folder saved by us.",
+        description="`timm/resnet18` (or bare), `timm/resnet18.a1_in1k`, `torchvision/resnet50`, "
+        "`cifar/resnet20`, `small/resnet18`, `package.module:function`, or a folder saved by us.",
     )
     weights: str = Field(
-        DEFAULT,
+        default=DEFAULT,
         min_length=1,
         description="`default` (the library's pretrained weights, or the function's own), the tag of other "
         "pretrained weights, a path to a file, or `random`.",
     )
     preprocessing: PreprocessingOverrides = Field(
-        PreprocessingOverrides(),
+        default=PreprocessingOverrides(),
         description="What differs from the preprocessing that comes with the weights.",
     )
     num_classes: int | None = Field(
-        None, ge=2, description="Classes of a network with random weights; pretrained ones bring their own."
+        default=None,
+        ge=2,
+        description="Classes of a network with random weights; pretrained ones bring their own.",
     )
     in_channels: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="Input channels of a network with random weights; pretrained ones bring their own.",
     )
-    head: str | None = Field(None, description="Module path of the last layer, where it is not recognised.")
+    head: str | None = Field(
+        default=None, description="Module path of the last layer, where it is not recognised."
+    )
 
 
 @dataclass(frozen=True)
@@ -192,8 +196,8 @@ def _check(settings: SourceSettings, classifier: Classifier, full: str) -> None:
     """Refuse settings that contradict the network."""
     if settings.num_classes not in (None, classifier.num_classes):
         raise UserError(
-            f"num_classes: {full} has a head of {classifier.num_classes} classes, not {settings.num_classes}; leave "
-            "it out, transfer gives the network a fresh head"
+            f"num_classes: {full} has {classifier.num_classes} classes, not {settings.num_classes}; "
+            "leave it out, transfer gives the network a fresh head"
         )
     reads = first_convolution(classifier.body)[1].in_channels
     if settings.in_channels not in (None, reads):
@@ -202,7 +206,7 @@ def _check(settings: SourceSettings, classifier: Classifier, full: str) -> None:
         )
     if classifier.preprocessing.channels != reads:
         raise UserError(
-            f"preprocessing: mean and std have {classifier.preprocessing.channels} channels, {full} reads {reads}"
+            f"preprocessing: mean has {classifier.preprocessing.channels} channels, {full} reads {reads}"
         )
 
 

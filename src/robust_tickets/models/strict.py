@@ -1,4 +1,4 @@
-"""Loading a state dict without a missing, unexpected or misshapen tensor, or saying which and what might be meant."""
+"""Loading a state dict without a missing, unexpected or misshapen tensor, or saying which those are."""
 
 from collections.abc import Iterable, Mapping
 

@@ -16,7 +16,7 @@ MOST = 60
 
 
 def suggest(state: Mapping[str, Tensor], name: str) -> str | None:
-    """Return the full name of an architecture whose tensors are exactly those of `state`, near `name`; or None."""
+    """Return the full name of an architecture akin to `name` with exactly the tensors of `state`; or None."""
     stem = re.match(r"[a-z]*", name.rpartition("/")[2].lower())
     stem = stem.group() if stem else ""
     kin = [full for full in available() if stem and stem in full.rpartition("/")[2]]

@@ -40,7 +40,7 @@ def downloads(name: str) -> Iterator[None]:
     except (OSError, HfHubHTTPError) as error:
         reason = "HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else type(error).__name__
         raise UserError(
-            f"{name}: its pretrained weights are not in the cache and cannot be downloaded (offline? {reason}); "
+            f"{name}: its pretrained weights are neither cached nor reachable (offline? {reason}); "
             f"give a local file as `weights: path/to/file`"
         ) from error
     finally:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import timm
-from timm.data import resolve_data_config
+from timm.data.config import resolve_data_config
 from timm.models import get_pretrained_cfg
 from torch import nn
 
@@ -47,19 +47,19 @@ class TimmModels:
         full = f"{architecture}.{tag}" if tag else name
         with downloads(f"timm/{full}"):
             body = timm.create_model(full, pretrained=True, **_arguments(full, Shape(size=shape.size)))
-        found: dict[str, Any] = body.pretrained_cfg
+        found: Any = body.pretrained_cfg
         return Pretrained(body, tag or named or found["tag"], recorded_preprocessing(found))
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
         """Return what timm records for the architecture."""
-        recorded: dict[str, Any] = body.pretrained_cfg  # pyright: ignore[reportAssignmentType]
+        recorded: Any = body.pretrained_cfg
         if in_channels != len(recorded["mean"]):
             return None, ""
         return recorded_preprocessing(recorded), f"preprocessing: what timm records for {name}"
 
 
 def _arguments(name: str, shape: Shape) -> dict[str, Any]:
-    """Return what to ask of timm; a network of fixed input size is told its size, others refuse to hear it."""
+    """Return what to ask of timm; only a network of fixed input size may be told its size."""
     wanted: dict[str, Any] = {"num_classes": shape.num_classes, "in_chans": shape.in_channels}
     recorded = get_pretrained_cfg(name)
     if recorded is not None and recorded.fixed_input_size:

@@ -2,12 +2,12 @@
 
 from torch import nn
 from torchvision import models
-from torchvision.models import Weights
+from torchvision.models import WeightsEnum
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.family import Pretrained, Shape
 from robust_tickets.models.families.offline import downloads
-from robust_tickets.models.heads import first_convolution
+from robust_tickets.models.heads import first_convolution, like_convolution
 from robust_tickets.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 
@@ -32,8 +32,8 @@ class TorchvisionModels:
         """Return the architecture without weights and without auxiliary heads."""
         arguments = {} if shape.num_classes is None else {"num_classes": shape.num_classes}
         body = _without_auxiliary(models.get_model(name, weights=None, **_quiet(name), **arguments))
-        if shape.in_channels not in (None, 3):
-            _widen_stem(body, shape.in_channels)
+        if shape.in_channels is not None and shape.in_channels != 3:
+            _replace_stem(body, shape.in_channels)
         return body
 
     def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
@@ -47,14 +47,14 @@ class TorchvisionModels:
         return Pretrained(body, weights.name, _transforms(weights))
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
-        """Return ImageNet's mean and std at the size of torchvision's own weights: its convention for files."""
+        """Return ImageNet's mean and std at the size of torchvision's own weights: its convention."""
         if in_channels != 3:
             return None, ""
         weights = models.get_model_weights(name)["DEFAULT"]
         return _transforms(weights), "preprocessing: torchvision's convention (ImageNet mean and std)"
 
 
-def _transforms(weights: Weights) -> Preprocessing:
+def _transforms(weights: WeightsEnum) -> Preprocessing:
     transforms = weights.transforms()
     crop, resize = transforms.crop_size[0], transforms.resize_size[0]
     return Preprocessing(
@@ -74,22 +74,14 @@ def _quiet(name: str) -> dict[str, bool]:
 def _without_auxiliary(body: nn.Module) -> nn.Module:
     """Drop the heads that GoogLeNet and Inception use only in training, where they return a tuple."""
     if getattr(body, "aux_logits", False):
-        body.aux_logits = False  # pyright: ignore[reportAttributeAccessIssue]
+        setattr(body, "aux_logits", False)  # noqa: B010 - not declared by nn.Module
         for name in ("aux1", "aux2", "AuxLogits"):
             if hasattr(body, name):
                 setattr(body, name, None)
     return body
 
 
-def _widen_stem(body: nn.Module, in_channels: int) -> None:
+def _replace_stem(body: nn.Module, in_channels: int) -> None:
     path, stem = first_convolution(body)
-    stem_for = type(stem)(
-        in_channels,
-        stem.out_channels,
-        kernel_size=stem.kernel_size,
-        stride=stem.stride,
-        padding=stem.padding,
-        bias=stem.bias is not None,
-    )
     owner, _, leaf = path.rpartition(".")
-    setattr(body.get_submodule(owner), leaf, stem_for)
+    setattr(body.get_submodule(owner), leaf, like_convolution(stem, in_channels=in_channels))

@@ -46,8 +46,8 @@ def read_checkpoint(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         if foreign := foreign_globals(path):
             raise UserError(
-                f"{path}: is a pickle that would import {', '.join(foreign[:5])}{' ...' if foreign[5:] else ''}; "
-                f"it was not executed; if you trust where it comes from: tickets convert {path} out.safetensors"
+                f"{path}: is a pickle that imports {', '.join(foreign[:4])}{' ...' if foreign[4:] else ''}; "
+                f"it was not executed; if you trust its origin: tickets convert {path}"
             ) from None
         raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); fetch it again") from None
     except (RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:

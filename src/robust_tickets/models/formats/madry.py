@@ -1,4 +1,4 @@
-"""The `robustness` library (Engstrom et al., 2019): network, normaliser, and the network again in the attacker."""
+"""The `robustness` library (Engstrom et al., 2019): a network, its normaliser, both again in an attacker."""
 
 from collections.abc import Set
 
@@ -10,7 +10,7 @@ from robust_tickets.models.formats.layout import State, Unwrapped, strip
 
 
 class Madry:
-    """`[module.]model.*`, `[module.]normalizer.new_mean`, `...new_std`, and duplicates in `[module.]attacker.*`."""
+    """`model.*`, `normalizer.new_mean` and `new_std`, copies in `attacker.*`; perhaps behind `module.`."""
 
     def unwrap(self, state: State, wanted: Set[str]) -> Unwrapped | None:
         """Return the network and the normaliser's mean and std.

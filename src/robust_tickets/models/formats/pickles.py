@@ -33,7 +33,7 @@ def foreign_globals(path: Path) -> list[str]:
 
 
 def _pickles(path: Path) -> Iterator[IO[bytes]]:
-    """Yield the pickles of PyTorch's zip format, or those at the start of its older one, one after another."""
+    """Yield the pickle of PyTorch's zip format, or those its older format begins with."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():

@@ -16,7 +16,7 @@ class Plain:
 
 
 class Prefixed:
-    """Every name behind `module.` (DataParallel), `_orig_mod.` (torch.compile), `model.` (trainers), or several."""
+    """Every name behind `module.` (DataParallel), `_orig_mod.` (torch.compile), `model.`, or several."""
 
     def unwrap(self, state: State, wanted: Set[str]) -> Unwrapped | None:
         """Return the tensors without what all names begin with."""

@@ -34,8 +34,8 @@ def find_state(checkpoint: Any, where: str) -> dict[str, Tensor]:
         if isinstance(checkpoint.get(entry), Mapping):
             return find_state(checkpoint[entry], where)
     raise UserError(
-        f"{where}: no state dict in it; its entries are {', '.join(map(str, list(checkpoint)[:8])) or 'none'}, "
-        f"one of {', '.join(ENTRIES[:3])} was expected"
+        f"{where}: no state dict in it; it holds {', '.join(map(str, list(checkpoint)[:8])) or 'nothing'}; "
+        f"expected tensors by name, or an entry {' or '.join(ENTRIES[:3])}"
     )
 
 

@@ -2,7 +2,7 @@
 
 | file | names |
 |---|---|
-| `cifar_resnet.py` | `cifar/resnet20`, any depth 6n + 2; `-b` for projection shortcuts, `-x2` for twice the width |
+| `cifar_resnet.py` | `cifar/resnet20`, any depth 6n + 2; `-b`: projection shortcuts, `-x2`: twice the width |
 | `small_resnet.py` | `small/resnet18`, `small/resnet50`: for 32 x 32 images; `-x0.5` for half the width |
 | `demo_resnet.py` | `demo/resnet4`, for 16 x 16 images |
 | `resnet2b.py` | `resnet2b`: residual without batch norm, of robustness verification |

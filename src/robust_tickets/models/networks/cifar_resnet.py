@@ -48,7 +48,7 @@ class BasicBlock(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """A stem, three stages of `blocks` blocks at widths w, 2w, 4w, global average pooling, one linear layer."""
+    """A stem, three stages of blocks at widths w, 2w, 4w, global average pooling, one linear layer."""
 
     def __init__(self, blocks: int, width: int, num_classes: int, in_channels: int, projection: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""CNN-A of the robustness verification literature (Wong and Kolter, 2018): two convolutions, two linear layers."""
+"""CNN-A of the robustness verification literature: two convolutions, two linear layers."""
 
 from torch import nn
 
