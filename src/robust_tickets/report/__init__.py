@@ -1,0 +1,15 @@
+"""What was measured, told: the curve, the table, the one-page HTML.
+
+| file | noun |
+|---|---|
+| `summary.py` | the tidy record every run writes and the report reads |
+| `points.py` | mean and spread over seeds, and the panels that points fall into |
+| `notation.py` | how per cent, points and counts are written |
+| `headline.py` | the verdict in a sentence |
+| `cells.py` | which cells the tables show |
+| `table.py` | those cells as a terminal table, as Markdown, as HTML |
+| `looks.py` | colours, strokes and the style all figures share |
+| `axis.py` | the sparsity axis |
+| `figures.py` | accuracy against sparsity, and sparsity by layer |
+| `html.py`, `page.css` | the page |
+"""

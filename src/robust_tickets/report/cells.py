@@ -1,0 +1,182 @@
+"""Which cells the tables show, once for the terminal, Markdown and HTML."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import get_args
+
+from robust_tickets.report.notation import (
+    ABSENT,
+    interval,
+    magnitude,
+    mean_and_std,
+    percent,
+    signed_points,
+    sparsity_percent,
+)
+from robust_tickets.report.points import CONTROL_NAMES, Point, points
+from robust_tickets.report.summary import Row, ShrinkRow, TicketKind, VerdictRow
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading; `numeric` is set right, a `setting` may be told once when every line agrees on it."""
+
+    label: str
+    numeric: bool = False
+    setting: bool = False
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table before anyone decides how it is drawn. `caption` and `notes` are sentences for below it."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def accuracy_cells(rows: Iterable[Row], title: str = "Accuracy on the test data") -> Cells:
+    """Return accuracies, a line for each setting: mean and standard deviation over its seeds.
+
+    What is the same in every line is told in the caption instead of a column.
+    """
+    order = get_args(TicketKind)
+    averaged = points(rows)
+    places = {facet: index for index, facet in enumerate(dict.fromkeys(map(_facet, averaged)))}
+    averaged.sort(
+        key=lambda p: (places[_facet(p)], p.row.ticket != "dense", order.index(p.row.ticket), p.sparsity)
+    )
+    columns = (
+        Column("target", setting=True),
+        Column("data", setting=True),
+        Column("objective", setting=True),
+        Column("transfer", setting=True),
+        Column("source", setting=True),
+        Column("ticket"),
+        Column("group", setting=True),
+        Column("timeline", setting=True),
+        Column("sparsity (%)", numeric=True),
+        Column("accuracy (%)", numeric=True),
+        Column("robust accuracy (%)", numeric=True),
+        Column("seeds", numeric=True, setting=True),
+    )
+    lines = [
+        (
+            point.row.target,
+            point.row.fraction,
+            point.row.objective,
+            point.row.transfer,
+            point.row.series,
+            CONTROL_NAMES.get(point.row.ticket, point.row.ticket),
+            ABSENT if point.row.ticket == "dense" else point.row.group,
+            ABSENT if point.row.ticket == "dense" else point.row.timeline,
+            sparsity_percent(point.sparsity),
+            mean_and_std(point.standard),
+            mean_and_std(point.robust),
+            str(point.standard.seeds),
+        )
+        for point in averaged
+    ]
+    return _without_constants(title, columns, lines)
+
+
+def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
+    """Return the decisions: the difference to dense with its interval, and the papers' rule beside it."""
+    columns = (
+        Column("verdict"),
+        Column("sparsity (%)", numeric=True),
+        Column("source", setting=True),
+        Column("transfer", setting=True),
+        Column("measure", setting=True),
+        Column("objective", setting=True),
+        Column("target", setting=True),
+        Column("data", setting=True),
+        Column("difference (points)", numeric=True),
+        Column("interval (points)", numeric=True),
+        Column("margin (points)", numeric=True, setting=True),
+        Column("seeds", numeric=True, setting=True),
+        Column("seeds that would decide", numeric=True),
+        Column("papers' rule"),
+    )
+    lines = [
+        (
+            row.verdict,
+            sparsity_percent(row.sparsity),
+            row.series,
+            row.transfer,
+            f"{row.measure} accuracy",
+            row.objective,
+            row.target,
+            row.fraction,
+            signed_points(row.difference),
+            interval(row),
+            percent(row.margin),
+            str(row.seeds),
+            ABSENT if row.seeds_needed is None else str(row.seeds_needed),
+            {True: "met", False: "not met", None: ABSENT}[row.papers_rule],
+        )
+        for row in verdicts
+    ]
+    return _without_constants("Does the ticket match dense?", columns, lines)
+
+
+def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
+    """Return sizes and latencies of the exported networks; their notes stand below the table."""
+    columns = (
+        Column("network"),
+        Column("sparsity (%)", numeric=True),
+        Column("parameters", numeric=True),
+        Column("not zero", numeric=True),
+        Column("multiply-adds", numeric=True),
+        Column("file", numeric=True),
+        Column("latency (ms)", numeric=True),
+        Column("speed against dense", numeric=True),
+        Column("largest difference", numeric=True),
+    )
+    lines = tuple(
+        (
+            row.name,
+            sparsity_percent(row.sparsity),
+            magnitude(row.parameters),
+            magnitude(row.nonzero),
+            ABSENT if row.macs is None else magnitude(row.macs),
+            magnitude(row.bytes, "B"),
+            "not measured" if row.latency_ms is None else f"{row.latency_ms:.3g}",
+            ABSENT if row.ratio is None else f"{row.ratio:.2f} ×",
+            ABSENT if row.max_difference is None else f"{row.max_difference:.1e}",
+        )
+        for row in shrink
+    )
+    caption = (
+        "Largest difference: between logits of the exported network and of the masked one, on equal images."
+    )
+    notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
+    return Cells("Size and speed of what was exported", columns, lines, caption, notes)
+
+
+def _facet(point: Point) -> tuple[str, ...]:
+    return (point.row.target, point.row.fraction, point.row.objective, point.row.transfer, point.row.series)
+
+
+def _without_constants(title: str, columns: Sequence[Column], lines: Sequence[tuple[str, ...]]) -> Cells:
+    """Move settings that are the same in every line into the caption, and drop columns that say nothing."""
+    values = [{line[index] for line in lines} - {ABSENT} for index in range(len(columns))]
+    told_once = [
+        column.setting and len(lines) > 1 and len(cells) == 1
+        for column, cells in zip(columns, values, strict=True)
+    ]
+    stays = [bool(cells) and not once for cells, once in zip(values, told_once, strict=True)]
+    same = [
+        f"{column.label} {next(iter(cells))}"
+        for column, cells, once in zip(columns, values, told_once, strict=True)
+        if once
+    ]
+    return Cells(
+        title,
+        tuple(compress(columns, stays)),
+        tuple(tuple(compress(line, stays)) for line in lines),
+        f"The same in every line: {', '.join(same)}." if same else "",
+    )

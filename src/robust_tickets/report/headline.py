@@ -1,0 +1,76 @@
+"""The verdict in a sentence: the first thing a report says."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from robust_tickets.report.notation import interval, percent, signed_points, sparsity_percent
+from robust_tickets.report.points import grouped
+from robust_tickets.report.summary import Summary, VerdictRow
+
+
+class Headline(NamedTuple):
+    """What was decided, in a sentence, and the figures behind it, in another."""
+
+    claim: str
+    evidence: str
+
+
+def headlines(summary: Summary) -> list[Headline]:
+    """Return a headline for each source and transfer that was judged, the sparsest matching ticket first.
+
+    A ticket matches when every measure and objective it was judged by matches: with both accuracies and both
+    trainings this is the double-win rule (Chen et al., 2022).
+    """
+    if not summary.verdicts:
+        return [_without_verdicts(summary)]
+    judged = grouped(summary.verdicts, lambda row: (row.target, row.fraction, row.series, row.transfer))
+    several = len({key[:2] for key in judged}) > 1
+    found = sorted((_headline(rows, several) for rows in judged.values()), key=lambda pair: -pair[0])
+    return [headline for _, headline in found]
+
+
+def _without_verdicts(summary: Summary) -> Headline:
+    faster = [row for row in summary.shrink if row.ratio is not None]
+    if summary.rows or not faster:
+        return Headline("No ticket was compared with dense.", f"Transfers measured: {len(summary.rows)}.")
+    best = max(faster, key=lambda row: row.ratio or 0.0)
+    return Headline(
+        f"{best.name} has {best.ratio:.2f} times the speed of dense.", "Measured on the exported network."
+    )
+
+
+def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, Headline]:
+    """Return the sparsity of the sparsest matching ticket, -1 if none matches, and what to say."""
+    first = rows[0]
+    dense = f"dense with {first.transfer} transfer" + (
+        f" to {first.target} ({first.fraction})" if several else ""
+    )
+    tickets = grouped(rows, lambda row: row.sparsity)
+    matching = [
+        sparsity for sparsity, same in tickets.items() if all(row.verdict == "matches" for row in same)
+    ]
+    if matching:
+        sparsest = max(matching)
+        # The comparison with the least room to spare speaks for the ticket.
+        closest = min(tickets[sparsest], key=lambda row: row.difference)
+        claim = f"The {first.series} ticket at {sparsity_percent(sparsest)} % sparsity matches {dense}."
+        return sparsest, Headline(claim, _evidence(closest))
+    failing = {row.sparsity for row in rows if row.verdict == "does not match"}
+    undecided = [row for row in rows if row.sparsity not in failing and row.verdict == "cannot tell"]
+    if undecided:
+        best = max(undecided, key=lambda row: row.difference)
+        claim = f"No {first.series} ticket is shown to match {dense}; more seeds could."
+        return -1.0, Headline(claim, _evidence(best))
+    best = max(rows, key=lambda row: row.difference)
+    return -1.0, Headline(f"No {first.series} ticket matches {dense}.", _evidence(best))
+
+
+def _evidence(row: VerdictRow) -> str:
+    """Write the figures behind a verdict."""
+    bounds = f" (interval {interval(row)})" if row.low is not None else ""
+    needed = f"; {row.seeds_needed} would decide" if row.seeds_needed else ""
+    seeds = f"{row.seeds} seed{'s' if row.seeds > 1 else ''}"
+    return (
+        f"At {sparsity_percent(row.sparsity)} %: {signed_points(row.difference)} points of {row.measure} "
+        f"accuracy{bounds}, margin {percent(row.margin)}, {seeds}{needed}."
+    )

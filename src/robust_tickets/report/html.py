@@ -1,0 +1,193 @@
+"""One self-contained page: the verdict, the curves, the tables, what was exported, how to run it again."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import write_bytes, write_text
+from robust_tickets.report.cells import accuracy_cells, shrink_cells, verdict_cells
+from robust_tickets.report.figures import curves, layer_bars, to_png, to_svg
+from robust_tickets.report.headline import headlines
+from robust_tickets.report.looks import INK, PALETTE, Looks
+from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.report.points import CONTROL_NAMES, Panel, panels
+from robust_tickets.report.summary import Summary
+from robust_tickets.report.table import html_table
+
+# Nothing may be fetched or run, whatever the texts inside say.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def write_report(summary: Summary, folder: Path | str) -> Path:
+    """Write `report.html` and `figures/*.png|svg` into the folder and return the page's path.
+
+    Every file is written atomically; equal summaries give equal bytes.
+
+    Raises:
+        UserError: the summary holds nothing to report, or the folder cannot be written.
+    """
+    folder = Path(folder)
+    if not (summary.rows or summary.verdicts or summary.shrink or summary.layer_sparsity):
+        raise UserError(
+            f"{folder}: nothing to report in a summary without rows, verdicts or exports; finish a run first"
+        )
+    drawn: dict[str, Figure] = {}
+    if summary.rows:
+        shown = panels(summary.rows)
+        drawn["curves"] = curves(shown, Looks.of(shown))
+    if summary.layer_sparsity:
+        drawn["layers"] = layer_bars(summary.layer_sparsity)
+    for name, figure in drawn.items():
+        write_bytes(folder / "figures" / f"{name}.png", to_png(figure))
+        write_text(folder / "figures" / f"{name}.svg", to_svg(figure))
+    page = folder / "report.html"
+    write_text(page, to_html(summary))
+    return page
+
+
+def to_html(summary: Summary) -> str:
+    """Return the page as text. It loads nothing, runs nothing, and every text in it is escaped."""
+    style = files("robust_tickets.report").joinpath("page.css").read_text(encoding="utf-8")
+    lead, *others = headlines(summary)
+    sections = [
+        f'<header>\n<h1>{escape(summary.title)}</h1>\n<p class="lead">{_text(lead.claim)}</p>\n'
+        f"<p>{_text(lead.evidence)}</p>",
+        _list([f"{other.claim} {other.evidence}" for other in others], "others"),
+        "</header>",
+    ]
+    if summary.rows:
+        sections += [_heading("Accuracy against sparsity"), _curves(panels(summary.rows))]
+    if summary.verdicts:
+        table = verdict_cells(summary.verdicts)
+        sections += [_heading(table.title), _coloured(html_table(table)), _small(VERDICT_NOTE)]
+    if summary.rows:
+        sections += [_accuracies(summary)]
+    if summary.shrink:
+        table = shrink_cells(summary.shrink)
+        sections += [_heading(table.title), html_table(table)]
+    if summary.layer_sparsity:
+        sections += [_heading("Sparsity by layer"), _layers(summary)]
+    if summary.notes:
+        sections += [_heading("Notes"), _list(summary.notes, "others")]
+    if summary.facts:
+        facts = "\n".join(
+            f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in summary.facts
+        )
+        sections += [_heading("Settings and provenance"), f"<dl>\n{facts}\n</dl>"]
+    if summary.command:
+        sections += [_heading("Run it again"), f"<pre><code>{escape(summary.command)}</code></pre>"]
+    body = "\n".join(section for section in sections if section)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<title>{escape(summary.title)}</title>\n<link rel="icon" href="data:,">\n'
+        f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+        "<footer>Sparsity is the fraction of prunable weights removed.</footer>\n</body>\n</html>\n"
+    )
+
+
+VERDICT_NOTE = (
+    "A ticket matches when the whole interval of its difference to dense, paired by seed, lies above minus "
+    "the margin; it does not when the whole interval lies below; otherwise these seeds cannot tell. The "
+    "papers' rule asks only that the mean reach the dense mean minus one standard deviation."
+)
+ACCURACY_NOTE = "Mean ± one standard deviation over seeds."
+CURVE_NOTE = "Mean of {seeds}; bars and bands are one standard deviation; dashed levels are dense."
+
+
+def inline_svg(figure: Figure, name: str, label: str) -> str:
+    """Return the figure as an SVG element in the page's own colours, its identifiers starting with `name`.
+
+    `label` is what a screen reader says instead.
+    """
+    text = to_svg(figure, background="none")
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = text.replace(INK, "currentColor")
+    for index, colour in enumerate(PALETTE):
+        text = text.replace(colour, f"var(--series-{index})")
+    size = re.compile(r'<svg ([^>]*?)(?: width="[^"]*"| height="[^"]*")+')
+    opening = f'<svg role="img" aria-label="{escape(label)}" '
+    return size.sub(lambda found: opening + found[1], text, count=1).strip()
+
+
+def _accuracies(summary: Summary) -> str:
+    """Return the table of tickets and dense, and behind a fold the one of controls."""
+    controls = [row for row in summary.rows if row.ticket in CONTROL_NAMES]
+    table = accuracy_cells(row for row in summary.rows if row.ticket not in CONTROL_NAMES)
+    text = _heading(table.title) + html_table(table) + _small(ACCURACY_NOTE)
+    if controls:
+        folded = html_table(accuracy_cells(controls, "Accuracy of the controls"))
+        names = dict.fromkeys(CONTROL_NAMES[row.ticket] for row in controls)
+        text += f"<details>\n<summary>Controls: {', '.join(names)}</summary>\n{folded}</details>"
+    return text
+
+
+def _curves(shown: Sequence[Panel]) -> str:
+    looks = Looks.of(shown)
+    figures = [
+        f"<figure>\n{inline_svg(curves([panel], looks), f'curve-{index}', _in_words(panel))}\n"
+        f"<figcaption>{escape(CURVE_NOTE.format(seeds=panel.seeds))}</figcaption>\n</figure>"
+        for index, panel in enumerate(shown)
+    ]
+    return '<div class="panels">\n' + "\n".join(figures) + "\n</div>"
+
+
+def _in_words(panel: Panel) -> str:
+    """Say what a panel shows, for those who do not see it."""
+    said = [f"{panel.measure.capitalize()} accuracy against sparsity, {panel.title.lower()}, {panel.target}."]
+    for point in panel.points:
+        spread = point.spread(panel.measure)
+        if point.row.ticket in ("dense", "drawn") and spread:
+            what = (
+                "dense" if point.row.ticket == "dense" else f"{sparsity_percent(point.sparsity)} % sparsity"
+            )
+            said.append(f"{point.row.series}, {what}: {100 * spread.mean:.1f} %.")
+    return " ".join(said)
+
+
+def _layers(summary: Summary) -> str:
+    values = summary.layer_sparsity
+    least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    label = (
+        f"Sparsity of {len(values)} layers, from {sparsity_percent(values[least])} % in {least} "
+        f"to {sparsity_percent(values[most])} % in {most}."
+    )
+    return (
+        f"<figure>\n{inline_svg(layer_bars(values), 'layers', label)}\n"
+        f"<figcaption>{escape(label)}</figcaption>\n</figure>"
+    )
+
+
+def _coloured(table: str) -> str:
+    """Give verdicts their colour; the words alone already say it."""
+    return re.sub(
+        r"<td>((matches|does not match|cannot tell)[^<]*)</td>",
+        lambda found: f'<td class="{found[2].replace(" ", "-")}">{found[1]}</td>',
+        table,
+    )
+
+
+def _text(text: str) -> str:
+    """Escape, and keep a number and its per cent sign on one line."""
+    return escape(text).replace(" %", "&nbsp;%")
+
+
+def _heading(text: str) -> str:
+    return f"<h2>{escape(text)}</h2>"
+
+
+def _small(text: str) -> str:
+    return f'<p class="small">{escape(text)}</p>'
+
+
+def _list(items: Sequence[str], kind: str) -> str:
+    if not items:
+        return ""
+    return f'<ul class="{kind}">\n' + "\n".join(f"<li>{_text(item)}</li>" for item in items) + "\n</ul>"

@@ -1,0 +1,88 @@
+"""Which source has which colour, which group which stroke, and the style all figures share."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+
+from robust_tickets.report.points import CONTROL_NAMES, Panel
+from robust_tickets.report.summary import Row
+
+INK = "#1b1f24"
+CONTROL = "#8a8f98"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Colours of sources, told apart under the common colour blindnesses (Okabe and Ito)."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+STROKES = ("-", (0, (6, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+CONTROL_STROKES = {"random": (0, (1, 1.2)), "shuffled": (0, (4, 1.5)), "reinitialised": (0, (5, 1, 1, 1))}
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": INK,
+    "grid.alpha": 0.13,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    # Text stays text in SVG, and identifiers come from content instead of chance.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "robust-tickets",
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw and save in the project's style whatever the user's matplotlibrc says; restored afterwards."""
+    with mpl.rc_context(), matplotlib.style.context(["default", STYLE]):
+        yield
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Which source has which colour, and which group and timeline which stroke, the same in every panel."""
+
+    series: tuple[str, ...]
+    variants: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, panels: Iterable[Panel]) -> "Looks":
+        """Give looks in order of first appearance."""
+        rows = [point.row for panel in panels for point in panel.points]
+        drawn = dict.fromkeys((row.group, row.timeline) for row in rows if row.ticket == "drawn")
+        return cls(tuple(dict.fromkeys(row.series for row in rows)), tuple(drawn))
+
+    def colour(self, series: str) -> str:
+        """Return the colour of a source."""
+        return PALETTE[self.series.index(series) % len(PALETTE)]
+
+    def line(self, row: Row) -> tuple[str, dict[str, Any]]:
+        """Return the legend text and the drawing options of the line that the row belongs to."""
+        if row.ticket == "drawn":
+            variant = self.variants.index((row.group, row.timeline))
+            label = row.series if len(self.variants) == 1 else f"{row.series}, {row.group}, {row.timeline}"
+            stroke = {"marker": MARKERS[variant % len(MARKERS)], "ls": STROKES[variant % len(STROKES)]}
+            return label, {"color": self.colour(row.series), **stroke}
+        name = CONTROL_NAMES[row.ticket]
+        marker = MARKERS[self.series.index(row.series) % len(MARKERS)]
+        label = name if len(self.series) == 1 else f"{row.series}, {name}"
+        return label, {
+            "color": CONTROL,
+            "lw": 0.9,
+            "ms": 3,
+            "marker": marker,
+            "ls": CONTROL_STROKES[row.ticket],
+        }

@@ -1,0 +1,126 @@
+"""Mean and spread over seeds, and the panels that points fall into."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Literal, TypeVar
+
+from robust_tickets.report.summary import Row, TicketKind
+
+Item = TypeVar("Item")
+Key = TypeVar("Key")
+
+Measure = Literal["standard", "robust"]
+"""Accuracy on clean images, or under attack."""
+
+SAME_SPARSITY_DIGITS = 3
+"""Measured sparsities equal to this many decimals are one point: soft thresholds differ a little by seed."""
+
+CONTROL_NAMES: dict[TicketKind, str] = {
+    "random": "random mask",
+    "shuffled": "shuffled mask",
+    "reinitialised": "re-initialised weights",
+}
+"""What the controls are called in legends and tables."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean over seeds of a fraction in [0, 1], and its sample standard deviation, None for one seed."""
+
+    mean: float
+    std: float | None
+    seeds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Summarise at least one value; the deviation divides by n - 1."""
+        return cls(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting, averaged over its seeds. `robust` is None where no seed was attacked."""
+
+    row: Row
+    sparsity: float
+    standard: Spread
+    robust: Spread | None
+
+    def spread(self, measure: Measure) -> Spread | None:
+        """Return the spread of the measure, or None if it was not taken."""
+        return self.standard if measure == "standard" else self.robust
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The points that share one pair of axes: one target, fraction, objective, transfer and measure."""
+
+    target: str
+    fraction: str
+    objective: str
+    transfer: str
+    measure: Measure
+    points: tuple[Point, ...]
+
+    @property
+    def title(self) -> str:
+        """Say what the panel shows, in the field's terms."""
+        return f"{self.transfer.capitalize()} transfer, {self.objective} training"
+
+    @property
+    def seeds(self) -> str:
+        """Say how many seeds a point has: `3 seeds`, or a range."""
+        counts = sorted({spread.seeds for point in self.points if (spread := point.spread(self.measure))})
+        span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        return f"{span} seed{'s' if counts[-1] > 1 else ''}"
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Collect items by key, keys in order of first appearance."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def points(rows: Iterable[Row]) -> list[Point]:
+    """Average the rows that differ only in seed; settings keep the order of their first row."""
+
+    def setting(row: Row) -> tuple[object, ...]:
+        data = (row.target, row.fraction, row.transfer, row.objective)
+        return (
+            *data,
+            row.series,
+            row.ticket,
+            row.group,
+            row.timeline,
+            round(row.sparsity, SAME_SPARSITY_DIGITS),
+        )
+
+    averaged: list[Point] = []
+    for same in grouped(rows, setting).values():
+        robust = [row.robust_accuracy for row in same if row.robust_accuracy is not None]
+        averaged.append(
+            Point(
+                row=same[0],
+                sparsity=fmean(row.sparsity for row in same),
+                standard=Spread.of([row.standard_accuracy for row in same]),
+                robust=Spread.of(robust) if robust else None,
+            )
+        )
+    return averaged
+
+
+def panels(rows: Iterable[Row]) -> list[Panel]:
+    """Return the panels of the figure: for each target, clean accuracy by transfer, then under attack."""
+    everything = points(rows)
+    facets = grouped(everything, lambda p: (p.row.target, p.row.fraction, p.row.objective, p.row.transfer))
+    found: list[Panel] = []
+    for target in grouped(facets, lambda facet: facet[:2]).values():
+        for measure in ("standard", "robust"):
+            for facet in target:
+                measured = tuple(point for point in facets[facet] if point.spread(measure))
+                if measured:
+                    found.append(Panel(*facet, measure, measured))
+    return found

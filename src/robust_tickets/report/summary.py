@@ -1,0 +1,133 @@
+"""The tidy record every run writes and the report reads: one row for each transferred network."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import read_json, write_json
+from robust_tickets.foundation.settings import Settings
+
+Accuracy = Annotated[float, Field(ge=0.0, le=1.0)]
+"""Fraction of examples classified correctly, in [0, 1]."""
+
+Removed = Annotated[float, Field(ge=0.0, le=1.0)]
+"""Measured fraction of prunable weights removed, in [0, 1]; 0 is dense."""
+
+TicketKind = Literal["drawn", "dense", "random", "shuffled", "reinitialised"]
+"""A drawn ticket, the dense source, or a control: random mask, layer-wise shuffled mask, new weights."""
+
+Transfer = Literal["linear", "full"]
+"""Linear: only a new head trains on frozen features. Full: every surviving weight trains."""
+
+
+class Row(Settings):
+    """One transferred network, measured once: one seed of one point of a curve."""
+
+    series: str = Field(description="The source it comes from, as in a legend: 'robust', 'natural'.")
+    ticket: TicketKind = Field(description="Drawn, dense, or the name of the control.")
+    group: str = Field(default="element", description="What was removed as one: 'element', 'channel', '2:4'.")
+    timeline: str = Field(default="one-shot", description="When it was removed: 'one-shot', 'iterative'.")
+    sparsity: Removed = Field(description="Measured sparsity over prunable weights, in [0, 1].")
+    transfer: Transfer = Field(description="What was trained on the target.")
+    objective: str = Field(default="standard", description="What it was trained for: 'standard', 'pgd'.")
+    target: str = Field(description="The target data set.")
+    fraction: str = Field(default="100 %", description="How much of the target's training data was used.")
+    seed: int = Field(description="Seed of the transfer; rows that differ only in it are averaged.")
+    standard_accuracy: Accuracy = Field(description="Test accuracy on clean images, in [0, 1].")
+    robust_accuracy: Accuracy | None = Field(
+        default=None, description="Test accuracy under attack, in [0, 1]; absent if not measured."
+    )
+    validation_accuracy: Accuracy | None = Field(
+        default=None, description="Accuracy on the validation split used for selection, in [0, 1]."
+    )
+
+
+class VerdictRow(Settings):
+    """Whether one ticket matches the dense transfer of the same source, over seed-paired differences."""
+
+    series: str = Field(description="The source, as in the rows.")
+    target: str = Field(description="The target data set, as in the rows.")
+    fraction: str = Field(default="100 %", description="How much training data was used, as in the rows.")
+    sparsity: Removed = Field(description="Measured sparsity of the ticket, in [0, 1].")
+    transfer: Transfer = Field(description="What was trained on the target.")
+    objective: str = Field(default="standard", description="What it was trained for, as in the rows.")
+    measure: Literal["standard", "robust"] = Field(
+        default="standard", description="The accuracy compared: on clean images, or under attack."
+    )
+    verdict: Literal["matches", "does not match", "cannot tell"] = Field(
+        description="Lower end of the interval above -margin; upper end below -margin; or neither."
+    )
+    difference: float = Field(description="Mean of ticket minus dense accuracy, fraction in [-1, 1].")
+    low: float | None = Field(default=None, description="Lower end of the interval; absent with one seed.")
+    high: float | None = Field(default=None, description="Upper end of the interval; absent with one seed.")
+    seeds: int = Field(ge=1, description="Number of paired seeds.")
+    seeds_needed: int | None = Field(default=None, description="If undecided: seeds that would decide it.")
+    margin: float = Field(ge=0.0, description="Accuracy loss that still counts as matching, as a fraction.")
+    papers_rule: bool | None = Field(
+        default=None,
+        description="Whether mean >= dense mean - one standard deviation; absent with one seed.",
+    )
+
+
+class ShrinkRow(Settings):
+    """One exported network: its size, and what was measured on it."""
+
+    name: str = Field(description="What it is: 'dense', 'channels removed', 'sparse kernels'.")
+    sparsity: Removed = Field(description="Measured sparsity over prunable weights, in [0, 1].")
+    parameters: int = Field(ge=0, description="Parameters stored, zeros included.")
+    nonzero: int = Field(ge=0, description="Parameters that are not zero.")
+    macs: int | None = Field(default=None, ge=0, description="Multiply-accumulates for one image.")
+    bytes: int = Field(ge=0, description="Size of the exported file in bytes.")
+    latency_ms: float | None = Field(default=None, gt=0, description="Median latency for one batch, in ms.")
+    ratio: float | None = Field(
+        default=None,
+        gt=0,
+        description="Dense latency over this one's, both measured alike; above 1 is faster.",
+    )
+    max_difference: float | None = Field(
+        default=None, ge=0, description="Largest absolute difference of logits from the masked network's."
+    )
+    note: str = Field(default="", description="What the figures do not say, in a sentence.")
+
+
+class Summary(Settings):
+    """Everything a report tells. Accuracies and sparsities are fractions, never per cent."""
+
+    version: Literal[1] = Field(default=1, description="Version of this format.")
+    title: str = Field(description="Heading of the report.")
+    facts: list[tuple[str, str]] = Field(
+        default_factory=list, description="Settings and provenance, as pairs of label and value."
+    )
+    rows: list[Row] = Field(default_factory=list, description="What was measured, a row for each network.")
+    verdicts: list[VerdictRow] = Field(default_factory=list, description="What was decided.")
+    shrink: list[ShrinkRow] = Field(default_factory=list, description="What was exported.")
+    layer_sparsity: dict[str, Removed] = Field(
+        default_factory=dict,
+        description="Measured sparsity of each prunable weight, by name, in network order.",
+    )
+    notes: list[str] = Field(default_factory=list, description="Caveats a reader has to know.")
+    command: str = Field(default="", description="The command that makes the run again.")
+
+
+def save_summary(summary: Summary, path: Path | str) -> None:
+    """Write the summary as JSON, atomically."""
+    write_json(path, summary.model_dump(mode="json"))
+
+
+def load_summary(path: Path | str) -> Summary:
+    """Read a summary written by `save_summary`.
+
+    Raises:
+        UserError: the file is missing, is not JSON, or is not a summary; the first fault is named.
+    """
+    content = read_json(path)
+    try:
+        return Summary.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(
+            f"{path}: is not the summary of a run ({where}: {first['msg']}); run the command again to make it"
+        ) from None

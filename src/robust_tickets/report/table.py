@@ -1,0 +1,64 @@
+"""One table drawn three ways: for the terminal, as Markdown, as HTML."""
+
+from html import escape
+
+from rich.table import Table
+from rich.text import Text
+
+from robust_tickets.report.cells import Cells
+
+
+def terminal_table(cells: Cells) -> Table:
+    """Return a rich table; user text is shown as it is, never read as markup."""
+    table = Table(title=Text(cells.title), caption=Text("\n".join(_below(cells))) if _below(cells) else None)
+    for column in cells.columns:
+        table.add_column(Text(column.label), justify="right" if column.numeric else "left")
+    for row in cells.rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def markdown_table(cells: Cells) -> str:
+    """Return a GitHub-flavoured table with its title above and its caption below."""
+
+    def line(values: list[str]) -> str:
+        return "| " + " | ".join(values) + " |"
+
+    def text(value: str) -> str:
+        return escape(" ".join(value.split()), quote=False).replace("|", "\\|")
+
+    lines = [
+        f"**{text(cells.title)}**",
+        "",
+        line([text(column.label) for column in cells.columns]),
+        line(["---:" if column.numeric else "---" for column in cells.columns]),
+        *(line([text(cell) for cell in row]) for row in cells.rows),
+    ]
+    for sentence in _below(cells):
+        lines += ["", text(sentence)]
+    return "\n".join(lines) + "\n"
+
+
+def html_table(cells: Cells) -> str:
+    """Return a table in a container of its own that scrolls, so that a narrow page does not."""
+
+    def cell(tag: str, text: str, numeric: bool) -> str:
+        kind = ' class="number"' if numeric else ""
+        return f"<{tag}{kind}>{escape(text)}</{tag.split()[0]}>"
+
+    head = "".join(cell('th scope="col"', column.label, column.numeric) for column in cells.columns)
+    body = "\n".join(
+        "<tr>"
+        + "".join(cell("td", text, column.numeric) for text, column in zip(row, cells.columns, strict=True))
+        + "</tr>"
+        for row in cells.rows
+    )
+    below = "".join(f'<p class="small">{escape(sentence)}</p>\n' for sentence in _below(cells))
+    return (
+        f'<div class="scroll" role="region" aria-label="{escape(cells.title)}" tabindex="0"><table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n{below}"
+    )
+
+
+def _below(cells: Cells) -> list[str]:
+    return [*([cells.caption] if cells.caption else []), *cells.notes]
