@@ -2,23 +2,20 @@
 
 The graph says what must go together when a filter goes. It is a set of good heuristics over autograd nodes,
 not a proof, and its own surgery on grouped convolutions is not exact; so only its edges are used here, and
-`models/couplings.py` proves every set before anyone may rely on it.
+`models/proofs.py` proves every set before anyone may rely on it.
 """
 
 import warnings
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch_pruning
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 from torch_pruning.ops import OPTYPE
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.channels import ChannelSet, Port, Slots
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
@@ -32,29 +29,6 @@ _OBSTACLES = {
     OPTYPE.EMBED: "meets the embedding {}",
     OPTYPE.PARAMETER: "meets the bare parameter {}",
 }
-
-
-@dataclass(frozen=True, order=True)
-class Port:
-    """One side of a layer along which channels lie."""
-
-    module: str
-    """Path of the layer inside the body."""
-    role: Literal["out", "in", "norm", "slope"]
-    """Output or input of a convolution or linear layer, a batch norm, or the slopes of a PReLU."""
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelSet:
-    """Channels that run through the same ports.
-
-    `positions[port]` is int64 [channels, k]: where each channel lies along that port. `obstacles` say why
-    the set cannot be removed exactly, if something on its way is known to forbid it.
-    """
-
-    channels: int
-    positions: dict[Port, Tensor]
-    obstacles: tuple[str, ...]
 
 
 class _Index(NamedTuple):
@@ -73,28 +47,6 @@ class _Names:
 
     def of(self, owner: Any) -> str:
         return self.names.get(id(owner), "")
-
-
-class _Slots:
-    """Gives every position of every port one number, and remembers which numbers are one channel."""
-
-    def __init__(self) -> None:
-        self.bases: dict[Port, int] = {}
-        self.sizes: dict[Port, int] = {}
-        self.total = 0
-        self.left: list[np.ndarray] = []
-        self.right: list[np.ndarray] = []
-        self.obstacles: list[tuple[np.ndarray, str]] = []
-
-    def number(self, port: Port, size: int, positions: Any) -> np.ndarray:
-        if port not in self.bases:
-            self.bases[port], self.sizes[port] = self.total, size
-            self.total += size
-        return self.bases[port] + np.asarray(positions, dtype=np.int64)
-
-    def tie(self, left: np.ndarray, right: np.ndarray) -> None:
-        self.left.append(left)
-        self.right.append(right)
 
 
 def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
@@ -122,7 +74,7 @@ def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
             "prune it by elements, rows, kernels or blocks"
         ) from error
     names = _Names(body)
-    slots = _Slots()
+    slots = Slots()
     traced: set[Port] = set()
     layers = {name: module for name, module in body.named_modules() if isinstance(module, LAYERS)}
     for name, layer in layers.items():
@@ -131,10 +83,10 @@ def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
     for name, layer in layers.items():
         if isinstance(layer, nn.modules.conv._ConvNd) and layer.groups > 1:
             _tie_groups(name, layer, slots)
-    return _components(slots, [name for name, _ in body.named_modules()])
+    return slots.channel_sets([name for name, _ in body.named_modules()])
 
 
-def _collect(graph: Any, layer: Any, slots: _Slots, traced: set[Port], names: _Names) -> None:
+def _collect(graph: Any, layer: Any, slots: Slots, traced: set[Port], names: _Names) -> None:
     """Follow the output channels of one layer and tie every position they reach to them.
 
     A channel that meets an obstacle is not followed further. That also ends walks in circles, which windowed
@@ -158,7 +110,7 @@ def _collect(graph: Any, layer: Any, slots: _Slots, traced: set[Port], names: _N
         if obstacle is None and len(seen) > limit:
             obstacle = "cannot be followed: its layout is regrouped in a way that is not traced"
         if obstacle is not None:
-            slots.obstacles.append((root[origins], obstacle))
+            slots.refuse(root[origins], obstacle)
             refused[origins] = True
             continue
         for edge in node.dependencies:
@@ -174,7 +126,7 @@ def _arrive(
     handler: Any,
     indices: list[Any],
     origins: np.ndarray,
-    slots: _Slots,
+    slots: Slots,
     traced: set[Port],
     names: _Names,
 ) -> str | None:
@@ -221,7 +173,7 @@ def _depthwise(layer: nn.modules.conv._ConvNd) -> bool:
     return layer.groups == layer.in_channels == layer.out_channels
 
 
-def _tie_groups(name: str, layer: nn.modules.conv._ConvNd, slots: _Slots) -> None:
+def _tie_groups(name: str, layer: nn.modules.conv._ConvNd, slots: Slots) -> None:
     """A group of a convolution keeps its shape only as a whole: tie its inputs and outputs to each other."""
     outputs = slots.number(Port(name, "out"), layer.out_channels, np.arange(layer.out_channels))
     sides = [outputs.reshape(layer.groups, -1)]
@@ -231,41 +183,3 @@ def _tie_groups(name: str, layer: nn.modules.conv._ConvNd, slots: _Slots) -> Non
     members = np.concatenate(sides, axis=1)
     for column in range(1, members.shape[1]):
         slots.tie(members[:, 0], members[:, column])
-
-
-def _components(slots: _Slots, order: list[str]) -> list[ChannelSet]:
-    """Merge tied slots into channels, and channels with the same course into sets."""
-    left, right = np.concatenate([*slots.left, [0]]), np.concatenate([*slots.right, [0]])
-    edges = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(slots.total, slots.total))
-    _, labels = connected_components(edges, directed=False)
-
-    obstacles: defaultdict[int, set[str]] = defaultdict(set)
-    for origin, reason in slots.obstacles:
-        for label in np.unique(labels[origin]):
-            obstacles[int(label)].add(reason)
-
-    courses: defaultdict[int, list[tuple[Port, np.ndarray]]] = defaultdict(list)
-    rank = {name: position for position, name in enumerate(order)}
-    for port in sorted(slots.bases, key=lambda port: (rank[port.module], port.role)):
-        base, size = slots.bases[port], slots.sizes[port]
-        own = labels[base : base + size]
-        by_label = np.argsort(own, kind="stable")
-        found, starts = np.unique(own[by_label], return_index=True)
-        for label, positions in zip(found, np.split(by_label, starts[1:]), strict=True):
-            courses[int(label)].append((port, positions))
-
-    sets: defaultdict[tuple[Any, ...], list[list[np.ndarray]]] = defaultdict(list)
-    for label, course in courses.items():
-        shape = tuple((port, len(positions)) for port, positions in course)
-        sets[shape, tuple(sorted(obstacles[label]))].append([positions for _, positions in course])
-    return [
-        ChannelSet(
-            channels=len(channels),
-            positions={
-                port: torch.from_numpy(np.stack([channel[i] for channel in channels]))
-                for i, (port, _) in enumerate(shape)
-            },
-            obstacles=reasons,
-        )
-        for (shape, reasons), channels in sets.items()
-    ]

@@ -1,21 +1,39 @@
-"""Taking channels out of layers for good: smaller tensors, and attributes that agree with them."""
+"""Masking channels, and taking them out for good: smaller tensors, and attributes that agree with them."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.models.dependencies import Port
+from robust_tickets.models.channels import ChannelSet, Port
+from robust_tickets.pruning.couplings import Coupling
 
 
-def remove_positions(body: nn.Module, removed: Mapping[Port, Tensor]) -> None:
-    """Shrink layers of `body` in place.
+def cut_channels(body: nn.Module, sets: Mapping[str, ChannelSet], removed: Mapping[str, Tensor]) -> None:
+    """Remove channels from `body` in place.
 
     Args:
-        body: the network; its parameters are replaced by smaller ones.
-        removed: int64 positions to take out along each port. Whole groups of a grouped convolution must go
-            together, on its input as on its output.
+        body: the network that was traced, or a copy of it, not yet cut.
+        sets: the ports each coupling runs through, by the coupling's name.
+        removed: bool [channels] for the names of the couplings to shrink, True = remove. At least one channel
+            of each must stay.
     """
+    places: dict[Port, list[Tensor]] = {}
+    for name, dead in removed.items():
+        for port, positions in sets[name].positions.items():
+            places.setdefault(port, []).append(positions[dead].flatten())
+    _remove_positions(body, {port: torch.cat(parts) for port, parts in places.items()})
+
+
+def mask_channels(body: nn.Module, coupling: Coupling, dead: Tensor) -> None:
+    """Set every element of the dead channels (bool [channels]) to zero, producers and followers, in place."""
+    with torch.no_grad():
+        for member in (*coupling.producers, *coupling.followers):
+            parameter = body.get_parameter(member.parameter)
+            parameter.index_fill_(member.dim, member.index[dead].flatten().to(parameter.device), 0.0)
+
+
+def _remove_positions(body: nn.Module, removed: Mapping[Port, Tensor]) -> None:
     for port, positions in removed.items():
         module = body.get_submodule(port.module)
         if isinstance(module, nn.modules.conv._ConvNd):

@@ -1,0 +1,138 @@
+"""Proof by experiment that masked channels are zero where they are read, and that removing them is exact.
+
+The experiment runs on a copy with random weights, biases and batch-norm statistics: a zero or a one in the
+real network could hide a dependence that training would later bring to light.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.models.channels import ChannelSet
+from robust_tickets.models.surgery import cut_channels, mask_channels
+from robust_tickets.pruning.couplings import Coupling
+
+TOLERANCE = 1e-4
+"""Largest difference of outputs, over their standard deviation, that float32 rounding may explain."""
+
+Candidates = Mapping[str, tuple[Coupling, ChannelSet]]
+
+
+def randomised(body: nn.Module) -> nn.Module:
+    """Copy the network with random values everywhere, so that no zero or one in it can hide a dependence."""
+    probe = copy.deepcopy(body).cpu().float().eval().requires_grad_(True)
+    random = generator(0, "couplings")
+    with torch.no_grad():
+        for name, parameter in probe.named_parameters():
+            if parameter.dim() > 1:
+                fan_in = max(1, parameter.numel() // parameter.shape[0])
+                parameter.normal_(0.0, fan_in**-0.5, generator=random)
+            elif name.endswith("bias"):
+                parameter.normal_(0.0, 0.2, generator=random)
+            else:
+                parameter.uniform_(0.5, 1.5, generator=random)
+        for name, buffer in probe.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_(0.0, 0.2, generator=random)
+            elif name.endswith("running_var"):
+                buffer.uniform_(0.5, 1.5, generator=random)
+    return probe
+
+
+def refused_by_proof(probe: nn.Module, example: Tensor, candidates: Candidates) -> dict[str, str]:
+    """Mask a random half of each candidate's channels and hold it to the two conditions of this file."""
+    random = generator(0, "couplings", "half")
+    images = torch.randn((2, *example.shape[1:]), generator=random)
+    dead: dict[str, Tensor] = {}
+    for name, (coupling, _) in candidates.items():
+        half = torch.randperm(coupling.channels, generator=random)[: coupling.channels // 2]
+        dead[name] = torch.zeros(coupling.channels, dtype=torch.bool).index_fill_(0, half, True)
+
+    def masked(names: list[str]) -> nn.Module:
+        network = copy.deepcopy(probe)
+        for name in names:
+            mask_channels(network, candidates[name][0], dead[name])
+        return network
+
+    reasons = _leaks(masked(list(candidates)), images, candidates, dead)
+    proven: list[str] = []
+
+    def prove(names: list[str]) -> None:
+        """Halve a set that fails until the culprits stand alone; what passes is proven together."""
+        if not names:
+            return
+        problem = _removal_problem(masked(proven + names), images, candidates, dead, proven + names)
+        if problem is None:
+            proven.extend(names)
+        elif len(names) == 1:
+            reasons[names[0]] = problem
+        else:
+            prove(names[: len(names) // 2])
+            prove(names[len(names) // 2 :])
+
+    prove([name for name in candidates if name not in reasons])
+    return reasons
+
+
+@torch.no_grad()
+def _leaks(
+    network: nn.Module,
+    images: Tensor,
+    candidates: Candidates,
+    dead: Mapping[str, Tensor],
+) -> dict[str, str]:
+    """Name the candidates whose masked channels arrive somewhere as anything but zero."""
+    leaks: dict[str, str] = {}
+
+    def watch(name: str, reader: str, positions: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            dim = -1 if isinstance(module, nn.Linear) else 1
+            if inputs[0].shape[dim] > int(positions.max()) and inputs[0].index_select(dim, positions).any():
+                leaks.setdefault(name, f"is not zero where {reader} reads it, though masked where it is made")
+
+        return look
+
+    hooks = []
+    for name, (_, channels) in candidates.items():
+        for port, positions in channels.positions.items():
+            module = network.get_submodule(port.module)
+            if port.role == "in" and getattr(module, "groups", 1) == 1:
+                look = watch(name, port.module, positions[dead[name]].flatten())
+                hooks.append(module.register_forward_pre_hook(look))
+    network(images)
+    for hook in hooks:
+        hook.remove()
+    return leaks
+
+
+@torch.no_grad()
+def _removal_problem(
+    masked: nn.Module,
+    images: Tensor,
+    candidates: Candidates,
+    dead: Mapping[str, Tensor],
+    names: list[str],
+) -> str | None:
+    """Say why the network without the masked channels is not the masked network, or return None."""
+    expected = masked(images)
+    sets = {name: candidates[name][1] for name in names}
+    cut_channels(masked, sets, {name: dead[name] for name in names})
+    try:
+        outputs = masked(images)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        return f"the network's own code fixes how many channels it has ({' '.join(str(error).split())[:120]})"
+    if outputs.shape != expected.shape:
+        return "reaches the output of the network"
+    difference = relative_difference(outputs, expected)
+    if not difference <= TOLERANCE:
+        return f"removing it changes the outputs by {difference:.1e} of their spread"
+    return None
+
+
+def relative_difference(outputs: Tensor, expected: Tensor) -> float:
+    """Return max |outputs - expected| over the standard deviation of `expected`; nan where not finite."""
+    spread = float(expected.double().std())
+    return float((outputs.double() - expected.double()).abs().max()) / max(spread, 1e-30)
