@@ -55,10 +55,11 @@ class FreeReplays(Objective):
         """Yield one loss per replay, all of this batch."""
         held = self._delta_for(images)
         for _ in range(self.settings.replays):
-            delta = held[: len(images)].clone().requires_grad_()
-            yield criterion(network((images + delta).clamp(0, 1)), labels)
-            assert delta.grad is not None, "the loss was not backpropagated before the next was asked for"
-            moved = delta.detach() + self.settings.epsilon * ascent(delta.grad, self.settings)
+            # The gradient is taken at the network's input: through the clamp it would vanish at the box.
+            points = (images + held[: len(images)]).clamp(0, 1).requires_grad_()
+            yield criterion(network(points), labels)
+            assert points.grad is not None, "the loss was not backpropagated before the next was asked for"
+            moved = held[: len(images)] + self.settings.epsilon * ascent(points.grad, self.settings)
             held[: len(images)] = into_ball(moved, self.settings)
 
     def _delta_for(self, images: Tensor) -> Tensor:

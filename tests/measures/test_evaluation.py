@@ -1,0 +1,148 @@
+import copy
+import importlib.util
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.measures.accuracy import correctness
+from robust_tickets.measures.evaluation import Evaluation, balanced_first, evaluate
+from robust_tickets.measures.predict import evaluation_mode, logits
+from robust_tickets.measures.robust_accuracy import robust_correctness
+from robust_tickets.objectives import Threat
+from robust_tickets.objectives.attack import attack
+from tests.objectives.digits import digits, trained_network
+
+needs_autoattack = pytest.mark.skipif(
+    importlib.util.find_spec("pyautoattack") is None, reason="needs the extra robust-tickets[robust]"
+)
+
+
+def batches(count: int, size: int = 64) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    _, _, images, labels = digits()
+    return list(zip(images[:count].split(size), labels[:count].split(size), strict=True))
+
+
+def test_logits_keep_the_order_of_images():
+    _, _, images, labels = digits()
+    with evaluation_mode(trained_network(), "cpu") as predict:
+        found, order = logits(predict, batches(200, size=33))
+    assert torch.equal(order, labels[:200])
+    assert torch.allclose(found, trained_network().eval()(images[:200]), atol=1e-5)
+    assert not found.requires_grad
+
+
+def test_evaluation_is_fp32_within_autocast():
+    network, seen = copy.deepcopy(trained_network()), []
+    network[7].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16), evaluation_mode(network, "cpu") as predict:
+        logits(predict, batches(64))
+    assert seen == [torch.float32]
+
+
+def test_robust_accuracy_leaves_the_network_untouched():
+    network = copy.deepcopy(trained_network()).train()
+    network[0].weight.grad = torch.ones_like(network[0].weight)
+    before = copy.deepcopy(network.state_dict())
+    with evaluation_mode(network, "cpu") as predict:
+        robust_correctness(predict, batches(128), Threat(steps=2), torch.Generator().manual_seed(0))
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert network.training
+    assert network[0].weight.grad.eq(1).all()
+    assert network[7].weight.grad is None
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_wrong_images_count_as_wrong_and_are_not_attacked():
+    network, sizes = copy.deepcopy(trained_network()), []
+    network.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    threat = Threat(epsilon=0.1, steps=3)
+    with evaluation_mode(network, "cpu") as predict:
+        found = robust_correctness(predict, batches(256, size=256), threat, torch.Generator().manual_seed(0))
+    right = int(found.clean.sum())
+    assert right < 256
+    assert sizes == [256] + [right] * 4
+    assert not (found.robust & ~found.clean).any()
+    assert found.robust.sum() < found.clean.sum()
+
+
+def test_robust_correctness_is_that_of_the_attacked_images():
+    _, _, images, labels = digits()
+    threat = Threat(epsilon=0.1, steps=5)
+    with evaluation_mode(trained_network(), "cpu") as predict:
+        clean = correctness(predict(images), labels)
+        images, labels = images[clean], labels[clean]
+        expected = attack(predict, images, labels, threat, torch.Generator().manual_seed(3))
+        withstood = correctness(predict(expected), labels)
+        found = robust_correctness(predict, [(images, labels)], threat, torch.Generator().manual_seed(3))
+    assert torch.equal(found.robust, withstood)
+
+
+def test_a_network_that_is_always_wrong_has_no_robustness():
+    constant = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    nn.init.zeros_(constant[1].weight)
+    images, labels = torch.rand(8, 1, 8, 8), torch.full((8,), 9)
+    constant[1].bias.data = -torch.arange(10.0)
+    with evaluation_mode(constant, "cpu") as predict:
+        found = robust_correctness(predict, [(images, labels)], Threat(), torch.Generator())
+    assert found.robust.sum() == found.clean.sum() == 0
+
+
+def test_evaluation_is_repeatable_and_depends_on_its_seed_alone():
+    evaluation = Evaluation(threat=Threat(epsilon=0.06, steps=1))
+    with evaluation_mode(trained_network(), "cpu") as predict:
+        first, again = (evaluate(predict, batches(397), evaluation, seed=0) for _ in range(2))
+        others = [evaluate(predict, batches(397), evaluation, seed=seed) for seed in range(1, 6)]
+    assert torch.equal(first.robust, again.robust)
+    assert any(not torch.equal(first.robust, other.robust) for other in others)
+
+
+def test_by_default_the_evaluation_is_that_of_double_win():
+    threat = Evaluation().threat
+    assert (threat.norm, threat.epsilon, threat.steps, threat.step_length) == ("linf", 8 / 255, 20, 2 / 255)
+    assert threat.random_start
+    assert Evaluation().describe() == "PGD-20 in L-inf 8/255"
+
+
+def test_a_limit_is_balanced_over_classes_of_a_sorted_folder():
+    labels = [0] * 50 + [1] * 3 + [2] * 50
+    chosen = balanced_first(labels, 13)
+    assert [sum(labels[i] == c for i in chosen) for c in (0, 1, 2)] == [5, 3, 5]
+    assert chosen == sorted(chosen)
+    assert chosen[:5] == [0, 1, 2, 3, 4]
+    assert balanced_first(labels, 1000) == list(range(103))
+
+
+@needs_autoattack
+@pytest.mark.parametrize("ball", [{"norm": "linf", "epsilon": 0.08}, {"norm": "l2", "epsilon": 0.5}])
+def test_autoattack_is_at_least_as_strong_as_pgd_and_pgd_is_close(ball):
+    # The package seeds torch's global generator; that must not show.
+    pgd = Evaluation(threat=Threat(steps=20, restarts=3, **ball))
+    before = torch.random.get_rng_state()
+    with evaluation_mode(trained_network(), "cpu") as predict:
+        by_pgd = evaluate(predict, batches(20), pgd, seed=0)
+        by_ensemble = evaluate(predict, batches(20), pgd.model_copy(update={"attack": "autoattack"}), seed=0)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(by_pgd.clean, by_ensemble.clean)
+    assert by_ensemble.robust.sum() <= by_pgd.robust.sum() <= by_ensemble.robust.sum() + 3
+    assert 0 < by_pgd.robust.sum() < by_pgd.clean.sum()
+
+
+@needs_autoattack
+def test_autoattack_on_two_classes():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    images = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = network(images).argmax(1)
+    evaluation = Evaluation(attack="autoattack", threat=Threat(epsilon=0.9))
+    with evaluation_mode(network, "cpu") as predict:
+        found = evaluate(predict, [(images, labels)], evaluation, seed=0)
+    assert found.clean.all()
+    assert not found.robust.any()
+
+
+def test_without_the_extra_one_line_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyautoattack", None)
+    with evaluation_mode(trained_network(), "cpu") as predict, pytest.raises(UserError, match=r"\[robust\]"):
+        evaluate(predict, batches(8), Evaluation(attack="autoattack"), seed=0)

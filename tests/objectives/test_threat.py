@@ -1,0 +1,52 @@
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from robust_tickets.objectives import AnyObjective, Free, Threat
+
+ANY = TypeAdapter(AnyObjective)
+
+
+def test_epsilon_may_be_written_as_pixel_levels():
+    assert Threat.model_validate({"epsilon": "8/255", "step_size": "2/255"}).epsilon == 8 / 255
+
+
+def test_a_step_is_madrys_unless_given():
+    assert Threat(epsilon=0.1, steps=5).step_length == pytest.approx(0.05)
+    assert Threat(epsilon=0.1, steps=5, step_size=0.01).step_length == 0.01
+
+
+def test_linf_above_the_box_is_refused_with_what_was_probably_meant():
+    with pytest.raises(ValidationError, match=r"epsilon is in \[0,1\] units.*8/255"):
+        Threat(epsilon=8)
+    with pytest.raises(ValidationError, match=r"\[0,1\] units"):
+        ANY.validate_python({"kind": "fgsm-rs", "epsilon": 2})
+
+
+def test_l2_of_three_is_fine():
+    assert Threat(norm="l2", epsilon=3).ball_name == "L2 3"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"epsilon": 0}, {"epsilon": "-1/255"}, {"steps": 0}, {"step_size": 0}, {"eps": 0.1}, {"norm": "l1"}],
+)
+def test_impossible_threats_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        Threat.model_validate(wrong)
+
+
+def test_restarts_need_a_random_start():
+    with pytest.raises(ValidationError, match="repeat one search"):
+        Threat(restarts=3, random_start=False)
+
+
+def test_every_objective_survives_a_recipe():
+    for kind in ["standard", "pgd", "fgsm-rs", "free", "smoothing"]:
+        settings = ANY.validate_python({"kind": kind})
+        assert ANY.validate_json(settings.model_dump_json()) == settings
+
+
+def test_objectives_say_what_they_are():
+    said = ANY.validate_python({"kind": "pgd", "threat": {"steps": 3, "epsilon": "4/255"}}).describe()
+    assert said == "PGD-3 in L-inf 4/255"
+    assert Free(norm="l2", epsilon=1).describe() == "free-4 in L2 1"
