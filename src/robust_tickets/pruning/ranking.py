@@ -8,20 +8,14 @@ from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 
+SAMPLED = 1 << 20
+"""Above this many values the k-th smallest is bracketed by a sample before it is looked for."""
+STRIDE = 61
+
 
 def exact_count(sparsity: float, groups: int) -> int:
     """Return floor(s * G + 1/2): how many of G groups a sparsity of s removes."""
     return math.floor(sparsity * groups + 0.5)
-
-
-def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
-    """Return the k-th smallest value (k from 1) over all elements of 1-D tensors of one dtype and device."""
-    values = torch.cat(list(tensors))
-    if values.device.type == "cpu":
-        array = values.numpy()
-        array.partition(k - 1)  # introselect, vectorised: many times faster than a sort or torch.kthvalue
-        return float(array[k - 1])
-    return float(torch.kthvalue(values, k).values)
 
 
 def keep_highest(scores: Mapping[str, Tensor], removed: int, ties: torch.Generator) -> dict[str, Tensor]:
@@ -39,22 +33,56 @@ def keep_highest(scores: Mapping[str, Tensor], removed: int, ties: torch.Generat
     if removed == 0:
         return {name: torch.ones_like(score, dtype=torch.bool) for name, score in scores.items()}
     threshold = kth_smallest(list(scores.values()), removed)
+    total = sum(score.numel() for score in scores.values())
     if threshold == math.inf:
-        total = sum(score.numel() for score in scores.values())
-        names = ", ".join(list(scores)[:3])
         raise UserError(
-            f"cannot remove {removed} of {total} groups of {names}: at least one must stay in each; "
-            "ask for a lower sparsity or the scope 'global'"
+            f"cannot remove {removed} of the {total} groups of {', '.join(list(scores)[:3])}: "
+            "one of each must stay; ask for a lower sparsity"
         )
     kept = {name: score > threshold for name, score in scores.items()}
-    total = sum(score.numel() for score in scores.values())
     spare = total - removed - sum(int(torch.count_nonzero(keep)) for keep in kept.values())
     if spare:
         tied = {name: (score == threshold).nonzero().squeeze(1) for name, score in scores.items()}
-        chosen = torch.randperm(sum(t.numel() for t in tied.values()), generator=ties)[:spare]
+        chosen = torch.randperm(sum(map(len, tied.values())), generator=ties)[:spare]
         start = 0
         for name, positions in tied.items():
-            inside = chosen[(chosen >= start) & (chosen < start + positions.numel())] - start
+            inside = chosen[(chosen >= start) & (chosen < start + len(positions))] - start
             kept[name][positions[inside.to(positions.device)]] = True
-            start += positions.numel()
+            start += len(positions)
     return kept
+
+
+def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
+    """Return the k-th smallest value (k from 1) over all elements of 1-D tensors of one dtype and device.
+
+    Reads large inputs once and in place: a sample gives two values that almost surely lie on either side, and
+    only what lies between them is looked at closely.
+    """
+    total = sum(tensor.numel() for tensor in tensors)
+    if total <= SAMPLED:
+        return _kth(torch.cat(list(tensors)), k)
+    sample = torch.cat([tensor[::STRIDE] for tensor in tensors]).sort().values
+    centre = k / total * len(sample)
+    margin = 4.0 * math.sqrt(len(sample)) + len(tensors)
+    low = float(sample[max(0, math.floor(centre - margin))]) if centre > margin else -math.inf
+    high = float(sample[math.ceil(centre + margin)]) if centre + margin < len(sample) - 1 else math.inf
+    below, between = 0, []
+    for tensor in tensors:
+        for chunk in tensor.split(SAMPLED):
+            low_enough = chunk <= high
+            high_enough = chunk >= low
+            below += chunk.numel() - int(torch.count_nonzero(high_enough))
+            between.append(chunk[low_enough & high_enough])
+    inside = torch.cat(between)
+    if below < k <= below + len(inside):
+        return _kth(inside, k - below)
+    return _kth(torch.cat(list(tensors)), k)
+
+
+def _kth(values: Tensor, k: int) -> float:
+    """Return the k-th smallest of a tensor that may be reordered."""
+    if values.device.type == "cpu":
+        array = values.numpy()
+        array.partition(k - 1)  # introselect: vectorised, unlike torch.kthvalue on the CPU
+        return float(array[k - 1])
+    return float(torch.kthvalue(values, k).values)

@@ -1,12 +1,12 @@
 """The one selection: weights in, masks out.
 
-Score, group and scope are independent: the group divides the weights, the score ranks the groups, the scope says
-which groups compete and how many of them go.
+Score, group and scope are independent: the group divides the weights, the score ranks the groups, the scope
+says which groups compete and how many of them go.
 """
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
@@ -20,13 +20,23 @@ from robust_tickets.pruning.scopes import AnyScope, GlobalScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.statistics import Statistics
 
+SAME_SPARSITY = 1e-3
+"""How far a sparsity asked for may be from one that a group fixes, as .67 is from 1 - 1/3."""
+
 
 class Selection(Settings):
     """What is selected: groups, by a score, within a scope."""
 
-    score: AnyScore = Field(Magnitude(), description="What ranks groups.")
-    group: AnyGroup = Field(Element(), description="What is removed as one.")
-    scope: AnyScope = Field(GlobalScope(), description="Where scores compete: global, layer or erk.")
+    score: AnyScore = Field(default=Magnitude(), description="What ranks groups.")
+    group: AnyGroup = Field(default=Element(), description="What is removed as one.")
+    scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete: global, layer or erk.")
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Selection":
+        if self.scope.kind not in self.group.scopes:
+            allowed = " or ".join(repr(kind) for kind in self.group.scopes)
+            raise ValueError(f"group {self.group.kind!r} goes with scope {allowed}, not {self.scope.kind!r}")
+        return self
 
     def select(
         self,
@@ -38,12 +48,13 @@ class Selection(Settings):
         statistics: Statistics | None = None,
         seed: int = 0,
     ) -> Masks:
-        """Return masks of exactly this sparsity, counted in groups.
+        """Return masks that remove exactly floor(s G + 1/2) of the G groups of each pool of the scope.
 
         Args:
-            weights: every prunable weight by parameter name; convolutions [out, in, h, w], linear [out, in].
-            sparsity: fraction of groups to be removed, in [0, 1).
-            masks: present masks; what they have removed stays removed (masks are nested). None keeps everything.
+            weights: prunable weights by parameter name: [out, in, *kernel] or [out, in].
+            sparsity: fraction of groups removed afterwards, in [0, 1). Of the weights it is the same fraction
+                where groups are of one size.
+            masks: present masks; what they have removed stays removed. None keeps everything.
             couplings: channels that live and die together, for coupled groups.
             statistics: provider for data-dependent scores.
             seed: of the draw; ties and random scores have streams of their own under it.
@@ -53,28 +64,44 @@ class Selection(Settings):
 
         Raises:
             UserError: the weights cannot be divided into such groups, or the exact count cannot be reached.
-            ValueError: `sparsity` is below what `masks` have already removed.
+            ValueError: the sparsity is below what `masks` have already removed.
         """
+        sparsity = self._allowed(sparsity)
         partition = self.group.partition(weights, masks, couplings)
         scores = self.score.group_scores(weights, partition, statistics, seed)
         for name, score in scores.items():
             if not bool(score.max().isfinite()):
                 raise UserError(
-                    f"scores of {name} are not finite: training has diverged; lower its learning rate"
+                    f"scores of {name} are not finite: training diverged; lower its learning rate"
                 )
         scores = partition.contest(scores, seed)
         kept: dict[str, Tensor] = {}
         for pool in self.scope.pools(partition.units, sparsity):
             units = [partition.units[name] for name in pool.units]
-            present = sum(unit.groups - unit.remaining for unit in units)
-            if pool.removed < present:
+            gone = sum(unit.groups - unit.remaining for unit in units)
+            if pool.removed < gone:
                 raise ValueError(
-                    f"sparsity {sparsity:g} removes {pool.removed} groups of {pool.units[0]} and its pool, "
-                    f"of which {present} are removed already"
+                    f"sparsity {sparsity:g} is below the present: {gone} groups of {pool.units[0]} and those that "
+                    f"compete with it are removed already, and only {pool.removed} are to be"
                 )
-            ties = generator(seed, "ties", *pool.units[:1])
+            ties = generator(seed, "ties", pool.units[0])
             kept |= keep_highest({name: scores[name] for name in pool.units}, pool.removed, ties)
         return partition.expand(kept)
+
+    def _allowed(self, sparsity: float) -> float:
+        """Return the sparsity, or the one the group fixes if that is what is meant."""
+        if not 0.0 <= sparsity < 1.0:
+            raise UserError(
+                f"sparsity {sparsity:g} is not in [0, 1); it is the fraction removed, such as 0.9"
+            )
+        fixed = self.group.fixed_sparsity
+        if fixed is None:
+            return sparsity
+        if abs(sparsity - fixed) > SAME_SPARSITY:
+            raise UserError(
+                f"group {self.group.kind!r} fixes sparsity at {fixed:g}; {sparsity:g} was asked for"
+            )
+        return fixed
 
 
 def select(
@@ -89,7 +116,7 @@ def select(
     statistics: Statistics | None = None,
     seed: int = 0,
 ) -> Masks:
-    """Select by parts given as settings or as their short names; see `Selection.select`."""
+    """Select by parts given as settings or by their short names; see `Selection.select`."""
     selection = Selection.model_validate({"score": score, "group": group, "scope": scope})
     return selection.select(
         weights, sparsity=sparsity, masks=masks, couplings=couplings, statistics=statistics, seed=seed

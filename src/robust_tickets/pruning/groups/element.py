@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from robust_tickets.pruning.groups.contiguous import ContiguousGroup
+from robust_tickets.pruning.groups.weight_group import WeightGroup
 
 
-class Element(ContiguousGroup):
+class Element(WeightGroup):
     """Every weight by itself: unstructured sparsity."""
 
     kind: Literal["element"] = "element"
 
-    def size(self, shape: tuple[int, ...]) -> int:
-        """Return 1."""
-        return 1
+    def extent(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Return 1 x 1 x 1."""
+        return 1, 1, 1

@@ -1,7 +1,7 @@
 """What every group can do."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -12,14 +12,12 @@ from robust_tickets.pruning.partitions import Partition
 class Group(Protocol):
     """What is removed as one."""
 
-    @property
-    def kind(self) -> str:
-        """Name of the group."""
-        ...
+    scopes: ClassVar[tuple[str, ...]]
+    """Kinds of scope in which it may compete."""
 
     @property
     def fixed_sparsity(self) -> float | None:
-        """The only sparsity the group allows, or None."""
+        """The only sparsity the group allows; None where any will do."""
         ...
 
     def partition(

@@ -5,6 +5,7 @@
 | `scope.py` | the protocol, and `Pool` |
 | `global_.py` | `global`: all groups together |
 | `layer.py` | `layer`: each layer by itself |
+| `erk.py` | `erk`: each layer by itself, denser where layers are small |
 """
 
 from typing import Annotated
@@ -12,9 +13,11 @@ from typing import Annotated
 from pydantic import Field
 
 from robust_tickets.pruning.kinds import Shorthand
+from robust_tickets.pruning.scopes.erk import ErkScope
 from robust_tickets.pruning.scopes.global_ import GlobalScope
 from robust_tickets.pruning.scopes.layer import LayerScope
+from robust_tickets.pruning.scopes.scope import Pool, Scope
 
-AnyScope = Annotated[GlobalScope | LayerScope, Field(discriminator="kind"), Shorthand]
+AnyScope = Annotated[GlobalScope | LayerScope | ErkScope, Field(discriminator="kind"), Shorthand]
 
-__all__ = ["AnyScope", "GlobalScope", "LayerScope"]
+__all__ = ["AnyScope", "ErkScope", "GlobalScope", "LayerScope", "Pool", "Scope"]

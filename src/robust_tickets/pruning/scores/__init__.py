@@ -4,13 +4,22 @@
 |---|---|
 | `score.py` | the protocol |
 | `magnitude.py` | `magnitude`: the size of the weights |
+| `random.py` | `random`: pure chance |
+| `random_within_layer.py` | `random-within-layer`: magnitude shuffled inside each layer |
+| `learned.py` | `learned`: scores that training has learned |
 """
 
 from typing import Annotated
 
+from pydantic import Field
+
 from robust_tickets.pruning.kinds import Shorthand
+from robust_tickets.pruning.scores.learned import Learned
 from robust_tickets.pruning.scores.magnitude import Magnitude
+from robust_tickets.pruning.scores.random import Random
+from robust_tickets.pruning.scores.random_within_layer import RandomWithinLayer
+from robust_tickets.pruning.scores.score import Score
 
-AnyScore = Annotated[Magnitude, Shorthand]
+AnyScore = Annotated[Magnitude | Random | RandomWithinLayer | Learned, Field(discriminator="kind"), Shorthand]
 
-__all__ = ["AnyScore", "Magnitude"]
+__all__ = ["AnyScore", "Learned", "Magnitude", "Random", "RandomWithinLayer", "Score"]

@@ -1,0 +1,49 @@
+"""Groups that go with everything that depends on them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.coupling_partition import CouplingPartition
+from robust_tickets.pruning.couplings import Coupling
+
+
+class CoupledGroup(Settings, ABC):
+    """Channels with their biases, norms and everything that shares their sum; a removed one outputs exactly 0."""
+
+    # ERK is defined by the shape of one layer, and a coupling has several.
+    scopes: ClassVar[tuple[str, ...]] = ("global", "layer")
+    noun: ClassVar[str]
+
+    @abstractmethod
+    def takes(self, dims: frozenset[int]) -> bool:
+        """Tell whether a coupling belongs to this group, by its producers' numbers of dimensions."""
+
+    @property
+    def fixed_sparsity(self) -> float | None:
+        """The only sparsity the group allows: None, any will do."""
+        return None
+
+    def partition(
+        self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, couplings: Sequence[Coupling]
+    ) -> CouplingPartition:
+        """Divide along those couplings all of whose producers are prunable.
+
+        Raises:
+            UserError: there are none.
+        """
+        found = [
+            coupling
+            for coupling in couplings
+            if all(member.parameter in weights for member in coupling.producers)
+            and self.takes(frozenset(weights[member.parameter].dim() for member in coupling.producers))
+        ]
+        if not found:
+            raise UserError(
+                f"no {self.noun} of this network can be removed exactly; choose the group 'element' or 'filter'"
+            )
+        return CouplingPartition(found, weights, masks)

@@ -1,0 +1,23 @@
+"""Where a structured group is no structure at all."""
+
+import math
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from robust_tickets.pruning.groups.element import Element
+from robust_tickets.pruning.groups.group import Group
+from robust_tickets.pruning.groups.weight_group import WeightGroup
+
+
+def degenerate_layers(group: Group, weights: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Name the weights in which a group of this kind is a single weight.
+
+    Row and kernel of 1x1 convolutions and of linear layers, for example; on a ResNet-50 most layers. A report
+    that says "kernel-wise" has to say this too. Element-wise groups are what they claim, so nothing is named.
+    """
+    if not isinstance(group, WeightGroup) or isinstance(group, Element):
+        return ()
+    return tuple(
+        name for name, weight in weights.items() if math.prod(group.extent(tuple(weight.shape))) == 1
+    )

@@ -1,0 +1,97 @@
+"""N of every M consecutive weights kept."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.groups.element import Element
+from robust_tickets.pruning.layer_partition import Box, LayerPartition
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.partitions import Norm, Unit
+
+
+class NM(Settings):
+    """Keep the N best of every M consecutive input channels, for each output and kernel position (2:4 and kin).
+
+    Consecutive along the input channels, the layout sparse tensor cores read (Mishra et al., 2021, arXiv
+    2104.08378). Fixes the sparsity at 1 - N/M; a layer whose inputs do not divide by M is refused.
+    """
+
+    scopes: ClassVar[tuple[str, ...]] = ("layer",)
+    kind: Literal["n-m"] = "n-m"
+    n: int = Field(2, ge=1, description="Weights kept of every M.")
+    m: int = Field(4, ge=2, description="Length of a run of input channels.")
+
+    @model_validator(mode="after")
+    def _keeps_fewer_than_all(self) -> "NM":
+        if self.n >= self.m:
+            raise ValueError(f"n-m keeps n={self.n} of m={self.m} weights; n must be below m")
+        return self
+
+    @property
+    def fixed_sparsity(self) -> float:
+        """1 - N/M."""
+        return 1.0 - self.n / self.m
+
+    def partition(
+        self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, couplings: Sequence[Coupling]
+    ) -> "NMPartition":
+        """Divide every weight; couplings play no part."""
+        return NMPartition(self.n, self.m, weights, masks)
+
+
+class NMPartition:
+    """Single weights, each scored by its rank among its M: the lowest M - N ranks are 1 - N/M of a layer, exactly."""
+
+    def __init__(
+        self, n: int, m: int, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Divide all weights.
+
+        Raises:
+            UserError: a weight's inputs do not divide by m.
+        """
+        self._n, self._m = n, m
+        self._runs = {name: Box(name, tuple(weight.shape), (1, m, 1)) for name, weight in weights.items()}
+        self._elements = LayerPartition(Element(), weights, masks)
+        self.units: Mapping[str, Unit] = self._elements.units
+        self.remaining: Mapping[str, Tensor] = self._elements.remaining
+
+    def reduce(self, saliencies: Mapping[str, Tensor], norm: Norm) -> dict[str, Tensor]:
+        """See `Partition`."""
+        return self._elements.reduce(saliencies, norm)
+
+    def contest(self, scores: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+        """See `Partition`: replaces each score by its rank, 0 to M-1, within its run.
+
+        Raises:
+            ValueError: the present masks keep fewer than N of a run.
+        """
+        ranks = {}
+        for name, score in self._elements.contest(scores, seed).items():
+            box = self._runs[name]
+            shape = self.units[name].shape
+            rows = box.rows(score.reshape(shape))
+            if int((rows == -math.inf).sum(1).max()) > self._m - self._n:
+                raise ValueError(
+                    f"the present masks of {name} keep fewer than {self._n} of {self._m} somewhere"
+                )
+            # Ranks of a random order of the columns, so that ties fall on no position more often than another.
+            order = torch.rand(rows.shape, generator=generator(seed, "ties", name)).to(rows.device).argsort(1)
+            shuffled = rows.gather(1, order).argsort(dim=1, stable=True)
+            places = torch.arange(self._m, device=rows.device, dtype=torch.float32).expand(rows.shape)
+            ranks[name] = torch.empty(rows.shape, device=rows.device)
+            ranks[name].scatter_(1, order.gather(1, shuffled), places)
+            ranks[name] = box.restore(ranks[name]).reshape(-1)
+        return ranks
+
+    def expand(self, kept: Mapping[str, Tensor]) -> Masks:
+        """See `Partition`."""
+        return self._elements.expand(kept)

@@ -1,0 +1,15 @@
+"""Rows of kernels."""
+
+from typing import Literal
+
+from robust_tickets.pruning.groups.weight_group import WeightGroup
+
+
+class Row(WeightGroup):
+    """The weights (o, i, h, :) of a convolution: one row of one kernel. A single weight where kernels have width 1."""
+
+    kind: Literal["row"] = "row"
+
+    def extent(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Return 1 x 1 x kernel width."""
+        return 1, 1, shape[-1] if len(shape) > 2 else 1

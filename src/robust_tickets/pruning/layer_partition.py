@@ -1,0 +1,106 @@
+"""Groups inside single weights."""
+
+import math
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.partitions import Norm, Unit, reduce_rows
+
+
+class Extent(Protocol):
+    """How far a group reaches; the one thing in which groups inside single weights differ."""
+
+    def extent(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Return how many output channels, input channels and kernel positions a group spans.
+
+        Args:
+            shape: of the weight, [out, in, *kernel]; a linear layer has one kernel position.
+        """
+        ...
+
+
+class LayerPartition:
+    """Divides every weight [out, in, *kernel] into boxes of out x in x kernel positions; each weight is a unit."""
+
+    def __init__(
+        self, group: Extent, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Divide all weights.
+
+        Raises:
+            UserError: a weight does not divide, or the present masks cut through a group.
+        """
+        self._boxes: dict[str, Box] = {}
+        self.units: dict[str, Unit] = {}
+        self.remaining: dict[str, Tensor] = {}
+        for name, weight in weights.items():
+            shape = tuple(weight.shape)
+            box = self._boxes[name] = Box(name, shape, group.extent(shape))
+            remaining = box.groups
+            if masks is not None and not bool(masks[name].all()):
+                mask = masks[name].to(weight.device)
+                still_there = box.rows(mask).any(1)
+                if not torch.equal(box.expand(still_there), mask):
+                    raise UserError(
+                        f"the present masks of {name} cut through the groups now asked for; "
+                        "go on with the group they were drawn in, or start without masks"
+                    )
+                self.remaining[name] = still_there
+                remaining = int(torch.count_nonzero(still_there))
+            self.units[name] = Unit(shape, box.groups, remaining)
+
+    def reduce(self, saliencies: Mapping[str, Tensor], norm: Norm) -> dict[str, Tensor]:
+        """See `Partition`."""
+        return {name: reduce_rows(box.rows(saliencies[name]), norm) for name, box in self._boxes.items()}
+
+    def contest(self, scores: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+        """See `Partition`."""
+        for name, still_there in self.remaining.items():
+            scores[name].masked_fill_(~still_there, -math.inf)
+        return scores
+
+    def expand(self, kept: Mapping[str, Tensor]) -> Masks:
+        """See `Partition`."""
+        return {name: box.expand(kept[name]) for name, box in self._boxes.items()}
+
+
+class Box:
+    """The division of one weight, seen as [out, in, kernel positions], into equal boxes."""
+
+    def __init__(self, name: str, shape: tuple[int, ...], extent: tuple[int, int, int]) -> None:
+        """Divide a weight of this shape.
+
+        Raises:
+            UserError: the boxes do not fit a whole number of times.
+        """
+        lengths = (shape[0], shape[1], math.prod(shape[2:]))
+        if any(length % step for length, step in zip(lengths, extent, strict=True)):
+            raise UserError(
+                f"{name} {list(shape)} does not divide into groups of {extent[0]} outputs x {extent[1]} inputs; "
+                f"exempt {name} by name, or choose sizes that divide"
+            )
+        self._shape = shape
+        self._size = math.prod(extent)
+        self._counts = tuple(length // step for length, step in zip(lengths, extent, strict=True))
+        self._split = [part for pair in zip(self._counts, extent, strict=True) for part in pair]
+        self.groups = math.prod(self._counts)
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """Rearrange a tensor of the weight's shape to [groups, size]; a view where memory order allows."""
+        return tensor.reshape(self._split).permute(0, 2, 4, 1, 3, 5).reshape(self.groups, self._size)
+
+    def restore(self, rows: Tensor) -> Tensor:
+        """Undo `rows`."""
+        out, in_, kernel = self._counts
+        arranged = rows.reshape(out, in_, kernel, *self._split[1::2])
+        return arranged.permute(0, 3, 1, 4, 2, 5).reshape(self._shape)
+
+    def expand(self, values: Tensor) -> Tensor:
+        """Give every weight the value of its group: [groups] to the weight's shape."""
+        out, in_, kernel = self._counts
+        return values.reshape(out, 1, in_, 1, kernel, 1).expand(self._split).reshape(self._shape)

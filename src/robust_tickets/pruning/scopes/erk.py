@@ -1,0 +1,58 @@
+"""Erdos-Renyi-kernel allocation."""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.partitions import Unit
+from robust_tickets.pruning.ranking import exact_count
+from robust_tickets.pruning.scopes.scope import Pool
+
+
+class ErkScope(Settings):
+    """A pool per layer, of density proportional to (in + out + kh + kw) / (in * out * kh * kw).
+
+    Densities are capped at 1, or at what the present masks keep; the rest is scaled up to compensate, and counts
+    are rounded by largest remainder, so that all layers together lose exactly floor(s G + 1/2) of the G groups
+    (Evci et al., 2020, arXiv 1911.11134, eq. 4 and appendix).
+    """
+
+    kind: Literal["erk"] = "erk"
+
+    def pools(self, units: Mapping[str, Unit], sparsity: float) -> list[Pool]:
+        """Return one pool per unit."""
+        total = sum(unit.groups for unit in units.values())
+        removed = exact_count(sparsity, total)
+        quotas = {
+            name: (unit.groups * sum(unit.shape) / math.prod(unit.shape), unit.remaining)
+            for name, unit in units.items()
+        }
+        kept = largest_remainder(quotas, min(total - removed, sum(unit.remaining for unit in units.values())))
+        return [Pool((name,), unit.groups - kept[name]) for name, unit in units.items()]
+
+
+def largest_remainder(quotas: Mapping[str, tuple[float, int]], total: int) -> dict[str, int]:
+    """Divide `total` in proportion to shares, each capped, to whole numbers that add up to it exactly.
+
+    Args:
+        quotas: for each name its share (any positive scale) and its cap; the caps add up to `total` at least.
+        total: what is divided.
+    """
+    ideal: dict[str, float] = {}
+    free = dict(quotas)
+    while True:
+        left = total - sum(ideal.values())
+        shares = sum(share for share, _ in free.values())
+        capped = {name: cap for name, (share, cap) in free.items() if share * left >= cap * shares}
+        if not capped:
+            break
+        ideal |= {name: float(cap) for name, cap in capped.items()}
+        free = {name: quota for name, quota in free.items() if name not in capped}
+    ideal |= {name: share * left / shares for name, (share, _) in free.items()}
+    counts = {name: math.floor(ideal[name]) for name in quotas}
+    spare = total - sum(counts.values())
+    by_remainder = sorted(free, key=lambda name: counts[name] - ideal[name])
+    for name in by_remainder[:spare]:
+        counts[name] += 1
+    return counts

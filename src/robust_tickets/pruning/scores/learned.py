@@ -1,0 +1,34 @@
+"""Scores that training has learned."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.partitions import Norm, Partition
+from robust_tickets.pruning.scores.magnitude import magnitudes
+from robust_tickets.pruning.statistics import Statistics
+
+
+class Learned(Settings):
+    """|S| of the scores that a straight-through parametrisation trains (edge-popup, arXiv 1911.13299)."""
+
+    kind: Literal["learned"] = "learned"
+    norm: Norm = Field(default="l1", description="How |S| is reduced over a group: l1 or l2.")
+
+    def group_scores(
+        self, weights: Mapping[str, Tensor], partition: Partition, statistics: Statistics | None, seed: int
+    ) -> dict[str, Tensor]:
+        """Return |S| of each group.
+
+        Raises:
+            UserError: nothing has learned any scores.
+        """
+        if statistics is None:
+            raise UserError(
+                "score 'learned' needs scores to read: use it with the parametrisation straight-through"
+            )
+        return partition.reduce(magnitudes(statistics.learned_scores()), self.norm)

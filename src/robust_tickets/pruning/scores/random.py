@@ -1,0 +1,31 @@
+"""Pure chance."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.partitions import Partition
+from robust_tickets.pruning.statistics import Statistics
+
+
+class Random(Settings):
+    """A uniform number for each group: the control that ignores the weights altogether.
+
+    The numbers depend on the seed and the unit's name alone, so they are the same in every round of a draw.
+    """
+
+    kind: Literal["random"] = "random"
+
+    def group_scores(
+        self, weights: Mapping[str, Tensor], partition: Partition, statistics: Statistics | None, seed: int
+    ) -> dict[str, Tensor]:
+        """Return numbers in [0, 1)."""
+        device = next(iter(weights.values())).device
+        return {
+            name: torch.rand(unit.groups, generator=generator(seed, "random", name)).to(device)
+            for name, unit in partition.units.items()
+        }
