@@ -2,18 +2,45 @@
 
 | file | noun |
 |---|---|
-| `sources.py` | the pretrained network a ticket is drawn from: `load_source` and `SourceSettings` |
+| `sources.py` | the pretrained network a ticket is drawn from: `Source`, `load_source` |
+| `settings.py` | which network, with which weights: `SourceSettings` |
 | `identity.py` | what is recorded of a source: name, weights, format, digest, classes, preprocessing |
+| `named.py` | a network by its family's name, with random, pretrained or a file's weights |
+| `folders.py` | a network saved by us: `source.json` and `weights.safetensors` |
 | `classifier.py` | a network with its normalisation inside: images in [0, 1] to logits |
 | `preprocessing.py` | mean, std, size, interpolation, crop |
 | `heads.py` | the last layer: finding it, replacing it |
 | `layers.py` | which weights are prunable, by module type |
-| `couplings.py` | which channels live and die together |
-| `folders.py` | a network saved by us: `source.json` and `weights.safetensors` |
-| `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |
+| `couplings.py` | which channels live and die together (beside it its parts, and `surgery.py`) |
 | `registry.py` | every name there is, and near ones |
+| `fitting.py` | which named architecture a state dict or a module is |
+| `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |
 | `convert.py` | a legacy pickle turned into safetensors, on explicit request |
 | `families/` | where architectures come from: timm, torchvision, the papers, a user's function |
 | `formats/` | the ways checkpoints are laid out |
 | `networks/` | the small networks of the papers |
 """
+
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.folders import load_folder, save_source
+from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.layers import Prunable, prunable_weights
+from robust_tickets.models.preprocessing import Preprocessing, PreprocessingOverrides
+from robust_tickets.models.registry import available
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
+
+__all__ = [
+    "Classifier",
+    "Preprocessing",
+    "PreprocessingOverrides",
+    "Prunable",
+    "Source",
+    "SourceIdentity",
+    "SourceSettings",
+    "available",
+    "load_folder",
+    "load_source",
+    "prunable_weights",
+    "save_source",
+]

@@ -75,4 +75,7 @@ class Classifier(nn.Module):
 
     def plain_state(self) -> dict[str, Tensor]:
         """Return the body's parameters and buffers by name, as copies on the CPU."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.body.state_dict().items()}
+        return {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in self.body.state_dict().items()
+        }

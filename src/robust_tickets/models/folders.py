@@ -1,18 +1,20 @@
 """A network saved by us: a folder with `source.json`, which says what it is, and `weights.safetensors`."""
 
+import copy
 from pathlib import Path
 
-from pydantic import ValidationError
 from safetensors.torch import save
 
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.files import read_json, write_bytes, write_json
+from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json
+from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.family import Shape
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.registry import resolve
+from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.strict import load_strictly, mismatches
 
 FACTS = "source.json"
@@ -25,10 +27,11 @@ def is_saved(folder: Path) -> bool:
 
 
 def save_source(classifier: Classifier, identity: SourceIdentity, folder: Path | str) -> SourceIdentity:
-    """Write a network to a folder and return the identity of what was written.
+    """Write a network into a folder and return the identity of what was written.
 
     Architecture, format and origin of the weights are taken from `identity`, everything that can be read off
     the classifier (digest, classes, head, preprocessing) from the classifier: it may have been trained on.
+    `source.json` is written last: where it is, the weights are whole.
 
     Raises:
         UserError: the folder cannot be written.
@@ -43,35 +46,43 @@ def save_source(classifier: Classifier, identity: SourceIdentity, folder: Path |
             "preprocessing": classifier.preprocessing,
         }
     )
+    with disk_errors(folder):
+        (folder / FACTS).unlink(missing_ok=True)
     write_bytes(folder / WEIGHTS, save(state))
-    write_json(folder / FACTS, identity.model_dump(mode="json"))
-    return identity
+    write_json(folder / FACTS, identity.model_dump(mode="json", exclude={"settings"}))
+    return _here(identity, folder)
 
 
-def load_folder(folder: Path) -> tuple[Classifier, SourceIdentity]:
+def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Classifier, SourceIdentity]:
     """Read back what `save_source` wrote.
+
+    Args:
+        folder: where it was written.
+        like: a classifier of the same architecture, copied for its layers; needed only for a network that
+            was a Python module and that no name stands for.
 
     Raises:
         UserError: a file is missing, broken or altered, or the architecture can no longer be built.
     """
-    facts = read_json(folder / FACTS)
-    try:
-        identity = SourceIdentity.model_validate(facts)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise UserError(f"{folder / FACTS}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+    folder = Path(folder)
+    identity = parse(SourceIdentity, read_json(folder / FACTS), str(folder / FACTS))
     preprocessing = identity.preprocessing
-    family, name = resolve(identity.name)
-    body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
+    if like is not None:
+        body = copy.deepcopy(like.body)
+    else:
+        family, name = resolve(identity.name)
+        body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
     classifier = Classifier(body, preprocessing, identity.head)
     if classifier.num_classes != identity.num_classes:
         classifier.reset_head(identity.num_classes, seed=0)
     state = read_checkpoint(folder / WEIGHTS)
     if wrong := mismatches(body, state):
         raise UserError(f"{folder / WEIGHTS}: does not fit {identity.name}: {'; '.join(wrong)}")
-    load_strictly(body, state)
+    load_strictly(body, state, str(folder / WEIGHTS))
     if (digest := tensors_digest(classifier.plain_state())) != identity.digest:
-        raise UserError(
-            f"{folder / WEIGHTS}: was altered: its digest is {digest}, {FACTS} says {identity.digest}"
-        )
-    return classifier, identity
+        raise UserError(f"{folder}: {WEIGHTS} was altered: its digest is {digest}, not {identity.digest}")
+    return classifier, _here(identity, folder)
+
+
+def _here(identity: SourceIdentity, folder: Path) -> SourceIdentity:
+    return identity.model_copy(update={"settings": SourceSettings(name=str(folder.resolve()))})

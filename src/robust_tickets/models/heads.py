@@ -93,15 +93,14 @@ def like_convolution(
     )
 
 
-def first_convolution(body: nn.Module) -> tuple[str, nn.Conv2d]:
-    """Return the path and module of the first convolution.
-
-    Raises:
-        UserError: there is none.
-    """
-    for path, module in body.named_modules():
-        if isinstance(module, nn.Conv2d):
-            return path, module
-    raise UserError(
-        f"{type(body).__name__} has no convolution; say how many channels it reads by mean and std"
+def first_convolution(body: nn.Module) -> tuple[str, nn.Conv2d] | None:
+    """Return the path and module of the first convolution, None where there is none."""
+    return next(
+        ((path, module) for path, module in body.named_modules() if isinstance(module, nn.Conv2d)), None
     )
+
+
+def reads(body: nn.Module) -> int | None:
+    """Return how many input channels a network reads, None where no convolution says so."""
+    stem = first_convolution(body)
+    return stem[1].in_channels if stem else None

@@ -26,15 +26,15 @@ def mismatches(body: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     return [f"{len(names)} {kind}: {_few(names)}" for kind, names in kinds if names]
 
 
-def load_strictly(body: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Copy a state dict that has no mismatches into a network; half precision becomes the network's own.
+def load_strictly(body: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Copy a state dict without mismatches, from the file `where`; half precision becomes the network's own.
 
     Raises:
         UserError: a tensor holds NaN or infinity.
     """
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise UserError(f"{name} holds NaN or infinity; these weights are broken")
+            raise UserError(f"{where}: {name} holds NaN or infinity; these weights are broken")
     body.load_state_dict({**body.state_dict(), **state})
 
 

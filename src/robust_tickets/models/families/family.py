@@ -22,8 +22,12 @@ class Pretrained:
     """A body with the weights its family provides."""
 
     body: nn.Module
+    name: str
+    """Full name of the architecture, with timm's tag."""
     tag: str
     """Which of the family's weights these are."""
+    format: str
+    """Where they come from, in words."""
     preprocessing: Preprocessing | None
     """What they were trained with; None if the family does not know."""
 

@@ -1,6 +1,5 @@
 """One clear line where a download is impossible, and no minutes of retries before it."""
 
-import os
 import socket
 import urllib.parse
 import urllib.request
@@ -38,9 +37,11 @@ def downloads(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, HfHubHTTPError) as error:
-        reason = "HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else type(error).__name__
+        reason = (
+            "HF_HUB_OFFLINE is set" if offline else (str(error).splitlines() or [type(error).__name__])[0]
+        )
         raise UserError(
-            f"{name}: its pretrained weights are neither cached nor reachable (offline? {reason}); "
+            f"{name}: its pretrained weights are neither cached nor reachable (offline? {reason:.80}); "
             f"give a local file as `weights: path/to/file`"
         ) from error
     finally:

@@ -48,7 +48,10 @@ class TimmModels:
         with downloads(f"timm/{full}"):
             body = timm.create_model(full, pretrained=True, **_arguments(full, Shape(size=shape.size)))
         found: Any = body.pretrained_cfg
-        return Pretrained(body, tag or named or found["tag"], recorded_preprocessing(found))
+        tag = str(tag or named or found["tag"])
+        return Pretrained(
+            body, f"timm/{architecture}.{tag}", tag, "timm pretrained", recorded_preprocessing(found)
+        )
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
         """Return what timm records for the architecture."""

@@ -31,7 +31,9 @@ class TorchvisionModels:
     def build(self, name: str, shape: Shape) -> nn.Module:
         """Return the architecture without weights and without auxiliary heads."""
         arguments = {} if shape.num_classes is None else {"num_classes": shape.num_classes}
-        body = _without_auxiliary(models.get_model(name, weights=None, **_quiet(name), **arguments))
+        body = _without_auxiliary(
+            models.get_model(name, weights=None, **_inception(name, shape.in_channels), **arguments)
+        )
         if shape.in_channels is not None and shape.in_channels != 3:
             _replace_stem(body, shape.in_channels)
         return body
@@ -44,7 +46,9 @@ class TorchvisionModels:
         weights = models.get_model_weights(name)[tag or "DEFAULT"]
         with downloads(f"torchvision/{name}"):
             body = _without_auxiliary(models.get_model(name, weights=weights))
-        return Pretrained(body, weights.name, _transforms(weights))
+        return Pretrained(
+            body, f"torchvision/{name}", weights.name, "torchvision pretrained", _transforms(weights)
+        )
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
         """Return ImageNet's mean and std at the size of torchvision's own weights: its convention."""
@@ -66,9 +70,11 @@ def _transforms(weights: WeightsEnum) -> Preprocessing:
     )
 
 
-def _quiet(name: str) -> dict[str, bool]:
-    """Return what keeps two builders from warning that they will initialise, as asked."""
-    return {"init_weights": True} if name in {"googlenet", "inception_v3"} else {}
+def _inception(name: str, channels: int | None) -> dict[str, bool]:
+    """Return what the two Inceptions are told: to initialise, and to renormalise as their weights expect."""
+    if name not in {"googlenet", "inception_v3"}:
+        return {}
+    return {"init_weights": True, "transform_input": channels in (None, 3)}
 
 
 def _without_auxiliary(body: nn.Module) -> nn.Module:
@@ -82,6 +88,7 @@ def _without_auxiliary(body: nn.Module) -> nn.Module:
 
 
 def _replace_stem(body: nn.Module, in_channels: int) -> None:
-    path, stem = first_convolution(body)
-    owner, _, leaf = path.rpartition(".")
-    setattr(body.get_submodule(owner), leaf, like_convolution(stem, in_channels=in_channels))
+    stem = first_convolution(body)
+    assert stem is not None  # every classifier of torchvision has one
+    owner, _, leaf = stem[0].rpartition(".")
+    setattr(body.get_submodule(owner), leaf, like_convolution(stem[1], in_channels=in_channels))

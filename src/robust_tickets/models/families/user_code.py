@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import parse
 from robust_tickets.models.families.family import Pretrained, Shape
 from robust_tickets.models.families.timm_models import recorded_preprocessing
 from robust_tickets.models.preprocessing import Preprocessing
@@ -48,7 +49,9 @@ class UserCode:
     def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
         """Return what the function returns, weights included."""
         body = self.build(name, shape)
-        return Pretrained(body, "as the function returns them", stated_preprocessing(body))
+        return Pretrained(
+            body, name, "as the function returns them", "Python function", stated_preprocessing(body)
+        )
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
         """Return what the module itself states."""
@@ -61,7 +64,7 @@ def stated_preprocessing(body: nn.Module) -> Preprocessing | None:
     if isinstance(stated, Preprocessing):
         return stated
     if isinstance(stated, dict):
-        return Preprocessing(**stated)
+        return parse(Preprocessing, stated, f"{type(body).__name__}.preprocessing")
     recorded = getattr(body, "pretrained_cfg", None)
     if isinstance(recorded, dict) and {"mean", "std", "input_size"} <= recorded.keys():
         return recorded_preprocessing(recorded)

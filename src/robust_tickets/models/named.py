@@ -1,0 +1,131 @@
+"""A network by the name its family has for it: with random, pretrained or a file's weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.seeds import global_stream
+from robust_tickets.models.families.family import Family, Shape
+from robust_tickets.models.fitting import architecture_of
+from robust_tickets.models.formats.file import read_checkpoint
+from robust_tickets.models.formats.layout import Unwrapped
+from robust_tickets.models.formats.recognise import find_state, recognise
+from robust_tickets.models.heads import (
+    classes_of,
+    find_head,
+    first_convolution,
+    fresh_head,
+    get_head,
+    put_head,
+    reads,
+)
+from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
+from robust_tickets.models.registry import resolve
+from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
+from robust_tickets.models.strict import load_strictly, mismatches
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A body with its weights, and what is known of both."""
+
+    name: str
+    body: nn.Module
+    preprocessing: Preprocessing | None
+    """None if nothing says how its inputs were normalised."""
+    weights: str
+    format: str
+    notes: tuple[str, ...] = ()
+
+
+def load_named(settings: SourceSettings) -> Loaded:
+    """Load the network that `settings` name.
+
+    Raises:
+        UserError: no such network, no such weights, or weights that do not fit.
+    """
+    family, name = resolve(settings.name)
+    file = Path(settings.weights).expanduser()
+    with global_stream(settings.seed, "init"):
+        if settings.weights == RANDOM:
+            return _random(settings, family, name)
+        if settings.weights == DEFAULT or (settings.weights in family.tags(name) and not file.exists()):
+            return _pretrained(settings, family, name)
+        return _from_file(settings, family, name, file)
+
+
+def _random(settings: SourceSettings, family: Family, name: str) -> Loaded:
+    overrides = settings.preprocessing
+    channels = settings.in_channels or (len(overrides.mean) if overrides.mean else None)
+    body = family.build(name, Shape(settings.num_classes, channels, overrides.size))
+    presumed, _ = family.preprocessing(name, body, channels or 3)
+    if presumed is None and channels:
+        colour, _ = family.preprocessing(name, body, 3)
+        presumed = colour and identity_preprocessing(channels, colour.size)
+    weights = f"random (seed {settings.seed})"
+    return Loaded(f"{family.prefix}{name}", body, presumed, weights, "random initialisation")
+
+
+def _pretrained(settings: SourceSettings, family: Family, name: str) -> Loaded:
+    tag = None if settings.weights == DEFAULT else settings.weights
+    found = family.pretrained(name, tag, Shape(size=settings.preprocessing.size))
+    return Loaded(found.name, found.body, found.preprocessing, found.tag, found.format)
+
+
+def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) -> Loaded:
+    full = f"{family.prefix}{name}"
+    if not file.exists():
+        tags = ", ".join(family.tags(name)[:6])
+        raise UserError(
+            f"weights: {settings.weights!r} is neither a file nor pretrained weights of {full}"
+            f"{f' ({tags})' if tags else ''}; give a path, `default` or `random`"
+        )
+    state = find_state(read_checkpoint(file), str(file))
+    body = family.build(name, Shape(size=settings.preprocessing.size))
+    found = recognise(state, body.state_dict().keys())
+    body = _of_the_same_shape(settings, family, name, body, found.state)
+    if wrong := mismatches(body, found.state):
+        meant = architecture_of(found.state, full)
+        raise UserError(
+            f"{file}: does not fit {full} (read as {found.layout}): {'; '.join(wrong)}"
+            f"{f'; it fits {meant}' if meant else ''}"
+        )
+    load_strictly(body, found.state, str(file))
+    preprocessing, notes = _preprocessing(settings, family, name, body, found)
+    layout = found.layout
+    if layout == "plain state dict" and family.prefix:
+        layout = f"{family.prefix.removesuffix('/')} state dict"
+    return Loaded(full, body, preprocessing, file.name, layout, notes)
+
+
+def _of_the_same_shape(
+    settings: SourceSettings, family: Family, name: str, body: nn.Module, state: dict[str, Tensor]
+) -> nn.Module:
+    """Return the architecture with as many classes and input channels as the checkpoint has."""
+    path = settings.head or find_head(body)
+    head = f"{path}.weight"
+    classes = state[head].shape[0] if head in state else None
+    stem = first_convolution(body)
+    weight = state.get(f"{stem[0]}.weight") if stem else None
+    channels = weight.shape[1] * stem[1].groups if stem and weight is not None and weight.ndim == 4 else None
+    if classes in (None, classes_of(get_head(body, path))) and channels in (None, reads(body)):
+        return body
+    body = family.build(name, Shape(classes, channels, settings.preprocessing.size))
+    if classes and classes != classes_of(get_head(body, path)):
+        put_head(body, path, fresh_head(get_head(body, path), classes, seed=0))
+    return body
+
+
+def _preprocessing(
+    settings: SourceSettings, family: Family, name: str, body: nn.Module, found: Unwrapped
+) -> tuple[Preprocessing | None, tuple[str, ...]]:
+    """Return the checkpoint's own mean and std where it has them, else what the family presumes, and why."""
+    presumed, note = family.preprocessing(name, body, reads(body) or 3)
+    if found.mean is not None and found.std is not None:
+        base = presumed or identity_preprocessing(len(found.mean), settings.preprocessing.size or (224, 224))
+        own = base.model_copy(update={"mean": found.mean, "std": found.std})
+        return own, ("preprocessing: mean and std as the checkpoint has them",)
+    stated = settings.preprocessing.mean is not None and settings.preprocessing.std is not None
+    return presumed, (note,) if note and not stated else ()

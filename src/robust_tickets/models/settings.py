@@ -1,0 +1,41 @@
+"""Which network, with which weights: the settings of a source."""
+
+from pydantic import Field
+
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.preprocessing import PreprocessingOverrides
+
+DEFAULT = "default"
+RANDOM = "random"
+
+
+class SourceSettings(Settings):
+    """Which network, with which weights."""
+
+    name: str = Field(
+        min_length=1,
+        description="`timm/resnet18` (or bare), `timm/resnet18.a1_in1k`, `torchvision/resnet50`, "
+        "`cifar/resnet20`, `small/resnet18`, `package.module:function`, or a folder saved by us.",
+    )
+    weights: str = Field(
+        default=DEFAULT,
+        min_length=1,
+        description="`default` (the library's pretrained weights, or the function's own), the tag of other "
+        "pretrained weights, a path to a file, or `random`.",
+    )
+    preprocessing: PreprocessingOverrides = Field(
+        default=PreprocessingOverrides(),
+        description="What differs from the preprocessing that comes with the weights.",
+    )
+    num_classes: int | None = Field(
+        default=None, ge=2, description="Classes of a network with random weights; others bring their own."
+    )
+    in_channels: int | None = Field(
+        default=None,
+        ge=1,
+        description="Channels a network with random weights reads; others bring their own.",
+    )
+    head: str | None = Field(
+        default=None, description="Module path of the last layer, where it is not recognised."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the initialisation of random weights.")
