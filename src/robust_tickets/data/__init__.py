@@ -4,13 +4,17 @@
 |---|---|
 | `settings.py` | what the user says about the data |
 | `load.py` | `load_data`: from any of the accepted forms to `DataSplits` |
+| `readers.py`, `parts.py` | from a name or path to the parts found there |
 | `splits.py` | `DataSplits`: train, validation and test, with their provenance |
 | `fractions.py` | class-balanced, seeded, nested choices of indices |
+| `carving.py` | the three parts, where the set does not come with them |
 | `fit.py` | from an image of any size and mode to the network's input |
 | `arrays.py` | images of one size, held in memory |
 | `npz.py`, `idx.py` | files that hold such arrays |
-| `folder.py` | image files, one folder per class |
-| `user.py` | the user's own torch data set |
+| `image_files.py`, `listing.py`, `folder.py` | image files: one, a listing of them, a data set of them |
+| `geometry.py` | the size and channels that images share |
+| `user.py`, `user_sets.py` | the user's own torch data sets |
+| `sample_stream.py` | global random state, seeded for one sample |
 | `torchvision_sets.py` | torchvision's data sets, by name |
 | `glyphs.py`, `digits.py` | the built-in sets: rendered letters, real handwritten digits |
 | `augmentation.py` | what training does to an image |

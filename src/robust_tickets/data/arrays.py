@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from robust_tickets.data.fit import Interpolation, convert_channels, resize
+from robust_tickets.data.fit import Fit, Interpolation, convert_channels, resize
 
 CHUNK = 1024
 """Images converted at once when a whole set is resized."""
@@ -64,13 +64,19 @@ class ImageArrays(Dataset[tuple[Tensor, int]]):
             self.images[indices], self.labels[indices], size=self.size, interpolation=self.interpolation
         )
 
-    def fitted(self, size: tuple[int, int], channels: int, interpolation: Interpolation) -> "ImageArrays":
-        """Return the same images as seen at `size` with `channels`; smaller ones are made at once."""
-        images = convert_channels(self.images, channels)
-        if size[0] * size[1] < images.shape[2] * images.shape[3]:
-            parts = [resize(part.float().div(255), size, interpolation) for part in images.split(CHUNK)]
+    def refitted(self, fit: Fit) -> "ImageArrays":
+        """Return the same images for another input geometry; smaller ones are made at once.
+
+        All images of an array show the same scene at one size, so they are resized whole: the geometry's
+        `crop_fraction`, which is meant for photographs, is not applied.
+        """
+        images = convert_channels(self.images, fit.channels)
+        if fit.size[0] * fit.size[1] < images.shape[2] * images.shape[3]:
+            parts = [
+                resize(part.float().div(255), fit.size, fit.interpolation) for part in images.split(CHUNK)
+            ]
             images = torch.cat([part.mul(255).round().to(torch.uint8) for part in parts])
-        return ImageArrays(images, self.labels, size=size, interpolation=interpolation)
+        return ImageArrays(images, self.labels, size=fit.size, interpolation=fit.interpolation)
 
     def digest(self) -> str:
         """Return a fingerprint of images and labels."""

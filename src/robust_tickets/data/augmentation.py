@@ -41,9 +41,9 @@ class FlipCrop(Settings):
     """Pad, crop at random to the old size, flip half of the images: the usual choice for 32 x 32 images."""
 
     kind: Literal["flip-crop"] = "flip-crop"
-    padding: int = Field(4, ge=0, description="Pixels added on each side before cropping.")
-    mode: Literal["zeros", "reflect"] = Field("zeros", description="What the padding holds.")
-    flip: bool = Field(True, description="Mirror half of the images left to right.")
+    padding: int = Field(default=4, ge=0, description="Pixels added on each side before cropping.")
+    mode: Literal["zeros", "reflect"] = Field(default="zeros", description="What the padding holds.")
+    flip: bool = Field(default=True, description="Mirror half of the images left to right.")
     uniforms: ClassVar[int] = 3
 
     def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:
@@ -78,10 +78,12 @@ class RandomResizedCrop(Settings):
 
     kind: Literal["random-resized-crop"] = "random-resized-crop"
     scale: tuple[float, float] = Field(
-        (0.08, 1.0), description="Area of the region, part of the image, in (0, 1]."
+        default=(0.08, 1.0), description="Area of the region, part of the image, in (0, 1]."
     )
-    ratio: tuple[float, float] = Field((3 / 4, 4 / 3), description="Width by height of the region, positive.")
-    flip: bool = Field(True, description="Mirror half of the images left to right.")
+    ratio: tuple[float, float] = Field(
+        default=(3 / 4, 4 / 3), description="Width by height of the region, positive."
+    )
+    flip: bool = Field(default=True, description="Mirror half of the images left to right.")
     uniforms: ClassVar[int] = 5
 
     def regions(self, width: int, height: int, draws: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -105,7 +107,7 @@ class RandomResizedCrop(Settings):
         return warp(images, matrices.float(), size)
 
     def photograph(self, image: Image.Image, draws: Tensor, fit: Fit) -> Tensor:
-        """Return the uint8 region `(C, H, W)` of an undecimated photograph, antialiased; `draws` is `(1, 5)`."""
+        """Return the uint8 region `(C, H, W)` of a photograph, antialiased; `draws` is `(1, 5)`."""
         left, top, across, down = (float(value) for value in self.regions(*image.size, draws))
         box = (left, top, min(left + across, image.width), min(top + down, image.height))
         region = fit.region(image, box)
@@ -116,8 +118,8 @@ class Affine(Settings):
     """A small rotation and shift: for digits and letters, which must not be mirrored."""
 
     kind: Literal["affine"] = "affine"
-    degrees: float = Field(10.0, ge=0, le=180, description="Largest rotation either way, degrees.")
-    shift: float = Field(0.1, ge=0, le=1, description="Largest shift either way, part of the side.")
+    degrees: float = Field(default=10.0, ge=0, le=180, description="Largest rotation either way, degrees.")
+    shift: float = Field(default=0.1, ge=0, le=1, description="Largest shift either way, part of the side.")
     uniforms: ClassVar[int] = 3
 
     def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:

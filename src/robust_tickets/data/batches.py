@@ -1,6 +1,6 @@
 """The batches of one epoch, a pure function of seed and epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def batches_per_epoch(
-    dataset: Part, batch_size: int, *, train: bool = True, world: tuple[int, int] = (0, 1)
+    dataset: Sized, batch_size: int, *, train: bool = True, world: tuple[int, int] = (0, 1)
 ) -> int:
     """Return how many batches one epoch has; see `batches` for what becomes of the last, short one."""
     whole, rest = divmod(len(dataset), batch_size)
@@ -70,20 +70,17 @@ def batches(
     if train:
         chosen = [batch[: len(batch) - len(batch) % size] for batch in chosen]
     kind = augment if train and augment is not None else NoAugmentation()
-    in_memory = dataset.decoded if isinstance(dataset, FolderImages) else dataset
-    if isinstance(in_memory, ImageArrays) and not (
-        in_memory is not dataset and isinstance(kind, RandomResizedCrop)
-    ):
-        yield from array_batches(in_memory, chosen, kind, seed, epoch, start, world)
-        return
+    if isinstance(dataset, ImageArrays):
+        return array_batches(dataset, chosen, kind, seed, epoch, start, world)
+    if isinstance(dataset, FolderImages) and dataset.decoded and not isinstance(kind, RandomResizedCrop):
+        return array_batches(dataset.decoded, chosen, kind, seed, epoch, start, world)
     shards = [shard.tolist() for batch in chosen[start:] if len(shard := batch[rank::size])]
-    samples = Samples(dataset, kind, seed, epoch if train else None)
-    yield from loaded_batches(samples, shards, workers)
+    return loaded_batches(Samples(dataset, kind, seed, epoch if train else None), shards, workers)
 
 
 def array_batches(
     arrays: ImageArrays,
-    chosen: Any,
+    chosen: Sequence[Tensor],
     kind: Augmentation,
     seed: int,
     epoch: int,
@@ -132,26 +129,19 @@ class Samples(Dataset[Any]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int] | UserError:
         try:
-            return (
-                self.dataset[index]
-                if self.epoch is None
-                else (self.augmented(index), int(self.dataset.labels[index]))
-            )
+            return self.dataset[index] if self.epoch is None else self.augmented(index, self.epoch)
         except UserError as error:
             return error
 
-    def augmented(self, index: int) -> Tensor:
-        """Return one float image `(C, H, W)` in [0, 1]."""
-        dataset, kind, fit = self.dataset, self.kind, self.dataset.fit
-        stream = (self.seed, "augmentation", self.epoch or 0, index)
-        draws = torch.rand(1, kind.uniforms, generator=generator(*stream))
-        image = (
-            dataset.original(index, *stream) if isinstance(dataset, UserImages) else dataset.original(index)
-        )
-        if isinstance(kind, RandomResizedCrop) and not isinstance(image, Tensor):
-            return kind.photograph(image, draws, fit).float() / 255
-        fitted = dataset.fitted(image) if isinstance(dataset, UserImages) else fit(image).float() / 255
-        return kind.apply(fitted[None], draws, fit.size)[0]
+    def augmented(self, index: int, epoch: int) -> tuple[Tensor, int]:
+        """Return one float image `(C, H, W)` in [0, 1] and its label."""
+        fit, label = self.dataset.fit, int(self.dataset.labels[index])
+        stream = (self.seed, "augmentation", epoch, index)
+        draws = torch.rand(1, self.kind.uniforms, generator=generator(*stream))
+        image = self.dataset.original(index, "user", *stream)
+        if isinstance(self.kind, RandomResizedCrop) and not isinstance(image, Tensor):
+            return self.kind.photograph(image, draws, fit).float() / 255, label
+        return self.kind.apply(fit.floats(image)[None], draws, fit.size)[0], label
 
 
 def collate(samples: list[tuple[Tensor, int] | UserError]) -> Batch | UserError:

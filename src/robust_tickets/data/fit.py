@@ -82,8 +82,17 @@ class Fit:
         left, top = (width - cut_width) / 2, (height - cut_height) / 2
         return self.region(image, (left, top, left + cut_width, top + cut_height))
 
+    def floats(self, image: Image.Image | Tensor) -> Tensor:
+        """Return the float image `(C, H, W)` in [0, 1] as evaluated, from a PIL image or such a float image.
+
+        A tensor comes out of the user's own transforms, so none of it is cut beyond what its shape needs.
+        """
+        if isinstance(image, Image.Image):
+            return self(image).float() / 255
+        return resize(convert_channels(image, self.channels)[None], self.size, self.interpolation)[0]
+
     def region(self, image: Image.Image, box: tuple[float, float, float, float]) -> Tensor:
-        """Return the uint8 image `(C, H, W)` of one region `(left, top, right, bottom)`, resampled to size."""
+        """Return the uint8 image `(C, H, W)` of one region (left, top, right, bottom), resampled to size."""
         image = image.convert("L" if self.channels == 1 else "RGB")
         height, width = self.size
         whole = (0, 0, *image.size)

@@ -1,123 +1,23 @@
-"""Image files, one folder per class."""
+"""Image files as a data set, decoded when asked for or kept in memory."""
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, TypeVar
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.fit import Fit
+from robust_tickets.data.image_files import in_threads, open_image
+from robust_tickets.data.listing import Listing
 from robust_tickets.foundation.errors import UserError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"}
 MEMORY_LIMIT = 2**30
 """Bytes up to which a part is kept decoded."""
-GREY_MODES = {"1", "L", "LA"}
-DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-# What PIL's decoders raise on damaged files.
-DAMAGED = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-def in_threads(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return `work` of each item, in order; PIL decodes outside Python's lock."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(work, items))
-
-
-def mode_channels(image: Image.Image) -> Literal[1, 3]:
-    """Return 1 for grey images and 3 for any in colour (palette, CMYK and transparency included)."""
-    return 1 if image.mode in GREY_MODES else 3
-
-
-def open_image(path: Path) -> Image.Image:
-    """Return the decoded image, upright.
-
-    Raises:
-        UserError: the file is truncated or unreadable, or has more than 8 bits a channel.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except DAMAGED as error:
-        reason = "no image format is recognised" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise UserError(
-            f"{path}: unreadable image ({reason}); replace or remove it, or set `on_unreadable: skip`"
-        ) from None
-    if upright.mode in DEEP_MODES:
-        raise UserError(f"{path}: has more than 8 bits a channel (mode {upright.mode}); save it with 8")
-    return upright
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The files of one part.
-
-    Attributes:
-        root: the part's folder.
-        files: paths below root, sorted by class and name.
-        labels: int64 `(N,)`.
-        classes: names of the class folders, sorted.
-    """
-
-    root: Path
-    files: tuple[str, ...]
-    labels: Tensor
-    classes: tuple[str, ...]
-
-    def path(self, index: int) -> Path:
-        """Return the path of one file."""
-        return self.root / self.files[index]
-
-    def subset(self, indices: Tensor) -> "Listing":
-        """Return the files at `indices`."""
-        files = tuple(self.files[index] for index in indices.tolist())
-        return Listing(self.root, files, self.labels[indices], self.classes)
-
-
-def class_folders(root: Path) -> list[Path]:
-    """Return the visible subfolders of `root`, sorted by name."""
-    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def list_folder(root: Path) -> Listing:
-    """Return the images below `root`, whose subfolders are the classes. Hidden files are ignored.
-
-    Raises:
-        UserError: there is no class folder or only one, a class is empty, or a file is not an image.
-    """
-    folders = class_folders(root)
-    if not folders:
-        raise UserError(
-            f"{root}: holds no class folders; put the images of each class into a subfolder of its own"
-        )
-    files, labels = [], []
-    for label, folder in enumerate(folders):
-        below = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        found = sorted(path for path in below if not any(part.startswith(".") for part in path.parts))
-        if strange := [path for path in found if path.suffix.lower() not in SUFFIXES]:
-            raise UserError(
-                f"{folder / strange[0]}: is not an image by its name (nor are {len(strange) - 1} others of this "
-                f"class); remove it, or save it as one of {' '.join(sorted(SUFFIXES))}"
-            )
-        if not found:
-            raise UserError(f"{folder}: the class folder is empty; add images or remove the folder")
-        files += [(Path(folder.name) / path).as_posix() for path in found]
-        labels += [label] * len(found)
-    if len(folders) == 1:
-        raise UserError(f"{root}: has one class only ({folders[0].name}); classification needs at least two")
-    return Listing(root, tuple(files), torch.tensor(labels), tuple(folder.name for folder in folders))
+Skipped = tuple[tuple[str, str], ...]
+"""Files left out, as (path, reason)."""
 
 
 class FolderImages(Dataset[tuple[Tensor, int]]):
@@ -142,10 +42,10 @@ class FolderImages(Dataset[tuple[Tensor, int]]):
         """Return a float image `(C, H, W)` in [0, 1], resized and cut as in evaluation, and its label."""
         if self.decoded is not None:
             return self.decoded[index]
-        return self.fit(self.original(index)).float() / 255, int(self.labels[index])
+        return self.fit.floats(self.original(index)), int(self.labels[index])
 
-    def original(self, index: int) -> Image.Image:
-        """Return the image as it lies on disk, upright."""
+    def original(self, index: int, *stream: str | int) -> Image.Image:
+        """Return the image as it lies on disk, upright; no random stream changes it."""
         return open_image(self.listing.path(index))
 
     def subset(self, indices: Tensor) -> "FolderImages":
@@ -160,3 +60,36 @@ class FolderImages(Dataset[tuple[Tensor, int]]):
             length = self.listing.path(index).stat().st_size
             digest.update(f"{file}|{length}|{int(self.labels[index])}\n".encode())
         return digest.hexdigest()
+
+
+def decode(listing: Listing, fit: Fit, *, skip_unreadable: bool) -> tuple[FolderImages, Skipped]:
+    """Decode every file once, in threads, and keep the fitted images where they fit into memory.
+
+    Raises:
+        UserError: a file is unreadable and is to be refused, or skipping leaves a class without images.
+    """
+    count, shape = len(listing.files), (fit.channels, *fit.size)
+    keep = count * shape[0] * shape[1] * shape[2] <= MEMORY_LIMIT
+    images = torch.empty(count if keep else 0, *shape, dtype=torch.uint8)
+
+    def problem(index: int) -> UserError | None:
+        try:
+            image = open_image(listing.path(index))
+        except UserError as error:
+            if not skip_unreadable:
+                raise
+            return error
+        if keep:
+            images[index] = fit(image)
+        return None
+
+    problems = in_threads(problem, range(count))
+    readable = torch.tensor([index for index in range(count) if problems[index] is None], dtype=torch.long)
+    skipped = tuple((str(listing.path(index)), str(error)) for index, error in enumerate(problems) if error)
+    kept = listing.subset(readable) if skipped else listing
+    if lost := set(listing.labels.tolist()) - set(kept.labels.tolist()):
+        raise UserError(
+            f"{listing.root}: none of the chosen images of class {listing.classes[min(lost)]!r} can be read"
+        )
+    decoded = ImageArrays(images[readable] if skipped else images, kept.labels) if keep else None
+    return FolderImages(kept, fit, decoded), skipped

@@ -1,12 +1,16 @@
 """Class-balanced, seeded, nested choices of indices."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
+
+TEST_SEED = 0
+"""Test parts are carved alike whatever the run's seed: no run may train on another's test images."""
 
 
 def held_out(count: int, fraction: float) -> int:
@@ -50,19 +54,16 @@ def choose(
         count = int(fraction * total + 0.5) if per_class is None else per_class
         of_class = f"the {total} training image{'s' * (total != 1)} of class {classes[label]!r}"
         if count == 0:
-            raise UserError(
-                f"fraction {fraction:g} keeps none of {of_class}; use at least {0.5 / total:.2g}, or per_class"
-            )
+            raise UserError(f"fraction {fraction:g} keeps none of {of_class}; use {0.5 / total:.2g} or more")
         if count > total:
             raise UserError(f"per_class {count} is more than {of_class}")
         if hold_out > 0 and count < 2:
             raise UserError(
-                f"1 of {of_class} is used, too few to hold out {hold_out:g} of it for {stream}; use more images, "
-                f"or give the {stream} part yourself"
+                f"1 of {of_class} is used, which cannot be on both sides; use more, or give the {stream} part"
             )
         order = indices[torch.randperm(total, generator=generator(seed, stream, label))][:count]
         sizes = [held_out(size, hold_out) for size in range(count + 1)]
-        outside = torch.tensor([after > before for before, after in zip(sizes, sizes[1:], strict=False)])
+        outside = torch.tensor([after > before for before, after in pairwise(sizes)])
         held.append(order[outside])
         kept.append(order[~outside])
     return torch.cat(kept).sort().values, torch.cat(held).sort().values

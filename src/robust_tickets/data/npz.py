@@ -1,4 +1,4 @@
-"""NumPy archives of images: encoded (`webp`, `offset`, `label`) or plain (`images`, `labels`; `x_train`, ...)."""
+"""NumPy archives of images: encoded (`webp`, `offset`, `label`) or plain (`images`, `labels`)."""
 
 import io
 import re
@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.folder import in_threads
+from robust_tickets.data.image_files import in_threads
 from robust_tickets.data.parts import PART_NAMES, Found, PartName
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
@@ -42,10 +42,7 @@ def uint8_images(values: np.ndarray, where: str) -> Tensor:
         )
     if values.dtype != np.uint8:
         if values.dtype.kind != "f" or not (values.min() >= 0 and values.max() <= 1):
-            raise UserError(
-                f"{where}: holds {values.dtype} from {values.min():.3g} to {values.max():.3g}; give uint8, or floats in "
-                "[0, 1] without normalisation"
-            )
+            raise UserError(f"{where}: holds {values.dtype}; give uint8, or floats in [0, 1], not normalised")
         values = np.rint(values * 255).astype(np.uint8)
     return torch.from_numpy(np.ascontiguousarray(values))
 
@@ -58,7 +55,8 @@ def int64_labels(values: np.ndarray, count: int, where: str) -> Tensor:
     """
     if values.dtype.kind not in "iu" or values.size != count or (count and values.min() < 0):
         raise UserError(
-            f"{where}: holds {values.dtype} {values.shape}; give one class number, 0 or more, for each of {count} images"
+            f"{where}: holds {values.dtype} of shape {values.shape}; give a class number, 0 or more, for "
+            f"each of {count} images"
         )
     return torch.from_numpy(values.reshape(-1).astype(np.int64))
 
@@ -70,7 +68,7 @@ def decoded_webp(encoded: np.ndarray, offsets: np.ndarray, where: str) -> Tensor
         UserError: an image cannot be decoded, or has another size than the first.
     """
     count = len(offsets) - 1
-    buffer = memoryview(encoded)
+    buffer = encoded.tobytes()
 
     def decode(index: int) -> np.ndarray:
         try:
@@ -97,7 +95,7 @@ def decoded_webp(encoded: np.ndarray, offsets: np.ndarray, where: str) -> Tensor
 
 def named_part(text: str) -> PartName | None:
     """Return the part that a file's or key's name speaks of, as in `cifar10_train_1` or `x_test`."""
-    words = re.split(r"[^a-z]+", text.lower())
+    words = [word.rstrip("0123456789") for word in re.split(r"[^a-z0-9]+", text.lower())]
     return next((PART_NAMES[word] for word in words if word in PART_NAMES), None)
 
 
@@ -126,8 +124,8 @@ def archive_parts(path: Path, archive: Mapping[str, np.ndarray]) -> dict[PartNam
             parts[named_part(key) or of_file] = (images, labels)
     if not parts:
         raise UserError(
-            f"{path}: holds {', '.join(keys) or 'nothing'}; expected images and labels, x_train and y_train, or webp, offset "
-            "and label"
+            f"{path}: holds {', '.join(keys) or 'nothing'}; expected images and labels, x_train and y_train, or "
+            "webp, offset and label"
         )
     return parts
 

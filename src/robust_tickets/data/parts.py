@@ -1,12 +1,14 @@
 """What a reader finds before anything is chosen, carved or resized."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.augmentation import Augmentation, FlipCrop, NoAugmentation
-from robust_tickets.data.folder import Listing
+from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.listing import Listing
 from robust_tickets.data.user import UserImages
+from robust_tickets.foundation.errors import UserError
 
 Source = ImageArrays | Listing | UserImages
 PartName = Literal["train", "validation", "test"]
@@ -17,11 +19,27 @@ PART_NAMES: dict[str, PartName] = {
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
-    "dev": "validation",
     "test": "test",
     "testing": "test",
+    "t10k": "test",
 }
 """The names of folders, files and keys that are understood as parts."""
+
+
+def part_keys(names: Iterable[str], where: str) -> dict[PartName, str]:
+    """Return which of `names` stands for which part; other names are left alone.
+
+    Raises:
+        UserError: two names stand for one part.
+    """
+    keys: dict[PartName, str] = {}
+    for name in names:
+        part = PART_NAMES.get(name)
+        if part in keys:
+            raise UserError(f"{where}: {keys[part]} and {name} both name the {part} part; keep one")
+        if part is not None:
+            keys[part] = name
+    return keys
 
 
 @dataclass(frozen=True)
@@ -29,23 +47,14 @@ class Found:
     """The parts of a data set as they were found.
 
     Attributes:
-        parts: `train` always; `validation` and `test` where the set has them.
+        parts: `train`, and `validation` and `test` where the set has them. A single part of any name is
+            taken for an undivided set.
         classes: class names, in the order of labels.
         name: what the data are called in reports.
-        augmentation: what suits the set in training; None: whatever suits its image size.
-        notes: what there is to know about the reading, one sentence each.
+        augmentation: what suits the set in training; None: whatever suits its images.
     """
 
     parts: dict[PartName, Source]
     classes: tuple[str, ...]
     name: str
     augmentation: Augmentation | None = None
-    notes: tuple[str, ...] = ()
-
-
-def array_augmentation(channels: int) -> Augmentation:
-    """Return what suits small images: shifts, and flips unless they are grey, as digits and letters are."""
-    return FlipCrop(flip=channels == 3)
-
-
-NONE = NoAugmentation()

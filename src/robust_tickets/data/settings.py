@@ -28,38 +28,43 @@ class DataSettings(Settings):
         description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder with one "
         "subfolder a class (in train/, val/ and test/ or not), an .npz file, or a folder of npz or idx files."
     )
-    root: Path = Field(Path("data"), description="Where torchvision's data sets lie or are downloaded to.")
+    root: Path = Field(
+        default=Path("data"), description="Where torchvision's data sets lie or are downloaded to."
+    )
     size: Size | None = Field(
-        None,
+        default=None,
         description="Height and width given to the network, pixels; default: the source's preprocessing.",
     )
     channels: Literal[1, 3] | None = Field(
-        None, description="Convert to grey (1) or RGB (3); default: as the data are."
+        default=None, description="Convert to grey (1) or RGB (3); default: as the data are."
     )
     fraction: Ratio = Field(
-        1.0, gt=0, le=1, description="Class-balanced part of the training data used, in (0, 1]."
+        default=1.0, gt=0, le=1, description="Class-balanced part of the training data used, in (0, 1]."
     )
-    per_class: int | None = Field(None, ge=1, description="Training images a class, instead of a fraction.")
+    per_class: int | None = Field(
+        default=None, ge=1, description="Training images a class, instead of a fraction."
+    )
     validation: Ratio = Field(
-        0.1,
+        default=0.1,
         ge=0,
         lt=1,
         description="Part of the training data used that is carved out as validation, in [0, 1).",
     )
     test: Ratio = Field(
-        0.2,
+        default=0.2,
         gt=0,
         lt=1,
         description="Part of the data carved out as test where the set has no test part, in (0, 1).",
     )
-    glyphs: GlyphSettings = Field(GlyphSettings(), description="Options of the built-in letters.")
+    glyphs: GlyphSettings = Field(default=GlyphSettings(), description="Options of the built-in letters.")
     augmentation: Augmentation | None = Field(
-        None, description="What training does to an image; default: what suits the data set."
+        default=None, description="What training does to an image; default: what suits the data set."
     )
     on_unreadable: Literal["refuse", "skip"] = Field(
-        "refuse", description="Refuse a folder with an unreadable image, or leave the image out and count it."
+        default="refuse",
+        description="Refuse a folder with an unreadable image, or leave the image out and count it.",
     )
-    workers: int = Field(0, ge=0, description="Processes that load images; 0: none but the main one.")
+    workers: int = Field(default=0, ge=0, description="Processes that load images; 0: none but the main one.")
 
     @model_validator(mode="before")
     @classmethod

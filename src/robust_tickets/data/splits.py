@@ -18,8 +18,8 @@ Part = ImageArrays | FolderImages | UserImages
 class DataSplits:
     """The three parts of a data set.
 
-    Validation is carved from training data and is what every selection looks at; test is never carved from
-    what was trained on after the fact, and is touched once.
+    Validation is carved from training data and is what every selection looks at; test is touched
+    once, at the end.
 
     Attributes:
         train: training images, after the fraction was drawn and validation carved out.
@@ -30,6 +30,7 @@ class DataSplits:
         size: height and width, pixels.
         name: what the data are called in reports.
         augmentation: what training should do to an image of this set.
+        workers: processes that load images which are not held in memory.
         skipped: unreadable files left out at the user's wish, as (path, reason).
         notes: how the parts came about, one sentence each.
     """
@@ -42,6 +43,7 @@ class DataSplits:
     size: tuple[int, int]
     name: str
     augmentation: Augmentation = field(default_factory=NoAugmentation)
+    workers: int = 0
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -64,8 +66,8 @@ class DataSplits:
         """
         if self.channels != channels:
             raise UserError(
-                f"{self.name}: images have {self.channels} channel{'s' * (self.channels > 1)} and {asker} takes "
-                f"{channels}; set the data's `channels: {channels}` to convert them"
+                f"{self.name}: images have {self.channels} channel{'s' * (self.channels > 1)} and {asker} "
+                f"takes {channels}; set the data's `channels: {channels}` to convert them"
             )
 
     def describe(self) -> str:
@@ -73,8 +75,8 @@ class DataSplits:
         height, width = self.size
         lines = [
             f"{self.name}: {len(self.classes)} classes, {height} x {width} pixels, {self.channels} "
-            f"channel{'s' * (self.channels > 1)}; {len(self.train):,} train, {len(self.validation):,} validation, "
-            f"{len(self.test):,} test",
+            f"channel{'s' * (self.channels > 1)}; {len(self.train):,} train, "
+            f"{len(self.validation):,} validation, {len(self.test):,} test",
             *self.notes,
         ]
         if self.skipped:

@@ -1,0 +1,63 @@
+"""From the parts a data set has to the three that honest work needs."""
+
+from robust_tickets.data.fractions import TEST_SEED, choose
+from robust_tickets.data.parts import Found, PartName, Source
+from robust_tickets.data.settings import DataSettings
+from robust_tickets.foundation.errors import UserError
+
+
+def check_classes(found: Found) -> None:
+    """Refuse data without images, with one class, or whose parts have classes that training lacks.
+
+    Raises:
+        UserError: one of these.
+    """
+    parts = dict(found.parts)
+    first = parts.pop("train", None) or next(iter(parts.values()))
+    trained = set(first.labels.tolist())
+    if not trained:
+        raise UserError(f"{found.name}: holds no images")
+    if len(trained) == 1:
+        raise UserError(
+            f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed"
+        )
+    for name, part in parts.items():
+        if strange := set(part.labels.tolist()) - trained:
+            raise UserError(
+                f"{found.name}: the {name} part has class {min(strange)}, of which there is no training image"
+            )
+
+
+def carve(found: Found, settings: DataSettings, seed: int) -> tuple[dict[PartName, Source], tuple[str, ...]]:
+    """Return the three parts and how those came about that were not there."""
+    parts, notes = dict(found.parts), []
+    if len(parts) == 1 and "train" not in parts:
+        (name, only) = parts.popitem()
+        parts["train"] = only
+        notes.append(f"only a {name} part was found; it is treated as an undivided set")
+    if "train" not in parts:
+        raise UserError(f"{found.name}: has {' and '.join(parts)} and no training part")
+    if "test" not in parts and "validation" in parts:
+        parts["test"] = parts.pop("validation")
+        notes.append("the set's validation part serves as test")
+    if "test" not in parts:
+        kept, held = choose(
+            parts["train"].labels, found.classes, hold_out=settings.test, seed=TEST_SEED, stream="test"
+        )
+        parts["test"], parts["train"] = parts["train"].subset(held), parts["train"].subset(kept)
+        notes.append(f"test is a fixed {settings.test:.0%} of each class, the same for every seed")
+    given = "validation" in parts
+    kept, held = choose(
+        parts["train"].labels,
+        found.classes,
+        fraction=settings.fraction,
+        per_class=settings.per_class,
+        hold_out=0.0 if given else settings.validation,
+        seed=seed,
+        stream="validation",
+    )
+    if not given:
+        parts["validation"] = parts["train"].subset(held)
+        notes.append(f"validation is {settings.validation:.0%} of the training images used")
+    parts["train"] = parts["train"].subset(kept)
+    return parts, tuple(notes)

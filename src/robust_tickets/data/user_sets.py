@@ -1,0 +1,117 @@
+"""Data sets and loaders that the user hands over, and what can be learnt about them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset
+
+from robust_tickets.data.arrays import ImageArrays
+from robust_tickets.data.fit import Fit
+from robust_tickets.data.parts import PART_NAMES, Found, PartName, Source, part_keys
+from robust_tickets.data.sample_stream import sample_stream
+from robust_tickets.data.user import UserImages, image_geometry, split_item, to_image
+from robust_tickets.foundation.errors import UserError
+
+LABEL_LISTS = ("targets", "labels", "_labels", "y")
+PAIR_LISTS = ("samples", "_samples")
+
+
+def stored_labels(dataset: Any) -> list[int] | None:
+    """Return the labels a data set stores beside its images, or None where only its items tell them."""
+    if isinstance(dataset, Subset):
+        inner = stored_labels(dataset.dataset)
+        return None if inner is None else [inner[index] for index in dataset.indices]
+    if isinstance(dataset, ConcatDataset):
+        parts = [stored_labels(part) for part in dataset.datasets]
+        return None if None in parts else [label for part in parts for label in part or ()]
+    if isinstance(dataset, TensorDataset):
+        return dataset.tensors[1].tolist()
+    if getattr(dataset, "target_transform", None) is not None:
+        return None
+    stored = next((getattr(dataset, name) for name in LABEL_LISTS if hasattr(dataset, name)), None)
+    if stored is None:
+        pairs = next((getattr(dataset, name) for name in PAIR_LISTS if hasattr(dataset, name)), ())
+        stored = [pair[1] for pair in pairs]
+    if len(stored) != len(dataset):
+        return None
+    stored = stored.tolist() if isinstance(stored, Tensor | np.ndarray) else list(stored)
+    return [int(label) for label in stored] if all(isinstance(n, int | np.integer) for n in stored) else None
+
+
+def unloaded(data: Any) -> Any:
+    """Return the data set behind a loader: order, batches and collation are this library's."""
+    return data.dataset if isinstance(data, DataLoader) else data
+
+
+def user_images(dataset: Any, name: str) -> Source:
+    """Return a user's data set as a source; an in-memory set of uint8 images becomes arrays.
+
+    Where a data set does not store its labels, each of its items is loaded once to learn them.
+
+    Raises:
+        UserError: the data set is empty or not map-style, or its first item is no (image, label).
+    """
+    if isinstance(dataset, ImageArrays | UserImages):
+        return dataset
+    map_style = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+    if isinstance(dataset, IterableDataset) or not map_style:
+        raise UserError(
+            f"{name}: a {type(dataset).__name__} is no map-style data set; splits and exact resume need one "
+            "with __len__ and __getitem__"
+        )
+    if len(dataset) == 0:
+        raise UserError(f"{name}: the data set is empty")
+    if isinstance(dataset, TensorDataset) and dataset.tensors[0].dtype == torch.uint8:
+        return ImageArrays(dataset.tensors[0], dataset.tensors[1].long())
+
+    def item(index: int) -> tuple[Any, int]:
+        with sample_stream(0, "item", index):
+            return split_item(dataset[index], f"{name}, item {index}")
+
+    image, label = item(0)
+    size, channels = image_geometry(to_image(image, f"{name}, item 0"))
+    labels = stored_labels(dataset)
+    if labels is None or labels[0] != label:
+        labels = [item(index)[1] for index in range(len(dataset))]
+    return UserImages(dataset, torch.tensor(labels), torch.arange(len(dataset)), Fit(size, channels), name)
+
+
+def class_labels(dataset: Any, labels: Tensor) -> tuple[str, ...]:
+    """Return a data set's class names, or the class numbers where it has none."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    count, names = int(labels.max()) + 1, getattr(dataset, "classes", None)
+    if isinstance(names, Sequence) and len(names) >= count:
+        return tuple(name if isinstance(name, str) else "/".join(map(str, name)) for name in names)
+    return tuple(map(str, range(count)))
+
+
+def read_user_sets(data: Any) -> Found:
+    """Return the parts of a data set, of a tuple (train, test) or (train, validation, test), or of a mapping.
+
+    Raises:
+        UserError: the tuple has another length, or a key names no part.
+    """
+    given: dict[PartName, Any]
+    if isinstance(data, Mapping):
+        given = {part: data[key] for part, key in part_keys(data, "data").items()}
+        if unknown := [key for key in data if key not in PART_NAMES]:
+            raise UserError(f"data: {unknown[0]!r} names no part; the parts are train, validation and test")
+    elif isinstance(data, tuple):
+        names: dict[int, tuple[PartName, ...]] = {2: ("train", "test"), 3: ("train", "validation", "test")}
+        if len(data) not in names:
+            raise UserError(f"data: has {len(data)} parts; give (train, test) or (train, validation, test)")
+        given = dict(zip(names[len(data)], data, strict=True))
+    else:
+        given = {"train": data}
+    if not given:
+        raise UserError("data: holds no parts; give train, validation and test")
+    parts: dict[PartName, Source] = {}
+    for part, dataset in given.items():
+        parts[part] = user_images(unloaded(dataset), f"{type(unloaded(dataset)).__name__} ({part})")
+    first: PartName = "train" if "train" in given else next(iter(given))
+    dataset = unloaded(given[first])
+    return Found(parts, class_labels(dataset, parts[first].labels), type(dataset).__name__)
