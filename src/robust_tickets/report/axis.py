@@ -29,7 +29,7 @@ def sparsity_axis(axes: Axes, sparsities: Sequence[float]) -> None:
 
 
 def tick_label(sparsity: float) -> str:
-    """Write a sparsity in per cent as briefly as still tells it from its neighbours: `90`, `89.3`, `99.95`."""
+    """Write a sparsity in per cent, as short as still tells it from its neighbours: `90`, `89.3`, `99.95`."""
     return f"{100 * sparsity:.{1 if sparsity < 0.99 else 2}f}".rstrip("0").rstrip(".")
 
 

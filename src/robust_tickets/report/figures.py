@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from robust_tickets.report.axis import density_place, sparsity_axis
 from robust_tickets.report.looks import PALETTE, Looks, figure_style
+from robust_tickets.report.notation import shortened
 from robust_tickets.report.points import CONTROL_NAMES, Panel, Point, Spread, grouped
 
 ORDER = ("drawn", "dense", *CONTROL_NAMES)
@@ -32,7 +33,7 @@ def curves(panels: Sequence[Panel], looks: Looks, *, columns: int = 2) -> Figure
         legend: dict[str, Line2D] = {}
         for index, panel in enumerate(panels):
             legend |= _draw(figure.add_subplot(rows, columns, index + 1), panel, looks)
-        across = min(max(2, len(looks.series)), 2 * columns)
+        across = min(max(2, len(looks.series)), columns * (2 if max(map(len, legend)) <= 32 else 1))
         down = -(-len(legend) // across)
         figure.set_size_inches(4.7 * columns, 3.4 * rows + 0.2 * down)
         figure.legend(list(legend.values()), list(legend), loc="outside lower center", ncols=across)
@@ -47,7 +48,7 @@ def layer_bars(layer_sparsity: Mapping[str, float]) -> Figure:
         axes = figure.add_subplot()
         bars = axes.barh(range(len(names)), values, height=0.7, color=PALETTE[0])
         axes.bar_label(bars, labels=[f"{value:.1f}" for value in values], padding=3, fontsize=8)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_yticks(range(len(names)), [shortened(name) for name in names], fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(0, 109)
         axes.set_xticks(range(0, 101, 20))
@@ -76,6 +77,7 @@ def to_svg(figure: Figure, *, background: str = "white") -> str:
 
 def _draw(axes: Axes, panel: Panel, looks: Looks) -> dict[str, Line2D]:
     """Draw one panel; return its legend, source by source: the ticket, dense, then the controls."""
+    sparsity_axis(axes, sorted({p.sparsity for p in panel.points if p.row.ticket != "dense"}))
     legend: dict[str, Line2D] = {}
 
     def place(point: Point) -> tuple[int, int]:
@@ -87,13 +89,13 @@ def _draw(axes: Axes, panel: Panel, looks: Looks) -> dict[str, Line2D]:
         row = points[0].row
         spreads = [(point.sparsity, spread) for point in points if (spread := point.spread(panel.measure))]
         if row.ticket == "dense":
-            label = f"{row.series}, dense"
+            label = f"{looks.name(row)}, dense"
             legend[label] = _level(axes, spreads[0][1], looks.colour(row.series))
         else:
             label, look = looks.line(row)
             legend[label] = _line(axes, spreads, **look)
-    sparsity_axis(axes, sorted({p.sparsity for p in panel.points if p.row.ticket != "dense"}))
-    axes.set_title(f"{panel.title}\n{panel.target}, {panel.fraction} of the data, {panel.seeds}", loc="left")
+    data = f"{shortened(panel.target, 24)}, {shortened(panel.fraction, 12)} of the data, {panel.seeds}"
+    axes.set_title(f"{shortened(panel.title, 48)}\n{data}", loc="left")
     axes.set_ylabel(f"{panel.measure.capitalize()} accuracy (%)")
     axes.grid(axis="y")
     return legend

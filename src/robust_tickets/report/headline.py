@@ -18,12 +18,13 @@ class Headline(NamedTuple):
 def headlines(summary: Summary) -> list[Headline]:
     """Return a headline for each source and transfer that was judged, the sparsest matching ticket first.
 
-    A ticket matches when every measure and objective it was judged by matches: with both accuracies and both
-    trainings this is the double-win rule (Chen et al., 2022).
+    A ticket matches when every required comparison matches: with both accuracies and both trainings this is
+    the double-win rule (Chen et al., 2022).
     """
-    if not summary.verdicts:
+    required = [row for row in summary.verdicts if row.required]
+    if not required:
         return [_without_verdicts(summary)]
-    judged = grouped(summary.verdicts, lambda row: (row.target, row.fraction, row.series, row.transfer))
+    judged = grouped(required, lambda row: (row.target, row.fraction, row.series, row.transfer))
     several = len({key[:2] for key in judged}) > 1
     found = sorted((_headline(rows, several) for rows in judged.values()), key=lambda pair: -pair[0])
     return [headline for _, headline in found]

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.style
 
+from robust_tickets.report.notation import shortened
 from robust_tickets.report.points import CONTROL_NAMES, Panel
 from robust_tickets.report.summary import Row
 
@@ -24,6 +25,7 @@ STYLE = {
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.titlesize": 10.5,
+    "axes.facecolor": "none",
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -38,6 +40,8 @@ STYLE = {
     "legend.fontsize": 9,
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
+    # Names of data sets and layers are text, never formulas, whatever dollar signs they hold.
+    "text.parse_math": False,
     # Text stays text in SVG, and identifiers come from content instead of chance.
     "svg.fonttype": "none",
     "svg.hashsalt": "robust-tickets",
@@ -69,16 +73,22 @@ class Looks:
         """Return the colour of a source."""
         return PALETTE[self.series.index(series) % len(PALETTE)]
 
+    def name(self, row: Row) -> str:
+        """Return what legends call the row's source."""
+        return shortened(row.series)
+
     def line(self, row: Row) -> tuple[str, dict[str, Any]]:
         """Return the legend text and the drawing options of the line that the row belongs to."""
         if row.ticket == "drawn":
             variant = self.variants.index((row.group, row.timeline))
-            label = row.series if len(self.variants) == 1 else f"{row.series}, {row.group}, {row.timeline}"
+            label = self.name(row)
+            if len(self.variants) > 1:
+                label += f", {row.group}, {row.timeline}"
             stroke = {"marker": MARKERS[variant % len(MARKERS)], "ls": STROKES[variant % len(STROKES)]}
             return label, {"color": self.colour(row.series), **stroke}
         name = CONTROL_NAMES[row.ticket]
         marker = MARKERS[self.series.index(row.series) % len(MARKERS)]
-        label = name if len(self.series) == 1 else f"{row.series}, {name}"
+        label = name if len(self.series) == 1 else f"{self.name(row)}, {name}"
         return label, {
             "color": CONTROL,
             "lw": 0.9,

@@ -7,6 +7,12 @@ ABSENT = "–"
 """Stands where nothing was measured."""
 
 
+def shortened(name: str, most: int = 36) -> str:
+    """Return a name on one line of at most `most` characters; the middle of a longer one gives way to `…`."""
+    line = " ".join(name.split())
+    return line if len(line) <= most else f"{line[: most // 2 - 1]}…{line[-most // 2 :]}"
+
+
 def percent(fraction: float, decimals: int = 1) -> str:
     """Write a fraction in per cent without the sign: 0.943 is `94.3`."""
     return f"{100 * fraction:.{decimals}f}"

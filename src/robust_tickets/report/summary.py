@@ -56,6 +56,9 @@ class VerdictRow(Settings):
     measure: Literal["standard", "robust"] = Field(
         default="standard", description="The accuracy compared: on clean images, or under attack."
     )
+    required: bool = Field(
+        default=True, description="Whether the ticket has to match here to match at all; else told beside it."
+    )
     verdict: Literal["matches", "does not match", "cannot tell"] = Field(
         description="Lower end of the interval above -margin; upper end below -margin; or neither."
     )

@@ -1,0 +1,72 @@
+"""What the report says first."""
+
+from robust_tickets.report.headline import headlines
+from robust_tickets.report.summary import Summary, VerdictRow
+from tests.report.examples import decided, study
+
+
+def first(*verdicts: VerdictRow) -> str:
+    return headlines(Summary(title="t", verdicts=list(verdicts)))[0].claim
+
+
+def test_the_sparsest_matching_ticket_leads_even_past_a_gap() -> None:
+    claim = first(
+        decided("robust", "full", 0.5, 0.0),
+        decided("robust", "full", 0.8, -0.03),
+        decided("robust", "full", 0.9, 0.0),
+        decided("robust", "full", 0.95, -0.012),
+    )
+    assert claim == "The robust ticket at 90 % sparsity matches dense with full transfer."
+
+
+def test_each_source_and_transfer_has_one_sentence() -> None:
+    found = headlines(study())
+    assert len(found) == 4
+    assert found[0].claim.startswith("The robust ticket at 50 % sparsity matches dense with full transfer")
+    assert sum("is shown to match" in headline.claim for headline in found) == 2
+
+
+def test_double_win_needs_every_required_comparison() -> None:
+    standard = decided("robust", "full", 0.9, 0.0)
+    failing = decided("robust", "full", 0.9, -0.05, objective="pgd", measure="robust")
+    assert first(standard, failing) == "No robust ticket matches dense with full transfer."
+    beside = failing.model_copy(update={"required": False})
+    assert first(standard, beside).startswith("The robust ticket at 90 %")
+
+
+def test_a_ticket_that_fails_one_comparison_is_not_called_undecided() -> None:
+    undecided = decided("robust", "full", 0.9, -0.008)
+    failing = decided("robust", "full", 0.9, -0.05, measure="robust")
+    assert first(undecided, failing) == "No robust ticket matches dense with full transfer."
+    assert "more seeds could" in first(undecided)
+
+
+def test_the_evidence_is_the_comparison_with_the_least_to_spare() -> None:
+    (headline,) = headlines(
+        Summary(
+            title="t",
+            verdicts=[
+                decided("robust", "full", 0.9, 0.02),
+                decided("robust", "full", 0.9, -0.003, measure="robust"),
+            ],
+        )
+    )
+    assert headline.evidence == (
+        "At 90 %: −0.3 points of robust accuracy (interval −0.9 to +0.3), margin 1.0, 3 seeds."
+    )
+
+
+def test_several_targets_are_told_apart() -> None:
+    here = decided("a", "full", 0.9, 0.0)
+    there = decided("a", "full", 0.5, 0.0, target="SVHN", fraction="1 %")
+    found = headlines(Summary(title="t", verdicts=[here, there]))
+    assert [headline.claim for headline in found] == [
+        "The a ticket at 90 % sparsity matches dense with full transfer to CIFAR-10 (100 %).",
+        "The a ticket at 50 % sparsity matches dense with full transfer to SVHN (1 %).",
+    ]
+
+
+def test_without_verdicts_nothing_is_claimed() -> None:
+    rows_only = study().model_copy(update={"verdicts": []})
+    assert headlines(rows_only)[0].claim == "No ticket was compared with dense."
+    assert "matches" not in headlines(Summary(title="t"))[0].claim
