@@ -7,4 +7,5 @@
 | `seeds.py` | named random streams derived from one seed |
 | `files.py` | atomic writes, and reads that name the file that is broken |
 | `digests.py` | content hashes of tensors |
+| `steps.py` | one unit of resumable work in a folder |
 """

@@ -1,9 +1,12 @@
 """The base of every configuration type, and the number types that configurations share."""
 
+import difflib
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from robust_tickets.foundation.errors import UserError
 
 
 class Settings(BaseModel):
@@ -34,3 +37,61 @@ Sparsity = Annotated[
     Field(ge=0.0, lt=1.0, description="Fraction of prunable weights removed, in [0, 1)."),
 ]
 """Fraction of prunable weights removed, in [0, 1). Density is 1 - sparsity."""
+
+
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def parse(kind: type[Kind], values: Any, where: str = "") -> Kind:
+    """Return validated settings.
+
+    Raises:
+        UserError: names the first field that is wrong, what it is, and what would be right.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise UserError(explain(error, kind, where)) from None
+
+
+def explain(error: ValidationError, kind: type[BaseModel], where: str = "") -> str:
+    """Return one line for the first thing that is wrong with a set of values."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in ([where] if where else []) + list(first["loc"]))
+    if first["type"] == "extra_forbidden":
+        known = known_fields(kind, first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        return f"{place}: no such setting; {hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    value = first["input"]
+    shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) and repr(value) not in message else ""
+    more = len(error.errors()) - 1
+    return f"{place}: {message}{shown}{f'; and {more} more' if more else ''}"
+
+
+def known_fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Return the field names of the settings at `path` inside `kind`, as far as the path can be followed."""
+    candidates = [kind]
+    for part in path:
+        following: list[type[BaseModel]] = []
+        for candidate in candidates:
+            if isinstance(part, str) and part in candidate.model_fields:
+                following += models_in(candidate.model_fields[part].annotation)
+            else:
+                following += [candidate] if part == tag_of(candidate) else []
+        candidates = following or [c for c in candidates if isinstance(part, int)] or candidates
+    return sorted({name for candidate in candidates for name in candidate.model_fields})
+
+
+def tag_of(kind: type[BaseModel]) -> Any:
+    """Return the literal that tells a member of a union apart, or None."""
+    field = kind.model_fields.get("kind")
+    return field.default if field is not None else None
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return every settings type inside an annotation (unions, optionals, containers)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in models_in(part)]

@@ -1,0 +1,264 @@
+"""Draw: find the subnetworks of a source, by a score, within a scope, along a timeline."""
+
+import copy
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from robust_tickets.data import DataSettings, DataSplits
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings, Sparsity
+from robust_tickets.foundation.steps import Step
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.layers import Prunable, prunable_weights
+from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.couplings import trace_couplings
+from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.groups import AnyGroup, Element
+from robust_tickets.pruning.groups.coupled_group import CoupledGroup
+from robust_tickets.pruning.masks import Masks, full
+from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
+from robust_tickets.pruning.plans import Event, Plan
+from robust_tickets.pruning.rewinds import AnyRewind, Pretrained
+from robust_tickets.pruning.scopes import AnyScope, GlobalScope
+from robust_tickets.pruning.scores import AnyScore, Magnitude
+from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.timelines import AnyTimeline, OneShot
+from robust_tickets.target import Data, changed, target_data
+from robust_tickets.ticket import Ticket
+from robust_tickets.training import Drawing, ImageBatches, Subject, Training, fit
+
+SAME_SPARSITY = 5e-4
+"""Two targets closer than this are one: ladders are written with a few decimals."""
+
+
+class DrawSettings(Settings):
+    """How a ticket is drawn; every method of the literature is a choice of these parts."""
+
+    sparsity: Sparsity | tuple[Sparsity, ...] | None = Field(
+        0.9, description="Target, or several; absent where the timeline itself says it (rate and rounds)."
+    )
+    score: AnyScore = Field(Magnitude(), description="What ranks weights.")
+    group: AnyGroup = Field(Element(), description="What is removed as one.")
+    scope: AnyScope = Field(GlobalScope(), description="Where scores compete.")
+    prunable: Prunable = Field(Prunable(), description="Which weights take part.")
+    timeline: AnyTimeline = Field(OneShot(), description="When what happens.")
+    parametrisation: AnyParametrisation = Field(Fixed(), description="How mask and weight meet, and what trains.")
+    rewind: AnyRewind = Field(Pretrained(), description="Which weights the ticket restarts from.")
+    head: Literal["keep", "fresh"] = Field(
+        "keep", description="Head during the draw's own training: the source's, or a fresh one for its data."
+    )
+    data: DataSettings | None = Field(None, description="What the draw trains on, where its timeline trains.")
+    training: Training = Field(Training(), description="How it trains between events.")
+
+    @property
+    def selection(self) -> Selection:
+        """Return score, group and scope as one."""
+        return Selection(score=self.score, group=self.group, scope=self.scope)
+
+    @property
+    def sparsities(self) -> tuple[float | None, ...]:
+        """Return the targets in ascending order."""
+        targets = self.sparsity if isinstance(self.sparsity, tuple) else (self.sparsity,)
+        return tuple(sorted(targets, key=lambda target: target or 0.0))
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "DrawSettings":
+        learned = self.parametrisation.kind != "fixed"
+        if (self.score.kind == "learned") != learned:
+            raise ValueError(
+                "score learned goes with parametrisation straight-through, and with no other; "
+                f"now score {self.score.kind}, parametrisation {self.parametrisation.kind}"
+            )
+        _ = self.selection
+        return self
+
+
+def draw(
+    source: Source | SourceSettings | str | Path | torch.nn.Module,
+    *,
+    settings: DrawSettings | None = None,
+    data: Data | None = None,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    **changes: Any,
+) -> Ticket:
+    """Draw one ticket; one-shot global magnitude at 90 % sparsity unless told otherwise.
+
+    Args:
+        source: a network by name or path, a `Source`, or a torch module.
+        settings: everything about the draw; `changes` are keyword changes, as in `sparsity=0.8`.
+        data: what the draw trains on, where its timeline trains; overrides `settings.data`.
+        seed: of the draw.
+        folder: where the ticket is written, its rungs beside it; a second call returns it or goes on.
+
+    Raises:
+        UserError: parts that do not fit each other, the network or the data.
+    """
+    settings = changed(settings or DrawSettings(), changes)
+    if len(settings.sparsities) > 1:
+        raise UserError("draw gives one ticket: name one sparsity, or use draw_all for several")
+    return draw_all(source, settings=settings, data=data, seed=seed, folder=folder)[0]
+
+
+def draw_all(
+    source: Source | SourceSettings | str | Path | torch.nn.Module,
+    *,
+    settings: DrawSettings,
+    data: Data | None = None,
+    seed: int = 0,
+    folder: Path | str | None = None,
+) -> tuple[Ticket, ...]:
+    """Draw a ticket for every sparsity asked for, in ascending order.
+
+    The rounds of one draw to the highest sparsity serve the lower ones that they pass through; the others
+    are drawn on their own. Arguments and errors are those of `draw`.
+    """
+    source = load_source(source)
+    folder = Path(folder) if folder is not None else None
+    found: list[Ticket] = []
+    wanted = list(settings.sparsities)
+    while wanted:
+        target = wanted.pop()
+        place = folder
+        if folder is not None and len(settings.sparsities) > 1:
+            place = folder / label(target)
+        rungs = draw_chain(source, settings, target, data, seed, place)
+        found.append(rungs[-1][1])
+        for sparsity, ticket in rungs[:-1]:
+            matching = [other for other in wanted if other is not None and abs(other - sparsity) < SAME_SPARSITY]
+            if matching:
+                wanted.remove(matching[0])
+                found.append(ticket)
+    return tuple(sorted(found, key=lambda ticket: ticket.sparsity))
+
+
+def bound(folder: Path, source: Source) -> Ticket:
+    """Load a ticket that this process drew, or an earlier one of the same step."""
+    return Ticket.load(folder).with_network(source)
+
+
+def couplings_of(classifier: Classifier, names: Sequence[str], group: AnyGroup) -> tuple[Coupling, ...]:
+    """Return the channels that live and die together, where the group asks for them."""
+    if not isinstance(group, CoupledGroup):
+        return ()
+    preprocessing = classifier.preprocessing
+    example = torch.zeros(1, preprocessing.channels, *preprocessing.size)
+    return trace_couplings(classifier.body, example, names)
+
+
+def fit_draw_head(classifier: Classifier, splits: DataSplits, head: str, seed: int) -> None:
+    """Give the network the head its draw trains with.
+
+    Raises:
+        UserError: the head is to be kept and tells another number of classes apart than the data have.
+    """
+    if head == "fresh":
+        classifier.reset_head(len(splits.classes), seed)
+    elif classifier.num_classes != len(splits.classes):
+        raise UserError(
+            f"draw.head: keep: the source tells {classifier.num_classes} classes apart, {splits.name} has "
+            f"{len(splits.classes)}; use draw.head: fresh"
+        )
+
+
+def stored_weights(classifier: Classifier, source: Source, masks: Masks) -> dict[str, Tensor] | None:
+    """Return the weights a ticket must carry: none if what survives is the source, bit for bit.
+
+    The head does not count: a transfer brings its own, or keeps the source's.
+    """
+    state = classifier.plain_state()
+    original = source.classifier.plain_state()
+    head = f"{classifier.head}."
+    for name, value in state.items():
+        expected = original[name] * masks[name].cpu() if name in masks else original[name]
+        if not name.startswith(head) and not torch.equal(value, expected):
+            return state
+    return None
+
+
+def label(sparsity: float | None) -> str:
+    """Return a folder name for a sparsity, such as `sparsity-0.9`."""
+    return "ticket" if sparsity is None else f"sparsity-{sparsity:.4g}"
+
+
+def draw_chain(
+    source: Source, settings: DrawSettings, sparsity: float | None, data: Data | None, seed: int, folder: Path | None
+) -> list[tuple[float, Ticket]]:
+    """Follow one timeline to its end and return every ticket on the way, as (target sparsity, ticket)."""
+    classifier = copy.deepcopy(source.classifier)
+    data = data if data is not None else settings.data
+    splits = target_data(data, source, seed) if data is not None else None
+    batches = ImageBatches(splits, settings.training, seed) if splits is not None else None
+    plan = settings.timeline.plan(sparsity, batches.per_epoch if batches is not None else 1)
+    if plan.steps and batches is None:
+        raise UserError(f"draw.data is missing: the timeline {settings.timeline.kind} trains; say on which data")
+    recipe = settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}})
+    recipe = {**recipe, "sparsity": sparsity}
+    identity = {
+        "verb": "draw",
+        "source": source.identity.digest,
+        "data": splits.digest if splits is not None and plan.steps else None,
+        "settings": recipe,
+        "seed": seed,
+    }
+    step = Step(folder, identity)
+    if step.folder is not None and (result := step.result) is not None:
+        return [(rung["sparsity"], bound(step.folder / rung["folder"], source)) for rung in result["rungs"]]
+    if splits is not None and plan.steps:
+        fit_draw_head(classifier, splits, settings.head, seed)
+    names = prunable_weights(classifier, settings.prunable)
+    drawing = Drawing(
+        settings.selection,
+        couplings_of(classifier, names, settings.group),
+        settings.parametrisation,
+        settings.rewind,
+        plan.events[-1].sparsity,
+    )
+    provenance = {
+        "robust-tickets": version("robust-tickets"),
+        "torch": torch.__version__,
+        "seed": seed,
+        "data": splits.name if splits is not None and plan.steps else None,
+    }
+    recipe = {"source": source.settings.model_dump(mode="json"), "draw": recipe}
+    last_ticket = [event for event in plan.events if event.ticket][-1]
+    rungs: list[tuple[float, Ticket]] = []
+    rung_folders: list[dict[str, Any]] = []
+
+    def keep(event: Event, masks: Masks) -> None:
+        ticket = Ticket(
+            masks={name: mask.cpu() for name, mask in masks.items()},
+            prunable=names,
+            source=source.identity,
+            stored=stored_weights(classifier, source, masks),
+            recipe=recipe,
+            provenance=provenance,
+            network=source,
+        )
+        rungs.append((event.sparsity, ticket))
+        if step.folder is not None:
+            place = "." if event is last_ticket else f"rungs/{label(event.sparsity)}"
+            rung_folders.append({"sparsity": event.sparsity, "folder": place})
+            ticket.save(step.folder / place)
+
+    fit(
+        Subject.of(classifier),
+        batches,
+        settings.training,
+        plan,
+        seed=seed,
+        masks=full({name: classifier.body.get_parameter(name) for name in names}),
+        drawing=drawing,
+        classes=classifier.num_classes,
+        folder=step.folder,
+        title=f"draw from {source.identity.name}",
+        on_ticket=keep,
+    )
+    step.finish({"rungs": rung_folders})
+    return rungs

@@ -1,0 +1,82 @@
+"""Pretrain: make a source, natural or robust, from an architecture and data."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from robust_tickets.data import DataSettings
+from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.steps import Step
+from robust_tickets.models.folders import save_source
+from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.pruning.plans import Plan, steps_of
+from robust_tickets.target import Data, changed, target_data
+from robust_tickets.training import ImageBatches, Subject, Training, fit
+
+
+class PretrainSettings(Settings):
+    """How a source is made. The objective decides whether it is natural or robust."""
+
+    data: DataSettings = Field(description="What it is trained on.")
+    training: Training = Field(Training(), description="Epochs, optimiser, objective and the rest.")
+
+
+def pretrain(
+    source: Source | SourceSettings | str | Path,
+    data: Data,
+    *,
+    training: Training | None = None,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    **changes: Any,
+) -> Source:
+    """Train a whole network on `data` and return it as a source.
+
+    Args:
+        source: an architecture, with random weights or with weights to start from.
+        data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1].
+        training: everything about the training; `changes` are keyword changes to it.
+        seed: of the run.
+        folder: keeps the network; a second call with the same settings returns it, or goes on.
+
+    Raises:
+        UserError: data that do not fit the network, a folder of other settings, a diverged training.
+    """
+    training = changed(training or Training(), changes)
+    source = load_source(source, seed=seed)
+    splits = target_data(data, source, seed)
+    identity = {
+        "verb": "pretrain",
+        "source": source.identity.digest,
+        "data": splits.digest,
+        "training": training.model_dump(mode="json", exclude={"checkpoint_seconds"}),
+        "seed": seed,
+    }
+    step = Step(folder, identity)
+    if step.folder is not None and step.result is not None:
+        return load_source(step.folder)
+    classifier = copy.deepcopy(source.classifier)
+    if classifier.num_classes != len(splits.classes):
+        classifier.reset_head(len(splits.classes), seed)
+    batches = ImageBatches(splits, training, seed)
+    result = fit(
+        Subject.of(classifier),
+        batches,
+        training,
+        Plan(steps_of(training.epochs, batches.per_epoch), ()),
+        seed=seed,
+        classes=len(splits.classes),
+        folder=step.folder,
+        title=f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})",
+    )
+    weights = f"pretrained on {splits.name}, {training.objective.describe()}, seed {seed}"
+    identity = source.identity.model_copy(update={"weights": weights, "format": "robust-tickets"})
+    if step.folder is None:
+        digest = tensors_digest(classifier.plain_state())
+        return Source(classifier, identity.model_copy(update={"digest": digest, "num_classes": classifier.num_classes}), source.settings)
+    save_source(classifier, identity, step.folder)
+    step.finish({"validation": result.validation, "steps": result.steps})
+    return load_source(step.folder)

@@ -1,0 +1,281 @@
+"""The artefact: a source's identity, its masks, and what the surviving weights start from.
+
+On disk a ticket is a folder:
+
+| file | content |
+|---|---|
+| `ticket.json` | format version, source identity with hash and preprocessing, recipe, sparsity, provenance, digest |
+| `masks.safetensors` | one bit a weight: parameter name -> uint8 [ceil(numel / 8)] |
+| `init.safetensors` | only where `init` is `stored`: surviving weights, buffers and head |
+| `README.md` | a model card |
+
+Loading reads JSON and safetensors and executes nothing. Verification lives in files of its own, outside the
+ticket's digest.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import read_json, write_bytes, write_json, write_text
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.pruning.masks import Masks, layer_sparsity, pack, sparsity, unpack
+from robust_tickets.ticket_card import ticket_card
+
+FORMAT = 1
+TICKET, MASKS, INIT = "ticket.json", "masks.safetensors", "init.safetensors"
+
+
+class TicketFile(Settings):
+    """The content of `ticket.json`."""
+
+    format: int = Field(FORMAT, description="Version of this layout.")
+    source: SourceIdentity
+    init: Literal["source", "stored"] = Field(description="Where surviving weights start from.")
+    sparsity: float = Field(ge=0, le=1, description="Fraction of prunable weights removed.")
+    prunable: tuple[str, ...] = Field(description="Parameters that sparsity counts.")
+    shapes: dict[str, tuple[int, ...]] = Field(description="Shape of every masked parameter.")
+    digest: str = Field(description="sha256 over masks, stored weights and source hash.")
+    recipe: dict[str, Any] = Field(description="Settings the ticket was drawn with.")
+    provenance: dict[str, Any] = Field(description="Versions and data that took part.")
+
+
+@dataclass(frozen=True, eq=False)
+class Ticket:
+    """Binary masks over a source's prunable weights, and where the survivors start from."""
+
+    masks: Masks
+    """Parameter name -> bool tensor of its shape, True = kept. Coupled groups mask biases and norms too."""
+    prunable: tuple[str, ...]
+    """The weights that sparsity counts, in network order."""
+    source: SourceIdentity
+    stored: Mapping[str, Tensor] | None = None
+    """Body state of the subnetwork where it does not start from the source; None: the source itself."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    network: Source | None = field(default=None, repr=False)
+    """The loaded source, where this process has it."""
+
+    @property
+    def init(self) -> Literal["source", "stored"]:
+        """Return where surviving weights start from."""
+        return "source" if self.stored is None else "stored"
+
+    @property
+    def sparsity(self) -> float:
+        """Return the fraction of prunable weights removed."""
+        return sparsity(self.masks, self.prunable)
+
+    @property
+    def layer_sparsity(self) -> dict[str, float]:
+        """Return the fraction removed of every prunable weight tensor."""
+        return layer_sparsity({name: self.masks[name] for name in self.prunable})
+
+    @property
+    def digest(self) -> str:
+        """Return the hash that names this ticket: masks, stored weights and source."""
+        tensors = {f"masks/{name}": mask for name, mask in self.masks.items()}
+        tensors |= {f"init/{name}": value for name, value in (self.stored or {}).items()}
+        source = torch.tensor(list(self.source.digest.encode()), dtype=torch.uint8)
+        return tensors_digest(tensors | {"source": source})
+
+    def apply(self, model: Classifier | nn.Module, *, check: bool = True) -> None:
+        """Turn `model` into the subnetwork, in place: removed weights become exactly zero.
+
+        Args:
+            model: the source network, as loaded by `load_source` or as the plain torch module.
+            check: refuse a network whose weights are not those the ticket was drawn from.
+
+        Raises:
+            UserError: another source, or parameters of other names or shapes.
+        """
+        body = model.body if isinstance(model, Classifier) else model
+        state = body.state_dict()
+        for name, mask in self.masks.items():
+            if name not in state or state[name].shape != mask.shape:
+                found = tuple(state[name].shape) if name in state else "nothing"
+                raise UserError(
+                    f"this ticket masks {name} of shape {tuple(mask.shape)}, the network has {found}: "
+                    f"it was drawn from {self.source.name}"
+                )
+        if check and tensors_digest(state) != self.source.digest:
+            raise UserError(
+                f"this ticket was drawn from {self.source.name} with weights {short(self.source.digest)}, "
+                f"the network has {short(tensors_digest(state))}; load the weights it was drawn from"
+            )
+        with torch.no_grad():
+            if self.stored is not None:
+                self.load_stored(model)
+            parameters = dict(body.named_parameters())
+            for name, mask in self.masks.items():
+                parameters[name].mul_(mask.to(parameters[name].device))
+
+    def load_stored(self, model: Classifier | nn.Module) -> None:
+        """Put the stored weights into the network; their head replaces the network's."""
+        assert self.stored is not None
+        if isinstance(model, Classifier):
+            classes = self.stored[f"{model.head}.weight"].shape[0]
+            if classes != model.num_classes:
+                model.reset_head(classes, seed=0)
+            model.body.load_state_dict(dict(self.stored))
+            return
+        for name, value in model.state_dict().items():
+            if self.stored[name].shape != value.shape:
+                raise UserError(
+                    f"this ticket stores {name} of shape {tuple(self.stored[name].shape)}, the network has "
+                    f"{tuple(value.shape)}; pass the Classifier that load_source returns"
+                )
+        model.load_state_dict(dict(self.stored))
+
+    def subnetwork(self, source: Source | None = None) -> Classifier:
+        """Return a fresh copy of the source with the ticket applied.
+
+        Raises:
+            UserError: the source cannot be loaded again by its name, or is another one.
+        """
+        source = self.with_network(source).network if source is not None else self.load_source()
+        assert source is not None
+        classifier = copy.deepcopy(source.classifier)
+        self.apply(classifier)
+        return classifier
+
+    def load_source(self) -> Source:
+        """Return the source this ticket was drawn from, loaded by the settings it was drawn with.
+
+        Raises:
+            UserError: the settings do not lead to a source with the recorded hash, or would run a user's
+                function: a ticket never does that by itself.
+        """
+        if self.network is not None:
+            return self.network
+        settings = SourceSettings.model_validate(self.recipe["source"])
+        if ":" in settings.name:
+            raise UserError(
+                f"this ticket belongs to the user's own network {settings.name}; load it and pass it as source"
+            )
+        source = load_source(settings)
+        self.with_network(source)
+        return source
+
+    def save(self, folder: Path | str) -> None:
+        """Write the ticket into a folder; `ticket.json` comes last and makes it one."""
+        file = TicketFile(
+            source=self.source,
+            init=self.init,
+            sparsity=self.sparsity,
+            prunable=self.prunable,
+            shapes={name: tuple(mask.shape) for name, mask in self.masks.items()},
+            digest=self.digest,
+            recipe=dict(self.recipe),
+            provenance=dict(self.provenance),
+        )
+
+        folder = Path(folder)
+        (folder / TICKET).unlink(missing_ok=True)
+        write_bytes(folder / MASKS, save(pack(self.masks)))
+        if self.stored is not None:
+            write_bytes(folder / INIT, save(compress(self.stored, self.masks)))
+        else:
+            (folder / INIT).unlink(missing_ok=True)
+        write_text(folder / "README.md", ticket_card(file, self.layer_sparsity))
+        write_json(folder / TICKET, file.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Ticket":
+        """Read a ticket without executing anything.
+
+        Raises:
+            UserError: not a ticket, a newer format, or a damaged file.
+        """
+        folder = Path(folder)
+        if not (folder / TICKET).is_file():
+            raise UserError(f"{folder}: is not a ticket (no ticket.json in it)")
+        content = read_json(folder / TICKET)
+        version = content.get("format") if isinstance(content, dict) else None
+        if version != FORMAT:
+            raise UserError(f"{folder}/ticket.json: format {version!r}, this version reads {FORMAT}")
+        try:
+            file = TicketFile.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise UserError(f"{folder}/ticket.json: {where}: {first['msg']}") from None
+        packed = read_tensors(folder / MASKS)
+        try:
+            masks = unpack(packed, file.shapes)
+            stored = None
+            if file.init == "stored":
+                stored = decompress(read_tensors(folder / INIT), masks)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise UserError(f"{folder}: masks and ticket.json do not belong together ({error})") from None
+        if missing := set(file.prunable) - set(masks):
+            raise UserError(f"{folder}: no mask for {sorted(missing)[0]}, which ticket.json counts as prunable")
+        ticket = cls(masks, file.prunable, file.source, stored, file.recipe, file.provenance)
+        if ticket.digest != file.digest:
+            raise UserError(f"{folder}: damaged: its content hashes to another digest than ticket.json says")
+        return ticket
+
+    def with_network(self, source: Source) -> "Ticket":
+        """Return the ticket bound to a loaded source.
+
+        Raises:
+            UserError: the source's hash is not the one the ticket was drawn from.
+        """
+        if source.identity.digest != self.source.digest:
+            raise UserError(
+                f"this ticket was drawn from {self.source.name} with weights {short(self.source.digest)}, "
+                f"the source given is {source.identity.name} with {short(source.identity.digest)}"
+            )
+        return replace(self, network=source)
+
+
+def short(digest: str) -> str:
+    """Return the first characters of a digest, for messages."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def compress(state: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
+    """Keep of every masked tensor only the surviving values, in their order."""
+    return {
+        name: value[masks[name]].contiguous() if name in masks else value.contiguous()
+        for name, value in state.items()
+    }
+
+
+def decompress(state: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
+    """Undo `compress`: removed values are zero."""
+    full = {}
+    for name, value in state.items():
+        if name in masks:
+            full[name] = torch.zeros(masks[name].shape, dtype=value.dtype)
+            full[name][masks[name]] = value
+        else:
+            full[name] = value
+    return full
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except SafetensorError as error:
+        raise UserError(f"{path}: is not a valid safetensors file ({error})") from None

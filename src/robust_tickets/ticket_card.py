@@ -1,0 +1,43 @@
+"""The model card that travels with a ticket, in the Hugging Face layout."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from robust_tickets.ticket import TicketFile
+
+
+def ticket_card(file: "TicketFile", layer_sparsity: Mapping[str, float]) -> str:
+    """Return the card's Markdown."""
+    rows = "\n".join(f"| `{name}` | {value:.2%} |" for name, value in layer_sparsity.items())
+    start = "the source's own weights" if file.init == "source" else "weights stored beside the masks"
+    return f"""---
+library_name: robust-tickets
+tags: [lottery-ticket, pruning, sparsity]
+---
+
+# A ticket of {file.source.name}
+
+{file.sparsity:.2%} of the prunable weights are removed. The surviving weights start from {start}.
+
+| | |
+|---|---|
+| source | `{file.source.name}` |
+| source hash | `{file.source.digest}` |
+| ticket digest | `{file.digest}` |
+
+```python
+import robust_tickets as rt
+
+ticket = rt.Ticket.load("this folder")
+network = ticket.subnetwork()
+```
+
+A mask alone makes nothing faster: `tickets shrink` removes channels and measures what the export gains.
+
+## Sparsity by layer
+
+| weight | removed |
+|---|---|
+{rows}
+"""

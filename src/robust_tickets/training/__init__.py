@@ -1,0 +1,38 @@
+"""The one training loop, on Hugging Face Accelerate.
+
+| file | noun |
+|---|---|
+| `settings.py` | `Training`: everything about a training but its data, network and masks |
+| `loop.py` | `fit`: steps, and between them the events of a timeline |
+| `trainee.py` | network, masks, optimiser and average: all that events may touch |
+| `subject.py` | which parameters train, and how batch norm behaves meanwhile |
+| `batch_source.py` | batches of images, or of cached features |
+| `features.py` | features of a frozen body, computed once |
+| `optimisers.py`, `schedules.py` | torch's optimisers; rates as functions of progress |
+| `criterion.py` | cross-entropy, mixup, cutmix |
+| `averaging.py` | moving average of weights |
+| `precision.py` | fp32 or native bf16 |
+| `validation.py` | the score that selects epochs |
+| `checkpoints.py`, `metrics.py` | what makes a killed run go on bit for bit |
+| `progress.py` | bar on a terminal, lines elsewhere |
+"""
+
+from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
+from robust_tickets.training.features import cached_features
+from robust_tickets.training.loop import Fit, fit
+from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject, recalibrate
+from robust_tickets.training.trainee import Drawing, reinitialise
+
+__all__ = [
+    "Drawing",
+    "FeatureBatches",
+    "Fit",
+    "ImageBatches",
+    "Subject",
+    "Training",
+    "cached_features",
+    "fit",
+    "recalibrate",
+    "reinitialise",
+]

@@ -1,0 +1,93 @@
+"""What the loop draws batches from: images, or the features of a frozen body."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from accelerate import PartialState
+from torch import Tensor
+
+from robust_tickets.data import DataSplits, batches, batches_per_epoch
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.training.settings import Training
+
+Batches = Iterator[tuple[Tensor, Tensor]]
+
+
+class BatchSource(Protocol):
+    """Training batches in an order that is a pure function of seed and epoch, and validation batches."""
+
+    per_epoch: int
+
+    def train(self, epoch: int, start: int) -> Batches:
+        """Yield the batches of `epoch` from number `start` on."""
+        ...
+
+    def validation(self) -> Batches:
+        """Yield the validation part once, in order; nothing where there is none."""
+        ...
+
+
+class ImageBatches:
+    """Batches of a data set's images, augmented for training."""
+
+    def __init__(self, data: DataSplits, training: Training, seed: int, *, augment: bool = True) -> None:
+        self.data, self.training, self.seed = data, training, seed
+        self.augmentation = data.augmentation if augment else None
+        self.world = world()
+        self.per_epoch = batches_per_epoch(data.train, training.batch_size, train=True, world=self.world)
+
+    def train(self, epoch: int, start: int) -> Batches:
+        """Yield (float32 [N, C, H, W] in [0, 1], int64 [N]) batches of `epoch` from `start` on."""
+        return batches(
+            self.data.train,
+            batch_size=self.training.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            start=start,
+            train=True,
+            augment=self.augmentation,
+            workers=self.data.workers,
+            world=self.world,
+        )
+
+    def validation(self) -> Batches:
+        """Yield the validation images once, in order, not augmented."""
+        if not len(self.data.validation):
+            return iter(())
+        return batches(
+            self.data.validation, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers
+        )
+
+
+    def once(self) -> Batches:
+        """Yield the training images once, in order, not augmented."""
+        return batches(self.data.train, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers)
+
+
+def world() -> tuple[int, int]:
+    """Return rank and number of the processes that train together."""
+    state = PartialState()
+    return state.process_index, state.num_processes
+
+
+class FeatureBatches:
+    """Batches of cached features [N, ...] with labels [N], for linear evaluation on a frozen body."""
+
+    def __init__(
+        self, train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor] | None, batch_size: int, seed: int
+    ) -> None:
+        self.features, self.labels = train
+        self.held_out = validation
+        self.batch_size, self.seed = batch_size, seed
+        self.per_epoch = -(-len(self.labels) // batch_size)
+
+    def train(self, epoch: int, start: int) -> Batches:
+        """Yield shuffled feature batches of `epoch` from `start` on."""
+        order = torch.randperm(len(self.labels), generator=generator(self.seed, "order", epoch))
+        for part in order.split(self.batch_size)[start:]:
+            yield self.features[part], self.labels[part]
+
+    def validation(self) -> Batches:
+        """Yield the validation features in one batch."""
+        return iter([self.held_out] if self.held_out is not None and len(self.held_out[1]) else [])

@@ -1,0 +1,36 @@
+"""One file that holds everything a killed training needs to go on as if nothing had happened."""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import write_atomic
+
+VERSION = 1
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors and plain values) atomically."""
+    write_atomic(path, lambda temporary: torch.save({"version": VERSION, **state}, temporary))
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Return the checkpoint at `path` on the CPU, or None where there is none.
+
+    Raises:
+        UserError: the file is damaged or of another version; it is never executed.
+    """
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: this checkpoint is damaged ({reason}); delete it to start this step anew") from error
+    if not isinstance(state, dict) or state.get("version") != VERSION:
+        raise UserError(f"{path}: is not a checkpoint of version {VERSION}; delete it to start this step anew")
+    return state

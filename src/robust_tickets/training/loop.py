@@ -1,0 +1,373 @@
+"""The one training loop: steps, and between them the events of a timeline.
+
+Pretraining is a plan without events or masks; transfer, one without events under a ticket's masks; every
+way of drawing a ticket, a plan with events. The loop knows none of them by name.
+"""
+
+import bisect
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.seeds import generator, stream_seed
+from robust_tickets.measures.predict import evaluation_mode
+from robust_tickets.pruning.actions import Rewind
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.plans import Event, Plan, steps_of
+from robust_tickets.training.batch_source import BatchSource
+from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
+from robust_tickets.training.criterion import CrossEntropy, mix
+from robust_tickets.training.metrics import MetricsLog
+from robust_tickets.training.precision import autocast
+from robust_tickets.training.progress import progress
+from robust_tickets.training.schedules import rate_factor
+from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
+from robust_tickets.training.trainee import Drawing, State, Trainee, copied, rewind_step
+from robust_tickets.training.validation import validate
+
+STEPS_BETWEEN_CHECKS = 16
+"""On an accelerator the loss is fetched, and checked for being finite, once in so many steps."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training came to; the subject's weights are changed in place."""
+
+    masks: Masks
+    steps: int
+    """Training steps done; fewer than planned where patience ran out."""
+    validation: float | None
+    """Validation score of the weights kept: accuracy, or robust accuracy where the objective is adversarial."""
+    history: list[dict[str, Any]]
+
+
+OnTicket = Callable[[Event, Masks], None]
+
+
+def fit(
+    subject: Subject,
+    batches: BatchSource | None,
+    training: Training,
+    plan: Plan,
+    *,
+    seed: int,
+    masks: Masks | None = None,
+    drawing: Drawing | None = None,
+    classes: int = 0,
+    folder: Path | None = None,
+    title: str = "training",
+    on_ticket: OnTicket | None = None,
+) -> Fit:
+    """Train a subject along a plan.
+
+    Args:
+        subject: the network; its weights, buffers and head are changed in place.
+        batches: training and validation batches; None where the plan has no steps.
+        training: optimiser, schedule, objective, precision and the rest.
+        plan: how many steps, and which events between them.
+        seed: of the run; order, noise, dropout and ties have streams of their own under it.
+        masks: in force from the start, by parameter name; none are needed without a ticket.
+        drawing: selection, parametrisation and rewind point of the plan's events.
+        classes: number of classes, for mixed labels.
+        folder: keeps `checkpoint.pt` and `metrics.jsonl`; a second call goes on from there, bit for bit.
+        title: what the progress display calls this training.
+        on_ticket: called at every event that leaves a ticket, with the masks; weights are in the subject.
+
+    Raises:
+        UserError: the loss is not finite, a checkpoint is damaged, the disk is full.
+    """
+    with deterministic():
+        return Loop(subject, batches, training, plan, seed, masks or {}, drawing or Drawing(), classes, folder).run(
+            title, on_ticket or (lambda event, masks: None)
+        )
+
+
+class Loop:
+    """The state of one call of `fit`."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        batches: BatchSource | None,
+        training: Training,
+        plan: Plan,
+        seed: int,
+        masks: Masks,
+        drawing: Drawing,
+        classes: int,
+        folder: Path | None,
+    ) -> None:
+        if plan.steps and (batches is None or not batches.per_epoch):
+            raise UserError("training needs data: the training part holds fewer than two images a step")
+        self.subject, self.batches, self.training, self.plan = subject, batches, training, plan
+        self.seed, self.classes, self.folder = seed, classes, folder
+        self.per_epoch = batches.per_epoch if batches is not None else 1
+        self.accelerator = Accelerator(mixed_precision="no")
+        self.device = self.accelerator.device
+        subject.network.to(self.device)
+        self.trainee = Trainee(subject, training, {n: m.to(self.device) for n, m in masks.items()}, drawing, seed)
+        self.network = self.accelerator.prepare_model(self.trainee.network)
+        self.objective = training.objective.build()
+        self.criterion = CrossEntropy(training.label_smoothing)
+        self.log = MetricsLog(folder / "metrics.jsonl" if folder is not None else None)
+        self.best: State | None = None
+        self.best_score: float | None = None
+        self.stale = 0
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.loss_count = 0
+        self.pending: list[tuple[int, Tensor]] = []
+        self.round_ends = sorted(
+            {plan.steps, *(e.step for e in plan.events if any(isinstance(a, Rewind) for a in e.actions))}
+        )
+        self.rewind_step = rewind_step(drawing.rewind, self.per_epoch)
+
+    def run(self, title: str, on_ticket: OnTicket) -> Fit:
+        """Do the plan from the start, or from the checkpoint of a run that was cut off."""
+        self.resume()
+        stream = self.stream()
+        saved = time.monotonic()
+        with progress(title, self.plan.steps, self.trainee.step) as display:
+            for step in range(self.trainee.step, self.plan.steps):
+                images, labels = (part.to(self.device, non_blocking=True) for part in next(stream))
+                self.fire(step, on_ticket, images, labels)
+                if step == self.rewind_step and self.trainee.rewind_point is None:
+                    self.trainee.remember_rewind_point()
+                self.train_step(images, labels)
+                self.trainee.step += 1
+                if self.is_validation_due():
+                    self.validate()
+                    if self.training.patience and self.stale >= self.training.patience:
+                        break
+                if self.folder is not None and time.monotonic() - saved >= self.training.checkpoint_seconds:
+                    self.checkpoint()
+                    saved = time.monotonic()
+                display.advance(len(images) * self.accelerator.num_processes, self.note())
+        self.check_losses()
+        if self.trainee.step == self.plan.steps:
+            self.fire(self.plan.steps, on_ticket)
+        self.take_kept_weights()
+        self.network.eval()
+        return Fit(self.trainee.masks, self.trainee.step, self.best_score, self.log.rows)
+
+    def stream(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the training batches from the current step on, epoch after epoch."""
+        assert self.batches is not None
+        while True:
+            epoch, start = divmod(self.trainee.step, self.per_epoch)
+            yield from self.batches.train(epoch, start)
+
+    def fire(self, step: int, on_ticket: OnTicket, images: Tensor | None = None, labels: Tensor | None = None) -> None:
+        """Apply the events that stand before training step `step`, in order."""
+        for event in self.plan.events:
+            if event.step == step:
+                if images is not None and labels is not None:
+                    self.trainee.dense_gradients = lambda: self.dense_gradients(images, labels)
+                for action in event.actions:
+                    action.apply(self.trainee)
+                self.trainee.dense_gradients = None
+                if event.ticket:
+                    on_ticket(event, self.trainee.masks)
+
+    def train_step(self, images: Tensor, labels: Tensor) -> None:
+        """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""
+        step, training = self.trainee.step, self.training
+        start = self.trainee.round_start
+        end = self.round_ends[min(bisect.bisect_right(self.round_ends, start), len(self.round_ends) - 1)]
+        factor = rate_factor(
+            training.schedule, steps_of(training.warmup, self.per_epoch), step - start, max(1, end - start)
+        )
+        for group in self.trainee.optimiser.param_groups:
+            group["lr"] = group["peak_lr"] * factor
+        images, labels = mix(images, labels, self.classes, training, self.seed, step)
+        torch.manual_seed(stream_seed(self.seed, "dropout", step, self.accelerator.process_index))
+        self.subject.train_mode(self.network)
+        for loss in self.backward_losses(images, labels, "attack"):
+            self.pending.append((step, loss))
+            if self.device.type == "cpu" or len(self.pending) >= STEPS_BETWEEN_CHECKS:
+                self.check_losses()
+            self.loss_sum += loss
+            self.loss_count += 1
+            self.update()
+
+    def backward_losses(self, images: Tensor, labels: Tensor, stream: str) -> Iterator[Tensor]:
+        """Yield each loss of the objective with the gradients of the whole batch in place."""
+        parts = list(zip(images.chunk(self.training.accumulate), labels.chunk(self.training.accumulate), strict=True))
+        place = (self.trainee.step, self.accelerator.process_index)
+        losses = [
+            self.objective.losses(self.network, x, y, self.criterion, generator(self.seed, stream, *place, number))
+            for number, (x, y) in enumerate(parts)
+        ]
+        while True:
+            self.trainee.optimiser.zero_grad(set_to_none=True)
+            total: Tensor | None = None
+            for (part, _), iterator in zip(parts, losses, strict=True):
+                with autocast(self.training.precision, self.device):
+                    loss = next(iterator, None)
+                if loss is None:
+                    continue
+                share = loss * (len(part) / len(images))
+                self.accelerator.backward(share)
+                total = share.detach() if total is None else total + share.detach()
+            if total is None:
+                return
+            yield total
+
+    def update(self) -> None:
+        """Step the optimiser; what is masked neither moves nor gathers momentum."""
+        trainee = self.trainee
+        trainee.applier.apply_to_gradients()
+        if self.training.clip_norm:
+            parameters = [p for group in trainee.optimiser.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.training.clip_norm)
+        trainee.optimiser.step()
+        trainee.applier.apply_to_weights()
+        if trainee.average is not None:
+            trainee.average.update()
+
+    def dense_gradients(self, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+        """Return the unmasked gradients on a batch; weights, buffers and the objective's state stay as they are."""
+        body = self.subject.body
+        buffers = copied(dict(body.named_buffers()))
+        kept = self.objective.state()
+        self.subject.train_mode(self.network)
+        next(iter(self.backward_losses(images, labels, "growth")))
+        gradients = {
+            name: self.accelerator.reduce(grad.detach().clone(), "mean")
+            for name in self.trainee.prunable
+            if (grad := self.trainee.parameters[name].grad) is not None
+        }
+        self.trainee.optimiser.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for name, buffer in body.named_buffers():
+                buffer.copy_(buffers[name])
+        self.objective.load_state(kept)
+        return gradients
+
+    def check_losses(self) -> None:
+        """Stop at the first loss that is not finite.
+
+        Raises:
+            UserError: says at which step, and which checkpoint is the last good one.
+        """
+        for step, loss in self.pending:
+            if not bool(loss.isfinite()):
+                checkpoint = self.folder / "checkpoint.pt" if self.folder is not None else None
+                kept = f"the last good checkpoint is {checkpoint}" if checkpoint and checkpoint.exists() else ""
+                rate = self.training.optimiser.lr
+                raise UserError(
+                    f"the loss became {loss.item()} at step {step} (epoch {step // self.per_epoch}); lower "
+                    f"training.optimiser.lr (now {rate:g}) or set clip_norm{'; ' * bool(kept)}{kept}"
+                )
+        self.pending.clear()
+
+    def is_validation_due(self) -> bool:
+        """Say whether the step just done ends a validation period."""
+        every = max(1, steps_of(self.training.validate_every, self.per_epoch))
+        return self.trainee.step % every == 0 or self.trainee.step == self.plan.steps
+
+    def validate(self) -> None:
+        """Measure the weights on the validation part, log a row, and keep them where they are the best so far."""
+        self.check_losses()
+        assert self.batches is not None
+        with self.averaged(), evaluation_mode(self.trainee.network, self.device) as predict:
+            scores = validate(predict, self.batches.validation(), self.training, self.seed)
+        row = {
+            "step": self.trainee.step,
+            "epoch": self.trainee.step / self.per_epoch,
+            "loss": self.loss_sum.item() / max(1, self.loss_count),
+            "lr": self.trainee.optimiser.param_groups[0]["lr"],
+            **scores,
+        }
+        self.loss_sum.zero_()
+        self.loss_count = 0
+        if self.accelerator.is_main_process:
+            self.log.write(row)
+        score = scores.get("validation_robust_accuracy", scores.get("validation_accuracy"))
+        self.stale += 1
+        if score is None or self.training.keep == "last" and not self.training.patience:
+            self.best_score = score
+        elif self.best_score is None or score > self.best_score:
+            self.best_score, self.stale = score, 0
+            with self.averaged():
+                self.best = copied(self.subject.body.state_dict())
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the moving average, if there is one, in the place of the weights for the while."""
+        average = self.trainee.average
+        if average is None:
+            yield
+            return
+        weights = copied(self.subject.body.state_dict())
+        self.subject.body.load_state_dict(average.average)
+        try:
+            yield
+        finally:
+            self.subject.body.load_state_dict(weights)
+
+    def take_kept_weights(self) -> None:
+        """End on the best weights, the average or the last, as the training asks."""
+        if self.training.keep == "best" and self.best is not None:
+            self.subject.body.load_state_dict(self.best)
+        elif self.trainee.average is not None:
+            self.subject.body.load_state_dict(self.trainee.average.average)
+
+    def note(self) -> str:
+        """Return the newest validation score for the progress display."""
+        if not self.log.rows or self.log.rows[-1].get("validation_accuracy") is None:
+            return ""
+        return f"validation {self.log.rows[-1]['validation_accuracy']:.1%}"
+
+    def checkpoint(self) -> None:
+        """Write everything that going on from here needs."""
+        self.check_losses()
+        if self.folder is None or not self.accelerator.is_main_process:
+            return
+        state = {
+            "trainee": self.trainee.state(),
+            "objective": self.objective.state(),
+            "best": self.best,
+            "best_score": self.best_score,
+            "stale": self.stale,
+            "loss_sum": self.loss_sum,
+            "loss_count": self.loss_count,
+            "rows": len(self.log.rows),
+        }
+        save_checkpoint(self.folder / "checkpoint.pt", state)
+
+    def resume(self) -> None:
+        """Take up the checkpoint in the folder, if there is one."""
+        state = load_checkpoint(self.folder / "checkpoint.pt") if self.folder is not None else None
+        if state is None:
+            self.log.resume(0)
+            return
+        self.trainee.load_state(state["trainee"])
+        self.objective.load_state(state["objective"])
+        self.best, self.best_score, self.stale = state["best"], state["best_score"], state["stale"]
+        self.loss_sum.copy_(state["loss_sum"])
+        self.loss_count = state["loss_count"]
+        self.log.resume(state["rows"])
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Ask torch for reproducible kernels, and leave its random state and flags as they were."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    with torch.random.fork_rng():
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            torch.backends.cudnn.benchmark = benchmark

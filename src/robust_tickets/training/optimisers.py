@@ -1,0 +1,57 @@
+"""Optimisers: torch's own, with the decay and head groups that transfer papers use."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from robust_tickets.foundation.settings import Settings
+
+
+class SGD(Settings):
+    """Stochastic gradient descent with momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: float = Field(0.01, gt=0, description="Learning rate of the body at its peak.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum, in [0, 1).")
+    nesterov: bool = Field(False, description="Nesterov momentum.")
+    weight_decay: float = Field(5e-4, ge=0, description="L2 penalty added to the gradient.")
+
+    def build(self, groups: Sequence[dict]) -> torch.optim.Optimizer:
+        """Return the optimiser over parameter groups `{params, lr, weight_decay}`."""
+        return torch.optim.SGD(list(groups), momentum=self.momentum, nesterov=self.nesterov, foreach=True)
+
+
+class AdamW(Settings):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: float = Field(1e-3, gt=0, description="Learning rate of the body at its peak.")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="Averaging of gradient and its square.")
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled decay, times the learning rate.")
+
+    def build(self, groups: Sequence[dict]) -> torch.optim.Optimizer:
+        """Return the optimiser over parameter groups `{params, lr, weight_decay}`."""
+        return torch.optim.AdamW(list(groups), betas=self.betas, foreach=True)
+
+
+Optimiser = Annotated[SGD | AdamW, Field(discriminator="kind")]
+
+
+def parameter_groups(
+    named: Sequence[tuple[str, nn.Parameter]], settings: SGD | AdamW, *, is_head: Sequence[bool], head_lr: float | None
+) -> list[dict]:
+    """Split parameters into body and head, each with its own peak learning rate.
+
+    Weight decay applies to every parameter, as in the transfer papers; `peak_lr` is what schedules scale.
+    """
+    groups: list[dict] = []
+    for head, lr in ((False, settings.lr), (True, head_lr or settings.lr)):
+        chosen = [p for (_, p), flag in zip(named, is_head, strict=True) if flag == head]
+        if chosen:
+            groups.append(
+                {"params": chosen, "lr": lr, "peak_lr": lr, "weight_decay": settings.weight_decay, "head": head}
+            )
+    return groups

@@ -1,0 +1,74 @@
+"""Progress of long work: a bar with throughput and time left on a terminal, plain lines elsewhere."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+logger = logging.getLogger("robust_tickets")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress(Protocol):
+    """What the loop tells after every step."""
+
+    def advance(self, images: int, note: str) -> None:
+        """Count one step over `images` images; `note` is the newest metric."""
+        ...
+
+
+class _Lines:
+    def __init__(self, title: str, steps: int, done: int) -> None:
+        self.title, self.steps, self.done = title, steps, done
+        self.started = self.spoken = time.monotonic()
+        self.first, self.images = done, 0
+
+    def advance(self, images: int, note: str) -> None:
+        self.done += 1
+        self.images += images
+        now = time.monotonic()
+        if now - self.spoken >= SECONDS_BETWEEN_LINES:
+            self.spoken = now
+            elapsed = now - self.started
+            left = elapsed / max(1, self.done - self.first) * (self.steps - self.done)
+            rate = self.images / elapsed
+            logger.info(
+                "%s: step %d/%d, %.0f images/s, %.0f s left %s", self.title, self.done, self.steps, rate, left, note
+            )
+
+
+class _Bar:
+    def __init__(self, bar, task, done: int) -> None:
+        self.bar, self.task = bar, task
+        self.started, self.images = time.monotonic(), 0
+
+    def advance(self, images: int, note: str) -> None:
+        self.images += images
+        rate = self.images / max(1e-9, time.monotonic() - self.started)
+        self.bar.update(self.task, advance=1, rate=f"{rate:,.0f} images/s", note=note)
+
+
+@contextmanager
+def progress(title: str, steps: int, done: int = 0) -> Iterator[Progress]:
+    """Show the progress of `steps` steps of which `done` were done before (a resumed run)."""
+    if not sys.stderr.isatty():
+        yield _Lines(title, steps, done)
+        return
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    bar = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(bar_width=None),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("{task.fields[rate]}"),
+        rich_progress.TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(title, total=steps, completed=done, rate="", note="")
+        yield _Bar(bar, task, done)

@@ -1,0 +1,75 @@
+"""What is trained: a network, which of its parameters train, and how its batch norm behaves meanwhile."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from robust_tickets.models.classifier import Classifier
+
+BatchNorm = Literal["updated", "frozen"]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network in training."""
+
+    network: nn.Module
+    """Maps a batch to logits."""
+    body: nn.Module
+    """The module inside `network` (or `network` itself) whose parameter names are those of the masks."""
+    head: str
+    """Module path of the head inside `body`; empty where the body is the head itself."""
+    linear: bool = False
+    """Whether the head alone trains."""
+    batch_norm: BatchNorm = "updated"
+    """Whether batch-norm statistics follow the training batches, or stay as they are."""
+
+    @classmethod
+    def of(cls, classifier: Classifier, *, linear: bool = False, batch_norm: BatchNorm = "updated") -> "Subject":
+        """Return a classifier as a subject; under `linear` the body's parameters stop requiring gradients."""
+
+        subject = cls(classifier, classifier.body, classifier.head, linear, batch_norm)
+        for name, parameter in classifier.body.named_parameters():
+            parameter.requires_grad_(not linear or subject.is_head(name))
+        return subject
+
+    @classmethod
+    def of_module(cls, head: nn.Module) -> "Subject":
+        """Return a head that trains alone, on features."""
+        return cls(head, head, "")
+
+    def is_head(self, name: str) -> bool:
+        """Say whether a parameter of the body belongs to the head."""
+        return not self.head or name.startswith(f"{self.head}.")
+
+    def train_mode(self, network: nn.Module) -> None:
+        """Put `network` into training mode.
+
+        A frozen body is evaluated as it is (no dropout), apart from batch norm where its statistics are to
+        follow the batches.
+        """
+        network.train(not self.linear)
+        for module in network.modules():
+            if isinstance(module, _BatchNorm):
+                module.train(self.batch_norm == "updated")
+
+
+def recalibrate(classifier: Classifier, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Replace batch-norm statistics by the plain averages over `batches` of images."""
+    norms = [module for module in classifier.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    classifier.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        for images, _ in batches:
+            classifier(images.to(classifier.mean.device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    classifier.eval()

@@ -1,0 +1,202 @@
+"""Transfer: train a ticket, or the dense source, on a target; once for each seed."""
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from robust_tickets.data import DataSplits
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.steps import Step
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.folders import save_source
+from robust_tickets.models.sources import Source, load_source
+from robust_tickets.models.folders import load_folder
+from robust_tickets.pruning.plans import Plan, steps_of
+from robust_tickets.target import Data, changed, target_data
+from robust_tickets.ticket import Ticket
+from robust_tickets.training import FeatureBatches, Fit, ImageBatches, Subject, Training, cached_features, fit, recalibrate
+
+
+class TransferSettings(Settings):
+    """How a network is trained on its target; the same for ticket and dense, or they cannot be compared."""
+
+    mode: Literal["full", "linear"] = Field(
+        "full", description="full: all surviving weights train; linear: the head alone, on images not augmented."
+    )
+    bn: Literal["source", "recalibrated", "batch"] = Field(
+        "source",
+        description="Batch norm under linear: the source's statistics; computed once from the target's training "
+        "images; or updated throughout (Salman et al., 2020). Full transfer always updates them.",
+    )
+    head: Literal["fresh", "keep"] = Field(
+        "fresh", description="fresh: a new last layer for the target's classes; keep: the one that is there."
+    )
+    training: Training = Field(Training(), description="Epochs, optimiser, objective and the rest.")
+    seeds: tuple[int, ...] = Field(
+        (0, 1, 2), min_length=1, description="One run for each; decides head, order, fraction and attack noise."
+    )
+
+    def describe(self) -> str:
+        """Return a few words for tables, such as `linear (bn source), standard`."""
+        bn = f" (bn {self.bn})" if self.mode == "linear" else ""
+        return f"{self.mode}{bn}, {self.training.objective.describe()}"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One seed's transferred network and what it reached on validation."""
+
+    seed: int
+    classifier: Classifier
+    data: DataSplits
+    validation: float | None
+    """Accuracy (robust accuracy under an adversarial objective) on validation; None without that part."""
+    folder: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """A ticket, or dense where `ticket` is None, trained on a target once for each seed."""
+
+    source: Source
+    ticket: Ticket | None
+    settings: TransferSettings
+    data: Data = field(repr=False)
+    runs: tuple[Run, ...] = field(repr=False)
+    folder: Path | None = None
+
+    @property
+    def sparsity(self) -> float:
+        """Return the ticket's sparsity; 0 for dense."""
+        return self.ticket.sparsity if self.ticket is not None else 0.0
+
+    @property
+    def best(self) -> Run:
+        """Return the run that is best on validation; the first where there is no validation part."""
+        return max(self.runs, key=lambda run: run.validation or 0.0)
+
+
+def transfer(
+    subject: Ticket | Source | str | Path,
+    data: Data,
+    *,
+    settings: TransferSettings | None = None,
+    source: Source | None = None,
+    folder: Path | str | None = None,
+    **changes: Any,
+) -> Transfer:
+    """Train a ticket, or a dense source, on a target data set.
+
+    Args:
+        subject: a ticket or its folder, or a source (an object, a name or a path) to be transferred dense.
+        data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1].
+        settings: everything about the training; `changes` are keyword changes to it, as in `mode="linear"`.
+        source: the network the ticket was drawn from, where it cannot be loaded by its name.
+        folder: where runs are kept; a second call with the same settings goes on, or returns what is there.
+
+    Raises:
+        UserError: data that do not fit the network, a ticket of another source, a folder of other settings.
+    """
+    settings = changed(settings or TransferSettings(), changes)
+    ticket, source = bind(subject, source)
+    folder = Path(folder) if folder is not None else None
+    runs = tuple(transfer_once(source, ticket, data, settings, seed, folder) for seed in settings.seeds)
+    return Transfer(source, ticket, settings, data, runs, folder)
+
+
+def bind(subject: Ticket | Source | str | Path, source: Source | None) -> tuple[Ticket | None, Source]:
+    """Return the ticket, if there is one, and the loaded source it belongs to."""
+    if isinstance(subject, str | Path) and (Path(subject) / "ticket.json").is_file():
+        subject = Ticket.load(subject)
+    if not isinstance(subject, Ticket):
+        return None, subject if isinstance(subject, Source) else load_source(subject)
+    source = source or subject.load_source()
+    return subject.with_network(source), source
+
+
+def transfer_once(
+    source: Source, ticket: Ticket | None, data: Data, settings: TransferSettings, seed: int, folder: Path | None
+) -> Run:
+    """Do one seed's run, go on with it, or take it from its folder."""
+    splits = target_data(data, source, seed)
+    identity = {
+        "verb": "transfer",
+        "source": source.identity.digest,
+        "ticket": ticket.digest if ticket is not None else None,
+        "data": splits.digest,
+        "settings": settings.model_dump(mode="json", exclude={"seeds": True, "training": {"checkpoint_seconds"}}),
+        "seed": seed,
+    }
+    step = Step(folder / f"seed-{seed}" if folder is not None else None, identity)
+    if step.folder is not None and step.result is not None:
+        classifier, _ = load_folder(step.folder)
+        return Run(seed, classifier, splits, step.result["validation"], step.folder)
+    classifier = subnetwork(source, ticket)
+    fit_head(classifier, splits, settings.head, seed)
+    result = train(classifier, ticket, splits, data, settings, seed, step)
+    if step.folder is not None:
+        save_source(classifier, source.identity, step.folder)
+    step.finish({"validation": result.validation, "steps": result.steps})
+    return Run(seed, classifier, splits, result.validation, step.folder)
+
+
+def subnetwork(source: Source, ticket: Ticket | None) -> Classifier:
+    """Return a copy of the source, with the ticket applied if there is one."""
+    if ticket is not None:
+        return ticket.subnetwork(source)
+    return copy.deepcopy(source.classifier)
+
+
+def fit_head(classifier: Classifier, splits: DataSplits, head: Literal["fresh", "keep"], seed: int) -> None:
+    """Give the network the head that the target needs.
+
+    Raises:
+        UserError: the head is to be kept and tells another number of classes apart.
+    """
+    if head == "fresh":
+        classifier.reset_head(len(splits.classes), seed)
+    elif classifier.num_classes != len(splits.classes):
+        raise UserError(
+            f"head: keep: the network tells {classifier.num_classes} classes apart, {splits.name} has "
+            f"{len(splits.classes)}; use head: fresh"
+        )
+
+
+def train(
+    classifier: Classifier,
+    ticket: Ticket | None,
+    splits: DataSplits,
+    data: Data,
+    settings: TransferSettings,
+    seed: int,
+    step: Step,
+) -> Fit:
+    """Train the classifier in place; the ticket's masks stay in force."""
+    training = settings.training
+    linear = settings.mode == "linear"
+    subject = Subject.of(classifier, linear=linear, batch_norm="updated" if not linear or settings.bn == "batch" else "frozen")
+    batches: ImageBatches | FeatureBatches = ImageBatches(splits, training, seed, augment=not linear)
+    masks = dict(ticket.masks) if ticket is not None else {}
+    if linear and settings.bn == "recalibrated":
+        recalibrate(classifier, batches.once())
+    if linear and settings.bn != "batch" and training.objective.kind == "standard" and not training.mixup + training.cutmix:
+        cached = cached_features(classifier, splits)
+        if cached is not None:
+            head, train_part, validation = cached
+            subject, masks = Subject.of_module(head), {}
+            batches = FeatureBatches(train_part, validation, training.batch_size, seed)
+    return fit(
+        subject,
+        batches,
+        training,
+        Plan(steps_of(training.epochs, batches.per_epoch), ()),
+        seed=seed,
+        masks=masks,
+        classes=len(splits.classes),
+        folder=step.folder,
+        title=f"transfer {splits.name}, seed {seed}",
+    )
