@@ -1,19 +1,23 @@
 import copy
 import importlib.util
+import io
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.measures.accuracy import correctness
+from robust_tickets.measures.accuracy import accuracy, correctness
 from robust_tickets.measures.evaluation import Evaluation, balanced_first, evaluate
 from robust_tickets.measures.predict import evaluation_mode, logits
 from robust_tickets.measures.robust_accuracy import robust_correctness
 from robust_tickets.objectives import Threat
 from robust_tickets.objectives.attack import attack
 from tests.objectives.digits import digits, trained_network
+from tests.shared_data import SHARED, needs_shared
 
 needs_autoattack = pytest.mark.skipif(
     importlib.util.find_spec("pyautoattack") is None, reason="needs the extra robust-tickets[robust]"
@@ -116,17 +120,23 @@ def test_a_limit_is_balanced_over_classes_of_a_sorted_folder():
 
 
 @needs_autoattack
-@pytest.mark.parametrize("ball", [{"norm": "linf", "epsilon": 0.08}, {"norm": "l2", "epsilon": 0.5}])
+@pytest.mark.parametrize(
+    "ball",
+    [
+        {"norm": "linf", "epsilon": 0.1},
+        pytest.param({"norm": "l2", "epsilon": 0.5}, marks=pytest.mark.slow),
+    ],
+)
 def test_autoattack_is_at_least_as_strong_as_pgd_and_pgd_is_close(ball):
     # The package seeds torch's global generator; that must not show.
     pgd = Evaluation(threat=Threat(steps=20, restarts=3, **ball))
     before = torch.random.get_rng_state()
     with evaluation_mode(trained_network(), "cpu") as predict:
-        by_pgd = evaluate(predict, batches(20), pgd, seed=0)
-        by_ensemble = evaluate(predict, batches(20), pgd.model_copy(update={"attack": "autoattack"}), seed=0)
+        by_pgd = evaluate(predict, batches(12), pgd, seed=0)
+        by_ensemble = evaluate(predict, batches(12), pgd.model_copy(update={"attack": "autoattack"}), seed=0)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(by_pgd.clean, by_ensemble.clean)
-    assert by_ensemble.robust.sum() <= by_pgd.robust.sum() <= by_ensemble.robust.sum() + 3
+    assert by_ensemble.robust.sum() <= by_pgd.robust.sum() <= by_ensemble.robust.sum() + 2
     assert 0 < by_pgd.robust.sum() < by_pgd.clean.sum()
 
 
@@ -146,3 +156,29 @@ def test_without_the_extra_one_line_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyautoattack", None)
     with evaluation_mode(trained_network(), "cpu") as predict, pytest.raises(UserError, match=r"\[robust\]"):
         evaluate(predict, batches(8), Evaluation(attack="autoattack"), seed=0)
+
+
+@needs_shared
+def test_a_public_robust_network_has_the_robust_accuracy_it_is_known_for():
+    """An adversarially trained CIFAR-10 network: 69.75 % clean, 54.5 % under PGD in L-inf 2/255."""
+    assert SHARED is not None
+    mean = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1)
+    std = torch.tensor([0.2023, 0.1994, 0.2010]).view(1, 3, 1, 1)
+    body = nn.Sequential(
+        *(nn.Conv2d(3, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(2048, 100), nn.ReLU(), nn.Linear(100, 10)),
+    )
+    body.load_state_dict(torch.load(SHARED / "weights" / "cifar_cnn_a_adv.model", weights_only=True))
+    with np.load(SHARED / "cifar10" / "cifar10_test.npz", allow_pickle=False) as file:
+        webp, offset, label = file["webp"], file["offset"], file["label"]
+    files = (io.BytesIO(webp[offset[i] : offset[i + 1]].tobytes()) for i in range(1000))
+    pixels = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    labels = torch.from_numpy(label[:1000]).long()
+    threat = Threat(epsilon=2 / 255, steps=20, step_size=0.5 / 255)
+    with evaluation_mode(body, "cpu") as network:
+        found = robust_correctness(
+            lambda x: network((x - mean) / std), [(images, labels)], threat, torch.Generator().manual_seed(0)
+        )
+    assert accuracy(found.clean) == pytest.approx(0.6975, abs=0.02)
+    assert accuracy(found.robust) == pytest.approx(0.545, abs=0.02)

@@ -157,6 +157,25 @@ def test_a_short_batch_moves_only_its_rows_of_the_perturbation():
     assert not torch.equal(after[:10], before[:10])
 
 
+def test_parts_of_an_accumulated_batch_do_not_disturb_each_other_under_free():
+    images, labels = batch()
+    parts = list(zip(images.split(32), labels.split(32), strict=True))
+
+    def points_of(together) -> list[torch.Tensor]:
+        """Run parts side by side without stepping the weights; return the points of every pass."""
+        network, seen = fresh_network(), []
+        network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
+        objective = Free(epsilon=0.1, replays=3).build()
+        iterators = [objective.losses(network, *part, F.cross_entropy, generator()) for part in together]
+        for losses in zip(*iterators, strict=True):
+            sum(losses).backward()
+        return seen
+
+    interleaved, first, second = points_of(parts), points_of(parts[:1]), points_of(parts[1:])
+    assert all(torch.allclose(a, b) for a, b in zip(interleaved[::2], first, strict=True))
+    assert all(torch.allclose(a, b) for a, b in zip(interleaved[1::2], second, strict=True))
+
+
 def test_free_resumes_from_its_state():
     images, labels = batch()
     objective, network = Free(epsilon=0.1).build(), fresh_network()
@@ -164,6 +183,18 @@ def test_free_resumes_from_its_state():
     resumed, copied = Free(epsilon=0.1).build(), copy.deepcopy(network)
     resumed.load_state(objective.state())
     assert run(objective, network, images, labels)[0] == run(resumed, copied, images, labels)[0]
+
+
+def test_an_objective_names_the_ball_it_is_robust_in():
+    assert Standard().ball is None
+    assert Smoothing().ball is None
+    for settings in [
+        PGD(threat=Threat(norm="l2", epsilon=0.5)),
+        *(k(norm="l2", epsilon=0.5) for k in (FGSMRS, Free)),
+    ]:
+        assert settings.is_adversarial
+        assert settings.ball is not None
+        assert settings.ball.ball_name == "L2 0.5"
 
 
 def test_only_free_keeps_state():

@@ -1,7 +1,7 @@
 """Fast adversarial training: FGSM from a random start (Wong, Rice and Kolter 2020)."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal, final
+from typing import Literal, final
 
 import torch
 from pydantic import Field
@@ -22,7 +22,6 @@ class FGSMRS(Ball, ObjectiveSettings, Objective):
     (catastrophic overfitting), the sooner the longer the step.
     """
 
-    is_adversarial: ClassVar[bool] = True
     kind: Literal["fgsm-rs"] = "fgsm-rs"
     step_size: Ratio | None = Field(
         default=None, gt=0, description="Length of the step in the norm; null means 1.25 * epsilon."
@@ -46,6 +45,11 @@ class FGSMRS(Ball, ObjectiveSettings, Objective):
         with attack_mode(network) as attacked:
             adversarial = attack(attacked, images, labels, self.threat, generator)
         yield criterion(network(adversarial), labels)
+
+    @property
+    def ball(self) -> Ball:
+        """The ball in which training images are attacked."""
+        return self
 
     def describe(self) -> str:
         """Return for example `FGSM-RS in L-inf 8/255`."""

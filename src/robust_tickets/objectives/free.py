@@ -1,7 +1,7 @@
 """Free adversarial training (Shafahi et al. 2019): each backward pass serves weights and attack."""
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal, final
+from typing import Literal, final
 
 import torch
 from pydantic import Field
@@ -20,9 +20,13 @@ class Free(Ball, ObjectiveSettings):
     of the perturbation is epsilon. The pass is the training pass: batch norm is in training mode.
     """
 
-    is_adversarial: ClassVar[bool] = True
     kind: Literal["free"] = "free"
     replays: int = Field(default=4, ge=1, description="Optimiser steps on each batch, the paper's m.")
+
+    @property
+    def ball(self) -> Ball:
+        """The ball in which training images are attacked."""
+        return self
 
     def describe(self) -> str:
         """Return for example `free-4 in L-inf 8/255`."""
@@ -54,13 +58,16 @@ class FreeReplays(Objective):
     ) -> Iterator[Tensor]:
         """Yield one loss per replay, all of this batch."""
         held = self._delta_for(images)
+        # Its own until the batch is done: under gradient accumulation the parts of a batch interleave.
+        delta = held[: len(images)].clone()
         for _ in range(self.settings.replays):
             # The gradient is taken at the network's input: through the clamp it would vanish at the box.
-            points = (images + held[: len(images)]).clamp(0, 1).requires_grad_()
+            points = (images + delta).clamp(0, 1).requires_grad_()
             yield criterion(network(points), labels)
             assert points.grad is not None, "the loss was not backpropagated before the next was asked for"
-            moved = held[: len(images)] + self.settings.epsilon * ascent(points.grad, self.settings)
-            held[: len(images)] = into_ball(moved, self.settings)
+            step = self.settings.epsilon * ascent(points.grad, self.settings)
+            delta = into_ball(delta + step, self.settings)
+        held[: len(images)] = delta
 
     def _delta_for(self, images: Tensor) -> Tensor:
         """Return the perturbation, started at zero anew where the batch does not fit into it."""

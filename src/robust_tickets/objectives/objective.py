@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.objectives.threat import Ball
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """Logits [N, C] and labels ([N], or probabilities [N, C]) to a scalar loss."""
@@ -53,8 +53,15 @@ class Objective(ABC):
 class ObjectiveSettings(Settings, ABC):
     """The configuration of an objective; `build` makes the thing that runs."""
 
-    is_adversarial: ClassVar[bool]
-    """Whether the images trained on are attacked."""
+    @property
+    def ball(self) -> Ball | None:
+        """The ball in which training images are attacked; None where they are not."""
+        return None
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether the images trained on are attacked."""
+        return self.ball is not None
 
     @abstractmethod
     def describe(self) -> str:

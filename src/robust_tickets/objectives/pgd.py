@@ -1,7 +1,7 @@
 """Adversarial training with projected gradient descent (Madry et al. 2018)."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal, final
+from typing import Literal, final
 
 import torch
 from pydantic import Field
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from robust_tickets.objectives.attack import attack, attack_mode
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
-from robust_tickets.objectives.threat import Threat
+from robust_tickets.objectives.threat import Ball, Threat
 
 
 @final
@@ -20,7 +20,6 @@ class PGD(ObjectiveSettings, Objective):
     weighting shapes what is learned and not what is attacked.
     """
 
-    is_adversarial: ClassVar[bool] = True
     kind: Literal["pgd"] = "pgd"
     threat: Threat = Field(default=Threat(steps=7), description="The attack that makes the training images.")
 
@@ -36,6 +35,11 @@ class PGD(ObjectiveSettings, Objective):
         with attack_mode(network) as attacked:
             adversarial = attack(attacked, images, labels, self.threat, generator)
         yield criterion(network(adversarial), labels)
+
+    @property
+    def ball(self) -> Ball:
+        """The ball in which training images are attacked."""
+        return self.threat
 
     def describe(self) -> str:
         """Return for example `PGD-7 in L-inf 8/255`."""

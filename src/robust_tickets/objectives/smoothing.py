@@ -1,7 +1,7 @@
 """Training under Gaussian noise, as randomised smoothing needs it (Cohen, Rosenfeld and Kolter 2019)."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal, final
+from typing import Literal, final
 
 import torch
 from pydantic import Field
@@ -15,7 +15,6 @@ from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveS
 class Smoothing(ObjectiveSettings, Objective):
     """Minimise the criterion on images with Gaussian noise, which leave [0, 1] by definition."""
 
-    is_adversarial: ClassVar[bool] = False
     kind: Literal["smoothing"] = "smoothing"
     sigma: Ratio = Field(
         default=0.25, gt=0, description="Standard deviation of the noise, on inputs in [0, 1]."

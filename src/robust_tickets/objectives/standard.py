@@ -1,7 +1,7 @@
 """Standard training: the criterion on the images as they are."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal, final
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,6 @@ from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveS
 class Standard(ObjectiveSettings, Objective):
     """Minimise the criterion on clean images."""
 
-    is_adversarial: ClassVar[bool] = False
     kind: Literal["standard"] = "standard"
 
     def losses(
