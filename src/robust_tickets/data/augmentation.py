@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from robust_tickets.data.fit import Fit
@@ -85,6 +85,14 @@ class RandomResizedCrop(Settings):
     )
     flip: bool = Field(default=True, description="Mirror half of the images left to right.")
     uniforms: ClassVar[int] = 5
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "RandomResizedCrop":
+        if not 0 < self.scale[0] <= self.scale[1] <= 1:
+            raise ValueError(f"scale is {self.scale}; give two areas in (0, 1], the smaller first")
+        if not 0 < self.ratio[0] <= self.ratio[1]:
+            raise ValueError(f"ratio is {self.ratio}; give two positive ratios, the smaller first")
+        return self
 
     def regions(self, width: int, height: int, draws: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return left, top, width and height in pixels, float `(N,)`, of the regions for `draws` `(N, 5)`."""

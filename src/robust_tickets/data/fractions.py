@@ -16,7 +16,7 @@ TEST_SEED = 0
 def held_out(count: int, fraction: float) -> int:
     """Return how many of a class's first `count` images are held out: about `fraction`, at least one, never
     all. It grows by at most one as `count` does, so that what is held out of nested parts is nested too."""
-    return min(count - 1, max(1, int(count * fraction + 0.5))) if fraction > 0 else 0
+    return min(count - 1, max(1, int(count * fraction + 0.5))) if count and fraction else 0
 
 
 def choose(

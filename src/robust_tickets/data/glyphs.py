@@ -7,7 +7,6 @@ digits as a source task is to its target. The fonts are the text fonts that matp
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 
-import matplotlib
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
@@ -55,6 +54,9 @@ class GlyphSettings(Settings):
 
 def masters() -> Tensor:
     """Return every letter as rendered, float64 `(fonts, 2, 26, MASTER, MASTER)` in [0, 1], white on black."""
+    # Imported late: only these letters need it.
+    import matplotlib
+
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     drawn = []
     for name in FONTS:

@@ -58,7 +58,7 @@ def list_folder(root: Path) -> Listing:
         found = sorted(path for path in below if not any(part.startswith(".") for part in path.parts))
         if strange := [path for path in found if path.suffix.lower() not in SUFFIXES]:
             raise UserError(
-                f"{folder / strange[0]}: is not an image by its name ({len(strange)} such files in this class); "
+                f"{folder / strange[0]}: is not an image by its name ({len(strange)} such in this class); "
                 f"remove it, or save it as one of {' '.join(sorted(SUFFIXES))}"
             )
         if not found:

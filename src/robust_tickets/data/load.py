@@ -44,10 +44,10 @@ def load_data(
     untouched. For one seed, smaller fractions lie inside larger ones.
 
     Args:
-        data: settings; a name or path alone; a map-style torch data set of (image, label), or its loader,
-            of which the data set is taken; a tuple (train, test) or (train, validation, test), or a mapping
-            of such. Images are PIL, uint8, or floats in [0, 1]; a user's own transforms are kept. `DataSplits` are
-            returned as they are.
+        data: settings; a name or path alone; a map-style torch data set of (image, label), or a loader of
+            one; a tuple (train, test) or (train, validation, test), or a mapping of part names to such.
+            Images are PIL, uint8, or floats in [0, 1]; a user's own transforms are kept, collation is not.
+            `DataSplits` are returned as they are.
         size: height and width given to the network, usually the source's; the settings' own size wins.
             None: as the images are.
         channels: convert to grey (1) or RGB (3); the settings' own wins. None: as the images are.

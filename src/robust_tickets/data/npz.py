@@ -124,8 +124,8 @@ def archive_parts(path: Path, archive: Mapping[str, np.ndarray]) -> dict[PartNam
             parts[named_part(key) or of_file] = (images, labels)
     if not parts:
         raise UserError(
-            f"{path}: holds {', '.join(keys) or 'nothing'}; expected images and labels, x_train and y_train, or "
-            "webp, offset and label"
+            f"{path}: holds {', '.join(keys) or 'nothing'}; expected images and labels, x_train and "
+            "y_train, or webp, offset and label"
         )
     return parts
 

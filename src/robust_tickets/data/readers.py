@@ -42,7 +42,8 @@ def read_image_folder(root: Path) -> Found:
             missing = ", ".join(sorted(set(train.classes) - set(listing.classes))) or "none"
             unknown = ", ".join(sorted(set(listing.classes) - set(train.classes))) or "none"
             raise UserError(
-                f"{root / key}: its classes are not those of {keys['train']}/; missing: {missing}; unknown: {unknown}"
+                f"{root / key}: its classes are not those of {keys['train']}/; missing: {missing}; "
+                f"unknown: {unknown}"
             )
     return Found(parts, train.classes, root.name)
 

@@ -1,0 +1,202 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from robust_tickets.data import DataSettings, folder, load_data
+from robust_tickets.data.folder import FolderImages
+from robust_tickets.foundation.errors import UserError
+from tests.data.conftest import save_image
+
+MakeFolder = Callable[..., Path]
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def files(part: object) -> set[str]:
+    assert isinstance(part, FolderImages)
+    return set(part.listing.files)
+
+
+def test_a_plain_folder_is_split_into_three_disjoint_parts(make_folder: MakeFolder) -> None:
+    splits = load_data(make_folder({"cat": 20, "dog": 30}))
+    assert splits.classes == ("cat", "dog")
+    assert splits.test.labels.bincount().tolist() == [4, 6]
+    assert splits.validation.labels.bincount().tolist() == [2, 2]
+    train, validation, test = files(splits.train), files(splits.validation), files(splits.test)
+    assert not (train & validation or train & test or validation & test)
+    assert len(train | validation | test) == 50
+    assert "fixed 20%" in splits.describe()
+
+
+def test_the_test_part_does_not_depend_on_the_seed(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 20, "dog": 20})
+    assert files(load_data(root, seed=1).test) == files(load_data(root, seed=2).test)
+
+
+def test_train_val_and_test_folders_are_used_as_they_are(make_folder: MakeFolder) -> None:
+    make_folder({"cat": 4, "dog": 4}, "set/train")
+    make_folder({"cat": 2, "dog": 2}, "set/val")
+    root = make_folder({"cat": 3, "dog": 3}, "set/test").parent
+    splits = load_data(root)
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [8, 4, 6]
+
+
+def test_val_serves_as_test_where_there_is_no_test_folder(make_folder: MakeFolder) -> None:
+    make_folder({"cat": 10, "dog": 10}, "set/train")
+    root = make_folder({"cat": 3, "dog": 3}, "set/val").parent
+    splits = load_data(root)
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [18, 2, 6]
+    assert "validation part serves as test" in splits.describe()
+
+
+def test_a_class_may_be_called_train(make_folder: MakeFolder) -> None:
+    assert load_data(make_folder({"bus": 5, "car": 5, "train": 5})).classes == ("bus", "car", "train")
+
+
+def test_images_are_resized_over_the_short_side_and_cut_around_the_centre(tmp_path: Path) -> None:
+    for name in ("left", "right"):
+        for index in range(4):
+            image = Image.new("RGB", (40, 20), "black")
+            image.paste("white", (10, 0, 30, 20))
+            (tmp_path / name).mkdir(exist_ok=True)
+            image.save(tmp_path / name / f"{index}.png")
+    image, _ = load_data(tmp_path, size=10).train[0]
+    assert image.shape == (3, 10, 10)
+    assert image.min() > 0.9  # the white middle square fills the crop
+
+
+def test_a_crop_fraction_keeps_the_centre(tmp_path: Path) -> None:
+    for name in ("left", "right"):
+        for index in range(4):
+            image = Image.new("L", (40, 40), "black")
+            image.paste("white", (10, 10, 30, 30))
+            (tmp_path / name).mkdir(exist_ok=True)
+            image.save(tmp_path / name / f"{index}.png")
+    image, _ = load_data(tmp_path, size=16, crop_fraction=0.5).train[0]
+    assert image.mean() > 0.95
+    assert load_data(tmp_path, size=16).train[0][0].mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_the_camera_s_orientation_is_honoured(tmp_path: Path) -> None:
+    image = Image.new("RGB", (20, 10), "black")
+    image.paste("white", (0, 0, 10, 10))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
+    for name in ("cat", "dog"):
+        for index in range(4):
+            (tmp_path / name).mkdir(exist_ok=True)
+            image.save(tmp_path / name / f"{index}.png", exif=exif)
+    shown, _ = load_data(tmp_path, size=(20, 10)).train[0]
+    assert shown[:, :10].mean() > 0.9
+    assert shown[:, 10:].mean() < 0.1
+
+
+def test_a_folder_too_large_for_memory_gives_the_same_images(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_folder({"cat": 6, "dog": 6})
+    kept = load_data(root, size=8).train
+    monkeypatch.setattr(folder, "MEMORY_LIMIT", 0)
+    lazy = load_data(root, size=8).train
+    assert isinstance(kept, FolderImages)
+    assert isinstance(lazy, FolderImages)
+    assert kept.decoded is not None
+    assert lazy.decoded is None
+    assert torch.equal(kept[3][0], lazy[3][0])
+    assert kept.digest() == lazy.digest()
+
+
+def test_a_truncated_image_is_refused_with_its_path(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 5, "dog": 5})
+    truncate(root / "dog" / "003.png")
+    with pytest.raises(UserError, match=r"dog/003\.png: unreadable image .*on_unreadable: skip"):
+        load_data(root, size=8)
+
+
+def test_unreadable_images_are_skipped_on_request_and_counted(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 5, "dog": 5})
+    truncate(root / "dog" / "003.png")
+    (root / "cat" / "001.png").write_bytes(b"no image")
+    splits = load_data(DataSettings(name=str(root), on_unreadable="skip"))
+    assert sorted(Path(path).name for path, _ in splits.skipped) == ["001.png", "003.png"]
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == 8
+    assert "2 unreadable files were left out" in splits.describe()
+
+
+def test_hidden_files_are_ignored(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 5, "dog": 5, ".thumbnails": 2})
+    (root / "cat" / ".DS_Store").write_bytes(b"x")
+    assert load_data(root).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({}, "holds no class folders"),
+        ({"cat": 3}, r"has one class only \(cat\)"),
+        ({"cat": 3, "dog": 0}, "dog: the class folder is empty"),
+        ({"test": 3}, "has test/ but no train/"),
+    ],
+)
+def test_folders_that_are_no_data_set_are_refused(
+    make_folder: MakeFolder, counts: dict[str, int], message: str
+) -> None:
+    root = make_folder(counts)
+    root.mkdir(exist_ok=True)
+    with pytest.raises(UserError, match=message):
+        load_data(root)
+
+
+def test_a_missing_folder_is_named() -> None:
+    with pytest.raises(UserError, match=r"^/no/such/place: no such folder or file; built in are glyphs and digits"):
+        load_data("/no/such/place")
+
+
+def test_a_file_that_is_no_image_is_named(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 3, "dog": 3})
+    (root / "cat" / "notes.txt").write_text("hello")
+    with pytest.raises(UserError, match=r"cat/notes\.txt: is not an image by its name"):
+        load_data(root)
+
+
+def test_parts_with_other_classes_are_refused_with_their_names(make_folder: MakeFolder) -> None:
+    make_folder({"cat": 3, "dog": 3}, "set/train")
+    root = make_folder({"cat": 3, "fox": 3}, "set/val").parent
+    with pytest.raises(UserError, match="val: its classes are not those of train/; missing: dog; unknown: fox"):
+        load_data(root)
+
+
+def test_images_of_several_sizes_need_a_size(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 3, "dog": 3})
+    save_image(root / "dog" / "large.png", size=(50, 40))
+    with pytest.raises(UserError, match=r"large\.png: is 50 x 40 pixels and .* 24 x 20; set the data's `size`"):
+        load_data(root)
+    assert load_data(root, size=16).size == (16, 16)
+
+
+def test_grey_among_coloured_images_must_be_converted_explicitly(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 3, "dog": 3})
+    save_image(root / "dog" / "grey.png", mode="L")
+    with pytest.raises(UserError, match=r"grey\.png: is grey and .* in colour; set the data's `channels: 3`"):
+        load_data(root)
+    assert load_data(root, channels=3).channels == 3
+    assert load_data(DataSettings(name=str(root), channels=1)).train[0][0].shape == (1, 20, 24)
+
+
+def test_grey_images_do_not_go_silently_into_a_colour_network(make_folder: MakeFolder) -> None:
+    splits = load_data(make_folder({"cat": 5, "dog": 5}, mode="L"))
+    with pytest.raises(UserError, match="have 1 channel and the network takes 3; set the data's `channels: 3`"):
+        splits.require_channels(3)
+    splits.require_channels(1)
+
+
+def test_deep_images_are_refused(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 3, "dog": 3})
+    Image.new("I;16", (24, 20)).save(root / "dog" / "000.png")
+    with pytest.raises(UserError, match="more than 8 bits a channel"):
+        load_data(root, channels=1)
