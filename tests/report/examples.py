@@ -145,3 +145,9 @@ def study(seeds: int = 3) -> Summary:
         ],
         command="tickets run robust-tickets-omp --data path/to/images --seeds 3 --out runs/omp",
     )
+
+
+def brief(summary: Summary) -> Summary:
+    """Only full transfer, without controls: a third of the panels and lines to draw."""
+    rows = [row for row in summary.rows if row.transfer == "full" and row.ticket in ("dense", "drawn")]
+    return summary.model_copy(update={"rows": rows})

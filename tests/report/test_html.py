@@ -10,7 +10,7 @@ import pytest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.report.html import to_html, write_report
 from robust_tickets.report.summary import Summary
-from tests.report.examples import decided, row, study
+from tests.report.examples import brief, decided, row, study
 
 HOSTILE = '</p><script src="https://example.org/x.js"></script><img src=x onerror=alert(1)>&'
 VOID = {"meta", "link", "br", "img"}
@@ -120,7 +120,7 @@ def test_dollar_signs_are_not_read_as_formulas() -> None:
 
 def test_equal_summaries_give_equal_reports(tmp_path: Path) -> None:
     for folder in ("one", "two"):
-        assert write_report(study(), tmp_path / folder) == tmp_path / folder / "report.html"
+        assert write_report(brief(study()), tmp_path / folder) == tmp_path / folder / "report.html"
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     assert [str(path) for path in files] == [
         "figures/curves.png",
