@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from robust_tickets.pruning.drop_and_grow import drop_and_grow
 from robust_tickets.pruning.masks import full
 from robust_tickets.pruning.trainee import Trainee
 
@@ -29,11 +30,25 @@ class Prune:
 
 @dataclass(frozen=True)
 class Restore:
-    """Lift every mask; the restored weights start at zero and train again."""
+    """Lift every mask; restored weights start at zero and train again."""
 
     def apply(self, trainee: Trainee) -> None:
         """Put full masks in force."""
         trainee.set_masks(full(trainee.masks))
+
+
+@dataclass(frozen=True)
+class DropAndGrow:
+    """Move connections at constant sparsity; grown weights start at zero."""
+
+    fraction: float
+    """Fraction of each layer's kept weights that is moved, in [0, 1]."""
+
+    def apply(self, trainee: Trainee) -> None:
+        """Drop by weight, grow by dense gradient, put the result in force."""
+        trainee.set_masks(
+            drop_and_grow(trainee.weights(), trainee.gradients(), trainee.masks, self.fraction, trainee.seed)
+        )
 
 
 @dataclass(frozen=True)

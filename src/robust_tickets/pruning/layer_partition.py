@@ -25,7 +25,7 @@ class Extent(Protocol):
 
 
 class LayerPartition:
-    """Divides every weight [out, in, *kernel] into boxes of out x in x kernel positions; each weight is a unit."""
+    """Divides each weight [out, in, *kernel] into boxes of outputs x inputs x positions; it is a unit."""
 
     def __init__(
         self, group: Extent, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None
@@ -81,7 +81,7 @@ class Box:
         lengths = (shape[0], shape[1], math.prod(shape[2:]))
         if any(length % step for length, step in zip(lengths, extent, strict=True)):
             raise UserError(
-                f"{name} {list(shape)} does not divide into groups of {extent[0]} outputs x {extent[1]} inputs; "
+                f"{name} {list(shape)} does not divide into {extent[0]} outputs x {extent[1]} inputs; "
                 f"exempt {name} by name, or choose sizes that divide"
             )
         self._shape = shape

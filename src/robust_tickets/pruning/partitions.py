@@ -14,7 +14,7 @@ from torch import Tensor
 from robust_tickets.pruning.masks import Masks
 
 Norm = Literal["l1", "l2"]
-"""How scores are reduced over a group: mean (L1) or root mean square (L2), so that group size does not matter."""
+"""How scores are reduced over a group: mean (L1) or root mean square (L2), so that size does not matter."""
 
 
 @dataclass(frozen=True)

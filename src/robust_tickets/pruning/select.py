@@ -81,8 +81,8 @@ class Selection(Settings):
             gone = sum(unit.groups - unit.remaining for unit in units)
             if pool.removed < gone:
                 raise ValueError(
-                    f"sparsity {sparsity:g} is below the present: {gone} groups of {pool.units[0]} and those that "
-                    f"compete with it are removed already, and only {pool.removed} are to be"
+                    f"sparsity {sparsity:g} is below the present: it removes {pool.removed} groups of "
+                    f"{pool.units[0]} and what competes with it, where {gone} are removed already"
                 )
             ties = generator(seed, "ties", pool.units[0])
             kept |= keep_highest({name: scores[name] for name in pool.units}, pool.removed, ties)

@@ -7,12 +7,8 @@ from torch import Tensor
 
 
 class Statistics(Protocol):
-    """Provider of data-dependent tensors, each of its weight's shape. It knows the data; scores do not."""
-
-    def gradients(self) -> Mapping[str, Tensor]:
-        """Return dense, unmasked gradients of the objective with respect to every prunable weight."""
-        ...
+    """Provider of what training or data say about weights. It knows where that comes from; scores do not."""
 
     def learned_scores(self) -> Mapping[str, Tensor]:
-        """Return the scores a parametrisation has learned, one tensor per prunable weight."""
+        """Return the scores a parametrisation has learned, each of its weight's shape."""
         ...

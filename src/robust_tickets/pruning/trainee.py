@@ -36,7 +36,7 @@ class Trainee(Protocol):
     def set_masks(self, masks: Masks) -> None:
         """Put masks in force.
 
-        Newly removed weights become zero, and so do the optimiser's slots of every position whose mask changed.
+        Newly removed weights become zero, and so do the optimiser's slots wherever a mask changed.
         """
         ...
 

@@ -8,10 +8,9 @@ from robust_tickets.pruning.groups.weight_group import WeightGroup
 
 
 class Block(WeightGroup):
-    """`out` consecutive output channels x `inputs` consecutive input channels at one kernel position.
+    """`out` consecutive outputs x `inputs` consecutive inputs at one kernel position.
 
-    Blocks of some outputs x 1 input keep sparse kernels on CPUs in full vectors. A layer that does not divide is
-    refused.
+    Blocks of some outputs x 1 input keep the vectors of a CPU full. A layer that does not divide is refused.
     """
 
     kind: Literal["block"] = "block"

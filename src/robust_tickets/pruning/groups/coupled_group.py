@@ -13,7 +13,7 @@ from robust_tickets.pruning.couplings import Coupling
 
 
 class CoupledGroup(Settings, ABC):
-    """Channels with their biases, norms and everything that shares their sum; a removed one outputs exactly 0."""
+    """Channels with their biases, norms and all that adds to the same sum; a removed one is exactly 0."""
 
     # ERK is defined by the shape of one layer, and a coupling has several.
     scopes: ClassVar[tuple[str, ...]] = ("global", "layer")
@@ -44,6 +44,6 @@ class CoupledGroup(Settings, ABC):
         ]
         if not found:
             raise UserError(
-                f"no {self.noun} of this network can be removed exactly; choose the group 'element' or 'filter'"
+                f"no {self.noun} of this network can be removed exactly; use group 'element' or 'filter'"
             )
         return CouplingPartition(found, weights, masks)

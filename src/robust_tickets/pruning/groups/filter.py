@@ -9,7 +9,7 @@ from robust_tickets.pruning.groups.weight_group import WeightGroup
 class Filter(WeightGroup):
     """The weights (o, :, :, :): all that make one output, without its bias or norm.
 
-    A removed filter's output is a constant, not zero, so it cannot simply be cut out; `channel` and `neuron` can.
+    A removed filter's output is a constant, not zero, and cannot be cut out; `channel` and `neuron` can.
     """
 
     kind: Literal["filter"] = "filter"

@@ -18,7 +18,7 @@ from robust_tickets.pruning.partitions import Norm, Unit
 
 
 class NM(Settings):
-    """Keep the N best of every M consecutive input channels, for each output and kernel position (2:4 and kin).
+    """Keep the N best of every M consecutive inputs, for each output and kernel position (2:4 and kin).
 
     Consecutive along the input channels, the layout sparse tensor cores read (Mishra et al., 2021, arXiv
     2104.08378). Fixes the sparsity at 1 - N/M; a layer whose inputs do not divide by M is refused.
@@ -48,7 +48,7 @@ class NM(Settings):
 
 
 class NMPartition:
-    """Single weights, each scored by its rank among its M: the lowest M - N ranks are 1 - N/M of a layer, exactly."""
+    """Single weights, scored by rank in their run of M: the lowest M - N ranks are 1 - N/M of a layer."""
 
     def __init__(
         self, n: int, m: int, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None
@@ -80,10 +80,8 @@ class NMPartition:
             shape = self.units[name].shape
             rows = box.rows(score.reshape(shape))
             if int((rows == -math.inf).sum(1).max()) > self._m - self._n:
-                raise ValueError(
-                    f"the present masks of {name} keep fewer than {self._n} of {self._m} somewhere"
-                )
-            # Ranks of a random order of the columns, so that ties fall on no position more often than another.
+                raise ValueError(f"the masks of {name} keep fewer than {self._n} of {self._m} somewhere")
+            # Ranked in a random order of columns, so that ties fall on no position more often than another.
             order = torch.rand(rows.shape, generator=generator(seed, "ties", name)).to(rows.device).argsort(1)
             shuffled = rows.gather(1, order).argsort(dim=1, stable=True)
             places = torch.arange(self._m, device=rows.device, dtype=torch.float32).expand(rows.shape)

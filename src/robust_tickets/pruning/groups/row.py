@@ -6,7 +6,7 @@ from robust_tickets.pruning.groups.weight_group import WeightGroup
 
 
 class Row(WeightGroup):
-    """The weights (o, i, h, :) of a convolution: one row of one kernel. A single weight where kernels have width 1."""
+    """The weights (o, i, h, :) of a convolution: a row of a kernel, a single weight where kernels are 1 wide."""
 
     kind: Literal["row"] = "row"
 

@@ -5,15 +5,20 @@
 | `parametrisation.py` | the protocol |
 | `parametrised.py` | what building one gives |
 | `fixed.py` | `fixed`: weights train under a fixed mask |
+| `straight_through.py` | `straight-through`: masks are learned over frozen weights (edge-popup, HYDRA) |
+| `masked_network.py` | the module that `straight-through` trains |
 """
 
 from typing import Annotated
+
+from pydantic import Field
 
 from robust_tickets.pruning.kinds import Shorthand
 from robust_tickets.pruning.parametrisations.fixed import Fixed
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
+from robust_tickets.pruning.parametrisations.straight_through import StraightThrough
 
-AnyParametrisation = Annotated[Fixed, Shorthand]
+AnyParametrisation = Annotated[Fixed | StraightThrough, Field(discriminator="kind"), Shorthand]
 
-__all__ = ["AnyParametrisation", "Fixed", "Parametrisation", "Parametrised"]
+__all__ = ["AnyParametrisation", "Fixed", "Parametrisation", "Parametrised", "StraightThrough"]

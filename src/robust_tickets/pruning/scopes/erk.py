@@ -13,9 +13,9 @@ from robust_tickets.pruning.scopes.scope import Pool
 class ErkScope(Settings):
     """A pool per layer, of density proportional to (in + out + kh + kw) / (in * out * kh * kw).
 
-    Densities are capped at 1, or at what the present masks keep; the rest is scaled up to compensate, and counts
-    are rounded by largest remainder, so that all layers together lose exactly floor(s G + 1/2) of the G groups
-    (Evci et al., 2020, arXiv 1911.11134, eq. 4 and appendix).
+    Densities are capped at 1, or at what the present masks keep; the rest is scaled up to compensate. Counts
+    are rounded by largest remainder: all layers together lose exactly floor(s G + 1/2) of the G groups
+    (Evci et al., 2020, arXiv 1911.11134).
     """
 
     kind: Literal["erk"] = "erk"

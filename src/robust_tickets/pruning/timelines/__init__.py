@@ -3,8 +3,11 @@
 | file | kind |
 |---|---|
 | `timeline.py` | the protocol |
-| `one_shot.py` | `one-shot`: prune once |
-| `iterative.py` | `iterative`: rounds of train, prune, rewind |
+| `one_shot.py` | `one-shot`: prune once (OMP) |
+| `iterative.py` | `iterative`: rounds of train, prune, rewind (IMP) |
+| `gradual.py` | `gradual`: sparsity rises along a cubic (GMP) |
+| `alternating.py` | `alternating`: sparse and dense phases in turn (AC/DC) |
+| `drop_and_grow.py` | `drop-and-grow`: sparse throughout, connections move (RigL) |
 """
 
 from typing import Annotated
@@ -12,9 +15,23 @@ from typing import Annotated
 from pydantic import Field
 
 from robust_tickets.pruning.kinds import Shorthand
+from robust_tickets.pruning.timelines.alternating import Alternating
+from robust_tickets.pruning.timelines.drop_and_grow import DropAndGrowTimeline
+from robust_tickets.pruning.timelines.gradual import Gradual
 from robust_tickets.pruning.timelines.iterative import Iterative
 from robust_tickets.pruning.timelines.one_shot import OneShot
+from robust_tickets.pruning.timelines.timeline import Timeline
 
-AnyTimeline = Annotated[OneShot | Iterative, Field(discriminator="kind"), Shorthand]
+AnyTimeline = Annotated[
+    OneShot | Iterative | Gradual | Alternating | DropAndGrowTimeline, Field(discriminator="kind"), Shorthand
+]
 
-__all__ = ["AnyTimeline", "Iterative", "OneShot"]
+__all__ = [
+    "Alternating",
+    "AnyTimeline",
+    "DropAndGrowTimeline",
+    "Gradual",
+    "Iterative",
+    "OneShot",
+    "Timeline",
+]

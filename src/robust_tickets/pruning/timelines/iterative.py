@@ -18,58 +18,56 @@ ROUNDING = 1e-4
 class Iterative(Settings):
     """Rounds of train, prune a fraction of what remains, rewind (Frankle & Carbin, 2019, arXiv 1803.03635).
 
-    Targets are absolute, 1-(1-rate)^k after k prunes. Of target sparsity, rate and rounds:
-    sparsity alone prunes .2 of the remainder as often as needed, the last prune landing exactly on the target;
-    sparsity and rate likewise; sparsity and rounds prunes equal fractions; rounds, with or without a rate, ends
-    at 1-(1-rate)^rounds.
+    Targets are absolute: 1-(1-rate)^k after k prunes. Of target sparsity, rate and rounds, sparsity alone
+    prunes .2 of the remainder as often as needed, the last prune landing exactly on the target; sparsity and
+    rate likewise; sparsity and rounds prunes equal fractions; rounds, with a rate or .2, ends at
+    1-(1-rate)^rounds.
     """
 
     kind: Literal["iterative"] = "iterative"
     order: Literal["prune-first", "train-first"] = Field(
-        "train-first",
-        description="train-first: each prune follows a round of training (Robust Tickets). "
-        "prune-first: the first prune is of the untrained-on weights, and training runs between prunes (Double-Win).",
+        default="train-first",
+        description="train-first: a round of training comes before each prune (Robust Tickets). "
+        "prune-first: the first prune is of the weights as they came (Double-Win).",
     )
     rate: float | None = Field(
-        None,
+        default=None,
         gt=0.0,
         lt=1.0,
-        description="Fraction of the remaining removed per round; 0.2 unless it follows.",
+        description="Fraction of the remaining removed a round; .2 by default.",
     )
-    rounds: int | None = Field(None, ge=1, description="Number of prunes.")
-    epochs: float = Field(10.0, gt=0.0, description="Training per round, in epochs; may be fractional.")
+    rounds: int | None = Field(default=None, ge=1, description="Number of prunes.")
+    epochs: float = Field(default=10.0, gt=0.0, description="Epochs of training a round; fractions allowed.")
 
     def targets(self, sparsity: float | None) -> tuple[float, ...]:
         """Return the absolute sparsity after each prune.
 
         Raises:
-            UserError: neither or all of sparsity, rate and rounds are given.
+            UserError: neither sparsity nor rounds is given, or all of sparsity, rate and rounds.
         """
         if sparsity is None:
             if self.rounds is None:
-                raise UserError(
-                    "timeline 'iterative' needs a target: give sparsity, or rounds (with or without rate)"
-                )
+                raise UserError("timeline 'iterative' needs a target: give sparsity, or rounds")
             return ladder(self.rate or DEFAULT_RATE, self.rounds)
         if self.rounds is None:
             rate = self.rate or DEFAULT_RATE
-            rounds = max(1, math.ceil(math.log1p(-max(sparsity - ROUNDING, 0.0)) / math.log1p(-rate)))
+            density = min(1.0 - sparsity + ROUNDING, 1.0)
+            rounds = max(1, math.ceil(math.log(density) / math.log1p(-rate)))
             return (*ladder(rate, rounds - 1), sparsity)
         if self.rate is not None:
             raise UserError(
-                f"timeline 'iterative' has sparsity {sparsity:g}, rate {self.rate:g} and rounds {self.rounds}, "
-                "but two of them fix the third: remove one"
+                f"timeline 'iterative' has sparsity {sparsity:g}, rate {self.rate:g}, rounds {self.rounds}: "
+                "two of them fix the third; remove one"
             )
         return (*ladder(1.0 - (1.0 - sparsity) ** (1.0 / self.rounds), self.rounds - 1), sparsity)
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
         """Return an event per prune; each is followed by a rewind and yields a ticket."""
-        targets = self.targets(sparsity)
         steps = steps_of(self.epochs, steps_per_epoch)
         first = 0 if self.order == "prune-first" else steps
         events = tuple(
-            Event(first + round_ * steps, (Prune(target), Rewind()), sparsity=target, ticket=True)
-            for round_, target in enumerate(targets)
+            Event(first + done * steps, (Prune(target), Rewind()), sparsity=target, ticket=True)
+            for done, target in enumerate(self.targets(sparsity))
         )
         return Plan(events[-1].step, events)
 

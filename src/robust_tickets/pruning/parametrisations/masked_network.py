@@ -1,0 +1,83 @@
+"""The wrapper that learns masks; its forward pass masks, its backward pass looks through the mask."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.select import Selection
+
+
+class MaskedNetwork(nn.Module):
+    """Calls a network with masked weights, the masks being selected anew from |scores| in every forward pass.
+
+    The network is left as it is: its parameters are replaced for the duration of a call only.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        body: nn.Module,
+        scores: Mapping[str, nn.Parameter],
+        selection: Selection,
+        sparsity: float,
+        couplings: Sequence[Coupling],
+        seed: int,
+    ) -> None:
+        """Keep `scores` by weight name; the other arguments are those of `Parametrisation.build`."""
+        super().__init__()
+        self.network = network
+        self.scores = nn.ParameterList(scores.values())
+        self._names = tuple(scores)
+        self._selection, self._sparsity = selection, sparsity
+        self._couplings, self._seed = tuple(couplings), seed
+        inside = {id(parameter): name for name, parameter in network.named_parameters()}
+        self._paths = {name: inside[id(parameter)] for name, parameter in body.named_parameters()}
+
+    def learned_scores(self) -> dict[str, Tensor]:
+        """Return the scores by weight name."""
+        return dict(zip(self._names, self.scores, strict=True))
+
+    def masks(self) -> Masks:
+        """Return the masks of the scores as they are now, of the exact count."""
+        return self._selection.select(
+            {name: self.network.get_parameter(self._paths[name]) for name in self._names},
+            sparsity=self._sparsity,
+            couplings=self._couplings,
+            statistics=self,
+            seed=self._seed,
+        )
+
+    def masked_parameters(self) -> dict[str, Tensor]:
+        """Return the masked weights, and followers of coupled groups, by their name in the network."""
+        scores = self.learned_scores()
+        masked = {}
+        for name, mask in self.masks().items():
+            path = self._paths[name]
+            parameter = self.network.get_parameter(path)
+            masked[path] = (
+                _StraightThrough.apply(scores[name], parameter, mask) if name in scores else parameter * mask
+            )
+        return masked
+
+    def forward(self, *inputs: Any) -> Any:
+        """Call the network with masked parameters."""
+        return functional_call(self.network, self.masked_parameters(), inputs)
+
+
+class _StraightThrough(torch.autograd.Function):
+    """w * mask(|S|); the mask passes gradients on to |S| as if it were the identity (1911.13299, eq. 3)."""
+
+    @staticmethod
+    def forward(ctx: Any, score: Tensor, weight: Tensor, mask: Tensor) -> Tensor:
+        ctx.save_for_backward(score, weight)
+        return weight * mask
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        score, weight = ctx.saved_tensors
+        return gradients[0] * weight * score.sign(), None, None

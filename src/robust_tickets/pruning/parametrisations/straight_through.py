@@ -1,0 +1,75 @@
+"""Masks are learned over frozen weights."""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.parametrisations.masked_network import MaskedNetwork
+from robust_tickets.pruning.parametrisations.parametrised import Parametrised
+from robust_tickets.pruning.select import Selection
+
+Initialisation = Literal["weights", "scaled", "random"]
+
+
+class StraightThrough(Settings):
+    """Weights are frozen and each has a score S that trains; forward uses w * 1[|S| among the highest].
+
+    Edge-popup (Ramanujan et al., 2020, arXiv 1911.13299), and HYDRA (Sehwag et al., 2020, 2002.10509) with
+    `scaled`. Which scores count as highest is for the draw's selection to say: its group, scope and sparsity.
+    Scores are initialised here and nowhere else.
+    """
+
+    kind: Literal["straight-through"] = "straight-through"
+    init: Initialisation = Field(
+        default="weights",
+        description="weights: a copy of w. scaled: sqrt(6 / fan_in) w / max|w|. random: uniform, +-fan_in^-.5",
+    )
+    train_head: bool = Field(
+        default=False, description="Whether the head trains along with the scores; biases and norms never do."
+    )
+
+    def build(
+        self,
+        network: nn.Module,
+        body: nn.Module,
+        names: Collection[str],
+        *,
+        selection: Selection,
+        sparsity: float,
+        couplings: Sequence[Coupling] = (),
+        is_head: Callable[[str], bool] = lambda name: False,
+        seed: int = 0,
+    ) -> Parametrised:
+        """Freeze the network's parameters and wrap it; see `Parametrisation.build`.
+
+        Sets `requires_grad` of the body's parameters: False, but for a head that trains. The network's own
+        state dict stays as it was, and no score shares memory with a weight.
+        """
+        parameters = dict(body.named_parameters())
+        heads = {}
+        for name, parameter in parameters.items():
+            trains = self.train_head and is_head(name) and name not in names
+            parameter.requires_grad_(trains)
+            if trains:
+                heads[name] = parameter
+        scores = {name: nn.Parameter(self._initial(name, parameters[name], seed)) for name in names}
+        module = MaskedNetwork(network, body, scores, selection, sparsity, couplings, seed)
+        return Parametrised(module, {**scores, **heads}, scores)
+
+    def _initial(self, name: str, weight: Tensor, seed: int) -> Tensor:
+        """Return the first scores of a weight [out, in, *kernel], in memory of their own."""
+        values = weight.detach().clone()
+        fan_in = math.prod(weight.shape[1:])
+        if self.init == "scaled":
+            return values.mul_(math.sqrt(6.0 / fan_in) / values.abs().max())
+        if self.init == "random":
+            uniform = torch.rand(weight.shape, generator=generator(seed, "scores", name))
+            return uniform.mul_(2.0).sub_(1.0).mul_(fan_in**-0.5).to(weight)
+        return values
