@@ -19,7 +19,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.~])(?:/(?:home|root|work|mnt|opt|tmp|scratch
 def rooms(markdown: str) -> dict[str, set[str]]:
     """Read the table of rooms: for each module, which others it may import.
 
-    A row's third column names what its modules may import: `all above` is every earlier row, and in a row with
+    A row's third column names what its modules may import; `all above` is every earlier row. In a row with
     several modules each may import those to its left.
     """
     allowed: dict[str, set[str]] = {}
