@@ -69,6 +69,12 @@ def test_dense_stands_first_and_tickets_by_sparsity() -> None:
     assert [line[at] for line in table.rows] == ["dense", "drawn", "drawn", "random mask"]
 
 
+def test_sources_of_one_transfer_stand_together() -> None:
+    table = accuracy_cells(study().rows)
+    pairs = list(dict.fromkeys(line[:2] for line in table.rows))
+    assert pairs == [("linear", "robust"), ("linear", "natural"), ("full", "robust"), ("full", "natural")]
+
+
 def test_what_every_line_shares_is_told_once() -> None:
     table = accuracy_cells(study().rows)
     assert "target CIFAR-10" in table.caption

@@ -45,9 +45,16 @@ def accuracy_cells(rows: Iterable[Row], title: str = "Accuracy on the test data"
     """
     order = get_args(TicketKind)
     averaged = points(rows)
-    places = {facet: index for index, facet in enumerate(dict.fromkeys(map(_facet, averaged)))}
+    facets = list(dict.fromkeys(map(_facet, averaged)))
+    series = list(dict.fromkeys(point.row.series for point in averaged))
     averaged.sort(
-        key=lambda p: (places[_facet(p)], p.row.ticket != "dense", order.index(p.row.ticket), p.sparsity)
+        key=lambda p: (
+            facets.index(_facet(p)),
+            series.index(p.row.series),
+            p.row.ticket != "dense",
+            order.index(p.row.ticket),
+            p.sparsity,
+        )
     )
     columns = (
         Column("target", setting=True),
@@ -146,7 +153,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
             magnitude(row.bytes, "B"),
             "not measured" if row.latency_ms is None else f"{row.latency_ms:.3g}",
             ABSENT if row.ratio is None else f"{row.ratio:.2f} ×",
-            ABSENT if row.max_difference is None else f"{row.max_difference:.1e}",
+            ABSENT if row.max_difference is None else f"{row.max_difference:.2g}",
         )
         for row in shrink
     )
@@ -158,7 +165,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
 
 
 def _facet(point: Point) -> tuple[str, ...]:
-    return (point.row.target, point.row.fraction, point.row.objective, point.row.transfer, point.row.series)
+    return (point.row.target, point.row.fraction, point.row.objective, point.row.transfer)
 
 
 def _without_constants(title: str, columns: Sequence[Column], lines: Sequence[tuple[str, ...]]) -> Cells:
