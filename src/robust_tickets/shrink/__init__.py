@@ -1,0 +1,31 @@
+"""Making a ticket physically smaller, exporting it, and measuring what that gained on this machine.
+
+| file | noun |
+|---|---|
+| `removal.py` | channels that are all zero, taken out, with a check that nothing else changed |
+| `counts.py` | parameters, nonzero parameters, multiply-adds |
+| `export.py` | an ONNX file with preprocessing inside, checked against the network in ONNX Runtime |
+| `latency.py` | several ONNX files timed side by side |
+| `shrink.py` | all of it in order, and the report |
+| `settings.py` | what can be chosen |
+| `summary.py` | the report's one honest sentence |
+"""
+
+from robust_tickets.shrink.export import export_onnx
+from robust_tickets.shrink.latency import LatencyRow, measure_latency
+from robust_tickets.shrink.removal import Removal, RemovalCounts, remove_channels
+from robust_tickets.shrink.settings import ShrinkSettings
+from robust_tickets.shrink.shrink import ShrinkReport, Variant, shrink_network
+
+__all__ = [
+    "LatencyRow",
+    "Removal",
+    "RemovalCounts",
+    "ShrinkReport",
+    "ShrinkSettings",
+    "Variant",
+    "export_onnx",
+    "measure_latency",
+    "remove_channels",
+    "shrink_network",
+]

@@ -1,0 +1,145 @@
+"""An ONNX file that anyone can run: images in [0, 1] in, logits out, checked before it is in place."""
+
+import contextlib
+import copy
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import onnxruntime
+import torch
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import write_atomic
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.proofs import relative_difference
+
+TOLERANCE = 1e-4
+"""Largest difference of logits, over their standard deviation, between file and network."""
+
+LARGEST_FILE = 2**31 - 2**24
+"""Bytes of parameters that fit one ONNX file with room for its graph: protocol buffers end at 2 GiB."""
+
+INPUT, OUTPUT = "images", "logits"
+
+_log = logging.getLogger(__name__)
+
+
+def export_onnx(
+    classifier: Classifier,
+    path: Path | str,
+    *,
+    classes: Sequence[str] | None = None,
+    ticket_digest: str | None = None,
+) -> float:
+    """Write a classifier as one ONNX file, whole or not at all, and check it in ONNX Runtime.
+
+    The file takes `images`, float32 [batch, C, H, W] in [0, 1], any batch size, and gives `logits`
+    [batch, classes]; normalisation is inside. Its metadata say, as JSON, `size`, `mean`, `std`,
+    `interpolation`, `crop_fraction`, and where given `classes` and `ticket`.
+
+    Args:
+        classifier: moved to the CPU in float32 eval mode on a copy; the one given is not touched.
+        path: the file to write.
+        classes: names in the order of the logits.
+        ticket_digest: what ticket the weights come from.
+
+    Returns:
+        Largest |ONNX Runtime - torch| over the standard deviation of the logits, on random images.
+
+    Raises:
+        UserError: the network cannot be expressed in ONNX, is too large for one file, the class names do not
+            fit, or the place cannot be written.
+        RuntimeError: the file differs from the network by more than 1e-4 of the logits' spread.
+    """
+    if classes is not None and len(classes) != classifier.num_classes:
+        raise UserError(
+            f"{len(classes)} class names were given for a network of {classifier.num_classes} classes"
+        )
+    network = portable(classifier)
+    if (size := sum(parameter.nbytes for parameter in network.parameters())) > LARGEST_FILE:
+        raise UserError(f"{path}: {size / 2**30:.1f} GiB of parameters do not fit one ONNX file (2 GiB)")
+    images = random_images(network, 3)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                network,
+                (images[:2],),
+                dynamo=True,
+                verbose=False,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
+        raise UserError(f"{type(classifier.body).__name__} cannot be exported to ONNX: {reason}") from error
+    assert program is not None
+    program.model.metadata_props.update(_metadata(classifier, classes, ticket_digest))
+
+    difference = float("nan")
+
+    def write(temporary: Path) -> None:
+        nonlocal difference
+        with _quiet():
+            program.save(temporary, external_data=False)
+        difference = _difference(network, temporary, images)
+
+    write_atomic(path, write)
+    return difference
+
+
+def portable(classifier: Classifier) -> Classifier:
+    """Return a copy on the CPU, in float32 and eval mode."""
+    return copy.deepcopy(classifier).cpu().float().eval()
+
+
+def random_images(classifier: Classifier, count: int) -> Tensor:
+    """Return uniform noise in [0, 1] of the classifier's input shape, the same on every call."""
+    preprocessing = classifier.preprocessing
+    shape = (count, preprocessing.channels, *preprocessing.size)
+    return torch.rand(shape, generator=generator(0, "export"))
+
+
+def _metadata(classifier: Classifier, classes: Sequence[str] | None, ticket: str | None) -> dict[str, str]:
+    content = classifier.preprocessing.model_dump(mode="json")
+    if classes is not None:
+        content["classes"] = list(classes)
+    if ticket is not None:
+        content["ticket"] = ticket
+    return {key: json.dumps(value) for key, value in content.items()}
+
+
+@torch.no_grad()
+def _difference(network: Classifier, path: Path, images: Tensor) -> float:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for batch in (images, images[:1]):
+        logits = torch.from_numpy(session.run([OUTPUT], {INPUT: batch.numpy()})[0])
+        worst = max(worst, relative_difference(logits, network(batch)))
+    if not worst <= TOLERANCE:
+        raise RuntimeError(
+            f"the ONNX file of {type(network.body).__name__} differs from the network by {worst:.1e} of the "
+            f"spread of its logits (allowed: {TOLERANCE:.0e})"
+        )
+    return worst
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the exporter prints and warns about for the log."""
+    said = io.StringIO()
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        warnings.simplefilter("always")
+        yield
+    for line in [*said.getvalue().splitlines(), *(str(warning.message) for warning in caught)]:
+        _log.debug("%s", line)

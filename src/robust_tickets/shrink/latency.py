@@ -1,0 +1,140 @@
+"""How long exported networks take on this machine, measured side by side."""
+
+import gc
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+from pydantic import Field
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.shrink.export import INPUT, OUTPUT
+
+WARM_UP = 5
+"""Untimed calls of each network before the first timed one."""
+
+
+class LatencyRow(Settings):
+    """One network's time a call, and how it compares with the baseline in the same rounds."""
+
+    name: str
+    file_bytes: int
+    median_ms: float = Field(description="Median time of one call, in milliseconds.")
+    quartiles_ms: tuple[float, float] = Field(description="First and third quartile, in milliseconds.")
+    speedup: float = Field(
+        description="Median over rounds of the baseline's time over this one's: 2 is twice as fast."
+    )
+    speedup_quartiles: tuple[float, float]
+    noise: float = Field(description="Interquartile range over median of the time: large on a busy machine.")
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether the middle half of the speed-ups lies clear of 1."""
+        return not self.speedup_quartiles[0] <= 1.0 <= self.speedup_quartiles[1]
+
+
+class Machine(Settings):
+    """Where and how times were taken."""
+
+    processor: str
+    runtime: str
+    threads: int
+    batch_size: int
+
+
+def measure_latency(
+    files: Mapping[str, Path],
+    shape: tuple[int, ...],
+    *,
+    baseline: str,
+    threads: int = 1,
+    rounds: int = 30,
+) -> list[LatencyRow]:
+    """Time ONNX files in one process, taking turns, so that a busy moment hits all of them.
+
+    In each round every network is called twice and its second call is timed: caches are warm, as for a caller
+    that runs one network over and over. The order is reversed every other round. Speed-ups are ratios within
+    a round.
+
+    Args:
+        files: name -> ONNX file taking `images` and giving `logits`.
+        shape: shape of the input, [N, C, H, W].
+        baseline: name of the network that the others are compared with.
+        threads: threads ONNX Runtime may use within an operator.
+        rounds: timed calls of each network, at least 3.
+
+    Raises:
+        UserError: a file is missing, or is not a network that takes `shape`.
+    """
+    images = np.random.default_rng(0).random(shape, dtype=np.float32)
+    sessions = {name: _session(path, threads) for name, path in files.items()}
+    times: dict[str, list[float]] = {name: [] for name in files}
+    for name, session in sessions.items():
+        try:
+            for _ in range(WARM_UP):
+                session.run([OUTPUT], {INPUT: images})
+        except (InvalidArgument, ValueError) as error:
+            raise UserError(f"{files[name]}: does not take images of shape {shape} ({error})") from None
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for turn in range(rounds):
+            for name in list(sessions)[:: 1 if turn % 2 == 0 else -1]:
+                sessions[name].run([OUTPUT], {INPUT: images})
+                start = perf_counter()
+                sessions[name].run([OUTPUT], {INPUT: images})
+                times[name].append(1000 * (perf_counter() - start))
+    finally:
+        if collecting:
+            gc.enable()
+    return [_row(name, files[name].stat().st_size, own, times[baseline]) for name, own in times.items()]
+
+
+def this_machine(threads: int, batch_size: int) -> Machine:
+    """Describe this machine and the runtime."""
+    return Machine(
+        processor=_processor(),
+        runtime=f"ONNX Runtime {onnxruntime.__version__}",
+        threads=threads,
+        batch_size=batch_size,
+    )
+
+
+def _row(name: str, size: int, times: list[float], baseline: list[float]) -> LatencyRow:
+    speedups = [dense / own for dense, own in zip(baseline, times, strict=True)]
+    low, middle, high = quantiles(times, n=4)
+    slowest, _, fastest = quantiles(speedups, n=4)
+    return LatencyRow(
+        name=name,
+        file_bytes=size,
+        median_ms=middle,
+        quartiles_ms=(low, high),
+        speedup=median(speedups),
+        speedup_quartiles=(slowest, fastest),
+        noise=(high - low) / middle,
+    )
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _processor() -> str:
+    """Return the processor's name: Linux tells it only in /proc/cpuinfo."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,108 @@
+"""Physical removal: a network without the channels that are zero anyway."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.couplings import Refusal, trace_channels
+from robust_tickets.models.layers import weights_by_type
+from robust_tickets.models.proofs import relative_difference
+from robust_tickets.models.surgery import cut_channels
+from robust_tickets.pruning.applier import MaskApplier
+from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.shrink.counts import multiply_adds, parameter_count
+
+TOLERANCE = 1e-5
+"""Largest difference of logits, over their standard deviation, between masked and shrunk network."""
+
+
+class RemovalCounts(Settings):
+    """What a removal changed."""
+
+    channels_before: int = Field(
+        description="Channels of all removable sets; a channel runs through many layers."
+    )
+    channels_removed: int
+    parameters_before: int
+    parameters_after: int
+    multiply_adds_before: int = Field(description="For one image; zeros count.")
+    multiply_adds_after: int
+    max_difference: float = Field(
+        description="Largest |shrunk - masked| over the standard deviation of the logits, on random inputs."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """A smaller network that computes what the masked one computes."""
+
+    body: nn.Module
+    counts: RemovalCounts
+    refusals: tuple[Refusal, ...]
+    """Sets of channels that cannot be removed from this architecture, and why."""
+
+
+@torch.no_grad()
+def remove_channels(
+    body: nn.Module, masks: Mapping[str, Tensor], example: Tensor, *, round_to: int = 1
+) -> Removal:
+    """Remove every channel that is zero wherever it is made, and check that nothing else changed.
+
+    A channel goes if all slices of weights that produce it, their biases, and the scales and shifts of the
+    norms behind them are zero once `masks` are applied. Zeros of other shapes stay where they are.
+
+    Args:
+        body: the architecture with the ticket's weights; it is copied, not touched.
+        masks: parameter name -> bool of its shape, True = kept.
+        example: an input of the shape `body` takes, [N, C, H, W].
+        round_to: keep channels of each set up to a multiple of this number.
+
+    Raises:
+        UserError: the network cannot be traced.
+        RuntimeError: the shrunk network differs from the masked one by more than 1e-5 of the logits' spread.
+    """
+    masked = copy.deepcopy(body).cpu().eval()
+    parameters = dict(masked.named_parameters())
+    MaskApplier(parameters, masks).apply_to_weights()
+    trace = trace_channels(masked, example, weights_by_type(masked))
+
+    shrunk = copy.deepcopy(masked)
+    removed = {coupling.name: _removable(coupling, parameters, round_to) for coupling in trace.couplings}
+    cut_channels(shrunk, trace.sets, {name: dead for name, dead in removed.items() if dead.any()})
+
+    inputs = torch.randn((4, *example.shape[1:]), generator=generator(0, "removal"))
+    difference = relative_difference(shrunk(inputs), masked(inputs))
+    if not difference <= TOLERANCE:
+        raise RuntimeError(
+            f"the shrunk {type(body).__name__} differs from the masked one by {difference:.1e} of the "
+            f"spread of its logits (allowed: {TOLERANCE:.0e})"
+        )
+    counts = RemovalCounts(
+        channels_before=sum(coupling.channels for coupling in trace.couplings),
+        channels_removed=sum(int(dead.sum()) for dead in removed.values()),
+        parameters_before=parameter_count(masked),
+        parameters_after=parameter_count(shrunk),
+        multiply_adds_before=multiply_adds(masked, inputs[:1]),
+        multiply_adds_after=multiply_adds(shrunk, inputs[:1]),
+        max_difference=difference,
+    )
+    return Removal(shrunk, counts, trace.refusals)
+
+
+def _removable(coupling: Coupling, parameters: Mapping[str, Tensor], round_to: int) -> Tensor:
+    """Return bool [channels]: zero in every member, less those kept to reach a multiple and at least one."""
+    dead = torch.ones(coupling.channels, dtype=torch.bool)
+    for member in (*coupling.producers, *coupling.followers):
+        slices = parameters[member.parameter].movedim(member.dim, 0)
+        nonzero = slices.reshape(len(slices), -1).ne(0).any(1)
+        dead &= ~nonzero[member.index].any(1)
+    alive = coupling.channels - int(dead.sum())
+    target = min(coupling.channels, -(-max(alive, 1) // round_to) * round_to)
+    dead[dead.nonzero().flatten()[: target - alive]] = False
+    return dead

@@ -1,0 +1,152 @@
+"""From a ticket to the smallest file that computes the same, and a report of what that gained."""
+
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.pruning.applier import MaskApplier
+from robust_tickets.shrink.counts import multiply_adds, nonzero_count, parameter_count
+from robust_tickets.shrink.export import export_onnx, portable, random_images
+from robust_tickets.shrink.latency import LatencyRow, Machine, measure_latency, this_machine
+from robust_tickets.shrink.removal import RemovalCounts, remove_channels
+from robust_tickets.shrink.settings import ShrinkSettings
+from robust_tickets.shrink.summary import summarise
+
+
+class Variant(Settings):
+    """One form of the network, as exported."""
+
+    parameters: int
+    nonzero_parameters: int
+    multiply_adds: int = Field(description="For one image, as a dense engine executes them: zeros count.")
+    onnx_bytes: int
+    deflated_bytes: int = Field(
+        description="Bytes of the ONNX file after DEFLATE at level 1, as for a download."
+    )
+    latency: LatencyRow
+
+
+class KeptSet(Settings):
+    """Channels that this architecture does not let go exactly."""
+
+    name: str
+    channels: int
+    reason: str
+
+
+class ShrinkReport(Settings):
+    """What shrinking a ticket gained, counted on the files and measured in this very run."""
+
+    kind: Literal["channels", "zeros only"] = Field(
+        description="Whether channels could be removed, or the ticket has only zeros of other shapes."
+    )
+    dense: Variant
+    ticket: Variant = Field(
+        description="With its zeros in place; the file written where nothing could be removed."
+    )
+    shrunk: Variant = Field(description="The file written.")
+    removal: RemovalCounts
+    kept: tuple[KeptSet, ...] = Field(description="Sets of channels that cannot be removed, with the reason.")
+    export_difference: float = Field(
+        description="Largest |ONNX Runtime - torch| over the standard deviation of the logits, shrunk file."
+    )
+    machine: Machine
+    settings: ShrinkSettings
+    sentence: str
+
+
+def shrink_network(
+    dense: Classifier,
+    ticket: Classifier,
+    masks: Mapping[str, Tensor],
+    out: Path | str,
+    settings: ShrinkSettings | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    ticket_digest: str | None = None,
+) -> ShrinkReport:
+    """Remove what can be removed exactly, export it to `out`, and measure dense, ticket and result together.
+
+    A ticket without zero channels is exported too, and the report says what it gained: nothing in a dense
+    engine, with the ratio measured here.
+
+    Args:
+        dense: the network the ticket is compared with, with as many classes.
+        ticket: the trained ticket; its weights are masked again.
+        masks: parameter name inside `body` -> bool of its shape, True = kept.
+        out: the ONNX file to write.
+        settings: rounding of channels, threads, batch size, rounds.
+        classes: names in the order of the logits, written into the file.
+        ticket_digest: written into the file.
+
+    Raises:
+        UserError: the networks do not compare, cannot be traced or exported, or the place cannot be written.
+    """
+    settings = settings or ShrinkSettings()
+    out = Path(out)
+    if dense.num_classes != ticket.num_classes or dense.preprocessing.size != ticket.preprocessing.size:
+        raise UserError(
+            f"dense has {dense.num_classes} classes at {dense.preprocessing.size}, the ticket "
+            f"{ticket.num_classes} at {ticket.preprocessing.size}: compare networks of one task and size"
+        )
+    dense, masked = portable(dense), portable(ticket)
+    MaskApplier(dict(masked.body.named_parameters()), masks).apply_to_weights()
+    example = random_images(masked, 1)
+    removal = remove_channels(masked.body, masks, example, round_to=settings.round_to)
+    shrunk = Classifier(removal.body, masked.preprocessing, masked.head)
+
+    networks = {"dense": dense, "ticket": masked, "shrunk": shrunk}
+    if not removal.counts.channels_removed:
+        del networks["ticket"]  # it would be the same file as what is written
+    with tempfile.TemporaryDirectory(prefix="tickets-shrink-") as folder:
+        files = {name: Path(folder, f"{name}.onnx") for name in networks} | {"shrunk": out}
+        for name in networks.keys() - {"shrunk"}:
+            export_onnx(networks[name], files[name])
+        difference = export_onnx(shrunk, out, classes=classes, ticket_digest=ticket_digest)
+        shape = (settings.batch_size, *example.shape[1:])
+        rows = measure_latency(
+            files, shape, baseline="dense", threads=settings.threads, rounds=settings.rounds
+        )
+        variants = {row.name: _variant(networks[row.name], files[row.name], row, example) for row in rows}
+
+    machine = this_machine(settings.threads, settings.batch_size)
+    zeros = 1 - nonzero_count(masked) / parameter_count(masked)
+    return ShrinkReport(
+        kind="channels" if removal.counts.channels_removed else "zeros only",
+        dense=variants["dense"],
+        ticket=variants.get("ticket", variants["shrunk"]),
+        shrunk=variants["shrunk"],
+        removal=removal.counts,
+        kept=tuple(KeptSet(name=r.name, channels=r.channels, reason=r.reason) for r in removal.refusals),
+        export_difference=difference,
+        machine=machine,
+        settings=settings,
+        sentence=summarise(removal.counts, zeros, variants["shrunk"].latency, machine),
+    )
+
+
+def _variant(network: Classifier, path: Path, row: LatencyRow, example: Tensor) -> Variant:
+    return Variant(
+        parameters=parameter_count(network),
+        nonzero_parameters=nonzero_count(network),
+        multiply_adds=multiply_adds(network, example),
+        onnx_bytes=row.file_bytes,
+        deflated_bytes=_deflated(path),
+        latency=row,
+    )
+
+
+def _deflated(path: Path) -> int:
+    compressor, size = zlib.compressobj(level=1), 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            size += len(compressor.compress(chunk))
+    return size + len(compressor.flush())

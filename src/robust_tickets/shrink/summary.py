@@ -1,0 +1,42 @@
+"""One sentence that says what shrinking gained and claims nothing that was not measured."""
+
+from robust_tickets.shrink.latency import LatencyRow, Machine
+from robust_tickets.shrink.removal import RemovalCounts
+
+
+def summarise(counts: RemovalCounts, zeros: float, row: LatencyRow, machine: Machine) -> str:
+    """Tell what was removed and what the exported file gained over dense.
+
+    Args:
+        counts: what was removed.
+        zeros: fraction of the ticket's parameters that are zero, in [0, 1].
+        row: the exported file's latency, measured beside dense.
+        machine: where it was measured.
+    """
+    where = (
+        f"measured beside dense on {machine.processor}, {_plural(machine.threads, 'thread')}, "
+        f"{machine.runtime}, batch {machine.batch_size}"
+    )
+    if counts.channels_removed == 0:
+        return (
+            f"Not smaller: {zeros:.0%} of the parameters are zero but no channel is zero throughout, so "
+            f"nothing could be removed; {_speed(row)} ({where}). Draw by channel to shrink."
+        )
+    return (
+        f"{counts.channels_removed} of {counts.channels_before} channels removed: "
+        f"{counts.parameters_before / counts.parameters_after:.2f}x fewer parameters, "
+        f"{counts.multiply_adds_before / counts.multiply_adds_after:.2f}x fewer multiply-adds; "
+        f"{_speed(row)} ({where})."
+    )
+
+
+def _speed(row: LatencyRow) -> str:
+    low, high = row.speedup_quartiles
+    spread = f"{row.speedup:.2f}x the speed of dense, middle half of rounds {low:.2f} to {high:.2f}"
+    if not row.differs:
+        return f"no measurable difference in latency ({spread})"
+    return f"{'faster' if row.speedup > 1 else 'slower'} than dense ({spread})"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
