@@ -19,7 +19,7 @@ def save_image(path: Path, *, size: tuple[int, int] = (24, 20), mode: str = "RGB
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> MakeFolder:
-    """Return a maker of image folders: `make_folder({"cat": 3, "dog": 2})` writes PNGs and returns the root."""
+    """Return a maker of image folders: `make_folder({"cat": 3, "dog": 2})` writes PNGs, returns the root."""
 
     def make(
         counts: dict[str, int], root: str = "images", size: tuple[int, int] = (24, 20), mode: str = "RGB"

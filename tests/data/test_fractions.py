@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -6,7 +8,9 @@ from hypothesis import strategies as st
 from robust_tickets.data.fractions import choose, held_out
 from robust_tickets.foundation.errors import UserError
 
-LABELS = torch.tensor([0] * 200 + [1] * 300 + [2] * 100)[torch.randperm(600, generator=torch.Generator().manual_seed(0))]
+LABELS = torch.tensor([0] * 200 + [1] * 300 + [2] * 100)[
+    torch.randperm(600, generator=torch.Generator().manual_seed(0))
+]
 CLASSES = ("ant", "bee", "cow")
 
 
@@ -57,12 +61,14 @@ def test_one_seed_gives_one_choice_and_another_seed_another() -> None:
 @settings(max_examples=50)
 def test_what_is_held_out_of_a_class_grows_by_at_most_one_and_leaves_one(fraction: float) -> None:
     sizes = [held_out(count, fraction) for count in range(300)]
-    assert all(later - earlier in (0, 1) for earlier, later in zip(sizes, sizes[1:], strict=False))
+    assert all(later - earlier in (0, 1) for earlier, later in pairwise(sizes))
     assert all(1 <= size < count for count, size in enumerate(sizes[2:], start=2))
 
 
 def test_a_fraction_that_empties_a_class_is_refused_with_one_that_does_not() -> None:
-    with pytest.raises(UserError, match=r"fraction 0.001 keeps none of the \d+ training images of class 'ant'.*0.0025"):
+    with pytest.raises(
+        UserError, match=r"fraction 0.001 keeps none of the \d+ training images of class 'ant'.*0.0025"
+    ):
         part(0.001)
 
 

@@ -7,7 +7,7 @@ from robust_tickets.foundation.errors import UserError
 
 
 def check_classes(found: Found) -> None:
-    """Refuse data without images, with one class, or whose parts have classes that training lacks.
+    """Refuse data of one class, or whose parts have classes that training lacks.
 
     Raises:
         UserError: one of these.
@@ -15,17 +15,13 @@ def check_classes(found: Found) -> None:
     parts = dict(found.parts)
     first = parts.pop("train", None) or next(iter(parts.values()))
     trained = set(first.labels.tolist())
-    if not trained:
-        raise UserError(f"{found.name}: holds no images")
     if len(trained) == 1:
         raise UserError(
             f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed"
         )
     for name, part in parts.items():
         if strange := set(part.labels.tolist()) - trained:
-            raise UserError(
-                f"{found.name}: the {name} part has class {min(strange)}, of which there is no training image"
-            )
+            raise UserError(f"{found.name}: the {name} part has class {min(strange)}, which training lacks")
 
 
 def carve(found: Found, settings: DataSettings, seed: int) -> tuple[dict[PartName, Source], tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Image files as a data set, decoded when asked for or kept in memory."""
 
 import hashlib
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -62,34 +63,44 @@ class FolderImages(Dataset[tuple[Tensor, int]]):
         return digest.hexdigest()
 
 
-def decode(listing: Listing, fit: Fit, *, skip_unreadable: bool) -> tuple[FolderImages, Skipped]:
+def without_unreadable(listing: Listing) -> tuple[Listing, Skipped]:
+    """Decode every file once and leave out those that cannot be, before anything is chosen from them.
+
+    Raises:
+        UserError: a class has no readable image.
+    """
+
+    def problem(path: Path) -> UserError | None:
+        try:
+            open_image(path)
+        except UserError as error:
+            return error
+        return None
+
+    paths = [listing.path(index) for index in range(len(listing.files))]
+    problems = in_threads(problem, paths)
+    kept = listing.subset(torch.tensor([error is None for error in problems]).nonzero().flatten())
+    if lost := set(listing.labels.tolist()) - set(kept.labels.tolist()):
+        raise UserError(
+            f"{listing.root / listing.classes[min(lost)]}: none of the images of this class can be read"
+        )
+    return kept, tuple((str(path), str(error)) for path, error in zip(paths, problems, strict=True) if error)
+
+
+def decode(listing: Listing, fit: Fit) -> FolderImages:
     """Decode every file once, in threads, and keep the fitted images where they fit into memory.
 
     Raises:
-        UserError: a file is unreadable and is to be refused, or skipping leaves a class without images.
+        UserError: a file is unreadable.
     """
     count, shape = len(listing.files), (fit.channels, *fit.size)
     keep = count * shape[0] * shape[1] * shape[2] <= MEMORY_LIMIT
     images = torch.empty(count if keep else 0, *shape, dtype=torch.uint8)
 
-    def problem(index: int) -> UserError | None:
-        try:
-            image = open_image(listing.path(index))
-        except UserError as error:
-            if not skip_unreadable:
-                raise
-            return error
+    def work(index: int) -> None:
+        image = open_image(listing.path(index))
         if keep:
             images[index] = fit(image)
-        return None
 
-    problems = in_threads(problem, range(count))
-    readable = torch.tensor([index for index in range(count) if problems[index] is None], dtype=torch.long)
-    skipped = tuple((str(listing.path(index)), str(error)) for index, error in enumerate(problems) if error)
-    kept = listing.subset(readable) if skipped else listing
-    if lost := set(listing.labels.tolist()) - set(kept.labels.tolist()):
-        raise UserError(
-            f"{listing.root}: none of the chosen images of class {listing.classes[min(lost)]!r} can be read"
-        )
-    decoded = ImageArrays(images[readable] if skipped else images, kept.labels) if keep else None
-    return FolderImages(kept, fit, decoded), skipped
+    in_threads(work, range(count))
+    return FolderImages(listing, fit, ImageArrays(images, listing.labels) if keep else None)

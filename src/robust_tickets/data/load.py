@@ -1,6 +1,7 @@
 """From any of the accepted forms of data to `DataSplits`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ from torch.utils.data import DataLoader, Dataset
 from robust_tickets.data.augmentation import Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
 from robust_tickets.data.carving import carve, check_classes
 from robust_tickets.data.fit import Fit, Interpolation
-from robust_tickets.data.folder import FolderImages, Skipped, decode
+from robust_tickets.data.folder import FolderImages, Skipped, decode, without_unreadable
 from robust_tickets.data.geometry import geometry
 from robust_tickets.data.listing import Listing
-from robust_tickets.data.parts import PartName
+from robust_tickets.data.parts import Found, PartName
 from robust_tickets.data.readers import read
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits, Part
@@ -67,20 +68,18 @@ def load_data(
     else:
         found = read_user_sets(data)
         settings = DataSettings(name=found.name)
+    skipped: Skipped = ()
+    if settings.on_unreadable == "skip":
+        found, skipped = readable(found)
     check_classes(found)
     parts, notes = carve(found, settings, seed)
     wanted_size = settings.size or ((size, size) if isinstance(size, int) else size)
-    wanted_channels = settings.channels or channels
-    used_size, used_channels = geometry(list(parts.values()), wanted_size, wanted_channels)
+    used_size, used_channels = geometry(list(parts.values()), wanted_size, settings.channels or channels)
     fit = Fit(used_size, used_channels, interpolation, crop_fraction)
-    final: dict[PartName, Part] = {}
-    skipped: Skipped = ()
-    for name, part in parts.items():
-        if isinstance(part, Listing):
-            final[name], left_out = decode(part, fit, skip_unreadable=settings.on_unreadable == "skip")
-            skipped += left_out
-        else:
-            final[name] = part.refitted(fit)
+    final: dict[PartName, Part] = {
+        name: decode(part, fit) if isinstance(part, Listing) else part.refitted(fit)
+        for name, part in parts.items()
+    }
     return DataSplits(
         train=final["train"],
         validation=final["validation"],
@@ -94,6 +93,16 @@ def load_data(
         skipped=skipped,
         notes=notes,
     )
+
+
+def readable(found: Found) -> tuple[Found, Skipped]:
+    """Return the same parts without files that cannot be read, and those files."""
+    parts, skipped = dict(found.parts), ()
+    for name, part in found.parts.items():
+        if isinstance(part, Listing):
+            parts[name], left_out = without_unreadable(part)
+            skipped += left_out
+    return replace(found, parts=parts), skipped
 
 
 def suited(train: Part) -> Augmentation:

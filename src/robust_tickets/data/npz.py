@@ -30,7 +30,7 @@ def uint8_images(values: np.ndarray, where: str) -> Tensor:
     Floats in [0, 1] are rounded to 256 levels.
 
     Raises:
-        UserError: the array has another shape, or values outside [0, 1].
+        UserError: the array is empty, has another shape, or values outside [0, 1].
     """
     if values.ndim == 3:
         values = values[:, None]
@@ -40,11 +40,13 @@ def uint8_images(values: np.ndarray, where: str) -> Tensor:
         raise UserError(
             f"{where}: has shape {values.shape}; images are (N, H, W), (N, H, W, C) or (N, C, H, W), C 1 or 3"
         )
+    if not len(values):
+        raise UserError(f"{where}: holds no images")
     if values.dtype != np.uint8:
         if values.dtype.kind != "f" or not (values.min() >= 0 and values.max() <= 1):
             raise UserError(f"{where}: holds {values.dtype}; give uint8, or floats in [0, 1], not normalised")
         values = np.rint(values * 255).astype(np.uint8)
-    return torch.from_numpy(np.ascontiguousarray(values))
+    return torch.from_numpy(np.array(values, order="C"))
 
 
 def int64_labels(values: np.ndarray, count: int, where: str) -> Tensor:
@@ -53,7 +55,7 @@ def int64_labels(values: np.ndarray, count: int, where: str) -> Tensor:
     Raises:
         UserError: they are not one whole number, 0 or more, for each image.
     """
-    if values.dtype.kind not in "iu" or values.size != count or (count and values.min() < 0):
+    if values.dtype.kind not in "iu" or values.size != count or values.min() < 0:
         raise UserError(
             f"{where}: holds {values.dtype} of shape {values.shape}; give a class number, 0 or more, for "
             f"each of {count} images"

@@ -52,7 +52,7 @@ def to_image(value: Any, where: str) -> Image.Image | Tensor:
     if isinstance(value, Image.Image):
         return value
     if isinstance(value, np.ndarray):
-        value = torch.from_numpy(np.ascontiguousarray(value))
+        value = torch.from_numpy(np.array(value))
         value = value.permute(2, 0, 1) if value.ndim == 3 else value
     if not isinstance(value, Tensor):
         raise UserError(f"{where}: a {type(value).__name__} is no image; give PIL, or a tensor (C, H, W)")

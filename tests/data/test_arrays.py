@@ -1,0 +1,191 @@
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from robust_tickets.data import DataSettings, load_data
+from robust_tickets.data.arrays import ImageArrays
+from robust_tickets.data.fit import Fit
+from robust_tickets.foundation.errors import UserError
+
+
+def noise(count: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def labels(count: int, classes: int = 2) -> np.ndarray:
+    return np.arange(count) % classes
+
+
+def webp(images: np.ndarray) -> dict[str, np.ndarray]:
+    encoded = []
+    for image in images:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "WEBP", lossless=True)
+        encoded.append(np.frombuffer(buffer.getvalue(), np.uint8))
+    offset = np.concatenate([[0], np.cumsum([len(part) for part in encoded])])
+    return {"webp": np.concatenate(encoded), "offset": offset, "label": labels(len(images)).astype(np.uint8)}
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    head = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+    content = head + values.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def all_images(splits: object) -> torch.Tensor:
+    assert hasattr(splits, "train")
+    return torch.cat([splits.train.images, splits.validation.images])  # pyright: ignore
+
+
+def test_a_plain_archive_is_split(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "set.npz",
+        images=noise(50, 8, 8, 3),
+        labels=labels(50),
+        class_names=np.array(["no", "yes"]),
+    )
+    splits = load_data(tmp_path / "set.npz")
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [36, 4, 10]
+    assert splits.classes == ("no", "yes")
+    assert splits.size == (8, 8)
+    assert splits.channels == 3
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (1, 8, 8)])
+def test_grey_arrays_of_any_layout_are_read_alike(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pixels = noise(40, 8, 8)
+    np.savez(
+        tmp_path / "set.npz",
+        x_train=pixels.reshape(40, *shape),
+        y_train=labels(40),
+        x_test=pixels[:10].reshape(10, *shape),
+        y_test=labels(10)[:, None],
+    )
+    splits = load_data(tmp_path / "set.npz", seed=0)
+    assert isinstance(splits.test, ImageArrays)
+    assert torch.equal(splits.test.images[:, 0], torch.from_numpy(pixels[:10]))
+    assert len(splits.train) == 36
+
+
+def test_files_of_one_part_are_joined_in_order_and_images_are_exact(tmp_path: Path) -> None:
+    pixels = noise(60, 8, 8, 3)
+    np.savez(tmp_path / "some_train_1.npz", **webp(pixels[:20]))
+    np.savez(tmp_path / "some_train_2.npz", **webp(pixels[20:40]))
+    np.savez(tmp_path / "some_test.npz", **webp(pixels[40:]))
+    (tmp_path / "labels.json").write_text('{"fine_names": ["a", "b"]}')
+    splits = load_data(DataSettings(name=str(tmp_path), validation=0))
+    assert isinstance(splits.train, ImageArrays)
+    assert torch.equal(splits.train.images, torch.from_numpy(pixels[:40]).permute(0, 3, 1, 2))
+    assert splits.train.labels.tolist() == labels(40).tolist()
+    assert len(splits.test) == 20
+    assert len(splits.validation) == 0
+    assert splits.classes == ("a", "b")
+
+
+def test_an_archive_of_python_objects_is_not_executed(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", images=np.array([{"a": 1}], dtype=object), labels=labels(1))
+    with pytest.raises(UserError, match=r"no readable \.npz archive of plain arrays"):
+        load_data(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pixels": noise(4, 8, 8)}, r"holds pixels; expected images and labels"),
+        ({"images": noise(4, 8, 8, 5), "labels": labels(4)}, r"has shape \(4, 8, 8, 5\)"),
+        ({"images": noise(4, 8, 8) / 25.0, "labels": labels(4)}, "floats in .0, 1., not normalised"),
+        ({"images": noise(4, 8, 8), "labels": labels(3)}, "a class number, 0 or more, for each of 4 images"),
+        ({"images": noise(4, 8, 8), "labels": labels(4, 1)}, r"has one class only \(0\)"),
+        ({"images": noise(0, 8, 8), "labels": labels(0)}, "holds no images"),
+    ],
+)
+def test_archives_that_are_no_data_set_are_refused(
+    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+) -> None:
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(UserError, match=message):
+        load_data(tmp_path / "set.npz")
+
+
+def test_a_broken_archive_and_another_kind_of_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "set.npz").write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(UserError, match=r"set\.npz: is no readable \.npz archive"):
+        load_data(tmp_path / "set.npz")
+    (tmp_path / "set.csv").write_text("a,b")
+    with pytest.raises(UserError, match=r"set\.csv: is a file but no \.npz"):
+        load_data(tmp_path / "set.csv")
+
+
+def test_a_test_class_that_training_lacks_is_refused(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "set.npz",
+        x_train=noise(20, 8, 8),
+        y_train=labels(20),
+        x_test=noise(3, 8, 8),
+        y_test=labels(3, 3),
+    )
+    with pytest.raises(UserError, match="the test part has class 2, which training lacks"):
+        load_data(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx_files_are_read_packed_or_not(tmp_path: Path, suffix: str) -> None:
+    pixels = noise(30, 8, 8)
+    for part, chosen in (("train", slice(0, 20)), ("t10k", slice(20, 30))):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte{suffix}", pixels[chosen])
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte{suffix}", labels(30)[chosen])
+    splits = load_data(tmp_path)
+    assert isinstance(splits.test, ImageArrays)
+    assert torch.equal(splits.test.images[:, 0], torch.from_numpy(pixels[20:]))
+    assert len(splits.train) == 18
+
+
+def test_idx_files_that_are_truncated_or_without_labels_are_refused(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", noise(20, 8, 8))
+    with pytest.raises(UserError, match="train-labels-idx1-ubyte: no such file"):
+        load_data(tmp_path)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", labels(20))
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(UserError, match="it is truncated"):
+        load_data(tmp_path)
+
+
+def test_enlarged_images_are_stored_small_and_reduced_ones_reduced() -> None:
+    arrays = ImageArrays(torch.from_numpy(noise(4, 3, 8, 8)), torch.tensor([0, 1, 0, 1]))
+    large = arrays.refitted(Fit((32, 32), 3))
+    assert large.images.shape == (4, 3, 8, 8)
+    assert large[0][0].shape == (3, 32, 32)
+    small = arrays.refitted(Fit((4, 4), 1))
+    assert small.images.shape == (4, 1, 4, 4)
+    assert small[0][0].shape == (1, 4, 4)
+
+
+def test_bicubic_enlargement_stays_inside_the_box() -> None:
+    stripes = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    stripes[..., ::2] = 255
+    image, _ = ImageArrays(stripes, torch.tensor([0])).refitted(Fit((32, 32), 1, "bicubic"))[0]
+    assert image.min() == 0
+    assert image.max() == 1
+
+
+def test_colour_becomes_luma_and_grey_is_repeated() -> None:
+    red = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    red[:, 0] = 255
+    image, _ = ImageArrays(red, torch.tensor([0])).refitted(Fit((4, 4), 1))[0]
+    assert torch.allclose(image, torch.tensor(76 / 255))
+    grey = ImageArrays(red[:, :1], torch.tensor([0])).refitted(Fit((4, 4), 3))
+    assert torch.equal(grey[0][0], torch.ones(3, 4, 4))
+
+
+def test_the_digest_tells_membership_and_nothing_else(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", images=noise(50, 8, 8, 3), labels=labels(50))
+    digests = {load_data(tmp_path / "set.npz", seed=seed).digest for seed in (0, 0, 1)}
+    assert len(digests) == 2
+    smaller = load_data(DataSettings(name=str(tmp_path / "set.npz"), fraction=0.5))
+    assert smaller.digest not in digests
