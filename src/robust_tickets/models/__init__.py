@@ -15,13 +15,14 @@
 | `registry.py` | every name there is, and near ones |
 | `fitting.py` | which named architecture a state dict or a module is |
 | `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |
-| `convert.py` | a legacy pickle turned into safetensors, on explicit request |
+| `convert.py` | any checkpoint turned into safetensors, legacy pickles on explicit request only |
 | `families/` | where architectures come from: timm, torchvision, the papers, a user's function |
 | `formats/` | the ways checkpoints are laid out |
 | `networks/` | the small networks of the papers |
 """
 
 from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.convert import Conversion, convert
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.layers import Prunable, prunable_weights
@@ -32,6 +33,7 @@ from robust_tickets.models.sources import Source, load_source
 
 __all__ = [
     "Classifier",
+    "Conversion",
     "Preprocessing",
     "PreprocessingOverrides",
     "Prunable",
@@ -39,6 +41,7 @@ __all__ = [
     "SourceIdentity",
     "SourceSettings",
     "available",
+    "convert",
     "load_folder",
     "load_source",
     "prunable_weights",

@@ -9,32 +9,51 @@ from torch import Tensor, nn
 from torchvision import models
 
 from robust_tickets.models.families.family import Shape
-from robust_tickets.models.heads import find_head, reads
+from robust_tickets.models.heads import reads
 from robust_tickets.models.registry import available, resolve
-from robust_tickets.models.strict import mismatches
 
-MOST = 150
+MOST = 24
 """Candidates tried before giving up; one takes some hundredths of a second."""
+
+COMMON = tuple(
+    f"torchvision/{name}"
+    for name in (
+        "resnet50",
+        "resnet18",
+        "vgg16",
+        "vgg16_bn",
+        "densenet121",
+        "mobilenet_v2",
+        "efficientnet_b0",
+    )
+)
+"""Tried after the relatives of the architecture that was named."""
 
 
 def architecture_of(state: Mapping[str, Tensor], named: str) -> str | None:
-    """Return an architecture with exactly the tensors of `state`, or None; kin of `named` come first."""
-    stem = re.match(r"[a-z]*", named.rpartition("/")[2].lower())
-    kin = stem.group() if stem else ""
+    """Return an architecture with the tensors of `state`, whatever its head's size; kin of `named` first.
 
-    def distance(name: str) -> tuple[bool, bool, int]:
-        return (not kin or kin not in name, name.startswith("timm/"), len(name))
-
-    for name in sorted(available(), key=distance)[:MOST]:
-        family, inner = resolve(name)
+    None if none of a few likely candidates fits.
+    """
+    family = re.match(r"[a-z]*", named.rpartition("/")[2].lower())
+    kin = [name for name in available() if family and family.group() and family.group() in name]
+    kin.sort(key=lambda name: (name.startswith("timm/"), len(name)))
+    for name in [*kin[: MOST - len(COMMON)], *COMMON]:
+        builder, inner = resolve(name)
         with torch.device("meta"):
-            body = family.build(inner, Shape())
-            head = f"{find_head(body)}.weight"
-            if head in state:
-                body = family.build(inner, Shape(num_classes=state[head].shape[0]))
-        if not mismatches(body, state):
+            body = builder.build(inner, Shape())
+        if _fits_but_for_head(body, state):
             return name
     return None
+
+
+def _fits_but_for_head(body: nn.Module, state: Mapping[str, Tensor]) -> bool:
+    own = {
+        name: tensor for name, tensor in body.state_dict().items() if not name.endswith("num_batches_tracked")
+    }
+    if own.keys() != {name for name in state if not name.endswith("num_batches_tracked")}:
+        return False
+    return len({name.rpartition(".")[0] for name in own if own[name].shape != state[name].shape}) <= 1
 
 
 def name_of(body: nn.Module, num_classes: int) -> str:

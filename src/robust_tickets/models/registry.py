@@ -42,16 +42,14 @@ def resolve(name: str) -> tuple[Family, str]:
 
 
 def near_names(name: str) -> list[str]:
-    """Return up to five full names that resemble `name`, its tags or its last part."""
+    """Return up to five full names that resemble `name`: other tags of it, else names of the same family."""
     prefix, slash, last = name.rpartition("/")
+    bare, dot, _ = last.partition(".")
     everything = available()
-    inside = [full for full in everything if full.startswith(f"{prefix}/")] if slash else []
-    bare = last.partition(".")[0]
-    if f"{prefix}/{bare}" in inside or f"timm/{bare}" in everything:
-        family, inner = resolve(f"{prefix}/{bare}" if slash else f"timm/{bare}")
-        return [f"{family.prefix}{inner}.{tag}" for tag in family.tags(inner)][:5] or [
-            f"{family.prefix}{inner}"
-        ]
-    choices = {full.rpartition("/")[2]: full for full in (inside or everything)}
+    base = f"{prefix or 'timm'}/{bare}"
+    if dot and base in everything:
+        return [f"{base}.{tag}" for tag in TIMM.tags(bare)[:5]] if base.startswith(TIMM.prefix) else [base]
+    family = [full for full in everything if full.startswith(f"{prefix}/")] if slash else []
+    choices = {full.rpartition("/")[2]: full for full in reversed(family or everything)}
     near = difflib.get_close_matches(bare, choices, n=5, cutoff=0.4)
     return [choices[match] for match in near] or ["timm/resnet18", "torchvision/resnet18", "cifar/resnet20"]

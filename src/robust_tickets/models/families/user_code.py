@@ -2,9 +2,10 @@
 
 import difflib
 import importlib
-import importlib.util
 import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ class UserCode:
 
     def build(self, name: str, shape: Shape) -> nn.Module:
         """Return what the function returns."""
-        body = _call(name)
+        with _importable(Path.cwd()):
+            body = _call(name)
         if not isinstance(body, nn.Module):
             raise UserError(f"{name} returned a {type(body).__name__}; it must return a torch.nn.Module")
         return body
@@ -71,21 +73,27 @@ def stated_preprocessing(body: nn.Module) -> Preprocessing | None:
     return None
 
 
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let modules in `folder` be imported, before any installed ones of the same name."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
 def _call(name: str) -> Any:
     """Import and call `package.module:function`; errors inside the user's own code are left as they are."""
     module_name, _, path = name.partition(":")
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise UserError(
-            f"{name}: no module {error.name!r} in {here} or among the installed packages"
+            f"{name}: no module {error.name!r} in {Path.cwd()} or among the installed packages"
         ) from None
-    finally:
-        sys.path.remove(here)
     for part in path.split("."):
         if not hasattr(found, part):
             near = difflib.get_close_matches(part, dir(found), n=3)

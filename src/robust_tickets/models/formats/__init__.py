@@ -4,6 +4,7 @@
 |---|---|
 | `file.py` | reading a file of tensors without executing it |
 | `pickles.py` | the globals a pickle would import, listed without importing them |
+| `inert.py` | unpickling that builds tensors and nothing else |
 | `layout.py` | what every layout offers, and `recognise` |
 | `plain.py` | the architecture's own names, bare or behind `module.` and the like |
 | `madry.py` | the `robustness` library: `module.model.*` beside `module.normalizer.*` |

@@ -1,7 +1,6 @@
 """Reading a file of tensors without executing anything in it."""
 
-import argparse
-import codecs
+import importlib
 import pickle
 import zipfile
 from pathlib import Path
@@ -13,18 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.formats.pickles import foreign_globals
-
-HARMLESS: list[Any] = [
-    argparse.Namespace,
-    codecs.encode,
-    np.dtype,
-    np.ndarray,
-    *(type(np.dtype(kind)) for kind in "?bBhHiIlLefdg"),
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # pyright: ignore[reportAttributeAccessIssue]
-    np._core.multiarray.scalar,  # pyright: ignore[reportAttributeAccessIssue]
-]
-"""What training scripts leave beside the tensors: options and scores. Building these executes nothing."""
+from robust_tickets.models.formats.pickles import HARMLESS_GLOBALS, foreign_globals
 
 
 def read_checkpoint(path: Path) -> Any:
@@ -34,14 +22,13 @@ def read_checkpoint(path: Path) -> Any:
         UserError: the file is missing, empty, cut short, not a file of weights, or a pickle that would import
             code; one line says which.
     """
-    kind = _kind(path)
-    if kind == "safetensors":
+    if file_kind(path) == "safetensors":
         try:
             return load_file(path)
         except SafetensorError as error:
             raise UserError(f"{path}: is a broken safetensors file ({error}); fetch it again") from None
     try:
-        with torch.serialization.safe_globals(HARMLESS):
+        with torch.serialization.safe_globals(_harmless()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if foreign := foreign_globals(path):
@@ -54,8 +41,12 @@ def read_checkpoint(path: Path) -> Any:
         raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); fetch it again") from None
 
 
-def _kind(path: Path) -> str:
-    """Tell safetensors from PyTorch's two formats by the first bytes, and name what is neither."""
+def file_kind(path: Path) -> str:
+    """Return "safetensors", "zip" or "pickle" (PyTorch's two formats), by the first bytes.
+
+    Raises:
+        UserError: the file is missing, empty or something else; one line says what.
+    """
     if not path.exists():
         raise UserError(f"{path}: no such file")
     if path.is_dir():
@@ -67,6 +58,7 @@ def _kind(path: Path) -> str:
     if start[8:9] == b"{":
         return "safetensors"
     if start.startswith(b"PK\x03\x04"):
+        _refuse_programs(path)
         return "zip"
     if start.startswith(b"\x80"):
         return "pickle"
@@ -78,5 +70,25 @@ def _kind(path: Path) -> str:
     raise UserError(f"{path}: is not a file of weights; PyTorch (.pt, .pth, .ckpt) and .safetensors are read")
 
 
+def _refuse_programs(path: Path) -> None:
+    """Refuse TorchScript archives, which PyTorch would execute rather than read."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                raise UserError(
+                    f"{path}: is a TorchScript program, not weights; save its state_dict() instead"
+                )
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _harmless() -> list[Any]:
+    """Return what may be built beside tensors, each under the name that files have for it."""
+    found: list[Any] = [type(np.dtype(kind)) for kind in "?bBhHiIlLefdg"]
+    for module, name in HARMLESS_GLOBALS:
+        # numpy renamed its private package; files keep the name they were written with
+        home = importlib.import_module(module.replace(".core.", "._core."))
+        found.append((getattr(home, name), f"{module}.{name}"))
+    return found

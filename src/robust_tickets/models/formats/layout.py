@@ -19,6 +19,8 @@ class Unwrapped:
     mean: tuple[float, ...] | None = None
     """Mean of the checkpoint's own normaliser, for images in [0, 1]; None if it has none."""
     std: tuple[float, ...] | None = None
+    duplicates: frozenset[str] = frozenset()
+    """Names, in the checkpoint, of second copies of its tensors."""
 
 
 class Layout(Protocol):

@@ -34,6 +34,7 @@ class Madry:
             f"Madry robustness ({outer}model.*)",
             mean=_values(state[f"{outer}normalizer.new_mean"]),
             std=_values(state[f"{outer}normalizer.new_std"]),
+            duplicates=frozenset(name for name in state if name.startswith(f"{outer}attacker.")),
         )
 
 

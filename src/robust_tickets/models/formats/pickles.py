@@ -1,39 +1,75 @@
 """The globals a pickle would import, listed without importing them."""
 
+import itertools
 import pickletools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import torch
+
 STRINGS = {
     "STRING",
-    "UNICODE",
-    "SHORT_BINUNICODE",
-    "BINUNICODE",
-    "BINUNICODE8",
     "BINSTRING",
     "SHORT_BINSTRING",
+    "UNICODE",
+    "BINUNICODE",
+    "BINUNICODE8",
+    "SHORT_BINUNICODE",
 }
-TENSOR_MODULES = ("torch", "torch._utils", "torch.storage", "torch._tensor", "torch.nn.parameter")
+
+TENSOR_GLOBALS = {
+    ("collections", "OrderedDict"),
+    ("torch", "Size"),
+    ("torch", "device"),
+    ("torch._utils", "_rebuild_tensor"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch.storage", "UntypedStorage"),
+    ("torch.storage", "TypedStorage"),
+}
+
+
+HARMLESS_GLOBALS = {
+    ("argparse", "Namespace"),
+    ("_codecs", "encode"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    *(
+        (f"numpy.{core}.multiarray", name)
+        for core in ("core", "_core")
+        for name in ("scalar", "_reconstruct")
+    ),
+}
+"""What training scripts leave beside the tensors: options and scores. Building these executes nothing."""
+
+
+def is_tensor_global(module: str, name: str) -> bool:
+    """Return whether a global does no more than rebuild a tensor or an ordered dictionary."""
+    if module == "torch" and (
+        name.endswith("Storage") or isinstance(getattr(torch, name, None), torch.dtype)
+    ):
+        return True
+    return (module, name) in TENSOR_GLOBALS
 
 
 def foreign_globals(path: Path) -> list[str]:
-    """Return, in order of appearance, the globals of a PyTorch file that are not PyTorch's or `OrderedDict`.
+    """Return, in order of appearance, the globals of a PyTorch file that are neither tensors' nor harmless.
 
     What cannot be followed to its end (a file cut short) is reported as far as it goes.
     """
-    found: dict[str, None] = {}
-    for stream in _pickles(path):
-        for name in _globals(stream):
-            module = name.rpartition(".")[0]
-            if module not in TENSOR_MODULES and name != "collections.OrderedDict":
-                found[name] = None
+    found = {
+        f"{module}.{name}": None
+        for stream in _pickles(path)
+        for module, name in _globals(stream)
+        if not is_tensor_global(module, name) and (module, name) not in HARMLESS_GLOBALS
+    }
     return list(found)
 
 
 def _pickles(path: Path) -> Iterator[IO[bytes]]:
-    """Yield the pickle of PyTorch's zip format, or those its older format begins with."""
+    """Yield the pickle of PyTorch's zip format, or the five that its older format begins with."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
@@ -41,30 +77,37 @@ def _pickles(path: Path) -> Iterator[IO[bytes]]:
                     with archive.open(name) as stream:
                         yield stream
         return
-    size = path.stat().st_size
     with path.open("rb") as stream:
-        while stream.tell() < size and stream.peek(1)[:1] == b"\x80":
+        for _ in itertools.takewhile(lambda _: stream.peek(1)[:1] == b"\x80", range(5)):
             yield stream
 
 
-def _globals(stream: IO[bytes]) -> Iterator[str]:
-    """Yield the `module.name` of every import of one pickle, up to its end or where it stops making sense."""
-    strings: list[str] = []
+def _globals(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
+    """Yield module and name of every import of one pickle, up to its end or where it stops making sense."""
+    strings = ["", ""]
     memo: dict[int, str] = {}
     try:
         for opcode, argument, _ in pickletools.genops(stream):
             match opcode.name:
                 case "GLOBAL" | "INST":
-                    yield str(argument).replace(" ", ".")
+                    module, _, name = str(argument).partition(" ")
+                    yield module, name
+                    strings.append("")
                 case "STACK_GLOBAL":
-                    yield ".".join(strings[-2:])
+                    yield strings[-2], strings[-1]
+                    strings.append("")
                 case "MEMOIZE":
-                    memo[len(memo)] = strings[-1] if strings else ""
+                    memo[len(memo)] = strings[-1]
                 case "PUT" | "BINPUT" | "LONG_BINPUT":
-                    memo[int(argument)] = strings[-1] if strings else ""  # pyright: ignore[reportArgumentType]
+                    memo[_index(argument)] = strings[-1]
                 case "GET" | "BINGET" | "LONG_BINGET":
-                    strings.append(memo.get(int(argument), ""))  # pyright: ignore[reportArgumentType]
-                case name if name in STRINGS:
-                    strings.append(str(argument))
+                    strings.append(memo.get(_index(argument), ""))
+                case kind:
+                    if kind in STRINGS:
+                        strings.append(str(argument))
     except (ValueError, EOFError):
         return
+
+
+def _index(argument: object) -> int:
+    return int(str(argument))

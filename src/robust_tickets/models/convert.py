@@ -1,0 +1,77 @@
+"""A checkpoint of any format turned into safetensors, legacy pickles on explicit request only."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from safetensors.torch import save
+
+from robust_tickets.foundation.digests import file_digest, tensors_digest
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import write_bytes, write_json
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.formats.file import file_kind, read_checkpoint
+from robust_tickets.models.formats.inert import read_inert
+from robust_tickets.models.formats.pickles import foreign_globals
+from robust_tickets.models.formats.recognise import find_state, recognise
+
+
+class Conversion(Settings):
+    """What was converted; written beside the weights, as `<out>.json`."""
+
+    file: str = Field(description="Name of the file that was read.")
+    file_digest: str = Field(description="`sha256:...` over its bytes.")
+    format: str = Field(description="The layout recognised.")
+    digest: str = Field(description="`sha256:...` over the names, shapes and bytes of the tensors written.")
+    tensors: int = Field(description="Number of tensors written.")
+    mean: tuple[float, ...] | None = Field(description="Mean of the checkpoint's own normaliser, if any.")
+    std: tuple[float, ...] | None = Field(
+        description="Standard deviation of the checkpoint's own normaliser."
+    )
+    ignored: tuple[str, ...] = Field(description="Globals the pickle would have imported; none was.")
+
+
+def convert(path: Path | str, out: Path | str, allow_pickle: bool = False) -> Conversion:
+    """Write the state dict of a checkpoint as safetensors, names unchanged, and say what it was.
+
+    The result is given to `weights` like the original was: a normaliser stays beside its network. A pickle
+    is never executed: with `allow_pickle` its tensors are rebuilt and everything else is ignored, whether or
+    not the packages it names are installed. A whole pickled network is turned into its state dict.
+
+    Args:
+        path: a PyTorch or safetensors file.
+        out: the file to write, ending in `.safetensors`; its facts go to `<out>.json`.
+        allow_pickle: consent to read a pickle that would import code.
+
+    Raises:
+        UserError: the pickle would import code and there is no consent; the message lists what. Or the file
+            is broken, or there is no state dict in it.
+    """
+    path, out = Path(path), Path(out)
+    if out.suffix != ".safetensors":
+        raise UserError(f"{out}: the file to write must end in .safetensors")
+    foreign = foreign_globals(path) if file_kind(path) != "safetensors" else []
+    if foreign and not allow_pickle:
+        raise UserError(
+            f"{path}: is a pickle that imports {', '.join(foreign[:12])}{' ...' if foreign[12:] else ''}; "
+            "allow it (--allow-pickle) to take its tensors and ignore these"
+        )
+    content: Any = read_inert(path) if foreign else read_checkpoint(path)
+    state = find_state(content, str(path))
+    found = recognise(state, set())
+    if found.duplicates:
+        state = {name: tensor for name, tensor in state.items() if name not in found.duplicates}
+    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
+    facts = Conversion(
+        file=path.name,
+        file_digest=file_digest(path),
+        format=found.layout,
+        digest=tensors_digest(tensors),
+        tensors=len(tensors),
+        mean=found.mean,
+        std=found.std,
+        ignored=tuple(foreign),
+    )
+    write_bytes(out, save(tensors))
+    write_json(out.with_name(f"{out.name}.json"), facts.model_dump(mode="json"))
+    return facts
