@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from robust_tickets.foundation.errors import UserError
 SAMPLED = 1 << 20
 """Above this many values the k-th smallest is bracketed by a sample before it is looked for."""
 STRIDE = 61
+CHUNK = 1 << 16
 
 
 def exact_count(sparsity: float, groups: int) -> int:
@@ -53,36 +55,39 @@ def keep_highest(scores: Mapping[str, Tensor], removed: int, ties: torch.Generat
 
 
 def kth_smallest(tensors: Sequence[Tensor], k: int) -> float:
-    """Return the k-th smallest value (k from 1) over all elements of 1-D tensors of one dtype and device.
+    """Return the k-th smallest value (k from 1) over all elements of 1-D tensors of one dtype and device."""
+    if tensors[0].device.type != "cpu":
+        return float(torch.kthvalue(torch.cat(list(tensors)), k).values)
+    arrays = [tensor.numpy() for tensor in tensors]
+    if sum(map(len, arrays)) > SAMPLED:
+        below, between = _bracket(arrays, k)
+        if below < k <= below + len(between):
+            return _kth(between, k - below)
+    return _kth(np.concatenate(arrays), k)
 
-    Reads large inputs once and in place: a sample gives two values that almost surely lie on either side, and
-    only what lies between them is looked at closely.
+
+def _bracket(arrays: Sequence[np.ndarray], k: int) -> tuple[int, np.ndarray]:
+    """Guess from a sample two values around the k-th smallest; return how many lie below, and those between.
+
+    So a large network is read once, in pieces that fit the cache, and never copied as a whole.
     """
-    total = sum(tensor.numel() for tensor in tensors)
-    if total <= SAMPLED:
-        return _kth(torch.cat(list(tensors)), k)
-    sample = torch.cat([tensor[::STRIDE] for tensor in tensors]).sort().values
-    centre = k / total * len(sample)
-    margin = 4.0 * math.sqrt(len(sample)) + len(tensors)
-    low = float(sample[max(0, math.floor(centre - margin))]) if centre > margin else -math.inf
-    high = float(sample[math.ceil(centre + margin)]) if centre + margin < len(sample) - 1 else math.inf
+    sample = np.sort(np.concatenate([array[::STRIDE] for array in arrays]))
+    centre = k / sum(map(len, arrays)) * len(sample)
+    margin = 4.0 * math.sqrt(len(sample)) + len(arrays)
+    low = sample[math.floor(centre - margin)] if centre > margin else -math.inf
+    high = sample[math.ceil(centre + margin)] if centre + margin < len(sample) - 1 else math.inf
     below, between = 0, []
-    for tensor in tensors:
-        for chunk in tensor.split(SAMPLED):
-            low_enough = chunk <= high
-            high_enough = chunk >= low
-            below += chunk.numel() - int(torch.count_nonzero(high_enough))
-            between.append(chunk[low_enough & high_enough])
-    inside = torch.cat(between)
-    if below < k <= below + len(inside):
-        return _kth(inside, k - below)
-    return _kth(torch.cat(list(tensors)), k)
+    for array in arrays:
+        for start in range(0, len(array), CHUNK):
+            chunk = array[start : start + CHUNK]
+            inside = chunk >= low
+            below += len(chunk) - int(np.count_nonzero(inside))
+            inside &= chunk <= high
+            between.append(chunk[inside])
+    return below, np.concatenate(between)
 
 
-def _kth(values: Tensor, k: int) -> float:
-    """Return the k-th smallest of a tensor that may be reordered."""
-    if values.device.type == "cpu":
-        array = values.numpy()
-        array.partition(k - 1)  # introselect: vectorised, unlike torch.kthvalue on the CPU
-        return float(array[k - 1])
-    return float(torch.kthvalue(values, k).values)
+def _kth(values: np.ndarray, k: int) -> float:
+    """Return the k-th smallest of an array that may be reordered."""
+    values.partition(k - 1)  # introselect: vectorised, unlike torch.kthvalue on the CPU
+    return float(values[k - 1])

@@ -6,7 +6,7 @@ from robust_tickets.pruning.groups.weight_group import WeightGroup
 
 
 class Row(WeightGroup):
-    """The weights (o, i, h, :) of a convolution: a row of a kernel, a single weight where kernels are 1 wide."""
+    """The weights (o, i, h, :) of a convolution; a single weight where kernels are 1 wide."""
 
     kind: Literal["row"] = "row"
 

@@ -29,7 +29,7 @@ class StraightThrough(Settings):
     kind: Literal["straight-through"] = "straight-through"
     init: Initialisation = Field(
         default="weights",
-        description="weights: a copy of w. scaled: sqrt(6 / fan_in) w / max|w|. random: uniform, +-fan_in^-.5",
+        description="weights: a copy of w. scaled: sqrt(6 / fan_in) w / max|w|. random: uniform.",
     )
     train_head: bool = Field(
         default=False, description="Whether the head trains along with the scores; biases and norms never do."

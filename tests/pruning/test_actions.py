@@ -1,0 +1,107 @@
+"""Actions on a trainee that is the protocol and nothing more: tensors in dicts."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import Tensor
+
+from robust_tickets.pruning import Masks, Selection, full, is_nested, sparsity
+from robust_tickets.pruning.actions import DropAndGrow, Prune, Restore, Rewind
+from robust_tickets.pruning.drop_and_grow import drop_and_grow
+
+
+@dataclass
+class TensorTrainee:
+    tensors: dict[str, Tensor]
+    slopes: dict[str, Tensor] = field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.masks: Masks = full(self.tensors)
+        self.start = {name: tensor.clone() for name, tensor in self.tensors.items()}
+
+    def weights(self) -> dict[str, Tensor]:
+        return self.tensors
+
+    def gradients(self) -> dict[str, Tensor]:
+        return self.slopes
+
+    def select(self, sparsity: float) -> Masks:
+        return Selection().select(self.tensors, sparsity=sparsity, masks=self.masks, seed=self.seed)
+
+    def set_masks(self, masks: Masks) -> None:
+        self.masks = masks
+        for name, mask in masks.items():
+            self.tensors[name].mul_(mask)
+
+    def rewind(self) -> None:
+        for name, tensor in self.start.items():
+            self.tensors[name].copy_(tensor * self.masks[name])
+
+
+def trainee() -> TensorTrainee:
+    random = torch.Generator().manual_seed(0)
+    shapes = {"a": (6, 4, 3, 3), "b": (10, 6)}
+    return TensorTrainee(
+        {name: torch.randn(shape, generator=random) for name, shape in shapes.items()},
+        {name: torch.randn(shape, generator=random) for name, shape in shapes.items()},
+    )
+
+
+def test_prune_goes_on_from_the_masks_in_force() -> None:
+    subject = trainee()
+    Prune(0.3).apply(subject)
+    first = subject.masks
+    Prune(0.6).apply(subject)
+    assert is_nested(subject.masks, first)
+    assert sparsity(subject.masks) == pytest.approx(0.6, abs=0.002)
+
+
+def test_restore_lifts_masks_so_that_the_next_prune_may_choose_afresh() -> None:
+    subject = trainee()
+    Prune(0.5).apply(subject)
+    before = {name: mask.clone() for name, mask in subject.masks.items()}
+    Restore().apply(subject)
+    assert sparsity(subject.masks) == 0.0
+    for name, tensor in subject.tensors.items():
+        tensor.add_(before[name].logical_not(), alpha=10.0)
+    Prune(0.5).apply(subject)
+    assert all(not (subject.masks[name] & before[name]).any() for name in before)
+
+
+def test_rewind_leaves_masks() -> None:
+    subject = trainee()
+    Prune(0.5).apply(subject)
+    masks = subject.masks
+    subject.tensors["a"].add_(1.0)
+    Rewind().apply(subject)
+    assert subject.masks is masks
+    assert torch.equal(subject.tensors["a"], subject.start["a"] * masks["a"])
+
+
+def test_drop_and_grow_keeps_counts_and_starts_grown_weights_at_zero() -> None:
+    subject = trainee()
+    Prune(0.6).apply(subject)
+    before = subject.masks
+    DropAndGrow(0.4).apply(subject)
+    moved = {name: int((before[name] & ~subject.masks[name]).sum()) for name in before}
+    assert sum(moved.values()) > 0
+    for name, mask in subject.masks.items():
+        assert mask.sum() == before[name].sum()
+        assert not subject.tensors[name][mask & ~before[name]].any()
+
+
+def test_the_smallest_weights_go_and_the_steepest_come() -> None:
+    weights = {"w": torch.tensor([[1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0]])}
+    gradients = {"w": torch.tensor([[9.0, 0.1, 0.0, 0.0, 0.2, -5.0, 0.3, 0.4]])}
+    masks = {"w": torch.tensor([[True, True, True, True, False, False, False, False]])}
+    grown = drop_and_grow(weights, gradients, masks, 0.5)["w"]
+    # 1.0 and 2.0 are dropped; 1.0 has the steepest gradient of all and comes back, as the paper allows.
+    assert grown.tolist() == [[True, False, True, True, False, True, False, False]]
+
+
+def test_a_dense_layer_stays_dense() -> None:
+    subject = trainee()
+    DropAndGrow(0.3).apply(subject)
+    assert sparsity(subject.masks) == 0.0

@@ -1,0 +1,166 @@
+"""Schedules against the papers they come from."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.pruning import (
+    Alternating,
+    AnyTimeline,
+    DropAndGrowTimeline,
+    Gradual,
+    Iterative,
+    OneShot,
+    select,
+)
+from robust_tickets.pruning.actions import DropAndGrow, Prune, Restore, Rewind
+from tests.pruning.small_network import PRUNABLE, small_network, weights_of
+
+STEPS = 10
+"""Training steps in an epoch."""
+PAPER_LADDER = (20, 36, 48.8, 59.04, 67.23, 73.79, 79.03, 83.22, 86.58, 89.26, 91.41, 93.13, 94.50, 95.60)
+
+
+def steps(timeline: AnyTimeline, kind: type, sparsity: float = 0.9) -> list[int]:
+    plan = timeline.plan(sparsity, STEPS)
+    return [event.step for event in plan.events if any(isinstance(action, kind) for action in event.actions)]
+
+
+def test_one_shot_needs_no_training() -> None:
+    plan = OneShot().plan(0.9, STEPS)
+    assert plan.steps == 0
+    assert [(event.step, event.sparsity, event.ticket) for event in plan.events] == [(0, 0.9, True)]
+
+
+def test_one_shot_may_train_before() -> None:
+    plan = OneShot(epochs=2.5).plan(0.9, STEPS)
+    assert plan.steps == plan.events[0].step == 25
+
+
+def test_iterative_ladder_is_that_of_the_papers() -> None:
+    targets = Iterative(rounds=14).targets(None)
+    assert [100 * target for target in targets] == pytest.approx(PAPER_LADDER, abs=0.005)
+
+
+def test_train_first_trains_a_round_before_every_prune() -> None:
+    timeline = Iterative(order="train-first", rounds=3, epochs=10)
+    plan = timeline.plan(None, STEPS)
+    assert [event.step for event in plan.events] == [100, 200, 300]
+    assert plan.steps == 300
+
+
+def test_prune_first_prunes_before_any_training_and_not_after_the_last_prune() -> None:
+    plan = Iterative(order="prune-first", rounds=3, epochs=10).plan(None, STEPS)
+    assert [event.step for event in plan.events] == [0, 100, 200]
+    assert plan.steps == 200
+
+
+def test_every_round_rewinds_and_yields_a_ticket() -> None:
+    for event in Iterative(rounds=3).plan(None, STEPS).events:
+        assert event.actions == (Prune(event.sparsity), Rewind())
+        assert event.ticket
+
+
+@pytest.mark.parametrize(
+    ("target", "rounds"),
+    [(0.05, 1), (0.2, 1), (0.21, 2), (0.7379, 6), (0.7378, 6), (0.8926, 10), (0.9, 11)],
+)
+def test_sparsity_alone_takes_as_many_rounds_as_needed(target: float, rounds: int) -> None:
+    targets = Iterative().targets(target)
+    assert len(targets) == rounds
+    assert targets[-1] == target
+    assert list(targets) == sorted(targets)
+
+
+def test_sparsity_and_rounds_prune_equal_fractions() -> None:
+    targets = (0.0, *Iterative(rounds=4).targets(0.9))
+    fractions = [1 - (1 - after) / (1 - before) for before, after in pairwise(targets)]
+    assert fractions == pytest.approx([1 - 0.1 ** (1 / 4)] * 4)
+    assert targets[-1] == 0.9
+
+
+def test_sparsity_rate_and_rounds_together_are_too_much() -> None:
+    with pytest.raises(UserError, match="remove one"):
+        Iterative(rate=0.5, rounds=3).targets(0.9)
+
+
+@pytest.mark.parametrize(
+    "timeline", [OneShot(), Iterative(), Gradual(), Alternating(), DropAndGrowTimeline()]
+)
+def test_a_missing_target_is_named(timeline: AnyTimeline) -> None:
+    with pytest.raises(UserError, match="sparsity"):
+        timeline.plan(None, STEPS)
+
+
+@pytest.mark.parametrize("order", ["prune-first", "train-first"])
+def test_drawing_down_the_ladder_is_exact_within_one_weight(order: str) -> None:
+    weights, masks = weights_of(small_network()), None
+    total = sum(weights[name].numel() for name in PRUNABLE)
+    timeline = Iterative.model_validate({"rounds": 10, "order": order})
+    for number, event in enumerate(timeline.plan(None, STEPS).events, start=1):
+        masks = select(
+            weights, score="magnitude", group="element", scope="global", sparsity=event.sparsity, masks=masks
+        )
+        removed = sum(int((~mask).sum()) for mask in masks.values())
+        assert abs(removed - (1 - 0.8**number) * total) <= 1
+
+
+def test_gradual_follows_the_cubic() -> None:
+    plan = Gradual(initial=0.05, start=1, end=40, every=5, epochs=100).plan(0.9, STEPS)
+    prunes = plan.events[:-1]
+    assert [event.step for event in prunes] == [10, 60, 110, 160, 210, 260, 310, 360, 400]
+    for event in prunes:
+        left = 1 - (event.step - 10) / 390
+        assert event.sparsity == pytest.approx(0.9 + (0.05 - 0.9) * left**3)
+    assert prunes[-1].sparsity == 0.9
+    assert (plan.events[-1].step, plan.events[-1].ticket, plan.steps) == (1000, True, 1000)
+
+
+def test_gradual_from_zero_begins_with_the_first_prune_that_removes_something() -> None:
+    assert steps(Gradual(initial=0.0, start=0, end=2, every=1, epochs=3), Prune) == [10, 20]
+
+
+def test_alternating_is_the_schedule_of_the_paper() -> None:
+    timeline = Alternating()
+    assert steps(timeline, Prune) == [STEPS * epoch for epoch in (10, 20, 30, 40, 50, 60, 70, 85)]
+    assert steps(timeline, Restore) == [STEPS * epoch for epoch in (15, 25, 35, 45, 55, 65, 75)]
+    plan = timeline.plan(0.9, STEPS)
+    assert plan.steps == 1000
+    assert [(event.step, event.sparsity) for event in plan.events if event.ticket] == [(1000, 0.9)]
+
+
+def test_drop_and_grow_decays_with_a_cosine_and_stops() -> None:
+    plan = DropAndGrowTimeline(every=100, fraction=0.3, end=0.75, epochs=100).plan(0.8, STEPS)
+    moves = {event.step: event.actions[0] for event in plan.events[1:-1]}
+    assert list(moves) == [100, 200, 300, 400, 500, 600, 700]
+    for step, move in moves.items():
+        assert isinstance(move, DropAndGrow)
+        assert move.fraction == pytest.approx(0.15 * (1 + math.cos(math.pi * step / 750)))
+    assert plan.events[0].actions == (Prune(0.8),)
+    assert [event.step for event in plan.events if event.ticket] == [1000]
+
+
+@pytest.mark.parametrize("settings", [
+    {"kind": "gradual", "start": 10, "end": 5},
+    {"kind": "gradual", "end": 50, "epochs": 40},
+    {"kind": "alternating", "warm_up": 90, "final": 85},
+    {"kind": "iterative", "rate": 1.0},
+    {"kind": "iterative", "rounds": 0},
+    {"kind": "drop-and-grow", "every": 0},
+    {"kind": "two-shot"},
+])  # fmt: skip
+def test_impossible_timelines_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(AnyTimeline).validate_python(settings)
+
+
+def test_gradual_cannot_start_above_its_target() -> None:
+    with pytest.raises(UserError, match="initial"):
+        Gradual(initial=0.5).plan(0.3, STEPS)
+
+
+def test_short_names_stand_for_the_papers_settings() -> None:
+    assert TypeAdapter(AnyTimeline).validate_python("alternating") == Alternating()
