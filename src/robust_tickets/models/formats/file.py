@@ -2,6 +2,7 @@
 
 import importlib
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,21 @@ from safetensors.torch import load_file
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.formats.pickles import HARMLESS_GLOBALS, foreign_globals
+
+MALFORMED = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What PyTorch raises while it reads a file whose content is not as it should be."""
 
 
 def read_checkpoint(path: Path) -> Any:
@@ -37,7 +53,7 @@ def read_checkpoint(path: Path) -> Any:
                 f"it was not executed; if you trust its origin: tickets convert {path}"
             ) from None
         raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); fetch it again") from None
-    except (RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except MALFORMED as error:
         raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); fetch it again") from None
 
 
@@ -51,8 +67,11 @@ def file_kind(path: Path) -> str:
         raise UserError(f"{path}: no such file")
     if path.is_dir():
         raise UserError(f"{path}: is a folder; give the file of weights in it")
-    with path.open("rb") as file:
-        start = file.read(512)
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except PermissionError:
+        raise UserError(f"{path}: may not be read by this user; change its permissions") from None
     if not start:
         raise UserError(f"{path}: is empty; fetch it again")
     if start[8:9] == b"{":
@@ -75,9 +94,7 @@ def _refuse_programs(path: Path) -> None:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-                raise UserError(
-                    f"{path}: is a TorchScript program, not weights; save its state_dict() instead"
-                )
+                raise UserError(f"{path}: is a TorchScript program, not weights; save its state_dict()")
 
 
 def _first_line(error: Exception) -> str:

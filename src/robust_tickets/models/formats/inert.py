@@ -7,7 +7,6 @@ that the code of the file is neither needed nor run: no dill, no training packag
 
 import pickle
 import tarfile
-import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.formats.file import MALFORMED
 from robust_tickets.models.formats.pickles import is_tensor_global
 
 
@@ -58,7 +58,7 @@ class InertUnpickler(pickle.Unpickler):
     """An unpickler whose every import is a stand-in, but for what rebuilds tensors."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the real thing only for tensors and ordered dictionaries."""
+        """Return the real thing only for tensors and plain containers."""
         return super().find_class(module, name) if is_tensor_global(module, name) else stand_in(name)
 
 
@@ -78,22 +78,11 @@ def read_inert(path: Path) -> Any:
         load=lambda file, **options: InertUnpickler(file, **options).load(),
     )
     try:
-        content = torch.load(path, map_location="cpu", pickle_module=machinery, weights_only=False)
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:  # all of which a file's content can provoke
+        return plain(torch.load(path, map_location="cpu", pickle_module=machinery, weights_only=False))
+    except MALFORMED as error:
         raise UserError(
             f"{path}: no tensors can be read from it ({type(error).__name__}: {error})"
         ) from error
-    return plain(content)
 
 
 def plain(content: Any) -> Any:
@@ -108,7 +97,8 @@ def plain(content: Any) -> Any:
 def tensors_of_module(module: Inert) -> dict[str, Tensor]:
     """Return the state dict of a pickled network, read off the attributes it would have had."""
     state = module.state if isinstance(module.state, dict) else {}
-    temporary = state.get("_non_persistent_buffers_set", ())
+    temporary = state.get("_non_persistent_buffers_set")
+    temporary = temporary if isinstance(temporary, set) else set()
     found: dict[str, Tensor] = {}
     for attribute in ("_parameters", "_buffers"):
         entries = state.get(attribute) or {}

@@ -21,6 +21,8 @@ STRINGS = {
 
 TENSOR_GLOBALS = {
     ("collections", "OrderedDict"),
+    ("builtins", "set"),
+    ("__builtin__", "set"),
     ("torch", "Size"),
     ("torch", "device"),
     ("torch._utils", "_rebuild_tensor"),
@@ -46,7 +48,7 @@ HARMLESS_GLOBALS = {
 
 
 def is_tensor_global(module: str, name: str) -> bool:
-    """Return whether a global does no more than rebuild a tensor or an ordered dictionary."""
+    """Return whether a global does no more than rebuild a tensor or a plain container."""
     if module == "torch" and (
         name.endswith("Storage") or isinstance(getattr(torch, name, None), torch.dtype)
     ):
