@@ -91,7 +91,9 @@ def test_the_camera_s_orientation_is_honoured(tmp_path: Path) -> None:
         for index in range(4):
             (tmp_path / name).mkdir(exist_ok=True)
             image.save(tmp_path / name / f"{index}.png", exif=exif)
-    shown, _ = load_data(tmp_path, size=(20, 10)).train[0]
+    splits = load_data(tmp_path)
+    assert splits.size == (20, 10)
+    shown, _ = splits.train[0]
     assert shown[:, :10].mean() > 0.9
     assert shown[:, 10:].mean() < 0.1
 

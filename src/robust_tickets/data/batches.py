@@ -72,7 +72,11 @@ def batches(
     kind = augment if train and augment is not None else NoAugmentation()
     if isinstance(dataset, ImageArrays):
         return array_batches(dataset, chosen, kind, seed, epoch, start, world)
-    if isinstance(dataset, FolderImages) and dataset.decoded and not isinstance(kind, RandomResizedCrop):
+    if (
+        isinstance(dataset, FolderImages)
+        and dataset.decoded is not None
+        and not isinstance(kind, RandomResizedCrop)
+    ):
         return array_batches(dataset.decoded, chosen, kind, seed, epoch, start, world)
     shards = [shard.tolist() for batch in chosen[start:] if len(shard := batch[rank::size])]
     return loaded_batches(Samples(dataset, kind, seed, epoch if train else None), shards, workers)

@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from robust_tickets.foundation.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"}
+SIDEWAYS = 5
+"""EXIF orientations from this one on swap height and width."""
 GREY_MODES = {"1", "L", "LA"}
 DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 # What PIL's decoders raise on damaged files.
@@ -57,9 +59,11 @@ def open_image(path: Path) -> Image.Image:
 
 
 def header(path: Path) -> tuple[tuple[int, int], int] | None:
-    """Return an image's (height, width) and channels as its header says, or None where that is damaged."""
+    """Return an upright image's (height, width) and channels by its header, or None where that is damaged."""
     try:
         with Image.open(path) as image:
-            return (image.height, image.width), mode_channels(image)
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= SIDEWAYS
+            size = (image.width, image.height) if turned else (image.height, image.width)
+            return size, mode_channels(image)
     except DAMAGED:
         return None

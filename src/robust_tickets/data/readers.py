@@ -29,7 +29,7 @@ def read_image_folder(root: Path) -> Found:
     keys = part_keys(folders, str(root))
     if not keys or (len(keys) < len(folders) and not (len(keys) > 1 and "train" in keys)):
         listing = list_folder(root)
-        return Found({"train": listing}, listing.classes, root.name)
+        return Found({"train": listing}, listing.classes, root.resolve().name)
     if "train" not in keys:
         raise UserError(
             f"{root}: has {'/ and '.join(folders)}/ but no train/; add the training images as train/"
@@ -45,7 +45,7 @@ def read_image_folder(root: Path) -> Found:
                 f"{root / key}: its classes are not those of {keys['train']}/; missing: {missing}; "
                 f"unknown: {unknown}"
             )
-    return Found(parts, train.classes, root.name)
+    return Found(parts, train.classes, root.resolve().name)
 
 
 def read_path(path: Path) -> Found:
@@ -65,9 +65,9 @@ def read_path(path: Path) -> Found:
             f"{path}: no such folder or file; built in are glyphs and digits, and torchvision/NAME"
         )
     if archives := sorted(path.glob("[!.]*.npz")):
-        return read_npz(archives, path.name)
+        return read_npz(archives, path.resolve().name)
     if files := image_files(path):
-        return read_idx_files(files, path.name)
+        return read_idx_files(files, path.resolve().name)
     return read_image_folder(path)
 
 

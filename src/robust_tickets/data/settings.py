@@ -25,8 +25,9 @@ class DataSettings(Settings):
     """Which data, how much of them, and as what size and channels. A bare string is the name alone."""
 
     name: str = Field(
-        description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder with one "
-        "subfolder a class (in train/, val/ and test/ or not), an .npz file, or a folder of npz or idx files."
+        min_length=1,
+        description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder "
+        "of classes (subfolders, in train/, val/ and test/ or not), an .npz file, or npz or idx files.",
     )
     root: Path = Field(
         default=Path("data"), description="Where torchvision's data sets lie or are downloaded to."

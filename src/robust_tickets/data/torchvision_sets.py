@@ -16,7 +16,7 @@ from robust_tickets.data.parts import Found, PartName, Source
 from robust_tickets.data.user_sets import class_labels, user_images
 from robust_tickets.foundation.errors import UserError
 
-WITH_TRAIN_FLAG = ("MNIST", "FashionMNIST", "KMNIST", "QMNIST", "CIFAR10", "CIFAR100", "USPS")
+WITH_TRAIN_FLAG = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS")
 WITHOUT_PARTS = ("Caltech101", "Caltech256", "EuroSAT", "SEMEION", "SUN397")
 TRAIN_TEST = {"train": "train", "test": "test"}
 TRAIN_VAL_TEST = {"train": "train", "validation": "val", "test": "test"}
@@ -58,8 +58,9 @@ def read_torchvision(name: str, root: Path) -> Found:
         UserError: the name is unknown, or the files are neither there nor can be fetched.
     """
     if name not in KNOWN:
-        near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.5)
-        hint = f"did you mean torchvision/{near[0]}?" if near else f"known are {', '.join(KNOWN)}"
+        lower = {known.lower(): known for known in KNOWN}
+        near = difflib.get_close_matches(name.lower(), lower, n=1)
+        hint = f"did you mean torchvision/{lower[near[0]]}?" if near else f"known are {', '.join(KNOWN)}"
         raise UserError(f"torchvision/{name}: no such set for classification; {hint}")
     factory = getattr(torchvision.datasets, name)
     fetch = {"download": True} if "download" in inspect.signature(factory).parameters else {}
