@@ -84,3 +84,22 @@ def test_a_removed_channel_is_exactly_zero_in_the_network() -> None:
     removed = ~masks["stem.weight"].flatten(1).any(1)
     assert int(removed.sum()) == 4
     assert not features[:, removed].any()
+
+
+def test_a_follower_longer_than_its_coupling_keeps_the_length_of_its_present_mask() -> None:
+    """A norm behind a concatenation may hold positions that no coupling covers."""
+    index = torch.arange(4)[:, None]
+    weights = {"a": torch.rand(4, 2, 1, 1)}
+    coupling = Coupling("a", 4, (Member("a", 0, index),), (Member("norm", 0, index),))
+    present = {"a": torch.ones(4, 2, 1, 1, dtype=torch.bool), "norm": torch.ones(7, dtype=torch.bool)}
+    masks = select(
+        weights,
+        score="magnitude",
+        group="channel",
+        scope="layer",
+        sparsity=0.5,
+        couplings=(coupling,),
+        masks=present,
+    )
+    assert masks["norm"].sum() == 5
+    assert masks["norm"][4:].all()

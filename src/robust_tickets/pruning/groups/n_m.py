@@ -81,14 +81,21 @@ class NMPartition:
             rows = box.rows(score.reshape(shape))
             if int((rows == -math.inf).sum(1).max()) > self._m - self._n:
                 raise ValueError(f"the masks of {name} keep fewer than {self._n} of {self._m} somewhere")
-            # Ranked in a random order of columns, so that ties fall on no position more often than another.
-            order = torch.rand(rows.shape, generator=generator(seed, "ties", name)).to(rows.device).argsort(1)
-            shuffled = rows.gather(1, order).argsort(dim=1, stable=True)
+            order = self._ascending(rows, generator(seed, "ties", name))
             places = torch.arange(self._m, device=rows.device, dtype=torch.float32).expand(rows.shape)
-            ranks[name] = torch.empty(rows.shape, device=rows.device)
-            ranks[name].scatter_(1, order.gather(1, shuffled), places)
-            ranks[name] = box.restore(ranks[name]).reshape(-1)
+            rank = torch.empty(rows.shape, device=rows.device).scatter_(1, order, places)
+            ranks[name] = box.restore(rank).reshape(-1)
         return ranks
+
+    def _ascending(self, rows: Tensor, ties: torch.Generator) -> Tensor:
+        """Return the order of each row [runs, M], lowest first; ties at the threshold fall on any position."""
+        values, order = rows.sort(dim=1)
+        first_kept = self._m - self._n
+        tied = (values[:, first_kept - 1] == values[:, first_kept]).nonzero().squeeze(1)
+        if len(tied):
+            shuffle = torch.rand(len(tied), self._m, generator=ties).to(rows.device).argsort(1)
+            order[tied] = shuffle.gather(1, rows[tied].gather(1, shuffle).argsort(dim=1, stable=True))
+        return order
 
     def expand(self, kept: Mapping[str, Tensor]) -> Masks:
         """See `Partition`."""

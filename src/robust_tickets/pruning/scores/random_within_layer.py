@@ -30,8 +30,11 @@ class RandomWithinLayer(Settings):
         """Return shuffled magnitudes; groups removed already keep their own."""
         scores = Magnitude(norm=self.norm).group_scores(weights, partition, statistics, seed)
         for name, score in scores.items():
+            chance = generator(seed, "shuffle", name)
             there = partition.remaining.get(name)
-            places = torch.arange(len(score)) if there is None else there.nonzero().squeeze(1).cpu()
-            shuffled = places[torch.randperm(len(places), generator=generator(seed, "shuffle", name))]
-            scores[name] = score.index_copy(0, places.to(score.device), score[shuffled.to(score.device)])
+            if there is None:
+                scores[name] = score[torch.randperm(len(score), generator=chance).to(score.device)]
+            else:
+                found = score[there]
+                score[there] = found[torch.randperm(len(found), generator=chance).to(score.device)]
         return scores
