@@ -88,7 +88,7 @@ class NMPartition:
         return ranks
 
     def _ascending(self, rows: Tensor, ties: torch.Generator) -> Tensor:
-        """Return the order of each row [runs, M], lowest first; ties at the threshold fall on any position."""
+        """Return the order of each row [runs, M], lowest first; ties at the threshold fall anywhere."""
         values, order = rows.sort(dim=1)
         first_kept = self._m - self._n
         tied = (values[:, first_kept - 1] == values[:, first_kept]).nonzero().squeeze(1)
