@@ -1,1 +1,105 @@
-"""Draw, transfer, verify and shrink lottery tickets of pretrained networks."""
+"""Draw, transfer, verify and shrink lottery tickets of pretrained networks.
+
+```python
+import robust_tickets as rt
+
+ticket = rt.draw("timm/resnet18", sparsity=0.9)
+result = rt.transfer(ticket, data="path/to/images")
+verdict = rt.verify(result, against="dense")
+rt.shrink(result, "model.onnx")
+```
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robust_tickets.data import DataSettings, load_data
+    from robust_tickets.foundation.errors import UserError
+    from robust_tickets.models.classifier import Classifier
+    from robust_tickets.models.preprocessing import Preprocessing
+    from robust_tickets.models.sources import Source, SourceSettings, load_source
+    from robust_tickets.recipe import Recipe, load_recipe
+    from robust_tickets.ticket import Ticket
+    from robust_tickets.training import Training
+    from robust_tickets.verbs.draw import DrawSettings, draw, draw_all
+    from robust_tickets.verbs.find import FindSettings, find
+    from robust_tickets.verbs.pretrain import pretrain
+    from robust_tickets.verbs.run import run
+    from robust_tickets.verbs.shrink import shrink
+    from robust_tickets.verbs.transfer import Transfer, TransferSettings, load_transfer, transfer
+    from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
+
+_HOME = {
+    "Classifier": "models.classifier",
+    "DataSettings": "data",
+    "DrawSettings": "verbs.draw",
+    "FindSettings": "verbs.find",
+    "Preprocessing": "models.preprocessing",
+    "Recipe": "recipe",
+    "Source": "models.sources",
+    "SourceSettings": "models.sources",
+    "Ticket": "ticket",
+    "Training": "training",
+    "Transfer": "verbs.transfer",
+    "TransferSettings": "verbs.transfer",
+    "UserError": "foundation.errors",
+    "Verdict": "verbs.verify",
+    "VerifySettings": "verbs.verify",
+    "draw": "verbs.draw",
+    "draw_all": "verbs.draw",
+    "find": "verbs.find",
+    "load_data": "data",
+    "load_recipe": "recipe",
+    "load_source": "models.sources",
+    "load_transfer": "verbs.transfer",
+    "pretrain": "verbs.pretrain",
+    "run": "verbs.run",
+    "shrink": "verbs.shrink",
+    "transfer": "verbs.transfer",
+    "verify": "verbs.verify",
+}
+
+__all__ = [
+    "Classifier",
+    "DataSettings",
+    "DrawSettings",
+    "FindSettings",
+    "Preprocessing",
+    "Recipe",
+    "Source",
+    "SourceSettings",
+    "Ticket",
+    "Training",
+    "Transfer",
+    "TransferSettings",
+    "UserError",
+    "Verdict",
+    "VerifySettings",
+    "draw",
+    "draw_all",
+    "find",
+    "load_data",
+    "load_recipe",
+    "load_source",
+    "load_transfer",
+    "pretrain",
+    "run",
+    "shrink",
+    "transfer",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'robust_tickets' has no attribute {name!r}")
+    value = getattr(import_module(f"robust_tickets.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

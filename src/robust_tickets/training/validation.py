@@ -6,7 +6,7 @@ from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.accuracy import accuracy, correctness
 from robust_tickets.measures.predict import Batches, Predict, logits
 from robust_tickets.measures.robust_accuracy import robust_correctness
-from robust_tickets.objectives import Ball, Threat
+from robust_tickets.objectives import Threat
 from robust_tickets.training.settings import Training
 
 STEPS = 10
@@ -21,7 +21,7 @@ def validate(predict: Predict, batches: Batches, training: Training, seed: int) 
     pairs = list(batches)
     if not pairs:
         return {"validation_accuracy": None}
-    ball = ball_of(training)
+    ball = training.objective.ball
     if ball is not None and training.keep == "best":
         threat = Threat(norm=ball.norm, epsilon=ball.epsilon, steps=STEPS)
         correct = robust_correctness(predict, pairs, threat, generator(seed, "validation"))
@@ -31,11 +31,3 @@ def validate(predict: Predict, batches: Batches, training: Training, seed: int) 
         }
     with torch.no_grad():
         return {"validation_accuracy": accuracy(correctness(*logits(predict, pairs)))}
-
-
-def ball_of(training: Training) -> Ball | None:
-    """Return the ball that an adversarial objective trains in; None for the others."""
-    objective = training.objective
-    if isinstance(objective, Ball):
-        return objective
-    return getattr(objective, "threat", None)

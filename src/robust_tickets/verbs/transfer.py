@@ -7,16 +7,17 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from robust_tickets.data import DataSplits
+from robust_tickets.data import DataSettings, DataSplits
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.files import read_json, write_json
+from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import save_source
-from robust_tickets.models.sources import Source, load_source
+from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.models.folders import load_folder
 from robust_tickets.pruning.plans import Plan, steps_of
-from robust_tickets.target import Data, changed, target_data
+from robust_tickets.verbs.target import Data, changed, target_data
 from robust_tickets.ticket import Ticket
 from robust_tickets.training import FeatureBatches, Fit, ImageBatches, Subject, Training, cached_features, fit, recalibrate
 
@@ -104,8 +105,58 @@ def transfer(
     settings = changed(settings or TransferSettings(), changes)
     ticket, source = bind(subject, source)
     folder = Path(folder) if folder is not None else None
+    if folder is not None:
+        remember(folder, source, ticket, data, settings)
     runs = tuple(transfer_once(source, ticket, data, settings, seed, folder) for seed in settings.seeds)
     return Transfer(source, ticket, settings, data, runs, folder)
+
+
+class Record(Settings):
+    """`transfer.json`: what a folder of runs was made from, beside the ticket in `ticket/`."""
+
+    source: SourceSettings
+    dense: bool = Field(description="Whether the source was transferred as it is.")
+    data: DataSettings | None = Field(description="Absent where the data were objects in memory.")
+    settings: TransferSettings
+
+
+def remember(folder: Path, source: Source, ticket: Ticket | None, data: Data, settings: TransferSettings) -> None:
+    """Write down what the runs are made from, so that `load_transfer` can take them up."""
+    if isinstance(data, str | Path):
+        data = DataSettings(name=str(data))
+    record = Record(
+        source=source.settings,
+        dense=ticket is None,
+        data=data if isinstance(data, DataSettings) else None,
+        settings=settings,
+    )
+    Step(folder, {"verb": "transfers", "ticket": ticket.digest if ticket else None, "source": source.identity.digest})
+    if ticket is not None and not (folder / "ticket" / "ticket.json").exists():
+        ticket.save(folder / "ticket")
+    write_json(folder / "transfer.json", record.model_dump(mode="json"))
+
+
+def load_transfer(folder: Path | str, *, source: Source | None = None, data: Data | None = None) -> Transfer:
+    """Take up the runs in a folder that `transfer` kept; unfinished ones are finished.
+
+    Args:
+        folder: as given to `transfer`.
+        source: where the source was a module in memory or the user's own function.
+        data: where the data were objects in memory.
+
+    Raises:
+        UserError: not such a folder, or it needs the source or the data.
+    """
+    folder = Path(folder)
+    if not (folder / "transfer.json").is_file():
+        raise UserError(f"{folder}: holds no transfer (no transfer.json in it); make one with tickets transfer")
+    record = parse(Record, read_json(folder / "transfer.json"), f"{folder}/transfer.json")
+    data = data if data is not None else record.data
+    if data is None:
+        raise UserError(f"{folder}: its data were objects in memory; pass them as data")
+    source = source or load_source(record.source)
+    subject = source if record.dense else Ticket.load(folder / "ticket").with_network(source)
+    return transfer(subject, data, settings=record.settings, source=source, folder=folder)
 
 
 def bind(subject: Ticket | Source | str | Path, source: Source | None) -> tuple[Ticket | None, Source]:

@@ -29,7 +29,7 @@ from robust_tickets.pruning.scopes import AnyScope, GlobalScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import AnyTimeline, OneShot
-from robust_tickets.target import Data, changed, target_data
+from robust_tickets.verbs.target import Data, changed, target_data
 from robust_tickets.ticket import Ticket
 from robust_tickets.training import Drawing, ImageBatches, Subject, Training, fit
 

@@ -19,8 +19,8 @@ from robust_tickets.measures.evaluation import Evaluation, balanced_first, evalu
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.predict import evaluation_mode, logits
 from robust_tickets.measures.test_uncertainty import paired_test_interval
-from robust_tickets.target import changed
-from robust_tickets.transfer import Run, Transfer, transfer
+from robust_tickets.verbs.target import changed
+from robust_tickets.verbs.transfer import Run, Transfer, transfer
 
 Part = Literal["test", "validation"]
 

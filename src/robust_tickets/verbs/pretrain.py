@@ -13,7 +13,7 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.models.folders import save_source
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
-from robust_tickets.target import Data, changed, target_data
+from robust_tickets.verbs.target import Data, changed, target_data
 from robust_tickets.training import ImageBatches, Subject, Training, fit
 
 
@@ -46,7 +46,7 @@ def pretrain(
         UserError: data that do not fit the network, a folder of other settings, a diverged training.
     """
     training = changed(training or Training(), changes)
-    source = load_source(source, seed=seed)
+    source = load_source(source)
     splits = target_data(data, source, seed)
     identity = {
         "verb": "pretrain",

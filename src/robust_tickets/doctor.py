@@ -1,0 +1,36 @@
+"""What this machine offers to the product."""
+
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+LIBRARIES = ("torch", "torchvision", "timm", "accelerate", "onnxruntime", "torch-pruning")
+EXTRAS = {"robust": "pyautoattack", "dill pickles": "dill"}
+
+
+def examine() -> list[tuple[str, str]]:
+    """Return pairs of name and finding."""
+    import torch
+
+    from robust_tickets.training.precision import has_native_bf16
+
+    found = [("robust-tickets", version("robust-tickets")), ("python", platform.python_version())]
+    for library in LIBRARIES:
+        try:
+            found.append((library, version(library)))
+        except PackageNotFoundError:
+            found.append((library, "MISSING; install robust-tickets again"))
+    devices = [torch.device("cpu")] + [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
+    for device in devices:
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+        precision = "bf16" if has_native_bf16(device) else "fp32 (no native bf16)"
+        found.append((str(device), f"{name}; trains in {precision}"))
+    for extra, module in EXTRAS.items():
+        found.append((extra, "installed" if find_spec(module) else f"absent; pip install {module} to have it"))
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    writable = "writable" if os.access(Path.cwd(), os.W_OK) else "NOT writable"
+    found.append(("this folder", f"{free:.1f} GiB free, {writable}"))
+    return found

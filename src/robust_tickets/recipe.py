@@ -1,0 +1,140 @@
+"""A recipe: the one configuration of a run, composed of the settings that live beside their components."""
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, model_validator
+
+from robust_tickets.verbs.controls import Control
+from robust_tickets.data import DataSettings
+from robust_tickets.verbs.draw import DrawSettings
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings, parse
+from robust_tickets.models.sources import SourceSettings
+from robust_tickets.verbs.pretrain import PretrainSettings
+from robust_tickets.shrink.settings import ShrinkSettings
+from robust_tickets.verbs.target import changed, merged
+from robust_tickets.verbs.transfer import TransferSettings
+from robust_tickets.verbs.verify import VerifySettings
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class SourceRecipe(Settings):
+    """A source, and how it is made where it does not exist yet."""
+
+    source: SourceSettings = Field(description="The network and its weights.")
+    pretrain: PretrainSettings | None = Field(None, description="How it is trained first; absent: taken as it is.")
+
+
+class Recipe(Settings):
+    """A run: every source, drawn in every way, transferred in every way, for every seed; verified and shrunk."""
+
+    name: str = Field("run", description="Title of the report.")
+    seed: int = Field(0, description="Seed of pretraining and drawing; transfers have seeds of their own.")
+    sources: dict[str, SourceRecipe] = Field(min_length=1, description="Sources by the name that figures show.")
+    data: DataSettings = Field(description="The target.")
+    draw: DrawSettings = Field(DrawSettings(), description="How tickets are drawn.")
+    variants: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Further ways of drawing, by name, each as changes of `draw`."
+    )
+    controls: tuple[Control, ...] = Field((), description="Controls drawn beside every ticket of `draw`.")
+    transfers: dict[str, TransferSettings] = Field(
+        default_factory=lambda: {"full": TransferSettings()}, min_length=1, description="Ways of training, by name."
+    )
+    verify: VerifySettings = Field(VerifySettings(), description="What counts as matching, and what is measured.")
+    shrink: ShrinkSettings | None = Field(ShrinkSettings(), description="Removal, export and timing; null: none.")
+
+    @model_validator(mode="after")
+    def _names_are_folders(self) -> "Recipe":
+        for name in (*self.sources, *self.variants, *self.transfers):
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
+        return self
+
+    def draws(self) -> dict[str, DrawSettings]:
+        """Return every way of drawing: `draw` itself, and its variants."""
+        ways = {name: changed(self.draw, changes) for name, changes in self.variants.items()}
+        return {"draw": self.draw, **ways}
+
+
+def builtin_recipes() -> dict[str, str]:
+    """Return the text of every recipe that ships with the package, by name."""
+    folder = files("robust_tickets") / "recipes"
+    found = sorted(entry for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return {entry.name.removesuffix(".yaml"): entry.read_text(encoding="utf-8") for entry in found}
+
+
+def load_recipe(
+    name: str | Path, settings: Sequence[str] = (), values: Mapping[str, Any] | None = None
+) -> Recipe:
+    """Read a recipe, resolve `extends:`, and apply overrides.
+
+    Args:
+        name: a YAML file, or the name of a recipe that ships with the package.
+        settings: overrides such as `draw.sparsity=0.9`, the last word; values are YAML.
+        values: settings merged over the recipe's before those; `sources` replace the recipe's.
+
+    Raises:
+        UserError: no such recipe, not YAML, an unknown key or a value out of range; the place is named.
+    """
+    resolved = read_values(name, ())
+    if values is not None:
+        if "sources" in values:
+            resolved.pop("sources", None)
+        resolved = merged(resolved, values)
+    for override in settings:
+        resolved = merged(resolved, parse_override(override))
+    return parse(Recipe, resolved)
+
+
+def read_values(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
+    """Return the values of a recipe merged over those it extends."""
+    path = Path(name)
+    if path.is_file():
+        text, where = path.read_text(encoding="utf-8"), str(path)
+    else:
+        known = builtin_recipes()
+        if str(name) not in known:
+            raise UserError(f"{name}: no such recipe file, and no recipe of that name; known: {', '.join(known)}")
+        text, where = known[str(name)], str(name)
+    if where in seen:
+        raise UserError(f"{where}: extends itself ({' -> '.join((*seen, where))})")
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{where}: is not YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: a recipe is a mapping of settings, such as `draw: {{sparsity: 0.9}}`")
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    beside = path.parent / str(base)
+    return merged(read_values(beside if beside.is_file() else str(base), (*seen, where)), values)
+
+
+def parse_override(text: str) -> dict[str, Any]:
+    """Turn `draw.sparsity=0.9` into nested values.
+
+    Raises:
+        UserError: it has no `=`, or its value is not YAML.
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not all(part for part in key.split(".")):
+        raise UserError(f"--set {text}: write key=value, as in draw.sparsity=0.9")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {text}: the value is not YAML ({error})") from None
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    return nested
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return a resolved recipe as YAML."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)

@@ -1,0 +1,16 @@
+"""The verbs: each a page that composes the rooms. Their functions are the public API.
+
+| file | verb |
+|---|---|
+| `pretrain.py` | make a source |
+| `draw.py` | find subnetworks of a source |
+| `transfer.py` | train a ticket, or dense, on a target |
+| `verify.py` | measure, and decide whether the ticket matches |
+| `find.py` | the sparsest ticket that matches |
+| `shrink.py` | remove, export, time |
+| `run.py` | all of it, as a recipe says |
+| `controls.py` | tickets without what is claimed to matter |
+| `target.py` | data as a network needs them; settings with keyword changes |
+
+They live in a package of their own so that `robust_tickets.draw` is always the function and never the module.
+"""

@@ -1,0 +1,64 @@
+"""Shrink: make a transferred ticket physically smaller, export it, and time it beside dense."""
+
+from pathlib import Path
+from typing import Any
+
+from robust_tickets.foundation.steps import Step
+from robust_tickets.shrink.settings import ShrinkSettings
+from robust_tickets.shrink.shrink import ShrinkReport, shrink_network
+from robust_tickets.verbs.target import changed
+from robust_tickets.verbs.transfer import Transfer
+from robust_tickets.verbs.verify import dense_transfer
+
+
+def shrink(
+    result: Transfer,
+    out: Path | str,
+    *,
+    dense: Transfer | None = None,
+    settings: ShrinkSettings | None = None,
+    folder: Path | str | None = None,
+    **changes: Any,
+) -> ShrinkReport:
+    """Export the transfer's best run (on validation) to an ONNX file without the channels that are zero.
+
+    Args:
+        result: a transferred ticket.
+        out: the ONNX file to write; normalisation is inside, images in [0, 1] go in.
+        dense: dense under the same settings, to be timed beside it; made where it is not given.
+        settings: rounding of channels, threads, batch size; `changes` are keyword changes to it.
+        folder: keeps what was measured, so that a second call does not measure again.
+
+    Raises:
+        UserError: the network cannot be traced or exported, or the place cannot be written.
+    """
+    settings = changed(settings or ShrinkSettings(), changes)
+    run = result.best
+    digest = result.ticket.digest if result.ticket is not None else None
+    out = Path(out)
+    identity = {
+        "verb": "shrink",
+        "ticket": digest,
+        "seed": run.seed,
+        "transfer": result.settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}}),
+        "data": run.data.digest,
+        "settings": settings.model_dump(mode="json"),
+        "out": out.name,
+    }
+    step = Step(folder, identity)
+    if step.result is not None and out.exists():
+        return ShrinkReport.model_validate(step.result)
+    dense = dense or dense_transfer(result)
+    counterpart = next(other for other in dense.runs if other.seed == run.seed)
+    masks = result.ticket.masks if result.ticket is not None else {}
+    report = shrink_network(
+        counterpart.classifier,
+        run.classifier,
+        masks,
+        out,
+        settings,
+        classes=run.data.classes,
+        ticket_digest=digest,
+    )
+    step.finish(report.model_dump(mode="json"))
+    return report
