@@ -3,7 +3,7 @@
 import pytest
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.shrink import export_onnx, measure_latency
+from robust_tickets.shrink import LatencyRow, export_onnx, measure_latency
 from tests.shrink.networks import SIDE, classifier
 
 
@@ -31,3 +31,20 @@ def test_a_shape_the_file_does_not_take_is_named(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"gone\.onnx: no such file"):
         measure_latency({"m": tmp_path / "gone.onnx"}, (1, 3, SIDE, SIDE), baseline="m")
+
+
+@pytest.mark.parametrize(
+    ("speedup", "quartiles", "differs"),
+    [(2.0, (1.8, 2.1), True), (0.5, (0.4, 0.6), True), (1.02, (1.01, 1.03), False), (1.5, (0.9, 2.0), False)],
+)
+def test_a_difference_must_be_larger_than_its_noise(speedup, quartiles, differs):
+    row = LatencyRow(
+        name="m",
+        file_bytes=1,
+        median_ms=1.0,
+        quartiles_ms=(0.9, 1.1),
+        speedup=speedup,
+        speedup_quartiles=quartiles,
+        noise=0.2,
+    )
+    assert row.differs is differs

@@ -145,7 +145,7 @@ def _arrive(
     port, size = found
     positions = np.asarray([index.idx for index in indices], dtype=np.int64)
     if positions.max() >= size or positions.min() < 0:
-        return f"cannot be followed into {port.module}"
+        return f"is padded, cut or regrouped on its way to {port.module}, which is not traced"
     slots.tie(origins, slots.number(port, size, positions))
     if port.role == "out" and len(np.unique(positions)) == size:
         traced.add(port)
