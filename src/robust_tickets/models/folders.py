@@ -14,7 +14,6 @@ from robust_tickets.models.families.family import Shape
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.registry import resolve
-from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.strict import load_strictly, mismatches
 
 FACTS = "source.json"
@@ -49,8 +48,8 @@ def save_source(classifier: Classifier, identity: SourceIdentity, folder: Path |
     with disk_errors(folder):
         (folder / FACTS).unlink(missing_ok=True)
     write_bytes(folder / WEIGHTS, save(state))
-    write_json(folder / FACTS, identity.model_dump(mode="json", exclude={"settings"}))
-    return _here(identity, folder)
+    write_json(folder / FACTS, identity.model_dump(mode="json"))
+    return identity
 
 
 def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Classifier, SourceIdentity]:
@@ -58,17 +57,23 @@ def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Cla
 
     Args:
         folder: where it was written.
-        like: a classifier of the same architecture, copied for its layers; needed only for a network that
-            was a Python module and that no name stands for.
+        like: a classifier of the same architecture, copied for its layers; needed only where the architecture
+            is the user's own code.
 
     Raises:
-        UserError: a file is missing, broken or altered, or the architecture can no longer be built.
+        UserError: a file is missing, broken or altered, or the architecture is the user's own code, which a
+            folder never runs by itself.
     """
     folder = Path(folder)
     identity = parse(SourceIdentity, read_json(folder / FACTS), str(folder / FACTS))
     preprocessing = identity.preprocessing
     if like is not None:
         body = copy.deepcopy(like.body)
+    elif ":" in identity.name:
+        raise UserError(
+            f"{folder}: its architecture is the user's code {identity.name}, not run by a file alone; "
+            f"give `name: {identity.name}` and `weights: {folder}`"
+        )
     else:
         family, name = resolve(identity.name)
         body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
@@ -81,8 +86,4 @@ def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Cla
     load_strictly(body, state, str(folder / WEIGHTS))
     if (digest := tensors_digest(classifier.plain_state())) != identity.digest:
         raise UserError(f"{folder}: {WEIGHTS} was altered: its digest is {digest}, not {identity.digest}")
-    return classifier, _here(identity, folder)
-
-
-def _here(identity: SourceIdentity, folder: Path) -> SourceIdentity:
-    return identity.model_copy(update={"settings": SourceSettings(name=str(folder.resolve()))})
+    return classifier, identity

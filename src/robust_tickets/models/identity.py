@@ -2,14 +2,12 @@
 
 from pydantic import Field
 
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.preprocessing import Preprocessing
-from robust_tickets.models.settings import SourceSettings
 
 
 class SourceIdentity(Settings):
-    """Everything that says which network this is; the digest alone decides whether two are the same."""
+    """What says which network this is, on any machine; the digest decides whether two are the same."""
 
     name: str = Field(description="Architecture by its full name: `timm/resnet18.a1_in1k`, `cifar/resnet20`.")
     weights: str = Field(description="Name of the weights' file or tag, or `random (seed 0)`.")
@@ -19,16 +17,3 @@ class SourceIdentity(Settings):
     head: str = Field(description="Module path of the last layer inside the body.")
     preprocessing: Preprocessing
     notes: tuple[str, ...] = Field(default=(), description="What was assumed because nothing said otherwise.")
-    settings: SourceSettings | None = Field(
-        default=None, description="What loads it again on this machine; none for a module given from Python."
-    )
-
-    def reload_settings(self) -> SourceSettings:
-        """Return the settings that load this source again.
-
-        Raises:
-            UserError: it was a module given from Python.
-        """
-        if self.settings is None:
-            raise UserError(f"{self.name} was given as a Python module; give that module again as the source")
-        return self.settings

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
+from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.family import Family, Shape
 from robust_tickets.models.fitting import architecture_of
+from robust_tickets.models.folders import is_saved, load_folder
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.formats.layout import Unwrapped
 from robust_tickets.models.formats.recognise import find_state, recognise
@@ -82,8 +84,16 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
             f"weights: {settings.weights!r} is neither a file nor pretrained weights of {full}"
             f"{f' ({tags})' if tags else ''}; give a path, `default` or `random`"
         )
-    state = find_state(read_checkpoint(file), str(file))
     body = family.build(name, Shape(size=settings.preprocessing.size))
+    if is_saved(file):
+        like = Classifier(
+            body, identity_preprocessing(reads(body) or 3, (1, 1)), settings.head or find_head(body)
+        )
+        classifier, identity = load_folder(file, like)
+        return Loaded(
+            full, classifier.body, identity.preprocessing, identity.weights, identity.format, identity.notes
+        )
+    state = find_state(read_checkpoint(file), str(file))
     found = recognise(state, body.state_dict().keys())
     body = _of_the_same_shape(settings, family, name, body, found.state)
     if wrong := mismatches(body, found.state):

@@ -21,7 +21,7 @@ class SourceSettings(Settings):
         default=DEFAULT,
         min_length=1,
         description="`default` (the library's pretrained weights, or the function's own), the tag of other "
-        "pretrained weights, a path to a file, or `random`.",
+        "pretrained weights, a path to a file or to a folder saved by us, or `random`.",
     )
     preprocessing: PreprocessingOverrides = Field(
         default=PreprocessingOverrides(),

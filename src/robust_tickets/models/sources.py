@@ -1,6 +1,5 @@
 """The pretrained network a ticket is drawn from."""
 
-import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +21,12 @@ from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A pretrained network and what it is."""
+    """A pretrained network, what it is, and what loads it again."""
 
     classifier: Classifier
     identity: SourceIdentity
-
-    def copy(self) -> "Source":
-        """Return a source whose classifier shares nothing with this one."""
-        return Source(copy.deepcopy(self.classifier), self.identity)
+    settings: SourceSettings
+    """What loads it again on this machine; for a module given from Python, a name that says whose it is."""
 
 
 def load_source(
@@ -37,6 +34,7 @@ def load_source(
     *,
     preprocessing: Preprocessing | None = None,
     head: str | None = None,
+    like: Classifier | None = None,
 ) -> Source:
     """Return a source: from settings, from a name or folder alone, or from a module at hand.
 
@@ -46,6 +44,7 @@ def load_source(
         preprocessing: of an nn.Module given as `source`; without it the module's own `preprocessing` or
             `pretrained_cfg`, and without these mean 0, std 1 and 224 x 224, stated in the identity's notes.
         head: module path of the last layer of an nn.Module given as `source`, where it is not recognised.
+        like: a classifier of the same architecture, for a folder whose architecture is the user's own code.
 
     Raises:
         UserError: no such network, weights that do not fit it, or a preprocessing nobody states.
@@ -57,7 +56,7 @@ def load_source(
     settings = source if isinstance(source, SourceSettings) else SourceSettings(name=str(source))
     folder = Path(settings.name).expanduser()
     if is_saved(folder):
-        return _from_folder(settings, folder)
+        return _from_folder(settings, folder, like)
     return _from_name(settings)
 
 
@@ -77,22 +76,24 @@ def _from_name(settings: SourceSettings) -> Source:
     file = Path(settings.weights).expanduser()
     if settings.weights not in (DEFAULT, RANDOM) and file.exists():
         settings = settings.model_copy(update={"weights": str(file.resolve())})
-    return Source(classifier, _identify(classifier, loaded, settings))
+    return Source(classifier, _identify(classifier, loaded), settings)
 
 
-def _from_folder(settings: SourceSettings, folder: Path) -> Source:
+def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None) -> Source:
     """Read a network saved by us; only its preprocessing may be overridden."""
     for field in ("weights", "num_classes", "in_channels", "head"):
         if field in settings.model_fields_set:
             raise UserError(f"{field}: a saved network brings its own; leave it out for {folder}")
-    classifier, identity = load_folder(folder)
+    classifier, identity = load_folder(folder, like)
     if given := settings.preprocessing.given():
         merged = parse(Preprocessing, {**identity.preprocessing.model_dump(), **given}, "preprocessing")
         classifier = Classifier(classifier.body, merged, classifier.head)
         _check(settings, classifier, str(folder))
-        settings = settings.model_copy(update={"name": str(folder.resolve())})
-        identity = identity.model_copy(update={"preprocessing": merged, "settings": settings})
-    return Source(classifier, identity)
+        identity = identity.model_copy(update={"preprocessing": merged})
+    place = str(folder.resolve())
+    own_code = ":" in identity.name
+    reload = {"name": identity.name, "weights": place} if own_code else {"name": place}
+    return Source(classifier, identity, settings.model_copy(update=reload))
 
 
 def _from_module(module: nn.Module, preprocessing: Preprocessing | None, head: str | None) -> Source:
@@ -106,9 +107,10 @@ def _from_module(module: nn.Module, preprocessing: Preprocessing | None, head: s
         notes = ("preprocessing: not given; mean 0, std 1 and 224 x 224 assumed",)
     classifier = Classifier(module, preprocessing, head or find_head(module))
     name = name_of(module, classifier.num_classes)
-    _check(SourceSettings(name=name), classifier, name)
+    settings = SourceSettings(name=f"{type(module).__module__}:{type(module).__qualname__}")
+    _check(settings, classifier, name)
     loaded = Loaded(name, module, preprocessing, "in memory", "Python module", notes)
-    return Source(classifier, _identify(classifier, loaded, None))
+    return Source(classifier, _identify(classifier, loaded), settings)
 
 
 def _check(settings: SourceSettings, classifier: Classifier, name: str) -> None:
@@ -127,7 +129,7 @@ def _check(settings: SourceSettings, classifier: Classifier, name: str) -> None:
         raise UserError(f"preprocessing: mean has {normalised} channels, {name} reads {channels}")
 
 
-def _identify(classifier: Classifier, loaded: Loaded, settings: SourceSettings | None) -> SourceIdentity:
+def _identify(classifier: Classifier, loaded: Loaded) -> SourceIdentity:
     return SourceIdentity(
         name=loaded.name,
         weights=loaded.weights,
@@ -137,5 +139,4 @@ def _identify(classifier: Classifier, loaded: Loaded, settings: SourceSettings |
         head=classifier.head,
         preprocessing=classifier.preprocessing,
         notes=loaded.notes,
-        settings=settings,
     )
