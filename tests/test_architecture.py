@@ -133,9 +133,7 @@ def test_a_violation_is_found(tmp_path: Path, file: str, code: str, complaint: s
 
 
 def test_importing_the_package_is_light() -> None:
-    code = (
-        "import sys, robust_tickets; print({'torch', 'torchvision', 'timm', 'matplotlib'} & set(sys.modules))"
-    )
+    code = "import sys, robust_tickets; print({'torch', 'torchvision', 'timm', 'matplotlib'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"
 

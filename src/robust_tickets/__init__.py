@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from robust_tickets.models.classifier import Classifier
     from robust_tickets.models.preprocessing import Preprocessing
     from robust_tickets.models.sources import Source, SourceSettings, load_source
+    from robust_tickets.pipeline import run
     from robust_tickets.recipe import Recipe, load_recipe
     from robust_tickets.ticket import Ticket
     from robust_tickets.training import Training
     from robust_tickets.verbs.draw import DrawSettings, draw, draw_all
     from robust_tickets.verbs.find import FindSettings, find
     from robust_tickets.verbs.pretrain import pretrain
-    from robust_tickets.verbs.run import run
     from robust_tickets.verbs.shrink import shrink
     from robust_tickets.verbs.transfer import Transfer, TransferSettings, load_transfer, transfer
     from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
@@ -56,7 +56,7 @@ _HOME = {
     "load_source": "models.sources",
     "load_transfer": "verbs.transfer",
     "pretrain": "verbs.pretrain",
-    "run": "verbs.run",
+    "run": "pipeline",
     "shrink": "verbs.shrink",
     "transfer": "verbs.transfer",
     "verify": "verbs.verify",

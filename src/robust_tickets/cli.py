@@ -26,17 +26,25 @@ app = typer.Typer(
 )
 
 SourceName = Annotated[
-    str, typer.Option("--source", "-s", help="timm/resnet18, torchvision/resnet50, cifar/resnet20, module:function, or a folder.")
+    str,
+    typer.Option(
+        "--source",
+        "-s",
+        help="timm/resnet18, torchvision/resnet50, cifar/resnet20, module:function, or a folder.",
+    ),
 ]
-Weights = Annotated[
-    str, typer.Option(help="default (the library's), a tag, a file, or random.")
-]
+Weights = Annotated[str, typer.Option(help="default (the library's), a tag, a file, or random.")]
 Normalisation = Annotated[
-    str | None, typer.Option("--preprocessing", help="What differs, as YAML: '{mean: [0.5], std: [0.5], size: [32, 32]}'.")
+    str | None,
+    typer.Option("--preprocessing", help="What differs, as YAML: '{mean: [0.5], std: [0.5], size: [32, 32]}'."),
 ]
-DataName = Annotated[str, typer.Option("--data", "-d", help="A folder of images, .npz, torchvision/NAME, glyphs or digits.")]
+DataName = Annotated[
+    str, typer.Option("--data", "-d", help="A folder of images, .npz, torchvision/NAME, glyphs or digits.")
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is kept; the same command goes on there.")]
-Override = Annotated[list[str] | None, typer.Option("--set", help="A setting of this step, key=value; may be repeated.")]
+Override = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of this step, key=value; may be repeated.")
+]
 Seed = Annotated[int, typer.Option(help="Seed.")]
 
 
@@ -110,7 +118,9 @@ def pretrain(
 
     values = overrides(settings)
     target = data_settings(data, values.pop("data", {}))
-    made = pretrain(load_source(source_settings(source, weights, preprocessing)), target, seed=seed, folder=out, **values)
+    made = pretrain(
+        load_source(source_settings(source, weights, preprocessing)), target, seed=seed, folder=out, **values
+    )
     print(f"{made.identity.name}: {made.identity.weights}\n{out}: {made.identity.digest}")
 
 
@@ -119,7 +129,9 @@ def draw(
     source: SourceName,
     out: Out,
     sparsity: Annotated[float | None, typer.Option(help="Fraction of prunable weights removed, in [0, 1).")] = None,
-    group: Annotated[str | None, typer.Option(help="element, row, kernel, filter, block, n-m, channel or neuron.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="element, row, kernel, filter, block, n-m, channel or neuron.")
+    ] = None,
     weights: Weights = "default",
     preprocessing: Normalisation = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="What the draw trains on, where it trains.")] = None,
@@ -179,7 +191,8 @@ def find(
     weights: Weights = "default",
     preprocessing: Normalisation = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="find.*, draw.*, transfer.*, verify.* or data.* = value.")
+        list[str] | None,
+        typer.Option("--set", help="find.*, draw.*, transfer.*, verify.* or data.* = value."),
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -226,12 +239,16 @@ def shrink(
 @app.command()
 def run(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or a recipe that ships with the package.")] = "default",
-    source: Annotated[str | None, typer.Option("--source", "-s", help="Network, in place of the recipe's sources.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", "-s", help="Network, in place of the recipe's sources.")
+    ] = None,
     weights: Weights = "default",
     preprocessing: Normalisation = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="Target, in place of the recipe's.")] = None,
     sparsity: Annotated[float | None, typer.Option(help="In place of the recipe's draw.sparsity.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; the same command goes on there.")] = Path("runs/run"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; the same command goes on there.")] = Path(
+        "runs/run"
+    ),
     settings: Override = None,
 ) -> None:
     """Do everything: draw, transfer, verify, shrink, report; as a recipe says."""
@@ -261,7 +278,7 @@ def demo(
 
 def finish(recipe: Any, out: Path) -> None:
     """Do a run and show its tables and the path of its report."""
-    from robust_tickets.verbs.run import run
+    from robust_tickets.pipeline import run
 
     show(run(recipe, out, command="tickets " + " ".join(sys.argv[1:])), out)
 
@@ -312,7 +329,9 @@ def schema() -> None:
 def convert(
     file: Annotated[Path, typer.Argument(help="A legacy checkpoint that is a pickle with code in it.")],
     out: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
-    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Execute the file; only if you trust it.")] = False,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Execute the file; only if you trust it.")
+    ] = False,
 ) -> None:
     """Turn a legacy pickle into safetensors; executes the file only on explicit consent."""
     from robust_tickets.models.convert import convert

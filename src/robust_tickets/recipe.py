@@ -9,14 +9,14 @@ from typing import Any
 import yaml
 from pydantic import Field, model_validator
 
-from robust_tickets.verbs.controls import Control
 from robust_tickets.data import DataSettings
-from robust_tickets.verbs.draw import DrawSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.models.sources import SourceSettings
-from robust_tickets.verbs.pretrain import PretrainSettings
 from robust_tickets.shrink.settings import ShrinkSettings
+from robust_tickets.verbs.controls import Control
+from robust_tickets.verbs.draw import DrawSettings
+from robust_tickets.verbs.pretrain import PretrainSettings
 from robust_tickets.verbs.target import changed, merged
 from robust_tickets.verbs.transfer import TransferSettings
 from robust_tickets.verbs.verify import VerifySettings
@@ -28,26 +28,34 @@ class SourceRecipe(Settings):
     """A source, and how it is made where it does not exist yet."""
 
     source: SourceSettings = Field(description="The network and its weights.")
-    pretrain: PretrainSettings | None = Field(None, description="How it is trained first; absent: taken as it is.")
+    pretrain: PretrainSettings | None = Field(
+        default=None, description="How it is trained first; absent: taken as it is."
+    )
 
 
 class Recipe(Settings):
     """A run: every source, drawn in every way, transferred in every way, for every seed; verified and shrunk."""
 
-    name: str = Field("run", description="Title of the report.")
-    seed: int = Field(0, description="Seed of pretraining and drawing; transfers have seeds of their own.")
+    name: str = Field(default="run", description="Title of the report.")
+    seed: int = Field(default=0, description="Seed of pretraining and drawing; transfers have seeds of their own.")
     sources: dict[str, SourceRecipe] = Field(min_length=1, description="Sources by the name that figures show.")
     data: DataSettings = Field(description="The target.")
-    draw: DrawSettings = Field(DrawSettings(), description="How tickets are drawn.")
+    draw: DrawSettings = Field(default=DrawSettings(), description="How tickets are drawn.")
     variants: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Further ways of drawing, by name, each as changes of `draw`."
     )
-    controls: tuple[Control, ...] = Field((), description="Controls drawn beside every ticket of `draw`.")
+    controls: tuple[Control, ...] = Field(default=(), description="Controls drawn beside every ticket of `draw`.")
     transfers: dict[str, TransferSettings] = Field(
-        default_factory=lambda: {"full": TransferSettings()}, min_length=1, description="Ways of training, by name."
+        default_factory=lambda: {"full": TransferSettings()},
+        min_length=1,
+        description="Ways of training, by name.",
     )
-    verify: VerifySettings = Field(VerifySettings(), description="What counts as matching, and what is measured.")
-    shrink: ShrinkSettings | None = Field(ShrinkSettings(), description="Removal, export and timing; null: none.")
+    verify: VerifySettings = Field(
+        default=VerifySettings(), description="What counts as matching, and what is measured."
+    )
+    shrink: ShrinkSettings | None = Field(
+        default=ShrinkSettings(), description="Removal, export and timing; null: none."
+    )
 
     @model_validator(mode="after")
     def _names_are_folders(self) -> "Recipe":
@@ -65,13 +73,11 @@ class Recipe(Settings):
 def builtin_recipes() -> dict[str, str]:
     """Return the text of every recipe that ships with the package, by name."""
     folder = files("robust_tickets") / "recipes"
-    found = sorted(entry for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    return {entry.name.removesuffix(".yaml"): entry.read_text(encoding="utf-8") for entry in found}
+    found = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".yaml")}
+    return {name.removesuffix(".yaml"): found[name].read_text(encoding="utf-8") for name in sorted(found)}
 
 
-def load_recipe(
-    name: str | Path, settings: Sequence[str] = (), values: Mapping[str, Any] | None = None
-) -> Recipe:
+def load_recipe(name: str | Path, settings: Sequence[str] = (), values: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe, resolve `extends:`, and apply overrides.
 
     Args:

@@ -42,7 +42,7 @@ TICKET, MASKS, INIT = "ticket.json", "masks.safetensors", "init.safetensors"
 class TicketFile(Settings):
     """The content of `ticket.json`."""
 
-    format: int = Field(FORMAT, description="Version of this layout.")
+    format: int = Field(default=FORMAT, description="Version of this layout.")
     source: SourceIdentity
     init: Literal["source", "stored"] = Field(description="Where surviving weights start from.")
     sparsity: float = Field(ge=0, le=1, description="Fraction of prunable weights removed.")
@@ -250,8 +250,7 @@ def short(digest: str) -> str:
 def compress(state: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
     """Keep of every masked tensor only the surviving values, in their order."""
     return {
-        name: value[masks[name]].contiguous() if name in masks else value.contiguous()
-        for name, value in state.items()
+        name: value[masks[name]].contiguous() if name in masks else value.contiguous() for name, value in state.items()
     }
 
 

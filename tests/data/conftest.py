@@ -21,9 +21,7 @@ def save_image(path: Path, *, size: tuple[int, int] = (24, 20), mode: str = "RGB
 def make_folder(tmp_path: Path) -> MakeFolder:
     """Return a maker of image folders: `make_folder({"cat": 3, "dog": 2})` writes PNGs, returns the root."""
 
-    def make(
-        counts: dict[str, int], root: str = "images", size: tuple[int, int] = (24, 20), mode: str = "RGB"
-    ) -> Path:
+    def make(counts: dict[str, int], root: str = "images", size: tuple[int, int] = (24, 20), mode: str = "RGB") -> Path:
         number = 0
         for name, count in counts.items():
             (tmp_path / root / name).mkdir(parents=True, exist_ok=True)

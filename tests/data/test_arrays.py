@@ -104,9 +104,7 @@ def test_an_archive_of_python_objects_is_not_executed(tmp_path: Path) -> None:
         ({"images": noise(0, 8, 8), "labels": labels(0)}, "holds no images"),
     ],
 )
-def test_archives_that_are_no_data_set_are_refused(
-    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
-) -> None:
+def test_archives_that_are_no_data_set_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     np.savez(tmp_path / "set.npz", **arrays)
     with pytest.raises(UserError, match=message):
         load_data(tmp_path / "set.npz")

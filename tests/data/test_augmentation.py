@@ -39,11 +39,7 @@ def test_flip_crop_pads_with_zeros_and_reaches_every_shift() -> None:
     kind = FlipCrop(padding=2, flip=False)
     changed = kind.apply(torch.ones(500, 1, 6, 6), draws(kind, 500), (6, 6))
     padded = torch.nn.functional.pad(torch.ones(1, 1, 6, 6), [2] * 4)
-    windows = {
-        bytes(padded[0, 0, y : y + 6, x : x + 6].byte().flatten().tolist())
-        for y in range(5)
-        for x in range(5)
-    }
+    windows = {bytes(padded[0, 0, y : y + 6, x : x + 6].byte().flatten().tolist()) for y in range(5) for x in range(5)}
     assert {bytes(image.byte().flatten().tolist()) for image in changed} == windows
 
 

@@ -31,9 +31,7 @@ class Photographs(Dataset[Any]):
         return 45
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        values = torch.randint(
-            256, (16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(index)
-        )
+        values = torch.randint(256, (16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(index))
         image = v2.functional.pil_to_tensor(self.crop(Image.fromarray(values.numpy()))).float() / 255
         return image * random.uniform(0.5, 1) * float(np.random.uniform(0.5, 1)), index % 2  # noqa: NPY002
 
@@ -78,9 +76,7 @@ def test_an_epoch_resumed_at_any_batch_is_bit_identical(part: Part, augment: Aug
 
 def test_workers_change_nothing(part: Part) -> None:
     def epoch(workers: int) -> list[Batch]:
-        return list(
-            batches(part, batch_size=8, seed=3, epoch=2, augment=RandomResizedCrop(), workers=workers)
-        )
+        return list(batches(part, batch_size=8, seed=3, epoch=2, augment=RandomResizedCrop(), workers=workers))
 
     assert same(epoch(0), epoch(2))
 

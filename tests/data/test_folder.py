@@ -155,9 +155,7 @@ def test_folders_that_are_no_data_set_are_refused(
 
 
 def test_a_missing_folder_is_named() -> None:
-    with pytest.raises(
-        UserError, match=r"^/no/such/place: no such folder or file; built in are glyphs and digits"
-    ):
+    with pytest.raises(UserError, match=r"^/no/such/place: no such folder or file; built in are glyphs and digits"):
         load_data("/no/such/place")
 
 
@@ -171,18 +169,14 @@ def test_a_file_that_is_no_image_is_named(make_folder: MakeFolder) -> None:
 def test_parts_with_other_classes_are_refused_with_their_names(make_folder: MakeFolder) -> None:
     make_folder({"cat": 3, "dog": 3}, "set/train")
     root = make_folder({"cat": 3, "fox": 3}, "set/val").parent
-    with pytest.raises(
-        UserError, match="val: its classes are not those of train/; missing: dog; unknown: fox"
-    ):
+    with pytest.raises(UserError, match="val: its classes are not those of train/; missing: dog; unknown: fox"):
         load_data(root)
 
 
 def test_images_of_several_sizes_need_a_size(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 3, "dog": 3})
     save_image(root / "dog" / "large.png", size=(50, 40))
-    with pytest.raises(
-        UserError, match=r"large\.png: is 50 x 40 pixels and .* 24 x 20; set the data's `size`"
-    ):
+    with pytest.raises(UserError, match=r"large\.png: is 50 x 40 pixels and .* 24 x 20; set the data's `size`"):
         load_data(root)
     assert load_data(root, size=16).size == (16, 16)
 
@@ -198,9 +192,7 @@ def test_grey_among_coloured_images_must_be_converted_explicitly(make_folder: Ma
 
 def test_grey_images_do_not_go_silently_into_a_colour_network(make_folder: MakeFolder) -> None:
     splits = load_data(make_folder({"cat": 5, "dog": 5}, mode="L"))
-    with pytest.raises(
-        UserError, match="have 1 channel and the network takes 3; set the data's `channels: 3`"
-    ):
+    with pytest.raises(UserError, match="have 1 channel and the network takes 3; set the data's `channels: 3`"):
         splits.require_channels(3)
     splits.require_channels(1)
 

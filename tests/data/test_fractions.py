@@ -66,9 +66,7 @@ def test_what_is_held_out_of_a_class_grows_by_at_most_one_and_leaves_one(fractio
 
 
 def test_a_fraction_that_empties_a_class_is_refused_with_one_that_does_not() -> None:
-    with pytest.raises(
-        UserError, match=r"fraction 0.001 keeps none of the \d+ training images of class 'ant'.*0.0025"
-    ):
+    with pytest.raises(UserError, match=r"fraction 0.001 keeps none of the \d+ training images of class 'ant'.*0.0025"):
         part(0.001)
 
 

@@ -27,9 +27,7 @@ def test_cifar10_test_images_come_in_the_official_order() -> None:
     assert len(splits.test) == 1000
     assert splits.augmentation == FlipCrop()
     assert "undivided" in splits.describe()
-    everything = sum(
-        part.labels.bincount(minlength=10) for part in (splits.train, splits.validation, splits.test)
-    )
+    everything = sum(part.labels.bincount(minlength=10) for part in (splits.train, splits.validation, splits.test))
     assert torch.as_tensor(everything).tolist() == [1000] * 10
 
 
@@ -80,9 +78,7 @@ def test_hymenoptera_photographs_are_cropped_at_random_from_their_originals() ->
     assert splits.augmentation == RandomResizedCrop()
     whole = list(batches(splits.train, batch_size=64, seed=0, augment=splits.augmentation))
     assert whole[0][0].shape == (64, 3, 64, 64)
-    resumed = list(
-        batches(splits.train, batch_size=64, seed=0, start=3, augment=splits.augmentation, workers=1)
-    )
+    resumed = list(batches(splits.train, batch_size=64, seed=0, start=3, augment=splits.augmentation, workers=1))
     assert torch.equal(resumed[0][0], whole[3][0])
 
 

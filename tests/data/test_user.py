@@ -97,9 +97,7 @@ def test_class_names_are_the_data_set_s() -> None:
 
 
 def test_normalised_images_are_refused_with_the_remedy() -> None:
-    normalise = v2.Compose(
-        [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.2] * 3)]
-    )
+    normalise = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.2] * 3)])
     with pytest.raises(UserError, match=r"item 0: the image holds float32 from -2.* remove Normalize"):
         load_data(Squares(convert=normalise))
 

@@ -66,11 +66,7 @@ def test_the_seeds_asked_for_would_decide_and_one_fewer_would_not():
 
     def repeated(seeds: int) -> str:
         """The same mean and sample spread at another number of seeds."""
-        pattern = (
-            np.resize([1.0, -1.0], seeds)
-            if seeds % 2 == 0
-            else np.append(np.resize([1.0, -1.0], seeds - 1), 0)
-        )
+        pattern = np.resize([1.0, -1.0], seeds) if seeds % 2 == 0 else np.append(np.resize([1.0, -1.0], seeds - 1), 0)
         wave = pattern / pattern.std(ddof=1) * 0.01
         return decide((0.900 + wave).tolist(), [0.905] * seeds).verdict
 
@@ -122,11 +118,8 @@ def test_mistakes_are_named(ticket, dense, named):
 
 
 def test_a_decision_survives_json_and_says_one_line():
-    decision = decide(
-        [0.93, 0.94, 0.935], [0.93, 0.941, 0.934], test_interval=Interval(lower=-0.005, upper=0.004)
-    )
+    decision = decide([0.93, 0.94, 0.935], [0.93, 0.941, 0.934], test_interval=Interval(lower=-0.005, upper=0.004))
     assert Decision.model_validate_json(decision.model_dump_json()) == decision
     assert decision.sentence() == (
-        "Matches: 93.50 % against 93.50 % dense, "
-        "difference +0.00 points [-0.17, +0.17] over 3 seeds, margin 1."
+        "Matches: 93.50 % against 93.50 % dense, difference +0.00 points [-0.17, +0.17] over 3 seeds, margin 1."
     )

@@ -144,8 +144,6 @@ def test_converted_network_behaves_as_the_original(tmp_path: Path) -> None:
     network = models.squeezenet1_1(num_classes=4).eval()
     torch.save(network, tmp_path / "net.pt")
     convert(tmp_path / "net.pt", tmp_path / "net.safetensors", allow_pickle=True)
-    source = load_source(
-        SourceSettings(name="torchvision/squeezenet1_1", weights=str(tmp_path / "net.safetensors"))
-    )
+    source = load_source(SourceSettings(name="torchvision/squeezenet1_1", weights=str(tmp_path / "net.safetensors")))
     images = torch.rand(1, 3, 64, 64)
     assert torch.equal(source.classifier.body.eval()(images), network(images))

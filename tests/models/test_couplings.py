@@ -154,9 +154,7 @@ def test_the_head_reaches_the_output():
 
 def test_residual_streams_tie_producers_to_their_norms():
     body, weights = build("torchvision/resnet18")
-    stream = next(
-        c for c in trace_couplings(body, torch.zeros(1, 3, 32, 32), weights) if c.name == "conv1.weight"
-    )
+    stream = next(c for c in trace_couplings(body, torch.zeros(1, 3, 32, 32), weights) if c.name == "conv1.weight")
     assert [m.parameter for m in stream.producers] == [
         "conv1.weight",
         "layer1.0.conv2.weight",
@@ -168,9 +166,7 @@ def test_residual_streams_tie_producers_to_their_norms():
 
 
 def test_a_group_norm_holds_back_its_channels():
-    body = nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.GroupNorm(4, 8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 2)
-    )
+    body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(4, 8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 2))
     (refusal,) = trace_channels(body, torch.zeros(1, 3, 8, 8), ["0.weight"]).refusals
     assert (refusal.name, refusal.channels) == ("0.weight", 8)
     assert "passes a group norm (1)" in refusal.reason
@@ -191,18 +187,14 @@ def test_groups_of_a_convolution_go_as_a_whole():
 
 
 def test_a_flattened_channel_reads_as_many_inputs_as_it_has_pixels():
-    body = nn.Sequential(
-        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, 5), nn.ReLU(), nn.Linear(5, 2)
-    )
+    body = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, 5), nn.ReLU(), nn.Linear(5, 2))
     trace = trace_channels(body, torch.zeros(1, 3, 8, 8), ["0.weight", "3.weight"])
     assert trace.sets["0.weight"].positions[Port("3", "in")].shape == (6, 36)
 
 
 @pytest.mark.parametrize("activation", [nn.Sigmoid(), nn.Softplus(), nn.Hardsigmoid()])
 def test_an_activation_that_is_not_zero_at_zero_is_refused(activation):
-    body = nn.Sequential(
-        nn.Conv2d(3, 6, 3), activation, nn.Conv2d(6, 6, 3), nn.Flatten(), nn.Linear(6 * 16, 2)
-    )
+    body = nn.Sequential(nn.Conv2d(3, 6, 3), activation, nn.Conv2d(6, 6, 3), nn.Flatten(), nn.Linear(6 * 16, 2))
     trace = trace_channels(body, torch.zeros(1, 3, 8, 8), ["0.weight", "2.weight"])
     assert {refusal.name for refusal in trace.refusals} == {"0.weight"}
     assert "is not zero where 2 reads it" in trace.refusals[0].reason

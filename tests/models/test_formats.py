@@ -134,9 +134,7 @@ def test_missing_and_unexpected_keys_are_named_with_the_layout(tmp_path: Path) -
     with pytest.raises(UserError) as caught:
         load(tmp_path / "net.pt")
     message = str(caught.value)
-    assert (
-        "does not fit torchvision/shufflenet_v2_x0_5 (read as DataParallel state dict (module.*))" in message
-    )
+    assert "does not fit torchvision/shufflenet_v2_x0_5 (read as DataParallel state dict (module.*))" in message
     assert "1 missing: stage4.3.branch2.0.weight" in message
     assert "1 unexpected: extra.weight" in message
 
@@ -151,9 +149,7 @@ def test_shapes_that_differ_are_named(tmp_path: Path) -> None:
     state = network_state()
     state["stage2.0.branch1.0.weight"] = torch.zeros(7, 1, 3, 3)
     torch.save(state, tmp_path / "net.pt")
-    with pytest.raises(
-        UserError, match=r"1 of another shape: stage2.0.branch1.0.weight is \(7, 1, 3, 3\), expected"
-    ):
+    with pytest.raises(UserError, match=r"1 of another shape: stage2.0.branch1.0.weight is \(7, 1, 3, 3\), expected"):
         load(tmp_path / "net.pt")
 
 
@@ -192,9 +188,7 @@ def safetensors_file(path: Path) -> bytes:
 
 @pytest.mark.parametrize("make", [zip_file, legacy_file, safetensors_file])
 @pytest.mark.parametrize("share", [0.5, 0.0001])
-def test_files_cut_short_are_one_clear_line(
-    tmp_path: Path, make: Callable[[Path], bytes], share: float
-) -> None:
+def test_files_cut_short_are_one_clear_line(tmp_path: Path, make: Callable[[Path], bytes], share: float) -> None:
     file = tmp_path / "net.bin"
     whole = make(file)
     file.write_bytes(whole[: int(share * len(whole))])

@@ -50,9 +50,7 @@ def test_attention_projections_are_prunable_and_embeddings_are_not() -> None:
     assert f"{layer}.mlp.0.weight" in names
     assert names[0] == "conv_proj.weight"
     assert not [name for name in names if "embedding" in name or ".ln" in name or "bias" in name]
-    assert "conv_proj.weight" not in prunable_weights(
-        random("torchvision/vit_b_32"), Prunable(include_stem=False)
-    )
+    assert "conv_proj.weight" not in prunable_weights(random("torchvision/vit_b_32"), Prunable(include_stem=False))
 
 
 def test_a_layer_is_never_exempt_by_what_its_name_contains() -> None:
@@ -79,9 +77,7 @@ def test_patterns_exempt_by_full_name() -> None:
 
 
 def test_a_pattern_that_matches_nothing_is_refused_with_near_names() -> None:
-    with pytest.raises(
-        UserError, match=r"'layer1.0.conv3.weight' matches no prunable weight; near ones: layer1"
-    ):
+    with pytest.raises(UserError, match=r"'layer1.0.conv3.weight' matches no prunable weight; near ones: layer1"):
         prunable_weights(random("cifar/resnet20"), Prunable(exempt=("layer1.0.conv3.weight",)))
     with pytest.raises(UserError, match=r"'\*.bn1.weight' matches no prunable weight"):
         prunable_weights(random("cifar/resnet20"), Prunable(exempt=("*.bn1.weight",)))

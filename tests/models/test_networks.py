@@ -9,9 +9,7 @@ from robust_tickets.models.registry import available
 
 
 def body(name: str, **settings: object) -> torch.nn.Module:
-    return load_source(
-        SourceSettings.model_validate({"name": name, "weights": "random", **settings})
-    ).classifier.body
+    return load_source(SourceSettings.model_validate({"name": name, "weights": "random", **settings})).classifier.body
 
 
 def count(module: torch.nn.Module) -> int:

@@ -88,6 +88,15 @@ def test_fixed_input_sizes_survive_a_folder(tmp_path: Path) -> None:
     assert load_source(tmp_path / "net").classifier(torch.rand(1, 3, 32, 32)).shape == (1, 2)
 
 
+@pytest.mark.parametrize("name", ["torchvision/googlenet", "torchvision/vit_b_32"])
+def test_networks_that_are_told_more_survive_a_folder(tmp_path: Path, name: str) -> None:
+    source = load(name, weights="random", preprocessing={"size": 96}, num_classes=2)
+    save_source(source.classifier, source.identity, tmp_path / "net")
+    images = torch.rand(2, 3, 96, 96)
+    assert torch.equal(load_source(tmp_path / "net").classifier.eval()(images), source.classifier.eval()(images))
+    assert source.classifier.train()(images).shape == (2, 2)
+
+
 def test_an_altered_or_incomplete_folder_is_refused(tmp_path: Path) -> None:
     source = load("demo/resnet4", weights="random")
     other = load("demo/resnet4", weights="random", seed=1)
@@ -147,9 +156,7 @@ def test_a_users_function_loads_files_with_any_head(tmp_path: Path) -> None:
     state = Tiny(5).state_dict()
     state["stem.weight"] = torch.rand(4, 3, 3, 3)
     torch.save(state, tmp_path / "net.pt")
-    source = load(
-        "mynets:plain", weights="net.pt", preprocessing={"mean": [0] * 3, "std": [1] * 3, "size": 8}
-    )
+    source = load("mynets:plain", weights="net.pt", preprocessing={"mean": [0] * 3, "std": [1] * 3, "size": 8})
     assert source.identity.num_classes == 5
     assert source.identity.format == "plain state dict"
     assert load_source(source.settings).identity == source.identity
@@ -204,6 +211,14 @@ def test_a_module_at_hand_is_a_source() -> None:
     assert load_source(stated) is stated
 
 
+def test_a_module_without_convolutions_has_to_state_its_channels() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    with pytest.raises(UserError, match="no convolution says how many channels it reads"):
+        load_source(network)
+    stated = load_source(network, preprocessing=Preprocessing(mean=(0.5,), std=(0.5,), size=(28, 28)))
+    assert stated.classifier(torch.rand(2, 1, 28, 28)).shape == (2, 10)
+
+
 def test_library_modules_at_hand_are_recognised_and_come_back_from_folders(tmp_path: Path) -> None:
     networks = {
         "torchvision/squeezenet1_1": models.squeezenet1_1(num_classes=3),
@@ -212,9 +227,7 @@ def test_library_modules_at_hand_are_recognised_and_come_back_from_folders(tmp_p
         "cifar/resnet8": load("cifar/resnet8", weights="random").classifier.body,
     }
     for name, body in networks.items():
-        assert (
-            load_source(body, preprocessing=None if name != "timm/resnet10t" else GREY).identity.name == name
-        )
+        assert load_source(body, preprocessing=None if name != "timm/resnet10t" else GREY).identity.name == name
     source = load_source(networks["torchvision/resnet18"])
     save_source(source.classifier, source.identity, tmp_path / "net")
     assert load_folder(tmp_path / "net")[1].digest == source.identity.digest
@@ -291,9 +304,7 @@ def test_offline_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         load_source(name)
 
 
-def test_cached_weights_load_through_the_librarys_own_loader(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_weights_load_through_the_librarys_own_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = models.SqueezeNet1_1_Weights.IMAGENET1K_V1
     cache = tmp_path / "hub" / "checkpoints"
     cache.mkdir(parents=True)
@@ -309,6 +320,4 @@ def test_cached_weights_load_through_the_librarys_own_loader(
 def test_saved_weights_are_plain_safetensors(tmp_path: Path) -> None:
     source = load("demo/resnet4", weights="random")
     save_source(source.classifier, source.identity, tmp_path)
-    assert (
-        read_checkpoint(tmp_path / "weights.safetensors").keys() == source.classifier.body.state_dict().keys()
-    )
+    assert read_checkpoint(tmp_path / "weights.safetensors").keys() == source.classifier.body.state_dict().keys()

@@ -100,8 +100,7 @@ def test_one_seed_gives_one_result(ball):
     _, _, images, labels = digits()
     with attack_mode(trained_network()) as network:
         first, again, other = (
-            attack(network, images[:50], labels[:50], Threat(steps=2, **ball), generator(seed))
-            for seed in (1, 1, 2)
+            attack(network, images[:50], labels[:50], Threat(steps=2, **ball), generator(seed)) for seed in (1, 1, 2)
         )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

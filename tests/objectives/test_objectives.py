@@ -105,10 +105,7 @@ def test_the_step_and_not_the_noise_sets_the_direction_of_fgsm_rs(norm, epsilon)
     direction = gradient.sign() if norm == "linf" else gradient
     assert F.cosine_similarity(delta.flatten(1), direction.flatten(1)).mean() > 0.6
     assert F.cosine_similarity(delta.flatten(1), gradient.flatten(1)).min() > 0.2
-    assert (
-        torch.linalg.vector_norm(delta.flatten(1), torch.inf if norm == "linf" else 2, 1).max()
-        < epsilon + 1e-6
-    )
+    assert torch.linalg.vector_norm(delta.flatten(1), torch.inf if norm == "linf" else 2, 1).max() < epsilon + 1e-6
 
 
 def test_free_with_one_replay_starts_as_standard_and_moves_by_the_gradients_sign():

@@ -50,8 +50,6 @@ COUPLINGS = (
         _members(8, "stem.weight", "depthwise.weight"),
         _members(8, "norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"),
     ),
-    Coupling(
-        "pointwise.weight", 16, _members(16, "pointwise.weight"), _members(16, "norm3.weight", "norm3.bias")
-    ),
+    Coupling("pointwise.weight", 16, _members(16, "pointwise.weight"), _members(16, "norm3.weight", "norm3.bias")),
     Coupling("hidden.weight", 12, _members(12, "hidden.weight"), _members(12, "hidden.bias")),
 )

@@ -15,9 +15,7 @@ OPTIMISERS = {
 def train(network: nn.Module, applier: MaskApplier, optimiser: torch.optim.Optimizer, steps: int) -> None:
     for step in range(steps):
         optimiser.zero_grad()
-        network(
-            torch.randn(8, 4, 6, 6, generator=torch.Generator().manual_seed(step))
-        ).square().mean().backward()
+        network(torch.randn(8, 4, 6, 6, generator=torch.Generator().manual_seed(step))).square().mean().backward()
         applier.apply_to_gradients()
         optimiser.step()
         applier.apply_to_weights()

@@ -53,9 +53,7 @@ def channels(of: tuple[int, ...]) -> Callable[[Masks], dict[str, Tensor]]:
             members = (*coupling.producers, *coupling.followers)
             units[coupling.name] = torch.cat(
                 [
-                    masks[m.parameter].flatten(1)
-                    if masks[m.parameter].dim() > 1
-                    else masks[m.parameter][:, None]
+                    masks[m.parameter].flatten(1) if masks[m.parameter].dim() > 1 else masks[m.parameter][:, None]
                     for m in members
                 ],
                 dim=1,
@@ -98,9 +96,7 @@ FIXED = [
     for score, group in itertools.product(SCORES, GROUPS)
     for scope in GROUPS[group].scopes
 ]
-LEARNED = [
-    pytest.param(group, scope, id=f"{group}-{scope}") for group, row in GROUPS.items() for scope in row.scopes
-]
+LEARNED = [pytest.param(group, scope, id=f"{group}-{scope}") for group, row in GROUPS.items() for scope in row.scopes]
 
 
 def removed_groups(row: GroupRow, masks: Masks) -> dict[str, tuple[int, int]]:
@@ -122,17 +118,13 @@ def assert_exact(row: GroupRow, scope: str, masks: Masks, target: float) -> None
         assert removed == math.floor(target * total + 0.5)
 
 
-def draw(
-    selection: Selection, row: GroupRow, target: float, masks: Masks | None = None, seed: int = 0
-) -> Masks:
+def draw(selection: Selection, row: GroupRow, target: float, masks: Masks | None = None, seed: int = 0) -> Masks:
     weights = weights_of(small_network(), row.names)
     return selection.select(weights, sparsity=target, masks=masks, couplings=COUPLINGS, seed=seed)
 
 
 @pytest.mark.parametrize(("score", "group", "scope"), FIXED)
-def test_selection_is_exact_nested_deterministic_and_survives_packing(
-    score: str, group: str, scope: str
-) -> None:
+def test_selection_is_exact_nested_deterministic_and_survives_packing(score: str, group: str, scope: str) -> None:
     row = GROUPS[group]
     selection = Selection.model_validate({"score": score, "group": row.settings, "scope": scope})
     masks: Masks | None = None
@@ -165,9 +157,7 @@ def test_learned_masks_are_exact_in_every_forward_pass(group: str, scope: str) -
         masked = built.module.masked_parameters()
         assert all(bool((masked[name][~masks[name]] == 0).all()) for name in masked)
         optimiser.zero_grad()
-        built.module(
-            torch.randn(4, 4, 6, 6, generator=torch.Generator().manual_seed(step))
-        ).square().mean().backward()
+        built.module(torch.randn(4, 4, 6, 6, generator=torch.Generator().manual_seed(step))).square().mean().backward()
         optimiser.step()
     assert list(network.state_dict()) == list(before)
     for name, parameter in network.named_parameters():
@@ -248,9 +238,7 @@ def test_impossible_selections_are_refused_when_written(settings: dict[str, obje
         ({"group": "channel", "scope": "layer"}, 0.99, "one of each must stay"),
     ],
 )
-def test_impossible_draws_are_refused_with_the_reason(
-    settings: dict[str, object], target: float, message: str
-) -> None:
+def test_impossible_draws_are_refused_with_the_reason(settings: dict[str, object], target: float, message: str) -> None:
     with pytest.raises(UserError, match=message):
         draw(Selection.model_validate(settings), GROUPS["element"], target)
 

@@ -33,9 +33,7 @@ def test_channels_are_scored_over_all_their_producers() -> None:
     weights = {"a": torch.zeros(3, 2, 1, 1), "b": torch.zeros(3, 5, 1, 1)}
     weights["a"][0], weights["b"][1] = 1.0, 1.0
     coupling = Coupling("a", 3, (Member("a", 0, index), Member("b", 0, index)), (Member("bias", 0, index),))
-    masks = select(
-        weights, score="magnitude", group="channel", scope="global", sparsity=1 / 3, couplings=(coupling,)
-    )
+    masks = select(weights, score="magnitude", group="channel", scope="global", sparsity=1 / 3, couplings=(coupling,))
     assert masks["bias"].tolist() == [True, True, False]
     assert masks["a"].flatten(1).all(1).tolist() == [True, True, False]
 
@@ -45,9 +43,7 @@ def test_a_channel_may_be_several_positions_of_a_parameter() -> None:
     index = torch.arange(6).reshape(3, 2)
     weights = {"a": torch.tensor([5.0, 5, 1, 1, 0, 9]).reshape(6, 1, 1, 1)}
     coupling = Coupling("a", 3, (Member("a", 0, index),), (Member("bias", 0, index),))
-    masks = select(
-        weights, score="magnitude", group="channel", scope="layer", sparsity=1 / 3, couplings=(coupling,)
-    )
+    masks = select(weights, score="magnitude", group="channel", scope="layer", sparsity=1 / 3, couplings=(coupling,))
     assert masks["bias"].tolist() == [True, True, False, False, True, True]
 
 
@@ -55,18 +51,14 @@ def test_one_channel_of_each_coupling_survives_a_global_draw_at_the_exact_count(
     weights = {"weak": torch.full((4, 2, 3, 3), 1e-3), "strong": torch.rand(8, 4, 3, 3) + 1}
     index = {name: torch.arange(len(weight))[:, None] for name, weight in weights.items()}
     couplings = [Coupling(name, len(weights[name]), (Member(name, 0, index[name]),), ()) for name in weights]
-    masks = select(
-        weights, score="magnitude", group="channel", scope="global", sparsity=0.5, couplings=couplings
-    )
+    masks = select(weights, score="magnitude", group="channel", scope="global", sparsity=0.5, couplings=couplings)
     kept = {name: int(mask.flatten(1).any(1).sum()) for name, mask in masks.items()}
     assert kept == {"weak": 1, "strong": 5}
 
 
 def test_couplings_with_an_exempt_producer_are_left_whole() -> None:
     weights = weights_of(small_network(), tuple(name for name in PRUNABLE if name != "depthwise.weight"))
-    masks = select(
-        weights, score="magnitude", group="channel", scope="global", sparsity=0.5, couplings=COUPLINGS
-    )
+    masks = select(weights, score="magnitude", group="channel", scope="global", sparsity=0.5, couplings=COUPLINGS)
     assert masks["stem.weight"].all()
     assert int(masks["pointwise.weight"].flatten(1).any(1).sum()) == 8
 

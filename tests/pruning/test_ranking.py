@@ -14,9 +14,7 @@ from robust_tickets.pruning.scopes.erk import largest_remainder
     fraction=st.floats(0, 1),
     seed=st.integers(0, 3),
 )
-def test_exactly_the_lowest_go_however_many_are_tied(
-    layers: list[list[int]], fraction: float, seed: int
-) -> None:
+def test_exactly_the_lowest_go_however_many_are_tied(layers: list[list[int]], fraction: float, seed: int) -> None:
     scores = {str(number): torch.tensor(layer, dtype=torch.float32) for number, layer in enumerate(layers)}
     total = sum(map(len, layers))
     removed = int(fraction * total)
@@ -32,9 +30,7 @@ def test_exactly_the_lowest_go_however_many_are_tied(
     shares=st.lists(st.tuples(st.floats(0.01, 100), st.integers(1, 1000)), min_size=1, max_size=12),
     fraction=st.floats(0, 1),
 )
-def test_shares_add_up_exactly_and_respect_their_caps(
-    shares: list[tuple[float, int]], fraction: float
-) -> None:
+def test_shares_add_up_exactly_and_respect_their_caps(shares: list[tuple[float, int]], fraction: float) -> None:
     quotas = {str(number): share for number, share in enumerate(shares)}
     total = int(fraction * sum(cap for _, cap in shares))
     counts = largest_remainder(quotas, total)

@@ -12,9 +12,7 @@ from tests.pruning.small_network import PRUNABLE, small_network
 LEARNED = Selection.model_validate({"score": "learned", "scope": "layer"})
 
 
-def built(
-    settings: StraightThrough | None = None, sparsity: float = 0.5
-) -> tuple[torch.nn.Module, Parametrised]:
+def built(settings: StraightThrough | None = None, sparsity: float = 0.5) -> tuple[torch.nn.Module, Parametrised]:
     network = small_network()
     return network, (settings or StraightThrough()).build(
         network,

@@ -87,9 +87,7 @@ def test_sparsity_rate_and_rounds_together_are_too_much() -> None:
         Iterative(rate=0.5, rounds=3).targets(0.9)
 
 
-@pytest.mark.parametrize(
-    "timeline", [OneShot(), Iterative(), Gradual(), Alternating(), DropAndGrowTimeline()]
-)
+@pytest.mark.parametrize("timeline", [OneShot(), Iterative(), Gradual(), Alternating(), DropAndGrowTimeline()])
 def test_a_missing_target_is_named(timeline: AnyTimeline) -> None:
     with pytest.raises(UserError, match="sparsity"):
         timeline.plan(None, STEPS)

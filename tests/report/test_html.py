@@ -87,9 +87,7 @@ def test_the_verdict_comes_first(text: str) -> None:
 def test_a_screen_reader_hears_the_curve(text: str) -> None:
     labels = [attributes.get("aria-label") or "" for tag, attributes in Page(text).tags if tag == "svg"]
     assert len(labels) == 5
-    assert re.search(
-        r"Robust accuracy against sparsity, full transfer.* robust, 90 % sparsity: \d\d\.\d %", labels[3]
-    )
+    assert re.search(r"Robust accuracy against sparsity, full transfer.* robust, 90 % sparsity: \d\d\.\d %", labels[3])
     assert labels[4].startswith("Sparsity of 17 layers, from 32 % in conv1.weight")
 
 

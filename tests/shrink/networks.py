@@ -16,9 +16,7 @@ class Residual(nn.Module):
 
     def __init__(self, width: int = 24, classes: int = 5) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
         self.wide = nn.Sequential(
             nn.Conv2d(width, 2 * width, 1), nn.BatchNorm2d(2 * width), nn.SiLU(),
             nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width),
@@ -29,9 +27,7 @@ class Residual(nn.Module):
             nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1, groups=width // 2), nn.ReLU(), nn.Conv2d(width, width, 1),
         )  # fmt: skip
-        self.down = nn.Sequential(
-            nn.Conv2d(width, 3 * width, 3, stride=2), nn.BatchNorm2d(3 * width), nn.ReLU()
-        )
+        self.down = nn.Sequential(nn.Conv2d(width, 3 * width, 3, stride=2), nn.BatchNorm2d(3 * width), nn.ReLU())
         self.fc = nn.Linear(3 * width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -74,6 +70,5 @@ def element_masks(body: nn.Module, sparsity: float) -> dict[str, Tensor]:
     random = torch.Generator().manual_seed(0)
     parameters = dict(body.named_parameters())
     return {
-        name: torch.rand(parameters[name].shape, generator=random) >= sparsity
-        for name in weights_by_type(body)[:-1]
+        name: torch.rand(parameters[name].shape, generator=random) >= sparsity for name in weights_by_type(body)[:-1]
     }

@@ -72,9 +72,7 @@ def test_scattered_zeros_remove_nothing():
 def test_a_filter_whose_norm_still_shifts_stays():
     """Zero filters alone ("channel-wise" in the papers) are not removable: the shift behind them speaks."""
     body = classifier().body
-    masks = {
-        name: mask for name, mask in channel_masks(body, 0.5).items() if body.get_parameter(name).dim() > 1
-    }
+    masks = {name: mask for name, mask in channel_masks(body, 0.5).items() if body.get_parameter(name).dim() > 1}
     assert remove_channels(body, masks, example()).counts.channels_removed == 0
 
 

@@ -24,9 +24,7 @@ def test_a_channel_ticket_becomes_smaller(tmp_path):
     assert report.ticket.multiply_adds == report.dense.multiply_adds
     assert report.ticket.nonzero_parameters < report.ticket.parameters == report.dense.parameters
     assert max(report.export_difference, report.removal.max_difference) < 1e-4
-    assert report.sentence.startswith(
-        f"{report.removal.channels_removed} of {report.removal.channels_before} channels"
-    )
+    assert report.sentence.startswith(f"{report.removal.channels_removed} of {report.removal.channels_before} channels")
     assert ticket.training
     assert all(torch.equal(before[name], value) for name, value in ticket.state_dict().items())
     assert ShrinkReport.model_validate(json.loads(json.dumps(report.model_dump(mode="json")))) == report
@@ -34,9 +32,7 @@ def test_a_channel_ticket_becomes_smaller(tmp_path):
 
 def test_an_element_ticket_is_told_that_it_gains_nothing(tmp_path):
     dense = classifier()
-    report = shrink_network(
-        dense, classifier(1), element_masks(dense.body, 0.9), tmp_path / "model.onnx", SETTINGS
-    )
+    report = shrink_network(dense, classifier(1), element_masks(dense.body, 0.9), tmp_path / "model.onnx", SETTINGS)
     assert report.kind == "zeros only"
     assert report.shrunk.parameters == report.dense.parameters
     assert report.shrunk.nonzero_parameters < 0.25 * report.dense.parameters

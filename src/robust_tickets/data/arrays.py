@@ -60,9 +60,7 @@ class ImageArrays(Dataset[tuple[Tensor, int]]):
 
     def subset(self, indices: Tensor) -> "ImageArrays":
         """Return the images at `indices`."""
-        return ImageArrays(
-            self.images[indices], self.labels[indices], size=self.size, interpolation=self.interpolation
-        )
+        return ImageArrays(self.images[indices], self.labels[indices], size=self.size, interpolation=self.interpolation)
 
     def refitted(self, fit: Fit) -> "ImageArrays":
         """Return the same images for another input geometry; smaller ones are made at once.
@@ -72,9 +70,7 @@ class ImageArrays(Dataset[tuple[Tensor, int]]):
         """
         images = convert_channels(self.images, fit.channels)
         if fit.size[0] * fit.size[1] < images.shape[2] * images.shape[3]:
-            parts = [
-                resize(part.float().div(255), fit.size, fit.interpolation) for part in images.split(CHUNK)
-            ]
+            parts = [resize(part.float().div(255), fit.size, fit.interpolation) for part in images.split(CHUNK)]
             images = torch.cat([part.mul(255).round().to(torch.uint8) for part in parts])
         return ImageArrays(images, self.labels, size=fit.size, interpolation=fit.interpolation)
 

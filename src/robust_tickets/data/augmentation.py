@@ -21,9 +21,7 @@ def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
     """Sample float images `(N, C, H, W)` bilinearly at `matrices` `(N, 2, 3)`, which map output to input
     coordinates in [-1, 1]; beyond the border the border's value continues."""
     grid = F.affine_grid(matrices, [len(images), images.shape[1], *size], align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False).clamp(
-        0, 1
-    )
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False).clamp(0, 1)
 
 
 class NoAugmentation(Settings):
@@ -54,9 +52,7 @@ class FlipCrop(Settings):
         columns = torch.arange(width) + shifts[:, 1:]
         if self.flip:
             columns = torch.where(draws[:, 2:] < 0.5, columns.flip(1), columns)
-        inside = ((rows >= 0) & (rows < height))[:, None, :, None] & ((columns >= 0) & (columns < width))[
-            :, None, None
-        ]
+        inside = ((rows >= 0) & (rows < height))[:, None, :, None] & ((columns >= 0) & (columns < width))[:, None, None]
         rows, columns = reflected(rows, height), reflected(columns, width)
         images = images.gather(2, rows[:, None, :, None].expand(images.shape))
         images = images.gather(3, columns[:, None, None, :].expand(images.shape))
@@ -80,9 +76,7 @@ class RandomResizedCrop(Settings):
     scale: tuple[float, float] = Field(
         default=(0.08, 1.0), description="Area of the region, part of the image, in (0, 1]."
     )
-    ratio: tuple[float, float] = Field(
-        default=(3 / 4, 4 / 3), description="Width by height of the region, positive."
-    )
+    ratio: tuple[float, float] = Field(default=(3 / 4, 4 / 3), description="Width by height of the region, positive.")
     flip: bool = Field(default=True, description="Mirror half of the images left to right.")
     uniforms: ClassVar[int] = 5
 

@@ -18,9 +18,7 @@ from robust_tickets.foundation.seeds import generator
 Batch = tuple[Tensor, Tensor]
 
 
-def batches_per_epoch(
-    dataset: Sized, batch_size: int, *, train: bool = True, world: tuple[int, int] = (0, 1)
-) -> int:
+def batches_per_epoch(dataset: Sized, batch_size: int, *, train: bool = True, world: tuple[int, int] = (0, 1)) -> int:
     """Return how many batches one epoch has; see `batches` for what becomes of the last, short one."""
     whole, rest = divmod(len(dataset), batch_size)
     return whole + (rest >= 2 * world[1] if train else rest > 0)
@@ -72,11 +70,7 @@ def batches(
     kind = augment if train and augment is not None else NoAugmentation()
     if isinstance(dataset, ImageArrays):
         return array_batches(dataset, chosen, kind, seed, epoch, start, world)
-    if (
-        isinstance(dataset, FolderImages)
-        and dataset.decoded is not None
-        and not isinstance(kind, RandomResizedCrop)
-    ):
+    if isinstance(dataset, FolderImages) and dataset.decoded is not None and not isinstance(kind, RandomResizedCrop):
         return array_batches(dataset.decoded, chosen, kind, seed, epoch, start, world)
     shards = [shard.tolist() for batch in chosen[start:] if len(shard := batch[rank::size])]
     return loaded_batches(Samples(dataset, kind, seed, epoch if train else None), shards, workers)
@@ -120,9 +114,7 @@ class Samples(Dataset[Any]):
     (Raised in a worker, it would arrive wrapped in a traceback.)
     """
 
-    def __init__(
-        self, dataset: FolderImages | UserImages, kind: Augmentation, seed: int, epoch: int | None
-    ) -> None:
+    def __init__(self, dataset: FolderImages | UserImages, kind: Augmentation, seed: int, epoch: int | None) -> None:
         self.dataset = dataset
         self.kind = kind
         self.seed = seed

@@ -16,9 +16,7 @@ def check_classes(found: Found) -> None:
     first = parts.pop("train", None) or next(iter(parts.values()))
     trained = set(first.labels.tolist())
     if len(trained) == 1:
-        raise UserError(
-            f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed"
-        )
+        raise UserError(f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed")
     for name, part in parts.items():
         if strange := set(part.labels.tolist()) - trained:
             raise UserError(f"{found.name}: the {name} part has class {min(strange)}, which training lacks")
@@ -37,9 +35,7 @@ def carve(found: Found, settings: DataSettings, seed: int) -> tuple[dict[PartNam
         parts["test"] = parts.pop("validation")
         notes.append("the set's validation part serves as test")
     if "test" not in parts:
-        kept, held = choose(
-            parts["train"].labels, found.classes, hold_out=settings.test, seed=TEST_SEED, stream="test"
-        )
+        kept, held = choose(parts["train"].labels, found.classes, hold_out=settings.test, seed=TEST_SEED, stream="test")
         parts["test"], parts["train"] = parts["train"].subset(held), parts["train"].subset(kept)
         notes.append(f"test is a fixed {settings.test:.0%} of each class, the same for every seed")
     given = "validation" in parts

@@ -81,9 +81,7 @@ def without_unreadable(listing: Listing) -> tuple[Listing, Skipped]:
     problems = in_threads(problem, paths)
     kept = listing.subset(torch.tensor([error is None for error in problems]).nonzero().flatten())
     if lost := set(listing.labels.tolist()) - set(kept.labels.tolist()):
-        raise UserError(
-            f"{listing.root / listing.classes[min(lost)]}: none of the images of this class can be read"
-        )
+        raise UserError(f"{listing.root / listing.classes[min(lost)]}: none of the images of this class can be read")
     return kept, tuple((str(path), str(error)) for path, error in zip(paths, problems, strict=True) if error)
 
 

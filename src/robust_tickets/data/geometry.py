@@ -30,9 +30,7 @@ def geometry(parts: Sequence[Source], size: tuple[int, int] | None, channels: in
     for where, (other_size, other_channels) in known:
         if channels is None and other_channels != first_channels:
             grey, colour = (where, first) if other_channels == 1 else (first, where)
-            raise UserError(
-                f"{grey}: is grey and {colour} in colour; set the data's `channels: 3` to convert (or 1)"
-            )
+            raise UserError(f"{grey}: is grey and {colour} in colour; set the data's `channels: 3` to convert (or 1)")
         if size is None and other_size != first_size:
             raise UserError(
                 f"{where}: is {other_size[1]} x {other_size[0]} pixels and {first} {first_size[1]} x "

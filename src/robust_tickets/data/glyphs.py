@@ -36,9 +36,7 @@ CHUNK = 2000
 class GlyphSettings(Settings):
     """How many letters, how large, and how much they vary."""
 
-    count: int = Field(
-        default=8000, ge=52, description="Training letters; a quarter as many more are the test part."
-    )
+    count: int = Field(default=8000, ge=52, description="Training letters; a quarter as many more are the test part.")
     size: int = Field(default=16, ge=8, le=256, description="Height and width, pixels.")
     seed: int = Field(default=0, ge=0, description="Seed of the letters; another seed gives other letters.")
     strength: float = Field(
@@ -60,9 +58,7 @@ def masters() -> Tensor:
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     drawn = []
     for name in FONTS:
-        font = ImageFont.truetype(
-            folder / f"{name}.ttf", MASTER * 3 // 4, layout_engine=ImageFont.Layout.BASIC
-        )
+        font = ImageFont.truetype(folder / f"{name}.ttf", MASTER * 3 // 4, layout_engine=ImageFont.Layout.BASIC)
         for letter in ascii_uppercase + ascii_lowercase:
             canvas = Image.new("L", (MASTER, MASTER))
             left, top, right, bottom = font.getbbox(letter)

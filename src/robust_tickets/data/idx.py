@@ -33,9 +33,7 @@ def read_idx(path: Path) -> np.ndarray:
     shape = tuple(np.frombuffer(content[4:begin], ">u4").tolist())
     values = np.frombuffer(content[begin:], np.uint8)
     if values.size != np.prod(shape, dtype=np.int64):
-        raise UserError(
-            f"{path}: holds {values.size} values and announces {shape}; it is truncated, fetch it again"
-        )
+        raise UserError(f"{path}: holds {values.size} values and announces {shape}; it is truncated, fetch it again")
     return values.reshape(shape)
 
 

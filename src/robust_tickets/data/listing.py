@@ -49,9 +49,7 @@ def list_folder(root: Path) -> Listing:
     """
     folders = class_folders(root)
     if not folders:
-        raise UserError(
-            f"{root}: holds no class folders; put the images of each class into a subfolder of its own"
-        )
+        raise UserError(f"{root}: holds no class folders; put the images of each class into a subfolder of its own")
     files, labels = [], []
     for label, folder in enumerate(folders):
         below = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

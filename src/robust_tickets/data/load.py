@@ -77,8 +77,7 @@ def load_data(
     used_size, used_channels = geometry(list(parts.values()), wanted_size, settings.channels or channels)
     fit = Fit(used_size, used_channels, interpolation, crop_fraction)
     final: dict[PartName, Part] = {
-        name: decode(part, fit) if isinstance(part, Listing) else part.refitted(fit)
-        for name, part in parts.items()
+        name: decode(part, fit) if isinstance(part, Listing) else part.refitted(fit) for name, part in parts.items()
     }
     return DataSplits(
         train=final["train"],

@@ -86,9 +86,7 @@ def decoded_webp(encoded: np.ndarray, offsets: np.ndarray, where: str) -> Tensor
         for index in block:
             image = decode(index)
             if image.shape != first.shape:
-                raise UserError(
-                    f"{where}, image {index}: has shape {image.shape} and not {first.shape} as the first"
-                )
+                raise UserError(f"{where}, image {index}: has shape {image.shape} and not {first.shape} as the first")
             images[index] = image
 
     in_threads(fill, [range(begin, min(begin + 500, count)) for begin in range(0, count, 500)])
@@ -117,9 +115,7 @@ def archive_parts(path: Path, archive: Mapping[str, np.ndarray]) -> dict[PartNam
         stems = [word for word in re.split(r"[_\-]", key) if word.lower() not in PART_NAMES]
         if len(stems) != 1 or stems[0] not in IMAGE_KEYS:
             continue
-        partners = [
-            key.replace(stems[0], label) for label in LABEL_KEYS if key.replace(stems[0], label) in keys
-        ]
+        partners = [key.replace(stems[0], label) for label in LABEL_KEYS if key.replace(stems[0], label) in keys]
         if partners:
             images = uint8_images(archive[key], f"{path}, {key}")
             labels = int64_labels(archive[partners[0]], len(images), f"{path}, {partners[0]}")
@@ -132,9 +128,7 @@ def archive_parts(path: Path, archive: Mapping[str, np.ndarray]) -> dict[PartNam
     return parts
 
 
-def class_names(
-    paths: Sequence[Path], archives: Sequence[Mapping[str, np.ndarray]], count: int
-) -> tuple[str, ...]:
+def class_names(paths: Sequence[Path], archives: Sequence[Mapping[str, np.ndarray]], count: int) -> tuple[str, ...]:
     """Return class names from the archives, from labels.json beside them, or the labels themselves."""
     for archive in archives:
         for key in CLASS_KEYS:
@@ -142,9 +136,7 @@ def class_names(
                 return tuple(n.decode() if isinstance(n, bytes) else str(n) for n in archive[key].tolist())
     if (beside := paths[0].parent / "labels.json").is_file():
         content = read_json(beside)
-        lists = (
-            [content] if isinstance(content, list) else [v for v in content.values() if isinstance(v, list)]
-        )
+        lists = [content] if isinstance(content, list) else [v for v in content.values() if isinstance(v, list)]
         for names in lists:
             if len(names) >= count:
                 return tuple(map(str, names))

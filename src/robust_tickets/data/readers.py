@@ -31,9 +31,7 @@ def read_image_folder(root: Path) -> Found:
         listing = list_folder(root)
         return Found({"train": listing}, listing.classes, root.resolve().name)
     if "train" not in keys:
-        raise UserError(
-            f"{root}: has {'/ and '.join(folders)}/ but no train/; add the training images as train/"
-        )
+        raise UserError(f"{root}: has {'/ and '.join(folders)}/ but no train/; add the training images as train/")
     parts: dict[PartName, Source] = {}
     train = list_folder(root / keys["train"])
     for part, key in keys.items():
@@ -42,8 +40,7 @@ def read_image_folder(root: Path) -> Found:
             missing = ", ".join(sorted(set(train.classes) - set(listing.classes))) or "none"
             unknown = ", ".join(sorted(set(listing.classes) - set(train.classes))) or "none"
             raise UserError(
-                f"{root / key}: its classes are not those of {keys['train']}/; missing: {missing}; "
-                f"unknown: {unknown}"
+                f"{root / key}: its classes are not those of {keys['train']}/; missing: {missing}; unknown: {unknown}"
             )
     return Found(parts, train.classes, root.resolve().name)
 
@@ -57,13 +54,9 @@ def read_path(path: Path) -> Found:
     if path.is_file():
         if path.suffix == ".npz":
             return read_npz([path], path.stem)
-        raise UserError(
-            f"{path}: is a file but no .npz; give a folder with one subfolder a class, or an .npz file"
-        )
+        raise UserError(f"{path}: is a file but no .npz; give a folder with one subfolder a class, or an .npz file")
     if not path.is_dir():
-        raise UserError(
-            f"{path}: no such folder or file; built in are glyphs and digits, and torchvision/NAME"
-        )
+        raise UserError(f"{path}: no such folder or file; built in are glyphs and digits, and torchvision/NAME")
     if archives := sorted(path.glob("[!.]*.npz")):
         return read_npz(archives, path.resolve().name)
     if files := image_files(path):
@@ -82,12 +75,8 @@ def read(settings: DataSettings) -> Found:
         return Found({"train": train, "test": test}, GLYPH_CLASSES, "glyphs", Affine())
     if settings.name == "digits":
         arrays = digits()
-        train, test = choose(
-            arrays.labels, DIGIT_CLASSES, hold_out=TEST_FRACTION, seed=TEST_SEED, stream="test"
-        )
-        return Found(
-            {"train": arrays.subset(train), "test": arrays.subset(test)}, DIGIT_CLASSES, "digits", Affine()
-        )
+        train, test = choose(arrays.labels, DIGIT_CLASSES, hold_out=TEST_FRACTION, seed=TEST_SEED, stream="test")
+        return Found({"train": arrays.subset(train), "test": arrays.subset(test)}, DIGIT_CLASSES, "digits", Affine())
     if settings.name.startswith("torchvision/"):
         return read_torchvision(settings.name.removeprefix("torchvision/"), settings.root)
     return read_path(Path(settings.name).expanduser())

@@ -29,9 +29,7 @@ class DataSettings(Settings):
         description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder "
         "of classes (subfolders, in train/, val/ and test/ or not), an .npz file, or npz or idx files.",
     )
-    root: Path = Field(
-        default=Path("data"), description="Where torchvision's data sets lie or are downloaded to."
-    )
+    root: Path = Field(default=Path("data"), description="Where torchvision's data sets lie or are downloaded to.")
     size: Size | None = Field(
         default=None,
         description="Height and width given to the network, pixels; default: the source's preprocessing.",
@@ -42,9 +40,7 @@ class DataSettings(Settings):
     fraction: Ratio = Field(
         default=1.0, gt=0, le=1, description="Class-balanced part of the training data used, in (0, 1]."
     )
-    per_class: int | None = Field(
-        default=None, ge=1, description="Training images a class, instead of a fraction."
-    )
+    per_class: int | None = Field(default=None, ge=1, description="Training images a class, instead of a fraction.")
     validation: Ratio = Field(
         default=0.1,
         ge=0,

@@ -80,7 +80,5 @@ class DataSplits:
             *self.notes,
         ]
         if self.skipped:
-            lines.append(
-                f"{len(self.skipped)} unreadable files were left out, the first: {self.skipped[0][0]}"
-            )
+            lines.append(f"{len(self.skipped)} unreadable files were left out, the first: {self.skipped[0][0]}")
         return "\n".join(lines)

@@ -58,9 +58,7 @@ def to_image(value: Any, where: str) -> Image.Image | Tensor:
         raise UserError(f"{where}: a {type(value).__name__} is no image; give PIL, or a tensor (C, H, W)")
     image = value[None] if value.ndim == 2 else value
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise UserError(
-            f"{where}: the image has shape {tuple(value.shape)}; give (C, H, W) with 1 or 3 channels"
-        )
+        raise UserError(f"{where}: the image has shape {tuple(value.shape)}; give (C, H, W) with 1 or 3 channels")
     if image.dtype == torch.uint8:
         return image.float() / 255
     low, high = float(image.min()), float(image.max())

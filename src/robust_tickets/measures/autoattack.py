@@ -23,9 +23,7 @@ def autoattack_correctness(predict: Predict, batches: Batches, ball: Ball, seed:
     try:
         from pyautoattack import AutoAttack
     except ImportError:
-        raise UserError(
-            "AutoAttack needs the package pyautoattack: pip install 'robust-tickets[robust]'"
-        ) from None
+        raise UserError("AutoAttack needs the package pyautoattack: pip install 'robust-tickets[robust]'") from None
     clean: list[Tensor] = []
     robust: list[Tensor] = []
     for images, labels in batches:
@@ -38,9 +36,7 @@ def autoattack_correctness(predict: Predict, batches: Batches, ball: Ball, seed:
             classes = scores.shape[1]
             ensemble = AutoAttack(
                 predict,  # pyright: ignore[reportArgumentType] (any callable does)
-                attacks=["apgd-ce", "apgd-t", "fab-t", "square"]
-                if classes >= 4
-                else ["apgd-ce", "fab-t", "square"],
+                attacks=["apgd-ce", "apgd-t", "fab-t", "square"] if classes >= 4 else ["apgd-ce", "fab-t", "square"],
                 version="custom",
                 norm="Linf" if ball.norm == "linf" else "L2",
                 eps=ball.epsilon,
@@ -50,9 +46,7 @@ def autoattack_correctness(predict: Predict, batches: Batches, ball: Ball, seed:
             ensemble.apgd.n_restarts = ensemble.fab.n_restarts = 1
             ensemble.apgd_targeted.n_target_classes = ensemble.fab.n_target_classes = min(9, classes - 1)
             with torch.random.fork_rng():
-                adversarial, _ = ensemble.run_standard_evaluation(
-                    images[right], labels[right], batch_size=len(images)
-                )
+                adversarial, _ = ensemble.run_standard_evaluation(images[right], labels[right], batch_size=len(images))
             with torch.no_grad():
                 withstood[right] = correctness(predict(adversarial), labels[right])
         clean.append(right.cpu())

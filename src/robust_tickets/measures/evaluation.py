@@ -20,9 +20,7 @@ class Evaluation(Settings):
         default="pgd",
         description="PGD with the threat's steps, or AutoAttack in its ball (needs robust-tickets[robust]).",
     )
-    threat: Threat = Field(
-        default=Threat(steps=20, step_size=2 / 255), description="The ball, and the steps of PGD."
-    )
+    threat: Threat = Field(default=Threat(steps=20, step_size=2 / 255), description="The ball, and the steps of PGD.")
     limit: int | None = Field(
         default=None,
         ge=1,

@@ -94,9 +94,7 @@ def decide(
         UserError: the numbers of seeds differ or are zero, or accuracies are not fractions.
     """
     if len(ticket) != len(dense) or not ticket:
-        raise UserError(
-            f"ticket has {len(ticket)} seeds and dense {len(dense)}: give both for the same seeds"
-        )
+        raise UserError(f"ticket has {len(ticket)} seeds and dense {len(dense)}: give both for the same seeds")
     for value in [*ticket, *dense]:
         if not 0 <= value <= 1:
             raise UserError(f"accuracy {value:g} is not a fraction: write 0.93 for 93 %")

@@ -18,9 +18,7 @@ class Correctness(NamedTuple):
     robust: Tensor
 
 
-def robust_correctness(
-    predict: Predict, batches: Batches, threat: Threat, generator: torch.Generator
-) -> Correctness:
+def robust_correctness(predict: Predict, batches: Batches, threat: Threat, generator: torch.Generator) -> Correctness:
     """Attack every image that is classified correctly, and return which withstand.
 
     An image misclassified as it is counts as wrong and is not attacked. Use within `evaluation_mode`,

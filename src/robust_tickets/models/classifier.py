@@ -52,9 +52,7 @@ class Classifier(nn.Module):
         [N, features, h, w]. Gradients flow.
         """
         caught: list[Tensor] = []
-        hook = get_head(self.body, self.head).register_forward_pre_hook(
-            lambda _, inputs: caught.append(inputs[0])
-        )
+        hook = get_head(self.body, self.head).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
         try:
             self(images)
         finally:
@@ -68,9 +66,7 @@ class Classifier(nn.Module):
             UserError: `num_classes` is below 2.
         """
         if num_classes < 2:
-            raise UserError(
-                f"num_classes: {num_classes} is too few; a classifier tells at least 2 classes apart"
-            )
+            raise UserError(f"num_classes: {num_classes} is too few; a classifier tells at least 2 classes apart")
         put_head(self.body, self.head, fresh_head(get_head(self.body, self.head), num_classes, seed))
 
     def plain_state(self) -> dict[str, Tensor]:

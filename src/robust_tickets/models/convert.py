@@ -25,9 +25,7 @@ class Conversion(Settings):
     digest: str = Field(description="`sha256:...` over the names, shapes and bytes of the tensors written.")
     tensors: int = Field(description="Number of tensors written.")
     mean: tuple[float, ...] | None = Field(description="Mean of the checkpoint's own normaliser, if any.")
-    std: tuple[float, ...] | None = Field(
-        description="Standard deviation of the checkpoint's own normaliser."
-    )
+    std: tuple[float, ...] | None = Field(description="Standard deviation of the checkpoint's own normaliser.")
     ignored: tuple[str, ...] = Field(description="Globals the pickle would have imported; none was.")
 
 

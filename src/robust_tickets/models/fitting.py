@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from robust_tickets.models.families.family import Shape
-from robust_tickets.models.heads import reads
+from robust_tickets.models.heads import input_channels
 from robust_tickets.models.registry import available, resolve
 
 MOST = 24
@@ -39,18 +39,14 @@ def architecture_of(state: Mapping[str, Tensor], named: str) -> str | None:
     kin = [name for name in available() if family and family.group() and family.group() in name]
     kin.sort(key=lambda name: (name.startswith("timm/"), len(name)))
     for name in [*kin[: MOST - len(COMMON)], *COMMON]:
-        builder, inner = resolve(name)
-        with torch.device("meta"):
-            body = builder.build(inner, Shape())
-        if _fits_but_for_head(body, state):
+        body = _without_memory(name, Shape())
+        if body is not None and _fits_but_for_head(body, state):
             return name
     return None
 
 
 def _fits_but_for_head(body: nn.Module, state: Mapping[str, Tensor]) -> bool:
-    own = {
-        name: tensor for name, tensor in body.state_dict().items() if not name.endswith("num_batches_tracked")
-    }
+    own = {name: tensor for name, tensor in body.state_dict().items() if not name.endswith("num_batches_tracked")}
     if own.keys() != {name for name in state if not name.endswith("num_batches_tracked")}:
         return False
     return len({name.rpartition(".")[0] for name in own if own[name].shape != state[name].shape}) <= 1
@@ -63,12 +59,20 @@ def name_of(body: nn.Module, num_classes: int) -> str:
     """
     printed = repr(body)
     for name in _kin(body):
-        family, inner = resolve(name)
-        with torch.device("meta"):
-            twin = family.build(inner, Shape(num_classes, reads(body)))
+        twin = _without_memory(name, Shape(num_classes, input_channels(body)))
         if type(twin) is type(body) and repr(twin) == printed:
             return name
     return f"{type(body).__module__}:{type(body).__qualname__}"
+
+
+def _without_memory(name: str, shape: Shape) -> nn.Module | None:
+    """Build an architecture on the meta device; None for those that compute with tensors while being built."""
+    family, inner = resolve(name)
+    try:
+        with torch.device("meta"):
+            return family.build(inner, shape)
+    except (NotImplementedError, RuntimeError):
+        return None
 
 
 def _kin(body: nn.Module) -> Iterator[str]:
@@ -76,7 +80,7 @@ def _kin(body: nn.Module) -> Iterator[str]:
     home = type(body).__module__
     recorded = getattr(body, "pretrained_cfg", None)
     if home.startswith("timm.") and isinstance(recorded, dict):
-        yield f"timm/{recorded['architecture']}"
+        yield from (name for name in [f"timm/{recorded['architecture']}"] if name in available("timm/"))
     elif home.startswith("torchvision.models."):
         yield from _torchvision(home)
     elif home.startswith(f"{__package__}.networks."):

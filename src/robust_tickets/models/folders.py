@@ -82,7 +82,7 @@ def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Cla
         classifier.reset_head(identity.num_classes, seed=0)
     state = read_checkpoint(folder / WEIGHTS)
     if wrong := mismatches(body, state):
-        raise UserError(f"{folder / WEIGHTS}: does not fit {identity.name}: {'; '.join(wrong)}")
+        raise UserError(f"{folder / WEIGHTS}: does not fit the network: {'; '.join(wrong)}")
     load_strictly(body, state, str(folder / WEIGHTS))
     if (digest := tensors_digest(classifier.plain_state())) != identity.digest:
         raise UserError(f"{folder}: {WEIGHTS} was altered: its digest is {digest}, not {identity.digest}")

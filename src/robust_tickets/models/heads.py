@@ -24,9 +24,7 @@ def find_head(body: nn.Module) -> str:
         classifier = declared["classifier"]
         if isinstance(classifier, str):
             return classifier
-        raise UserError(
-            f"{type(body).__name__} has several heads ({', '.join(classifier)}); use a variant with one"
-        )
+        raise UserError(f"{type(body).__name__} has several heads ({', '.join(classifier)}); use a variant with one")
     layers = [name for name, module in body.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     if not layers:
         raise UserError(f"{type(body).__name__} has no linear layer or convolution that could be its head")
@@ -78,9 +76,7 @@ def put_head(body: nn.Module, path: str, head: Head) -> None:
             setattr(module, "num_classes", classes_of(head))  # noqa: B010 - not declared by nn.Module
 
 
-def like_convolution(
-    layer: nn.Conv2d, in_channels: int | None = None, out_channels: int | None = None
-) -> nn.Conv2d:
+def like_convolution(layer: nn.Conv2d, in_channels: int | None = None, out_channels: int | None = None) -> nn.Conv2d:
     """Return a plain convolution of the same geometry, with torch's default initialisation."""
     geometry: dict[str, Any] = {
         key: getattr(layer, key) for key in ("kernel_size", "stride", "padding", "dilation", "padding_mode")
@@ -95,12 +91,10 @@ def like_convolution(
 
 def first_convolution(body: nn.Module) -> tuple[str, nn.Conv2d] | None:
     """Return the path and module of the first convolution, None where there is none."""
-    return next(
-        ((path, module) for path, module in body.named_modules() if isinstance(module, nn.Conv2d)), None
-    )
+    return next(((path, module) for path, module in body.named_modules() if isinstance(module, nn.Conv2d)), None)
 
 
-def reads(body: nn.Module) -> int | None:
+def input_channels(body: nn.Module) -> int | None:
     """Return how many input channels a network reads, None where no convolution says so."""
     stem = first_convolution(body)
     return stem[1].in_channels if stem else None

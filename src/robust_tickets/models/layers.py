@@ -48,9 +48,7 @@ def weights_by_type(body: nn.Module) -> tuple[str, ...]:
 def stem_weight(body: nn.Module) -> str:
     """Return the weight of the first convolution, or of the first linear layer where there is none."""
     convolutions = [
-        f"{path}.weight".lstrip(".")
-        for path, module in body.named_modules()
-        if isinstance(module, CONVOLUTIONS)
+        f"{path}.weight".lstrip(".") for path, module in body.named_modules() if isinstance(module, CONVOLUTIONS)
     ]
     return (convolutions or list(weights_by_type(body)))[0]
 

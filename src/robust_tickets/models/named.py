@@ -20,8 +20,8 @@ from robust_tickets.models.heads import (
     first_convolution,
     fresh_head,
     get_head,
+    input_channels,
     put_head,
-    reads,
 )
 from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
 from robust_tickets.models.registry import resolve
@@ -87,12 +87,10 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
     body = family.build(name, Shape(size=settings.preprocessing.size))
     if is_saved(file):
         like = Classifier(
-            body, identity_preprocessing(reads(body) or 3, (1, 1)), settings.head or find_head(body)
+            body, identity_preprocessing(input_channels(body) or 3, (1, 1)), settings.head or find_head(body)
         )
         classifier, identity = load_folder(file, like)
-        return Loaded(
-            full, classifier.body, identity.preprocessing, identity.weights, identity.format, identity.notes
-        )
+        return Loaded(full, classifier.body, identity.preprocessing, identity.weights, identity.format, identity.notes)
     state = find_state(read_checkpoint(file), str(file))
     found = recognise(state, body.state_dict().keys())
     body = _of_the_same_shape(settings, family, name, body, found.state)
@@ -120,7 +118,7 @@ def _of_the_same_shape(
     stem = first_convolution(body)
     weight = state.get(f"{stem[0]}.weight") if stem else None
     channels = weight.shape[1] * stem[1].groups if stem and weight is not None and weight.ndim == 4 else None
-    if classes in (None, classes_of(get_head(body, path))) and channels in (None, reads(body)):
+    if classes in (None, classes_of(get_head(body, path))) and channels in (None, input_channels(body)):
         return body
     body = family.build(name, Shape(classes, channels, settings.preprocessing.size))
     if classes and classes != classes_of(get_head(body, path)):
@@ -132,7 +130,7 @@ def _preprocessing(
     settings: SourceSettings, family: Family, name: str, body: nn.Module, found: Unwrapped
 ) -> tuple[Preprocessing | None, tuple[str, ...]]:
     """Return the checkpoint's own mean and std where it has them, else what the family presumes, and why."""
-    presumed, note = family.preprocessing(name, body, reads(body) or 3)
+    presumed, note = family.preprocessing(name, body, input_channels(body) or 3)
     if found.mean is not None and found.std is not None:
         base = presumed or identity_preprocessing(len(found.mean), settings.preprocessing.size or (224, 224))
         own = base.model_copy(update={"mean": found.mean, "std": found.std})

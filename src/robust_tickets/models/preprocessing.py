@@ -23,9 +23,7 @@ Size = Annotated[
 ]
 Mean = Annotated[
     tuple[Ratio, ...],
-    Field(
-        min_length=1, description="Mean of each input channel, for images in [0, 1]; `123/255` is understood."
-    ),
+    Field(min_length=1, description="Mean of each input channel, for images in [0, 1]; `123/255` is understood."),
 ]
 Std = Annotated[
     tuple[Annotated[Ratio, Field(gt=0)], ...],
@@ -53,9 +51,7 @@ class Preprocessing(Settings):
     @model_validator(mode="after")
     def _same_channels(self) -> "Preprocessing":
         if len(self.mean) != len(self.std):
-            raise ValueError(
-                f"mean has {len(self.mean)} channels and std has {len(self.std)}; they must agree"
-            )
+            raise ValueError(f"mean has {len(self.mean)} channels and std has {len(self.std)}; they must agree")
         return self
 
     @property

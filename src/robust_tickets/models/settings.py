@@ -35,7 +35,5 @@ class SourceSettings(Settings):
         ge=1,
         description="Channels a network with random weights reads; others bring their own.",
     )
-    head: str | None = Field(
-        default=None, description="Module path of the last layer, where it is not recognised."
-    )
+    head: str | None = Field(default=None, description="Module path of the last layer, where it is not recognised.")
     seed: int = Field(default=0, ge=0, description="Seed of the initialisation of random weights.")

@@ -12,7 +12,7 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.user_code import stated_preprocessing
 from robust_tickets.models.fitting import name_of
 from robust_tickets.models.folders import is_saved, load_folder
-from robust_tickets.models.heads import find_head, reads
+from robust_tickets.models.heads import find_head, input_channels
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.named import Loaded, load_named
 from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
@@ -103,7 +103,12 @@ def _from_module(module: nn.Module, preprocessing: Preprocessing | None, head: s
         preprocessing, head, module = preprocessing or module.preprocessing, head or module.head, module.body
     preprocessing = preprocessing or stated_preprocessing(module)
     if preprocessing is None:
-        preprocessing = identity_preprocessing(reads(module) or 3, (224, 224))
+        channels = input_channels(module)
+        if channels is None:
+            raise UserError(
+                f"{type(module).__name__}: no convolution says how many channels it reads; give preprocessing"
+            )
+        preprocessing = identity_preprocessing(channels, (224, 224))
         notes = ("preprocessing: not given; mean 0, std 1 and 224 x 224 assumed",)
     classifier = Classifier(module, preprocessing, head or find_head(module))
     name = name_of(module, classifier.num_classes)
@@ -120,11 +125,9 @@ def _check(settings: SourceSettings, classifier: Classifier, name: str) -> None:
             f"num_classes: {name} has {classifier.num_classes} classes, not {settings.num_classes}; "
             "leave it out, transfer gives the network a fresh head"
         )
-    channels, normalised = reads(classifier.body), classifier.preprocessing.channels
+    channels, normalised = input_channels(classifier.body), classifier.preprocessing.channels
     if channels is not None and settings.in_channels not in (None, channels):
-        raise UserError(
-            f"in_channels: {name} reads {channels} channels, not {settings.in_channels}; leave it out"
-        )
+        raise UserError(f"in_channels: {name} reads {channels} channels, not {settings.in_channels}; leave it out")
     if channels not in (None, normalised):
         raise UserError(f"preprocessing: mean has {normalised} channels, {name} reads {channels}")
 

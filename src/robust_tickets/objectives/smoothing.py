@@ -16,9 +16,7 @@ class Smoothing(ObjectiveSettings, Objective):
     """Minimise the criterion on images with Gaussian noise, which leave [0, 1] by definition."""
 
     kind: Literal["smoothing"] = "smoothing"
-    sigma: Ratio = Field(
-        default=0.25, gt=0, description="Standard deviation of the noise, on inputs in [0, 1]."
-    )
+    sigma: Ratio = Field(default=0.25, gt=0, description="Standard deviation of the noise, on inputs in [0, 1].")
 
     def losses(
         self,

@@ -14,9 +14,7 @@ class Ball(Settings):
     """
 
     norm: Literal["linf", "l2"] = Field(default="linf", description="Norm that measures a perturbation.")
-    epsilon: Ratio = Field(
-        default=8 / 255, gt=0, description="Radius on inputs in [0, 1]; may be written 8/255."
-    )
+    epsilon: Ratio = Field(default=8 / 255, gt=0, description="Radius on inputs in [0, 1]; may be written 8/255.")
 
     @model_validator(mode="after")
     def _in_units_of_the_box(self) -> Self:
@@ -43,12 +41,8 @@ class Threat(Ball):
     step_size: Ratio | None = Field(
         default=None, gt=0, description="Length of a step in the norm; null means 2.5 * epsilon / steps."
     )
-    random_start: bool = Field(
-        default=True, description="Start at a uniform point of the ball, not at the image."
-    )
-    restarts: int = Field(
-        default=1, ge=1, description="Independent searches; each image keeps its worst point."
-    )
+    random_start: bool = Field(default=True, description="Start at a uniform point of the ball, not at the image.")
+    restarts: int = Field(default=1, ge=1, description="Independent searches; each image keeps its worst point.")
 
     @model_validator(mode="after")
     def _restarts_differ(self) -> Self:

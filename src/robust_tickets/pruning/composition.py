@@ -22,9 +22,7 @@ def check_composition(selection: Selection, parametrisation: Parametrisation, pl
     if learns and score != "learned":
         raise UserError(f"parametrisation {parametrisation.kind!r} needs score 'learned', not {score!r}")
     if score == "learned" and not learns:
-        raise UserError(
-            f"score {score!r} needs parametrisation 'straight-through', not {parametrisation.kind!r}"
-        )
+        raise UserError(f"score {score!r} needs parametrisation 'straight-through', not {parametrisation.kind!r}")
     if learns and (moves or len(prunes) != 1):
         raise UserError(
             f"parametrisation {parametrisation.kind!r} learns masks at one sparsity: use timeline 'one-shot'"

@@ -27,9 +27,7 @@ class Extent(Protocol):
 class LayerPartition:
     """Divides each weight [out, in, *kernel] into boxes of outputs x inputs x positions; it is a unit."""
 
-    def __init__(
-        self, group: Extent, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None
-    ) -> None:
+    def __init__(self, group: Extent, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None) -> None:
         """Divide all weights.
 
         Raises:

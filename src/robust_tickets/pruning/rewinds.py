@@ -18,8 +18,8 @@ class AtStep(Settings):
     """Back to an early point of the draw's own first training (Frankle et al., 2020, arXiv 1912.05671)."""
 
     kind: Literal["step"] = "step"
-    steps: int | None = Field(None, ge=0, description="Training steps done at the rewind point.")
-    epochs: float | None = Field(None, ge=0.0, description="The same in epochs; fractions allowed.")
+    steps: int | None = Field(default=None, ge=0, description="Training steps done at the rewind point.")
+    epochs: float | None = Field(default=None, ge=0.0, description="The same in epochs; fractions allowed.")
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> "AtStep":

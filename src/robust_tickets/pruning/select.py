@@ -71,9 +71,7 @@ class Selection(Settings):
         scores = self.score.group_scores(weights, partition, statistics, seed)
         for name, score in scores.items():
             if not bool(score.max().isfinite()):
-                raise UserError(
-                    f"scores of {name} are not finite: training diverged; lower its learning rate"
-                )
+                raise UserError(f"scores of {name} are not finite: training diverged; lower its learning rate")
         scores = partition.contest(scores, seed)
         kept: dict[str, Tensor] = {}
         for pool in self.scope.pools(partition.units, sparsity):
@@ -91,16 +89,12 @@ class Selection(Settings):
     def _allowed(self, sparsity: float) -> float:
         """Return the sparsity, or the one the group fixes if that is what is meant."""
         if not 0.0 <= sparsity < 1.0:
-            raise UserError(
-                f"sparsity {sparsity:g} is not in [0, 1); it is the fraction removed, such as 0.9"
-            )
+            raise UserError(f"sparsity {sparsity:g} is not in [0, 1); it is the fraction removed, such as 0.9")
         fixed = self.group.fixed_sparsity
         if fixed is None:
             return sparsity
         if abs(sparsity - fixed) > SAME_SPARSITY:
-            raise UserError(
-                f"group {self.group.kind!r} fixes sparsity at {fixed:g}; {sparsity:g} was asked for"
-            )
+            raise UserError(f"group {self.group.kind!r} fixes sparsity at {fixed:g}; {sparsity:g} was asked for")
         return fixed
 
 

@@ -157,9 +157,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
         )
         for row in shrink
     )
-    caption = (
-        "Largest difference: between logits of the exported network and of the masked one, on equal images."
-    )
+    caption = "Largest difference: between logits of the exported network and of the masked one, on equal images."
     notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
     return Cells("Size and speed of what was exported", columns, lines, caption, notes)
 
@@ -172,8 +170,7 @@ def _without_constants(title: str, columns: Sequence[Column], lines: Sequence[tu
     """Move settings that are the same in every line into the caption, and drop columns that say nothing."""
     values = [{line[index] for line in lines} - {ABSENT} for index in range(len(columns))]
     told_once = [
-        column.setting and len(lines) > 1 and len(cells) == 1
-        for column, cells in zip(columns, values, strict=True)
+        column.setting and len(lines) > 1 and len(cells) == 1 for column, cells in zip(columns, values, strict=True)
     ]
     stays = [bool(cells) and not once for cells, once in zip(values, told_once, strict=True)]
     same = [

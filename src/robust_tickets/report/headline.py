@@ -35,21 +35,15 @@ def _without_verdicts(summary: Summary) -> Headline:
     if summary.rows or not faster:
         return Headline("No ticket was compared with dense.", f"Transfers measured: {len(summary.rows)}.")
     best = max(faster, key=lambda row: row.ratio or 0.0)
-    return Headline(
-        f"{best.name} has {best.ratio:.2f} times the speed of dense.", "Measured on the exported network."
-    )
+    return Headline(f"{best.name} has {best.ratio:.2f} times the speed of dense.", "Measured on the exported network.")
 
 
 def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, Headline]:
     """Return the sparsity of the sparsest matching ticket, -1 if none matches, and what to say."""
     first = rows[0]
-    dense = f"dense with {first.transfer} transfer" + (
-        f" to {first.target} ({first.fraction})" if several else ""
-    )
+    dense = f"dense with {first.transfer} transfer" + (f" to {first.target} ({first.fraction})" if several else "")
     tickets = grouped(rows, lambda row: row.sparsity)
-    matching = [
-        sparsity for sparsity, same in tickets.items() if all(row.verdict == "matches" for row in same)
-    ]
+    matching = [sparsity for sparsity, same in tickets.items() if all(row.verdict == "matches" for row in same)]
     if matching:
         sparsest = max(matching)
         # The comparison with the least room to spare speaks for the ticket.

@@ -75,9 +75,7 @@ def to_html(summary: Summary) -> str:
     if summary.notes:
         sections += [_heading("Notes"), _list(summary.notes, "others")]
     if summary.facts:
-        facts = "\n".join(
-            f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in summary.facts
-        )
+        facts = "\n".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in summary.facts)
         sections += [_heading("Settings and provenance"), f"<dl>\n{facts}\n</dl>"]
     if summary.command:
         sections += [_heading("Run it again"), f"<pre><code>{escape(summary.command)}</code></pre>"]
@@ -145,9 +143,7 @@ def _in_words(panel: Panel) -> str:
     for point in panel.points:
         spread = point.spread(panel.measure)
         if point.row.ticket in ("dense", "drawn") and spread:
-            what = (
-                "dense" if point.row.ticket == "dense" else f"{sparsity_percent(point.sparsity)} % sparsity"
-            )
+            what = "dense" if point.row.ticket == "dense" else f"{sparsity_percent(point.sparsity)} % sparsity"
             said.append(f"{point.row.series}, {what}: {100 * spread.mean:.1f} %.")
     return " ".join(said)
 

@@ -58,9 +58,7 @@ def export_onnx(
         RuntimeError: the file differs from the network by more than 1e-4 of the logits' spread.
     """
     if classes is not None and len(classes) != classifier.num_classes:
-        raise UserError(
-            f"{len(classes)} class names were given for a network of {classifier.num_classes} classes"
-        )
+        raise UserError(f"{len(classes)} class names were given for a network of {classifier.num_classes} classes")
     network = portable(classifier)
     if (size := sum(parameter.nbytes for parameter in network.parameters())) > LARGEST_FILE:
         raise UserError(f"{path}: {size / 2**30:.1f} GiB of parameters do not fit one ONNX file (2 GiB)")

@@ -25,9 +25,7 @@ TOLERANCE = 1e-5
 class RemovalCounts(Settings):
     """What a removal changed."""
 
-    channels_before: int = Field(
-        description="Channels of all removable sets; a channel runs through many layers."
-    )
+    channels_before: int = Field(description="Channels of all removable sets; a channel runs through many layers.")
     channels_removed: int
     parameters_before: int
     parameters_after: int
@@ -49,9 +47,7 @@ class Removal:
 
 
 @torch.no_grad()
-def remove_channels(
-    body: nn.Module, masks: Mapping[str, Tensor], example: Tensor, *, round_to: int = 1
-) -> Removal:
+def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tensor, *, round_to: int = 1) -> Removal:
     """Remove every channel that is zero wherever it is made, and check that nothing else changed.
 
     A channel goes if all slices of weights that produce it, their biases, and the scales and shifts of the

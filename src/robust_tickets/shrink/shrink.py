@@ -28,9 +28,7 @@ class Variant(Settings):
     nonzero_parameters: int
     multiply_adds: int = Field(description="For one image, as a dense engine executes them: zeros count.")
     onnx_bytes: int
-    deflated_bytes: int = Field(
-        description="Bytes of the ONNX file after DEFLATE at level 1, as for a download."
-    )
+    deflated_bytes: int = Field(description="Bytes of the ONNX file after DEFLATE at level 1, as for a download.")
     latency: LatencyRow
 
 
@@ -49,9 +47,7 @@ class ShrinkReport(Settings):
         description="Whether channels could be removed, or the ticket has only zeros of other shapes."
     )
     dense: Variant
-    ticket: Variant = Field(
-        description="With its zeros in place; the file written where nothing could be removed."
-    )
+    ticket: Variant = Field(description="With its zeros in place; the file written where nothing could be removed.")
     shrunk: Variant = Field(description="The file written.")
     removal: RemovalCounts
     kept: tuple[KeptSet, ...] = Field(description="Sets of channels that cannot be removed, with the reason.")
@@ -112,9 +108,7 @@ def shrink_network(
             export_onnx(networks[name], files[name])
         difference = export_onnx(shrunk, out, classes=classes, ticket_digest=ticket_digest)
         shape = (settings.batch_size, *example.shape[1:])
-        rows = measure_latency(
-            files, shape, baseline="dense", threads=settings.threads, rounds=settings.rounds
-        )
+        rows = measure_latency(files, shape, baseline="dense", threads=settings.threads, rounds=settings.rounds)
         variants = {row.name: _variant(networks[row.name], files[row.name], row, example) for row in rows}
 
     machine = this_machine(settings.threads, settings.batch_size)

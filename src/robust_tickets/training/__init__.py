@@ -22,7 +22,7 @@ from robust_tickets.training.features import cached_features
 from robust_tickets.training.loop import Fit, fit
 from robust_tickets.training.settings import Training
 from robust_tickets.training.subject import Subject, recalibrate
-from robust_tickets.training.trainee import Drawing, reinitialise
+from robust_tickets.training.trainee import Drawing, reinitialise, rewind_step
 
 __all__ = [
     "Drawing",
@@ -35,4 +35,5 @@ __all__ = [
     "fit",
     "recalibrate",
     "reinitialise",
+    "rewind_step",
 ]

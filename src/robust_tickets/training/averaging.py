@@ -20,7 +20,8 @@ class WeightAverage:
         """Fold in the current weights; called after every optimiser step."""
         parameters = dict(self.module.named_parameters())
         names = [name for name in self.average if name in parameters]
-        torch._foreach_lerp_([self.average[n] for n in names], [parameters[n] for n in names], 1 - self.decay)
+        for name in names:
+            self.average[name].lerp_(parameters[name], 1 - self.decay)
         for name, value in self.module.state_dict().items():
             if name not in parameters:
                 self.average[name].copy_(value)

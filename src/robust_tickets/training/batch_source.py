@@ -55,10 +55,7 @@ class ImageBatches:
         """Yield the validation images once, in order, not augmented."""
         if not len(self.data.validation):
             return iter(())
-        return batches(
-            self.data.validation, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers
-        )
-
+        return batches(self.data.validation, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers)
 
     def once(self) -> Batches:
         """Yield the training images once, in order, not augmented."""
@@ -75,7 +72,11 @@ class FeatureBatches:
     """Batches of cached features [N, ...] with labels [N], for linear evaluation on a frozen body."""
 
     def __init__(
-        self, train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor] | None, batch_size: int, seed: int
+        self,
+        train: tuple[Tensor, Tensor],
+        validation: tuple[Tensor, Tensor] | None,
+        batch_size: int,
+        seed: int,
     ) -> None:
         self.features, self.labels = train
         self.held_out = validation

@@ -20,7 +20,9 @@ class CrossEntropy:
         return F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
 
 
-def mix(images: Tensor, labels: Tensor, classes: int, training: Training, seed: int, step: int) -> tuple[Tensor, Tensor]:
+def mix(
+    images: Tensor, labels: Tensor, classes: int, training: Training, seed: int, step: int
+) -> tuple[Tensor, Tensor]:
     """Apply mixup or cutmix by torchvision where the training asks for it; labels become probabilities [N, C]."""
     if training.mixup:
         transform = v2.MixUp(alpha=training.mixup, num_classes=classes)

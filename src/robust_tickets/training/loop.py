@@ -240,11 +240,13 @@ class Loop:
         kept = self.objective.state()
         self.subject.train_mode(self.network)
         next(iter(self.backward_losses(images, labels, "growth")))
-        gradients = {
-            name: self.accelerator.reduce(grad.detach().clone(), "mean")
-            for name in self.trainee.prunable
-            if (grad := self.trainee.parameters[name].grad) is not None
-        }
+        gradients: dict[str, Tensor] = {}
+        for name in self.trainee.prunable:
+            gradient = self.trainee.parameters[name].grad
+            assert gradient is not None
+            mean = self.accelerator.reduce(gradient.detach().clone(), "mean")
+            assert isinstance(mean, Tensor)
+            gradients[name] = mean
         self.trainee.optimiser.zero_grad(set_to_none=True)
         with torch.no_grad():
             for name, buffer in body.named_buffers():
@@ -293,7 +295,7 @@ class Loop:
             self.log.write(row)
         score = scores.get("validation_robust_accuracy", scores.get("validation_accuracy"))
         self.stale += 1
-        if score is None or self.training.keep == "last" and not self.training.patience:
+        if score is None or (self.training.keep == "last" and not self.training.patience):
             self.best_score = score
         elif self.best_score is None or score > self.best_score:
             self.best_score, self.stale = score, 0
@@ -361,7 +363,10 @@ class Loop:
 @contextmanager
 def deterministic() -> Iterator[None]:
     """Ask torch for reproducible kernels, and leave its random state and flags as they were."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
     benchmark = torch.backends.cudnn.benchmark
     with torch.random.fork_rng():
         torch.use_deterministic_algorithms(True, warn_only=True)

@@ -14,10 +14,10 @@ class SGD(Settings):
     """Stochastic gradient descent with momentum."""
 
     kind: Literal["sgd"] = "sgd"
-    lr: float = Field(0.01, gt=0, description="Learning rate of the body at its peak.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum, in [0, 1).")
-    nesterov: bool = Field(False, description="Nesterov momentum.")
-    weight_decay: float = Field(5e-4, ge=0, description="L2 penalty added to the gradient.")
+    lr: float = Field(default=0.01, gt=0, description="Learning rate of the body at its peak.")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum, in [0, 1).")
+    nesterov: bool = Field(default=False, description="Nesterov momentum.")
+    weight_decay: float = Field(default=5e-4, ge=0, description="L2 penalty added to the gradient.")
 
     def build(self, groups: Sequence[dict]) -> torch.optim.Optimizer:
         """Return the optimiser over parameter groups `{params, lr, weight_decay}`."""
@@ -28,9 +28,9 @@ class AdamW(Settings):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
 
     kind: Literal["adamw"] = "adamw"
-    lr: float = Field(1e-3, gt=0, description="Learning rate of the body at its peak.")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="Averaging of gradient and its square.")
-    weight_decay: float = Field(0.01, ge=0, description="Decoupled decay, times the learning rate.")
+    lr: float = Field(default=1e-3, gt=0, description="Learning rate of the body at its peak.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="Averaging of gradient and its square.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled decay, times the learning rate.")
 
     def build(self, groups: Sequence[dict]) -> torch.optim.Optimizer:
         """Return the optimiser over parameter groups `{params, lr, weight_decay}`."""
@@ -41,7 +41,11 @@ Optimiser = Annotated[SGD | AdamW, Field(discriminator="kind")]
 
 
 def parameter_groups(
-    named: Sequence[tuple[str, nn.Parameter]], settings: SGD | AdamW, *, is_head: Sequence[bool], head_lr: float | None
+    named: Sequence[tuple[str, nn.Parameter]],
+    settings: SGD | AdamW,
+    *,
+    is_head: Sequence[bool],
+    head_lr: float | None,
 ) -> list[dict]:
     """Split parameters into body and head, each with its own peak learning rate.
 
@@ -52,6 +56,12 @@ def parameter_groups(
         chosen = [p for (_, p), flag in zip(named, is_head, strict=True) if flag == head]
         if chosen:
             groups.append(
-                {"params": chosen, "lr": lr, "peak_lr": lr, "weight_decay": settings.weight_decay, "head": head}
+                {
+                    "params": chosen,
+                    "lr": lr,
+                    "peak_lr": lr,
+                    "weight_decay": settings.weight_decay,
+                    "head": head,
+                }
             )
     return groups

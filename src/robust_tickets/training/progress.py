@@ -35,7 +35,13 @@ class _Lines:
             left = elapsed / max(1, self.done - self.first) * (self.steps - self.done)
             rate = self.images / elapsed
             logger.info(
-                "%s: step %d/%d, %.0f images/s, %.0f s left %s", self.title, self.done, self.steps, rate, left, note
+                "%s: step %d/%d, %.0f images/s, %.0f s left %s",
+                self.title,
+                self.done,
+                self.steps,
+                rate,
+                left,
+                note,
             )
 
 

@@ -22,7 +22,7 @@ class Cosine(Settings):
     """From the peak to `final` along half a cosine (Loshchilov and Hutter, 2017)."""
 
     kind: Literal["cosine"] = "cosine"
-    final: float = Field(0.0, ge=0, le=1, description="Multiple of the peak rate at the end.")
+    final: float = Field(default=0.0, ge=0, le=1, description="Multiple of the peak rate at the end.")
 
     def factor(self, progress: float) -> float:
         """Return the multiple of the peak rate at `progress` in [0, 1)."""
@@ -34,9 +34,10 @@ class Step(Settings):
 
     kind: Literal["step"] = "step"
     milestones: tuple[float, ...] = Field(
-        (1 / 3, 2 / 3), description="Where the rate drops, as fractions of the training, each in (0, 1)."
+        default=(1 / 3, 2 / 3),
+        description="Where the rate drops, as fractions of the training, each in (0, 1).",
     )
-    gamma: float = Field(0.1, gt=0, lt=1, description="Multiple of the rate at each milestone.")
+    gamma: float = Field(default=0.1, gt=0, lt=1, description="Multiple of the rate at each milestone.")
 
     def factor(self, progress: float) -> float:
         """Return the multiple of the peak rate at `progress` in [0, 1)."""

@@ -14,24 +14,30 @@ from robust_tickets.training.schedules import Cosine, Schedule
 class Training(Settings):
     """Everything about a training but its data, its network and its masks."""
 
-    epochs: float = Field(30, ge=0, description="Passes over the training data; fractions allowed.")
-    batch_size: int = Field(128, ge=1, description="Images a step, over all processes and accumulation.")
-    objective: AnyObjective = Field(Standard(), description="What is trained for: standard, pgd, fgsm-rs, free, smoothing.")
-    optimiser: Optimiser = Field(SGD(), description="sgd or adamw, with its rate and decay.")
-    head_lr: float | None = Field(None, gt=0, description="Peak learning rate of the head; the body's when absent.")
-    schedule: Schedule = Field(Cosine(), description="constant, cosine or step, restarted at every rewind.")
-    warmup: float = Field(0.0, ge=0, description="Epochs of linear warm-up.")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Probability spread over all classes, in [0, 1).")
-    mixup: float = Field(0.0, ge=0, description="Alpha of mixup (torchvision); 0 switches it off.")
-    cutmix: float = Field(0.0, ge=0, description="Alpha of cutmix (torchvision); 0 switches it off.")
-    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the weights' moving average a step; 0: none.")
-    accumulate: int = Field(1, ge=1, description="Parts a batch is split into, to save memory.")
-    clip_norm: float = Field(0.0, ge=0, description="Largest gradient norm; 0: no clipping.")
-    precision: Precision = Field("auto", description="auto: bf16 where the machine has it natively, else fp32.")
-    keep: Literal["best", "last"] = Field("last", description="Weights kept: best on validation, or the last.")
-    patience: int = Field(0, ge=0, description="Stop after so many validations without improvement; 0: never.")
-    validate_every: float = Field(1.0, gt=0, description="Epochs between validations.")
-    checkpoint_seconds: float = Field(30.0, ge=0, description="Seconds between checkpoints.")
+    epochs: float = Field(default=30, ge=0, description="Passes over the training data; fractions allowed.")
+    batch_size: int = Field(default=128, ge=1, description="Images a step, over all processes and accumulation.")
+    objective: AnyObjective = Field(
+        default=Standard(), description="What is trained for: standard, pgd, fgsm-rs, free, smoothing."
+    )
+    optimiser: Optimiser = Field(default=SGD(), description="sgd or adamw, with its rate and decay.")
+    head_lr: float | None = Field(
+        default=None, gt=0, description="Peak learning rate of the head; the body's when absent."
+    )
+    schedule: Schedule = Field(default=Cosine(), description="constant, cosine or step, restarted at every rewind.")
+    warmup: float = Field(default=0.0, ge=0, description="Epochs of linear warm-up.")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="Probability spread over all classes, in [0, 1)."
+    )
+    mixup: float = Field(default=0.0, ge=0, description="Alpha of mixup (torchvision); 0 switches it off.")
+    cutmix: float = Field(default=0.0, ge=0, description="Alpha of cutmix (torchvision); 0 switches it off.")
+    ema: float = Field(default=0.0, ge=0, lt=1, description="Decay of the weights' moving average a step; 0: none.")
+    accumulate: int = Field(default=1, ge=1, description="Parts a batch is split into, to save memory.")
+    clip_norm: float = Field(default=0.0, ge=0, description="Largest gradient norm; 0: no clipping.")
+    precision: Precision = Field(default="auto", description="auto: bf16 where the machine has it natively, else fp32.")
+    keep: Literal["best", "last"] = Field(default="last", description="Weights kept: best on validation, or the last.")
+    patience: int = Field(default=0, ge=0, description="Stop after so many validations without improvement; 0: never.")
+    validate_every: float = Field(default=1.0, gt=0, description="Epochs between validations.")
+    checkpoint_seconds: float = Field(default=30.0, ge=0, description="Seconds between checkpoints.")
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Training":

@@ -8,7 +8,6 @@
 | `verify.py` | measure, and decide whether the ticket matches |
 | `find.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |
-| `run.py` | all of it, as a recipe says |
 | `controls.py` | tickets without what is claimed to matter |
 | `target.py` | data as a network needs them; settings with keyword changes |
 

@@ -3,10 +3,10 @@
 import copy
 from typing import Literal
 
-from robust_tickets.verbs.draw import DrawSettings, draw
 from robust_tickets.models.sources import Source
 from robust_tickets.ticket import Ticket
 from robust_tickets.training import reinitialise
+from robust_tickets.verbs.draw import DrawSettings, draw
 
 Control = Literal["random", "shuffled", "reinitialised"]
 
@@ -26,7 +26,13 @@ def control(kind: Control, ticket: Ticket, source: Source, settings: DrawSetting
         state = classifier.plain_state()
         weights = {name: value * ticket.masks[name] if name in ticket.masks else value for name, value in state.items()}
         return Ticket(
-            ticket.masks, ticket.prunable, ticket.source, weights, ticket.recipe, dict(ticket.provenance) | {"control": kind}, source
+            ticket.masks,
+            ticket.prunable,
+            ticket.source,
+            weights,
+            ticket.recipe,
+            dict(ticket.provenance) | {"control": kind},
+            source,
         )
     target = ticket.recipe["draw"]["sparsity"]
     return draw(

@@ -15,9 +15,10 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, Sparsity
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.layers import Prunable, prunable_weights
 from robust_tickets.models.sources import Source, SourceSettings, load_source
-from robust_tickets.models.couplings import trace_couplings
+from robust_tickets.pruning.composition import check_composition
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.groups.coupled_group import CoupledGroup
@@ -29,9 +30,9 @@ from robust_tickets.pruning.scopes import AnyScope, GlobalScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import AnyTimeline, OneShot
-from robust_tickets.verbs.target import Data, changed, target_data
 from robust_tickets.ticket import Ticket
-from robust_tickets.training import Drawing, ImageBatches, Subject, Training, fit
+from robust_tickets.training import Drawing, ImageBatches, Subject, Training, fit, rewind_step
+from robust_tickets.verbs.target import Data, changed, target_data
 
 SAME_SPARSITY = 5e-4
 """Two targets closer than this are one: ladders are written with a few decimals."""
@@ -41,20 +42,24 @@ class DrawSettings(Settings):
     """How a ticket is drawn; every method of the literature is a choice of these parts."""
 
     sparsity: Sparsity | tuple[Sparsity, ...] | None = Field(
-        0.9, description="Target, or several; absent where the timeline itself says it (rate and rounds)."
+        default=0.9,
+        description="Target, or several; absent where the timeline itself says it (rate and rounds).",
     )
-    score: AnyScore = Field(Magnitude(), description="What ranks weights.")
-    group: AnyGroup = Field(Element(), description="What is removed as one.")
-    scope: AnyScope = Field(GlobalScope(), description="Where scores compete.")
-    prunable: Prunable = Field(Prunable(), description="Which weights take part.")
-    timeline: AnyTimeline = Field(OneShot(), description="When what happens.")
-    parametrisation: AnyParametrisation = Field(Fixed(), description="How mask and weight meet, and what trains.")
-    rewind: AnyRewind = Field(Pretrained(), description="Which weights the ticket restarts from.")
+    score: AnyScore = Field(default=Magnitude(), description="What ranks weights.")
+    group: AnyGroup = Field(default=Element(), description="What is removed as one.")
+    scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete.")
+    prunable: Prunable = Field(default=Prunable(), description="Which weights take part.")
+    timeline: AnyTimeline = Field(default=OneShot(), description="When what happens.")
+    parametrisation: AnyParametrisation = Field(
+        default=Fixed(), description="How mask and weight meet, and what trains."
+    )
+    rewind: AnyRewind = Field(default=Pretrained(), description="Which weights the ticket restarts from.")
     head: Literal["keep", "fresh"] = Field(
-        "keep", description="Head during the draw's own training: the source's, or a fresh one for its data."
+        default="keep",
+        description="Head during the draw's own training: the source's, or a fresh one for its data.",
     )
-    data: DataSettings | None = Field(None, description="What the draw trains on, where its timeline trains.")
-    training: Training = Field(Training(), description="How it trains between events.")
+    data: DataSettings | None = Field(default=None, description="What the draw trains on, where its timeline trains.")
+    training: Training = Field(default=Training(), description="How it trains between events.")
 
     @property
     def selection(self) -> Selection:
@@ -69,12 +74,6 @@ class DrawSettings(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "DrawSettings":
-        learned = self.parametrisation.kind != "fixed"
-        if (self.score.kind == "learned") != learned:
-            raise ValueError(
-                "score learned goes with parametrisation straight-through, and with no other; "
-                f"now score {self.score.kind}, parametrisation {self.parametrisation.kind}"
-            )
         _ = self.selection
         return self
 
@@ -138,6 +137,21 @@ def draw_all(
     return tuple(sorted(found, key=lambda ticket: ticket.sparsity))
 
 
+def check_rewind(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
+    """Refuse a rewind point that the first round does not reach.
+
+    Raises:
+        UserError: says where the point is and where the first round ends.
+    """
+    point = rewind_step(rewind, per_epoch)
+    first = plan.events[0].step
+    if point is not None and point >= first:
+        raise UserError(
+            f"draw.rewind: step {point} is not reached before the first prune, at step {first}; "
+            "choose an earlier one, or rewind: pretrained"
+        )
+
+
 def bound(folder: Path, source: Source) -> Ticket:
     """Load a ticket that this process drew, or an earlier one of the same step."""
     return Ticket.load(folder).with_network(source)
@@ -188,7 +202,12 @@ def label(sparsity: float | None) -> str:
 
 
 def draw_chain(
-    source: Source, settings: DrawSettings, sparsity: float | None, data: Data | None, seed: int, folder: Path | None
+    source: Source,
+    settings: DrawSettings,
+    sparsity: float | None,
+    data: Data | None,
+    seed: int,
+    folder: Path | None,
 ) -> list[tuple[float, Ticket]]:
     """Follow one timeline to its end and return every ticket on the way, as (target sparsity, ticket)."""
     classifier = copy.deepcopy(source.classifier)
@@ -198,6 +217,8 @@ def draw_chain(
     plan = settings.timeline.plan(sparsity, batches.per_epoch if batches is not None else 1)
     if plan.steps and batches is None:
         raise UserError(f"draw.data is missing: the timeline {settings.timeline.kind} trains; say on which data")
+    check_composition(settings.selection, settings.parametrisation, plan)
+    check_rewind(settings.rewind, plan, batches.per_epoch if batches is not None else 1)
     recipe = settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}})
     recipe = {**recipe, "sparsity": sparsity}
     identity = {

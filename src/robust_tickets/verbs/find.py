@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from robust_tickets.verbs.draw import DrawSettings, draw_all, label
 from robust_tickets.foundation.settings import Settings, Sparsity
 from robust_tickets.models.sources import Source, SourceSettings, load_source
-from robust_tickets.verbs.target import Data, changed
 from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.draw import DrawSettings, draw_all, label
+from robust_tickets.verbs.target import Data, changed
 from robust_tickets.verbs.transfer import Transfer, TransferSettings, transfer
 from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
 
@@ -18,9 +18,11 @@ from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
 class FindSettings(Settings):
     """Which sparsities are tried."""
 
-    rate: float = Field(0.2, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k.")
-    rungs: int = Field(18, ge=1, description="Number of rungs of the ladder.")
-    sparsities: tuple[Sparsity, ...] | None = Field(None, description="Sparsities to try instead of the ladder.")
+    rate: float = Field(default=0.2, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k.")
+    rungs: int = Field(default=18, ge=1, description="Number of rungs of the ladder.")
+    sparsities: tuple[Sparsity, ...] | None = Field(
+        default=None, description="Sparsities to try instead of the ladder."
+    )
 
     def candidates(self) -> tuple[float, ...]:
         """Return the sparsities to try, ascending."""
@@ -46,7 +48,8 @@ class Found:
         if self.ticket is None or self.verdict is None:
             return f"No ticket matches on validation; tried {len(self.tried)} sparsities. {self.tried[-1].sentence()}"
         confirmed = "confirmed" if self.verdict.matches else "NOT confirmed"
-        return f"Sparsest ticket that matches on validation: {self.ticket.sparsity:.2%}; {confirmed} on test. {self.verdict.sentence()}"
+        found = f"Sparsest ticket that matches on validation: {self.ticket.sparsity:.2%}; {confirmed} on test."
+        return f"{found} {self.verdict.sentence()}"
 
 
 def find(

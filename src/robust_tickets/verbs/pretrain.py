@@ -13,15 +13,15 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.models.folders import save_source
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
-from robust_tickets.verbs.target import Data, changed, target_data
 from robust_tickets.training import ImageBatches, Subject, Training, fit
+from robust_tickets.verbs.target import Data, changed, target_data
 
 
 class PretrainSettings(Settings):
     """How a source is made. The objective decides whether it is natural or robust."""
 
     data: DataSettings = Field(description="What it is trained on.")
-    training: Training = Field(Training(), description="Epochs, optimiser, objective and the rest.")
+    training: Training = Field(default=Training(), description="Epochs, optimiser, objective and the rest.")
 
 
 def pretrain(
@@ -76,7 +76,11 @@ def pretrain(
     identity = source.identity.model_copy(update={"weights": weights, "format": "robust-tickets"})
     if step.folder is None:
         digest = tensors_digest(classifier.plain_state())
-        return Source(classifier, identity.model_copy(update={"digest": digest, "num_classes": classifier.num_classes}), source.settings)
+        return Source(
+            classifier,
+            identity.model_copy(update={"digest": digest, "num_classes": classifier.num_classes}),
+            source.settings,
+        )
     save_source(classifier, identity, step.folder)
     step.finish({"validation": result.validation, "steps": result.steps})
     return load_source(step.folder)

@@ -24,8 +24,10 @@ def target_data(data: Data, source: Source, seed: int) -> DataSplits:
     preprocessing = source.classifier.preprocessing
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
-    load = _load_settings if isinstance(data, DataSettings) else _load
-    splits = load(data, preprocessing, seed)
+    if isinstance(data, DataSettings):
+        splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed)
+    else:
+        splits = _load(data, preprocessing, seed)
     splits.require_channels(preprocessing.channels, source.identity.name)
     return splits
 
@@ -41,9 +43,9 @@ def _load(data: Data, preprocessing: Preprocessing, seed: int) -> DataSplits:
 
 
 @lru_cache(maxsize=8)
-def _load_settings(data: DataSettings, preprocessing: Preprocessing, seed: int) -> DataSplits:
+def _remembered(data: str, preprocessing: str, seed: int) -> DataSplits:
     """Keep the last few, since every ticket of a grid meets the same data under the same seeds."""
-    return _load(data, preprocessing, seed)
+    return _load(DataSettings.model_validate_json(data), Preprocessing.model_validate_json(preprocessing), seed)
 
 
 def changed(settings: Kind, changes: dict[str, Any]) -> Kind:

@@ -13,32 +13,44 @@ from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.folders import save_source
+from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.sources import Source, SourceSettings, load_source
-from robust_tickets.models.folders import load_folder
 from robust_tickets.pruning.plans import Plan, steps_of
-from robust_tickets.verbs.target import Data, changed, target_data
 from robust_tickets.ticket import Ticket
-from robust_tickets.training import FeatureBatches, Fit, ImageBatches, Subject, Training, cached_features, fit, recalibrate
+from robust_tickets.training import (
+    FeatureBatches,
+    Fit,
+    ImageBatches,
+    Subject,
+    Training,
+    cached_features,
+    fit,
+    recalibrate,
+)
+from robust_tickets.verbs.target import Data, changed, target_data
 
 
 class TransferSettings(Settings):
     """How a network is trained on its target; the same for ticket and dense, or they cannot be compared."""
 
     mode: Literal["full", "linear"] = Field(
-        "full", description="full: all surviving weights train; linear: the head alone, on images not augmented."
+        default="full",
+        description="full: all surviving weights train; linear: the head alone, on images not augmented.",
     )
     bn: Literal["source", "recalibrated", "batch"] = Field(
-        "source",
+        default="source",
         description="Batch norm under linear: the source's statistics; computed once from the target's training "
         "images; or updated throughout (Salman et al., 2020). Full transfer always updates them.",
     )
     head: Literal["fresh", "keep"] = Field(
-        "fresh", description="fresh: a new last layer for the target's classes; keep: the one that is there."
+        default="fresh",
+        description="fresh: a new last layer for the target's classes; keep: the one that is there.",
     )
-    training: Training = Field(Training(), description="Epochs, optimiser, objective and the rest.")
+    training: Training = Field(default=Training(), description="Epochs, optimiser, objective and the rest.")
     seeds: tuple[int, ...] = Field(
-        (0, 1, 2), min_length=1, description="One run for each; decides head, order, fraction and attack noise."
+        default=(0, 1, 2),
+        min_length=1,
+        description="One run for each; decides head, order, fraction and attack noise.",
     )
 
     def describe(self) -> str:
@@ -130,7 +142,10 @@ def remember(folder: Path, source: Source, ticket: Ticket | None, data: Data, se
         data=data if isinstance(data, DataSettings) else None,
         settings=settings,
     )
-    Step(folder, {"verb": "transfers", "ticket": ticket.digest if ticket else None, "source": source.identity.digest})
+    Step(
+        folder,
+        {"verb": "transfers", "ticket": ticket.digest if ticket else None, "source": source.identity.digest},
+    )
     if ticket is not None and not (folder / "ticket" / "ticket.json").exists():
         ticket.save(folder / "ticket")
     write_json(folder / "transfer.json", record.model_dump(mode="json"))
@@ -170,7 +185,12 @@ def bind(subject: Ticket | Source | str | Path, source: Source | None) -> tuple[
 
 
 def transfer_once(
-    source: Source, ticket: Ticket | None, data: Data, settings: TransferSettings, seed: int, folder: Path | None
+    source: Source,
+    ticket: Ticket | None,
+    data: Data,
+    settings: TransferSettings,
+    seed: int,
+    folder: Path | None,
 ) -> Run:
     """Do one seed's run, go on with it, or take it from its folder."""
     splits = target_data(data, source, seed)
@@ -229,12 +249,19 @@ def train(
     """Train the classifier in place; the ticket's masks stay in force."""
     training = settings.training
     linear = settings.mode == "linear"
-    subject = Subject.of(classifier, linear=linear, batch_norm="updated" if not linear or settings.bn == "batch" else "frozen")
+    subject = Subject.of(
+        classifier, linear=linear, batch_norm="updated" if not linear or settings.bn == "batch" else "frozen"
+    )
     batches: ImageBatches | FeatureBatches = ImageBatches(splits, training, seed, augment=not linear)
     masks = dict(ticket.masks) if ticket is not None else {}
     if linear and settings.bn == "recalibrated":
         recalibrate(classifier, batches.once())
-    if linear and settings.bn != "batch" and training.objective.kind == "standard" and not training.mixup + training.cutmix:
+    if (
+        linear
+        and settings.bn != "batch"
+        and training.objective.kind == "standard"
+        and not training.mixup + training.cutmix
+    ):
         cached = cached_features(classifier, splits)
         if cached is not None:
             head, train_part, validation = cached

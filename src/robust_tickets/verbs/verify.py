@@ -28,10 +28,15 @@ Part = Literal["test", "validation"]
 class VerifySettings(Settings):
     """What counts as matching, and what is measured."""
 
-    margin: float = Field(0.01, ge=0, lt=1, description="Largest loss of accuracy still called a match, in [0, 1).")
-    level: float = Field(0.05, gt=0, lt=0.5, description="Largest probability of a wrong decision, in (0, 0.5).")
+    margin: float = Field(
+        default=0.01, ge=0, lt=1, description="Largest loss of accuracy still called a match, in [0, 1)."
+    )
+    level: float = Field(
+        default=0.05, gt=0, lt=0.5, description="Largest probability of a wrong decision, in (0, 0.5)."
+    )
     robustness: Evaluation | None = Field(
-        None, description="The attack under which robust accuracy is measured and has to match too; absent: none."
+        default=None,
+        description="The attack under which robust accuracy is measured and has to match too; absent: none.",
     )
 
 
@@ -50,7 +55,7 @@ class Verdict(Settings):
     subject: str
     sparsity: float
     transfer: str
-    part: Part = Field("test", description="Where it was decided; `find` selects on validation.")
+    part: Part = Field(default="test", description="Where it was decided; `find` selects on validation.")
     attack: str | None = None
     standard: Decision
     robust: Decision | None = None
@@ -130,9 +135,10 @@ def dense_transfer(result: Transfer) -> Transfer:
 
 def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySettings) -> Decision:
     """Decide from correctness vectors, one per seed."""
-    same = all(one.shape == other.shape for one, other in zip(ticket, dense, strict=True)) and len(
-        {len(bits) for bits in ticket}
-    ) == 1
+    same = (
+        all(one.shape == other.shape for one, other in zip(ticket, dense, strict=True))
+        and len({len(bits) for bits in ticket}) == 1
+    )
     return decide(
         [accuracy(bits) for bits in ticket],
         [accuracy(bits) for bits in dense],
@@ -166,7 +172,8 @@ def measure(run: Run, robustness: Evaluation | None, part: Part = "test") -> dic
     data = run.data.test if part == "test" else run.data.validation
     if not len(data):
         raise UserError(f"{run.data.name}: the {part} part is empty; set the data's `{part}` fraction above 0")
-    settings = {"part": part, "robustness": robustness.model_dump(mode="json") if robustness is not None else None}
+    attack = robustness.model_dump(mode="json") if robustness is not None else None
+    settings = {"part": part, "robustness": attack}
     name = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
     step = Step(run.folder / f"{part}-{name}" if run.folder is not None else None, settings)
     if step.result is not None:
@@ -177,7 +184,9 @@ def measure(run: Run, robustness: Evaluation | None, part: Part = "test") -> dic
     measured = {"clean": clean}
     if robustness is not None:
         labels = [int(label) for label in data.labels]
-        attacked = data if robustness.limit is None else data.subset(balanced_first(labels, robustness.limit))
+        attacked = (
+            data if robustness.limit is None else data.subset(torch.tensor(balanced_first(labels, robustness.limit)))
+        )
         with evaluation_mode(run.classifier, device) as predict:
             correct = evaluate(predict, batches(attacked, batch_size=256, seed=0, train=False), robustness, run.seed)
         measured["robust"] = correct.robust

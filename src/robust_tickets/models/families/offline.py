@@ -12,6 +12,34 @@ from huggingface_hub.errors import HfHubHTTPError
 from robust_tickets.foundation.errors import UserError
 
 
+@contextmanager
+def downloads(name: str) -> Iterator[None]:
+    """Let a library fetch the pretrained weights of `name` from its cache or its server.
+
+    Raises:
+        UserError: the weights are neither cached nor reachable.
+    """
+    try:
+        yield
+    except (OSError, HfHubHTTPError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{name}: its pretrained weights are neither cached nor reachable (offline? {reason:.80}); "
+            f"give a local file as `weights: path/to/file`"
+        ) from error
+
+
+@contextmanager
+def hub_cache_if_offline() -> Iterator[None]:
+    """Use the Hub's cache at once where there is no network; its client would retry for most of a minute."""
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _reachable(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
 def _reachable(url: str) -> bool:
     """Return whether a request could leave: the host's name resolves, or a proxy is asked to."""
     if urllib.request.getproxies():
@@ -21,28 +49,3 @@ def _reachable(url: str) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextmanager
-def downloads(name: str) -> Iterator[None]:
-    """Let a library fetch the pretrained weights of `name` from its cache or its server.
-
-    Without a network the Hub's cache is used at once, where its client would retry for most of a minute.
-
-    Raises:
-        UserError: the weights are neither cached nor reachable.
-    """
-    offline = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = offline or not _reachable(constants.ENDPOINT)
-    try:
-        yield
-    except (OSError, HfHubHTTPError) as error:
-        reason = (
-            "HF_HUB_OFFLINE is set" if offline else (str(error).splitlines() or [type(error).__name__])[0]
-        )
-        raise UserError(
-            f"{name}: its pretrained weights are neither cached nor reachable (offline? {reason:.80}); "
-            f"give a local file as `weights: path/to/file`"
-        ) from error
-    finally:
-        constants.HF_HUB_OFFLINE = offline

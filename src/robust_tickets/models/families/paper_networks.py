@@ -28,9 +28,7 @@ class PaperNetworks:
     def build(self, name: str, shape: Shape) -> nn.Module:
         """Return the network; 10 classes, 3 channels and its paper's size unless asked otherwise."""
         network = _find(name)
-        return network.build(
-            name, shape.num_classes or 10, shape.in_channels or 3, shape.size or network.size
-        )
+        return network.build(name, shape.num_classes or 10, shape.in_channels or 3, shape.size or network.size)
 
     def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
         """Refuse: there are none."""
@@ -39,11 +37,13 @@ class PaperNetworks:
         )
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
-        """Return the paper's normalisation for colour images, none for others."""
+        """Return the usual normalisation, for other than colour images only if it treats channels alike."""
         network = _find(name)
         mean, std = network.mean, network.std
         if in_channels != len(mean):
-            mean, std = (0.0,) * in_channels, (1.0,) * in_channels
+            alike = len({*mean}) == len({*std}) == 1
+            mean, std = (mean[:1], std[:1]) if alike else ((0.0,), (1.0,))
+            mean, std = mean * in_channels, std * in_channels
         return Preprocessing(mean=mean, std=std, size=network.size), f"preprocessing: the usual one of {name}"
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.family import Pretrained, Shape
-from robust_tickets.models.families.offline import downloads
+from robust_tickets.models.families.offline import downloads, hub_cache_if_offline
 from robust_tickets.models.preprocessing import Preprocessing
 
 
@@ -41,17 +41,13 @@ class TimmModels:
         architecture, _, named = name.partition(".")
         tags = self.tags(architecture)
         if not tags:
-            raise UserError(
-                f"timm/{name}: timm has no pretrained weights of it; give `weights: path/to/file`"
-            )
+            raise UserError(f"timm/{name}: timm has no pretrained weights of it; give `weights: path/to/file`")
         full = f"{architecture}.{tag}" if tag else name
-        with downloads(f"timm/{full}"):
+        with downloads(f"timm/{full}"), hub_cache_if_offline():
             body = timm.create_model(full, pretrained=True, **_arguments(full, Shape(size=shape.size)))
         found: Any = body.pretrained_cfg
         tag = str(tag or named or found["tag"])
-        return Pretrained(
-            body, f"timm/{architecture}.{tag}", tag, "timm pretrained", recorded_preprocessing(found)
-        )
+        return Pretrained(body, f"timm/{architecture}.{tag}", tag, "timm pretrained", recorded_preprocessing(found))
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
         """Return what timm records for the architecture."""

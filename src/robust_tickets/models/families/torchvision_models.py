@@ -1,5 +1,7 @@
 """torchvision's image classifiers, with the weights and transforms that torchvision ships for them."""
 
+from typing import Any
+
 from torch import nn
 from torchvision import models
 from torchvision.models import WeightsEnum
@@ -8,7 +10,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.family import Pretrained, Shape
 from robust_tickets.models.families.offline import downloads
 from robust_tickets.models.heads import first_convolution, like_convolution
-from robust_tickets.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from robust_tickets.models.preprocessing import Preprocessing
 
 
 class TorchvisionModels:
@@ -31,9 +33,7 @@ class TorchvisionModels:
     def build(self, name: str, shape: Shape) -> nn.Module:
         """Return the architecture without weights and without auxiliary heads."""
         arguments = {} if shape.num_classes is None else {"num_classes": shape.num_classes}
-        body = _without_auxiliary(
-            models.get_model(name, weights=None, **_inception(name, shape.in_channels), **arguments)
-        )
+        body = _without_auxiliary(models.get_model(name, weights=None, **_special(name, shape), **arguments))
         if shape.in_channels is not None and shape.in_channels != 3:
             _replace_stem(body, shape.in_channels)
         return body
@@ -46,9 +46,7 @@ class TorchvisionModels:
         weights = models.get_model_weights(name)[tag or "DEFAULT"]
         with downloads(f"torchvision/{name}"):
             body = _without_auxiliary(models.get_model(name, weights=weights))
-        return Pretrained(
-            body, f"torchvision/{name}", weights.name, "torchvision pretrained", _transforms(weights)
-        )
+        return Pretrained(body, f"torchvision/{name}", weights.name, "torchvision pretrained", _transforms(weights))
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
         """Return ImageNet's mean and std at the size of torchvision's own weights: its convention."""
@@ -62,19 +60,23 @@ def _transforms(weights: WeightsEnum) -> Preprocessing:
     transforms = weights.transforms()
     crop, resize = transforms.crop_size[0], transforms.resize_size[0]
     return Preprocessing(
-        mean=tuple(transforms.mean) or IMAGENET_MEAN,
-        std=tuple(transforms.std) or IMAGENET_STD,
+        mean=tuple(transforms.mean),
+        std=tuple(transforms.std),
         size=(crop, crop),
         interpolation=transforms.interpolation.value,
         crop_fraction=min(1.0, crop / resize),
     )
 
 
-def _inception(name: str, channels: int | None) -> dict[str, bool]:
-    """Return what the two Inceptions are told: to initialise, and to renormalise as their weights expect."""
-    if name not in {"googlenet", "inception_v3"}:
-        return {}
-    return {"init_weights": True, "transform_input": channels in (None, 3)}
+def _special(name: str, shape: Shape) -> dict[str, Any]:
+    """Return what some builders must be told: the input size, or to renormalise as the weights expect."""
+    if name in {"googlenet", "inception_v3"}:
+        return {"init_weights": True, "transform_input": shape.in_channels in (None, 3)}
+    if shape.size is not None and name.startswith("vit_"):
+        return {"image_size": shape.size[0]}
+    if shape.size is not None and name == "maxvit_t":
+        return {"input_size": shape.size}
+    return {}
 
 
 def _without_auxiliary(body: nn.Module) -> nn.Module:

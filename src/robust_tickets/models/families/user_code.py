@@ -51,9 +51,7 @@ class UserCode:
     def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
         """Return what the function returns, weights included."""
         body = self.build(name, shape)
-        return Pretrained(
-            body, name, "as the function returns them", "Python function", stated_preprocessing(body)
-        )
+        return Pretrained(body, name, "as the function returns them", "Python function", stated_preprocessing(body))
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
         """Return what the module itself states."""
@@ -91,20 +89,14 @@ def _call(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
-        raise UserError(
-            f"{name}: no module {error.name!r} in {Path.cwd()} or among the installed packages"
-        ) from None
+        raise UserError(f"{name}: no module {error.name!r} in {Path.cwd()} or among the installed packages") from None
     for part in path.split("."):
         if not hasattr(found, part):
             near = difflib.get_close_matches(part, dir(found), n=3)
-            raise UserError(
-                f"{name}: {module_name} has no {part!r}{'; near: ' + ', '.join(near) if near else ''}"
-            )
+            raise UserError(f"{name}: {module_name} has no {part!r}{'; near: ' + ', '.join(near) if near else ''}")
         found = getattr(found, part)
     try:
         inspect.signature(found).bind()
     except TypeError as error:
-        raise UserError(
-            f"{name}: must be callable without arguments ({error}); wrap it in a function"
-        ) from None
+        raise UserError(f"{name}: must be callable without arguments ({error}); wrap it in a function") from None
     return found()

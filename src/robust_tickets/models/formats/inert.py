@@ -69,9 +69,7 @@ def read_inert(path: Path) -> Any:
         UserError: the file is broken, or of a kind that PyTorch reads by other means than a pickle.
     """
     if tarfile.is_tarfile(path):
-        raise UserError(
-            f"{path}: is in PyTorch's format of before 2017; load and save it with PyTorch 2.5 first"
-        )
+        raise UserError(f"{path}: is in PyTorch's format of before 2017; load and save it with PyTorch 2.5 first")
     machinery = SimpleNamespace(
         __name__="inert",
         Unpickler=InertUnpickler,
@@ -80,9 +78,7 @@ def read_inert(path: Path) -> Any:
     try:
         return plain(torch.load(path, map_location="cpu", pickle_module=machinery, weights_only=False))
     except MALFORMED as error:
-        raise UserError(
-            f"{path}: no tensors can be read from it ({type(error).__name__}: {error})"
-        ) from error
+        raise UserError(f"{path}: no tensors can be read from it ({type(error).__name__}: {error})") from error
 
 
 def plain(content: Any) -> Any:
@@ -102,9 +98,7 @@ def tensors_of_module(module: Inert) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for attribute in ("_parameters", "_buffers"):
         entries = state.get(attribute) or {}
-        found |= {
-            name: t.detach() for name, t in entries.items() if isinstance(t, Tensor) and name not in temporary
-        }
+        found |= {name: t.detach() for name, t in entries.items() if isinstance(t, Tensor) and name not in temporary}
     for name, child in (state.get("_modules") or {}).items():
         if isinstance(child, Inert):
             found |= {f"{name}.{inner}": tensor for inner, tensor in tensors_of_module(child).items()}

@@ -19,9 +19,7 @@ class Madry:
             UserError: the attacker's copy of the network differs from the network.
         """
         for outer in ("module.", ""):
-            if f"{outer}normalizer.new_mean" in state and any(
-                name.startswith(f"{outer}model.") for name in state
-            ):
+            if f"{outer}normalizer.new_mean" in state and any(name.startswith(f"{outer}model.") for name in state):
                 break
         else:
             return None

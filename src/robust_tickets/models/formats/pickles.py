@@ -38,22 +38,17 @@ HARMLESS_GLOBALS = {
     ("_codecs", "encode"),
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
-    *(
-        (f"numpy.{core}.multiarray", name)
-        for core in ("core", "_core")
-        for name in ("scalar", "_reconstruct")
-    ),
+    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
 }
 """What training scripts leave beside the tensors: options and scores. Building these executes nothing."""
 
 
 def is_tensor_global(module: str, name: str) -> bool:
     """Return whether a global does no more than rebuild a tensor or a plain container."""
-    if module == "torch" and (
-        name.endswith("Storage") or isinstance(getattr(torch, name, None), torch.dtype)
-    ):
+    if (module, name) in TENSOR_GLOBALS:
         return True
-    return (module, name) in TENSOR_GLOBALS
+    found = getattr(torch, name, None) if module == "torch" else None  # None for dotted names, too
+    return isinstance(found, torch.dtype) or (isinstance(found, type) and name.endswith("Storage"))
 
 
 def foreign_globals(path: Path) -> list[str]:

@@ -21,9 +21,7 @@ class Prefixed:
     def unwrap(self, state: State, wanted: Set[str]) -> Unwrapped | None:
         """Return the tensors without what all names begin with."""
         stripped = ""
-        while prefix := next(
-            (p for p in PREFIXES if all(name.startswith(stripped + p) for name in state)), ""
-        ):
+        while prefix := next((p for p in PREFIXES if all(name.startswith(stripped + p) for name in state)), ""):
             stripped += prefix
         if not stripped:
             return None

@@ -34,9 +34,7 @@ class BasicBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != channels:
             self.shortcut = (
-                nn.Sequential(
-                    nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
-                )
+                nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
                 if projection
                 else PaddedShortcut(in_channels, channels, stride)
             )
@@ -57,9 +55,7 @@ class CifarResNet(nn.Module):
 
         def stage(entering: int, channels: int, stride: int) -> nn.Sequential:
             first = BasicBlock(entering, channels, stride, projection)
-            return nn.Sequential(
-                first, *(BasicBlock(channels, channels, 1, projection) for _ in range(blocks - 1))
-            )
+            return nn.Sequential(first, *(BasicBlock(channels, channels, 1, projection) for _ in range(blocks - 1)))
 
         self.layer1 = stage(width, width, 1)
         self.layer2 = stage(width, 2 * width, 2)

@@ -14,8 +14,8 @@ class Block(WeightGroup):
     """
 
     kind: Literal["block"] = "block"
-    out: int = Field(4, ge=1, description="Output channels in a block.")
-    inputs: int = Field(1, ge=1, description="Input channels in a block.")
+    out: int = Field(default=4, ge=1, description="Output channels in a block.")
+    inputs: int = Field(default=1, ge=1, description="Input channels in a block.")
 
     def extent(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
         """Return out x inputs x 1."""

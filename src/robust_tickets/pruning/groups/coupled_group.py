@@ -43,7 +43,5 @@ class CoupledGroup(Settings, ABC):
             and self.takes(frozenset(weights[member.parameter].dim() for member in coupling.producers))
         ]
         if not found:
-            raise UserError(
-                f"no {self.noun} of this network can be removed exactly; use group 'element' or 'filter'"
-            )
+            raise UserError(f"no {self.noun} of this network can be removed exactly; use group 'element' or 'filter'")
         return CouplingPartition(found, weights, masks)

@@ -18,6 +18,4 @@ def degenerate_layers(group: Group, weights: Mapping[str, Tensor]) -> tuple[str,
     """
     if not isinstance(group, WeightGroup) or isinstance(group, Element):
         return ()
-    return tuple(
-        name for name, weight in weights.items() if math.prod(group.extent(tuple(weight.shape))) == 1
-    )
+    return tuple(name for name, weight in weights.items() if math.prod(group.extent(tuple(weight.shape))) == 1)

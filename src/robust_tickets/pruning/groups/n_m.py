@@ -26,8 +26,8 @@ class NM(Settings):
 
     scopes: ClassVar[tuple[str, ...]] = ("layer",)
     kind: Literal["n-m"] = "n-m"
-    n: int = Field(2, ge=1, description="Weights kept of every M.")
-    m: int = Field(4, ge=2, description="Length of a run of input channels.")
+    n: int = Field(default=2, ge=1, description="Weights kept of every M.")
+    m: int = Field(default=4, ge=2, description="Length of a run of input channels.")
 
     @model_validator(mode="after")
     def _keeps_fewer_than_all(self) -> "NM":

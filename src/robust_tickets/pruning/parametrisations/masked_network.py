@@ -59,9 +59,7 @@ class MaskedNetwork(nn.Module):
         for name, mask in self.masks().items():
             path = self._paths[name]
             parameter = self.network.get_parameter(path)
-            masked[path] = (
-                _StraightThrough.apply(scores[name], parameter, mask) if name in scores else parameter * mask
-            )
+            masked[path] = _StraightThrough.apply(scores[name], parameter, mask) if name in scores else parameter * mask
         return masked
 
     def forward(self, *inputs: Any) -> Any:

@@ -28,7 +28,5 @@ class Learned(Settings):
             UserError: nothing has learned any scores.
         """
         if statistics is None:
-            raise UserError(
-                "score 'learned' needs scores to read: use it with the parametrisation straight-through"
-            )
+            raise UserError("score 'learned' needs scores to read: use it with the parametrisation straight-through")
         return partition.reduce(magnitudes(statistics.learned_scores()), self.norm)

@@ -21,9 +21,7 @@ class DropAndGrowTimeline(Settings):
     kind: Literal["drop-and-grow"] = "drop-and-grow"
     every: int = Field(default=100, ge=1, description="Training steps between moves.")
     fraction: float = Field(default=0.3, gt=0.0, le=1.0, description="Part of kept weights moved at first.")
-    end: float = Field(
-        default=0.75, gt=0.0, le=1.0, description="Part of training after which nothing moves."
-    )
+    end: float = Field(default=0.75, gt=0.0, le=1.0, description="Part of training after which nothing moves.")
     epochs: float = Field(default=100.0, gt=0.0, description="Epochs in all; fractions allowed.")
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:

@@ -29,8 +29,7 @@ class Gradual(Settings):
     def _is_in_order(self) -> "Gradual":
         if not self.start < self.end <= self.epochs:
             raise ValueError(
-                f"timeline 'gradual' needs start < end <= epochs, "
-                f"not {self.start:g}, {self.end:g}, {self.epochs:g}"
+                f"timeline 'gradual' needs start < end <= epochs, not {self.start:g}, {self.end:g}, {self.epochs:g}"
             )
         return self
 

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import torch
 
-from robust_tickets.verbs.controls import control
 from robust_tickets.data import DataSettings
-from robust_tickets.verbs.draw import DrawSettings, draw_all, label
 from robust_tickets.foundation.files import write_text
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.matching import Decision
 from robust_tickets.models.sources import Source, load_source
-from robust_tickets.verbs.pretrain import pretrain
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
 from robust_tickets.report.summary import Row, ShrinkRow, Summary, TicketKind, VerdictRow, save_summary
 from robust_tickets.shrink.shrink import ShrinkReport, Variant
-from robust_tickets.verbs.shrink import shrink
 from robust_tickets.ticket import Ticket, short
+from robust_tickets.verbs.controls import control
+from robust_tickets.verbs.draw import DrawSettings, draw_all, label
+from robust_tickets.verbs.pretrain import pretrain
+from robust_tickets.verbs.shrink import shrink
 from robust_tickets.verbs.transfer import Transfer, transfer
 from robust_tickets.verbs.verify import Verdict, verify
 
@@ -69,9 +69,7 @@ def make_source(recipe: Recipe, name: str, folder: Path) -> Source:
     if entry.pretrain is None:
         return load_source(entry.source)
     place = folder / "sources" / name
-    return pretrain(
-        entry.source, entry.pretrain.data, training=entry.pretrain.training, seed=recipe.seed, folder=place
-    )
+    return pretrain(entry.source, entry.pretrain.data, training=entry.pretrain.training, seed=recipe.seed, folder=place)
 
 
 def grid(recipe: Recipe, series: str, source: Source, folder: Path) -> list[Cell]:
@@ -128,7 +126,10 @@ def summarise(
     facts = [
         ("target", data.describe().splitlines()[0]),
         *(
-            (f"source {name}", f"{source.identity.name}, {source.identity.weights}, {short(source.identity.digest)}")
+            (
+                f"source {name}",
+                f"{source.identity.name}, {source.identity.weights}, {short(source.identity.digest)}",
+            )
             for name, source in sources.items()
         ),
         ("seeds of transfers", ", ".join(str(r.seed) for r in cells[0].result.runs)),
