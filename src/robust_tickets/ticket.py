@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -28,29 +28,14 @@ from torch import Tensor, nn
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_bytes, write_json, write_text
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.masks import Masks, layer_sparsity, pack, sparsity, unpack
 from robust_tickets.ticket_card import ticket_card
+from robust_tickets.ticket_file import FORMAT, TicketFile
 
-FORMAT = 1
 TICKET, MASKS, INIT = "ticket.json", "masks.safetensors", "init.safetensors"
-
-
-class TicketFile(Settings):
-    """The content of `ticket.json`."""
-
-    format: int = Field(default=FORMAT, description="Version of this layout.")
-    source: SourceIdentity
-    init: Literal["source", "stored"] = Field(description="Where surviving weights start from.")
-    sparsity: float = Field(ge=0, le=1, description="Fraction of prunable weights removed.")
-    prunable: tuple[str, ...] = Field(description="Parameters that sparsity counts.")
-    shapes: dict[str, tuple[int, ...]] = Field(description="Shape of every masked parameter.")
-    digest: str = Field(description="sha256 over masks, stored weights and source hash.")
-    recipe: dict[str, Any] = Field(description="Settings the ticket was drawn with.")
-    provenance: dict[str, Any] = Field(description="Versions and data that took part.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,11 @@
 """The model card that travels with a ticket, in the Hugging Face layout."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from robust_tickets.ticket import TicketFile
+from robust_tickets.ticket_file import TicketFile
 
 
-def ticket_card(file: "TicketFile", layer_sparsity: Mapping[str, float]) -> str:
+def ticket_card(file: TicketFile, layer_sparsity: Mapping[str, float]) -> str:
     """Return the card's Markdown."""
     rows = "\n".join(f"| `{name}` | {value:.2%} |" for name, value in layer_sparsity.items())
     start = "the source's own weights" if file.init == "source" else "weights stored beside the masks"

@@ -1,0 +1,24 @@
+"""The content of `ticket.json`: everything about a ticket but its tensors."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.identity import SourceIdentity
+
+FORMAT = 1
+
+
+class TicketFile(Settings):
+    """The content of `ticket.json`."""
+
+    format: int = Field(default=FORMAT, description="Version of this layout.")
+    source: SourceIdentity
+    init: Literal["source", "stored"] = Field(description="Where surviving weights start from.")
+    sparsity: float = Field(ge=0, le=1, description="Fraction of prunable weights removed.")
+    prunable: tuple[str, ...] = Field(description="Parameters that sparsity counts.")
+    shapes: dict[str, tuple[int, ...]] = Field(description="Shape of every masked parameter.")
+    digest: str = Field(description="sha256 over masks, stored weights and source hash.")
+    recipe: dict[str, Any] = Field(description="Settings the ticket was drawn with.")
+    provenance: dict[str, Any] = Field(description="Versions and data that took part.")
