@@ -11,7 +11,11 @@
 | `preprocessing.py` | mean, std, size, interpolation, crop |
 | `heads.py` | the last layer: finding it, replacing it |
 | `layers.py` | which weights are prunable, by module type |
-| `couplings.py` | which channels live and die together (beside it its parts, and `surgery.py`) |
+| `couplings.py` | which channels live and die together |
+| `channels.py` | channels as positions along the sides of layers |
+| `dependencies.py` | which positions of which layers are the same channel |
+| `proofs.py` | proof by experiment that channels can be removed exactly |
+| `surgery.py` | masking channels, and taking them out for good |
 | `registry.py` | every name there is, and near ones |
 | `fitting.py` | which named architecture a state dict or a module is |
 | `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |
