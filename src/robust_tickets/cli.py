@@ -330,10 +330,10 @@ def convert(
     file: Annotated[Path, typer.Argument(help="A legacy checkpoint that is a pickle with code in it.")],
     out: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
     allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Execute the file; only if you trust it.")
+        bool, typer.Option("--allow-pickle", help="Take the tensors of a pickle that names code; nothing in it is run.")
     ] = False,
 ) -> None:
-    """Turn a legacy pickle into safetensors; executes the file only on explicit consent."""
+    """Turn a legacy pickle into safetensors; only on explicit consent, and without running what it names."""
     from robust_tickets.models.convert import convert
 
     print(convert(file, out, allow_pickle=allow_pickle))

@@ -57,7 +57,7 @@ def pretrain(
     }
     step = Step(folder, identity)
     if step.folder is not None and step.result is not None:
-        return load_source(step.folder)
+        return load_source(step.folder, like=source.classifier)
     classifier = copy.deepcopy(source.classifier)
     if classifier.num_classes != len(splits.classes):
         classifier.reset_head(len(splits.classes), seed)
@@ -83,4 +83,4 @@ def pretrain(
         )
     save_source(classifier, identity, step.folder)
     step.finish({"validation": result.validation, "steps": result.steps})
-    return load_source(step.folder)
+    return load_source(step.folder, like=source.classifier)

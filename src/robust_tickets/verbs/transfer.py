@@ -204,7 +204,7 @@ def transfer_once(
     }
     step = Step(folder / f"seed-{seed}" if folder is not None else None, identity)
     if step.folder is not None and step.result is not None:
-        classifier, _ = load_folder(step.folder)
+        classifier, _ = load_folder(step.folder, like=source.classifier)
         return Run(seed, classifier, splits, step.result["validation"], step.folder)
     classifier = subnetwork(source, ticket)
     fit_head(classifier, splits, settings.head, seed)
