@@ -12,7 +12,9 @@
 | `criterion.py` | cross-entropy, mixup, cutmix |
 | `averaging.py` | moving average of weights |
 | `precision.py` | fp32 or native bf16 |
+| `determinism.py` | reproducible kernels |
 | `validation.py` | the score that selects epochs |
+| `kept.py` | the weights it ends on, and when it has stopped improving |
 | `checkpoints.py`, `metrics.py` | what makes a killed run go on bit for bit |
 | `progress.py` | bar on a terminal, lines elsewhere |
 """

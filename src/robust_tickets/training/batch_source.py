@@ -18,6 +18,7 @@ class BatchSource(Protocol):
     """Training batches in an order that is a pure function of seed and epoch, and validation batches."""
 
     per_epoch: int
+    has_validation: bool
 
     def train(self, epoch: int, start: int) -> Batches:
         """Yield the batches of `epoch` from number `start` on."""
@@ -36,6 +37,7 @@ class ImageBatches:
         self.augmentation = data.augmentation if augment else None
         self.world = world()
         self.per_epoch = batches_per_epoch(data.train, training.batch_size, train=True, world=self.world)
+        self.has_validation = len(data.validation) > 0
 
     def train(self, epoch: int, start: int) -> Batches:
         """Yield (float32 [N, C, H, W] in [0, 1], int64 [N]) batches of `epoch` from `start` on."""
@@ -53,7 +55,7 @@ class ImageBatches:
 
     def validation(self) -> Batches:
         """Yield the validation images once, in order, not augmented."""
-        if not len(self.data.validation):
+        if not self.has_validation:
             return iter(())
         return batches(self.data.validation, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers)
 
@@ -80,6 +82,7 @@ class FeatureBatches:
     ) -> None:
         self.features, self.labels = train
         self.held_out = validation
+        self.has_validation = validation is not None and len(validation[1]) > 0
         self.batch_size, self.seed = batch_size, seed
         self.per_epoch = -(-len(self.labels) // batch_size)
 
@@ -91,4 +94,4 @@ class FeatureBatches:
 
     def validation(self) -> Batches:
         """Yield the validation features in one batch."""
-        return iter([self.held_out] if self.held_out is not None and len(self.held_out[1]) else [])
+        return iter([self.held_out] if self.held_out is not None and self.has_validation else [])

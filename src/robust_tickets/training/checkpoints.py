@@ -3,7 +3,7 @@
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -14,8 +14,27 @@ VERSION = 1
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` (tensors and plain values) atomically."""
-    write_atomic(path, lambda temporary: torch.save({"version": VERSION, **state}, temporary))
+    """Write `state` (tensors and plain values) atomically.
+
+    Raises:
+        UserError: the disk is full; the checkpoint before this one is as it was.
+    """
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            save_tensors(file, {"version": VERSION, **state})
+
+    write_atomic(path, write)
+
+
+def save_tensors(file: BinaryIO, state: dict[str, Any]) -> None:
+    """Call `torch.save`, and let through what the operating system said where it fails."""
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:

@@ -25,13 +25,15 @@ from robust_tickets.pruning.plans import Event, Plan, steps_of
 from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
 from robust_tickets.training.criterion import CrossEntropy, mix
+from robust_tickets.training.determinism import deterministic
+from robust_tickets.training.kept import Kept, check_selection
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.precision import autocast
 from robust_tickets.training.progress import progress
 from robust_tickets.training.schedules import rate_factor
 from robust_tickets.training.settings import Training
 from robust_tickets.training.subject import Subject
-from robust_tickets.training.trainee import Drawing, State, Trainee, copied, rewind_step
+from robust_tickets.training.trainee import Drawing, Trainee, copied, rewind_step
 from robust_tickets.training.validation import validate
 
 STEPS_BETWEEN_CHECKS = 16
@@ -83,7 +85,8 @@ def fit(
         on_ticket: called at every event that leaves a ticket, with the masks; weights are in the subject.
 
     Raises:
-        UserError: the loss is not finite, a checkpoint is damaged, the disk is full.
+        UserError: the loss is not finite, a checkpoint is damaged, the disk is full, or epochs are to be
+            selected where there is no validation part, or where events decide what is kept.
     """
     with deterministic():
         return Loop(subject, batches, training, plan, seed, masks or {}, drawing or Drawing(), classes, folder).run(
@@ -108,6 +111,7 @@ class Loop:
     ) -> None:
         if plan.steps and (batches is None or not batches.per_epoch):
             raise UserError("training needs data: the training part holds fewer than two images a step")
+        check_selection(training, batches, plan)
         self.subject, self.batches, self.training, self.plan = subject, batches, training, plan
         self.seed, self.classes, self.folder = seed, classes, folder
         self.per_epoch = batches.per_epoch if batches is not None else 1
@@ -118,13 +122,13 @@ class Loop:
         self.network = self.accelerator.prepare_model(self.trainee.network)
         self.objective = training.objective.build()
         self.criterion = CrossEntropy(training.label_smoothing)
-        self.log = MetricsLog(folder / "metrics.jsonl" if folder is not None else None)
-        self.best: State | None = None
-        self.best_score: float | None = None
-        self.stale = 0
+        self.kept = Kept(training)
+        writes = folder is not None and self.accelerator.is_main_process
+        self.log = MetricsLog(folder / "metrics.jsonl" if folder is not None and writes else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.loss_count = 0
         self.pending: list[tuple[int, Tensor]] = []
+        self.events = {step: [e for e in plan.events if e.step == step] for step in {e.step for e in plan.events}}
         self.round_ends = sorted(
             {plan.steps, *(e.step for e in plan.events if any(isinstance(a, Rewind) for a in e.actions))}
         )
@@ -145,7 +149,7 @@ class Loop:
                 self.trainee.step += 1
                 if self.is_validation_due():
                     self.validate()
-                    if self.training.patience and self.stale >= self.training.patience:
+                    if self.kept.is_exhausted:
                         break
                 if self.folder is not None and time.monotonic() - saved >= self.training.checkpoint_seconds:
                     self.checkpoint()
@@ -156,7 +160,7 @@ class Loop:
             self.fire(self.plan.steps, on_ticket)
         self.take_kept_weights()
         self.network.eval()
-        return Fit(self.trainee.masks, self.trainee.step, self.best_score, self.log.rows)
+        return Fit(self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows)
 
     def stream(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the training batches from the current step on, epoch after epoch."""
@@ -167,28 +171,21 @@ class Loop:
 
     def fire(self, step: int, on_ticket: OnTicket, images: Tensor | None = None, labels: Tensor | None = None) -> None:
         """Apply the events that stand before training step `step`, in order."""
-        for event in self.plan.events:
-            if event.step == step:
-                if images is not None and labels is not None:
-                    self.trainee.dense_gradients = lambda: self.dense_gradients(images, labels)
-                for action in event.actions:
-                    action.apply(self.trainee)
-                self.trainee.dense_gradients = None
-                if event.ticket:
+        for event in self.events.get(step, ()):
+            if images is not None and labels is not None:
+                self.trainee.dense_gradients = lambda: self.dense_gradients(images, labels)
+            for action in event.actions:
+                action.apply(self.trainee)
+            self.trainee.dense_gradients = None
+            if event.ticket:
+                with self.averaged():
                     on_ticket(event, self.trainee.masks)
 
     def train_step(self, images: Tensor, labels: Tensor) -> None:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""
-        step, training = self.trainee.step, self.training
-        start = self.trainee.round_start
-        end = self.round_ends[min(bisect.bisect_right(self.round_ends, start), len(self.round_ends) - 1)]
-        factor = rate_factor(
-            training.schedule, steps_of(training.warmup, self.per_epoch), step - start, max(1, end - start)
-        )
-        for group in self.trainee.optimiser.param_groups:
-            group["lr"] = group["peak_lr"] * factor
-        images, labels = mix(images, labels, self.classes, training, self.seed, step)
-        torch.manual_seed(stream_seed(self.seed, "dropout", step, self.accelerator.process_index))
+        step = self.trainee.step
+        self.set_rate()
+        images, labels = mix(images, labels, self.classes, self.training, self.seed, step)
         self.subject.train_mode(self.network)
         for loss in self.backward_losses(images, labels, "attack"):
             self.pending.append((step, loss))
@@ -198,6 +195,15 @@ class Loop:
             self.loss_count += 1
             self.update()
 
+    def set_rate(self) -> None:
+        """Set the learning rates of this step by the schedule, which began with the last rewind."""
+        start = self.trainee.round_start
+        end = self.round_ends[min(bisect.bisect_right(self.round_ends, start), len(self.round_ends) - 1)]
+        warmup = steps_of(self.training.warmup, self.per_epoch)
+        factor = rate_factor(self.training.schedule, warmup, self.trainee.step - start, end - start)
+        for group in self.trainee.optimiser.param_groups:
+            group["lr"] = group["peak_lr"] * factor
+
     def backward_losses(self, images: Tensor, labels: Tensor, stream: str) -> Iterator[Tensor]:
         """Yield each loss of the objective with the gradients of the whole batch in place."""
         parts = list(zip(images.chunk(self.training.accumulate), labels.chunk(self.training.accumulate), strict=True))
@@ -206,6 +212,7 @@ class Loop:
             self.objective.losses(self.network, x, y, self.criterion, generator(self.seed, stream, *place, number))
             for number, (x, y) in enumerate(parts)
         ]
+        torch.manual_seed(stream_seed(self.seed, "dropout", stream, *place))
         while True:
             self.trainee.optimiser.zero_grad(set_to_none=True)
             total: Tensor | None = None
@@ -280,8 +287,11 @@ class Loop:
         """Measure the weights on the validation part, log a row, and keep them where they are the best so far."""
         self.check_losses()
         assert self.batches is not None
-        with self.averaged(), evaluation_mode(self.trainee.network, self.device) as predict:
-            scores = validate(predict, self.batches.validation(), self.training, self.seed)
+        with self.averaged():
+            with evaluation_mode(self.trainee.network, self.device) as predict:
+                scores = validate(predict, self.batches.validation(), self.training, self.seed)
+            score = scores.get("validation_robust_accuracy", scores.get("validation_accuracy"))
+            self.kept.offer(score, self.subject.body.state_dict())
         row = {
             "step": self.trainee.step,
             "epoch": self.trainee.step / self.per_epoch,
@@ -291,16 +301,7 @@ class Loop:
         }
         self.loss_sum.zero_()
         self.loss_count = 0
-        if self.accelerator.is_main_process:
-            self.log.write(row)
-        score = scores.get("validation_robust_accuracy", scores.get("validation_accuracy"))
-        self.stale += 1
-        if score is None or (self.training.keep == "last" and not self.training.patience):
-            self.best_score = score
-        elif self.best_score is None or score > self.best_score:
-            self.best_score, self.stale = score, 0
-            with self.averaged():
-                self.best = copied(self.subject.body.state_dict())
+        self.log.write(row)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -318,8 +319,8 @@ class Loop:
 
     def take_kept_weights(self) -> None:
         """End on the best weights, the average or the last, as the training asks."""
-        if self.training.keep == "best" and self.best is not None:
-            self.subject.body.load_state_dict(self.best)
+        if self.kept.best is not None:
+            self.subject.body.load_state_dict(self.kept.best)
         elif self.trainee.average is not None:
             self.subject.body.load_state_dict(self.trainee.average.average)
 
@@ -337,12 +338,10 @@ class Loop:
         state = {
             "trainee": self.trainee.state(),
             "objective": self.objective.state(),
-            "best": self.best,
-            "best_score": self.best_score,
-            "stale": self.stale,
+            "kept": self.kept.state(),
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
-            "rows": len(self.log.rows),
+            "rows": self.log.rows,
         }
         save_checkpoint(self.folder / "checkpoint.pt", state)
 
@@ -350,29 +349,11 @@ class Loop:
         """Take up the checkpoint in the folder, if there is one."""
         state = load_checkpoint(self.folder / "checkpoint.pt") if self.folder is not None else None
         if state is None:
-            self.log.resume(0)
+            self.log.resume(())
             return
         self.trainee.load_state(state["trainee"])
         self.objective.load_state(state["objective"])
-        self.best, self.best_score, self.stale = state["best"], state["best_score"], state["stale"]
+        self.kept.load_state(state["kept"])
         self.loss_sum.copy_(state["loss_sum"])
         self.loss_count = state["loss_count"]
         self.log.resume(state["rows"])
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Ask torch for reproducible kernels, and leave its random state and flags as they were."""
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    benchmark = torch.backends.cudnn.benchmark
-    with torch.random.fork_rng():
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.backends.cudnn.benchmark = False
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-            torch.backends.cudnn.benchmark = benchmark

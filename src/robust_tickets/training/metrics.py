@@ -1,39 +1,43 @@
-"""`metrics.jsonl`: one line an epoch, reproducible to the byte.
+"""`metrics.jsonl`: one line a validation, reproducible to the byte.
 
 Times and rates are not in it, since they differ between two equal runs; the progress display shows them.
 """
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from robust_tickets.foundation.files import disk_errors
+from robust_tickets.foundation.files import disk_errors, write_text
+
+Row = dict[str, Any]
 
 
 class MetricsLog:
-    """An append-only log that a resumed run cuts back to where its checkpoint was taken."""
+    """An append-only log that a resumed run sets back to where its checkpoint was taken."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
 
-    def resume(self, rows: int) -> None:
-        """Keep the first `rows` lines and drop what a killed run wrote after its last checkpoint."""
-        if self.path is None:
-            return
-        lines = self.path.read_text().splitlines(keepends=True)[:rows] if self.path.exists() else []
-        self.rows = [json.loads(line) for line in lines]
-        with disk_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text("".join(lines))
+    def resume(self, rows: Sequence[Row]) -> None:
+        """Hold exactly `rows`, and drop what a killed run wrote after its last checkpoint."""
+        self.rows = list(rows)
+        if self.path is not None:
+            write_text(self.path, "".join(map(line, self.rows)))
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: Row) -> None:
         """Append one row and flush it to disk."""
         self.rows.append(row)
         if self.path is None:
             return
-        with disk_errors(self.path), self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        with disk_errors(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(line(row))
             file.flush()
             os.fsync(file.fileno())
+
+
+def line(row: Row) -> str:
+    """Return a row as it stands in the file."""
+    return json.dumps(row) + "\n"

@@ -154,7 +154,6 @@ class Trainee:
             "step": self.step,
             "round_start": self.round_start,
             "module": self.parametrised.module.state_dict(),
-            "body": self.subject.body.state_dict(),
             "masks": self.masks,
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state() if self.average is not None else {},
@@ -164,9 +163,8 @@ class Trainee:
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up a checkpoint."""
         self.step, self.round_start = state["step"], state["round_start"]
-        self.masks = state["masks"]
+        self.masks = {name: mask.to(self.parameters[name].device) for name, mask in state["masks"].items()}
         self.applier = MaskApplier(self.parameters, self.masks)
-        self.subject.body.load_state_dict(state["body"])
         self.parametrised.module.load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:

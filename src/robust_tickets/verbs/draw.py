@@ -248,9 +248,9 @@ def draw_chain(
         "data": splits.name if splits is not None and plan.steps else None,
     }
     recipe = {"source": source.settings.model_dump(mode="json"), "draw": recipe}
-    last_ticket = [event for event in plan.events if event.ticket][-1]
-    rungs: list[tuple[float, Ticket]] = []
-    rung_folders: list[dict[str, Any]] = []
+    events = [event for event in plan.events if event.ticket]
+    places = {event: f"rungs/{label(event.sparsity)}" for event in events[:-1]} | {events[-1]: "."}
+    drawn: dict[Event, Ticket] = {}
 
     def keep(event: Event, masks: Masks) -> None:
         ticket = Ticket(
@@ -262,11 +262,9 @@ def draw_chain(
             provenance=provenance,
             network=source,
         )
-        rungs.append((event.sparsity, ticket))
+        drawn[event] = ticket
         if step.folder is not None:
-            place = "." if event is last_ticket else f"rungs/{label(event.sparsity)}"
-            rung_folders.append({"sparsity": event.sparsity, "folder": place})
-            ticket.save(step.folder / place)
+            ticket.save(step.folder / places[event])
 
     fit(
         Subject.of(classifier),
@@ -281,5 +279,8 @@ def draw_chain(
         title=f"draw from {source.identity.name}",
         on_ticket=keep,
     )
-    step.finish({"rungs": rung_folders})
-    return rungs
+    if step.folder is not None:
+        # A run that was cut off drew its first rungs in an earlier process.
+        drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}
+    step.finish({"rungs": [{"sparsity": event.sparsity, "folder": places[event]} for event in events]})
+    return [(event.sparsity, drawn[event]) for event in events]
