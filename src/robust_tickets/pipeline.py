@@ -148,7 +148,6 @@ def summarise(
                 f"{name}: group {settings.group.kind} is the same as element in {len(layers)} of {len(weights)} "
                 f"layers, whose kernels are 1x1: {', '.join(layers[:3])}{', ...' if len(layers) > 3 else ''}"
             )
-    notes += [f"{cell.way}: {report.sentence}" for cell, report in exports]
     return Summary(
         title=recipe.name,
         facts=facts,
@@ -177,7 +176,7 @@ def rows_of(cell: Cell, data: DataSettings) -> list[Row]:
             sparsity=cell.result.sparsity,
             transfer=cell.result.settings.mode,
             objective=cell.result.settings.training.objective.kind,
-            target=data.name,
+            target=cell.result.runs[0].data.name,
             fraction=amount(data),
             seed=one.seed,
             standard_accuracy=one.standard,
@@ -201,8 +200,9 @@ def verdict_row(cell: Cell, data: DataSettings, measure: str, decision: Decision
     return VerdictRow.model_validate(
         {
             "series": cell.series,
-            "target": data.name,
+            "target": cell.result.runs[0].data.name,
             "fraction": amount(data),
+            "group": cell.draw.group.kind,
             "sparsity": cell.result.sparsity,
             "transfer": cell.result.settings.mode,
             "objective": cell.result.settings.training.objective.kind,
@@ -222,11 +222,14 @@ def verdict_row(cell: Cell, data: DataSettings, measure: str, decision: Decision
 def shrink_rows(cell: Cell, report: ShrinkReport) -> list[ShrinkRow]:
     """Return the exported networks as the report shows them."""
     sparsity = cell.result.sparsity
-    shrunk = f"{cell.way}: {report.kind}"
+    dense = shrink_row(f"{cell.way}: dense", 0.0, report.dense, None, "")
+    if report.kind == "zeros only":
+        return [dense, shrink_row(f"{cell.way}: zeros in place", sparsity, report.ticket, None, report.sentence)]
+    shrunk, difference = f"{cell.way}: channels removed", report.removal.max_difference
     return [
-        shrink_row(f"{cell.way}: dense", 0.0, report.dense, None, ""),
+        dense,
         shrink_row(f"{cell.way}: zeros in place", sparsity, report.ticket, None, ""),
-        shrink_row(shrunk, sparsity, report.shrunk, report.removal.max_difference, report.sentence),
+        shrink_row(shrunk, sparsity, report.shrunk, difference, report.sentence),
     ]
 
 

@@ -95,6 +95,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
     columns = (
         Column("verdict"),
         Column("sparsity (%)", numeric=True),
+        Column("group", setting=True),
         Column("source", setting=True),
         Column("transfer", setting=True),
         Column("measure", setting=True),
@@ -112,6 +113,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         (
             row.verdict,
             sparsity_percent(row.sparsity),
+            row.group,
             row.series,
             row.transfer,
             f"{row.measure} accuracy",
@@ -169,9 +171,7 @@ def _facet(point: Point) -> tuple[str, ...]:
 def _without_constants(title: str, columns: Sequence[Column], lines: Sequence[tuple[str, ...]]) -> Cells:
     """Move settings that are the same in every line into the caption, and drop columns that say nothing."""
     values = [{line[index] for line in lines} - {ABSENT} for index in range(len(columns))]
-    told_once = [
-        column.setting and len(lines) > 1 and len(cells) == 1 for column, cells in zip(columns, values, strict=True)
-    ]
+    told_once = [column.setting and len(cells) == 1 for column, cells in zip(columns, values, strict=True)]
     stays = [bool(cells) and not once for cells, once in zip(values, told_once, strict=True)]
     same = [
         f"{column.label} {next(iter(cells))}"
@@ -182,5 +182,5 @@ def _without_constants(title: str, columns: Sequence[Column], lines: Sequence[tu
         title,
         tuple(compress(columns, stays)),
         tuple(tuple(compress(line, stays)) for line in lines),
-        f"The same in every line: {', '.join(same)}." if same else "",
+        f"{'The same in every line' if len(lines) > 1 else 'Settings'}: {', '.join(same)}." if same else "",
     )

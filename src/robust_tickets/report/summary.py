@@ -50,6 +50,7 @@ class VerdictRow(Settings):
     series: str = Field(description="The source, as in the rows.")
     target: str = Field(description="The target data set, as in the rows.")
     fraction: str = Field(default="100 %", description="How much training data was used, as in the rows.")
+    group: str = Field(default="element", description="What was removed as one, as in the rows.")
     sparsity: Removed = Field(description="Measured sparsity of the ticket, in [0, 1].")
     transfer: Transfer = Field(description="What was trained on the target.")
     objective: str = Field(default="standard", description="What it was trained for, as in the rows.")
