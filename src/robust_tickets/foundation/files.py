@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any
 from robust_tickets.foundation.errors import UserError
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+TEMPORARY = ".tickets.part"
+"""How the names of unfinished files end."""
+STARTED = time.time()
 
 
 @contextmanager
@@ -41,7 +45,7 @@ def write_atomic(path: Path | str, write: Callable[[Path], object]) -> None:
     path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -56,6 +60,17 @@ def write_atomic(path: Path | str, write: Callable[[Path], object]) -> None:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
             raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete, in `folder` and below, unfinished files that a killed process left.
+
+    Those younger than this process stay: another process of the same training may be writing them.
+    """
+    for path in folder.rglob(f".*{TEMPORARY}"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < STARTED:
+                path.unlink()
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

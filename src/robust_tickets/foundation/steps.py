@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.files import read_json, write_json
+from robust_tickets.foundation.files import read_json, remove_leftovers, write_json
 
 
 class Step:
@@ -24,6 +24,7 @@ class Step:
         self.settings = settings
         if self.folder is None:
             return
+        remove_leftovers(self.folder)
         claim = self.folder / "settings.json"
         if not claim.exists():
             write_json(claim, settings)
@@ -32,6 +33,8 @@ class Step:
             raise UserError(
                 f"{self.folder}: holds work with {where} = {old}, now {new}; choose another folder or delete this one"
             )
+        if self.result is not None:
+            (self.folder / "checkpoint.pt").unlink(missing_ok=True)
 
     def path(self, name: str) -> Path | None:
         """Return the path of a file of this step, or None where nothing is kept."""
