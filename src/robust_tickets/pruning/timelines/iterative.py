@@ -38,6 +38,11 @@ class Iterative(Settings):
     )
     rounds: int | None = Field(default=None, ge=1, description="Number of prunes.")
     epochs: float = Field(default=10.0, gt=0.0, description="Epochs of training a round; fractions allowed.")
+    rewind_every_round: bool = Field(
+        default=True,
+        description="Whether each prune is followed by a rewind and leaves a ticket. Without, rounds go on with their "
+        "weights, and only the last prune does so (late reset: Mehta, 2019, arXiv 1905.07785).",
+    )
 
     def targets(self, sparsity: float | None) -> tuple[float, ...]:
         """Return the absolute sparsity after each prune.
@@ -62,14 +67,16 @@ class Iterative(Settings):
         return (*ladder(1.0 - (1.0 - sparsity) ** (1.0 / self.rounds), self.rounds - 1), sparsity)
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
-        """Return an event per prune; each is followed by a rewind and yields a ticket."""
+        """Return an event per prune."""
         steps = steps_of(self.epochs, steps_per_epoch)
         first = 0 if self.order == "prune-first" else steps
-        events = tuple(
-            Event(first + done * steps, (Prune(target), Rewind()), sparsity=target, ticket=True)
-            for done, target in enumerate(self.targets(sparsity))
-        )
-        return Plan(events[-1].step, events)
+        targets = self.targets(sparsity)
+        events = []
+        for done, target in enumerate(targets):
+            ends = self.rewind_every_round or done == len(targets) - 1
+            actions = (Prune(target), Rewind()) if ends else (Prune(target),)
+            events.append(Event(first + done * steps, actions, sparsity=target, ticket=ends))
+        return Plan(events[-1].step, tuple(events))
 
 
 def ladder(rate: float, rounds: int) -> tuple[float, ...]:
