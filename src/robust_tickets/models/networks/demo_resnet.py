@@ -7,15 +7,15 @@ from robust_tickets.models.networks.cifar_resnet import BasicBlock
 
 
 class DemoResNet(nn.Module):
-    """A stem, four basic blocks at widths 16, 16, 32, 32, global average pooling, one linear layer."""
+    """A stem, four basic blocks at widths 16, 32, 64, 128, global average pooling, one linear layer."""
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, 16, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = nn.Sequential(BasicBlock(16, 16, 2, True), BasicBlock(16, 16, 1, True))
-        self.layer2 = nn.Sequential(BasicBlock(16, 32, 2, True), BasicBlock(32, 32, 1, True))
-        self.fc = nn.Linear(32, num_classes)
+        self.layer1 = nn.Sequential(BasicBlock(16, 16, 2, True), BasicBlock(16, 32, 1, True))
+        self.layer2 = nn.Sequential(BasicBlock(32, 64, 2, True), BasicBlock(64, 128, 2, True))
+        self.fc = nn.Linear(128, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
