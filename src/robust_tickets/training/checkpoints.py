@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -46,9 +47,12 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
+            if (part := archive.testzip()) is not None:
+                raise zipfile.BadZipFile(f"{part} has another checksum")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except (zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path}: this checkpoint is damaged ({reason}); delete it to start this step anew") from error
     if not isinstance(state, dict) or state.get("version") != VERSION:
         raise UserError(f"{path}: is not a checkpoint of version {VERSION}; delete it to start this step anew")
