@@ -29,3 +29,15 @@ def global_stream(seed: int, *path: str | int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(seed, *path))
         yield
+
+
+def seed_default(device: torch.device, seed: int, *path: str | int) -> None:
+    """Seed the generators that layers without one of their own draw from (dropout): the CPU's and `device`'s.
+
+    `torch.manual_seed` seeds every kind of accelerator, and formats a stack trace for each that is absent, which
+    takes longer than a small network's optimiser step.
+    """
+    number = stream_seed(seed, *path)
+    torch.default_generator.manual_seed(number)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(number)

@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.seeds import generator, stream_seed
+from robust_tickets.foundation.seeds import generator, seed_default
 from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.pruning.actions import Rewind
 from robust_tickets.pruning.masks import Masks
@@ -212,7 +212,7 @@ class Loop:
             self.objective.losses(self.network, x, y, self.criterion, generator(self.seed, stream, *place, number))
             for number, (x, y) in enumerate(parts)
         ]
-        torch.manual_seed(stream_seed(self.seed, "dropout", stream, *place))
+        seed_default(self.device, self.seed, "dropout", stream, *place)
         while True:
             self.trainee.optimiser.zero_grad(set_to_none=True)
             total: Tensor | None = None
