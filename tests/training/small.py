@@ -20,7 +20,7 @@ from robust_tickets.training import Drawing, Fit, ImageBatches, Subject, Trainin
 
 PRUNABLE = ("conv1.weight", "conv2.weight")
 PER_EPOCH = 4
-PLAIN = {"batch_size": 12, "precision": "fp32", "optimiser": {"kind": "sgd", "lr": 0.05}, "checkpoint_seconds": 0}
+PLAIN = {"batch_size": 15, "precision": "fp32", "optimiser": {"kind": "sgd", "lr": 0.05}, "checkpoint_seconds": 0}
 
 
 class SmallNetwork(nn.Module):
@@ -53,9 +53,9 @@ def classifier(dropout: float = 0.2, norm: bool = True) -> Classifier:
 
 
 @cache
-def digits(validation: float = 0.2) -> DataSplits:
-    """Return 48 training and 12 validation images: four batches of 12."""
-    return load_data(DataSettings(name="digits", per_class=6, validation=validation), size=(8, 8))
+def digits(validation: float = 0.25) -> DataSplits:
+    """Return 60 training images, which are four batches of 15, and 20 for validation."""
+    return load_data(DataSettings(name="digits", per_class=8, validation=validation), size=(8, 8))
 
 
 def weights(network: Classifier) -> dict[str, Tensor]:

@@ -1,0 +1,269 @@
+"""Every recipe that ships with the package is complete, and does at tiny scale what its paper says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.couplings import trace_couplings
+from robust_tickets.models.sources import Source, load_source
+from robust_tickets.pruning.masks import is_nested
+from robust_tickets.pruning.ranking import exact_count
+from robust_tickets.recipe import Recipe, builtin_recipes, load_recipe
+from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.draw import DrawSettings, draw_all
+from robust_tickets.verbs.transfer import transfer
+
+PAPERS = sorted(set(builtin_recipes()) - {"default", "demo"})
+DATA = {"name": "digits", "per_class": 8, "validation": 0.25}
+PER_EPOCH = 4
+TINY_TIMELINES: dict[str, dict[str, Any]] = {
+    "iterative": {"epochs": 0.5},
+    "gradual": {"start": 0.5, "end": 1.5, "every": 0.25, "epochs": 2},
+    "alternating": {"warm_up": 0.5, "compressed": 0.5, "dense": 0.5, "final": 2, "epochs": 2.5},
+    "drop-and-grow": {"every": 2, "epochs": 3},
+}
+FROM_THE_SOURCE = {
+    *(("omp", "draw"), ("imp", "draw"), ("mehta", "draw"), ("lth-step-k", "initial")),
+    *((name, way) for name in ("a-imp", "double-win-imp") for way in ("draw", "pgd")),
+    *(("patterns", way) for way in ("draw", "kernel", "filter", "channel")),
+    *(("lmp", way) for way in ("draw", "adversarial")),
+}
+"""Tickets that are masks over the source alone; the others carry weights of their own."""
+
+
+@cache
+def tiny(name: str) -> Recipe:
+    """Return a recipe with a small source, few images and few steps; everything else is the paper's."""
+    paper = load_recipe(name)
+    draw: dict[str, Any] = {"sparsity": list(paper.draw.sparsities[:2]), "training": {"precision": "fp32"}}
+    if paper.draw.timeline.kind != "one-shot":
+        draw["timeline"] = TINY_TIMELINES[paper.draw.timeline.kind]
+    elif paper.draw.timeline.epochs:
+        draw["timeline"] = {"epochs": 1}
+    if paper.draw.data is not None:
+        draw |= {"data": DATA, "training": {"batch_size": 15, "precision": "fp32"}}
+    if paper.draw.rewind.kind == "step":
+        draw["rewind"] = {"steps": 1}
+    ways = {way: {"seeds": [0], "training": {"epochs": 0.5, "batch_size": 15}} for way in paper.transfers}
+    source = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
+    values = {"sources": {"tiny": {"source": source}}, "data": DATA, "draw": draw, "transfers": ways}
+    return load_recipe(name, values=values)
+
+
+@cache
+def source_of(name: str) -> Source:
+    return load_source(tiny(name).sources["tiny"].source)
+
+
+class Seen:
+    """What every optimiser step of a draw left: prunable weights by name, their gradients and momenta."""
+
+    def __init__(self, source: Source) -> None:
+        body, head = source.classifier.body, source.classifier.head
+        self.names = [name for name, _ in body.named_parameters() if not name.startswith(head)]
+        self.weights: list[dict[str, Tensor]] = []
+        self.gradients: list[dict[str, Tensor]] = []
+        self.momenta: list[dict[str, Tensor]] = []
+        self.trained: list[int] = []
+
+    def look(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        parameters = optimiser.param_groups[0]["params"]
+        self.trained.append(sum(len(group["params"]) for group in optimiser.param_groups))
+        if len(parameters) != len(self.names):
+            return
+        convolutions = {name: p for name, p in zip(self.names, parameters, strict=True) if p.dim() == 4}
+        self.weights.append({name: p.detach().clone() for name, p in convolutions.items()})
+        self.gradients.append({name: p.grad.clone() for name, p in convolutions.items()})
+        state = optimiser.state
+        self.momenta.append({name: state[p]["momentum_buffer"].clone() for name, p in convolutions.items()})
+
+    def removed(self, names: tuple[str, ...]) -> list[int]:
+        return [sum(int((step[name] == 0).sum()) for name in names) for step in self.weights]
+
+
+@contextmanager
+def watched(source: Source) -> Iterator[Seen]:
+    seen = Seen(source)
+    hook = register_optimizer_step_post_hook(seen.look)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+WAYS = [(name, way) for name in PAPERS for way in load_recipe(name).draws()]
+
+
+@cache
+def drawn(name: str, way: str) -> tuple[DrawSettings, tuple[Ticket, ...], Seen]:
+    settings = tiny(name).draws()[way]
+    source = source_of(name)
+    with watched(source) as seen:
+        return settings, draw_all(source, settings=settings), seen
+
+
+@pytest.mark.parametrize("name", [*PAPERS, "demo"])
+def test_a_recipe_says_what_it_is_and_is_complete(name: str) -> None:
+    text = builtin_recipes()[name]
+    assert text.startswith("# ")
+    assert name == "demo" or ("arXiv" in text and "Scaled down" in text) or name in {"omp", "patterns", "lth-step-k"}
+    recipe = load_recipe(name)
+    assert recipe.name != "run"
+    for settings in recipe.draws().values():
+        for sparsity in settings.sparsities:
+            plan = settings.timeline.plan(sparsity, 100)
+            assert not plan.steps or settings.data is not None
+
+
+def test_a_recipe_can_be_pointed_elsewhere() -> None:
+    values = {"sources": {"mine": {"source": {"name": "timm/resnet18"}}}, "data": {"name": "path/to/images"}}
+    recipe = load_recipe("a-imp", ["draw.sparsity=0.5", "draw.data.name=path/to/more"], values)
+    assert list(recipe.sources) == ["mine"]
+    assert (recipe.data.name, recipe.draw.sparsity) == ("path/to/images", 0.5)
+    assert recipe.draw.data is not None
+    assert recipe.draw.data.name == "path/to/more"
+    assert recipe.draw.training.objective.kind == "fgsm-rs"
+    with pytest.raises(UserError, match="known: a-imp, ac-dc, default, demo"):
+        load_recipe("no-such-recipe")
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS)
+def test_masks_have_the_promised_count(name: str, way: str) -> None:
+    settings, tickets, _ = drawn(name, way)
+    assert {ticket.init for ticket in tickets} == {"source" if (name, way) in FROM_THE_SOURCE else "stored"}
+    for ticket, sparsity in zip(tickets, settings.sparsities, strict=True):
+        assert sparsity is not None
+        shapes = [ticket.masks[weight].shape for weight in ticket.prunable]
+        if settings.group.kind == "channel":
+            couplings = trace_couplings(source_of(name).classifier.body, torch.zeros(1, 1, 16, 16), ticket.prunable)
+            channels = [(ticket.masks[c.producers[0].parameter], c.channels) for c in couplings]
+            gone = sum(count - int(mask.flatten(1).any(1).sum()) for mask, count in channels)
+            assert gone == exact_count(sparsity, sum(count for _, count in channels))
+            continue
+        size = {"row": 1, "kernel": 2, "filter": 3}.get(settings.group.kind, 0)
+        groups = [
+            ticket.masks[weight].flatten(4 - size) if size else ticket.masks[weight] for weight in ticket.prunable
+        ]
+        gone = [int((~group).sum()) if not size else int((~group.any(-1)).sum()) for group in groups]
+        of = [group.numel() if not size else group[..., 0].numel() for group in groups]
+        assert all(not size or torch.equal(group.any(-1), group.all(-1)) for group in groups)
+        if settings.scope.kind == "layer":
+            assert gone == [exact_count(sparsity, count) for count in of], shapes
+        else:
+            assert sum(gone) == exact_count(sparsity, sum(of))
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS)
+def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
+    _, tickets, _ = drawn(name, way)
+    source = source_of(name).classifier.plain_state()
+    for ticket in tickets:
+        state = ticket.subnetwork().plain_state()
+        assert all(not bool(state[key][~mask].any()) for key, mask in ticket.masks.items())
+        expected = {key: value * ticket.masks[key] if key in ticket.masks else value for key, value in source.items()}
+        same = [torch.equal(value, expected[key]) for key, value in state.items()]
+        assert all(same) if (name, way) in FROM_THE_SOURCE else not any(same[:2])
+
+
+TRAINED = [(name, way) for name, way in WAYS if name not in {"omp", "patterns", "lmp"}]
+
+
+@pytest.mark.parametrize(("name", "way"), TRAINED)
+def test_after_every_step_exactly_the_planned_weights_are_zero(name: str, way: str) -> None:
+    settings, tickets, seen = drawn(name, way)
+    names = tickets[0].prunable
+    total = sum(ticket_mask.numel() for key, ticket_mask in tickets[0].masks.items() if key in names)
+    # Rungs of one chain come from the draw to the highest sparsity; others are drawn after it, each on its own.
+    highest_first = [settings.timeline.plan(sparsity, PER_EPOCH) for sparsity in reversed(settings.sparsities)]
+    expected: list[int] = []
+    for plan in highest_first if len(seen.weights) > highest_first[0].steps else highest_first[:1]:
+        for step in range(plan.steps):
+            now = [event.sparsity for event in plan.events if event.step <= step]
+            expected.append(exact_count(now[-1], total) if now else 0)
+    for zeros, planned in zip(seen.removed(names), expected, strict=True):
+        # A dense phase after a sparse one begins at zero, where a weight may happen to have no gradient.
+        assert zeros == planned or (planned == 0 and zeros < 0.01 * total)
+
+
+@pytest.mark.parametrize(("name", "way"), [pair for pair in TRAINED if pair[0] in {"imp", "a-imp", "double-win-imp"}])
+def test_rungs_of_iterative_pruning_are_nested(name: str, way: str) -> None:
+    settings, (first, second), seen = drawn(name, way)
+    assert is_nested(second.masks, first.masks)
+    assert len(seen.weights) == settings.timeline.plan(settings.sparsities[-1], PER_EPOCH).steps
+    stem = "conv1.weight"
+    assert (stem in first.prunable) == (name == "double-win-imp")
+
+
+def test_double_win_begins_with_one_shot() -> None:
+    one_shot = draw_all(source_of("omp"), settings=DrawSettings(sparsity=tiny("double-win-imp").draw.sparsities[0]))[0]
+    first = drawn("double-win-imp", "draw")[1][0]
+    assert all(torch.equal(mask, one_shot.masks[key]) for key, mask in first.masks.items())
+    trained_first = drawn("imp", "draw")[1][0]
+    assert any(not torch.equal(mask, one_shot.masks[key]) for key, mask in trained_first.masks.items())
+
+
+def test_connections_of_rigl_move_and_begin_at_zero() -> None:
+    _, tickets, seen = drawn("rigl", "draw")
+    names = tickets[0].prunable
+    grown = 0
+    for before, after, gradient, momentum in zip(
+        seen.weights, seen.weights[1:], seen.gradients[1:], seen.momenta[1:], strict=False
+    ):
+        layers = [int((after[name] != 0).sum()) - int((before[name] != 0).sum()) for name in names]
+        if any(layers):
+            continue  # the next sparsity's draw begins here
+        for name in names:
+            new = (before[name] == 0) & (after[name] != 0)
+            grown += int(new.sum())
+            # Momentum of weights that started anew is the newest gradient (and no decay: they were zero).
+            assert torch.equal(momentum[name][new], gradient[name][new])
+    assert grown > 100
+
+
+def test_ac_dc_restores_what_it_removed() -> None:
+    settings, _, seen = drawn("ac-dc", "draw")
+    steps = settings.timeline.plan(settings.sparsities[-1], PER_EPOCH).steps
+    counts = seen.removed(tuple(seen.weights[0]))[:steps]
+    assert [count > 0.5 * max(counts) for count in counts] == [step in {2, 3, 8, 9} for step in range(10)]
+    alive = {name: weight != 0 for name, weight in seen.weights[5].items()}
+    gone = {name: weight == 0 for name, weight in seen.weights[3].items()}
+    assert sum(int((alive[name] & gone[name]).sum()) for name in alive) > 0.99 * counts[3]
+
+
+def test_a_learned_mask_trains_scores_and_nothing_else() -> None:
+    settings, tickets, seen = drawn("lmp", "draw")
+    assert set(seen.trained) == {len(tickets[0].prunable)}
+    magnitude = settings.model_copy(
+        update={"score": DrawSettings().score, "parametrisation": DrawSettings().parametrisation}
+    )
+    untrained = draw_all(source_of("lmp"), settings=magnitude.model_copy(update={"timeline": DrawSettings().timeline}))
+    assert tickets[0].digest != untrained[0].digest
+
+
+def test_late_reset_goes_on_between_rounds() -> None:
+    _, tickets, seen = drawn("mehta", "draw")
+    source = source_of("mehta").classifier.plain_state()
+    last = [step for step in seen.weights if step is not None][-1]
+    kept = tickets[0].masks["conv1.weight"]
+    assert not torch.equal(last["conv1.weight"][kept], source["conv1.weight"][kept])
+    assert drawn("mehta", "no-rewind")[1][0].init == "stored"
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_tickets_are_kept_and_transferred(name: str, tmp_path: Path) -> None:
+    ticket = drawn(name, "draw")[1][-1]
+    ticket.save(tmp_path)
+    loaded = Ticket.load(tmp_path).with_network(source_of(name))
+    assert loaded.digest == ticket.digest
+    for settings in tiny(name).transfers.values():
+        state = transfer(loaded, tiny(name).data, settings=settings).runs[0].classifier.plain_state()
+        for key in ticket.prunable:
+            assert torch.equal(state[key] != 0, ticket.masks[key])
