@@ -73,7 +73,8 @@ class Ticket:
     def digest(self) -> str:
         """Return the hash that names this ticket: masks, stored weights and source."""
         tensors = {f"masks/{name}": mask for name, mask in self.masks.items()}
-        tensors |= {f"init/{name}": value for name, value in (self.stored or {}).items()}
+        stored = compress(self.stored, self.masks) if self.stored is not None else {}
+        tensors |= {f"init/{name}": value for name, value in stored.items()}
         source = torch.tensor(list(self.source.digest.encode()), dtype=torch.uint8)
         return tensors_digest(tensors | {"source": source})
 
@@ -106,7 +107,8 @@ class Ticket:
                 self.load_stored(model)
             parameters = dict(body.named_parameters())
             for name, mask in self.masks.items():
-                parameters[name].mul_(mask.to(parameters[name].device))
+                # Filled rather than multiplied: a negative weight times zero is -0, which a file would not give back.
+                parameters[name].masked_fill_(~mask.to(parameters[name].device), 0)
 
     def load_stored(self, model: Classifier | nn.Module) -> None:
         """Put the stored weights into the network; their head replaces the network's."""
