@@ -8,6 +8,6 @@
 | `autoattack.py` | correctness under AutoAttack (extra `robust`) |
 | `evaluation.py` | how robustness is evaluated: which attack, on how many images |
 | `matching.py` | the decision whether a ticket matches dense, with its error rate |
-| `test_uncertainty.py` | how far a difference may be due to the finite test set |
+| `sampling_uncertainty.py` | how far a difference may be due to the finite test set |
 | `double_win.py` | the four decisions of a double-win ticket |
 """

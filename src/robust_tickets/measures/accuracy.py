@@ -1,6 +1,6 @@
 """Accuracy, and how far it can be trusted as a statement about more than this test set."""
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 from torch import Tensor
 
 from robust_tickets.foundation.settings import Settings
@@ -38,6 +38,6 @@ def accuracy_interval(correct: Tensor, coverage: float = 0.95) -> Interval:
     """
     total, hits = len(correct), int(correct.sum())
     tail = (1 - coverage) / 2
-    lower = beta.ppf(tail, hits, total - hits + 1) if hits > 0 else 0.0
-    upper = beta.ppf(1 - tail, hits + 1, total - hits) if hits < total else 1.0
+    lower = betaincinv(hits, total - hits + 1, tail) if hits > 0 else 0.0
+    upper = betaincinv(hits + 1, total - hits, 1 - tail) if hits < total else 1.0
     return Interval(lower=float(lower), upper=float(upper))

@@ -1,5 +1,7 @@
 """Accuracy under AutoAttack, the field's standard ensemble (Croce and Hein 2020)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,19 @@ from robust_tickets.measures.accuracy import correctness
 from robust_tickets.measures.predict import Batches, Predict
 from robust_tickets.measures.robust_accuracy import Correctness
 from robust_tickets.objectives.threat import Ball
+
+
+def load_autoattack() -> Any:
+    """Return the package's class.
+
+    Raises:
+        UserError: the package is not installed.
+    """
+    try:
+        from pyautoattack import AutoAttack
+    except ImportError:
+        raise UserError("AutoAttack needs the package pyautoattack: pip install 'robust-tickets[robust]'") from None
+    return AutoAttack
 
 
 def autoattack_correctness(predict: Predict, batches: Batches, ball: Ball, seed: int) -> Correctness:
@@ -20,10 +35,7 @@ def autoattack_correctness(predict: Predict, batches: Batches, ball: Ball, seed:
     Raises:
         UserError: the package is not installed.
     """
-    try:
-        from pyautoattack import AutoAttack
-    except ImportError:
-        raise UserError("AutoAttack needs the package pyautoattack: pip install 'robust-tickets[robust]'") from None
+    ensemble_type = load_autoattack()
     clean: list[Tensor] = []
     robust: list[Tensor] = []
     for images, labels in batches:
@@ -34,8 +46,8 @@ def autoattack_correctness(predict: Predict, batches: Batches, ball: Ball, seed:
         withstood = right.clone()
         if right.any():
             classes = scores.shape[1]
-            ensemble = AutoAttack(
-                predict,  # pyright: ignore[reportArgumentType] (any callable does)
+            ensemble = ensemble_type(
+                predict,
                 attacks=["apgd-ce", "apgd-t", "fab-t", "square"] if classes >= 4 else ["apgd-ce", "fab-t", "square"],
                 version="custom",
                 norm="Linf" if ball.norm == "linf" else "L2",

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from robust_tickets.foundation.seeds import generator, stream_seed
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.measures.autoattack import autoattack_correctness
+from robust_tickets.measures.autoattack import autoattack_correctness, load_autoattack
 from robust_tickets.measures.predict import Batches, Predict
 from robust_tickets.measures.robust_accuracy import Correctness, robust_correctness
 from robust_tickets.objectives.threat import Threat
@@ -30,6 +30,16 @@ class Evaluation(Settings):
     def describe(self) -> str:
         """Return for example `PGD-20 in L-inf 8/255` or `AutoAttack in L2 0.5`."""
         return self.threat.describe() if self.attack == "pgd" else f"AutoAttack in {self.threat.ball_name}"
+
+
+def require_attack(evaluation: Evaluation) -> None:
+    """Refuse an attack this installation does not have, before anything is trained.
+
+    Raises:
+        UserError: AutoAttack is asked for and the extra is not installed.
+    """
+    if evaluation.attack == "autoattack":
+        load_autoattack()
 
 
 def evaluate(predict: Predict, batches: Batches, evaluation: Evaluation, seed: int) -> Correctness:

@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from pydantic import Field
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
@@ -88,7 +88,7 @@ def decide(
         dense: accuracies in [0, 1] of the dense network, the same seeds in the same order.
         margin: the largest loss of accuracy still called a match, in [0, 1).
         level: largest probability of a wrong decision in either direction, in (0, 0.5).
-        test_interval: kept beside the decision, see `test_uncertainty.py`.
+        test_interval: kept beside the decision, see `sampling_uncertainty.py`.
 
     Raises:
         UserError: the numbers of seeds differ or are zero, or accuracies are not fractions.
@@ -140,7 +140,7 @@ def half_width(spread: float, seeds: int, level: float) -> float:
 @cache
 def _quantile(level: float, freedom: int) -> float:
     """Return the upper `level` quantile of Student's t."""
-    return float(student.ppf(1 - level, freedom))
+    return float(stdtrit(freedom, 1 - level))
 
 
 def _verdict(interval: Interval, margin: float) -> Verdict:

@@ -1,8 +1,5 @@
 """Verify: measure transferred networks on test data, once, and decide whether the ticket matches dense."""
 
-import hashlib
-import json
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,12 +10,12 @@ from torch import Tensor
 from robust_tickets.data import batches
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.foundation.steps import Step
+from robust_tickets.foundation.steps import Step, first_difference
 from robust_tickets.measures.accuracy import Interval, accuracy, accuracy_interval, correctness
-from robust_tickets.measures.evaluation import Evaluation, balanced_first, evaluate
+from robust_tickets.measures.evaluation import Evaluation, balanced_first, evaluate, require_attack
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.predict import evaluation_mode, logits
-from robust_tickets.measures.test_uncertainty import paired_test_interval
+from robust_tickets.measures.sampling_uncertainty import paired_test_interval
 from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.transfer import Run, Transfer, transfer
 
@@ -78,7 +75,7 @@ class Verdict(Settings):
 
     def sentence(self) -> str:
         """Return the verdict in plain words."""
-        text = f"{self.subject} at {self.sparsity:.1%} sparsity, {self.transfer}. Accuracy: {self.standard.sentence()}"
+        text = f"{self.subject} at {100 * self.sparsity:.4g} % sparsity, {self.transfer}. {self.standard.sentence()}"
         if self.robust is not None:
             text += f" Under {self.attack}: {self.robust.sentence()}"
         return text
@@ -102,29 +99,53 @@ def verify(
         part: `validation` for selection; `test` is for the end.
 
     Raises:
-        UserError: `against` was transferred under other settings, or the part is empty.
+        UserError: `against` was transferred under other settings, seeds or data, or the part is empty.
     """
     settings = changed(settings or VerifySettings(), changes)
+    if settings.robustness is not None:
+        require_attack(settings.robustness)
     dense = dense_transfer(result) if isinstance(against, str) else against
-    if dense.settings != result.settings:
-        raise UserError("verify compares transfers of equal settings and seeds; these two differ")
+    require_pairs(result, dense)
     ticket_bits = [measure(run, settings.robustness, part) for run in result.runs]
     dense_bits = [measure(run, settings.robustness, part) for run in dense.runs]
-    ticket_runs, dense_runs = summarise(result, ticket_bits), summarise(dense, dense_bits)
-    robust = None
-    if settings.robustness is not None:
-        robust = decide_on([b["robust"] for b in ticket_bits], [b["robust"] for b in dense_bits], settings)
+    decisions = {
+        kind: decide_on([bits[kind] for bits in ticket_bits], [bits[kind] for bits in dense_bits], settings)
+        for kind in ticket_bits[0]
+    }
     return Verdict(
         subject=result.source.identity.name,
         sparsity=result.sparsity,
         transfer=result.settings.describe(),
         part=part,
         attack=settings.robustness.describe() if settings.robustness is not None else None,
-        standard=decide_on([b["clean"] for b in ticket_bits], [b["clean"] for b in dense_bits], settings),
-        robust=robust,
-        ticket_runs=ticket_runs,
-        dense_runs=dense_runs,
+        standard=decisions["clean"],
+        robust=decisions.get("robust"),
+        ticket_runs=summarise(result, ticket_bits),
+        dense_runs=summarise(dense, dense_bits),
     )
+
+
+def require_pairs(result: Transfer, dense: Transfer) -> None:
+    """Refuse to compare what does not differ in the ticket alone.
+
+    Raises:
+        UserError: names what else differs.
+    """
+    ticket, other = (
+        {
+            "source": one.source.identity.digest,
+            "settings": one.settings.comparable,
+            "seeds": list(one.settings.seeds),
+            "data": [run.data.digest for run in one.runs],
+        }
+        for one in (result, dense)
+    )
+    if (difference := first_difference(ticket, other)) is not None:
+        where, mine, theirs = difference
+        raise UserError(
+            f"verify pairs transfers that differ in nothing but the ticket; {where} is {mine} in one and {theirs} "
+            "in the other"
+        )
 
 
 def dense_transfer(result: Transfer) -> Transfer:
@@ -164,34 +185,35 @@ def summarise(result: Transfer, bits: list[dict[str, Tensor]]) -> tuple[Measured
 def measure(run: Run, robustness: Evaluation | None, part: Part = "test") -> dict[str, Tensor]:
     """Return correctness, image by image: `clean` bool [N] and, under an attack, `robust` bool [M].
 
-    Each part is measured once and kept in the run's folder.
+    Everything is measured once and kept in the run's folder.
 
     Raises:
         UserError: the part holds no images.
     """
-    data = run.data.test if part == "test" else run.data.validation
-    if not len(data):
+    if not len(run.data.test if part == "test" else run.data.validation):
         raise UserError(f"{run.data.name}: the {part} part is empty; set the data's `{part}` fraction above 0")
-    attack = robustness.model_dump(mode="json") if robustness is not None else None
-    settings = {"part": part, "robustness": attack}
-    name = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
-    step = Step(run.folder / f"{part}-{name}" if run.folder is not None else None, settings)
+    attacks = {"clean": None} | ({"robust": robustness} if robustness is not None else {})
+    return {kind: measure_once(run, attack, part) for kind, attack in attacks.items()}
+
+
+def measure_once(run: Run, attack: Evaluation | None, part: Part) -> Tensor:
+    """Return correctness bool [N] under an attack or none, measured now or taken from the run's folder."""
+    settings = {"part": part, "attack": attack.model_dump(mode="json") if attack is not None else None}
+    step = Step.named(run.folder, f"{part}-{attack.attack if attack is not None else 'clean'}", settings)
     if step.result is not None:
-        return {key: from_hex(value) for key, value in step.result.items()}
-    device = next(run.classifier.parameters()).device
-    with evaluation_mode(run.classifier, device) as predict, torch.no_grad():
-        clean = correctness(*logits(predict, batches(data, batch_size=256, seed=0, train=False)))
-    measured = {"clean": clean}
-    if robustness is not None:
-        labels = [int(label) for label in data.labels]
-        attacked = (
-            data if robustness.limit is None else data.subset(torch.tensor(balanced_first(labels, robustness.limit)))
-        )
-        with evaluation_mode(run.classifier, device) as predict:
-            correct = evaluate(predict, batches(attacked, batch_size=256, seed=0, train=False), robustness, run.seed)
-        measured["robust"] = correct.robust
-    step.finish({key: to_hex(value) for key, value in measured.items()})
-    return measured
+        return from_hex(step.result["correct"])
+    data = run.data.test if part == "test" else run.data.validation
+    if attack is not None and attack.limit is not None:
+        data = data.subset(torch.tensor(balanced_first([int(label) for label in data.labels], attack.limit)))
+    images = batches(data, batch_size=256, seed=0, train=False)
+    with step.claim(), evaluation_mode(run.classifier, next(run.classifier.parameters()).device) as predict:
+        if attack is not None:
+            correct = evaluate(predict, images, attack, run.seed).robust
+        else:
+            with torch.no_grad():
+                correct = correctness(*logits(predict, images))
+        step.finish({"correct": to_hex(correct)})
+    return correct
 
 
 def to_hex(bits: Tensor) -> str:
@@ -204,8 +226,3 @@ def from_hex(text: str) -> Tensor:
     count, packed = text.split(":")
     bits = np.unpackbits(np.frombuffer(bytes.fromhex(packed), dtype=np.uint8), count=int(count))
     return torch.from_numpy(bits.astype(bool))
-
-
-def summary_path(folder: Path) -> Path:
-    """Return where a folder of transfers keeps its verdict."""
-    return folder / "verdict.json"

@@ -3,7 +3,7 @@ from math import sqrt
 import pytest
 import torch
 
-from robust_tickets.measures.test_uncertainty import paired_test_interval, unpaired_test_interval
+from robust_tickets.measures.sampling_uncertainty import paired_test_interval, unpaired_test_interval
 
 
 def test_paired_error_with_one_seed_is_mcnemars():
