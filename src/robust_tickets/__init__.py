@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from robust_tickets.recipe import Recipe, load_recipe
     from robust_tickets.ticket import Ticket
     from robust_tickets.training import Training
-    from robust_tickets.verbs.draw import DrawSettings, draw, draw_all
+    from robust_tickets.verbs.draw import draw, draw_all
+    from robust_tickets.verbs.draw_settings import DrawSettings
     from robust_tickets.verbs.find import FindSettings, find
     from robust_tickets.verbs.pretrain import pretrain
     from robust_tickets.verbs.shrink import shrink
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Classifier": "models.classifier",
     "DataSettings": "data",
-    "DrawSettings": "verbs.draw",
+    "DrawSettings": "verbs.draw_settings",
     "FindSettings": "verbs.find",
     "Preprocessing": "models.preprocessing",
     "Recipe": "recipe",

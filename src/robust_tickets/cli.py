@@ -5,16 +5,31 @@ command runs.
 """
 
 import logging
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from robust_tickets.cli_options import (
+    PARTS,
+    DataName,
+    Normalisation,
+    Out,
+    Override,
+    Seed,
+    SourceName,
+    SourcePlace,
+    Weights,
+    data_settings,
+    given,
+    overrides,
+    percent,
+    source_settings,
+    source_values,
+)
 from robust_tickets.foundation.errors import UserError
-
-if TYPE_CHECKING:
-    from robust_tickets.report.summary import Summary
 
 app = typer.Typer(
     name="tickets",
@@ -23,29 +38,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-
-SourceName = Annotated[
-    str,
-    typer.Option(
-        "--source",
-        "-s",
-        help="timm/resnet18, torchvision/resnet50, cifar/resnet20, module:function, or a folder.",
-    ),
-]
-Weights = Annotated[str, typer.Option(help="default (the library's), a tag, a file, or random.")]
-Normalisation = Annotated[
-    str | None,
-    typer.Option("--preprocessing", help="What differs, as YAML: '{mean: [0.5], std: [0.5], size: [32, 32]}'."),
-]
-DataName = Annotated[
-    str, typer.Option("--data", "-d", help="A folder of images, .npz, torchvision/NAME, glyphs or digits.")
-]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is kept; the same command goes on there.")]
-Override = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting of this step, key=value; may be repeated.")
-]
-Seed = Annotated[int, typer.Option(help="Seed.")]
 
 
 def main() -> None:
@@ -62,91 +56,68 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def overrides(settings: list[str] | None) -> dict[str, Any]:
-    """Return `--set` options as nested values."""
-    from robust_tickets.recipe import parse_override
-    from robust_tickets.verbs.target import merged
-
-    values: dict[str, Any] = {}
-    for text in settings or []:
-        values = merged(values, parse_override(text))
-    return values
-
-
-def source_values(name: str, weights: str, preprocessing: str | None) -> dict[str, Any]:
-    """Return source settings as plain values."""
-    import yaml
-
-    values: dict[str, Any] = {"name": name, "weights": weights}
-    if preprocessing is not None:
-        try:
-            values["preprocessing"] = yaml.safe_load(preprocessing)
-        except yaml.YAMLError as error:
-            raise UserError(f"--preprocessing: is not YAML ({error})") from None
-    return values
-
-
-def source_settings(name: str, weights: str, preprocessing: str | None) -> Any:
-    """Return validated source settings."""
-    from robust_tickets.foundation.settings import parse
-    from robust_tickets.models.sources import SourceSettings
-
-    return parse(SourceSettings, source_values(name, weights, preprocessing), "source")
-
-
-def data_settings(name: str, values: dict[str, Any]) -> Any:
-    """Return validated data settings; `values` are those given as --set data.key=value."""
-    from robust_tickets.data import DataSettings
-    from robust_tickets.foundation.settings import parse
-
-    return parse(DataSettings, {"name": name, **values}, "data")
-
-
 @app.command()
 def pretrain(
     source: SourceName,
     data: DataName,
     out: Out,
-    weights: Weights = "random",
+    weights: Annotated[str | None, typer.Option(help="What it starts from, as in draw; random without this.")] = None,
     preprocessing: Normalisation = None,
     settings: Override = None,
     seed: Seed = 0,
 ) -> None:
     """Make a source: train a whole network, natural or robust (--set objective=pgd)."""
-    from robust_tickets.models.sources import load_source
+    from robust_tickets.models.folders import is_saved
+    from robust_tickets.training import Training
     from robust_tickets.verbs.pretrain import pretrain
+    from robust_tickets.verbs.target import changed
 
-    values = overrides(settings)
-    target = data_settings(data, values.pop("data", {}))
+    values, parts = overrides(settings, ("source", "data"))
+    if weights is None and not is_saved(Path(source)):
+        weights = "random"
     made = pretrain(
-        load_source(source_settings(source, weights, preprocessing)), target, seed=seed, folder=out, **values
+        source_settings(source, weights, preprocessing, parts["source"]),
+        data_settings(data, parts["data"]),
+        training=changed(Training(), values),
+        seed=seed,
+        folder=out,
     )
-    print(f"{made.identity.name}: {made.identity.weights}\n{out}: {made.identity.digest}")
+    print(f"{out}: {made.identity.name}, {made.identity.weights}, {made.identity.digest}")
 
 
 @app.command()
 def draw(
     source: SourceName,
     out: Out,
-    sparsity: Annotated[float | None, typer.Option(help="Fraction of prunable weights removed, in [0, 1).")] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Fraction of prunable weights removed, in [0, 1); 0.9 without this.")
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="element, row, kernel, filter, block, n-m, channel or neuron.")
     ] = None,
-    weights: Weights = "default",
+    weights: Weights = None,
     preprocessing: Normalisation = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="What the draw trains on, where it trains.")] = None,
     settings: Override = None,
     seed: Seed = 0,
 ) -> None:
-    """Draw a ticket from a source; one-shot global magnitude unless told otherwise."""
+    """Draw a ticket; one-shot global magnitude at 90 % unless told otherwise."""
     from robust_tickets.verbs.draw import draw
+    from robust_tickets.verbs.draw_settings import DrawSettings
+    from robust_tickets.verbs.target import changed, merged
 
-    values = overrides(settings)
-    values |= {key: value for key, value in {"sparsity": sparsity, "group": group}.items() if value is not None}
-    inner = values.pop("data", {})
-    target = data_settings(data, inner) if data is not None else None
-    ticket = draw(source_settings(source, weights, preprocessing), data=target, seed=seed, folder=out, **values)
-    print(f"{out}: {ticket.sparsity:.2%} of {len(ticket.prunable)} weight tensors removed, digest {ticket.digest}")
+    values, parts = overrides(settings, ("source", "data"))
+    if parts["data"] and data is None:
+        raise UserError("--set data: there are no data to set; give --data")
+    ticket = draw(
+        source_settings(source, weights, preprocessing, parts["source"]),
+        settings=changed(DrawSettings(), merged(given(sparsity=sparsity, group=group), values)),
+        data=data_settings(data, parts["data"]) if data is not None else None,
+        seed=seed,
+        folder=out,
+    )
+    layers = f"of the weights in {len(ticket.prunable)} layers removed"
+    print(f"{out}: {percent(ticket.sparsity)} {layers}; ticket {ticket.digest}")
 
 
 @app.command()
@@ -154,31 +125,49 @@ def transfer(
     subject: Annotated[str, typer.Argument(help="A ticket's folder, or a source to be transferred dense.")],
     data: DataName,
     out: Out,
-    mode: Annotated[str, typer.Option(help="full or linear.")] = "full",
+    mode: Annotated[str | None, typer.Option(help="full or linear; full without this.")] = None,
+    source: SourcePlace = None,
+    weights: Weights = None,
+    preprocessing: Normalisation = None,
     settings: Override = None,
 ) -> None:
-    """Train a ticket on your data, once for each seed."""
-    from robust_tickets.verbs.transfer import transfer
+    """Train a ticket, or a dense network, on your data, once a seed."""
+    from robust_tickets.ticket import is_ticket
+    from robust_tickets.verbs.target import changed, merged
+    from robust_tickets.verbs.transfer import TransferSettings, transfer
 
-    values = overrides(settings)
-    target = data_settings(data, values.pop("data", {}))
-    result = transfer(subject, target, folder=out, mode=mode, **values)
+    values, parts = overrides(settings, ("source", "data"))
+    whole: Any = subject
+    if weights is not None or preprocessing is not None or parts["source"]:
+        if is_ticket(subject):
+            raise UserError(f"{subject}: a ticket brings its weights and preprocessing; leave them out")
+        whole = source_settings(subject, weights, preprocessing, parts["source"])
+    result = transfer(
+        whole,
+        data_settings(data, parts["data"]),
+        settings=changed(TransferSettings(), merged(given(mode=mode), values)),
+        source=source,
+        folder=out,
+    )
     for run in result.runs:
-        score = f"{run.validation:.2%} on validation" if run.validation is not None else "no validation part"
+        score = f"{percent(run.validation)} on validation" if run.validation is not None else "no validation part"
         print(f"{run.folder}: {score}")
 
 
 @app.command()
 def verify(
     runs: Annotated[Path, typer.Argument(help="The folder of a transfer.")],
+    source: SourcePlace = None,
     settings: Override = None,
 ) -> None:
     """Measure a transfer on test data and decide whether it matches dense."""
     from robust_tickets.foundation.files import write_json
+    from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import load_transfer
-    from robust_tickets.verbs.verify import verify
+    from robust_tickets.verbs.verify import VerifySettings, verify
 
-    verdict = verify(load_transfer(runs), **overrides(settings))
+    chosen = changed(VerifySettings(), overrides(settings)[0])
+    verdict = verify(load_transfer(runs, source=source), settings=chosen)
     write_json(runs / "verdict.json", verdict.model_dump(mode="json"))
     print(verdict.sentence())
 
@@ -188,51 +177,56 @@ def find(
     source: SourceName,
     data: DataName,
     out: Out,
-    weights: Weights = "default",
+    weights: Weights = None,
     preprocessing: Normalisation = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="find.*, draw.*, transfer.*, verify.* or data.* = value."),
+        typer.Option("--set", help="find.*, draw.*, transfer.*, verify.*, data.* or source.*=value."),
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Search for the sparsest ticket that matches dense on validation, and confirm it once on test."""
-    from robust_tickets.verbs.draw import DrawSettings
-    from robust_tickets.verbs.find import find
+    """Search the sparsest ticket that matches on validation; confirm it on test."""
+    from robust_tickets.verbs.draw_settings import DrawSettings
+    from robust_tickets.verbs.find import FindSettings, find
     from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import TransferSettings
     from robust_tickets.verbs.verify import VerifySettings
 
-    values = overrides(settings)
-    known = {"find", "draw", "transfer", "verify", "data"}
-    if unknown := set(values) - known:
-        raise UserError(f"--set {sorted(unknown)[0]}: no such step; known: {', '.join(sorted(known))}")
+    unknown, parts = overrides(settings, tuple(PARTS))
+    if unknown:
+        raise UserError(f"--set {next(iter(unknown))}: no such step; known: {', '.join(PARTS)}")
     found = find(
-        source_settings(source, weights, preprocessing),
-        data_settings(data, values.get("data", {})),
-        draw=changed(DrawSettings(), values.get("draw", {})),
-        transfer_settings=changed(TransferSettings(), values.get("transfer", {})),
-        verify_settings=changed(VerifySettings(), values.get("verify", {})),
+        source_settings(source, weights, preprocessing, parts["source"]),
+        data_settings(data, parts["data"]),
+        settings=changed(FindSettings(), parts["find"], "find"),
+        draw=changed(DrawSettings(), parts["draw"], "draw"),
+        transfer_settings=changed(TransferSettings(), parts["transfer"], "transfer"),
+        verify_settings=changed(VerifySettings(), parts["verify"], "verify"),
         seed=seed,
         folder=out,
-        **values.get("find", {}),
     )
     for verdict in found.tried:
         print(f"validation: {verdict.sentence()}")
     print(found.sentence())
+    if found.result is not None:
+        print(f"{found.result.folder}: the transfer found, for tickets shrink")
 
 
 @app.command()
 def shrink(
     runs: Annotated[Path, typer.Argument(help="The folder of a transfer.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")],
+    source: SourcePlace = None,
     settings: Override = None,
 ) -> None:
     """Remove zero channels, export to ONNX, and time it beside dense."""
+    from robust_tickets.shrink.settings import ShrinkSettings
     from robust_tickets.verbs.shrink import shrink
+    from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import load_transfer
 
-    report = shrink(load_transfer(runs), out, folder=runs / "shrink", **overrides(settings))
+    chosen = changed(ShrinkSettings(), overrides(settings)[0])
+    report = shrink(load_transfer(runs, source=source), out, settings=chosen, folder=runs / "shrink")
     print(f"{out}: {report.sentence}")
 
 
@@ -242,7 +236,7 @@ def run(
     source: Annotated[
         str | None, typer.Option("--source", "-s", help="Network, in place of the recipe's sources.")
     ] = None,
-    weights: Weights = "default",
+    weights: Weights = None,
     preprocessing: Normalisation = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="Target, in place of the recipe's.")] = None,
     sparsity: Annotated[float | None, typer.Option(help="In place of the recipe's draw.sparsity.")] = None,
@@ -251,17 +245,21 @@ def run(
     ),
     settings: Override = None,
 ) -> None:
-    """Do everything: draw, transfer, verify, shrink, report; as a recipe says."""
+    """Do everything, as a recipe says: draw, transfer, verify, shrink, report."""
     from robust_tickets.recipe import load_recipe
 
     values: dict[str, Any] = {}
     if source is not None:
         name = Path(source).name.split(":")[-1]
         values["sources"] = {name: {"source": source_values(source, weights, preprocessing)}}
+    elif weights is not None or preprocessing is not None:
+        raise UserError("--weights and --preprocessing belong to --source; give it too")
     if data is not None:
         values["data"] = {"name": data}
     if sparsity is not None:
         values["draw"] = {"sparsity": sparsity}
+    if recipe == "default" and not {"sources", "data"} <= values.keys():
+        raise UserError("give --source and --data, or a recipe that names both; tickets demo shows a run")
     finish(load_recipe(recipe, settings or (), values), out)
 
 
@@ -270,7 +268,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/demo"),
     settings: Override = None,
 ) -> None:
-    """Run the main job on built-in data: letters to handwritten digits, natural against robust."""
+    """Run the main job on built-in data: letters to handwritten digits."""
     from robust_tickets.recipe import load_recipe
 
     finish(load_recipe("demo", settings or ()), out)
@@ -279,8 +277,9 @@ def demo(
 def finish(recipe: Any, out: Path) -> None:
     """Do a run and show its tables and the path of its report."""
     from robust_tickets.pipeline import run
+    from robust_tickets.report.terminal import show
 
-    show(run(recipe, out, command="tickets " + " ".join(sys.argv[1:])), out)
+    show(run(recipe, out, command=shlex.join(["tickets", *sys.argv[1:]])), out)
 
 
 @app.command()
@@ -290,29 +289,13 @@ def report(
     """Write the report of a finished run again and show its tables."""
     from robust_tickets.report.html import write_report
     from robust_tickets.report.summary import load_summary
+    from robust_tickets.report.terminal import show
 
+    if not (folder / "summary.json").is_file():
+        raise UserError(f"{folder}: holds no finished run (no summary.json in it); tickets run makes one")
     summary = load_summary(folder / "summary.json")
     write_report(summary, folder)
     show(summary, folder)
-
-
-def show(summary: "Summary", folder: Path) -> None:
-    """Print a summary's tables and the path of its report."""
-    from rich.console import Console
-
-    from robust_tickets.report.cells import accuracy_cells, shrink_cells, verdict_cells
-    from robust_tickets.report.headline import headlines
-    from robust_tickets.report.table import terminal_table
-
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(terminal_table(accuracy_cells(summary.rows)))
-    if summary.verdicts:
-        console.print(terminal_table(verdict_cells(summary.verdicts)))
-    if summary.shrink:
-        console.print(terminal_table(shrink_cells(summary.shrink)))
-    for headline in headlines(summary):
-        console.print(headline.claim, style="bold", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"report: {folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -333,10 +316,13 @@ def convert(
         bool, typer.Option("--allow-pickle", help="Take the tensors of a pickle that names code; nothing in it is run.")
     ] = False,
 ) -> None:
-    """Turn a legacy pickle into safetensors; only on explicit consent, and without running what it names."""
+    """Turn a legacy pickle into safetensors, without running what it names."""
     from robust_tickets.models.convert import convert
 
-    print(convert(file, out, allow_pickle=allow_pickle))
+    made = convert(file, out, allow_pickle=allow_pickle)
+    print(f"{out}: {made.tensors} tensors, {made.format}, {made.digest}")
+    if made.ignored:
+        print(f"not run: {', '.join(made.ignored)}")
 
 
 @app.command()

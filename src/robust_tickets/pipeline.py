@@ -1,42 +1,25 @@
 """Run: a whole recipe, from sources to the report; what is finished is not done again."""
 
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
-from robust_tickets.data import DataSettings
 from robust_tickets.foundation.files import write_text
 from robust_tickets.foundation.steps import Step
-from robust_tickets.measures.matching import Decision
+from robust_tickets.measures.evaluation import require_attack
 from robust_tickets.models.sources import Source, load_source
-from robust_tickets.pruning.groups import degenerate_layers
+from robust_tickets.pipeline_summary import Cell, summarise
 from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
-from robust_tickets.report.summary import Row, ShrinkRow, Summary, TicketKind, VerdictRow, save_summary
-from robust_tickets.shrink.shrink import ShrinkReport, Variant
-from robust_tickets.ticket import Ticket, short
+from robust_tickets.report.summary import Summary, TicketKind, save_summary
+from robust_tickets.shrink.shrink import ShrinkReport
+from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.controls import control
-from robust_tickets.verbs.draw import DrawSettings, draw_all, label
+from robust_tickets.verbs.draw import check_draw, draw_all, label
+from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain import pretrain
 from robust_tickets.verbs.shrink import shrink
-from robust_tickets.verbs.transfer import Transfer, transfer
-from robust_tickets.verbs.verify import Verdict, verify
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One ticket, or dense, transferred in one way."""
-
-    series: str
-    way: str
-    """Name of the way of drawing, `dense` for none."""
-    kind: TicketKind
-    draw: DrawSettings
-    result: Transfer
-    dense: Transfer
-    verdict: Verdict
+from robust_tickets.verbs.target import fit_head, target_data
+from robust_tickets.verbs.transfer import transfer
+from robust_tickets.verbs.verify import verify
 
 
 def run(recipe: Recipe, folder: Path | str, *, command: str = "") -> Summary:
@@ -51,16 +34,40 @@ def run(recipe: Recipe, folder: Path | str, *, command: str = "") -> Summary:
         UserError: the folder holds another recipe's run, or anything that the steps refuse.
     """
     folder = Path(folder)
-    step = Step(folder, {"recipe": recipe.model_dump(mode="json")})
-    write_text(folder / "recipe.yaml", dump_recipe(recipe))
-    sources = {name: make_source(recipe, name, folder) for name in recipe.sources}
-    cells = [cell for name, source in sources.items() for cell in grid(recipe, name, source, folder)]
-    exports = shrink_best(recipe, cells, folder) if recipe.shrink is not None else []
-    summary = summarise(recipe, sources, cells, exports, command)
-    save_summary(summary, folder / "summary.json")
-    write_report(summary, folder)
-    step.finish({"report": "report.html"})
+    step = Step(folder, {"verb": "run", "recipe": recipe.model_dump(mode="json")})
+    if step.result is None:
+        rehearse(recipe)
+    with step.claim():
+        write_text(folder / "recipe.yaml", dump_recipe(recipe))
+        sources = {name: make_source(recipe, name, folder) for name in recipe.sources}
+        cells = [cell for name, source in sources.items() for cell in grid(recipe, name, source, folder)]
+        exports = shrink_best(recipe, cells, folder) if recipe.shrink is not None else []
+        summary = summarise(recipe, sources, cells, exports, command)
+        save_summary(summary, folder / "summary.json")
+        write_report(summary, folder)
+        step.finish({"report": "report.html"})
     return summary
+
+
+def rehearse(recipe: Recipe) -> None:
+    """Find now what the steps of a recipe would refuse later, after hours of training.
+
+    Raises:
+        UserError: networks, data, heads or ways of drawing that do not fit each other.
+    """
+    if recipe.verify.robustness is not None:
+        require_attack(recipe.verify.robustness)
+    for entry in recipe.sources.values():
+        source = load_source(entry.source)
+        if entry.pretrain is not None:
+            splits = target_data(entry.pretrain.data, source, recipe.seed)
+            source.classifier.reset_head(len(splits.classes), seed=0)
+        for settings in recipe.draws().values():
+            check_draw(source, settings, recipe.seed)
+        for settings in recipe.transfers.values():
+            splits = target_data(recipe.data, source, settings.seeds[0])
+            if settings.head == "keep":
+                fit_head(source.classifier, splits, "keep", 0)
 
 
 def make_source(recipe: Recipe, name: str, folder: Path) -> Source:
@@ -96,154 +103,22 @@ def grid(recipe: Recipe, series: str, source: Source, folder: Path) -> list[Cell
 
 
 def shrink_best(recipe: Recipe, cells: list[Cell], folder: Path) -> list[tuple[Cell, ShrinkReport]]:
-    """Export, for each way of drawing, the sparsest ticket that matches, or else the most accurate one."""
+    """Export, for each way of drawing, the sparsest ticket that matches, or else the most accurate one.
+
+    Both are decided on validation; on test where the data have no validation part, which the notes then say.
+    """
     exports = []
     for way in recipe.draws():
         drawn = [cell for cell in cells if cell.way == way and cell.kind == "drawn"]
-        matching = [cell for cell in drawn if cell.verdict.matches]
+        verdicts = {
+            id(cell): verify(cell.result, cell.dense, settings=recipe.verify, part=cell.selected_on) for cell in drawn
+        }
+        matching = [cell for cell in drawn if verdicts[id(cell)].matches]
         if matching:
             best = max(matching, key=lambda cell: cell.result.sparsity)
         else:
-            best = max(drawn, key=lambda cell: cell.verdict.standard.ticket)
+            best = max(drawn, key=lambda cell: verdicts[id(cell)].standard.ticket)
         out = folder / f"{way}.onnx"
         place = folder / "shrink" / way
         exports.append((best, shrink(best.result, out, dense=best.dense, settings=recipe.shrink, folder=place)))
     return exports
-
-
-def summarise(
-    recipe: Recipe,
-    sources: dict[str, Source],
-    cells: list[Cell],
-    exports: list[tuple[Cell, ShrinkReport]],
-    command: str,
-) -> Summary:
-    """Return everything the report tells."""
-    drawn = [cell for cell in cells if cell.kind == "drawn"]
-    shown = exports[0][0] if exports else drawn[-1]
-    assert shown.result.ticket is not None
-    data = cells[0].result.runs[0].data
-    facts = [
-        ("target", data.describe().splitlines()[0]),
-        *(
-            (
-                f"source {name}",
-                f"{source.identity.name}, {source.identity.weights}, {short(source.identity.digest)}",
-            )
-            for name, source in sources.items()
-        ),
-        ("seeds of transfers", ", ".join(str(r.seed) for r in cells[0].result.runs)),
-        ("attack", recipe.verify.robustness.describe() if recipe.verify.robustness else "none measured"),
-        ("versions", f"robust-tickets {version('robust-tickets')}, torch {torch.__version__}"),
-    ]
-    notes = list(data.notes)
-    if data.skipped:
-        notes.append(f"{len(data.skipped)} unreadable images were left out.")
-    for name, settings in recipe.draws().items():
-        ticket = next(cell.result.ticket for cell in drawn if cell.way == name)
-        assert ticket is not None
-        weights = {key: ticket.masks[key] for key in ticket.prunable}
-        if layers := degenerate_layers(settings.group, weights):
-            notes.append(
-                f"{name}: group {settings.group.kind} is the same as element in {len(layers)} of {len(weights)} "
-                f"layers, whose kernels are 1x1: {', '.join(layers[:3])}{', ...' if len(layers) > 3 else ''}"
-            )
-    return Summary(
-        title=recipe.name,
-        facts=facts,
-        rows=[row for cell in cells for row in rows_of(cell, recipe.data)],
-        verdicts=[row for cell in drawn for row in verdict_rows(cell, recipe.data)],
-        shrink=[row for cell, report in exports for row in shrink_rows(cell, report)],
-        layer_sparsity=shown.result.ticket.layer_sparsity,
-        notes=notes,
-        command=command,
-    )
-
-
-def amount(data: DataSettings) -> str:
-    """Return how much of the training data was used, for tables."""
-    return f"{data.per_class} a class" if data.per_class is not None else f"{100 * data.fraction:g} %"
-
-
-def rows_of(cell: Cell, data: DataSettings) -> list[Row]:
-    """Return a row for each seed of a cell."""
-    return [
-        Row(
-            series=cell.series,
-            ticket=cell.kind,
-            group=cell.draw.group.kind,
-            timeline=cell.draw.timeline.kind,
-            sparsity=cell.result.sparsity,
-            transfer=cell.result.settings.mode,
-            objective=cell.result.settings.training.objective.kind,
-            target=cell.result.runs[0].data.name,
-            fraction=amount(data),
-            seed=one.seed,
-            standard_accuracy=one.standard,
-            robust_accuracy=one.robust,
-            validation_accuracy=run_.validation,
-        )
-        for one, run_ in zip(cell.verdict.ticket_runs, cell.result.runs, strict=True)
-    ]
-
-
-def verdict_rows(cell: Cell, data: DataSettings) -> list[VerdictRow]:
-    """Return a row for each accuracy that was decided on."""
-    decisions = {"standard": cell.verdict.standard, "robust": cell.verdict.robust}
-    return [
-        verdict_row(cell, data, measure, decision) for measure, decision in decisions.items() if decision is not None
-    ]
-
-
-def verdict_row(cell: Cell, data: DataSettings, measure: str, decision: Decision) -> VerdictRow:
-    """Return one decision as the report shows it."""
-    return VerdictRow.model_validate(
-        {
-            "series": cell.series,
-            "target": cell.result.runs[0].data.name,
-            "fraction": amount(data),
-            "group": cell.draw.group.kind,
-            "sparsity": cell.result.sparsity,
-            "transfer": cell.result.settings.mode,
-            "objective": cell.result.settings.training.objective.kind,
-            "measure": measure,
-            "verdict": decision.verdict,
-            "difference": decision.difference,
-            "low": decision.interval.lower if decision.interval else None,
-            "high": decision.interval.upper if decision.interval else None,
-            "seeds": decision.seeds,
-            "seeds_needed": decision.seeds_needed,
-            "margin": decision.margin,
-            "papers_rule": decision.papers_rule,
-        }
-    )
-
-
-def shrink_rows(cell: Cell, report: ShrinkReport) -> list[ShrinkRow]:
-    """Return the exported networks as the report shows them."""
-    sparsity = cell.result.sparsity
-    dense = shrink_row(f"{cell.way}: dense", 0.0, report.dense, None, "")
-    if report.kind == "zeros only":
-        return [dense, shrink_row(f"{cell.way}: zeros in place", sparsity, report.ticket, None, report.sentence)]
-    shrunk, difference = f"{cell.way}: channels removed", report.removal.max_difference
-    return [
-        dense,
-        shrink_row(f"{cell.way}: zeros in place", sparsity, report.ticket, None, ""),
-        shrink_row(shrunk, sparsity, report.shrunk, difference, report.sentence),
-    ]
-
-
-def shrink_row(name: str, sparsity: float, variant: Variant, difference: float | None, note: str) -> ShrinkRow:
-    """Return one exported network."""
-    return ShrinkRow(
-        name=name,
-        sparsity=sparsity,
-        parameters=variant.parameters,
-        nonzero=variant.nonzero_parameters,
-        macs=variant.multiply_adds,
-        bytes=variant.onnx_bytes,
-        latency_ms=variant.latency.median_ms,
-        ratio=variant.latency.speedup,
-        max_difference=difference,
-        note=note,
-    )

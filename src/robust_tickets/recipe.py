@@ -15,7 +15,7 @@ from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.models.sources import SourceSettings
 from robust_tickets.shrink.settings import ShrinkSettings
 from robust_tickets.verbs.controls import Control
-from robust_tickets.verbs.draw import DrawSettings
+from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain import PretrainSettings
 from robust_tickets.verbs.target import changed, merged
 from robust_tickets.verbs.transfer import TransferSettings
@@ -58,15 +58,16 @@ class Recipe(Settings):
     )
 
     @model_validator(mode="after")
-    def _names_are_folders(self) -> "Recipe":
+    def _is_possible(self) -> "Recipe":
         for name in (*self.sources, *self.variants, *self.transfers):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
+        self.draws()
         return self
 
     def draws(self) -> dict[str, DrawSettings]:
         """Return every way of drawing: `draw` itself, and its variants."""
-        ways = {name: changed(self.draw, changes) for name, changes in self.variants.items()}
+        ways = {name: changed(self.draw, changes, f"variants.{name}") for name, changes in self.variants.items()}
         return {"draw": self.draw, **ways}
 
 

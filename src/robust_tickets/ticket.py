@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -28,6 +27,7 @@ from torch import Tensor, nn
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_bytes, write_json, write_text
+from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.sources import Source, SourceSettings, load_source
@@ -148,14 +148,20 @@ class Ticket:
         """
         if self.network is not None:
             return self.network
-        settings = SourceSettings.model_validate(self.recipe["source"])
-        if ":" in settings.name:
-            raise UserError(
-                f"this ticket belongs to the user's own network {settings.name}; load it and pass it as source"
-            )
-        source = load_source(settings)
-        self.with_network(source)
+        source = self.located(None).network
+        assert source is not None
         return source
+
+    def located(self, place: str | Path | None) -> "Ticket":
+        """Return the ticket bound to its source, loaded from `place` (None: from where it was drawn).
+
+        Raises:
+            UserError: see `load_source`.
+        """
+        if place is None and self.network is not None:
+            return self
+        settings = parse(SourceSettings, self.recipe.get("source"), "ticket.json: recipe.source")
+        return self.with_network(load_recorded(settings, place, "this ticket's network"))
 
     def save(self, folder: Path | str) -> None:
         """Write the ticket into a folder; `ticket.json` comes last and makes it one."""
@@ -188,18 +194,13 @@ class Ticket:
             UserError: not a ticket, a newer format, or a damaged file.
         """
         folder = Path(folder)
-        if not (folder / TICKET).is_file():
+        if not is_ticket(folder):
             raise UserError(f"{folder}: is not a ticket (no ticket.json in it)")
         content = read_json(folder / TICKET)
         version = content.get("format") if isinstance(content, dict) else None
         if version != FORMAT:
             raise UserError(f"{folder}/ticket.json: format {version!r}, this version reads {FORMAT}")
-        try:
-            file = TicketFile.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise UserError(f"{folder}/ticket.json: {where}: {first['msg']}") from None
+        file = parse(TicketFile, content, f"{folder}/ticket.json")
         packed = read_tensors(folder / MASKS)
         try:
             masks = unpack(packed, file.shapes)
@@ -227,6 +228,26 @@ class Ticket:
                 f"the source given is {source.identity.name} with {short(source.identity.digest)}"
             )
         return replace(self, network=source)
+
+
+def is_ticket(folder: Path | str) -> bool:
+    """Return whether the folder holds a ticket."""
+    return (Path(folder) / TICKET).is_file()
+
+
+def load_recorded(recorded: SourceSettings, place: Source | str | Path | None, whose: str) -> Source:
+    """Load a source by settings that a file recorded; `place` says where it is now, or consents to run it.
+
+    Raises:
+        UserError: it is the user's own function, which a file alone never runs.
+    """
+    if isinstance(place, Source):
+        return place
+    if place is not None:
+        return load_source(recorded.model_copy(update={"name": str(place)}))
+    if ":" in recorded.name:
+        raise UserError(f"{whose} is the user's own code, not run by a file alone; name it as source: {recorded.name}")
+    return load_source(recorded)
 
 
 def short(digest: str) -> str:

@@ -109,7 +109,7 @@ def test_an_altered_or_incomplete_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         load_source(tmp_path / "net")
     (tmp_path / "net" / "source.json").write_text('{"name": "demo/resnet4"}')
-    with pytest.raises(UserError, match=r"source.json.weights: Field required"):
+    with pytest.raises(UserError, match=r"source.json.weights: is missing"):
         load_source(tmp_path / "net")
 
 

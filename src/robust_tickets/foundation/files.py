@@ -18,6 +18,7 @@ from typing import Any
 from robust_tickets.foundation.errors import UserError
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT}
 TEMPORARY = ".tickets.part"
 """How the names of unfinished files end."""
 STARTED = time.time()
@@ -31,7 +32,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL_DISK:
             raise UserError(f"{path}: no space left to write it; free some and run the same command") from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}:
+        if error.errno in REFUSED:
             raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
         raise
 

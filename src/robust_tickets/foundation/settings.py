@@ -1,6 +1,7 @@
 """The base of every configuration type, and the number types that configurations share."""
 
 import difflib
+import re
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -56,18 +57,51 @@ def parse(kind: type[Kind], values: Any, where: str = "") -> Kind:
 
 def explain(error: ValidationError, kind: type[BaseModel], where: str = "") -> str:
     """Return one line for the first thing that is wrong with a set of values."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in ([where] if where else []) + list(first["loc"]))
-    if first["type"] == "extra_forbidden":
-        known = known_fields(kind, first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-        return f"{place}: no such setting; {hint}"
-    message = first["msg"].removeprefix("Value error, ")
-    value = first["input"]
-    shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) and repr(value) not in message else ""
-    more = len(error.errors()) - 1
-    return f"{place}: {message}{shown}{f'; and {more} more' if more else ''}"
+    places = [place_of(fault["loc"]) for fault in error.errors()]
+    # Every member of a union complains: the one that got furthest is what the user meant.
+    same = [number for number, place in enumerate(places) if place.startswith(places[0])]
+    chosen = max(same, key=lambda number: len(places[number]))
+    fault, place = error.errors()[chosen], places[chosen]
+    place = ".".join(part for part in (where, place) if part)
+    more = len({other for other in places if not other.startswith(places[0])})
+    return f"{place}{': ' if place else ''}{complaint(fault, kind)}{f'; and {more} more' if more else ''}"
+
+
+def complaint(fault: Any, kind: type[BaseModel]) -> str:
+    """Return what is wrong and what would be right."""
+    value = fault["input"]
+    if fault["type"] == "extra_forbidden":
+        known, key = known_fields(kind, fault["loc"][:-1]), str(fault["loc"][-1])
+        return f"no such setting; {near_or_known(key, known)}"
+    if fault["type"] == "union_tag_invalid":
+        expected = [tag.strip(" '") for tag in fault["ctx"]["expected_tags"].split(",")]
+        return f"{fault['ctx']['tag']!r} is not known; {near_or_known(fault['ctx']['tag'], expected)}"
+    if fault["type"] == "missing":
+        return "is missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    message = message.replace("Input should be", "should be").replace("valid dictionary or instance of", "mapping of")
+    shown = isinstance(value, str | int | float | bool) and repr(value) not in message
+    return f"{message}{f' (got {value!r})' if shown else ''}"
+
+
+def near_or_known(key: str, known: list[str]) -> str:
+    """Return the name that was probably meant, or all there are."""
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+
+
+def place_of(location: tuple[int | str, ...]) -> str:
+    """Return `draw.sparsity[1]` for pydantic's location, without its names of union members."""
+    place = ""
+    for part in location:
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif re.fullmatch(r"[^\[\]()]+", part) and part not in BUILT_IN:
+            place += f".{part}" if place else part
+    return place
+
+
+BUILT_IN = {"float", "int", "str", "bool", "none", "constrained-str", "is-instance"}
 
 
 def known_fields(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -4,37 +4,66 @@
 so that its presence means that everything else is there.
 """
 
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, remove_leftovers, write_json
 
+WORTH_KEEPING = ("result.json", "checkpoint.pt")
+
 
 class Step:
     """A folder of work. With `folder=None` nothing is kept and nothing is resumed."""
 
     def __init__(self, folder: Path | str | None, settings: dict[str, Any]) -> None:
-        """Claim `folder` for `settings` (plain JSON values that determine the result).
+        """Look at `folder`, which is or will be for `settings`: plain JSON values that determine the result.
 
         Raises:
-            UserError: the folder holds work of other settings; the first difference is named.
+            UserError: the folder holds work of other settings, the first difference is named; or it is a file.
         """
         self.folder = Path(folder) if folder is not None else None
         self.settings = settings
         if self.folder is None:
             return
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UserError(f"{self.folder}: is a file; name a folder")
         remove_leftovers(self.folder)
         claim = self.folder / "settings.json"
-        if not claim.exists():
-            write_json(claim, settings)
-        elif (difference := first_difference(read_json(claim), settings)) is not None:
+        if claim.exists() and (difference := first_difference(read_json(claim), settings)) is not None:
             where, old, new = difference
             raise UserError(
                 f"{self.folder}: holds work with {where} = {old}, now {new}; choose another folder or delete this one"
             )
         if self.result is not None:
             (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+
+    @classmethod
+    def named(cls, folder: Path | None, prefix: str, settings: dict[str, Any]) -> "Step":
+        """Return the step in a folder of its own, `<prefix>-<hash of settings>`: other settings never collide."""
+        digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
+        return cls(folder / f"{prefix}-{digest}" if folder is not None else None, settings)
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Hold the folder while the work is done.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        if self.folder is None:
+            yield
+            return
+        with unchanged_by_mistakes(self.folder):
+            claim = self.folder / "settings.json"
+            if not claim.exists():
+                write_json(claim, self.settings)
+            yield
 
     def path(self, name: str) -> Path | None:
         """Return the path of a file of this step, or None where nothing is kept."""
@@ -55,6 +84,23 @@ class Step:
         (path.parent / "checkpoint.pt").unlink(missing_ok=True)
 
 
+@contextmanager
+def unchanged_by_mistakes(folder: Path) -> Iterator[None]:
+    """Leave `folder` as it was where a user's mistake comes to light before there is work worth keeping."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    present = set(folder.iterdir()) if folder.is_dir() else set()
+    try:
+        yield
+    except UserError:
+        if not any(found for name in WORTH_KEEPING for found in folder.rglob(name)):
+            for path in [missing[-1]] if missing else [path for path in folder.iterdir() if path not in present]:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.exists():
+                    path.unlink()
+        raise
+
+
 def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, str, str] | None:
     """Return (place, old, new) of the first difference between two JSON values, or None."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -68,4 +114,10 @@ def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, str, str
             if found := first_difference(before, after, f"{where}[{number}]"):
                 return found
         return None
-    return None if old == new else (where or "settings", str(old), str(new))
+    return None if old == new else (where or "settings", brief(old), brief(new))
+
+
+def brief(value: Any) -> str:
+    """Return a value for a message of one line."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -82,7 +82,7 @@ def _from_name(settings: SourceSettings) -> Source:
 def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None) -> Source:
     """Read a network saved by us; only its preprocessing may be overridden."""
     for field in ("weights", "num_classes", "in_channels", "head"):
-        if field in settings.model_fields_set:
+        if getattr(settings, field) != SourceSettings.model_fields[field].default:
             raise UserError(f"{field}: a saved network brings its own; leave it out for {folder}")
     classifier, identity = load_folder(folder, like)
     if given := settings.preprocessing.given():

@@ -32,6 +32,6 @@ def check_composition(selection: Selection, parametrisation: Parametrisation, pl
     fixed = selection.group.fixed_sparsity
     if fixed is not None and any(abs(sparsity - fixed) > SAME_SPARSITY for sparsity in prunes):
         raise UserError(
-            f"group {group!r} fixes sparsity at {fixed:g}, but this timeline prunes at "
-            f"{min(prunes):g} to {max(prunes):g}"
+            f"group {group!r} fixes sparsity at {fixed:g}, but this timeline prunes to {max(prunes):g}; "
+            f"set sparsity: {fixed:g}"
         )

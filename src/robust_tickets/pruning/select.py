@@ -35,7 +35,7 @@ class Selection(Settings):
     def _is_possible(self) -> "Selection":
         if self.scope.kind not in self.group.scopes:
             allowed = " or ".join(repr(kind) for kind in self.group.scopes)
-            raise ValueError(f"group {self.group.kind!r} goes with scope {allowed}, not {self.scope.kind!r}")
+            raise ValueError(f"group {self.group.kind!r} goes with scope {allowed}, not {self.scope.kind!r}; set scope")
         return self
 
     def select(

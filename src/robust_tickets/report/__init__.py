@@ -11,5 +11,6 @@
 | `looks.py` | colours, strokes and the style all figures share |
 | `axis.py` | the sparsity axis |
 | `figures.py` | accuracy against sparsity, and sparsity by layer |
+| `terminal.py` | the tables on the terminal |
 | `html.py`, `page.css` | the page |
 """

@@ -2,20 +2,21 @@
 
 from html import escape
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from robust_tickets.report.cells import Cells
 
 
-def terminal_table(cells: Cells) -> Table:
-    """Return a rich table; user text is shown as it is, never read as markup."""
-    table = Table(title=Text(cells.title), caption=Text("\n".join(_below(cells))) if _below(cells) else None)
+def terminal_table(cells: Cells) -> Group:
+    """Return a rich table and the sentences below it; user text is shown as it is, never read as markup."""
+    table = Table(title=Text(cells.title, style="bold"), title_justify="left")
     for column in cells.columns:
         table.add_column(Text(column.label), justify="right" if column.numeric else "left")
     for row in cells.rows:
         table.add_row(*map(Text, row))
-    return table
+    return Group(table, *map(Text, _below(cells)), Text())
 
 
 def markdown_table(cells: Cells) -> str:

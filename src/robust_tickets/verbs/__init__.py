@@ -3,7 +3,7 @@
 | file | verb |
 |---|---|
 | `pretrain.py` | make a source |
-| `draw.py` | find subnetworks of a source |
+| `draw.py`, `draw_settings.py` | find subnetworks of a source |
 | `transfer.py` | train a ticket, or dense, on a target |
 | `verify.py` | measure, and decide whether the ticket matches |
 | `find.py` | the sparsest ticket that matches |

@@ -1,47 +1,68 @@
 """Controls: tickets that have everything of a drawn one but what is claimed to matter."""
 
 import copy
+from dataclasses import replace
 from typing import Literal
 
+from torch import Tensor
+
+from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.models.sources import Source
+from robust_tickets.pruning.groups.coupled_group import CoupledGroup
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.scopes import LayerScope
+from robust_tickets.pruning.scores import Random
+from robust_tickets.pruning.select import Selection
 from robust_tickets.ticket import Ticket
 from robust_tickets.training import reinitialise
-from robust_tickets.verbs.draw import DrawSettings, draw
+from robust_tickets.verbs.draw import draw
+from robust_tickets.verbs.draw_settings import DrawSettings
 
 Control = Literal["random", "shuffled", "reinitialised"]
 
-SCORES = {"random": "random", "shuffled": "random-within-layer"}
-
 
 def control(kind: Control, ticket: Ticket, source: Source, settings: DrawSettings, seed: int) -> Ticket:
-    """Return the control of a drawn ticket.
+    """Return the control of a ticket that was drawn by `settings`.
 
     random: groups removed at random within the same scope, to the same sparsity. shuffled: as many groups of
-    every layer as one-shot magnitude removes there, at random inside the layer. reinitialised: the ticket's
-    own masks over fresh random weights.
+    every layer as the ticket removes there, at random inside the layer (coupled groups reach over several
+    layers: there, as many of each set as one-shot magnitude removes). reinitialised: the ticket's own masks over
+    fresh random weights.
     """
     if kind == "reinitialised":
-        classifier = copy.deepcopy(source.classifier)
-        reinitialise(classifier.body, seed)
-        state = classifier.plain_state()
-        weights = {name: value * ticket.masks[name] if name in ticket.masks else value for name, value in state.items()}
-        return Ticket(
-            ticket.masks,
-            ticket.prunable,
-            ticket.source,
-            weights,
-            ticket.recipe,
-            dict(ticket.provenance) | {"control": kind},
+        made = replace(ticket, stored=fresh_weights(ticket, source, seed))
+    elif kind == "shuffled" and not isinstance(settings.group, CoupledGroup):
+        made = replace(ticket, masks=shuffled(ticket, source, settings, seed), stored=None)
+    else:
+        made = draw(
             source,
+            settings=settings,
+            seed=seed,
+            sparsity=ticket.recipe["draw"]["sparsity"],
+            score={"random": "random", "shuffled": "random-within-layer"}[kind],
+            parametrisation="fixed",
+            timeline="one-shot",
+            rewind="pretrained",
         )
-    target = ticket.recipe["draw"]["sparsity"]
-    return draw(
-        source,
-        settings=settings.model_copy(update={"timeline": "one-shot"}),
-        seed=seed,
-        sparsity=target if target is not None else ticket.sparsity,
-        score=SCORES[kind],
-        parametrisation="fixed",
-        timeline="one-shot",
-        rewind="pretrained",
-    )
+    return replace(made, provenance={**ticket.provenance, "control": kind}, network=source)
+
+
+def fresh_weights(ticket: Ticket, source: Source, seed: int) -> dict[str, Tensor]:
+    """Return newly initialised weights under the ticket's masks."""
+    classifier = copy.deepcopy(source.classifier)
+    reinitialise(classifier.body, seed)
+    state = classifier.plain_state()
+    return {name: value * ticket.masks[name] if name in ticket.masks else value for name, value in state.items()}
+
+
+def shuffled(ticket: Ticket, source: Source, settings: DrawSettings, seed: int) -> Masks:
+    """Return masks with as many groups removed from each layer as the ticket's, but others."""
+    selection = Selection(score=Random(), group=settings.group, scope=LayerScope())
+    masks: Masks = {}
+    for name, removed in ticket.layer_sparsity.items():
+        weight = source.classifier.body.get_parameter(name).detach()
+        if removed == 1:
+            masks[name] = ticket.masks[name]
+        else:
+            masks |= selection.select({name: weight}, sparsity=removed, seed=stream_seed(seed, "shuffled", name))
+    return masks

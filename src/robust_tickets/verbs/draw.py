@@ -2,84 +2,39 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
-from robust_tickets.data import DataSettings, DataSplits
+from robust_tickets.data import DataSplits
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings, Sparsity
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.models.layers import Prunable, prunable_weights
+from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.composition import check_composition
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.pruning.groups import AnyGroup, Element
+from robust_tickets.pruning.groups import AnyGroup
 from robust_tickets.pruning.groups.coupled_group import CoupledGroup
 from robust_tickets.pruning.masks import Masks, full
-from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
 from robust_tickets.pruning.plans import Event, Plan
-from robust_tickets.pruning.rewinds import AnyRewind, Pretrained
-from robust_tickets.pruning.scopes import AnyScope, GlobalScope
-from robust_tickets.pruning.scores import AnyScore, Magnitude
-from robust_tickets.pruning.select import Selection
-from robust_tickets.pruning.timelines import AnyTimeline, OneShot
+from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.ticket import Ticket
-from robust_tickets.training import Drawing, ImageBatches, Subject, Training, fit, rewind_step
-from robust_tickets.verbs.target import Data, changed, target_data
+from robust_tickets.training import Drawing, ImageBatches, Subject, fit, rewind_step
+from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.target import Data, changed, fit_head, target_data
 
 SAME_SPARSITY = 5e-4
 """Two targets closer than this are one: ladders are written with a few decimals."""
 
 
-class DrawSettings(Settings):
-    """How a ticket is drawn; every method of the literature is a choice of these parts."""
-
-    sparsity: Sparsity | tuple[Sparsity, ...] | None = Field(
-        default=0.9,
-        description="Target, or several; absent where the timeline itself says it (rate and rounds).",
-    )
-    score: AnyScore = Field(default=Magnitude(), description="What ranks weights.")
-    group: AnyGroup = Field(default=Element(), description="What is removed as one.")
-    scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete.")
-    prunable: Prunable = Field(default=Prunable(), description="Which weights take part.")
-    timeline: AnyTimeline = Field(default=OneShot(), description="When what happens.")
-    parametrisation: AnyParametrisation = Field(
-        default=Fixed(), description="How mask and weight meet, and what trains."
-    )
-    rewind: AnyRewind = Field(default=Pretrained(), description="Which weights the ticket restarts from.")
-    head: Literal["keep", "fresh"] = Field(
-        default="keep",
-        description="Head during the draw's own training: the source's, or a fresh one for its data.",
-    )
-    data: DataSettings | None = Field(default=None, description="What the draw trains on, where its timeline trains.")
-    training: Training = Field(default=Training(), description="How it trains between events.")
-
-    @property
-    def selection(self) -> Selection:
-        """Return score, group and scope as one."""
-        return Selection(score=self.score, group=self.group, scope=self.scope)
-
-    @property
-    def sparsities(self) -> tuple[float | None, ...]:
-        """Return the targets in ascending order."""
-        targets = self.sparsity if isinstance(self.sparsity, tuple) else (self.sparsity,)
-        return tuple(sorted(targets, key=lambda target: target or 0.0))
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> "DrawSettings":
-        _ = self.selection
-        return self
-
-
 def draw(
-    source: Source | SourceSettings | str | Path | torch.nn.Module,
+    source: Source | SourceSettings | str | Path | nn.Module,
     *,
     settings: DrawSettings | None = None,
     data: Data | None = None,
@@ -106,7 +61,7 @@ def draw(
 
 
 def draw_all(
-    source: Source | SourceSettings | str | Path | torch.nn.Module,
+    source: Source | SourceSettings | str | Path | nn.Module,
     *,
     settings: DrawSettings,
     data: Data | None = None,
@@ -124,9 +79,7 @@ def draw_all(
     wanted = list(settings.sparsities)
     while wanted:
         target = wanted.pop()
-        place = folder
-        if folder is not None and len(settings.sparsities) > 1:
-            place = folder / label(target)
+        place = folder / label(target) if folder is not None and len(settings.sparsities) > 1 else folder
         rungs = draw_chain(source, settings, target, data, seed, place)
         found.append(rungs[-1][1])
         for sparsity, ticket in rungs[:-1]:
@@ -135,6 +88,17 @@ def draw_all(
                 wanted.remove(matching[0])
                 found.append(ticket)
     return tuple(sorted(found, key=lambda ticket: ticket.sparsity))
+
+
+def check_draw(source: Source, settings: DrawSettings, seed: int) -> None:
+    """Refuse, without training anything, a draw that could not be finished.
+
+    Raises:
+        UserError: see `draw`.
+    """
+    prepared, *_ = [Preparation.of(source, settings, sparsity, None, seed) for sparsity in settings.sparsities]
+    weights = {name: prepared.classifier.body.get_parameter(name).detach() for name in prepared.names}
+    settings.group.partition(weights, None, couplings_of(prepared.classifier, prepared.names, settings.group))
 
 
 def check_rewind(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
@@ -166,21 +130,6 @@ def couplings_of(classifier: Classifier, names: Sequence[str], group: AnyGroup) 
     return trace_couplings(classifier.body, example, names)
 
 
-def fit_draw_head(classifier: Classifier, splits: DataSplits, head: str, seed: int) -> None:
-    """Give the network the head its draw trains with.
-
-    Raises:
-        UserError: the head is to be kept and tells another number of classes apart than the data have.
-    """
-    if head == "fresh":
-        classifier.reset_head(len(splits.classes), seed)
-    elif classifier.num_classes != len(splits.classes):
-        raise UserError(
-            f"draw.head: keep: the source tells {classifier.num_classes} classes apart, {splits.name} has "
-            f"{len(splits.classes)}; use draw.head: fresh"
-        )
-
-
 def stored_weights(classifier: Classifier, source: Source, masks: Masks) -> dict[str, Tensor] | None:
     """Return the weights a ticket must carry: none if what survives is the source, bit for bit.
 
@@ -201,6 +150,43 @@ def label(sparsity: float | None) -> str:
     return "ticket" if sparsity is None else f"sparsity-{sparsity:.4g}"
 
 
+@dataclass(frozen=True)
+class Preparation:
+    """What a draw is made with: a copy of the network, the data it trains on, the plan, the weights that may go."""
+
+    classifier: Classifier
+    splits: DataSplits | None
+    """None where nothing trains."""
+    batches: ImageBatches | None
+    plan: Plan
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, source: Source, settings: DrawSettings, sparsity: float | None, data: Data | None, seed: int
+    ) -> "Preparation":
+        """Prepare the draw of one sparsity.
+
+        Raises:
+            UserError: parts that do not fit each other, the network or the data.
+        """
+        data = data if data is not None else settings.data
+        splits = target_data(data, source, seed) if data is not None else None
+        batches = ImageBatches(splits, settings.training, seed) if splits is not None else None
+        per_epoch = batches.per_epoch if batches is not None else 1
+        plan = settings.timeline.plan(sparsity, per_epoch)
+        if plan.steps and batches is None:
+            raise UserError(f"draw.data is missing: the timeline {settings.timeline.kind} trains; say on which data")
+        check_composition(settings.selection, settings.parametrisation, plan)
+        check_rewind(settings.rewind, plan, per_epoch)
+        classifier = copy.deepcopy(source.classifier)
+        if not plan.steps:
+            splits = batches = None
+        elif splits is not None:
+            fit_head(classifier, splits, settings.head, seed, "draw.head")
+        return cls(classifier, splits, batches, plan, prunable_weights(classifier, settings.prunable))
+
+
 def draw_chain(
     source: Source,
     settings: DrawSettings,
@@ -210,44 +196,27 @@ def draw_chain(
     folder: Path | None,
 ) -> list[tuple[float, Ticket]]:
     """Follow one timeline to its end and return every ticket on the way, as (target sparsity, ticket)."""
-    classifier = copy.deepcopy(source.classifier)
-    data = data if data is not None else settings.data
-    splits = target_data(data, source, seed) if data is not None else None
-    batches = ImageBatches(splits, settings.training, seed) if splits is not None else None
-    plan = settings.timeline.plan(sparsity, batches.per_epoch if batches is not None else 1)
-    if plan.steps and batches is None:
-        raise UserError(f"draw.data is missing: the timeline {settings.timeline.kind} trains; say on which data")
-    check_composition(settings.selection, settings.parametrisation, plan)
-    check_rewind(settings.rewind, plan, batches.per_epoch if batches is not None else 1)
-    recipe = settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}})
-    recipe = {**recipe, "sparsity": sparsity}
+    prepared = Preparation.of(source, settings, sparsity, data, seed)
+    classifier, splits, plan, names = prepared.classifier, prepared.splits, prepared.plan, prepared.names
+    parts = {**settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}}), "sparsity": sparsity}
     identity = {
         "verb": "draw",
         "source": source.identity.digest,
-        "data": splits.digest if splits is not None and plan.steps else None,
-        "settings": recipe,
+        "data": splits.digest if splits is not None else None,
+        "settings": parts,
         "seed": seed,
     }
     step = Step(folder, identity)
     if step.folder is not None and (result := step.result) is not None:
         return [(rung["sparsity"], bound(step.folder / rung["folder"], source)) for rung in result["rungs"]]
-    if splits is not None and plan.steps:
-        fit_draw_head(classifier, splits, settings.head, seed)
-    names = prunable_weights(classifier, settings.prunable)
-    drawing = Drawing(
-        settings.selection,
-        couplings_of(classifier, names, settings.group),
-        settings.parametrisation,
-        settings.rewind,
-        plan.events[-1].sparsity,
-    )
+    couplings = couplings_of(classifier, names, settings.group)
+    target = plan.events[-1].sparsity
     provenance = {
         "robust-tickets": version("robust-tickets"),
         "torch": torch.__version__,
         "seed": seed,
-        "data": splits.name if splits is not None and plan.steps else None,
+        "data": splits.name if splits is not None else None,
     }
-    recipe = {"source": source.settings.model_dump(mode="json"), "draw": recipe}
     events = [event for event in plan.events if event.ticket]
     places = {event: f"rungs/{label(event.sparsity)}" for event in events[:-1]} | {events[-1]: "."}
     drawn: dict[Event, Ticket] = {}
@@ -258,7 +227,10 @@ def draw_chain(
             prunable=names,
             source=source.identity,
             stored=stored_weights(classifier, source, masks),
-            recipe=recipe,
+            recipe={
+                "source": source.settings.model_dump(mode="json"),
+                "draw": {**parts, "sparsity": event.sparsity},
+            },
             provenance=provenance,
             network=source,
         )
@@ -266,21 +238,22 @@ def draw_chain(
         if step.folder is not None:
             ticket.save(step.folder / places[event])
 
-    fit(
-        Subject.of(classifier),
-        batches,
-        settings.training,
-        plan,
-        seed=seed,
-        masks=full({name: classifier.body.get_parameter(name) for name in names}),
-        drawing=drawing,
-        classes=classifier.num_classes,
-        folder=step.folder,
-        title=f"draw from {source.identity.name}",
-        on_ticket=keep,
-    )
-    if step.folder is not None:
-        # A run that was cut off drew its first rungs in an earlier process.
-        drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}
-    step.finish({"rungs": [{"sparsity": event.sparsity, "folder": places[event]} for event in events]})
+    with step.claim():
+        fit(
+            Subject.of(classifier),
+            prepared.batches,
+            settings.training,
+            plan,
+            seed=seed,
+            masks=full({name: classifier.body.get_parameter(name) for name in names}),
+            drawing=Drawing(settings.selection, couplings, settings.parametrisation, settings.rewind, target),
+            classes=classifier.num_classes,
+            folder=step.folder,
+            title=f"draw from {source.identity.name}",
+            on_ticket=keep,
+        )
+        if step.folder is not None:
+            # A run that was cut off drew its first rungs in an earlier process.
+            drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}
+        step.finish({"rungs": [{"sparsity": event.sparsity, "folder": places[event]} for event in events]})
     return [(event.sparsity, drawn[event]) for event in events]

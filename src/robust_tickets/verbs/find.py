@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
+from torch import nn
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, Sparsity
+from robust_tickets.measures.evaluation import require_attack
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.ticket import Ticket
-from robust_tickets.verbs.draw import DrawSettings, draw_all, label
-from robust_tickets.verbs.target import Data, changed
+from robust_tickets.verbs.draw import draw_all, label
+from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.target import Data, changed, target_data
 from robust_tickets.verbs.transfer import Transfer, TransferSettings, transfer
 from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
 
@@ -46,14 +50,15 @@ class Found:
     def sentence(self) -> str:
         """Return the outcome in plain words."""
         if self.ticket is None or self.verdict is None:
-            return f"No ticket matches on validation; tried {len(self.tried)} sparsities. {self.tried[-1].sentence()}"
+            return f"No ticket matches on validation; {len(self.tried)} were tried."
         confirmed = "confirmed" if self.verdict.matches else "NOT confirmed"
-        found = f"Sparsest ticket that matches on validation: {self.ticket.sparsity:.2%}; {confirmed} on test."
+        sparsity = f"{100 * self.ticket.sparsity:.4g} %"
+        found = f"Sparsest ticket that matches on validation: {sparsity}; {confirmed} on test."
         return f"{found} {self.verdict.sentence()}"
 
 
 def find(
-    source: Source | SourceSettings | str | Path,
+    source: Source | SourceSettings | str | Path | nn.Module,
     data: Data,
     *,
     settings: FindSettings | None = None,
@@ -84,7 +89,12 @@ def find(
     """
     settings = changed(settings or FindSettings(), changes)
     verify_settings = verify_settings or VerifySettings()
+    if verify_settings.robustness is not None:
+        require_attack(verify_settings.robustness)
     source = load_source(source)
+    splits = target_data(data, source, (transfer_settings or TransferSettings()).seeds[0])
+    if not len(splits.validation):
+        raise UserError(f"{splits.name}: find selects on validation and there is none; set data.validation above 0")
     folder = Path(folder) if folder is not None else None
     chosen = (draw or DrawSettings()).model_copy(update={"sparsity": settings.candidates()})
     tickets = draw_all(source, settings=chosen, seed=seed, folder=place(folder, "tickets"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
+from torch import nn
 
 from robust_tickets.data import DataSettings
 from robust_tickets.foundation.digests import tensors_digest
@@ -25,7 +26,7 @@ class PretrainSettings(Settings):
 
 
 def pretrain(
-    source: Source | SourceSettings | str | Path,
+    source: Source | SourceSettings | str | Path | nn.Module,
     data: Data,
     *,
     training: Training | None = None,
@@ -62,25 +63,23 @@ def pretrain(
     if classifier.num_classes != len(splits.classes):
         classifier.reset_head(len(splits.classes), seed)
     batches = ImageBatches(splits, training, seed)
-    result = fit(
-        Subject.of(classifier),
-        batches,
-        training,
-        Plan(steps_of(training.epochs, batches.per_epoch), ()),
-        seed=seed,
-        classes=len(splits.classes),
-        folder=step.folder,
-        title=f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})",
-    )
-    weights = f"pretrained on {splits.name}, {training.objective.describe()}, seed {seed}"
-    identity = source.identity.model_copy(update={"weights": weights, "format": "robust-tickets"})
-    if step.folder is None:
-        digest = tensors_digest(classifier.plain_state())
-        return Source(
-            classifier,
-            identity.model_copy(update={"digest": digest, "num_classes": classifier.num_classes}),
-            source.settings,
+    with step.claim():
+        result = fit(
+            Subject.of(classifier),
+            batches,
+            training,
+            Plan(steps_of(training.epochs, batches.per_epoch), ()),
+            seed=seed,
+            classes=len(splits.classes),
+            folder=step.folder,
+            title=f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})",
         )
-    save_source(classifier, identity, step.folder)
-    step.finish({"validation": result.validation, "steps": result.steps})
+        weights = f"pretrained on {splits.name}, {training.objective.describe()}, seed {seed}"
+        made = {"weights": weights, "format": "robust-tickets", "num_classes": classifier.num_classes}
+        identity = source.identity.model_copy(update=made)
+        if step.folder is None:
+            digest = tensors_digest(classifier.plain_state())
+            return Source(classifier, identity.model_copy(update={"digest": digest}), source.settings)
+        save_source(classifier, identity, step.folder)
+        step.finish({"validation": result.validation, "steps": result.steps})
     return load_source(step.folder, like=source.classifier)

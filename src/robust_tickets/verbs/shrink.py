@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.steps import Step
 from robust_tickets.shrink.settings import ShrinkSettings
 from robust_tickets.shrink.shrink import ShrinkReport, shrink_network
@@ -40,25 +41,25 @@ def shrink(
         "verb": "shrink",
         "ticket": digest,
         "seed": run.seed,
-        "transfer": result.settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}}),
+        "transfer": result.settings.comparable,
         "data": run.data.digest,
         "settings": settings.model_dump(mode="json"),
-        "out": out.name,
     }
-    step = Step(folder, identity)
-    if step.result is not None and out.exists():
-        return ShrinkReport.model_validate(step.result)
+    step = Step.named(Path(folder) if folder is not None else None, "shrink", identity)
+    if step.result is not None and out.exists() and file_digest(out) == step.result["file"]:
+        return ShrinkReport.model_validate(step.result["report"])
     dense = dense or dense_transfer(result)
     counterpart = next(other for other in dense.runs if other.seed == run.seed)
     masks = result.ticket.masks if result.ticket is not None else {}
-    report = shrink_network(
-        counterpart.classifier,
-        run.classifier,
-        masks,
-        out,
-        settings,
-        classes=run.data.classes,
-        ticket_digest=digest,
-    )
-    step.finish(report.model_dump(mode="json"))
+    with step.claim():
+        report = shrink_network(
+            counterpart.classifier,
+            run.classifier,
+            masks,
+            out,
+            settings,
+            classes=run.data.classes,
+            ticket_digest=digest,
+        )
+        step.finish({"file": file_digest(out), "report": report.model_dump(mode="json")})
     return report

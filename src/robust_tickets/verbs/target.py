@@ -1,11 +1,13 @@
-"""Data as a network needs them, and settings with keyword changes: what every verb begins with."""
+"""Data and head as a network needs them, and settings with keyword changes: what every verb begins with."""
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from robust_tickets.data import DataSettings, DataSplits, load_data
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, parse
+from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.sources import Source
 
@@ -48,13 +50,32 @@ def _remembered(data: str, preprocessing: str, seed: int) -> DataSplits:
     return _load(DataSettings.model_validate_json(data), Preprocessing.model_validate_json(preprocessing), seed)
 
 
-def changed(settings: Kind, changes: dict[str, Any]) -> Kind:
+def fit_head(
+    classifier: Classifier, splits: DataSplits, head: Literal["fresh", "keep"], seed: int, where: str = "head"
+) -> None:
+    """Give the network the head that it is trained with; `where` names the setting in a complaint.
+
+    Raises:
+        UserError: the head is to be kept and tells another number of classes apart.
+    """
+    if head == "fresh":
+        classifier.reset_head(len(splits.classes), seed)
+    elif classifier.num_classes != len(splits.classes):
+        raise UserError(
+            f"{where}: keep: the network tells {classifier.num_classes} classes apart, {splits.name} has "
+            f"{len(splits.classes)}; use {where}: fresh"
+        )
+
+
+def changed(settings: Kind, changes: dict[str, Any], where: str = "") -> Kind:
     """Return validated settings with `changes` merged into them; nested changes are dictionaries.
+
+    `where` names the place of the changes in a complaint.
 
     Raises:
         UserError: an unknown key or a value out of range.
     """
-    return parse(type(settings), merged(settings.model_dump(), changes)) if changes else settings
+    return parse(type(settings), merged(settings.model_dump(), changes), where) if changes else settings
 
 
 def merged(base: Any, changes: Any) -> Any:

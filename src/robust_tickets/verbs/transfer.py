@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
+from torch import nn
 
 from robust_tickets.data import DataSettings, DataSplits
 from robust_tickets.foundation.errors import UserError
@@ -16,7 +17,7 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket import Ticket, is_ticket, load_recorded
 from robust_tickets.training import (
     FeatureBatches,
     Fit,
@@ -27,7 +28,7 @@ from robust_tickets.training import (
     fit,
     recalibrate,
 )
-from robust_tickets.verbs.target import Data, changed, target_data
+from robust_tickets.verbs.target import Data, changed, fit_head, target_data
 
 
 class TransferSettings(Settings):
@@ -52,6 +53,11 @@ class TransferSettings(Settings):
         min_length=1,
         description="One run for each; decides head, order, fraction and attack noise.",
     )
+
+    @property
+    def comparable(self) -> dict[str, Any]:
+        """Return what decides the result of a seed, as plain values."""
+        return self.model_dump(mode="json", exclude={"seeds": True, "training": {"checkpoint_seconds"}})
 
     def describe(self) -> str:
         """Return a few words for tables, such as `linear (bn source), standard`."""
@@ -94,11 +100,11 @@ class Transfer:
 
 
 def transfer(
-    subject: Ticket | Source | str | Path,
+    subject: Ticket | Source | SourceSettings | nn.Module | str | Path,
     data: Data,
     *,
     settings: TransferSettings | None = None,
-    source: Source | None = None,
+    source: Source | str | Path | None = None,
     folder: Path | str | None = None,
     **changes: Any,
 ) -> Transfer:
@@ -108,7 +114,8 @@ def transfer(
         subject: a ticket or its folder, or a source (an object, a name or a path) to be transferred dense.
         data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1].
         settings: everything about the training; `changes` are keyword changes to it, as in `mode="linear"`.
-        source: the network the ticket was drawn from, where it cannot be loaded by its name.
+        source: the network the ticket was drawn from, or where it is now; needed where the ticket does not lead
+            to it: a module in memory, the user's own function, a folder that was moved.
         folder: where runs are kept; a second call with the same settings goes on, or returns what is there.
 
     Raises:
@@ -117,9 +124,21 @@ def transfer(
     settings = changed(settings or TransferSettings(), changes)
     ticket, source = bind(subject, source)
     folder = Path(folder) if folder is not None else None
-    if folder is not None:
-        remember(folder, source, ticket, data, settings)
-    runs = tuple(transfer_once(source, ticket, data, settings, seed, folder) for seed in settings.seeds)
+    identity = {
+        "verb": "transfers",
+        "ticket": ticket.digest if ticket is not None else None,
+        "source": source.identity.digest,
+    }
+    step = Step(folder, identity)
+    splits = {seed: target_data(data, source, seed) for seed in settings.seeds}
+    # Runs of other settings are refused before the record of these is written over theirs.
+    steps = {seed: run_step(source, ticket, splits[seed], settings, seed, folder) for seed in settings.seeds}
+    with step.claim():
+        if folder is not None:
+            remember(folder, source, ticket, data, settings)
+        runs = tuple(
+            transfer_once(source, ticket, splits[seed], settings, seed, steps[seed]) for seed in settings.seeds
+        )
     return Transfer(source, ticket, settings, data, runs, folder)
 
 
@@ -142,21 +161,20 @@ def remember(folder: Path, source: Source, ticket: Ticket | None, data: Data, se
         data=data if isinstance(data, DataSettings) else None,
         settings=settings,
     )
-    Step(
-        folder,
-        {"verb": "transfers", "ticket": ticket.digest if ticket else None, "source": source.identity.digest},
-    )
-    if ticket is not None and not (folder / "ticket" / "ticket.json").exists():
+    if ticket is not None and not is_ticket(folder / "ticket"):
         ticket.save(folder / "ticket")
     write_json(folder / "transfer.json", record.model_dump(mode="json"))
 
 
-def load_transfer(folder: Path | str, *, source: Source | None = None, data: Data | None = None) -> Transfer:
+def load_transfer(
+    folder: Path | str, *, source: Source | str | Path | None = None, data: Data | None = None
+) -> Transfer:
     """Take up the runs in a folder that `transfer` kept; unfinished ones are finished.
 
     Args:
         folder: as given to `transfer`.
-        source: where the source was a module in memory or the user's own function.
+        source: the network, or where it is now, where it was a module in memory, the user's own function, or a
+            folder that was moved.
         data: where the data were objects in memory.
 
     Raises:
@@ -169,49 +187,65 @@ def load_transfer(folder: Path | str, *, source: Source | None = None, data: Dat
     data = data if data is not None else record.data
     if data is None:
         raise UserError(f"{folder}: its data were objects in memory; pass them as data")
-    source = source or load_source(record.source)
-    subject = source if record.dense else Ticket.load(folder / "ticket").with_network(source)
-    return transfer(subject, data, settings=record.settings, source=source, folder=folder)
+    source = load_recorded(record.source, source, f"{folder}: its network")
+    if record.dense:
+        return transfer(source, data, settings=record.settings, folder=folder)
+    return transfer(Ticket.load(folder / "ticket"), data, settings=record.settings, source=source, folder=folder)
 
 
-def bind(subject: Ticket | Source | str | Path, source: Source | None) -> tuple[Ticket | None, Source]:
+def bind(
+    subject: Ticket | Source | SourceSettings | nn.Module | str | Path, source: Source | str | Path | None
+) -> tuple[Ticket | None, Source]:
     """Return the ticket, if there is one, and the loaded source it belongs to."""
-    if isinstance(subject, str | Path) and (Path(subject) / "ticket.json").is_file():
+    if isinstance(subject, str | Path) and is_ticket(subject):
         subject = Ticket.load(subject)
-    if not isinstance(subject, Ticket):
-        return None, subject if isinstance(subject, Source) else load_source(subject)
-    source = source or subject.load_source()
-    return subject.with_network(source), source
+    if isinstance(subject, Ticket):
+        subject = subject.with_network(source) if isinstance(source, Source) else subject.located(source)
+        return subject, subject.load_source()
+    if source is not None:
+        raise UserError("source: only a ticket has one, and none was given; leave it out to transfer a network dense")
+    try:
+        return None, load_source(subject)
+    except UserError as error:
+        if not isinstance(subject, str | Path) or Path(subject).exists():
+            raise
+        raise UserError(f"{subject}: no ticket's folder is there, and as a network: {error}") from None
 
 
-def transfer_once(
+def run_step(
     source: Source,
     ticket: Ticket | None,
-    data: Data,
+    splits: DataSplits,
     settings: TransferSettings,
     seed: int,
     folder: Path | None,
-) -> Run:
-    """Do one seed's run, go on with it, or take it from its folder."""
-    splits = target_data(data, source, seed)
+) -> Step:
+    """Return one seed's step, which refuses a folder of other settings."""
     identity = {
         "verb": "transfer",
         "source": source.identity.digest,
         "ticket": ticket.digest if ticket is not None else None,
         "data": splits.digest,
-        "settings": settings.model_dump(mode="json", exclude={"seeds": True, "training": {"checkpoint_seconds"}}),
+        "settings": settings.comparable,
         "seed": seed,
     }
-    step = Step(folder / f"seed-{seed}" if folder is not None else None, identity)
+    return Step(folder / f"seed-{seed}" if folder is not None else None, identity)
+
+
+def transfer_once(
+    source: Source, ticket: Ticket | None, splits: DataSplits, settings: TransferSettings, seed: int, step: Step
+) -> Run:
+    """Do one seed's run, go on with it, or take it from its folder."""
     if step.folder is not None and step.result is not None:
         classifier, _ = load_folder(step.folder, like=source.classifier)
         return Run(seed, classifier, splits, step.result["validation"], step.folder)
     classifier = subnetwork(source, ticket)
     fit_head(classifier, splits, settings.head, seed)
-    result = train(classifier, ticket, splits, data, settings, seed, step)
-    if step.folder is not None:
-        save_source(classifier, source.identity, step.folder)
-    step.finish({"validation": result.validation, "steps": result.steps})
+    with step.claim():
+        result = train(classifier, ticket, splits, settings, seed, step.folder)
+        if step.folder is not None:
+            save_source(classifier, source.identity, step.folder)
+        step.finish({"validation": result.validation, "steps": result.steps})
     return Run(seed, classifier, splits, result.validation, step.folder)
 
 
@@ -222,29 +256,13 @@ def subnetwork(source: Source, ticket: Ticket | None) -> Classifier:
     return copy.deepcopy(source.classifier)
 
 
-def fit_head(classifier: Classifier, splits: DataSplits, head: Literal["fresh", "keep"], seed: int) -> None:
-    """Give the network the head that the target needs.
-
-    Raises:
-        UserError: the head is to be kept and tells another number of classes apart.
-    """
-    if head == "fresh":
-        classifier.reset_head(len(splits.classes), seed)
-    elif classifier.num_classes != len(splits.classes):
-        raise UserError(
-            f"head: keep: the network tells {classifier.num_classes} classes apart, {splits.name} has "
-            f"{len(splits.classes)}; use head: fresh"
-        )
-
-
 def train(
     classifier: Classifier,
     ticket: Ticket | None,
     splits: DataSplits,
-    data: Data,
     settings: TransferSettings,
     seed: int,
-    step: Step,
+    folder: Path | None,
 ) -> Fit:
     """Train the classifier in place; the ticket's masks stay in force."""
     training = settings.training
@@ -275,6 +293,6 @@ def train(
         seed=seed,
         masks=masks,
         classes=len(splits.classes),
-        folder=step.folder,
+        folder=folder,
         title=f"transfer {splits.name}, seed {seed}",
     )

@@ -149,7 +149,9 @@ def require_pairs(result: Transfer, dense: Transfer) -> None:
 
 
 def dense_transfer(result: Transfer) -> Transfer:
-    """Transfer the same source dense, under the same settings."""
+    """Transfer the same source dense, under the same settings; dense is its own counterpart."""
+    if result.ticket is None:
+        return result
     folder = result.folder / "dense" if result.folder is not None else None
     return transfer(result.source, result.data, settings=result.settings, folder=folder)
 

@@ -1,0 +1,102 @@
+"""Options that several commands share, and settings made of what they are given."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from robust_tickets.foundation.errors import UserError
+
+SourceName = Annotated[
+    str,
+    typer.Option(
+        "--source", "-s", help="timm/resnet18, torchvision/resnet50, cifar/resnet20, module:function, or a folder."
+    ),
+]
+SourcePlace = Annotated[
+    str | None,
+    typer.Option("--source", "-s", help="The ticket's network, where it was moved or is your own module:function."),
+]
+Weights = Annotated[
+    str | None, typer.Option(help="A tag, a file, random, or default: the library's own, which is taken without this.")
+]
+Normalisation = Annotated[
+    str | None,
+    typer.Option("--preprocessing", help="What differs, as YAML: '{mean: [0.5], std: [0.5], size: [32, 32]}'."),
+]
+DataName = Annotated[
+    str, typer.Option("--data", "-d", help="A folder of images, .npz, torchvision/NAME, glyphs or digits.")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is kept; the same command goes on there.")]
+Override = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of this step, key=value; may be repeated.")
+]
+Seed = Annotated[int, typer.Option(help="Of training and drawing; transfers have seeds of their own (--set seeds=).")]
+
+PARTS = {
+    "source": "in_channels=1",
+    "data": "fraction=0.1",
+    "find": "rungs=10",
+    "draw": "group=channel",
+    "transfer": "mode=linear",
+    "verify": "margin=0.02",
+}
+"""What `--set` reaches beside the settings of a step itself: each part, with an example."""
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def overrides(settings: list[str] | None, parts: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return `--set` options as nested values: of the step itself, and by part those of `parts`.
+
+    Raises:
+        UserError: not `key=value`, or a part is given as a whole.
+    """
+    from robust_tickets.recipe import parse_override
+    from robust_tickets.verbs.target import merged
+
+    values: dict[str, Any] = {}
+    for text in settings or []:
+        values = merged(values, parse_override(text))
+    apart = {part: values.pop(part, {}) for part in parts}
+    for part, value in apart.items():
+        if not isinstance(value, dict):
+            raise UserError(f"--set {part}={value}: name one of its settings, as in {part}.{PARTS[part]}")
+    return values, apart
+
+
+def source_values(name: str, weights: str | None, preprocessing: str | None) -> dict[str, Any]:
+    """Return source settings as plain values."""
+    import yaml
+
+    values = given(name=name, weights=weights)
+    if preprocessing is not None:
+        try:
+            values["preprocessing"] = yaml.safe_load(preprocessing)
+        except yaml.YAMLError as error:
+            raise UserError(f"--preprocessing: is not YAML ({error})") from None
+    return values
+
+
+def source_settings(name: str, weights: str | None, preprocessing: str | None, values: dict[str, Any]) -> Any:
+    """Return validated source settings; `values` are those given as --set source.key=value."""
+    from robust_tickets.foundation.settings import parse
+    from robust_tickets.models.sources import SourceSettings
+
+    return parse(SourceSettings, {**source_values(name, weights, preprocessing), **values}, "source")
+
+
+def data_settings(name: str, values: dict[str, Any]) -> Any:
+    """Return validated data settings; `values` are those given as --set data.key=value."""
+    from robust_tickets.data import DataSettings
+    from robust_tickets.foundation.settings import parse
+
+    return parse(DataSettings, {"name": name, **values}, "data")
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as it is printed."""
+    return f"{100 * fraction:.4g} %"

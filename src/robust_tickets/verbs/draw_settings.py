@@ -1,0 +1,57 @@
+"""How a ticket is drawn: one choice on every axis."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from robust_tickets.data import DataSettings
+from robust_tickets.foundation.settings import Settings, Sparsity
+from robust_tickets.models.layers import Prunable
+from robust_tickets.pruning.groups import AnyGroup, Element
+from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
+from robust_tickets.pruning.rewinds import AnyRewind, Pretrained
+from robust_tickets.pruning.scopes import AnyScope, GlobalScope
+from robust_tickets.pruning.scores import AnyScore, Magnitude
+from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.timelines import AnyTimeline, OneShot
+from robust_tickets.training import Training
+
+
+class DrawSettings(Settings):
+    """How a ticket is drawn; every method of the literature is a choice of these parts."""
+
+    sparsity: Sparsity | tuple[Sparsity, ...] | None = Field(
+        default=0.9,
+        description="Target, or several; absent where the timeline itself says it (rate and rounds).",
+    )
+    score: AnyScore = Field(default=Magnitude(), description="What ranks weights.")
+    group: AnyGroup = Field(default=Element(), description="What is removed as one.")
+    scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete.")
+    prunable: Prunable = Field(default=Prunable(), description="Which weights take part.")
+    timeline: AnyTimeline = Field(default=OneShot(), description="When what happens.")
+    parametrisation: AnyParametrisation = Field(
+        default=Fixed(), description="How mask and weight meet, and what trains."
+    )
+    rewind: AnyRewind = Field(default=Pretrained(), description="Which weights the ticket restarts from.")
+    head: Literal["keep", "fresh"] = Field(
+        default="keep",
+        description="Head during the draw's own training: the source's, or a fresh one for its data.",
+    )
+    data: DataSettings | None = Field(default=None, description="What the draw trains on, where its timeline trains.")
+    training: Training = Field(default=Training(), description="How it trains between events.")
+
+    @property
+    def selection(self) -> Selection:
+        """Return score, group and scope as one."""
+        return Selection(score=self.score, group=self.group, scope=self.scope)
+
+    @property
+    def sparsities(self) -> tuple[float | None, ...]:
+        """Return the targets in ascending order."""
+        targets = self.sparsity if isinstance(self.sparsity, tuple) else (self.sparsity,)
+        return tuple(sorted(targets, key=lambda target: target or 0.0))
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "DrawSettings":
+        _ = self.selection
+        return self
