@@ -1,5 +1,6 @@
 """The main job on real input: photographs and published checkpoints in, verdicts and verified files out."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,10 @@ def test_photographs_end_in_a_smaller_file_that_reaches_the_reported_accuracy(tm
     assert shrunk["macs"] < 0.7 * dense["macs"]
 
     session = onnxruntime.InferenceSession(out / "draw.onnx")
-    test = rt.load_data(at("hymenoptera-160"), size=64).test
+    meta = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
+    geometry = {key: meta[key] for key in ("size", "interpolation", "crop_fraction")}
+    test = rt.load_data(at("hymenoptera-160"), **geometry).test
+    assert meta["classes"] == ["ants", "bees"]
     right = 0
     for images, labels in batches(test, batch_size=51, seed=0, train=False):
         (scores,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
