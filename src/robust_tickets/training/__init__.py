@@ -13,6 +13,7 @@
 | `averaging.py` | moving average of weights |
 | `precision.py` | fp32 or native bf16 |
 | `determinism.py` | reproducible kernels |
+| `processes.py` | those that train together |
 | `validation.py` | the score that selects epochs |
 | `kept.py` | the weights it ends on, and when it has stopped improving |
 | `checkpoints.py`, `metrics.py` | what makes a killed run go on bit for bit |

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import torch
-from accelerate import PartialState
 from torch import Tensor
 
 from robust_tickets.data import DataSplits, batches, batches_per_epoch
 from robust_tickets.foundation.seeds import generator
+from robust_tickets.training.processes import world
 from robust_tickets.training.settings import Training
 
 Batches = Iterator[tuple[Tensor, Tensor]]
@@ -62,12 +62,6 @@ class ImageBatches:
     def once(self) -> Batches:
         """Yield the training images once, in order, not augmented."""
         return batches(self.data.train, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers)
-
-
-def world() -> tuple[int, int]:
-    """Return rank and number of the processes that train together."""
-    state = PartialState()
-    return state.process_index, state.num_processes
 
 
 class FeatureBatches:

@@ -29,6 +29,7 @@ from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.kept import Kept, check_selection
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.precision import autocast
+from robust_tickets.training.processes import is_on_cpu
 from robust_tickets.training.progress import progress
 from robust_tickets.training.schedules import rate_factor
 from robust_tickets.training.settings import Training
@@ -115,7 +116,7 @@ class Loop:
         self.subject, self.batches, self.training, self.plan = subject, batches, training, plan
         self.seed, self.classes, self.folder = seed, classes, folder
         self.per_epoch = batches.per_epoch if batches is not None else 1
-        self.accelerator = Accelerator(mixed_precision="no")
+        self.accelerator = Accelerator(mixed_precision="no", cpu=is_on_cpu())
         self.device = self.accelerator.device
         subject.network.to(self.device)
         self.trainee = Trainee(subject, training, {n: m.to(self.device) for n, m in masks.items()}, drawing, seed)
@@ -171,6 +172,8 @@ class Loop:
 
     def fire(self, step: int, on_ticket: OnTicket, images: Tensor | None = None, labels: Tensor | None = None) -> None:
         """Apply the events that stand before training step `step`, in order."""
+        if step in self.events:
+            self.agree_on_buffers()
         for event in self.events.get(step, ()):
             if images is not None and labels is not None:
                 self.trainee.dense_gradients = lambda: self.dense_gradients(images, labels)
@@ -187,7 +190,8 @@ class Loop:
         self.set_rate()
         images, labels = mix(images, labels, self.classes, self.training, self.seed, step)
         self.subject.train_mode(self.network)
-        for loss in self.backward_losses(images, labels, "attack"):
+        for own in self.backward_losses(images, labels, "attack"):
+            loss = self.mean(own)
             self.pending.append((step, loss))
             if self.device.type == "cpu" or len(self.pending) >= STEPS_BETWEEN_CHECKS:
                 self.check_losses()
@@ -251,9 +255,7 @@ class Loop:
         for name in self.trainee.prunable:
             gradient = self.trainee.parameters[name].grad
             assert gradient is not None
-            mean = self.accelerator.reduce(gradient.detach().clone(), "mean")
-            assert isinstance(mean, Tensor)
-            gradients[name] = mean
+            gradients[name] = gradient.detach().clone()
         self.trainee.optimiser.zero_grad(set_to_none=True)
         with torch.no_grad():
             for name, buffer in body.named_buffers():
@@ -278,6 +280,19 @@ class Loop:
                 )
         self.pending.clear()
 
+    def mean(self, loss: Tensor) -> Tensor:
+        """Return the mean of a loss over all processes."""
+        if self.accelerator.num_processes > 1:
+            torch.distributed.all_reduce(loss)
+            loss /= self.accelerator.num_processes
+        return loss
+
+    def agree_on_buffers(self) -> None:
+        """Give every process the first one's batch-norm statistics, as the next forward pass would."""
+        if self.accelerator.num_processes > 1:
+            for buffer in self.subject.body.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
     def is_validation_due(self) -> bool:
         """Say whether the step just done ends a validation period."""
         every = max(1, steps_of(self.training.validate_every, self.per_epoch))
@@ -286,6 +301,7 @@ class Loop:
     def validate(self) -> None:
         """Measure the weights on the validation part, log a row, and keep them where they are the best so far."""
         self.check_losses()
+        self.agree_on_buffers()
         assert self.batches is not None
         with self.averaged():
             with evaluation_mode(self.trainee.network, self.device) as predict:

@@ -1,0 +1,45 @@
+"""What each of several processes does in `test_processes.py`; run as a script, with torch's own variables set."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from robust_tickets.pruning import DropAndGrowTimeline, Iterative, NoRewind, Selection
+from robust_tickets.pruning.plans import Plan
+from robust_tickets.training import Drawing
+from tests.training.small import PER_EPOCH, Run
+
+ITERATIVE = Iterative(rate=0.5, rounds=2, epochs=1).plan(None, PER_EPOCH)
+MOVING = DropAndGrowTimeline(every=2, fraction=0.5, end=0.9, epochs=2).plan(0.8, PER_EPOCH)
+RIGL = Selection.model_validate({"score": "random", "scope": "erk"})
+PGD = {"objective": {"kind": "pgd", "threat": {"epsilon": 0.1, "steps": 2}}, "keep": "best"}
+BATCH = {"batch_size": 16}
+
+
+def runs(folder: Path | None) -> dict[str, Run]:
+    """Train in every way that treats several processes apart; a batch is 16 images over all of them."""
+    return {
+        "iterative": Run(ITERATIVE, BATCH, drawing=Drawing(rewind=NoRewind()), folder=folder and folder / "iterative"),
+        "moving": Run(MOVING, BATCH, drawing=Drawing(RIGL), folder=folder and folder / "moving"),
+        "transfer": Run(Plan(8, ()), {**BATCH, **PGD}, folder=folder and folder / "transfer"),
+    }
+
+
+def main(folder: Path, rank: str) -> None:
+    """Train, and keep what this process ended on."""
+    ended = {
+        name: {
+            "state": run.state,
+            "masks": run.result.masks,
+            "tickets": [state for _, _, state in run.tickets],
+            "history": run.result.history,
+        }
+        for name, run in runs(folder).items()
+    }
+    torch.save(ended, folder / f"rank-{rank}.pt")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1]), sys.argv[2])
