@@ -35,13 +35,13 @@ class _Lines:
             left = elapsed / max(1, self.done - self.first) * (self.steps - self.done)
             rate = self.images / elapsed
             logger.info(
-                "%s: step %d/%d, %.0f images/s, %.0f s left %s",
+                "%s: step %d/%d, %.0f images/s, %.0f s left%s",
                 self.title,
                 self.done,
                 self.steps,
                 rate,
                 left,
-                note,
+                f", {note}" if note else "",
             )
 
 

@@ -285,6 +285,7 @@ def train(
             head, train_part, validation = cached
             subject, masks = Subject.of_module(head), {}
             batches = FeatureBatches(train_part, validation, training.batch_size, seed)
+    what = f"{ticket.sparsity:.1%} ticket" if ticket is not None else "dense"
     return fit(
         subject,
         batches,
@@ -294,5 +295,5 @@ def train(
         masks=masks,
         classes=len(splits.classes),
         folder=folder,
-        title=f"transfer {splits.name}, seed {seed}",
+        title=f"{what} on {splits.name}, seed {seed}",
     )
