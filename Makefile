@@ -21,7 +21,7 @@ help:
 	@echo "make test-slow   the tests marked slow"
 	@echo "make lint        lint, format check and types only"
 	@echo "make format      mend formatting and what lint can mend"
-	@echo "make bench       run every benchmarks/bench_*.py"
+	@echo "make bench       measure what is claimed about speed, into results/bench.json"
 	@echo "make clean       remove caches and build outputs; .venv stays"
 
 demo: $(RUNTIME)
@@ -43,7 +43,7 @@ format: $(DEVELOPMENT)
 	$(BIN)/ruff format .
 
 bench: $(RUNTIME)
-	@for script in $(sort $(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,53 @@
+"""One claim: a measured ratio beside its target."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+from rich.table import Table
+
+from robust_tickets.foundation.settings import Settings
+
+
+class Row(Settings):
+    """A row of `results/bench.json`. One that misses stays in, with the reason."""
+
+    name: str
+    ratio: float = Field(description="How many times better than what it is compared with.")
+    target: float = Field(description="The ratio that is claimed.")
+    met: bool
+    reason: str = Field(description="Why it missed; empty where it is met.")
+    details: dict[str, Any] = Field(description="Times, their spread, conditions, machine.")
+
+    @classmethod
+    def judged(
+        cls, name: str, ratio: float, target: float, details: dict[str, Any], reason: str, *failed: str
+    ) -> "Row":
+        """Return a row that is met if the ratio reaches the target and no further condition `failed`.
+
+        Args:
+            name: of the row.
+            ratio: as measured.
+            target: as claimed.
+            details: what the ratio rests on.
+            reason: what explains a ratio below the target.
+            failed: one sentence for each further condition that does not hold; empty sentences do not count.
+        """
+        reasons = [sentence for sentence in (reason if ratio < target else "", *failed) if sentence]
+        return cls(
+            name=name,
+            ratio=round(ratio, 3),
+            target=target,
+            met=not reasons,
+            reason="; ".join(reasons),
+            details=details,
+        )
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Return the rows as a table for the terminal."""
+    drawn = Table("row", "ratio", "target", "met", "measured")
+    for row in rows:
+        told = row.details["summary"] if row.met else f"{row.details['summary']}; missed: {row.reason}"
+        drawn.add_row(row.name, f"{row.ratio:.2f}", f"{row.target:g}", "yes" if row.met else "no", told)
+    return drawn

@@ -1,0 +1,96 @@
+"""One training step: the product's, and that of a plain loop as anyone would write it."""
+
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.timing import Contestant
+from robust_tickets.models import Classifier, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.objectives import Threat
+from robust_tickets.pruning import Masks, Plan
+from robust_tickets.training import Drawing, Subject, Training
+from robust_tickets.training.determinism import deterministic
+from robust_tickets.training.loop import Loop
+
+CLASSES = 10
+STEPS = 1_000_000
+"""Planned length of a training of which a few steps are timed: its learning rate stays as it is."""
+
+Batch = tuple[Tensor, Tensor]
+
+
+def network(name: str, size: int = 32) -> Classifier:
+    """Return a network with random weights for colour images of `size` x `size` and 10 classes."""
+    preprocessing = {"mean": [0.5] * 3, "std": [0.25] * 3, "size": [size, size]}
+    settings = {"name": name, "weights": "random", "num_classes": CLASSES, "preprocessing": preprocessing}
+    return load_source(SourceSettings.model_validate(settings)).classifier
+
+
+def random_batch(batch_size: int) -> Batch:
+    """Return float images [N, 3, 32, 32] in [0, 1] and labels [N]."""
+    random = torch.Generator().manual_seed(0)
+    return torch.rand(batch_size, 3, 32, 32, generator=random), torch.randint(CLASSES, (batch_size,), generator=random)
+
+
+class OneBatch:
+    """A training set of one batch."""
+
+    per_epoch = 1
+    has_validation = False
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def train(self, epoch: int, start: int) -> Iterator[Batch]:
+        """Yield the batch."""
+        yield self.batch
+
+    def validation(self) -> Iterator[Batch]:
+        """Yield nothing."""
+        return iter(())
+
+
+def product(classifier: Classifier, training: Training, batch: Batch, masks: Masks | None = None) -> Contestant:
+    """Return a step of the product's own loop on a copy of the network."""
+    subject = Subject.of(copy.deepcopy(classifier))
+    with deterministic():
+        loop = Loop(subject, OneBatch(batch), training, Plan(STEPS, ()), 0, masks or {}, Drawing(), CLASSES, None)
+
+    def step() -> None:
+        with deterministic():  # as `fit` does, once for all its steps
+            loop.train_step(*batch)
+        loop.trainee.step += 1
+
+    return lambda: step
+
+
+def plain(classifier: Classifier, threat: Threat, batch: Batch) -> Contestant:
+    """Return a step of plain fp32 adversarial training on a copy of the network."""
+    trained = copy.deepcopy(classifier).train()
+    optimiser = torch.optim.SGD(trained.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    return lambda: plain_step(trained, optimiser, threat, *batch)
+
+
+def plain_step(
+    trained: nn.Module, optimiser: torch.optim.Optimizer, threat: Threat, images: Tensor, labels: Tensor
+) -> Callable[[], None]:
+    """Return a PGD step in L-inf with the attack in training mode and gradients of everything."""
+
+    def step() -> None:
+        epsilon = threat.epsilon
+        adversarial = (images + torch.empty_like(images).uniform_(-epsilon, epsilon)).clamp(0, 1)
+        for _ in range(threat.steps):
+            adversarial.requires_grad_()
+            F.cross_entropy(trained(adversarial), labels).backward()
+            assert adversarial.grad is not None
+            moved = adversarial.detach() + threat.step_length * adversarial.grad.sign()
+            adversarial = torch.clamp(moved, images - epsilon, images + epsilon).clamp(0, 1)
+        optimiser.zero_grad()
+        F.cross_entropy(trained(adversarial), labels).backward()
+        optimiser.step()
+
+    return step
