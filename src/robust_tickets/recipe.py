@@ -103,25 +103,37 @@ def read_values(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
     """Return the values of a recipe merged over those it extends."""
     path = Path(name)
     if path.is_file():
-        text, where = path.read_text(encoding="utf-8"), str(path)
+        text, where = read_text(path), str(path.resolve())
     else:
         known = builtin_recipes()
         if str(name) not in known:
             raise UserError(f"{name}: no such recipe file, and no recipe of that name; known: {', '.join(known)}")
         text, where = known[str(name)], str(name)
     if where in seen:
-        raise UserError(f"{where}: extends itself ({' -> '.join((*seen, where))})")
+        raise UserError(f"{name}: extends itself ({' -> '.join((*seen, where))})")
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"{where}: is not YAML: {error}") from None
+        raise UserError(f"{name}: is not YAML: {error}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{where}: a recipe is a mapping of settings, such as `draw: {{sparsity: 0.9}}`")
+        raise UserError(f"{name}: a recipe is a mapping of settings, such as `draw: {{sparsity: 0.9}}`")
     base = values.pop("extends", None)
     if base is None:
         return values
     beside = path.parent / str(base)
     return merged(read_values(beside if beside.is_file() else str(base), (*seen, where)), values)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a recipe.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not YAML in UTF-8 ({error})") from None
 
 
 def parse_override(text: str) -> dict[str, Any]:

@@ -26,11 +26,12 @@ from torch import Tensor, nn
 
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.files import read_json, write_bytes, write_json, write_text
+from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json, write_text
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.strict import mismatches
 from robust_tickets.pruning.masks import Masks, layer_sparsity, pack, sparsity, unpack
 from robust_tickets.ticket_card import ticket_card
 from robust_tickets.ticket_file import FORMAT, TicketFile
@@ -111,21 +112,24 @@ class Ticket:
                 parameters[name].masked_fill_(~mask.to(parameters[name].device), 0)
 
     def load_stored(self, model: Classifier | nn.Module) -> None:
-        """Put the stored weights into the network; their head replaces the network's."""
+        """Put the stored weights into the network; their head replaces that of a Classifier.
+
+        Raises:
+            UserError: names or shapes differ.
+        """
         assert self.stored is not None
+        body = model
         if isinstance(model, Classifier):
-            classes = self.stored[f"{model.head}.weight"].shape[0]
-            if classes != model.num_classes:
-                model.reset_head(classes, seed=0)
-            model.body.load_state_dict(dict(self.stored))
-            return
-        for name, value in model.state_dict().items():
-            if self.stored[name].shape != value.shape:
-                raise UserError(
-                    f"this ticket stores {name} of shape {tuple(self.stored[name].shape)}, the network has "
-                    f"{tuple(value.shape)}; pass the Classifier that load_source returns"
-                )
-        model.load_state_dict(dict(self.stored))
+            body = model.body
+            head = self.stored.get(f"{model.head}.weight")
+            if head is not None and head.shape[0] != model.num_classes:
+                model.reset_head(head.shape[0], seed=0)
+        if wrong := mismatches(body, dict(self.stored)):
+            raise UserError(
+                f"the weights this ticket stores do not fit the network: {'; '.join(wrong)}; "
+                "pass the Classifier that load_source returns"
+            )
+        body.load_state_dict(dict(self.stored))
 
     def subnetwork(self, source: Source | None = None) -> Classifier:
         """Return a fresh copy of the source with the ticket applied.
@@ -177,7 +181,8 @@ class Ticket:
         )
 
         folder = Path(folder)
-        (folder / TICKET).unlink(missing_ok=True)
+        with disk_errors(folder):
+            (folder / TICKET).unlink(missing_ok=True)
         write_bytes(folder / MASKS, save(pack(self.masks)))
         if self.stored is not None:
             write_bytes(folder / INIT, save(compress(self.stored, self.masks)))
@@ -199,7 +204,10 @@ class Ticket:
         content = read_json(folder / TICKET)
         version = content.get("format") if isinstance(content, dict) else None
         if version != FORMAT:
-            raise UserError(f"{folder}/ticket.json: format {version!r}, this version reads {FORMAT}")
+            raise UserError(
+                f"{folder}/ticket.json: format {version!r}, this version reads {FORMAT}; "
+                "read it with the version of robust-tickets that wrote it, or a newer one"
+            )
         file = parse(TicketFile, content, f"{folder}/ticket.json")
         packed = read_tensors(folder / MASKS)
         try:
@@ -207,13 +215,13 @@ class Ticket:
             stored = None
             if file.init == "stored":
                 stored = decompress(read_tensors(folder / INIT), masks)
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
             raise UserError(f"{folder}: masks and ticket.json do not belong together ({error})") from None
         if missing := set(file.prunable) - set(masks):
             raise UserError(f"{folder}: no mask for {sorted(missing)[0]}, which ticket.json counts as prunable")
         ticket = cls(masks, file.prunable, file.source, stored, file.recipe, file.provenance)
-        if ticket.digest != file.digest:
-            raise UserError(f"{folder}: damaged: its content hashes to another digest than ticket.json says")
+        if ticket.digest != file.digest or abs(ticket.sparsity - file.sparsity) > 1e-9:
+            raise UserError(f"{folder}: damaged: masks and weights are not those that ticket.json names; get it again")
         return ticket
 
     def with_network(self, source: Source) -> "Ticket":

@@ -27,7 +27,8 @@ def target_data(data: Data, source: Source, seed: int) -> DataSplits:
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
     if isinstance(data, DataSettings):
-        splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed)
+        key = (str(Path.cwd()), state_of(Path(data.name).expanduser()))
+        splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed, key)
     else:
         splits = _load(data, preprocessing, seed)
     splits.require_channels(preprocessing.channels, source.identity.name)
@@ -44,8 +45,15 @@ def _load(data: Data, preprocessing: Preprocessing, seed: int) -> DataSplits:
     )
 
 
+def state_of(path: Path) -> int:
+    """Return a number that changes with the files at `path`, of which there may be none."""
+    found = [path, *path.rglob("*")] if path.exists() else []
+    facts = ((str(file), file.lstat()) for file in found)
+    return hash(tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in facts)))
+
+
 @lru_cache(maxsize=8)
-def _remembered(data: str, preprocessing: str, seed: int) -> DataSplits:
+def _remembered(data: str, preprocessing: str, seed: int, key: tuple[str, int]) -> DataSplits:
     """Keep the last few, since every ticket of a grid meets the same data under the same seeds."""
     return _load(DataSettings.model_validate_json(data), Preprocessing.model_validate_json(preprocessing), seed)
 
@@ -78,10 +86,15 @@ def changed(settings: Kind, changes: dict[str, Any], where: str = "") -> Kind:
     return parse(type(settings), merged(settings.model_dump(), changes), where) if changes else settings
 
 
-def merged(base: Any, changes: Any) -> Any:
-    """Return `base` with `changes` over it; a dictionary that names another `kind` replaces the old one."""
+def merged(base: Any, changes: Any, key: str = "") -> Any:
+    """Return `base` with `changes` over it; a dictionary that names another `kind` replaces the old one.
+
+    A string under dictionary changes is the short form of settings: the name of data, the kind of a part.
+    """
+    if isinstance(base, str) and isinstance(changes, dict):
+        base = {"name" if key == "data" else "kind": base}
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return changes.model_dump() if isinstance(changes, Settings) else changes
     if "kind" in changes and changes["kind"] != base.get("kind"):
         return changes
-    return {**base, **{key: merged(base.get(key), value) for key, value in changes.items()}}
+    return {**base, **{name: merged(base.get(name), value, name) for name, value in changes.items()}}
