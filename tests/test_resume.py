@@ -1,0 +1,95 @@
+"""The promise of the run folder: killed at any moment and started again, a run ends as if it had not been."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+RECIPE = """
+name: A small run
+sources:
+  robust:
+    source: {name: demo/resnet4, weights: random, num_classes: 26, in_channels: 1}
+    pretrain:
+      data: &letters {name: glyphs, glyphs: {count: 520}, validation: 0.1}
+      training: &training
+        epochs: 4
+        batch_size: 52
+        precision: fp32
+        checkpoint_seconds: 0
+        ema: 0.5
+        objective: {kind: fgsm-rs, epsilon: 0.05}
+data: {name: digits, per_class: 10, validation: 0.2}
+draw:
+  sparsity: [0.5, 0.875]
+  timeline: {kind: iterative, rate: 0.5, epochs: 1}
+  rewind: {kind: step, steps: 4}
+  data: *letters
+  training: *training
+transfers:
+  full:
+    mode: full
+    seeds: [0, 1]
+    training: {epochs: 4, batch_size: 20, precision: fp32, checkpoint_seconds: 0, keep: best, mixup: 0.2}
+shrink: null
+"""
+MOMENTS = ("sources/*/checkpoint.pt", "tickets/**/rungs", "transfers/**/seed-1/checkpoint.pt")
+"""Work that is under way when the kills come. It writes a checkpoint every step, and is mostly busy with that."""
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    folder.mkdir(exist_ok=True)
+    (folder / "recipe.yaml").write_text(RECIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", "from robust_tickets.cli import main; main()", "run", "recipe.yaml", "--out", "run"],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(folder: Path) -> None:
+    process = start(folder)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+
+
+def kill_at(folder: Path, moment: str, delay: float) -> None:
+    """Start the run, wait until `moment` exists and then `delay` seconds, and kill it."""
+    process = start(folder)
+    deadline = time.monotonic() + 120
+    while not any((folder / "run").glob(moment)):
+        assert process.poll() is None, "the run ended before it was to be killed"
+        assert time.monotonic() < deadline, f"{moment} never came"
+        time.sleep(0.002)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it was killed"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_run_killed_again_and_again_ends_byte_for_byte_alike(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    finish(folder)
+    whole = contents(folder)
+    folder.rename(tmp_path / "whole")
+    delays = random.Random(20230)
+    for moment in MOMENTS:
+        delay = delays.uniform(0, 0.15)
+        print(f"killed {delay:.3f} s after {moment}")
+        kill_at(folder, moment, delay)
+    finish(folder)
+    resumed = contents(folder)
+    assert list(resumed) == list(whole)
+    assert [name for name in whole if resumed[name] != whole[name]] == []
+    assert not any(name.endswith((".part", "checkpoint.pt")) for name in whole)
+    kinds = {Path(name).name for name in whole}
+    assert {"metrics.jsonl", "masks.safetensors", "init.safetensors", "result.json", "summary.json"} <= kinds
