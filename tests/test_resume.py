@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from robust_tickets.foundation.steps import Step
+
 RECIPE = """
 name: A small run
 sources:
@@ -93,3 +95,24 @@ def test_a_run_killed_again_and_again_ends_byte_for_byte_alike(tmp_path: Path) -
     assert not any(name.endswith((".part", "checkpoint.pt")) for name in whole)
     kinds = {Path(name).name for name in whole}
     assert {"metrics.jsonl", "masks.safetensors", "init.safetensors", "result.json", "summary.json"} <= kinds
+
+
+def test_a_step_clears_away_what_a_kill_left(tmp_path: Path) -> None:
+    settings = {"verb": "draw"}
+    step = Step(tmp_path, settings)
+    with step.claim():
+        step.finish({"rungs": []})
+    old, young = tmp_path / "rungs" / ".masks.x.tickets.part", tmp_path / ".result.json.y.tickets.part"
+    theirs = tmp_path / ".download.part"
+    for path in (old, young, theirs, tmp_path / "checkpoint.pt"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
+    os.utime(old, (1, 1))
+    os.utime(theirs, (1, 1))
+    assert Step(tmp_path, settings).result == {"rungs": []}
+    # What is younger than this process may be another process's, at work beside it.
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("settings.json", "result.json", "rungs"),
+        *(young.name, theirs.name),
+    }
+    assert not old.exists()

@@ -87,6 +87,14 @@ def test_sparsity_rate_and_rounds_together_are_too_much() -> None:
         Iterative(rate=0.5, rounds=3).targets(0.9)
 
 
+def test_rounds_may_go_on_without_rewinding_to_the_last() -> None:
+    plan = Iterative(rounds=3, epochs=10, rewind_every_round=False).plan(None, STEPS)
+    assert [len(event.actions) for event in plan.events] == [1, 1, 2]
+    assert [event.ticket for event in plan.events] == [False, False, True]
+    whole = Iterative(rounds=3, epochs=10).plan(None, STEPS)
+    assert [(e.step, e.sparsity) for e in plan.events] == [(e.step, e.sparsity) for e in whole.events]
+
+
 @pytest.mark.parametrize("timeline", [OneShot(), Iterative(), Gradual(), Alternating(), DropAndGrowTimeline()])
 def test_a_missing_target_is_named(timeline: AnyTimeline) -> None:
     with pytest.raises(UserError, match="sparsity"):

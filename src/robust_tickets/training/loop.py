@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
@@ -29,7 +28,7 @@ from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.kept import Kept, check_selection
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.precision import autocast
-from robust_tickets.training.processes import is_on_cpu
+from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
 from robust_tickets.training.schedules import rate_factor
 from robust_tickets.training.settings import Training
@@ -81,7 +80,8 @@ def fit(
         masks: in force from the start, by parameter name; none are needed without a ticket.
         drawing: selection, parametrisation and rewind point of the plan's events.
         classes: number of classes, for mixed labels.
-        folder: keeps `checkpoint.pt` and `metrics.jsonl`; a second call goes on from there, bit for bit.
+        folder: keeps `checkpoint.pt` and `metrics.jsonl`; a second call goes on from there, bit for bit
+            (of several processes under free training, all go on with the first one's perturbation).
         title: what the progress display calls this training.
         on_ticket: called at every event that leaves a ticket, with the masks; weights are in the subject.
 
@@ -116,7 +116,7 @@ class Loop:
         self.subject, self.batches, self.training, self.plan = subject, batches, training, plan
         self.seed, self.classes, self.folder = seed, classes, folder
         self.per_epoch = batches.per_epoch if batches is not None else 1
-        self.accelerator = Accelerator(mixed_precision="no", cpu=is_on_cpu())
+        self.accelerator = accelerator()
         self.device = self.accelerator.device
         subject.network.to(self.device)
         self.trainee = Trainee(subject, training, {n: m.to(self.device) for n, m in masks.items()}, drawing, seed)
@@ -124,8 +124,8 @@ class Loop:
         self.objective = training.objective.build()
         self.criterion = CrossEntropy(training.label_smoothing)
         self.kept = Kept(training)
-        writes = folder is not None and self.accelerator.is_main_process
-        self.log = MetricsLog(folder / "metrics.jsonl" if folder is not None and writes else None)
+        logs = folder if self.accelerator.is_main_process else None
+        self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.loss_count = 0
         self.pending: list[tuple[int, Tensor]] = []

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.foundation.settings import Settings
 
 
@@ -37,7 +38,7 @@ class AdamW(Settings):
         return torch.optim.AdamW(list(groups), betas=self.betas, foreach=True)
 
 
-Optimiser = Annotated[SGD | AdamW, Field(discriminator="kind")]
+Optimiser = Annotated[SGD | AdamW, Field(discriminator="kind"), Shorthand]
 
 
 def parameter_groups(

@@ -3,8 +3,12 @@
 import os
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import str_to_bool
+from accelerate import Accelerator, PartialState
+from accelerate.utils import DistributedType, str_to_bool
+
+from robust_tickets.foundation.errors import UserError
+
+SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
 def is_on_cpu() -> bool:
@@ -17,3 +21,18 @@ def world() -> tuple[int, int]:
     # Accelerate looks for other processes on the CPU only where it is told that training is there.
     state = PartialState(cpu=is_on_cpu())
     return state.process_index, state.num_processes
+
+
+def accelerator() -> Accelerator:
+    """Return what moves a network to its device and averages gradients over processes.
+
+    Raises:
+        UserError: the launcher asks for weights in shards, over which no score can rank.
+    """
+    made = Accelerator(mixed_precision="no", cpu=is_on_cpu())
+    if made.distributed_type in SHARDED:
+        raise UserError(
+            f"{made.distributed_type.value} divides weights among processes, and pruning needs them whole; "
+            "launch with plain data parallelism"
+        )
+    return made

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.foundation.settings import Settings
 
 
@@ -44,7 +45,7 @@ class Step(Settings):
         return self.gamma ** sum(progress >= milestone for milestone in self.milestones)
 
 
-Schedule = Annotated[Constant | Cosine | Step, Field(discriminator="kind")]
+Schedule = Annotated[Constant | Cosine | Step, Field(discriminator="kind"), Shorthand]
 
 
 def rate_factor(schedule: Constant | Cosine | Step, warmup_steps: int, step: int, steps: int) -> float:

@@ -30,7 +30,12 @@ class Training(Settings):
     )
     mixup: float = Field(default=0.0, ge=0, description="Alpha of mixup (torchvision); 0 switches it off.")
     cutmix: float = Field(default=0.0, ge=0, description="Alpha of cutmix (torchvision); 0 switches it off.")
-    ema: float = Field(default=0.0, ge=0, lt=1, description="Decay of the weights' moving average a step; 0: none.")
+    ema: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Decay a step of the weights' moving average, which is what is kept; 0: none.",
+    )
     accumulate: int = Field(default=1, ge=1, description="Parts a batch is split into, to save memory.")
     clip_norm: float = Field(default=0.0, ge=0, description="Largest gradient norm; 0: no clipping.")
     precision: Precision = Field(default="auto", description="auto: bf16 where the machine has it natively, else fp32.")
