@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from robust_tickets.pruning import DropAndGrowTimeline, Iterative, NoRewind, Selection
+from robust_tickets.pruning import AtStep, DropAndGrowTimeline, Iterative, Selection
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training import Drawing
 from tests.training.small import PER_EPOCH, Run
@@ -20,8 +20,10 @@ BATCH = {"batch_size": 16}
 def runs(folder: Path | None) -> dict[str, Run]:
     """Train in every way that treats several processes apart; a batch is 16 images over all of them."""
     return {
-        "iterative": Run(ITERATIVE, BATCH, drawing=Drawing(rewind=NoRewind()), folder=folder and folder / "iterative"),
-        "moving": Run(MOVING, BATCH, drawing=Drawing(RIGL), folder=folder and folder / "moving"),
+        "iterative": Run(
+            ITERATIVE, BATCH, drawing=Drawing(rewind=AtStep(steps=2)), folder=folder and folder / "iterative"
+        ),
+        "moving": Run(MOVING, BATCH | {"ema": 0.5}, drawing=Drawing(RIGL), folder=folder and folder / "moving"),
         "transfer": Run(Plan(8, ()), {**BATCH, **PGD}, folder=folder and folder / "transfer"),
     }
 

@@ -7,7 +7,7 @@ way of drawing a ticket, a plan with events. The loop knows none of them by name
 import bisect
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,7 @@ class Loop:
                 images, labels = (part.to(self.device, non_blocking=True) for part in next(stream))
                 self.fire(step, on_ticket, images, labels)
                 if step == self.rewind_step and self.trainee.rewind_point is None:
+                    self.agree_on_buffers()
                     self.trainee.remember_rewind_point()
                 self.train_step(images, labels)
                 self.trainee.step += 1
@@ -319,26 +320,16 @@ class Loop:
         self.loss_count = 0
         self.log.write(row)
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Put the moving average, if there is one, in the place of the weights for the while."""
-        average = self.trainee.average
-        if average is None:
-            yield
-            return
-        weights = copied(self.subject.body.state_dict())
-        self.subject.body.load_state_dict(average.average)
-        try:
-            yield
-        finally:
-            self.subject.body.load_state_dict(weights)
+    def averaged(self) -> AbstractContextManager[None]:
+        """Return a context in which the moving average, if there is one, is in the place of the weights."""
+        return self.trainee.average.applied() if self.trainee.average is not None else nullcontext()
 
     def take_kept_weights(self) -> None:
         """End on the best weights, the average or the last, as the training asks."""
         if self.kept.best is not None:
             self.subject.body.load_state_dict(self.kept.best)
         elif self.trainee.average is not None:
-            self.subject.body.load_state_dict(self.trainee.average.average)
+            self.trainee.average.apply()
 
     def note(self) -> str:
         """Return the newest validation score for the progress display."""
