@@ -66,7 +66,10 @@ def pretrain(
     settings: Override = None,
     seed: Seed = 0,
 ) -> None:
-    """Make a source: train a whole network, natural or robust (--set objective=pgd)."""
+    """Make a source: train a network, natural or robust.
+
+    Robust with --set objective=pgd, fgsm-rs, free or smoothing.
+    """
     from robust_tickets.models.folders import is_saved
     from robust_tickets.training import Training
     from robust_tickets.verbs.pretrain import pretrain
@@ -101,7 +104,7 @@ def draw(
     settings: Override = None,
     seed: Seed = 0,
 ) -> None:
-    """Draw a ticket; one-shot global magnitude at 90 % unless told otherwise."""
+    """Draw a ticket: one-shot global magnitude at 90 %, or as you say."""
     from robust_tickets.verbs.draw import draw
     from robust_tickets.verbs.draw_settings import DrawSettings
     from robust_tickets.verbs.target import changed, merged
@@ -160,7 +163,7 @@ def verify(
     source: SourcePlace = None,
     settings: Override = None,
 ) -> None:
-    """Measure a transfer on test data and decide whether it matches dense."""
+    """Measure on test data, once, and decide whether it matches dense."""
     from robust_tickets.foundation.files import write_json
     from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import load_transfer
@@ -185,7 +188,7 @@ def find(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Search the sparsest ticket that matches on validation; confirm it on test."""
+    """Find the sparsest ticket that matches; confirm it once on test."""
     from robust_tickets.verbs.draw_settings import DrawSettings
     from robust_tickets.verbs.find import FindSettings, find
     from robust_tickets.verbs.target import changed
@@ -219,7 +222,7 @@ def shrink(
     source: SourcePlace = None,
     settings: Override = None,
 ) -> None:
-    """Remove zero channels, export to ONNX, and time it beside dense."""
+    """Remove zero channels, export to ONNX, time it beside dense."""
     from robust_tickets.shrink.settings import ShrinkSettings
     from robust_tickets.verbs.shrink import shrink
     from robust_tickets.verbs.target import changed
@@ -245,7 +248,7 @@ def run(
     ),
     settings: Override = None,
 ) -> None:
-    """Do everything, as a recipe says: draw, transfer, verify, shrink, report."""
+    """Do everything: draw, transfer, verify, shrink, report."""
     from robust_tickets.recipe import load_recipe
 
     values: dict[str, Any] = {}
@@ -268,7 +271,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/demo"),
     settings: Override = None,
 ) -> None:
-    """Run the main job on built-in data: letters to handwritten digits."""
+    """Run on built-in data: letters to handwritten digits."""
     from robust_tickets.recipe import load_recipe
 
     finish(load_recipe("demo", settings or ()), out)
@@ -286,7 +289,7 @@ def finish(recipe: Any, out: Path) -> None:
 def report(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
 ) -> None:
-    """Write the report of a finished run again and show its tables."""
+    """Show the tables of a finished run; write its page again."""
     from robust_tickets.report.html import write_report
     from robust_tickets.report.summary import load_summary
     from robust_tickets.report.terminal import show
@@ -303,9 +306,9 @@ def schema() -> None:
     """Print the JSON Schema of recipes, for editors."""
     import json
 
-    from robust_tickets.recipe import Recipe
+    from robust_tickets.recipe import recipe_schema
 
-    print(json.dumps(Recipe.model_json_schema(), indent=2))
+    print(json.dumps(recipe_schema(), indent=2))
 
 
 @app.command()
@@ -316,7 +319,7 @@ def convert(
         bool, typer.Option("--allow-pickle", help="Take the tensors of a pickle that names code; nothing in it is run.")
     ] = False,
 ) -> None:
-    """Turn a legacy pickle into safetensors, without running what it names."""
+    """Turn a legacy pickle into safetensors; nothing in it is run."""
     from robust_tickets.models.convert import convert
 
     made = convert(file, out, allow_pickle=allow_pickle)
@@ -327,7 +330,7 @@ def convert(
 
 @app.command()
 def doctor() -> None:
-    """Say what this machine offers: versions, devices, precision, extras, disk."""
+    """Say what this machine offers."""
     from robust_tickets.doctor import examine
 
     for name, value in examine():

@@ -154,6 +154,19 @@ def parse_override(text: str) -> dict[str, Any]:
     return nested
 
 
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON Schema of recipe files, as an editor checks them: what `extends` brings is not required."""
+    schema = Recipe.model_json_schema()
+    del schema["required"]
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "A recipe, by file or by name, whose settings hold where this one says nothing.",
+    }
+    data = schema["$defs"]["DataSettings"]
+    schema["$defs"]["DataSettings"] = {"anyOf": [{"type": "string", "description": "The name alone."}, data]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
 def dump_recipe(recipe: Recipe) -> str:
     """Return a resolved recipe as YAML."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from robust_tickets.data.fit import Fit
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.foundation.settings import Settings
 
 
@@ -139,5 +140,5 @@ class Affine(Settings):
         return warp(images, matrices, (height, width))
 
 
-Augmentation = Annotated[NoAugmentation | FlipCrop | RandomResizedCrop | Affine, Field(discriminator="kind")]
+Augmentation = Annotated[NoAugmentation | FlipCrop | RandomResizedCrop | Affine, Field(discriminator="kind"), Shorthand]
 """What training does to an image."""

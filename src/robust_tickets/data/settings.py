@@ -16,7 +16,7 @@ def _pair(value: Any) -> Any:
 
 Size = Annotated[
     tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
-    BeforeValidator(_pair),
+    BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int]),
 ]
 """Height and width in pixels; one number means a square."""
 

@@ -5,7 +5,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from robust_tickets.foundation.errors import UserError
 
@@ -18,6 +18,19 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_the_default_kind(cls, values: Any) -> Any:
+        """Read `optimiser: {lr: 0.1}` as changes of the default optimiser's kind."""
+        if not isinstance(values, dict):
+            return values
+        kinds = {
+            name: field.default.kind
+            for name, field in cls.model_fields.items()
+            if isinstance(values.get(name), dict) and hasattr(field.default, "kind") and "kind" not in values[name]
+        }
+        return values | {name: {"kind": kind, **values[name]} for name, kind in kinds.items()}
+
 
 def parse_ratio(value: Any) -> Any:
     """Turn `"8/255"` into 8/255; leave anything but a string alone."""
@@ -29,13 +42,13 @@ def parse_ratio(value: Any) -> Any:
     return value
 
 
-Ratio = Annotated[float, BeforeValidator(parse_ratio)]
+Ratio = Annotated[float, BeforeValidator(parse_ratio, json_schema_input_type=float | str)]
 """A float that may be written as a ratio, as in `8/255`."""
 
 Sparsity = Annotated[
     float,
-    BeforeValidator(parse_ratio),
     Field(ge=0.0, lt=1.0, description="Fraction of prunable weights removed, in [0, 1)."),
+    BeforeValidator(parse_ratio, json_schema_input_type=float | str),
 ]
 """Fraction of prunable weights removed, in [0, 1). Density is 1 - sparsity."""
 

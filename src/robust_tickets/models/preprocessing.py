@@ -18,7 +18,7 @@ def _pair(value: Any) -> Any:
 
 Size = Annotated[
     tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
-    BeforeValidator(_pair),
+    BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int]),
     Field(description="Height and width of the network's input, in pixels; one number means a square."),
 ]
 Mean = Annotated[
@@ -63,11 +63,13 @@ class Preprocessing(Settings):
 class PreprocessingOverrides(Settings):
     """The parts of a preprocessing that the user states; the others keep what the source says."""
 
-    mean: Mean | None = None
-    std: Std | None = None
-    size: Size | None = None
-    interpolation: Interpolation | None = None
-    crop_fraction: CropFraction | None = None
+    mean: Mean | None = Field(default=None, description="Mean of each input channel, for images in [0, 1].")
+    std: Std | None = Field(default=None, description="Standard deviation of each input channel, in the same unit.")
+    size: Size | None = Field(default=None, description="Height and width of the input, in pixels.")
+    interpolation: Interpolation | None = Field(default=None, description="How images are resized.")
+    crop_fraction: CropFraction | None = Field(
+        default=None, description="Side of the central crop over the resized short side, in (0, 1]."
+    )
 
     def given(self) -> dict[str, Any]:
         """Return the parts that were stated."""

@@ -16,6 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.objectives.fgsm_rs import FGSMRS
 from robust_tickets.objectives.free import Free
 from robust_tickets.objectives.objective import Objective, ObjectiveSettings
@@ -24,7 +25,7 @@ from robust_tickets.objectives.smoothing import Smoothing
 from robust_tickets.objectives.standard import Standard
 from robust_tickets.objectives.threat import Ball, Threat
 
-AnyObjective = Annotated[Standard | PGD | FGSMRS | Free | Smoothing, Field(discriminator="kind")]
+AnyObjective = Annotated[Standard | PGD | FGSMRS | Free | Smoothing, Field(discriminator="kind"), Shorthand]
 """Settings of any objective, told apart by `kind`."""
 
 __all__ = [

@@ -24,7 +24,6 @@ a parametrisation says what trains in between. Nothing here knows of architectur
 | `trainee.py` | the network in training, as actions see it |
 | `rewinds.py` | which weights a ticket restarts from (settings) |
 | `parametrisations/` | how mask and weight meet, and what trains |
-| `kinds.py` | `magnitude` for `{kind: magnitude}` |
 """
 
 from robust_tickets.pruning.applier import MaskApplier

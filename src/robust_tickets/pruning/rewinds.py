@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.pruning.kinds import Shorthand
 
 
 class Pretrained(Settings):

@@ -20,6 +20,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.groups.block import Block
 from robust_tickets.pruning.groups.channel import Channel
 from robust_tickets.pruning.groups.degenerate import degenerate_layers
@@ -30,7 +31,6 @@ from robust_tickets.pruning.groups.kernel import Kernel
 from robust_tickets.pruning.groups.n_m import NM
 from robust_tickets.pruning.groups.neuron import Neuron
 from robust_tickets.pruning.groups.row import Row
-from robust_tickets.pruning.kinds import Shorthand
 
 AnyGroup = Annotated[
     Element | Row | Kernel | Filter | Block | NM | Channel | Neuron, Field(discriminator="kind"), Shorthand

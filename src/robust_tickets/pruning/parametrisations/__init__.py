@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from robust_tickets.pruning.kinds import Shorthand
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.parametrisations.fixed import Fixed
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised

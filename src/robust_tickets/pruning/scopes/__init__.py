@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from robust_tickets.pruning.kinds import Shorthand
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.scopes.erk import ErkScope
 from robust_tickets.pruning.scopes.global_ import GlobalScope
 from robust_tickets.pruning.scopes.layer import LayerScope

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from robust_tickets.pruning.kinds import Shorthand
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.scores.learned import Learned
 from robust_tickets.pruning.scores.magnitude import Magnitude
 from robust_tickets.pruning.scores.random import Random

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from robust_tickets.pruning.kinds import Shorthand
+from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.timelines.alternating import Alternating
 from robust_tickets.pruning.timelines.drop_and_grow import DropAndGrowTimeline
 from robust_tickets.pruning.timelines.gradual import Gradual
