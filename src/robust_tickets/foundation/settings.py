@@ -91,10 +91,11 @@ def complaint(fault: Any, kind: type[BaseModel]) -> str:
         return f"{fault['ctx']['tag']!r} is not known; {near_or_known(fault['ctx']['tag'], expected)}"
     if fault["type"] == "missing":
         return "is missing"
-    message = fault["msg"].removeprefix("Value error, ")
-    message = message.replace("Input should be", "should be").replace("valid dictionary or instance of", "mapping of")
-    shown = isinstance(value, str | int | float | bool) and repr(value) not in message
-    return f"{message}{f' (got {value!r})' if shown else ''}"
+    if fault["type"] == "value_error":
+        return fault["msg"].removeprefix("Value error, ")
+    message = "should be a mapping of settings" if fault["type"] == "model_type" else fault["msg"]
+    shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) else ""
+    return message.replace("Input should be", "should be") + shown
 
 
 def near_or_known(key: str, known: list[str]) -> str:
