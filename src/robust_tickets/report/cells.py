@@ -159,7 +159,10 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
         )
         for row in shrink
     )
-    caption = "Largest difference: between logits of the exported network and of the masked one, on equal images."
+    if all(row.max_difference is None for row in shrink):
+        columns, lines, caption = columns[:-1], tuple(line[:-1] for line in lines), ""
+    else:
+        caption = "Largest difference: between logits of the exported network and of the masked one, on equal images."
     notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
     return Cells("Size and speed of what was exported", columns, lines, caption, notes)
 
