@@ -87,6 +87,13 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
         (f"pretrain {NET} -d torchvision/CIFAR11 -o new", ["CIFAR11", "CIFAR10"]),
         (f"run {NET} -d nowhere -o new", ["nowhere: no such folder or file"]),
         (f"find {NET} -d nowhere -o new", ["nowhere: no such folder or file"]),
+        # found before the sources are pretrained
+        ("run demo -d nowhere -o new", ["nowhere: no such folder or file"]),
+        ("run demo -o new --set transfers.full.head=keep", ["head: keep", "26 classes", "digits has 10"]),
+        (
+            "run demo -o new --set variants.n.group=block --set variants.n.group.out=7",
+            ["conv1.weight", "does not divide", "exempt"],
+        ),
         ("transfer tikcet -d images -o new", ["tikcet: no ticket", "unknown network"]),
         ("transfer images -d images -o new", ["images: is a folder without source.json"]),
         ("verify nowhere", ["nowhere: holds no transfer", "tickets transfer"]),

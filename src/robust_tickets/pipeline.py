@@ -95,7 +95,7 @@ def grid(recipe: Recipe, series: str, source: Source, folder: Path) -> list[Cell
         verdict = verify(dense, dense, settings=recipe.verify)
         cells.append(Cell(series, "dense", "dense", recipe.draw, dense, dense, verdict))
         for way, kind, draw, ticket in drawn:
-            at = place / way / f"{kind}-{label(ticket.sparsity)}"
+            at = place / way / f"{kind}-{label(ticket.target)}"
             result = transfer(ticket, recipe.data, settings=settings, folder=at)
             verdict = verify(result, dense, settings=recipe.verify)
             cells.append(Cell(series, way, kind, draw, result, dense, verdict))

@@ -66,6 +66,11 @@ class Ticket:
         return sparsity(self.masks, self.prunable)
 
     @property
+    def target(self) -> float:
+        """Return the sparsity that was asked for; the exact count is the nearest to it."""
+        return self.recipe["draw"]["sparsity"]
+
+    @property
     def layer_sparsity(self) -> dict[str, float]:
         """Return the fraction removed of every prunable weight tensor."""
         return layer_sparsity({name: self.masks[name] for name in self.prunable})

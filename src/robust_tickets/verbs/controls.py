@@ -38,7 +38,7 @@ def control(kind: Control, ticket: Ticket, source: Source, settings: DrawSetting
             source,
             settings=settings,
             seed=seed,
-            sparsity=ticket.recipe["draw"]["sparsity"],
+            sparsity=ticket.target,
             score={"random": "random", "shuffled": "random-within-layer"}[kind],
             parametrisation="fixed",
             timeline="one-shot",

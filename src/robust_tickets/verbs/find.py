@@ -101,7 +101,7 @@ def find(
     dense = transfer(source, data, settings=transfer_settings, folder=place(folder, "dense"))
     tried: list[Verdict] = []
     for ticket in reversed(tickets):
-        result = transfer(ticket, data, settings=dense.settings, folder=place(folder, label(ticket.sparsity)))
+        result = transfer(ticket, data, settings=dense.settings, folder=place(folder, label(ticket.target)))
         tried.append(verify(result, dense, settings=verify_settings, part="validation"))
         if tried[-1].matches:
             return Found(ticket, result, verify(result, dense, settings=verify_settings), tuple(tried))

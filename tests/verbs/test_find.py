@@ -1,0 +1,60 @@
+"""Find: selected on validation from the sparsest down, confirmed once on test."""
+
+from pathlib import Path
+
+import pytest
+
+import robust_tickets as rt
+from robust_tickets.verbs.find import Found
+from tests.verbs.small import PARTS, THOROUGH, small_source, times
+
+
+@pytest.fixture(scope="module")
+def source() -> rt.Source:
+    return small_source()
+
+
+def find(source: rt.Source, folder: Path, sparsities: tuple[float, ...]) -> Found:
+    thorough = rt.TransferSettings.model_validate({"training": THOROUGH, "seeds": (0, 1, 2)})
+    wide = rt.VerifySettings(margin=0.4)
+    return rt.find(
+        source, PARTS, sparsities=sparsities, transfer_settings=thorough, verify_settings=wide, folder=folder
+    )
+
+
+def measured_on(folder: Path, part: str) -> set[str]:
+    return {path.parent.parent.name for path in folder.rglob(f"{part}-*") if path.is_dir()}
+
+
+def test_only_the_ticket_found_meets_the_test_part(source: rt.Source, tmp_path: Path) -> None:
+    found = find(source, tmp_path, (0.2, 0.5, 0.999))
+    assert found.ticket is not None
+    assert found.ticket.sparsity == pytest.approx(0.5, abs=1e-3)
+    assert [(verdict.part, verdict.matches) for verdict in found.tried] == [("validation", False), ("validation", True)]
+    assert found.verdict is not None
+    assert found.verdict.part == "test"
+    assert found.verdict.matches
+    assert measured_on(tmp_path, "validation") == {"dense", "sparsity-0.999", "sparsity-0.5"}
+    assert measured_on(tmp_path, "test") == {"dense", "sparsity-0.5"}
+    assert not (tmp_path / "sparsity-0.2").exists(), "nothing below the ticket found is trained"
+    assert found.sentence().startswith("Sparsest ticket that matches on validation: 50 %; confirmed on test.")
+    written = times(tmp_path)
+    assert find(source, tmp_path, (0.2, 0.5, 0.999)).sentence() == found.sentence()
+    assert times(tmp_path) == written
+    wrecks = find(source, tmp_path, (0.995, 0.999))
+    assert (wrecks.ticket, wrecks.result, wrecks.verdict) == (None, None, None)
+    assert wrecks.sentence() == "No ticket matches on validation; 2 were tried."
+    assert measured_on(tmp_path, "test") == {"dense", "sparsity-0.5"}
+
+
+def test_the_ladder_is_that_of_iterative_pruning() -> None:
+    assert rt.FindSettings(rate=0.2, rungs=3).candidates() == pytest.approx((0.2, 0.36, 0.488))
+    assert rt.FindSettings(sparsities=(0.9, 0.1)).candidates() == (0.1, 0.9)
+
+
+def test_validation_is_needed_before_anything_is_drawn(source: rt.Source, tmp_path: Path) -> None:
+    data = rt.DataSettings(name="digits", validation=0, per_class=3)
+    grey = small_source(channels=1, classes=10)
+    with pytest.raises(rt.UserError, match=r"none; set data\.validation above 0"):
+        rt.find(grey, data, sparsities=(0.5,), folder=tmp_path / "found")
+    assert not (tmp_path / "found").exists()
