@@ -18,12 +18,10 @@ class Scale:
     """Timed calls of `tickets --help` and of both prunings."""
     seeds: int
     """Pairs of networks trained for the comparison of robust accuracy."""
-    per_class: int
-    """Training images a class of that comparison."""
+    letters: int
+    """Training images of that comparison."""
     epochs: int
     test_images: int
-    glyphs: int
-    """Training letters where no CIFAR-10 is at hand."""
 
 
 FULL = Scale(
@@ -33,10 +31,9 @@ FULL = Scale(
     rounds=7,
     calls=5,
     seeds=3,
-    per_class=1000,
-    epochs=4,
+    letters=8000,
+    epochs=6,
     test_images=2000,
-    glyphs=8000,
 )
 TOY = Scale(
     pruned="demo/resnet4",
@@ -45,9 +42,8 @@ TOY = Scale(
     rounds=2,
     calls=2,
     seeds=2,
-    per_class=4,
+    letters=104,
     epochs=1,
     test_images=16,
-    glyphs=104,
 )
 """Shows that the machinery works; its ratios mean nothing."""
