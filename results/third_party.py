@@ -209,7 +209,7 @@ def direct_table(rows: list[dict[str, float]], threat: str) -> list[str]:
     lines = ["Masked, without any training:", "", f"| {' | '.join(head)} |", "|" + " ---: |" * len(head)]
     for row in rows:
         cells = [f"{100 * row['sparsity']:.1f}", f"{100 * row['clean']:.2f}"]
-        cells += [f"{100 * row['recalibrated']:.2f}"] * batch_norm + [f"{100 * row['robust']:.1f}"]
+        cells += [f"{100 * row[key]:.{places}f}" for key, places in (("recalibrated", 2), ("robust", 1)) if key in row]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
