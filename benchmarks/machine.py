@@ -5,7 +5,7 @@ import platform
 from typing import Any
 
 from robust_tickets.doctor import examine
-from robust_tickets.shrink.latency import this_machine
+from robust_tickets.shrinking.latency import this_machine
 
 
 def machine() -> dict[str, Any]:
