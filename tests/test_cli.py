@@ -2,6 +2,7 @@
 
 import json
 import os
+import pkgutil
 import resource
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import robust_tickets
 from robust_tickets.cli import app
 from tests.commands import Tickets, colours, contents, tickets_process
 
@@ -82,6 +84,12 @@ def test_every_command_explains_its_options(capsys: pytest.CaptureFixture[str], 
 def test_importing_the_package_loads_no_torch() -> None:
     code = "import sys, robust_tickets; assert 'torch' not in sys.modules; assert 'draw' in dir(robust_tickets)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_module_takes_the_place_of_what_is_exported() -> None:
+    """Importing a submodule sets it as the package's attribute, over a function of that name."""
+    modules = {module.name for module in pkgutil.iter_modules(robust_tickets.__path__)}
+    assert modules & set(robust_tickets.__all__) == set()
 
 
 def test_the_script_is_installed_and_a_mistake_is_one_line(tmp_path: Path) -> None:

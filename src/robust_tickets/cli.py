@@ -223,7 +223,7 @@ def shrink(
     settings: Override = None,
 ) -> None:
     """Remove zero channels, export to ONNX, time it beside dense."""
-    from robust_tickets.shrink.settings import ShrinkSettings
+    from robust_tickets.shrinking.settings import ShrinkSettings
     from robust_tickets.verbs.shrink import shrink
     from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import load_transfer

@@ -10,7 +10,7 @@ from robust_tickets.pipeline_summary import Cell, summarise
 from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
 from robust_tickets.report.summary import Summary, TicketKind, save_summary
-from robust_tickets.shrink.shrink import ShrinkReport
+from robust_tickets.shrinking.shrink import ShrinkReport
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.controls import control
 from robust_tickets.verbs.draw import check_draw, draw_all, label

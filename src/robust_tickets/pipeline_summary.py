@@ -11,7 +11,7 @@ from robust_tickets.models.sources import Source
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.summary import Row, ShrinkRow, Summary, TicketKind, VerdictRow
-from robust_tickets.shrink.shrink import ShrinkReport, Variant
+from robust_tickets.shrinking.shrink import ShrinkReport, Variant
 from robust_tickets.ticket import short
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.transfer import Transfer

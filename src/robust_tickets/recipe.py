@@ -13,7 +13,7 @@ from robust_tickets.data import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.models.sources import SourceSettings
-from robust_tickets.shrink.settings import ShrinkSettings
+from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.verbs.controls import Control
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain import PretrainSettings

@@ -45,7 +45,7 @@ def test_plain_state_is_a_contiguous_copy() -> None:
 def test_features_are_what_enters_the_head() -> None:
     classifier, images = demo(), torch.rand(3, 3, 16, 16)
     features = classifier.features(images)
-    assert features.shape == (3, 32)
+    assert features.shape == (3, 128)
     torch.testing.assert_close(classifier.body.get_submodule("fc")(features), classifier(images))
     assert not classifier.body.get_submodule("fc")._forward_pre_hooks
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.steps import Step
-from robust_tickets.shrink.settings import ShrinkSettings
-from robust_tickets.shrink.shrink import ShrinkReport, shrink_network
+from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
 from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.transfer import Transfer
 from robust_tickets.verbs.verify import dense_transfer

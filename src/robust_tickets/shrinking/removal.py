@@ -16,7 +16,7 @@ from robust_tickets.models.proofs import relative_difference
 from robust_tickets.models.surgery import cut_channels
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.shrink.counts import multiply_adds, parameter_count
+from robust_tickets.shrinking.counts import multiply_adds, parameter_count
 
 TOLERANCE = 1e-5
 """Largest difference of logits, over their standard deviation, between masked and shrunk network."""

@@ -6,9 +6,9 @@ from torch import nn
 
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.pruning.applier import MaskApplier
-from robust_tickets.shrink import remove_channels
-from robust_tickets.shrink.counts import multiply_adds, nonzero_count, parameter_count
-from tests.shrink.networks import SIDE, channel_masks, classifier, element_masks, example
+from robust_tickets.shrinking import remove_channels
+from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
+from tests.shrinking.networks import SIDE, channel_masks, classifier, element_masks, example
 
 
 def masked(body: nn.Module, masks: dict[str, torch.Tensor]) -> nn.Module:

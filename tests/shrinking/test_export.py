@@ -13,8 +13,8 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
-from robust_tickets.shrink import export_onnx
-from tests.shrink.networks import SIDE, classifier
+from robust_tickets.shrinking import export_onnx
+from tests.shrinking.networks import SIDE, classifier
 
 
 @pytest.fixture(scope="module")

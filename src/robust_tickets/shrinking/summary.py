@@ -1,7 +1,7 @@
 """One sentence that says what shrinking gained and claims nothing that was not measured."""
 
-from robust_tickets.shrink.latency import LatencyRow, Machine
-from robust_tickets.shrink.removal import RemovalCounts
+from robust_tickets.shrinking.latency import LatencyRow, Machine
+from robust_tickets.shrinking.removal import RemovalCounts
 
 
 def summarise(counts: RemovalCounts, zeros: float, row: LatencyRow, machine: Machine) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.shrink.export import INPUT, OUTPUT
+from robust_tickets.shrinking.export import INPUT, OUTPUT
 
 WARM_UP = 5
 """Untimed calls of each network before the first timed one."""

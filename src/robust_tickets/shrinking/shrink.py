@@ -13,12 +13,12 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.pruning.applier import MaskApplier
-from robust_tickets.shrink.counts import multiply_adds, nonzero_count, parameter_count
-from robust_tickets.shrink.export import export_onnx, portable, random_images
-from robust_tickets.shrink.latency import LatencyRow, Machine, measure_latency, this_machine
-from robust_tickets.shrink.removal import RemovalCounts, remove_channels
-from robust_tickets.shrink.settings import ShrinkSettings
-from robust_tickets.shrink.summary import summarise
+from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
+from robust_tickets.shrinking.export import export_onnx, portable, random_images
+from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
+from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
+from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.shrinking.summary import summarise
 
 
 class Variant(Settings):

@@ -3,8 +3,8 @@
 import pytest
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.shrink import LatencyRow, export_onnx, measure_latency
-from tests.shrink.networks import SIDE, classifier
+from robust_tickets.shrinking import LatencyRow, export_onnx, measure_latency
+from tests.shrinking.networks import SIDE, classifier
 
 
 def test_a_smaller_network_is_faster_and_the_baseline_is_itself(tmp_path):

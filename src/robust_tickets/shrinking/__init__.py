@@ -11,11 +11,11 @@
 | `summary.py` | the report's one honest sentence |
 """
 
-from robust_tickets.shrink.export import export_onnx
-from robust_tickets.shrink.latency import LatencyRow, measure_latency
-from robust_tickets.shrink.removal import Removal, RemovalCounts, remove_channels
-from robust_tickets.shrink.settings import ShrinkSettings
-from robust_tickets.shrink.shrink import ShrinkReport, Variant, shrink_network
+from robust_tickets.shrinking.export import export_onnx
+from robust_tickets.shrinking.latency import LatencyRow, measure_latency
+from robust_tickets.shrinking.removal import Removal, RemovalCounts, remove_channels
+from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.shrinking.shrink import ShrinkReport, Variant, shrink_network
 
 __all__ = [
     "LatencyRow",
