@@ -49,5 +49,5 @@ def table(rows: Sequence[Row]) -> Table:
     drawn = Table("row", "ratio", "target", "met", "measured")
     for row in rows:
         told = row.details["summary"] if row.met else f"{row.details['summary']}; missed: {row.reason}"
-        drawn.add_row(row.name, f"{row.ratio:.2f}", f"{row.target:g}", "yes" if row.met else "no", told)
+        drawn.add_row(row.name, f"{row.ratio:.3g}", f"{row.target:g}", "yes" if row.met else "no", told)
     return drawn
