@@ -178,7 +178,7 @@ def test_the_card_has_hugging_face_front_matter(ticket: Ticket, tmp_path: Path) 
     facts = yaml.safe_load(matter)
     assert facts["library_name"] == "robust-tickets"
     assert "pruning" in facts["tags"]
-    assert "80.00% of the prunable weights" in body
+    assert "80.00 % of the prunable weights" in body
     assert ticket.digest in body
     assert ticket.source.digest in body
     for name in ticket.prunable:

@@ -25,7 +25,9 @@ def examine() -> list[tuple[str, str]]:
             found.append((library, "MISSING; install robust-tickets again"))
     devices = [torch.device("cpu")] + [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
     for device in devices:
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        cpu = f"{threads} thread{'s' * (threads > 1)}"
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
         precision = "bf16" if has_native_bf16(device) else "fp32 (no native bf16)"
         found.append((str(device), f"{name}; trains in {precision}"))
     for extra, module in EXTRAS.items():

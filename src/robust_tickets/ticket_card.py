@@ -7,7 +7,7 @@ from robust_tickets.ticket_file import TicketFile
 
 def ticket_card(file: TicketFile, layer_sparsity: Mapping[str, float]) -> str:
     """Return the card's Markdown."""
-    rows = "\n".join(f"| `{name}` | {value:.2%} |" for name, value in layer_sparsity.items())
+    rows = "\n".join(f"| `{name}` | {100 * value:.2f} % |" for name, value in layer_sparsity.items())
     start = "the source's own weights" if file.init == "source" else "weights stored beside the masks"
     return f"""---
 library_name: robust-tickets
@@ -16,7 +16,7 @@ tags: [lottery-ticket, pruning, sparsity]
 
 # A ticket of {file.source.name}
 
-{file.sparsity:.2%} of the prunable weights are removed. The surviving weights start from {start}.
+{100 * file.sparsity:.2f} % of the prunable weights are removed. The surviving weights start from {start}.
 
 | | |
 |---|---|
