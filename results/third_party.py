@@ -247,7 +247,9 @@ def draw_figure(results: dict[str, Any]) -> Figure:
             checkpoint, rows, tuned = CHECKPOINTS[name], results[name]["direct"], results[name]["finetuned"]
             places = [density_place(row["sparsity"]) for row in rows[1:]]
             sparsity_axis(axes, [row["sparsity"] for row in rows[1:]])
-            axes.axhline(100 * rows[0]["clean"], color=PALETTE[0], ls=(0, (5, 3)), lw=1.2, label="dense, clean")
+            axes.axhline(
+                100 * rows[0]["clean"], color=PALETTE[0], ls=(0, (5, 3)), lw=1.2, label="dense as published, clean"
+            )
             columns = {"clean": ("masked, clean", PALETTE[0], ":"), "robust": ("masked, attacked", PALETTE[1], ":")}
             columns["recalibrated"] = ("masked, batch norm recalibrated", CONTROL, "-.")
             for key, (label, colour, stroke) in columns.items():
@@ -258,7 +260,13 @@ def draw_figure(results: dict[str, Any]) -> Figure:
                     means = [100 * row[key]["ticket"] for row in tuned[1:]]
                     axes.plot(places, means, color=colour, marker="o", label=f"finetuned, {label}")
             if checkpoint.attack_finetuned:
-                axes.axhline(100 * rows[0]["robust"], color=PALETTE[1], ls=(0, (5, 3)), lw=1.2, label="dense, attacked")
+                axes.axhline(
+                    100 * rows[0]["robust"],
+                    color=PALETTE[1],
+                    ls=(0, (5, 3)),
+                    lw=1.2,
+                    label="dense as published, attacked",
+                )
             axes.set_ylim(0, 100)
             axes.set_ylabel("Test accuracy (%)")
             axes.set_title(f"{checkpoint.title}, CIFAR-10\nattack: {checkpoint.threat.describe()}", loc="left")

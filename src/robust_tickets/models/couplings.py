@@ -77,9 +77,7 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
         if channels.obstacles:
             refusals[name] = Refusal(name, channels.channels, "; ".join(channels.obstacles))
         elif exempt:
-            refusals[name] = Refusal(
-                name, channels.channels, f"needs {', '.join(exempt)}, exempt from pruning"
-            )
+            refusals[name] = Refusal(name, channels.channels, f"needs {', '.join(exempt)}, exempt from pruning")
         elif channels.channels == 1:
             refusals[name] = Refusal(name, 1, "is one inseparable channel")
         else:

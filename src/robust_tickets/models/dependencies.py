@@ -133,9 +133,7 @@ def _arrive(
     """Tie channels to their places in the layer reached, or return what keeps them from being removed."""
     if node.type in _OBSTACLES:
         return _OBSTACLES[node.type].format(names.of(node.module))
-    if node.type == OPTYPE.ELEMENTWISE and any(
-        kind in str(node.module) for kind in ("Softmax", "DotProduct")
-    ):
+    if node.type == OPTYPE.ELEMENTWISE and any(kind in str(node.module) for kind in ("Softmax", "DotProduct")):
         return "feeds attention or a softmax, where removing one channel changes all others"
     if isinstance(node.module, nn.modules.conv._ConvTransposeNd):
         return f"passes the transposed convolution {names.of(node.module)}"
