@@ -28,11 +28,11 @@ FULL = Scale(
     pruned="torchvision/resnet50",
     trained="small/resnet18",
     batch_size=64,
-    rounds=7,
+    rounds=6,
     calls=5,
     seeds=3,
     letters=8000,
-    epochs=6,
+    epochs=4,
     test_images=2000,
 )
 TOY = Scale(
