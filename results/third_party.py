@@ -178,8 +178,6 @@ def table(results: dict[str, Any]) -> str:
     """Return everything measured as Markdown."""
     lines: list[str] = []
     for name, checkpoint in CHECKPOINTS.items():
-        if name not in results:
-            continue
         result = results[name]
         dense, threat = result["direct"][0], checkpoint.threat.describe()
         reproduced = "reproduced" if result["reproduced"] else "NOT reproduced"
@@ -239,11 +237,10 @@ def finetuned_table(rows: list[dict[str, Any]], threat: str) -> list[str]:
 
 def draw_figure(results: dict[str, Any]) -> Figure:
     """Draw accuracy against sparsity: a panel a checkpoint, dense dashed, masked thin, finetuned full."""
-    shown = [name for name in CHECKPOINTS if name in results]
     with figure_style():
-        figure = Figure(figsize=(4.9 * len(shown), 3.9), layout="constrained")
-        for index, name in enumerate(shown):
-            axes = figure.add_subplot(1, len(shown), index + 1)
+        figure = Figure(figsize=(4.9 * len(CHECKPOINTS), 3.9), layout="constrained")
+        for index, name in enumerate(CHECKPOINTS):
+            axes = figure.add_subplot(1, len(CHECKPOINTS), index + 1)
             checkpoint, rows, tuned = CHECKPOINTS[name], results[name]["direct"], results[name]["finetuned"]
             places = [density_place(row["sparsity"]) for row in rows[1:]]
             sparsity_axis(axes, [row["sparsity"] for row in rows[1:]])
@@ -283,13 +280,10 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("runs/third_party"), help="keeps unfinished and finished runs"
     )
-    parser.add_argument("--only", choices=list(CHECKPOINTS), help="one of the two checkpoints")
     options = parser.parse_args()
     torch.set_num_threads(1)
     results: dict[str, Any] = {}
     for name, checkpoint in CHECKPOINTS.items():
-        if options.only not in (None, name):
-            continue
         source = checkpoint.source(options.data)
         data = rt.DataSettings(name=str(options.data / "cifar10"), per_class=PER_CLASS)
         splits = rt.load_data(data, size=source.classifier.preprocessing.size)
