@@ -27,7 +27,7 @@ from robust_tickets.training.criterion import CrossEntropy, mix
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.kept import Kept, check_selection
 from robust_tickets.training.metrics import MetricsLog
-from robust_tickets.training.precision import autocast
+from robust_tickets.training.precision import Resolved, autocast, resolved
 from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
 from robust_tickets.training.schedules import rate_factor
@@ -123,6 +123,7 @@ class Loop:
         self.network = self.accelerator.prepare_model(self.trainee.network)
         self.objective = training.objective.build()
         self.criterion = CrossEntropy(training.label_smoothing)
+        self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.kept = Kept(training)
         logs = folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
@@ -222,7 +223,7 @@ class Loop:
             self.trainee.optimiser.zero_grad(set_to_none=True)
             total: Tensor | None = None
             for (part, _), iterator in zip(parts, losses, strict=True):
-                with autocast(self.training.precision, self.device):
+                with autocast(self.precision, self.device):
                     loss = next(iterator, None)
                 if loss is None:
                     continue

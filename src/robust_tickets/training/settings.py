@@ -38,7 +38,7 @@ class Training(Settings):
     )
     accumulate: int = Field(default=1, ge=1, description="Parts a batch is split into, to save memory.")
     clip_norm: float = Field(default=0.0, ge=0, description="Largest gradient norm; 0: no clipping.")
-    precision: Precision = Field(default="auto", description="auto: bf16 where the machine has it natively, else fp32.")
+    precision: Precision = Field(default="auto", description="auto: bf16 where machine and network gain, else fp32.")
     keep: Literal["best", "last"] = Field(default="last", description="Weights kept: best on validation, or the last.")
     patience: int = Field(default=0, ge=0, description="Stop after so many validations without improvement; 0: never.")
     validate_every: float = Field(default=1.0, gt=0, description="Epochs between validations.")

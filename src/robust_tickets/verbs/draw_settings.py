@@ -10,7 +10,7 @@ from robust_tickets.models.layers import Prunable
 from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
 from robust_tickets.pruning.rewinds import AnyRewind, Pretrained
-from robust_tickets.pruning.scopes import AnyScope, GlobalScope
+from robust_tickets.pruning.scopes import AnyScope, GlobalScope, LayerScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import AnyTimeline, OneShot
@@ -26,7 +26,11 @@ class DrawSettings(Settings):
     )
     score: AnyScore = Field(default=Magnitude(), description="What ranks weights.")
     group: AnyGroup = Field(default=Element(), description="What is removed as one.")
-    scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete.")
+    scope: AnyScope | None = Field(
+        default=None,
+        description="Where scores compete; absent: global for element, else per layer, as structured groups are "
+        "ranked in the papers (globally, a few layers would lose nearly all of theirs).",
+    )
     prunable: Prunable = Field(default=Prunable(), description="Which weights take part.")
     timeline: AnyTimeline = Field(default=OneShot(), description="When what happens.")
     parametrisation: AnyParametrisation = Field(
@@ -43,7 +47,8 @@ class DrawSettings(Settings):
     @property
     def selection(self) -> Selection:
         """Return score, group and scope as one."""
-        return Selection(score=self.score, group=self.group, scope=self.scope)
+        default = GlobalScope() if isinstance(self.group, Element) else LayerScope()
+        return Selection(score=self.score, group=self.group, scope=self.scope or default)
 
     @property
     def sparsities(self) -> tuple[float | None, ...]:

@@ -28,7 +28,12 @@ from robust_tickets.training import (
     fit,
     recalibrate,
 )
+from robust_tickets.training.optimisers import AdamW
 from robust_tickets.verbs.target import Data, changed, fit_head, target_data
+
+FINETUNING = Training(epochs=20, batch_size=32, optimiser=AdamW(lr=3e-4, weight_decay=0.01), head_lr=1e-3, warmup=1)
+"""What a transfer does unless told otherwise. AdamW, because its steps keep their length whatever a network's scale
+and however much of it was removed: one set of rates serves networks with and without batch norm."""
 
 
 class TransferSettings(Settings):
@@ -47,7 +52,7 @@ class TransferSettings(Settings):
         default="fresh",
         description="fresh: a new last layer for the target's classes; keep: the one that is there.",
     )
-    training: Training = Field(default=Training(), description="Epochs, optimiser, objective and the rest.")
+    training: Training = Field(default=FINETUNING, description="Epochs, optimiser, objective and the rest.")
     seeds: tuple[int, ...] = Field(
         default=(0, 1, 2),
         min_length=1,
