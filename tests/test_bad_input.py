@@ -129,7 +129,7 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
         (f"draw {NET} -o new --sparsity=-0.1", ["sparsity: should be greater than or equal to 0"]),
         ("run demo -o new --set draw.sparsity=[0.5,1.5]", ["draw.sparsity[1]: should be less than 1"]),
         (f"draw {NET} -o new --group chanel", ["group: 'chanel' is not known", "did you mean channel?"]),
-        (f"draw {NET} -o new --group n-m", ["'n-m' goes with scope 'layer'"]),
+        (f"draw {NET} -o new --group n-m --set scope=global", ["'n-m' goes with scope 'layer'"]),
         (f"draw {NET} -o new --group n-m --set scope=layer", ["fixes sparsity at 0.5", "set sparsity: 0.5"]),
         (
             f"draw {NET} -o new --set 'group={{kind: n-m, n: 2, m: 5}}' --set scope=layer --sparsity 0.6",

@@ -155,7 +155,7 @@ def test_masks_have_the_promised_count(name: str, way: str) -> None:
         gone = [int((~group).sum()) if not size else int((~group.any(-1)).sum()) for group in groups]
         of = [group.numel() if not size else group[..., 0].numel() for group in groups]
         assert all(not size or torch.equal(group.any(-1), group.all(-1)) for group in groups)
-        if settings.scope.kind == "layer":
+        if settings.selection.scope.kind == "layer":
             assert gone == [exact_count(sparsity, count) for count in of], shapes
         else:
             assert sum(gone) == exact_count(sparsity, sum(of))

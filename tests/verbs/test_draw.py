@@ -86,3 +86,11 @@ def test_exempt_layers_stay_dense_and_do_not_count(source: rt.Source) -> None:
     assert ticket.prunable == ("features.3.weight",)
     assert ticket.sparsity == 0.5
     assert "features.0.weight" not in ticket.masks
+
+
+def test_structured_groups_compete_per_layer_unless_told_otherwise():
+    assert rt.DrawSettings().selection.scope.kind == "global"
+    for group in ("row", "kernel", "filter", "channel"):
+        assert rt.DrawSettings.model_validate({"group": group}).selection.scope.kind == "layer"
+    told = rt.DrawSettings.model_validate({"group": "channel", "scope": "global"})
+    assert told.selection.scope.kind == "global"
