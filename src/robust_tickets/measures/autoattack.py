@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.measures.accuracy import correctness
 from robust_tickets.measures.predict import Batches, Predict
-from robust_tickets.measures.robust_accuracy import Correctness
+from robust_tickets.measures.robust_accuracy import Correctness, withstanding
 from robust_tickets.objectives.threat import Ball
 
 
@@ -36,31 +35,23 @@ def autoattack_correctness(predict: Predict, batches: Batches, ball: Ball, seed:
         UserError: the package is not installed.
     """
     ensemble_type = load_autoattack()
-    clean: list[Tensor] = []
-    robust: list[Tensor] = []
-    for images, labels in batches:
+
+    def attacker(images: Tensor, labels: Tensor) -> Tensor:
         with torch.no_grad():
-            scores = predict(images)
-        images, labels = images.to(scores.device), labels.to(scores.device)
-        right = correctness(scores, labels)
-        withstood = right.clone()
-        if right.any():
-            classes = scores.shape[1]
-            ensemble = ensemble_type(
-                predict,
-                attacks=["apgd-ce", "apgd-t", "fab-t", "square"] if classes >= 4 else ["apgd-ce", "fab-t", "square"],
-                version="custom",
-                norm="Linf" if ball.norm == "linf" else "L2",
-                eps=ball.epsilon,
-                seed=seed,
-                device=scores.device,
-            )
-            ensemble.apgd.n_restarts = ensemble.fab.n_restarts = 1
-            ensemble.apgd_targeted.n_target_classes = ensemble.fab.n_target_classes = min(9, classes - 1)
-            with torch.random.fork_rng():
-                adversarial, _ = ensemble.run_standard_evaluation(images[right], labels[right], batch_size=len(images))
-            with torch.no_grad():
-                withstood[right] = correctness(predict(adversarial), labels[right])
-        clean.append(right.cpu())
-        robust.append(withstood.cpu())
-    return Correctness(torch.cat(clean), torch.cat(robust))
+            classes = predict(images[:1]).shape[1]
+        ensemble = ensemble_type(
+            predict,
+            attacks=["apgd-ce", "apgd-t", "fab-t", "square"] if classes >= 4 else ["apgd-ce", "fab-t", "square"],
+            version="custom",
+            norm="Linf" if ball.norm == "linf" else "L2",
+            eps=ball.epsilon,
+            seed=seed,
+            device=images.device,
+        )
+        ensemble.apgd.n_restarts = ensemble.fab.n_restarts = 1
+        ensemble.apgd_targeted.n_target_classes = ensemble.fab.n_target_classes = min(9, classes - 1)
+        with torch.random.fork_rng():
+            adversarial, _ = ensemble.run_standard_evaluation(images, labels, batch_size=len(images))
+        return adversarial
+
+    return withstanding(predict, batches, attacker)

@@ -1,5 +1,6 @@
-"""Accuracy under projected gradient descent, image by image."""
+"""Accuracy under an attack, image by image."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,16 @@ class Correctness(NamedTuple):
     robust: Tensor
 
 
+Attacker = Callable[[Tensor, Tensor], Tensor]
+"""Images [N, C, H, W] and labels [N], on the network's device, to adversarial images."""
+
+
 def robust_correctness(predict: Predict, batches: Batches, threat: Threat, generator: torch.Generator) -> Correctness:
+    """Attack by projected gradient descent every image that is classified correctly; see `withstanding`."""
+    return withstanding(predict, batches, lambda images, labels: attack(predict, images, labels, threat, generator))
+
+
+def withstanding(predict: Predict, batches: Batches, attacker: Attacker) -> Correctness:
     """Attack every image that is classified correctly, and return which withstand.
 
     An image misclassified as it is counts as wrong and is not attacked. Use within `evaluation_mode`,
@@ -33,7 +43,7 @@ def robust_correctness(predict: Predict, batches: Batches, threat: Threat, gener
         right = correctness(scores, labels)
         withstood = right.clone()
         if right.any():
-            adversarial = attack(predict, images[right], labels[right], threat, generator)
+            adversarial = attacker(images[right], labels[right])
             with torch.no_grad():
                 withstood[right] = correctness(predict(adversarial), labels[right])
         clean.append(right.cpu())
