@@ -1,5 +1,6 @@
 """The artefact: what is stored, how small it is, and that reading it executes nothing."""
 
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -191,3 +192,13 @@ def test_ticket_json_is_enough_to_draw_it_again(ticket: Ticket, tmp_path: Path) 
     settings = rt.DrawSettings.model_validate(recipe["draw"])
     again = rt.draw(rt.SourceSettings.model_validate(recipe["source"]), settings=settings)
     assert again.digest == ticket.digest
+
+
+def test_edited_preprocessing_is_found(ticket: Ticket, tmp_path: Path) -> None:
+    ticket.save(tmp_path / "t")
+    file = tmp_path / "t" / "ticket.json"
+    content = json.loads(file.read_text())
+    content["source"]["preprocessing"]["mean"] = [0.9] * len(content["source"]["preprocessing"]["mean"])
+    file.write_text(json.dumps(content))
+    with pytest.raises(rt.UserError, match="damaged"):
+        Ticket.load(tmp_path / "t")

@@ -77,11 +77,12 @@ class Ticket:
 
     @property
     def digest(self) -> str:
-        """Return the hash that names this ticket: masks, stored weights and source."""
+        """Return the hash that names this ticket: masks, stored weights, and the source with its preprocessing."""
         tensors = {f"masks/{name}": mask for name, mask in self.masks.items()}
         stored = compress(self.stored, self.masks) if self.stored is not None else {}
         tensors |= {f"init/{name}": value for name, value in stored.items()}
-        source = torch.tensor(list(self.source.digest.encode()), dtype=torch.uint8)
+        identity = self.source.digest + self.source.preprocessing.model_dump_json()
+        source = torch.tensor(list(identity.encode()), dtype=torch.uint8)
         return tensors_digest(tensors | {"source": source})
 
     def apply(self, model: Classifier | nn.Module, *, check: bool = True) -> None:

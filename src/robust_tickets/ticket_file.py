@@ -19,6 +19,6 @@ class TicketFile(Settings):
     sparsity: float = Field(ge=0, le=1, description="Fraction of prunable weights removed.")
     prunable: tuple[str, ...] = Field(description="Parameters that sparsity counts.")
     shapes: dict[str, tuple[int, ...]] = Field(description="Shape of every masked parameter.")
-    digest: str = Field(description="sha256 over masks, stored weights and source hash.")
+    digest: str = Field(description="sha256 over masks, stored weights, source hash and preprocessing.")
     recipe: dict[str, Any] = Field(description="Settings the ticket was drawn with.")
     provenance: dict[str, Any] = Field(description="Versions and data that took part.")

@@ -147,7 +147,7 @@ def stored_weights(classifier: Classifier, source: Source, masks: Masks) -> dict
 
 def label(sparsity: float | None) -> str:
     """Return a folder name for a sparsity, such as `sparsity-0.9`."""
-    return "ticket" if sparsity is None else f"sparsity-{sparsity:.4g}"
+    return "ticket" if sparsity is None else f"sparsity-{sparsity:.6g}"
 
 
 @dataclass(frozen=True)
