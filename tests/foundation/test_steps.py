@@ -96,3 +96,10 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "")
     with pytest.raises(UserError, match="file: is a file; name a folder"):
         Step(tmp_path / "file", SETTINGS)
+
+
+def test_a_launcher_of_several_processes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="is for one process, a launcher started 2"):
+        Step(tmp_path / "run", {})
+    assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ so that its presence means that everything else is there.
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +26,18 @@ class Step:
         """Look at `folder`, which is or will be for `settings`: plain JSON values that determine the result.
 
         Raises:
-            UserError: the folder holds work of other settings, the first difference is named; or it is a file.
+            UserError: the folder holds work of other settings, the first difference is named; or it is a file;
+                or several processes would write it.
         """
         self.folder = Path(folder) if folder is not None else None
         self.settings = settings
         if self.folder is None:
             return
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UserError(
+                f"{self.folder}: a run folder is for one process, a launcher started {os.environ['WORLD_SIZE']}; start "
+                "one, or call the verbs from Python without a folder"
+            )
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder}: is a file; name a folder")
         remove_leftovers(self.folder)
