@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from robust_tickets.foundation.settings import Ratio
-from robust_tickets.objectives.attack import attack, attack_mode
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
+from robust_tickets.objectives.pgd import PGD
 from robust_tickets.objectives.threat import Ball, Threat
 
 
@@ -41,10 +41,8 @@ class FGSMRS(Ball, ObjectiveSettings, Objective):
         criterion: Criterion,
         generator: torch.Generator,
     ) -> Iterator[Tensor]:
-        """Yield the one loss of the attacked batch."""
-        with attack_mode(network) as attacked:
-            adversarial = attack(attacked, images, labels, self.threat, generator)
-        yield criterion(network(adversarial), labels)
+        """Yield the one loss of the attacked batch: it is PGD with one long step."""
+        return PGD(threat=self.threat).losses(network, images, labels, criterion, generator)
 
     @property
     def ball(self) -> Ball:

@@ -1,6 +1,5 @@
 """The loss that is minimised, and the mixing of images and labels before it."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import v2
@@ -32,8 +31,3 @@ def mix(
         return images, labels
     with global_stream(seed, "mix", step):
         return transform(images, labels)
-
-
-def accuracy_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the number of right answers, as a tensor."""
-    return torch.count_nonzero(logits.argmax(1) == labels)
