@@ -15,6 +15,7 @@ from robust_tickets.data.parts import Found, PartName, Source, part_keys
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.torchvision_sets import read_torchvision
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import given_path
 
 
 def read_image_folder(root: Path) -> Found:
@@ -79,4 +80,4 @@ def read(settings: DataSettings) -> Found:
         return Found({"train": arrays.subset(train), "test": arrays.subset(test)}, DIGIT_CLASSES, "digits", Affine())
     if settings.name.startswith("torchvision/"):
         return read_torchvision(settings.name.removeprefix("torchvision/"), settings.root)
-    return read_path(Path(settings.name).expanduser())
+    return read_path(given_path(settings.name))

@@ -102,3 +102,8 @@ def read_json(path: Path | str) -> Any:
         raise UserError(f"{path}: no such file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: is not valid JSON ({error})") from None
+
+
+def given_path(text: str) -> Path:
+    """Return the path that a user's setting means: `~` and `$NAME` of the environment stand for what they stand for."""
+    return Path(os.path.expandvars(text)).expanduser()

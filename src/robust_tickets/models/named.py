@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.family import Family, Shape
@@ -49,7 +50,7 @@ def load_named(settings: SourceSettings) -> Loaded:
         UserError: no such network, no such weights, or weights that do not fit.
     """
     family, name = resolve(settings.name)
-    file = Path(settings.weights).expanduser()
+    file = given_path(settings.weights)
     with global_stream(settings.seed, "init"):
         if settings.weights == RANDOM:
             return _random(settings, family, name)

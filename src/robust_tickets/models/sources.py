@@ -7,6 +7,7 @@ from torch import nn
 
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.user_code import stated_preprocessing
@@ -54,7 +55,7 @@ def load_source(
     if isinstance(source, nn.Module):
         return _from_module(source, preprocessing, head)
     settings = source if isinstance(source, SourceSettings) else SourceSettings(name=str(source))
-    folder = Path(settings.name).expanduser()
+    folder = given_path(settings.name)
     if is_saved(folder):
         return _from_folder(settings, folder, like)
     return _from_name(settings)
@@ -73,7 +74,7 @@ def _from_name(settings: SourceSettings) -> Source:
     preprocessing = parse(Preprocessing, {**base, **given}, "preprocessing")
     classifier = Classifier(loaded.body, preprocessing, settings.head or find_head(loaded.body))
     _check(settings, classifier, loaded.name)
-    file = Path(settings.weights).expanduser()
+    file = given_path(settings.weights)
     if settings.weights not in (DEFAULT, RANDOM) and file.exists():
         settings = settings.model_copy(update={"weights": str(file.resolve())})
     return Source(classifier, _identify(classifier, loaded), settings)

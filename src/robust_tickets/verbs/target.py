@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from robust_tickets.data import DataSettings, DataSplits, load_data
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
@@ -27,7 +28,7 @@ def target_data(data: Data, source: Source, seed: int) -> DataSplits:
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
     if isinstance(data, DataSettings):
-        key = (str(Path.cwd()), state_of(Path(data.name).expanduser()))
+        key = (str(Path.cwd()), state_of(given_path(data.name)))
         splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed, key)
     else:
         splits = _load(data, preprocessing, seed)
