@@ -14,8 +14,9 @@ from robust_tickets.report.summary import Row, ShrinkRow, Summary, TicketKind, V
 from robust_tickets.shrinking.shrink import ShrinkReport, Variant
 from robust_tickets.ticket import short
 from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.measure import Part
 from robust_tickets.verbs.transfer import Transfer
-from robust_tickets.verbs.verify import Part, Verdict
+from robust_tickets.verbs.verify import Verdict
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import robust_tickets as rt
-from robust_tickets.verbs.verify import from_hex, measure, to_hex
+from robust_tickets.verbs.measure import from_hex, measure, to_hex
 from tests.verbs.small import PARTS, QUICK, THOROUGH, Bright, small_source, times
 
 

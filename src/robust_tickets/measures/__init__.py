@@ -3,6 +3,8 @@
 | file | noun |
 |---|---|
 | `predict.py` | a network in evaluation mode, as images in, logits out |
+| `examinee.py` | what is measured, and what a measure may ask for |
+| `measure.py` | what every measure has in common: figures by name |
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
 | `robust_accuracy.py` | correctness under PGD |
 | `autoattack.py` | correctness under AutoAttack (extra `robust`) |

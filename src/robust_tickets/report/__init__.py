@@ -3,6 +3,7 @@
 | file | noun |
 |---|---|
 | `summary.py` | the tidy record every run writes and the report reads |
+| `sections.py` | further findings: tables, charts and maps under a heading |
 | `points.py` | mean and spread over seeds, and the panels that points fall into |
 | `notation.py` | how per cent, points and counts are written |
 | `headline.py` | the verdict in a sentence |

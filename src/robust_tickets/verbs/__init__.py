@@ -5,7 +5,8 @@
 | `pretrain.py` | make a source |
 | `draw.py`, `draw_settings.py` | find subnetworks of a source |
 | `transfer.py` | train a ticket, or dense, on a target |
-| `verify.py` | measure, and decide whether the ticket matches |
+| `measure.py` | what a transferred network does on test images, once |
+| `verify.py` | decide whether the ticket matches |
 | `find.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |
 | `controls.py` | tickets without what is claimed to matter |

@@ -1,0 +1,28 @@
+"""What is measured: a network or an exported file, the test images, and whatever else a measure may ask for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from robust_tickets.data import DataSettings
+from robust_tickets.measures.predict import Batches, Predict
+
+
+@dataclass(frozen=True)
+class Examinee:
+    """One transferred network under examination, in evaluation mode."""
+
+    predict: Predict
+    """What is measured: the torch network, or an exported file, which has no gradients."""
+    craft: Predict
+    """The equivalent torch network, on which attacks are crafted; the same as `predict` for a torch network."""
+    images: Callable[[int | None], Batches]
+    """Test images and labels in a fixed order, afresh at every call; at most so many, balanced over classes."""
+    other: Callable[[DataSettings], Batches]
+    """The test part of another data set, at the size and channels this network takes."""
+    seed: int
+    """Of the run; a measure derives streams of its own from it (`foundation.seeds`)."""
+
+    @property
+    def is_exported(self) -> bool:
+        """Say whether what is measured is not the network that attacks are crafted on."""
+        return self.predict is not self.craft

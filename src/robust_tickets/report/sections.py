@@ -1,0 +1,66 @@
+"""Further findings of a run, told alike whatever they are about: tables, charts and maps under a heading."""
+
+from pydantic import Field, model_validator
+
+from robust_tickets.foundation.settings import Settings
+
+Value = str | int | float | None
+"""A cell: text as it is, numbers to four digits, None as a dash."""
+
+
+class Table(Settings):
+    """Rows under named columns."""
+
+    title: str = Field(description="What it shows.")
+    columns: tuple[str, ...] = Field(min_length=1, description="Headings, with units.")
+    rows: tuple[tuple[Value, ...], ...] = Field(description="As many values a row as there are columns.")
+    note: str = Field(default="", description="A sentence for below the table.")
+
+    @model_validator(mode="after")
+    def _is_rectangular(self) -> "Table":
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError(f"table {self.title!r}: every row needs {len(self.columns)} values")
+        return self
+
+
+class Line(Settings):
+    """One line of a chart."""
+
+    name: str = Field(description="As in the legend.")
+    x: tuple[float, ...] = Field(description="Ascending.")
+    y: tuple[float, ...] = Field(description="One value for each x.")
+    std: tuple[float, ...] | None = Field(default=None, description="Standard deviation of each y over seeds.")
+
+
+class Chart(Settings):
+    """Lines over one horizontal axis."""
+
+    title: str = Field(description="What it shows.")
+    x_label: str = Field(description="With unit.")
+    y_label: str = Field(description="With unit.")
+    lines: tuple[Line, ...] = Field(min_length=1, description="At most six are told apart by colour.")
+    note: str = Field(default="", description="A sentence for below the chart.")
+
+
+class Map(Settings):
+    """A value over two axes: a similarity matrix, a loss landscape."""
+
+    title: str = Field(description="What it shows.")
+    x: tuple[float | str, ...] = Field(description="Places, or names, along the horizontal axis.")
+    y: tuple[float | str, ...] = Field(description="Places, or names, along the vertical axis.")
+    values: tuple[tuple[float, ...], ...] = Field(description="A row for each y, a value in it for each x.")
+    x_label: str = Field(default="", description="With unit.")
+    y_label: str = Field(default="", description="With unit.")
+    value_label: str = Field(description="What the colour means.")
+    marks: tuple[tuple[float, float, str], ...] = Field(default=(), description="Points with a name, as (x, y, name).")
+    note: str = Field(default="", description="A sentence for below the map.")
+
+
+class Section(Settings):
+    """A heading, a text, and what belongs under it."""
+
+    title: str
+    text: str = Field(default="", description="What the reader should take away.")
+    tables: tuple[Table, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    maps: tuple[Map, ...] = ()
