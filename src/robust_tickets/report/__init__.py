@@ -12,6 +12,7 @@
 | `looks.py` | colours, strokes and the style all figures share |
 | `axis.py` | the sparsity axis |
 | `figures.py` | accuracy against sparsity, and sparsity by layer |
+| `charts.py` | the figures of sections: lines, and values over two axes |
 | `terminal.py` | the tables on the terminal |
 | `html.py`, `page.css` | the page |
 """

@@ -1,5 +1,6 @@
 """Which cells the tables show, once for the terminal, Markdown and HTML."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -15,7 +16,11 @@ from robust_tickets.report.notation import (
     sparsity_percent,
 )
 from robust_tickets.report.points import CONTROL_NAMES, Point, points
+from robust_tickets.report.sections import Table, Value
 from robust_tickets.report.summary import Row, ShrinkRow, TicketKind, VerdictRow
+
+FIGURE = re.compile(r"[+−-]?[\d.]+( ±.*)?$")
+"""Text that is a number, with a spread or without."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,25 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
         caption = "Largest difference: between logits of the exported network and of the masked one, on equal images."
     notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
     return Cells("Size and speed of what was exported", columns, lines, caption, notes)
+
+
+def table_cells(table: Table) -> Cells:
+    """Return a section's table; columns that hold numbers alone are set right."""
+
+    def is_numeric(index: int) -> bool:
+        values = [row[index] for row in table.rows if row[index] is not None]
+        return bool(values) and not any(isinstance(value, str) and not FIGURE.match(value) for value in values)
+
+    columns = tuple(Column(label, numeric=is_numeric(index)) for index, label in enumerate(table.columns))
+    rows = tuple(tuple(map(_value, row)) for row in table.rows)
+    return Cells(table.title, columns, rows, table.note)
+
+
+def _value(value: Value) -> str:
+    """Write a value: text as it is, whole numbers whole, others to four digits."""
+    if value is None:
+        return ABSENT
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _facet(point: Point) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ def headlines(summary: Summary) -> list[Headline]:
 
 
 def _without_verdicts(summary: Summary) -> Headline:
+    if summary.sections and not summary.rows:
+        return Headline(summary.sections[0].title, summary.sections[0].text)
     faster = [row for row in summary.shrink if row.ratio is not None]
     if summary.rows or not faster:
         return Headline("No ticket was compared with dense.", f"Transfers measured: {len(summary.rows)}.")

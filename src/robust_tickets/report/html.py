@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_bytes, write_text
-from robust_tickets.report.cells import accuracy_cells, shrink_cells, verdict_cells
+from robust_tickets.report.cells import accuracy_cells, shrink_cells, table_cells, verdict_cells
+from robust_tickets.report.charts import figures_of
 from robust_tickets.report.figures import curves, layer_bars, to_png, to_svg
 from robust_tickets.report.headline import headlines
 from robust_tickets.report.looks import INK, PALETTE, Looks
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.points import CONTROL_NAMES, Panel, panels
+from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import Summary
 from robust_tickets.report.table import html_table
 
@@ -32,9 +34,10 @@ def write_report(summary: Summary, folder: Path | str) -> Path:
         UserError: the summary holds nothing to report, or the folder cannot be written.
     """
     folder = Path(folder)
-    if not (summary.rows or summary.verdicts or summary.shrink or summary.layer_sparsity):
+    told = (summary.rows, summary.verdicts, summary.shrink, summary.layer_sparsity, summary.sections)
+    if not any(told):
         raise UserError(
-            f"{folder}: nothing to report in a summary without rows, verdicts or exports; finish a run first"
+            f"{folder}: nothing to report in a summary without rows, verdicts, exports or sections; finish a run first"
         )
     drawn: dict[str, Figure] = {}
     if summary.rows:
@@ -42,6 +45,9 @@ def write_report(summary: Summary, folder: Path | str) -> Path:
         drawn["curves"] = curves(shown, Looks.of(shown))
     if summary.layer_sparsity:
         drawn["layers"] = layer_bars(summary.layer_sparsity)
+    for section in summary.sections:
+        for title, _, _, figure in figures_of(section.charts, section.maps):
+            drawn[slug(f"{section.title} {title}")] = figure
     for name, figure in drawn.items():
         write_bytes(folder / "figures" / f"{name}.png", to_png(figure))
         write_text(folder / "figures" / f"{name}.svg", to_svg(figure))
@@ -67,6 +73,7 @@ def to_html(summary: Summary) -> str:
         sections += [_heading(table.title), _coloured(html_table(table)), _small(VERDICT_NOTE)]
     if summary.rows:
         sections += [_accuracies(summary)]
+    sections += [_section(section) for section in summary.sections]
     if summary.shrink:
         table = shrink_cells(summary.shrink)
         sections += [_heading(table.title), html_table(table)]
@@ -146,6 +153,28 @@ def _in_words(panel: Panel) -> str:
             what = "dense" if point.row.ticket == "dense" else f"{sparsity_percent(point.sparsity)} % sparsity"
             said.append(f"{point.row.series}, {what}: {100 * spread.mean:.1f} %.")
     return " ".join(said)
+
+
+def slug(text: str) -> str:
+    """Return a file name for a title."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+
+
+def _section(section: Section) -> str:
+    """Return a section with its tables and figures."""
+    figures = [
+        f"<figure>\n{inline_svg(figure, slug(f'{section.title} {title}'), words)}\n"
+        f"<figcaption>{escape(note)}</figcaption>\n</figure>"
+        for title, words, note, figure in figures_of(section.charts, section.maps)
+    ]
+    return "\n".join(
+        (
+            _heading(section.title),
+            f"<p>{_text(section.text)}</p>" if section.text else "",
+            *(f"<h3>{escape(table.title)}</h3>\n{html_table(table_cells(table))}" for table in section.tables),
+            '<div class="panels">\n' + "\n".join(figures) + "\n</div>" if figures else "",
+        )
+    )
 
 
 def _layers(summary: Summary) -> str:

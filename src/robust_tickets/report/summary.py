@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.report.sections import Section
 
 Accuracy = Annotated[float, Field(ge=0.0, le=1.0)]
 """Fraction of examples classified correctly, in [0, 1]."""
@@ -111,6 +112,7 @@ class Summary(Settings):
         default_factory=dict,
         description="Measured sparsity of each prunable weight, by name, in network order.",
     )
+    sections: list[Section] = Field(default_factory=list, description="Further findings, in the order shown.")
     notes: list[str] = Field(default_factory=list, description="Caveats a reader has to know.")
     command: str = Field(default="", description="The command that makes the run again.")
 
