@@ -259,6 +259,9 @@ def run(
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; the same command goes on there.")] = Path(
         "runs/run"
     ),
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin nothing new after so long; the same command goes on.")
+    ] = None,
     settings: Override = None,
 ) -> None:
     """Do everything: draw, transfer, verify, shrink, report."""
@@ -276,7 +279,7 @@ def run(
         values["draw"] = {"sparsity": sparsity}
     if recipe == "default" and not {"sources", "data"} <= values.keys():
         raise UserError("give --source and --data, or a recipe that names both; tickets demo shows a run")
-    finish(load_recipe(recipe, settings or (), values), out)
+    finish(load_recipe(recipe, settings or (), values), out, minutes)
 
 
 @app.command()
@@ -290,12 +293,12 @@ def demo(
     finish(load_recipe("demo", settings or ()), out)
 
 
-def finish(recipe: Any, out: Path) -> None:
+def finish(recipe: Any, out: Path, minutes: float | None = None) -> None:
     """Do a run and show its tables and the path of its report."""
     from robust_tickets.pipeline import run
     from robust_tickets.report.terminal import show
 
-    show(run(recipe, out, command=shlex.join(["tickets", *sys.argv[1:]])), out)
+    show(run(recipe, out, command=shlex.join(["tickets", *sys.argv[1:]]), minutes=minutes), out)
 
 
 @app.command()

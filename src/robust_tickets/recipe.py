@@ -34,12 +34,15 @@ class SourceRecipe(Settings):
 
 
 class Recipe(Settings):
-    """A run: every source, drawn in every way, transferred in every way, for every seed; verified and shrunk."""
+    """A run: every source, drawn in every way, transferred in every way to every target; verified and shrunk."""
 
     name: str = Field(default="run", description="Title of the report.")
     seed: int = Field(default=0, description="Seed of pretraining and drawing; transfers have seeds of their own.")
     sources: dict[str, SourceRecipe] = Field(min_length=1, description="Sources by the name that figures show.")
     data: DataSettings = Field(description="The target.")
+    targets: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Further targets, by name, each as changes of `data`."
+    )
     draw: DrawSettings = Field(default=DrawSettings(), description="How tickets are drawn.")
     variants: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Further ways of drawing, by name, each as changes of `draw`."
@@ -59,16 +62,22 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Recipe":
-        for name in (*self.sources, *self.variants, *self.transfers):
+        for name in (*self.sources, *self.targets, *self.variants, *self.transfers):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
         self.draws()
+        self.data_sets()
         return self
 
     def draws(self) -> dict[str, DrawSettings]:
         """Return every way of drawing: `draw` itself, and its variants."""
         ways = {name: changed(self.draw, changes, f"variants.{name}") for name, changes in self.variants.items()}
         return {"draw": self.draw, **ways}
+
+    def data_sets(self) -> dict[str, DataSettings]:
+        """Return every target: `data` itself, and the further ones."""
+        further = {name: changed(self.data, changes, f"targets.{name}") for name, changes in self.targets.items()}
+        return {"data": self.data, **further}
 
 
 def builtin_recipes() -> dict[str, str]:

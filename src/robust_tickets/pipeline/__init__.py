@@ -1,0 +1,13 @@
+"""A whole recipe, from sources to the report.
+
+| file | noun |
+|---|---|
+| `run.py` | the run: sources, cells, exports, report |
+| `grid.py` | the cells of a recipe: what is planned, what is filled |
+| `summary.py` | the facts, rows and verdicts of the report |
+| `gain.py` | what each source's tickets gain over the first source's |
+"""
+
+from robust_tickets.pipeline.run import run
+
+__all__ = ["run"]

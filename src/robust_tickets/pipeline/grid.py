@@ -1,0 +1,154 @@
+"""The grid of a recipe: every ticket, and dense, transferred in every way to every target."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from robust_tickets.data import DataSettings
+from robust_tickets.models.sources import Source, load_source
+from robust_tickets.recipe import Recipe
+from robust_tickets.report.summary import TicketKind
+from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.controls import control
+from robust_tickets.verbs.draw import draw_all, label
+from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.measure import Part
+from robust_tickets.verbs.pretrain import pretrain
+from robust_tickets.verbs.transfer import Transfer, transfer
+from robust_tickets.verbs.verify import Verdict, verify
+
+DRAW, DATA = "draw", "data"
+"""Names of the recipe's own way of drawing and of its own target, beside its variants and further targets."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cell stands in the grid."""
+
+    target: str
+    """Name of the target."""
+    transfer: str
+    """Name of the way of training."""
+    series: str
+    """Name of the source."""
+    way: str
+    """Name of the way of drawing, `dense` for none."""
+    kind: TicketKind
+    sparsity: float | None
+    """As asked for; None where the timeline says it, and for dense."""
+
+    def folder(self, run: Path) -> Path:
+        """Return where its runs are kept."""
+        transfers = run / "transfers" / self.target / self.series / self.transfer
+        return (
+            transfers / "dense"
+            if self.kind == "dense"
+            else transfers / self.way / f"{self.kind}-{label(self.sparsity)}"
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One ticket, or dense, transferred in one way to one target."""
+
+    place: Place
+    data: DataSettings
+    draw: DrawSettings
+    result: Transfer
+    dense: Transfer
+    verdict: Verdict
+    """On test data."""
+
+    @property
+    def selected_on(self) -> Part:
+        """Return the part on which one of several tickets is chosen."""
+        return "validation" if all(len(run.data.validation) for run in self.result.runs) else "test"
+
+
+class Grid:
+    """The cells of a recipe in a run folder; sources and tickets are made when a cell first needs them."""
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.recipe, self.folder = recipe, folder
+        self.sources: dict[str, Source] = {}
+        self.tickets: dict[tuple[str, str], tuple[Ticket, ...]] = {}
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """Return every cell's place, in the order of filling: sources side by side, so that they can be compared."""
+        recipe = self.recipe
+        tickets: list[tuple[str, TicketKind, float | None]] = [("dense", "dense", None)]
+        for way, settings in recipe.draws().items():
+            for sparsity in settings.sparsities:
+                tickets.append((way, "drawn", sparsity))
+                controls = recipe.controls if way == DRAW else ()
+                tickets.extend((way, kind, sparsity) for kind in controls)
+        return [
+            Place(target, name, series, way, kind, sparsity)
+            for target in recipe.data_sets()
+            for name in recipe.transfers
+            for way, kind, sparsity in tickets
+            for series in recipe.sources
+        ]
+
+    def source(self, series: str) -> Source:
+        """Return a source, pretrained first where the recipe says so."""
+        if series not in self.sources:
+            entry = self.recipe.sources[series]
+            if entry.pretrain is None:
+                self.sources[series] = load_source(entry.source)
+            else:
+                data, training = entry.pretrain.data, entry.pretrain.training
+                place = self.folder / "sources" / series
+                made = pretrain(entry.source, data, training=training, seed=self.recipe.seed, folder=place)
+                self.sources[series] = made
+        return self.sources[series]
+
+    def drawn(self, series: str, way: str) -> tuple[Ticket, ...]:
+        """Return the tickets of one source drawn in one way, ascending in sparsity as the recipe asks for them."""
+        if (series, way) not in self.tickets:
+            settings, folder = self.recipe.draws()[way], self.folder / "tickets" / series / way
+            self.tickets[series, way] = draw_all(
+                self.source(series), settings=settings, seed=self.recipe.seed, folder=folder
+            )
+        return self.tickets[series, way]
+
+    def ticket(self, place: Place) -> Ticket:
+        """Return the ticket, drawn or control, of a place."""
+        settings = self.recipe.draws()[place.way]
+        ticket = self.drawn(place.series, place.way)[settings.sparsities.index(place.sparsity)]
+        assert place.kind != "dense"
+        if place.kind == "drawn":
+            return ticket
+        return control(place.kind, ticket, self.source(place.series), settings, self.recipe.seed)
+
+    def dense(self, place: Place) -> Transfer:
+        """Return the dense transfer that a place is compared with."""
+        at = Place(place.target, place.transfer, place.series, "dense", "dense", None).folder(self.folder)
+        data, settings = self.recipe.data_sets()[place.target], self.recipe.transfers[place.transfer]
+        return transfer(self.source(place.series), data, settings=settings, folder=at)
+
+    def fill(self, place: Place) -> Cell:
+        """Do, or take up, everything that one cell needs."""
+        dense = self.dense(place)
+        result = dense
+        if place.kind != "dense":
+            at = place.folder(self.folder)
+            result = transfer(self.ticket(place), dense.data, settings=dense.settings, folder=at)
+        verdict = verify(result, dense, settings=self.recipe.verify)
+        draw = self.recipe.draw if place.kind == "dense" else self.recipe.draws()[place.way]
+        return Cell(place, self.recipe.data_sets()[place.target], draw, result, dense, verdict)
+
+    def is_filled(self, place: Place) -> bool:
+        """Say whether a cell's runs are all done, so that taking it up costs next to nothing."""
+        seeds = self.recipe.transfers[place.transfer].seeds
+        return all((place.folder(self.folder) / f"seed-{seed}" / "result.json").exists() for seed in seeds)
+
+    def cells(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> Iterator[Cell]:
+        """Yield the cells in order; after so many seconds no new one is begun, and only finished ones follow."""
+        end = None if seconds is None else clock() + seconds
+        for place in self.places:
+            if end is None or clock() < end or self.is_filled(place):
+                yield self.fill(place)

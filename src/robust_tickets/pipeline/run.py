@@ -1,0 +1,102 @@
+"""Run: a whole recipe, from sources to the report; what is finished is not done again."""
+
+from pathlib import Path
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import write_text
+from robust_tickets.foundation.steps import Step
+from robust_tickets.measures.evaluation import require_attack
+from robust_tickets.models.sources import load_source
+from robust_tickets.pipeline.grid import DATA, Cell, Grid
+from robust_tickets.pipeline.summary import summarise
+from robust_tickets.recipe import Recipe, dump_recipe
+from robust_tickets.report.html import write_report
+from robust_tickets.report.summary import Summary, save_summary
+from robust_tickets.shrinking.shrink import ShrinkReport
+from robust_tickets.verbs.draw import check_draw
+from robust_tickets.verbs.shrink import shrink
+from robust_tickets.verbs.target import fit_head, target_data
+from robust_tickets.verbs.verify import verify
+
+
+def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float | None = None) -> Summary:
+    """Do everything a recipe says, inside `folder`, and write `report.html`.
+
+    Args:
+        recipe: what to do.
+        folder: the run folder; a second call goes on where the first was cut off. A recipe that has grown in the
+            meantime (targets, sparsities, seeds, measures) keeps what is done; one whose finished parts would come
+            out otherwise is refused by those parts.
+        command: the command that makes this run again, for the report.
+        minutes: begin no new cell of the grid after so long; what is not filled then is reported as not filled.
+
+    Raises:
+        UserError: the folder holds other work, no cell could be filled in the time, or anything that the steps refuse.
+    """
+    folder = Path(folder)
+    step = Step(folder, {"verb": "run"})
+    if step.result is None or step.result["recipe"] != recipe.model_dump(mode="json"):
+        rehearse(recipe)
+    with step.claim():
+        write_text(folder / "recipe.yaml", dump_recipe(recipe))
+        grid = Grid(recipe, folder)
+        cells = list(grid.cells(None if minutes is None else 60 * minutes))
+        if not cells:
+            raise UserError(f"{folder}: no cell was filled in {minutes:g} minutes; give more, or run the command again")
+        is_whole = len(cells) == len(grid.places)
+        exports = shrink_best(recipe, cells, folder) if recipe.shrink is not None and is_whole else []
+        summary = summarise(recipe, grid, cells, exports, command)
+        save_summary(summary, folder / "summary.json")
+        write_report(summary, folder)
+        if is_whole:
+            step.finish({"report": "report.html", "recipe": recipe.model_dump(mode="json")})
+    return summary
+
+
+def rehearse(recipe: Recipe) -> None:
+    """Find now what the steps of a recipe would refuse later, after hours of training.
+
+    Raises:
+        UserError: networks, data, heads or ways of drawing that do not fit each other.
+    """
+    if recipe.verify.robustness is not None:
+        require_attack(recipe.verify.robustness)
+    for entry in recipe.sources.values():
+        source = load_source(entry.source)
+        if entry.pretrain is not None:
+            splits = target_data(entry.pretrain.data, source, recipe.seed)
+            source.classifier.reset_head(len(splits.classes), seed=0)
+        for settings in recipe.draws().values():
+            check_draw(source, settings, recipe.seed)
+        for settings in recipe.transfers.values():
+            for data in recipe.data_sets().values():
+                splits = target_data(data, source, settings.seeds[0])
+                if settings.head == "keep":
+                    fit_head(source.classifier, splits, "keep", 0)
+
+
+def shrink_best(recipe: Recipe, cells: list[Cell], folder: Path) -> list[tuple[Cell, ShrinkReport]]:
+    """Export, for each way of drawing, the sparsest ticket that matches on the first target, or else the best one.
+
+    Both are decided on validation; on test where the data have no validation part, which the notes then say.
+    """
+    exports = []
+    for way in recipe.draws():
+        drawn = [cell for cell in cells if is_drawn(cell, way) and cell.place.target == DATA]
+        verdicts = {
+            id(cell): verify(cell.result, cell.dense, settings=recipe.verify, part=cell.selected_on) for cell in drawn
+        }
+        matching = [cell for cell in drawn if verdicts[id(cell)].matches]
+        if matching:
+            best = max(matching, key=lambda cell: cell.result.sparsity)
+        else:
+            best = max(drawn, key=lambda cell: verdicts[id(cell)].standard.ticket)
+        out = folder / f"{way}.onnx"
+        place = folder / "shrink" / way
+        exports.append((best, shrink(best.result, out, dense=best.dense, settings=recipe.shrink, folder=place)))
+    return exports
+
+
+def is_drawn(cell: Cell, way: str) -> bool:
+    """Say whether a cell is a drawn ticket's, drawn in a certain way."""
+    return cell.place.way == way and cell.place.kind == "drawn"

@@ -1,0 +1,189 @@
+"""What a run tells: the facts, rows and verdicts of its report."""
+
+from importlib.metadata import version
+
+import torch
+
+from robust_tickets.data import DataSettings
+from robust_tickets.measures.matching import Decision
+from robust_tickets.pipeline.gain import gain_section
+from robust_tickets.pipeline.grid import Cell, Grid
+from robust_tickets.pruning.groups import degenerate_layers
+from robust_tickets.recipe import Recipe
+from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.report.points import grouped
+from robust_tickets.report.sections import Section, Table
+from robust_tickets.report.summary import Row, ShrinkRow, Summary, VerdictRow
+from robust_tickets.shrinking.shrink import ShrinkReport, Variant
+from robust_tickets.ticket import short
+
+
+def summarise(
+    recipe: Recipe, grid: Grid, cells: list[Cell], exports: list[tuple[Cell, ShrinkReport]], command: str
+) -> Summary:
+    """Return everything the report tells of the cells filled so far."""
+    drawn = [cell for cell in cells if cell.place.kind == "drawn"]
+    tickets = [cell.result.ticket for cell in (exports[0][0] if exports else cell for cell in reversed(drawn))]
+    shown = next((ticket for ticket in tickets if ticket is not None), None)
+    sections = [*gain_section(recipe, cells), *unfilled_section(grid, cells)]
+    return Summary(
+        title=recipe.name,
+        facts=facts(recipe, grid, cells),
+        rows=[row for cell in cells for row in rows_of(cell)],
+        verdicts=[row for cell in drawn for row in verdict_rows(cell)],
+        shrink=[row for cell, report in exports for row in shrink_rows(cell, report)],
+        layer_sparsity=shown.layer_sparsity if shown is not None else {},
+        sections=sections,
+        notes=notes(recipe, cells, exports),
+        command=command,
+    )
+
+
+def facts(recipe: Recipe, grid: Grid, cells: list[Cell]) -> list[tuple[str, str]]:
+    """Return what was used, as pairs of label and value."""
+    data = {cell.place.target: cell.result.runs[0].data for cell in cells}
+    seeds = {name: ", ".join(map(str, settings.seeds)) for name, settings in recipe.transfers.items()}
+    return [
+        *(
+            (f"target {name}" if len(data) > 1 else "target", one.describe().splitlines()[0])
+            for name, one in data.items()
+        ),
+        *(
+            (f"source {name}", f"{one.identity.name}, {one.identity.weights}, {short(one.identity.digest)}")
+            for name, one in grid.sources.items()
+        ),
+        ("seeds of transfers", "; ".join(f"{name} {numbers}" for name, numbers in seeds.items())),
+        ("attack", recipe.verify.robustness.describe() if recipe.verify.robustness else "none measured"),
+        ("versions", f"robust-tickets {version('robust-tickets')}, torch {torch.__version__}"),
+    ]
+
+
+def notes(recipe: Recipe, cells: list[Cell], exports: list[tuple[Cell, ShrinkReport]]) -> list[str]:
+    """Return what a reader has to know."""
+    data = {cell.place.target: cell.result.runs[0].data for cell in cells}
+    found = [note if len(data) == 1 else f"{name}: {note}" for name, one in data.items() for note in one.notes]
+    if exports and exports[0][0].selected_on == "test":
+        found.append("The data have no validation part: what was exported was chosen on test data.")
+    for name, one in data.items():
+        if one.skipped:
+            found.append(f"{name}: {len(one.skipped)} unreadable images were left out.")
+    for name, settings in recipe.draws().items():
+        ticket = next((c.result.ticket for c in cells if c.place.way == name and c.place.kind == "drawn"), None)
+        if ticket is None:
+            continue
+        weights = {key: ticket.masks[key] for key in ticket.prunable}
+        if layers := degenerate_layers(settings.group, weights):
+            found.append(
+                f"{name}: group {settings.group.kind} is the same as element in {len(layers)} of {len(weights)} "
+                f"layers, whose kernels are 1x1: {', '.join(layers[:3])}{', ...' if len(layers) > 3 else ''}"
+            )
+    return found
+
+
+def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:
+    """Return which cells of the grid are not filled yet; nothing where all are."""
+    filled = {cell.place for cell in cells}
+    if len(filled) == len(grid.places):
+        return []
+    lines = grouped(grid.places, lambda place: (place.target, place.transfer, place.way, place.kind, place.series))
+    rows = []
+    for (target, name, way, kind, series), places in lines.items():
+        missing = [place for place in places if place not in filled]
+        wanted = ", ".join(f"{sparsity_percent(place.sparsity)} %" for place in missing if place.sparsity is not None)
+        ticket = kind if way in ("dense", kind) else f"{way}, {kind}"
+        if missing:
+            rows.append(
+                (target, name, series, ticket, f"{len(places) - len(missing)} of {len(places)}", wanted or "all")
+            )
+    text = f"{len(filled)} of {len(grid.places)} cells are filled. The same command fills the others, where it stopped."
+    columns = ("target", "transfer", "source", "ticket", "filled", "not filled")
+    return [
+        Section(title="Not filled yet", text=text, tables=(Table(title="Cells", columns=columns, rows=tuple(rows)),))
+    ]
+
+
+def amount(data: DataSettings) -> str:
+    """Return how much of the training data was used, for tables."""
+    return f"{data.per_class} a class" if data.per_class is not None else f"{100 * data.fraction:g} %"
+
+
+def rows_of(cell: Cell) -> list[Row]:
+    """Return a row for each seed of a cell."""
+    return [
+        Row(
+            series=cell.place.series,
+            ticket=cell.place.kind,
+            group=cell.draw.group.kind,
+            timeline=cell.draw.timeline.kind,
+            sparsity=cell.result.sparsity,
+            transfer=cell.result.settings.mode,
+            objective=cell.result.settings.training.objective.kind,
+            target=cell.result.runs[0].data.name,
+            fraction=amount(cell.data),
+            seed=one.seed,
+            standard_accuracy=one.standard,
+            robust_accuracy=one.robust,
+            validation_accuracy=run_.validation,
+        )
+        for one, run_ in zip(cell.verdict.ticket_runs, cell.result.runs, strict=True)
+    ]
+
+
+def verdict_rows(cell: Cell) -> list[VerdictRow]:
+    """Return a row for each accuracy that was decided on."""
+    decisions = {"standard": cell.verdict.standard, "robust": cell.verdict.robust}
+    return [verdict_row(cell, measure, decision) for measure, decision in decisions.items() if decision is not None]
+
+
+def verdict_row(cell: Cell, measure: str, decision: Decision) -> VerdictRow:
+    """Return one decision as the report shows it."""
+    return VerdictRow.model_validate(
+        {
+            "series": cell.place.series,
+            "target": cell.result.runs[0].data.name,
+            "fraction": amount(cell.data),
+            "group": cell.draw.group.kind,
+            "sparsity": cell.result.sparsity,
+            "transfer": cell.result.settings.mode,
+            "objective": cell.result.settings.training.objective.kind,
+            "measure": measure,
+            "verdict": decision.verdict,
+            "difference": decision.difference,
+            "low": decision.interval.lower if decision.interval else None,
+            "high": decision.interval.upper if decision.interval else None,
+            "seeds": decision.seeds,
+            "seeds_needed": decision.seeds_needed,
+            "margin": decision.margin,
+            "papers_rule": decision.papers_rule,
+        }
+    )
+
+
+def shrink_rows(cell: Cell, report: ShrinkReport) -> list[ShrinkRow]:
+    """Return the exported networks as the report shows them."""
+    sparsity = cell.result.sparsity
+    dense = shrink_row(f"{cell.place.way}: dense", 0.0, report.dense, None, "")
+    if report.kind == "zeros only":
+        return [dense, shrink_row(f"{cell.place.way}: zeros in place", sparsity, report.ticket, None, report.sentence)]
+    shrunk, difference = f"{cell.place.way}: channels removed", report.removal.max_difference
+    return [
+        dense,
+        shrink_row(f"{cell.place.way}: zeros in place", sparsity, report.ticket, None, ""),
+        shrink_row(shrunk, sparsity, report.shrunk, difference, report.sentence),
+    ]
+
+
+def shrink_row(name: str, sparsity: float, variant: Variant, difference: float | None, note: str) -> ShrinkRow:
+    """Return one exported network."""
+    return ShrinkRow(
+        name=name,
+        sparsity=sparsity,
+        parameters=variant.parameters,
+        nonzero=variant.nonzero_parameters,
+        macs=variant.multiply_adds,
+        bytes=variant.onnx_bytes,
+        latency_ms=variant.latency.median_ms,
+        ratio=variant.latency.speedup,
+        max_difference=difference,
+        note=note,
+    )

@@ -1,0 +1,97 @@
+"""A grid of several sources and targets: filled over time, grown, and told as far as it is filled."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.pipeline import run
+from robust_tickets.pipeline.grid import Grid
+from robust_tickets.recipe import Recipe, load_recipe
+
+NETWORK = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
+TRAINING = {"epochs": 1, "batch_size": 20, "precision": "fp32"}
+RECIPE = {
+    "name": "Grid",
+    "sources": {
+        "natural": {"source": NETWORK},
+        "other": {"source": NETWORK, "pretrain": {"data": {"name": "digits", "per_class": 4}, "training": TRAINING}},
+    },
+    "data": {"name": "digits", "per_class": 4, "validation": 0},
+    "targets": {"half": {"per_class": 2}},
+    "draw": {"sparsity": [0.5, 0.8]},
+    "transfers": {"linear": {"mode": "linear", "seeds": [0, 1], "training": TRAINING}},
+    "shrink": None,
+}
+
+
+def grid_recipe(**changes: Any) -> Recipe:
+    return Recipe.model_validate({**RECIPE, **changes})
+
+
+def test_every_target_and_source_is_a_cell_and_gains_are_paired_by_seed(tmp_path: Path) -> None:
+    recipe = grid_recipe()
+    summary = run(recipe, tmp_path)
+    assert {(row.target, row.fraction) for row in summary.rows} == {("digits", "4 a class"), ("digits", "2 a class")}
+    assert len(summary.rows) == 2 * 2 * 3 * 2
+    (gain,) = summary.sections
+    assert gain.title == "Gain over natural tickets"
+    accuracy = {
+        (row.series, row.seed): row.standard_accuracy
+        for row in summary.rows
+        if row.fraction == "4 a class" and row.ticket == "drawn" and round(row.sparsity, 1) == 0.8
+    }
+    mean = sum(accuracy["other", seed] - accuracy["natural", seed] for seed in (0, 1)) / 2
+    table = next(table for table in gain.tables if table.title == "data, linear transfer")
+    told = next(row for row in table.rows if row[:2] == ("draw", "80"))[2]
+    assert str(told).split(" ± ")[0].replace("−", "-") == f"{100 * mean:+.1f}"
+
+
+def test_a_grid_stops_at_its_time_says_what_is_missing_and_goes_on(tmp_path: Path) -> None:
+    recipe = grid_recipe()
+    ticks = iter(range(100))
+    # The clock is looked at once at the start and once before each cell.
+    cells = list(Grid(recipe, tmp_path).cells(3.5, clock=lambda: next(ticks)))
+    assert [cell.place for cell in cells] == Grid(recipe, tmp_path).places[:3]
+    summary = run(recipe, tmp_path, minutes=0)
+    assert len(summary.rows) == 3 * 2
+    missing = summary.sections[-1]
+    assert missing.text.startswith("3 of 12 cells are filled.")
+    assert ("data", "linear", "natural", "draw, drawn", "1 of 2", "80 %") in missing.tables[0].rows
+    assert not (tmp_path / "result.json").exists()
+    before = json.loads((tmp_path / "transfers/data/natural/linear/dense/seed-0/result.json").read_text())
+    whole = run(recipe, tmp_path)
+    assert len(whole.rows) == 12 * 2
+    assert [section.title for section in whole.sections] == ["Gain over natural tickets"]
+    assert json.loads((tmp_path / "transfers/data/natural/linear/dense/seed-0/result.json").read_text()) == before
+
+
+def test_a_recipe_that_has_grown_keeps_what_is_done(tmp_path: Path) -> None:
+    run(grid_recipe(targets={}), tmp_path)
+    done = tmp_path / "transfers/data/natural/linear/draw/drawn-sparsity-0.8/seed-1/result.json"
+    time = done.stat().st_mtime_ns
+    grown = run(grid_recipe(), tmp_path)
+    assert done.stat().st_mtime_ns == time
+    assert len({row.fraction for row in grown.rows}) == 2
+
+
+def test_a_recipe_whose_finished_parts_would_come_out_otherwise_is_refused(tmp_path: Path) -> None:
+    run(grid_recipe(targets={}), tmp_path)
+    transfers = {"linear": {**RECIPE["transfers"]["linear"], "training": {**TRAINING, "epochs": 2}}}
+    with pytest.raises(UserError, match="epochs"):
+        run(grid_recipe(targets={}, transfers=transfers), tmp_path)
+
+
+def test_no_time_for_a_single_cell_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no cell was filled in 0 minutes"):
+        run(grid_recipe(), tmp_path / "run", minutes=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_targets_are_changes_of_data() -> None:
+    recipe = load_recipe("demo", ["targets.tenth.per_class=1"])
+    assert recipe.data_sets()["tenth"].name == "digits"
+    with pytest.raises(UserError, match="targets"):
+        load_recipe("demo", ["targets.tenth.no_such=1"])
