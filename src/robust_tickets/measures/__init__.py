@@ -5,10 +5,15 @@
 | `predict.py` | a network in evaluation mode, as images in, logits out |
 | `examinee.py` | what is measured, and what a measure may ask for |
 | `measure.py` | what every measure has in common: figures by name |
+| `kinds.py` | every kind of measure, as recipes name them |
+| `calibration.py` | ECE, adaptive ECE, negative log-likelihood, Brier score |
+| `out_of_distribution.py` | telling test images from another data set's, by max softmax and energy |
+| `certified.py` | accuracy certified by randomised smoothing |
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
-| `robust_accuracy.py` | correctness under PGD |
-| `autoattack.py` | correctness under AutoAttack (extra `robust`) |
+| `robust_accuracy.py` | correctness under attacks |
+| `attacks/` | the attacks, one file each |
 | `evaluation.py` | how robustness is evaluated: which attack, on how many images |
+| `robustness_curve.py` | accuracy against the attacker's budget |
 | `matching.py` | the decision whether a ticket matches dense, with its error rate |
 | `sampling_uncertainty.py` | how far a difference may be due to the finite test set |
 | `double_win.py` | the four decisions of a double-win ticket |

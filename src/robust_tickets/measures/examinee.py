@@ -17,8 +17,8 @@ class Examinee:
     """The equivalent torch network, on which attacks are crafted; the same as `predict` for a torch network."""
     images: Callable[[int | None], Batches]
     """Test images and labels in a fixed order, afresh at every call; at most so many, balanced over classes."""
-    other: Callable[[DataSettings], Batches]
-    """The test part of another data set, at the size and channels this network takes."""
+    other: Callable[[DataSettings, int | None], Batches]
+    """The test part of another data set, at the size and channels this network takes, limited like `images`."""
     seed: int
     """Of the run; a measure derives streams of its own from it (`foundation.seeds`)."""
 
