@@ -1,0 +1,14 @@
+"""What masks and transferred networks look like from inside: pure functions, tensors in, numbers out.
+
+| file | noun |
+|---|---|
+| `overlap.py` | how much of two masks is the same, and how much would be by chance |
+| `layers.py` | sparsity of every layer; kernels and filters of which nothing is left |
+| `complement.py` | the complementary mask, and masks with a share of their bits flipped |
+| `loss.py` | mean loss and error of a network on a few batches |
+| `landscape.py` | the loss around a network, over two directions |
+| `distance.py` | angle and distance between two networks' surviving weights |
+| `interpolation.py` | the loss along the straight line between two networks, and its barrier |
+
+No function here changes the network it is given.
+"""

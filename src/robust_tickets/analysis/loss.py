@@ -1,0 +1,28 @@
+"""Loss: what a network reaches on a few batches."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from robust_tickets.measures.accuracy import accuracy, correctness
+from robust_tickets.measures.predict import evaluation_mode, logits
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Mean loss and error of a network on fixed images."""
+
+    loss: float
+    """Mean cross-entropy, nats."""
+    error: float
+    """Fraction classified wrongly, in [0, 1]."""
+
+
+def reached(network: nn.Module, images: Iterable[tuple[Tensor, Tensor]]) -> Reached:
+    """Return loss and error on batches of (float images [N, C, H, W] in [0, 1], labels [N]), in eval mode."""
+    with evaluation_mode(network, next(network.parameters()).device) as predict:
+        found, labels = logits(predict, images)
+    loss = cross_entropy(found.double(), labels).item()
+    return Reached(loss, 1 - accuracy(correctness(found, labels)))
