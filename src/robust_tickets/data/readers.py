@@ -79,5 +79,5 @@ def read(settings: DataSettings) -> Found:
         train, test = choose(arrays.labels, DIGIT_CLASSES, hold_out=TEST_FRACTION, seed=TEST_SEED, stream="test")
         return Found({"train": arrays.subset(train), "test": arrays.subset(test)}, DIGIT_CLASSES, "digits", Affine())
     if settings.name.startswith("torchvision/"):
-        return read_torchvision(settings.name.removeprefix("torchvision/"), settings.root)
+        return read_torchvision(settings.name.removeprefix("torchvision/"), given_path(str(settings.root)))
     return read_path(given_path(settings.name))

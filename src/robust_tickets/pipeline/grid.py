@@ -87,8 +87,8 @@ class Grid:
                 tickets.extend((way, kind, sparsity) for kind in controls)
         return [
             Place(target, name, series, way, kind, sparsity)
-            for target in recipe.data_sets()
             for name in recipe.transfers
+            for target in recipe.data_sets()
             for way, kind, sparsity in tickets
             for series in recipe.sources
         ]
