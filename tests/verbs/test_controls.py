@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import robust_tickets as rt
-from robust_tickets.verbs.controls import control
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.verbs.controls import Control, check_control, control
 from tests.verbs.small import PARTS, small_source
 
 
@@ -77,3 +78,56 @@ def test_reinitialised_has_the_same_masks_over_other_weights(source: rt.Source) 
         assert torch.equal(network[name] != 0, ticket.masks[name])
         assert not torch.equal(network[name], own[name])
     assert source.identity == small_source().identity
+
+
+def test_a_complement_keeps_what_the_ticket_removes(source: rt.Source) -> None:
+    settings = rt.DrawSettings.model_validate(ONE_SHOT)
+    ticket = rt.draw(source, settings=settings)
+    made = control("complement", ticket, source, settings, seed=0)
+    assert made.sparsity == pytest.approx(1 - ticket.sparsity)
+    both = [network.subnetwork(source).plain_state() for network in (ticket, made)]
+    for name in ticket.prunable:
+        assert torch.equal(both[0][name] + both[1][name], source.classifier.body.get_parameter(name))
+
+
+def test_a_complement_of_channels_keeps_the_other_channels_with_their_norms(source: rt.Source) -> None:
+    settings = rt.DrawSettings.model_validate(
+        {"sparsity": 0.5, "group": "channel", "scope": "layer", "prunable": {"exempt": ["features.3.weight"]}}
+    )
+    ticket = rt.draw(source, settings=settings)
+    made = control("complement", ticket, source, settings, seed=0)
+    assert torch.equal(made.masks["features.1.bias"], ~ticket.masks["features.1.bias"])
+    assert torch.equal(made.masks["features.1.bias"], made.masks["features.0.weight"].flatten(1).any(1))
+
+
+@pytest.mark.parametrize("way", [ONE_SHOT, ROWS], ids=["one-shot", "rows"])
+def test_flipped_is_as_sparse_in_every_layer_and_shares_an_exact_part(source: rt.Source, way: dict) -> None:
+    settings = rt.DrawSettings.model_validate(way)
+    ticket = rt.draw(source, settings=settings)
+    made = control("flipped", ticket, source, settings, seed=0, flip=0.25)
+    assert removed(made) == removed(ticket)
+    size = 3 if "group" in way else 1
+    for name in ticket.prunable:
+        kept = int(ticket.masks[name].sum()) // size
+        left = int((ticket.masks[name] & ~made.masks[name]).sum())
+        assert left == size * min(int(0.25 * kept + 0.5), removed(ticket)[name] // size)
+    assert made.digest == control("flipped", ticket, source, settings, seed=0, flip=0.25).digest
+    assert made.digest != control("flipped", ticket, source, settings, seed=1, flip=0.25).digest
+
+
+@pytest.mark.parametrize("kind", ["complement", "flipped"])
+def test_tickets_with_weights_of_their_own_have_no_opposite(source: rt.Source, kind: Control) -> None:
+    settings = rt.DrawSettings.model_validate(ITERATIVE)
+    with pytest.raises(UserError, match=f"^{kind}: tickets of this draw restart from weights of their own"):
+        check_control(kind, settings)
+    ticket = rt.draw(source, settings=settings, data=PARTS)
+    with pytest.raises(UserError, match="not kept anywhere"):
+        control(kind, ticket, source, settings, seed=0)
+    check_control(kind, rt.DrawSettings.model_validate({**ITERATIVE, "rewind": "pretrained"}))
+    check_control(kind, rt.DrawSettings.model_validate(ONE_SHOT))
+
+
+def test_flips_of_coupled_groups_are_refused_before_the_draw() -> None:
+    with pytest.raises(UserError, match="kind 'channel' would break"):
+        check_control("flipped", rt.DrawSettings.model_validate({"group": "channel", "scope": "layer"}))
+    check_control("shuffled", rt.DrawSettings.model_validate({"group": "channel", "scope": "layer"}))

@@ -19,7 +19,13 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 STROKES = ("-", (0, (6, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-CONTROL_STROKES = {"random": (0, (1, 1.2)), "shuffled": (0, (4, 1.5)), "reinitialised": (0, (5, 1, 1, 1))}
+CONTROL_STROKES = {
+    "random": (0, (1, 1.2)),
+    "shuffled": (0, (4, 1.5)),
+    "reinitialised": (0, (5, 1, 1, 1)),
+    "complement": (0, (8, 2)),
+    "flipped": (0, (2, 2)),
+}
 
 STYLE = {
     "font.family": "sans-serif",

@@ -20,6 +20,8 @@ CONTROL_NAMES: dict[TicketKind, str] = {
     "random": "random mask",
     "shuffled": "shuffled mask",
     "reinitialised": "re-initialised weights",
+    "complement": "complementary mask",
+    "flipped": "bit-flipped mask",
 }
 """What the controls are called in legends and tables."""
 

@@ -16,8 +16,9 @@ Accuracy = Annotated[float, Field(ge=0.0, le=1.0)]
 Removed = Annotated[float, Field(ge=0.0, le=1.0)]
 """Measured fraction of prunable weights removed, in [0, 1]; 0 is dense."""
 
-TicketKind = Literal["drawn", "dense", "random", "shuffled", "reinitialised"]
-"""A drawn ticket, the dense source, or a control: random mask, layer-wise shuffled mask, new weights."""
+TicketKind = Literal["drawn", "dense", "random", "shuffled", "reinitialised", "complement", "flipped"]
+"""A drawn ticket, the dense source, or a control: random mask, layer-wise shuffled mask, new weights, the mask of what
+the ticket removed, some bits of the mask exchanged."""
 
 Transfer = Literal["linear", "full"]
 """Linear: only a new head trains on frozen features. Full: every surviving weight trains."""

@@ -6,8 +6,11 @@ from typing import Literal
 
 from torch import Tensor
 
+from robust_tickets.analysis.complement import check_flips, complement, flipped
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.models.sources import Source
+from robust_tickets.pruning.actions import Rewind
 from robust_tickets.pruning.groups.coupled_group import CoupledGroup
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.scopes import LayerScope
@@ -18,19 +21,45 @@ from robust_tickets.training import reinitialise
 from robust_tickets.verbs.draw import draw
 from robust_tickets.verbs.draw_settings import DrawSettings
 
-Control = Literal["random", "shuffled", "reinitialised"]
+Control = Literal["random", "shuffled", "reinitialised", "complement", "flipped"]
+
+OPPOSITES: tuple[Control, ...] = ("complement", "flipped")
+"""Controls that keep weights which the ticket removes."""
+
+FLIP = 0.1
+"""Share of the kept groups of every layer that `flipped` exchanges unless told otherwise."""
+
+NOTHING_TO_START_FROM = (
+    "{0}: tickets of this draw restart from weights of their own, and those they removed are not kept anywhere; "
+    "use rewind: pretrained, or the controls random and shuffled"
+)
 
 
-def control(kind: Control, ticket: Ticket, source: Source, settings: DrawSettings, seed: int) -> Ticket:
+def control(
+    kind: Control, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float = FLIP
+) -> Ticket:
     """Return the control of a ticket that was drawn by `settings`.
 
     random: groups removed at random within the same scope, to the same sparsity. shuffled: as many groups of
     every layer as the ticket removes there, at random inside the layer (coupled groups reach over several
     layers: there, as many of each set as one-shot magnitude removes). reinitialised: the ticket's own masks over
-    fresh random weights.
+    fresh random weights. complement: what the ticket removes is kept and the other way round, so that its sparsity
+    is 1 - s where the ticket's is s. flipped: at equal sparsity, the share `flip` of every layer's kept groups
+    exchanged for removed ones, at random.
+
+    Raises:
+        UserError: complement or flipped of a ticket that stores its weights, complement of one that leaves a layer
+            whole, flipped of groups that cannot be exchanged one by one.
     """
+    if kind in OPPOSITES and ticket.stored is not None:
+        raise UserError(NOTHING_TO_START_FROM.format(kind))
     if kind == "reinitialised":
         made = replace(ticket, stored=fresh_weights(ticket, source, seed))
+    elif kind == "complement":
+        made = replace(ticket, masks=complement(ticket.masks))
+    elif kind == "flipped":
+        masks = {name: ticket.masks[name] for name in ticket.prunable}
+        made = replace(ticket, masks=flipped(masks, settings.group, flip, seed))
     elif kind == "shuffled" and not isinstance(settings.group, CoupledGroup):
         made = replace(ticket, masks=shuffled(ticket, source, settings, seed), stored=None)
     else:
@@ -45,6 +74,20 @@ def control(kind: Control, ticket: Ticket, source: Source, settings: DrawSetting
             rewind="pretrained",
         )
     return replace(made, provenance={**ticket.provenance, "control": kind}, network=source)
+
+
+def check_control(kind: Control, settings: DrawSettings) -> None:
+    """Refuse, before anything is drawn, a control that no ticket drawn by `settings` can have.
+
+    Raises:
+        UserError: see `control`.
+    """
+    if kind == "flipped":
+        check_flips(settings.group)
+    plan = settings.timeline.plan(settings.sparsities[-1], steps_per_epoch=1)
+    rewound = all(any(isinstance(action, Rewind) for action in event.actions) for event in plan.events if event.ticket)
+    if kind in OPPOSITES and plan.steps and not (rewound and settings.rewind.kind == "pretrained"):
+        raise UserError(NOTHING_TO_START_FROM.format(kind))
 
 
 def fresh_weights(ticket: Ticket, source: Source, seed: int) -> dict[str, Tensor]:
