@@ -11,6 +11,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.accuracy import accuracy, correctness
+from robust_tickets.measures.attacks import AutoAttack
 from robust_tickets.measures.evaluation import Evaluation, balanced_first, evaluate
 from robust_tickets.measures.predict import evaluation_mode, logits
 from robust_tickets.measures.robust_accuracy import robust_correctness
@@ -133,7 +134,7 @@ def test_autoattack_is_at_least_as_strong_as_pgd_and_pgd_is_close(ball):
     before = torch.random.get_rng_state()
     with evaluation_mode(trained_network(), "cpu") as predict:
         by_pgd = evaluate(predict, batches(12), pgd, seed=0)
-        by_ensemble = evaluate(predict, batches(12), pgd.model_copy(update={"attack": "autoattack"}), seed=0)
+        by_ensemble = evaluate(predict, batches(12), pgd.model_copy(update={"attack": AutoAttack()}), seed=0)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(by_pgd.clean, by_ensemble.clean)
     assert by_ensemble.robust.sum() <= by_pgd.robust.sum() <= by_ensemble.robust.sum() + 2

@@ -14,13 +14,22 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.shrinking import export_onnx
+from robust_tickets.shrinking.export import Provenance
 from tests.shrinking.networks import SIDE, classifier
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("export") / "model.onnx"
-    assert export_onnx(classifier(), path, classes=list("abcde"), ticket_digest="sha256:1") < 1e-4
+    assert (
+        export_onnx(
+            classifier(),
+            path,
+            classes=list("abcde"),
+            provenance=Provenance(ticket="sha256:1", network="sha256:2", seed=3),
+        )
+        < 1e-4
+    )
     return path
 
 

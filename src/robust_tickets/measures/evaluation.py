@@ -1,64 +1,79 @@
 """How robustness is evaluated: the settings, the images, the attack they choose."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, final
 
 from pydantic import Field
 
-from robust_tickets.foundation.seeds import generator, stream_seed
-from robust_tickets.foundation.settings import Settings
-from robust_tickets.measures.autoattack import autoattack_correctness, load_autoattack
+from robust_tickets.measures.accuracy import accuracy
+from robust_tickets.measures.attacks import PGD, AnyAttack
+from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Batches, Predict
-from robust_tickets.measures.robust_accuracy import Correctness, robust_correctness
+from robust_tickets.measures.robust_accuracy import Correctness, withstanding
 from robust_tickets.objectives.threat import Threat
 
 
-class Evaluation(Settings):
+@final
+class Evaluation(Measure):
     """How robustness is evaluated; by default PGD-20 in L-inf 8/255 with steps of 2/255."""
 
-    attack: Literal["pgd", "autoattack"] = Field(
-        default="pgd",
-        description="PGD with the threat's steps, or AutoAttack in its ball (needs robust-tickets[robust]).",
+    kind: Literal["robustness"] = "robustness"
+    attack: AnyAttack = Field(
+        default=PGD(), description="The search: pgd, apgd, square or autoattack (needs robust-tickets[robust])."
     )
-    threat: Threat = Field(default=Threat(steps=20, step_size=2 / 255), description="The ball, and the steps of PGD.")
+    threat: Threat = Field(
+        default=Threat(steps=20, step_size=2 / 255), description="The ball and restarts; for pgd its steps too."
+    )
     limit: int | None = Field(
         default=None,
         ge=1,
         description="At most this many test images, balanced over classes; null means all.",
     )
 
+    @property
+    def gradient_free(self) -> bool:
+        """Say whether the attack searches on what is measured itself, be it a file without gradients."""
+        return self.attack.gradient_free
+
+    def figures(self, examinee: Examinee) -> dict[str, float]:
+        """Return `clean` and `robust`: accuracy in [0, 1] on the same images, as they are and under the attack."""
+        found = evaluate(examinee.predict, examinee.images(self.limit), self, examinee.seed, craft_on=examinee.craft)
+        return {"clean": accuracy(found.clean), "robust": accuracy(found.robust)}
+
     def describe(self) -> str:
         """Return for example `PGD-20 in L-inf 8/255` or `AutoAttack in L2 0.5`."""
-        return self.threat.describe() if self.attack == "pgd" else f"AutoAttack in {self.threat.ball_name}"
+        return self.attack.describe(self.threat)
+
+    def require(self) -> None:
+        """Refuse an attack this installation does not have, before anything is trained.
+
+        Raises:
+            UserError: AutoAttack is asked for and the extra is not installed.
+        """
+        self.attack.require()
 
 
-def require_attack(evaluation: Evaluation) -> None:
-    """Refuse an attack this installation does not have, before anything is trained.
-
-    Raises:
-        UserError: AutoAttack is asked for and the extra is not installed.
-    """
-    if evaluation.attack == "autoattack":
-        load_autoattack()
-
-
-def evaluate(predict: Predict, batches: Batches, evaluation: Evaluation, seed: int) -> Correctness:
+def evaluate(
+    predict: Predict, batches: Batches, evaluation: Evaluation, seed: int, *, craft_on: Predict | None = None
+) -> Correctness:
     """Return which images are classified correctly, as they are and under the evaluation's attack.
 
     Use within `evaluation_mode`. `limit` is the caller's to apply, see `balanced_first`.
 
     Args:
-        predict: images to logits.
+        predict: images to logits; what is measured.
         batches: the test images and their classes.
         evaluation: which attack, and how strong.
         seed: of the run; the attack has its own streams derived from it.
+        craft_on: a differentiable equivalent of `predict`, where `predict` is none: attacks that need gradients
+            are crafted on it and replayed on `predict`. Gradient-free attacks search on `predict` itself.
 
     Raises:
         UserError: AutoAttack is asked for and the extra is not installed.
     """
-    if evaluation.attack == "autoattack":
-        return autoattack_correctness(predict, batches, evaluation.threat, stream_seed(seed, "evaluation"))
-    return robust_correctness(predict, batches, evaluation.threat, generator(seed, "evaluation"))
+    searched = predict if evaluation.gradient_free or craft_on is None else craft_on
+    return withstanding(predict, batches, evaluation.attack.attacker(searched, evaluation.threat, seed))
 
 
 def balanced_first(labels: Sequence[int], limit: int) -> list[int]:

@@ -16,3 +16,10 @@ class Measure(Settings, ABC):
     @abstractmethod
     def describe(self) -> str:
         """Return a few words for tables, such as `calibration, 15 bins`."""
+
+    def require(self) -> None:
+        """Refuse what this installation does not have, before anything is trained.
+
+        Raises:
+            UserError: names what is missing and where it comes from.
+        """

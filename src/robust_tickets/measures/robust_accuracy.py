@@ -1,6 +1,6 @@
 """Accuracy under an attack, image by image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,18 +34,26 @@ def withstanding(predict: Predict, batches: Batches, attacker: Attacker) -> Corr
     An image misclassified as it is counts as wrong and is not attacked. Use within `evaluation_mode`,
     which keeps the network's mode, parameters, gradients and batch-norm statistics as they are.
     """
-    clean: list[Tensor] = []
-    robust: list[Tensor] = []
+    return Correctness(*withstanding_each(predict, batches, [attacker]))
+
+
+def withstanding_each(predict: Predict, batches: Batches, attackers: Sequence[Attacker]) -> list[Tensor]:
+    """Return which images are classified correctly: bool [N] as they are, and after each attacker in turn.
+
+    An attacker meets only the images that have withstood those before it, so each vector implies the one before.
+    """
+    vectors: list[list[Tensor]] = [[] for _ in range(len(attackers) + 1)]
     for images, labels in batches:
         with torch.no_grad():
             scores = predict(images)
         images, labels = images.to(scores.device), labels.to(scores.device)
-        right = correctness(scores, labels)
-        withstood = right.clone()
-        if right.any():
-            adversarial = attacker(images[right], labels[right])
-            with torch.no_grad():
-                withstood[right] = correctness(predict(adversarial), labels[right])
-        clean.append(right.cpu())
-        robust.append(withstood.cpu())
-    return Correctness(torch.cat(clean), torch.cat(robust))
+        standing = correctness(scores, labels)
+        vectors[0].append(standing.cpu())
+        for attacker, vector in zip(attackers, vectors[1:], strict=True):
+            if standing.any():
+                adversarial = attacker(images[standing], labels[standing])
+                with torch.no_grad():
+                    withstood = correctness(predict(adversarial), labels[standing])
+                standing = standing.masked_scatter(standing, withstood)
+            vector.append(standing.cpu())
+    return [torch.cat(vector) for vector in vectors]

@@ -5,7 +5,6 @@ from pathlib import Path
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_text
 from robust_tickets.foundation.steps import Step
-from robust_tickets.measures.evaluation import require_attack
 from robust_tickets.models.sources import load_source
 from robust_tickets.pipeline.grid import DATA, Cell, Grid
 from robust_tickets.pipeline.summary import summarise
@@ -59,8 +58,7 @@ def rehearse(recipe: Recipe) -> None:
     Raises:
         UserError: networks, data, heads or ways of drawing that do not fit each other.
     """
-    if recipe.verify.robustness is not None:
-        require_attack(recipe.verify.robustness)
+    recipe.verify.require()
     for entry in recipe.sources.values():
         source = load_source(entry.source)
         if entry.pretrain is not None:

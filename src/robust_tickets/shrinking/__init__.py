@@ -5,6 +5,7 @@
 | `removal.py` | channels that are all zero, taken out, with a check that nothing else changed |
 | `counts.py` | parameters, nonzero parameters, multiply-adds |
 | `export.py` | an ONNX file with preprocessing inside, checked against the network in ONNX Runtime |
+| `artefact.py` | such a file as what is measured, and which run it was made from |
 | `latency.py` | several ONNX files timed side by side |
 | `shrink.py` | all of it in order, and the report |
 | `settings.py` | what can be chosen |

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import onnxruntime
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
 from robust_tickets.foundation.seeds import generator
+from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.proofs import relative_difference
 
@@ -30,24 +32,32 @@ INPUT, OUTPUT = "images", "logits"
 _log = logging.getLogger(__name__)
 
 
+class Provenance(Settings):
+    """Which run an exported file was made from, as its metadata tell."""
+
+    ticket: str | None = Field(description="Digest of the ticket; null for dense.")
+    network: str = Field(description="Digest of the transferred network's parameters and buffers.")
+    seed: int = Field(description="Seed of the run.")
+
+
 def export_onnx(
     classifier: Classifier,
     path: Path | str,
     *,
     classes: Sequence[str] | None = None,
-    ticket_digest: str | None = None,
+    provenance: Provenance | None = None,
 ) -> float:
     """Write a classifier as one ONNX file, whole or not at all, and check it in ONNX Runtime.
 
     The file takes `images`, float32 [batch, C, H, W] in [0, 1], any batch size, and gives `logits`
     [batch, classes]; normalisation is inside. Its metadata say, as JSON, `size`, `mean`, `std`,
-    `interpolation`, `crop_fraction`, and where given `classes` and `ticket`.
+    `interpolation`, `crop_fraction`, and where given `classes`, `ticket`, `network` and `seed`.
 
     Args:
         classifier: moved to the CPU in float32 eval mode on a copy; the one given is not touched.
         path: the file to write.
         classes: names in the order of the logits.
-        ticket_digest: what ticket the weights come from.
+        provenance: which run the network is of.
 
     Returns:
         Largest |ONNX Runtime - torch| over the standard deviation of the logits, on random images.
@@ -78,7 +88,7 @@ def export_onnx(
         reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
         raise UserError(f"{type(classifier.body).__name__} cannot be exported to ONNX: {reason}") from error
     assert program is not None
-    program.model.metadata_props.update(_metadata(classifier, classes, ticket_digest))
+    program.model.metadata_props.update(_metadata(classifier, classes, provenance))
 
     difference = float("nan")
 
@@ -104,12 +114,12 @@ def random_images(classifier: Classifier, count: int) -> Tensor:
     return torch.rand(shape, generator=generator(0, "export"))
 
 
-def _metadata(classifier: Classifier, classes: Sequence[str] | None, ticket: str | None) -> dict[str, str]:
+def _metadata(classifier: Classifier, classes: Sequence[str] | None, provenance: Provenance | None) -> dict[str, str]:
     content = classifier.preprocessing.model_dump(mode="json")
     if classes is not None:
         content["classes"] = list(classes)
-    if ticket is not None:
-        content["ticket"] = ticket
+    if provenance is not None:
+        content |= provenance.model_dump(mode="json", exclude_none=True)
     return {key: json.dumps(value) for key, value in content.items()}
 
 

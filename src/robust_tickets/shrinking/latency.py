@@ -14,6 +14,7 @@ from pydantic import Field
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.shrinking.artefact import open_session
 from robust_tickets.shrinking.export import INPUT, OUTPUT
 
 WARM_UP = 5
@@ -76,7 +77,7 @@ def measure_latency(
         UserError: a file is missing, or is not a network that takes `shape`.
     """
     images = np.random.default_rng(0).random(shape, dtype=np.float32)
-    sessions = {name: _session(path, threads) for name, path in files.items()}
+    sessions = {name: open_session(path, threads) for name, path in files.items()}
     times: dict[str, list[float]] = {name: [] for name in files}
     for name, session in sessions.items():
         try:
@@ -122,15 +123,6 @@ def _row(name: str, size: int, times: list[float], baseline: list[float]) -> Lat
         speedup_quartiles=(slowest, fastest),
         noise=(high - low) / middle,
     )
-
-
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
-from robust_tickets.shrinking.export import export_onnx, portable, random_images
+from robust_tickets.shrinking.export import Provenance, export_onnx, portable, random_images
 from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
 from robust_tickets.shrinking.settings import ShrinkSettings
@@ -67,7 +67,7 @@ def shrink_network(
     settings: ShrinkSettings | None = None,
     *,
     classes: Sequence[str] | None = None,
-    ticket_digest: str | None = None,
+    provenance: Provenance | None = None,
 ) -> ShrinkReport:
     """Remove what can be removed exactly, export it to `out`, and measure dense, ticket and result together.
 
@@ -81,7 +81,7 @@ def shrink_network(
         out: the ONNX file to write.
         settings: rounding of channels, threads, batch size, rounds.
         classes: names in the order of the logits, written into the file.
-        ticket_digest: written into the file.
+        provenance: which run the ticket is of, written into the file.
 
     Raises:
         UserError: the networks do not compare, cannot be traced or exported, or the place cannot be written.
@@ -106,7 +106,7 @@ def shrink_network(
         files = {name: Path(folder, f"{name}.onnx") for name in networks} | {"shrunk": out}
         for name in networks.keys() - {"shrunk"}:
             export_onnx(networks[name], files[name])
-        difference = export_onnx(shrunk, out, classes=classes, ticket_digest=ticket_digest)
+        difference = export_onnx(shrunk, out, classes=classes, provenance=provenance)
         shape = (settings.batch_size, *example.shape[1:])
         rows = measure_latency(files, shape, baseline="dense", threads=settings.threads, rounds=settings.rounds)
         variants = {row.name: _variant(networks[row.name], files[row.name], row, example) for row in rows}

@@ -24,7 +24,15 @@ def target_data(data: Data, source: Source, seed: int) -> DataSplits:
     Raises:
         UserError: the data cannot be read, or have another channel count than the network.
     """
-    preprocessing = source.classifier.preprocessing
+    return fitted_data(data, source.classifier.preprocessing, source.identity.name, seed)
+
+
+def fitted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int) -> DataSplits:
+    """Load data as a network with this preprocessing takes them; `asker` names it in a complaint.
+
+    Raises:
+        UserError: the data cannot be read, or have another channel count than the network.
+    """
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
     if isinstance(data, DataSettings):
@@ -32,7 +40,7 @@ def target_data(data: Data, source: Source, seed: int) -> DataSplits:
         splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed, key)
     else:
         splits = _load(data, preprocessing, seed)
-    splits.require_channels(preprocessing.channels, source.identity.name)
+    splits.require_channels(preprocessing.channels, asker)
     return splits
 
 

@@ -1,18 +1,19 @@
 """Verify: decide, from what was measured on test data, whether a transferred ticket matches dense."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval, accuracy, accuracy_interval
-from robust_tickets.measures.evaluation import Evaluation, require_attack
+from robust_tickets.measures.evaluation import Evaluation
+from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.sampling_uncertainty import paired_test_interval
-from robust_tickets.verbs.measure import Part, measure
+from robust_tickets.verbs.measure import Part, figures_once, measure
 from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.transfer import Transfer, transfer
 
@@ -30,6 +31,25 @@ class VerifySettings(Settings):
         default=None,
         description="The attack under which robust accuracy is measured and has to match too; absent: none.",
     )
+    measures: tuple[AnyMeasure, ...] = Field(
+        default=(), description="What else is measured on the test images; nothing is decided on it."
+    )
+
+    @model_validator(mode="after")
+    def _measures_are_told_apart(self) -> Self:
+        names = [asked.describe() for asked in self.measures]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"measures: two of them are {twice!r}; leave one out")
+        return self
+
+    def require(self) -> None:
+        """Refuse measures that this installation cannot take, before anything is trained.
+
+        Raises:
+            UserError: names what is missing.
+        """
+        for asked in (*((self.robustness,) if self.robustness is not None else ()), *self.measures):
+            asked.require()
 
 
 class Measured(Settings):
@@ -39,6 +59,9 @@ class Measured(Settings):
     standard: float
     interval: Interval = Field(description="Clopper-Pearson, 95 %, of `standard` over draws of the test set.")
     robust: float | None = None
+    measures: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="Figures of each further measure by name, by the measure's description."
+    )
 
 
 class Verdict(Settings):
@@ -90,15 +113,15 @@ def verify(
         result: the transferred ticket.
         against: the dense source's transfer under the same settings, data and seeds; `dense` makes it
             (in the folder `dense` beside the runs).
-        settings: margin, level and attack; `changes` are keyword changes, as in `margin=0.02`.
+        settings: margin, level, attack and further measures, which are taken on test alone; `changes` are keyword
+            changes, as in `margin=0.02`.
         part: `validation` for selection; `test` is for the end.
 
     Raises:
         UserError: `against` was transferred under other settings, seeds or data, or the part is empty.
     """
     settings = changed(settings or VerifySettings(), changes)
-    if settings.robustness is not None:
-        require_attack(settings.robustness)
+    settings.require()
     dense = dense_transfer(result) if isinstance(against, str) else against
     require_pairs(result, dense)
     ticket_bits = [measure(run, settings.robustness, part) for run in result.runs]
@@ -107,6 +130,8 @@ def verify(
         kind: decide_on([bits[kind] for bits in ticket_bits], [bits[kind] for bits in dense_bits], settings)
         for kind in ticket_bits[0]
     }
+    # Selection looks at accuracies alone; everything else is for the end.
+    further = settings.measures if part == "test" else ()
     return Verdict(
         subject=result.source.identity.name,
         sparsity=result.sparsity,
@@ -115,8 +140,8 @@ def verify(
         attack=settings.robustness.describe() if settings.robustness is not None else None,
         standard=decisions["clean"],
         robust=decisions.get("robust"),
-        ticket_runs=summarise(result, ticket_bits),
-        dense_runs=summarise(dense, dense_bits),
+        ticket_runs=summarise(result, ticket_bits, further),
+        dense_runs=summarise(dense, dense_bits, further),
     )
 
 
@@ -166,14 +191,15 @@ def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySetting
     )
 
 
-def summarise(result: Transfer, bits: list[dict[str, Tensor]]) -> tuple[Measured, ...]:
-    """Return the accuracies of every run."""
+def summarise(result: Transfer, bits: list[dict[str, Tensor]], further: tuple[AnyMeasure, ...]) -> tuple[Measured, ...]:
+    """Return the accuracies of every run, and its figures of further measures."""
     return tuple(
         Measured(
             seed=run.seed,
             standard=accuracy(correct["clean"]),
             interval=accuracy_interval(correct["clean"]),
             robust=accuracy(correct["robust"]) if "robust" in correct else None,
+            measures={asked.describe(): figures_once(run, asked) for asked in further},
         )
         for run, correct in zip(result.runs, bits, strict=True)
     )

@@ -1,0 +1,44 @@
+"""What every attack has in common: settings with a `kind`, and a search for adversarial images."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.predict import Predict
+from robust_tickets.measures.robust_accuracy import Attacker
+from robust_tickets.objectives.threat import Threat
+
+
+class Attack(Settings, ABC):
+    """A way of searching the threat's ball for images that are misclassified; a subclass has a literal `kind`."""
+
+    gradient_free: ClassVar[bool] = False
+    """Whether it asks for logits alone, and so can search on an exported file itself."""
+
+    @abstractmethod
+    def attacker(self, predict: Predict, threat: Threat, seed: int) -> Attacker:
+        """Return the search on `predict`, which has to be differentiable unless the attack is gradient-free.
+
+        Every image that the search returns is in the ball around its own and in the box [0, 1].
+
+        Args:
+            predict: images to logits, deterministic; see `evaluation_mode`.
+            threat: the ball, and how many restarts.
+            seed: of the run; streams of the attack's own are derived from it.
+        """
+
+    @abstractmethod
+    def describe(self, threat: Threat) -> str:
+        """Return a few words for tables, such as `PGD-20 in L-inf 8/255`."""
+
+    def require(self) -> None:
+        """Refuse what this installation does not have.
+
+        Raises:
+            UserError: a package is missing.
+        """
+
+
+def restarts_of(threat: Threat) -> str:
+    """Return `, 5 restarts` for a description, or nothing for one."""
+    return f", {threat.restarts} restarts" if threat.restarts > 1 else ""

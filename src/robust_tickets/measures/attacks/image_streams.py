@@ -1,0 +1,18 @@
+"""Chance of an image's own: streams addressed by what is in the image, not by where it comes.
+
+So what an attack does to an image is the same in batches of any size, among any other images.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from robust_tickets.foundation.seeds import generator
+
+
+def image_streams(images: Tensor, seed: int, *path: str | int) -> list[torch.Generator]:
+    """Return a CPU generator for each of the images [N, ...], derived from seed, path and the image's values."""
+    pixels = images.detach().float().cpu().contiguous().numpy()
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in pixels)
+    return [generator(seed, *path, digest) for digest in digests]

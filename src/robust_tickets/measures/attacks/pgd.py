@@ -1,0 +1,25 @@
+"""Projected gradient descent (Madry et al. 2018), as training uses it, with the threat's steps."""
+
+from typing import Literal
+
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.measures.attacks.attack import Attack
+from robust_tickets.measures.predict import Predict
+from robust_tickets.measures.robust_accuracy import Attacker
+from robust_tickets.objectives.attack import attack
+from robust_tickets.objectives.threat import Threat
+
+
+class PGD(Attack):
+    """Projected gradient descent; steps, step size and start are the threat's."""
+
+    kind: Literal["pgd"] = "pgd"
+
+    def attacker(self, predict: Predict, threat: Threat, seed: int) -> Attacker:
+        """Return the search; its starts come from one stream, in the order of the images."""
+        chance = generator(seed, "evaluation")
+        return lambda images, labels: attack(predict, images, labels, threat, chance)
+
+    def describe(self, threat: Threat) -> str:
+        """Return for example `PGD-20 in L-inf 8/255, 5 restarts`."""
+        return threat.describe()

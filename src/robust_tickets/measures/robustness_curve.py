@@ -1,0 +1,92 @@
+"""Accuracy against the attacker's budget: one attack at several epsilons."""
+
+from typing import Literal, Self, final
+
+from pydantic import Field, model_validator
+
+from robust_tickets.foundation.seeds import stream_seed
+from robust_tickets.foundation.settings import Ratio
+from robust_tickets.measures.accuracy import accuracy
+from robust_tickets.measures.attacks import PGD, AnyAttack
+from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.measure import Measure
+from robust_tickets.measures.robust_accuracy import withstanding_each
+from robust_tickets.objectives.threat import Threat
+
+
+@final
+class RobustnessCurve(Measure):
+    """The accuracy that is left at each epsilon; an epsilon of 0 is the images as they are.
+
+    The budgets are tried from the smallest up, and an image that falls at one is not attacked at larger ones: what
+    was found lies in every larger ball too, so it has fallen there as well. The curve therefore never rises, and it
+    is at every point a valid upper bound of the true robust accuracy.
+    """
+
+    kind: Literal["robustness-curve"] = "robustness-curve"
+    attack: AnyAttack = Field(default=PGD(), description="The search: pgd, apgd, square or autoattack.")
+    norm: Literal["linf", "l2"] = Field(default="linf", description="Norm that measures a perturbation.")
+    epsilons: tuple[Ratio, ...] = Field(
+        default=(0.0, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 16 / 255),
+        min_length=1,
+        description="Radii, 0 or more, on inputs in [0, 1]; may be written 8/255.",
+    )
+    steps: int = Field(default=20, ge=1, description="Gradient steps of pgd, each of 2.5 * epsilon / steps.")
+    restarts: int = Field(default=1, ge=1, description="Independent searches at each epsilon.")
+    limit: int | None = Field(
+        default=1000, ge=1, description="At most this many test images, balanced over classes; null means all."
+    )
+
+    @model_validator(mode="after")
+    def _has_balls(self) -> Self:
+        if any(epsilon < 0 for epsilon in self.epsilons):
+            raise ValueError("epsilons are 0 or more")
+        if len(set(self.epsilons)) < len(self.epsilons):
+            raise ValueError("an epsilon is there twice")
+        self.threats()
+        return self
+
+    @property
+    def gradient_free(self) -> bool:
+        """Say whether the attack searches on what is measured itself, be it a file without gradients."""
+        return self.attack.gradient_free
+
+    def threats(self) -> list[Threat]:
+        """Return the threat of every epsilon above 0, ascending."""
+        return [
+            Threat(norm=self.norm, epsilon=epsilon, steps=self.steps, restarts=self.restarts)
+            for epsilon in sorted(self.epsilons)
+            if epsilon > 0
+        ]
+
+    def figures(self, examinee: Examinee) -> dict[str, float]:
+        """Return `robust/<norm>/<epsilon>` for each epsilon, ascending: accuracy in [0, 1]; see `figure_name`."""
+        searched = examinee.predict if self.gradient_free else examinee.craft
+        attackers = [
+            self.attack.attacker(
+                searched, threat, stream_seed(examinee.seed, "curve", self.figure_name(threat.epsilon))
+            )
+            for threat in self.threats()
+        ]
+        correct = withstanding_each(examinee.predict, examinee.images(self.limit), attackers)
+        radii = [0.0, *(threat.epsilon for threat in self.threats())]
+        return {
+            self.figure_name(epsilon): accuracy(right)
+            for epsilon, right in zip(radii, correct, strict=True)
+            if epsilon in self.epsilons
+        }
+
+    def figure_name(self, epsilon: float) -> str:
+        """Return for example `robust/linf/0.0313725` (six digits), or `robust/l2/0.5`."""
+        return f"robust/{self.norm}/{epsilon:.6g}"
+
+    def describe(self) -> str:
+        """Return for example `PGD-20 in L-inf 16/255 and 4 smaller`."""
+        if not (threats := self.threats()):
+            return "accuracy without attack"
+        smaller = f" and {len(threats) - 1} smaller" if len(threats) > 1 else ""
+        return f"{self.attack.describe(threats[-1])}{smaller}"
+
+    def require(self) -> None:
+        """Refuse an attack this installation does not have; see `Attack.require`."""
+        self.attack.require()

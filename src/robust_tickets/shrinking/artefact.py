@@ -1,0 +1,95 @@
+"""An exported file as what is measured: images in, logits out, and which run it was made from."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnxruntime
+import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoModel,
+    NotImplemented,
+    RuntimeException,
+)
+from torch import Tensor
+
+from robust_tickets.foundation.digests import file_digest
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance
+
+UNREADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoModel, NotImplemented, RuntimeException)
+"""What ONNX Runtime says of a file that is none, or that it cannot run."""
+
+
+@dataclass(frozen=True, eq=False)
+class Artefact:
+    """An ONNX file that `export_onnx` wrote, open in ONNX Runtime on the CPU."""
+
+    path: Path
+    digest: str
+    """Of the file's bytes."""
+    session: onnxruntime.InferenceSession = field(repr=False)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
+        inputs = images.detach().float().cpu().contiguous().numpy()
+        return torch.from_numpy(self.session.run([OUTPUT], {INPUT: inputs})[0])
+
+    @property
+    def provenance(self) -> Provenance:
+        """Return which run the file says it was made from.
+
+        Raises:
+            UserError: it does not say.
+        """
+        said = self.session.get_modelmeta().custom_metadata_map
+        if not {"network", "seed"} <= said.keys():
+            raise UserError(f"{self.path}: does not say which run it was made from; write it with tickets shrink")
+        return Provenance(
+            ticket=json.loads(said.get("ticket", "null")),
+            network=json.loads(said["network"]),
+            seed=json.loads(said["seed"]),
+        )
+
+
+def load_artefact(path: Path | str, threads: int = 1) -> Artefact:
+    """Open an exported file.
+
+    Args:
+        path: the ONNX file.
+        threads: threads ONNX Runtime may use within an operator.
+
+    Raises:
+        UserError: no such file, not an ONNX file, or not one that takes `images` and gives `logits`.
+    """
+    path = Path(path)
+    session = open_session(path, threads)
+    inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
+    if inputs != [INPUT] or outputs != [OUTPUT]:
+        raise UserError(
+            f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file that tickets shrink wrote takes "
+            f"{INPUT} and gives {OUTPUT}"
+        )
+    return Artefact(path, file_digest(path), session)
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Open a file in ONNX Runtime on the CPU, with so many threads.
+
+    Raises:
+        UserError: no such file, or ONNX Runtime cannot read it.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except UNREADABLE as error:
+        raise UserError(f"{path}: is not an ONNX file that ONNX Runtime can run ({error})") from None
