@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from robust_tickets.objectives import FGSMRS, PGD, Free, Smoothing, Standard, Threat
+from robust_tickets.objectives import FGSMRS, PGD, Free, Smoothing, Standard, Threat, Trades
 from robust_tickets.objectives.attack import attack, attack_mode, cross_entropy, uniform_in_ball
 from tests.objectives.digits import digits, fresh_network, train, trained_network
 
@@ -49,6 +49,7 @@ def robust_accuracy(network, threat: Threat) -> float:
         FGSMRS(epsilon=0.15),
         Free(epsilon=0.15, replays=3),
         FGSMRS(norm="l2", epsilon=1.0),
+        Trades(threat=Threat(epsilon=0.15, steps=3)),
     ],
 )
 def test_adversarial_training_makes_robust(settings):
@@ -57,7 +58,7 @@ def test_adversarial_training_makes_robust(settings):
     assert robust_accuracy(train(settings, epochs=4), threat) > 0.45
 
 
-@pytest.mark.parametrize("settings", [Standard(), PGD(), FGSMRS(), Free(), Smoothing()])
+@pytest.mark.parametrize("settings", [Standard(), PGD(), FGSMRS(), Free(), Trades(), Smoothing()])
 def test_network_stays_in_training_mode_and_chance_is_the_generators(settings):
     images, labels = batch()
     results = []
@@ -106,6 +107,51 @@ def test_the_step_and_not_the_noise_sets_the_direction_of_fgsm_rs(norm, epsilon)
     assert F.cosine_similarity(delta.flatten(1), direction.flatten(1)).mean() > 0.6
     assert F.cosine_similarity(delta.flatten(1), gradient.flatten(1)).min() > 0.2
     assert torch.linalg.vector_norm(delta.flatten(1), torch.inf if norm == "linf" else 2, 1).max() < epsilon + 1e-6
+
+
+def test_trades_is_the_clean_loss_and_beta_times_the_divergence_around_it():
+    """Zhang et al. 2019, eq. 5, with the paper's own words for the divergence."""
+    images, labels = batch()
+    threat = Threat(epsilon=0.1, steps=4)
+    losses, points = {}, {}
+    for beta in (1.0, 6.0):
+        network = copy.deepcopy(trained_network()).train()
+        (losses[beta],), points[beta] = run(Trades(threat=threat, beta=beta).build(), network, images, labels)
+    clean, adversarial = points[6.0]
+    assert torch.equal(clean, images)
+    assert 0.05 < (adversarial - images).abs().max() <= 0.1 + 1e-6
+    network = copy.deepcopy(trained_network()).train()
+    with torch.no_grad():
+        p, q = network(clean).softmax(1), network(adversarial).softmax(1)
+        fitted = F.cross_entropy(p.log(), labels).item()
+        divergence = (p * (p / q).log()).sum(1).mean().item()
+    assert losses[6.0] == pytest.approx(fitted + 6 * divergence, rel=1e-4)
+    assert losses[1.0] == pytest.approx(fitted + divergence, rel=1e-4)
+
+
+def test_the_attack_of_trades_seeks_divergence_and_not_errors():
+    images, _ = batch()
+    network = copy.deepcopy(trained_network())
+    objective = Trades(threat=Threat(epsilon=0.1, steps=5))
+    with torch.no_grad():
+        own = network.eval()(images).argmax(1)
+    wrong = (own + 1) % 10
+    seen = [run(objective, copy.deepcopy(network).train(), images, labels)[1][1] for labels in (own, wrong)]
+    assert torch.equal(*seen), "the attack does not look at labels"
+    with torch.no_grad():
+        noisy = (images + uniform_in_ball(images, objective.threat, generator())).clamp(0, 1)
+        moved, shaken = (network(points).argmax(1).eq(own).float().mean() for points in (seen[0], noisy))
+    assert moved < shaken - 0.1
+
+
+def test_an_objective_names_the_single_step_it_relies_on():
+    assert FGSMRS(epsilon=0.1, step_size=0.2).single_step == Threat(epsilon=0.1, steps=1, step_size=0.2)
+    assert Free(epsilon=0.1).single_step == Threat(epsilon=0.1, steps=1, step_size=0.1)
+    for kind in (PGD, Trades):
+        assert kind(threat=Threat(steps=2)).single_step is None
+        assert kind(threat=Threat(steps=1)).single_step == Threat(steps=1)
+    assert Standard().single_step is None
+    assert Smoothing().single_step is None
 
 
 def test_free_with_one_replay_starts_as_standard_and_moves_by_the_gradients_sign():
@@ -186,7 +232,7 @@ def test_an_objective_names_the_ball_it_is_robust_in():
     assert Standard().ball is None
     assert Smoothing().ball is None
     for settings in [
-        PGD(threat=Threat(norm="l2", epsilon=0.5)),
+        *(kind(threat=Threat(norm="l2", epsilon=0.5)) for kind in (PGD, Trades)),
         *(k(norm="l2", epsilon=0.5) for k in (FGSMRS, Free)),
     ]:
         assert settings.is_adversarial
@@ -195,7 +241,7 @@ def test_an_objective_names_the_ball_it_is_robust_in():
 
 
 def test_only_free_keeps_state():
-    for settings in [Standard(), PGD(), FGSMRS(), Smoothing()]:
+    for settings in [Standard(), PGD(), FGSMRS(), Trades(), Smoothing()]:
         assert settings.build().state() == {}
         with pytest.raises(ValueError, match="keeps no state"):
             settings.build().load_state({"delta": torch.zeros(1)})

@@ -41,7 +41,7 @@ def test_restarts_need_a_random_start():
 
 
 def test_every_objective_survives_a_recipe():
-    for kind in ["standard", "pgd", "fgsm-rs", "free", "smoothing"]:
+    for kind in ["standard", "pgd", "fgsm-rs", "free", "trades", "smoothing"]:
         settings = ANY.validate_python({"kind": kind})
         assert ANY.validate_json(settings.model_dump_json()) == settings
 

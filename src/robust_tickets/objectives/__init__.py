@@ -9,6 +9,7 @@
 | `pgd.py` | adversarial training with PGD |
 | `fgsm_rs.py` | fast adversarial training: one step from a random start |
 | `free.py` | free adversarial training: one backward pass updates weights and perturbation |
+| `trades.py` | accuracy on clean images and the same answer around them |
 | `smoothing.py` | training under Gaussian noise |
 """
 
@@ -24,8 +25,9 @@ from robust_tickets.objectives.pgd import PGD
 from robust_tickets.objectives.smoothing import Smoothing
 from robust_tickets.objectives.standard import Standard
 from robust_tickets.objectives.threat import Ball, Threat
+from robust_tickets.objectives.trades import Trades
 
-AnyObjective = Annotated[Standard | PGD | FGSMRS | Free | Smoothing, Field(discriminator="kind"), Shorthand]
+AnyObjective = Annotated[Standard | PGD | FGSMRS | Free | Trades | Smoothing, Field(discriminator="kind"), Shorthand]
 """Settings of any objective, told apart by `kind`."""
 
 __all__ = [
@@ -39,4 +41,5 @@ __all__ = [
     "Smoothing",
     "Standard",
     "Threat",
+    "Trades",
 ]

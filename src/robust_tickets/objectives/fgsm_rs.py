@@ -49,6 +49,11 @@ class FGSMRS(Ball, ObjectiveSettings, Objective):
         """The ball in which training images are attacked."""
         return self
 
+    @property
+    def single_step(self) -> Threat:
+        """The attack of the training images."""
+        return self.threat
+
     def describe(self) -> str:
         """Return for example `FGSM-RS in L-inf 8/255`."""
         return f"FGSM-RS in {self.ball_name}"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from robust_tickets.objectives.attack import ascent, into_ball
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
-from robust_tickets.objectives.threat import Ball
+from robust_tickets.objectives.threat import Ball, Threat
 
 
 @final
@@ -27,6 +27,11 @@ class Free(Ball, ObjectiveSettings):
     def ball(self) -> Ball:
         """The ball in which training images are attacked."""
         return self
+
+    @property
+    def single_step(self) -> Threat:
+        """A step of epsilon, from a uniform start in the place of the perturbation that training carries along."""
+        return Threat(norm=self.norm, epsilon=self.epsilon, steps=1, step_size=self.epsilon)
 
     def describe(self) -> str:
         """Return for example `free-4 in L-inf 8/255`."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.objectives.threat import Ball
+from robust_tickets.objectives.threat import Ball, Threat
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """Logits [N, C] and labels ([N], or probabilities [N, C]) to a scalar loss."""
@@ -62,6 +62,14 @@ class ObjectiveSettings(Settings, ABC):
     def is_adversarial(self) -> bool:
         """Whether the images trained on are attacked."""
         return self.ball is not None
+
+    @property
+    def single_step(self) -> Threat | None:
+        """The one-step attack that training relies on; None where it relies on none.
+
+        A network may learn to defeat just that one while it loses its robustness (catastrophic overfitting).
+        """
+        return None
 
     @abstractmethod
     def describe(self) -> str:

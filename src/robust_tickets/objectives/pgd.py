@@ -41,6 +41,11 @@ class PGD(ObjectiveSettings, Objective):
         """The ball in which training images are attacked."""
         return self.threat
 
+    @property
+    def single_step(self) -> Threat | None:
+        """The attack, where one step is all of it."""
+        return self.threat if self.threat.steps == 1 else None
+
     def describe(self) -> str:
         """Return for example `PGD-7 in L-inf 8/255`."""
         return self.threat.describe()

@@ -17,7 +17,7 @@ class Training(Settings):
     epochs: float = Field(default=30, ge=0, description="Passes over the training data; fractions allowed.")
     batch_size: int = Field(default=128, ge=1, description="Images a step, over all processes and accumulation.")
     objective: AnyObjective = Field(
-        default=Standard(), description="What is trained for: standard, pgd, fgsm-rs, free, smoothing."
+        default=Standard(), description="What is trained for: standard, pgd, fgsm-rs, free, trades, smoothing."
     )
     optimiser: Optimiser = Field(default=SGD(), description="sgd or adamw, with its rate and decay.")
     head_lr: float | None = Field(

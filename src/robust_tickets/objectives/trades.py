@@ -1,0 +1,69 @@
+"""TRADES: accuracy on clean images, and the same answer around them (Zhang et al. 2019, arXiv 1901.08573)."""
+
+from collections.abc import Iterator
+from typing import Literal, final
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from robust_tickets.objectives.attack import attack, attack_mode
+from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
+from robust_tickets.objectives.threat import Ball, Threat
+
+
+@final
+class Trades(ObjectiveSettings, Objective):
+    """Minimise criterion(f(x), y) + beta * KL(f(x) || f(x')), x' being where the divergence is largest (eq. 5).
+
+    The attack starts at a uniform point of the ball, since the divergence has no gradient at x itself; the paper's
+    code starts at x plus a little Gaussian noise.
+    """
+
+    kind: Literal["trades"] = "trades"
+    threat: Threat = Field(default=Threat(steps=10), description="The attack that maximises the divergence.")
+    beta: float = Field(default=6.0, gt=0, description="Weight of the divergence, 1 / lambda in the paper.")
+
+    def losses(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        criterion: Criterion,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield the one loss of the batch."""
+        with attack_mode(network) as attacked:
+            with torch.no_grad():
+                clean = attacked(images).float().log_softmax(1)
+            adversarial = attack(attacked, images, clean, self.threat, generator, divergence)
+        logits = network(images)
+        distance = divergence(network(adversarial), logits.float().log_softmax(1)).mean()
+        yield criterion(logits, labels) + self.beta * distance
+
+    @property
+    def ball(self) -> Ball:
+        """The ball in which training images are attacked."""
+        return self.threat
+
+    @property
+    def single_step(self) -> Threat | None:
+        """The attack, where one step is all of it."""
+        return self.threat if self.threat.steps == 1 else None
+
+    def describe(self) -> str:
+        """Return for example `TRADES 6, PGD-10 in L-inf 8/255`."""
+        return f"TRADES {self.beta:g}, {self.threat.describe()}"
+
+    def build(self) -> Objective:
+        """Return itself: it keeps no state."""
+        return self
+
+
+def divergence(logits: Tensor, log_probabilities: Tensor) -> Tensor:
+    """Return KL(exp(log_probabilities) || softmax(logits)) of each sample, [N], in fp32; both arguments are [N, C].
+
+    In logarithms, because the gradient at a probability that underflows to 0 would not be a number.
+    """
+    return F.kl_div(logits.float().log_softmax(1), log_probabilities, reduction="none", log_target=True).sum(1)
