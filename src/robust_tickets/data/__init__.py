@@ -12,6 +12,11 @@
 | `arrays.py` | images of one size, held in memory |
 | `npz.py`, `idx.py` | files that hold such arrays |
 | `image_files.py`, `listing.py`, `folder.py` | image files: one, a listing of them, a data set of them |
+| `pixels.py` | from images with label images to `DataSplits` |
+| `pixel_listing.py`, `pixel_folder.py`, `voc.py` | such images: their files, in images/ and labels/, in PASCAL VOC |
+| `label_values.py` | what the values of label images mean |
+| `pixel_images.py`, `pixel_batches.py` | such images as a data set, and its batches |
+| `scale_crop.py` | random scale, crop and flip of images and label images alike |
 | `geometry.py` | the size and channels that images share |
 | `user.py`, `user_sets.py` | the user's own torch data sets |
 | `sample_stream.py` | global random state, seeded for one sample |

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from robust_tickets.data.fit import Fit
+from robust_tickets.data.scale_crop import ScaleCrop
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.foundation.settings import Settings
 
@@ -140,5 +141,7 @@ class Affine(Settings):
         return warp(images, matrices, (height, width))
 
 
-Augmentation = Annotated[NoAugmentation | FlipCrop | RandomResizedCrop | Affine, Field(discriminator="kind"), Shorthand]
+Augmentation = Annotated[
+    NoAugmentation | FlipCrop | RandomResizedCrop | Affine | ScaleCrop, Field(discriminator="kind"), Shorthand
+]
 """What training does to an image."""

@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation, RandomResizedCrop
 from robust_tickets.data.folder import FolderImages
+from robust_tickets.data.pixel_batches import pixel_batches
+from robust_tickets.data.pixel_images import PixelImages
 from robust_tickets.data.splits import Part
 from robust_tickets.data.user import UserImages
 from robust_tickets.foundation.errors import UserError
@@ -36,14 +38,14 @@ def batches(
     workers: int = 0,
     world: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Yield float32 images `(n, C, H, W)` in [0, 1] and int64 labels `(n,)`.
+    """Yield float32 images `(n, C, H, W)` in [0, 1] and int64 labels: `(n,)`, or of `PixelImages` `(n, H, W)`.
 
     The order is a function of (seed, epoch), the augmentation of (seed, epoch, batch or sample): neither
     `workers` nor where an epoch was interrupted changes a bit.
 
     Args:
         dataset: a part of `DataSplits`.
-        batch_size: samples a batch over all processes.
+        batch_size: samples a batch over all processes; fewer in evaluation where each pixel has logits.
         seed: the run's seed.
         epoch: number of the epoch.
         start: number of the batch inside the epoch to begin with.
@@ -61,6 +63,8 @@ def batches(
     rank, size = world
     if batch_size % size:
         raise UserError(f"batch size {batch_size} is no multiple of the {size} processes")
+    if isinstance(dataset, PixelImages) and not train:
+        batch_size = min(batch_size, dataset.evaluated_at_once * size)
     order = torch.arange(len(dataset))
     if train:
         order = torch.randperm(len(dataset), generator=generator(seed, "order", epoch))
@@ -68,6 +72,8 @@ def batches(
     if train:
         chosen = [batch[: len(batch) - len(batch) % size] for batch in chosen]
     kind = augment if train and augment is not None else NoAugmentation()
+    if isinstance(dataset, PixelImages):
+        return pixel_batches(dataset, chosen, kind, seed, epoch, start, world, workers)
     if isinstance(dataset, ImageArrays):
         return array_batches(dataset, chosen, kind, seed, epoch, start, world)
     if isinstance(dataset, FolderImages) and dataset.decoded is not None and not isinstance(kind, RandomResizedCrop):

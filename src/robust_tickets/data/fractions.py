@@ -37,7 +37,7 @@ def choose(
 
     Args:
         labels: int64 `(N,)`.
-        classes: names of the classes, for messages.
+        classes: names of the classes, for messages; none where images have no class.
         fraction: part of each class, in (0, 1].
         per_class: images of each class, instead of a fraction.
         hold_out: part of what was taken that is held out, in [0, 1).
@@ -52,7 +52,8 @@ def choose(
         indices = (labels == label).nonzero().flatten()
         total = len(indices)
         count = int(fraction * total + 0.5) if per_class is None else per_class
-        of_class = f"the {total} training image{'s' * (total != 1)} of class {classes[label]!r}"
+        of_class = f"the {total} training image{'s' * (total != 1)}"
+        of_class += f" of class {classes[label]!r}" if classes else ""
         if count == 0:
             raise UserError(f"fraction {fraction:g} keeps none of {of_class}; use {0.5 / total:.2g} or more")
         if count > total:

@@ -7,6 +7,7 @@ import torch
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.image_files import header, in_threads, open_image
 from robust_tickets.data.parts import Source
+from robust_tickets.data.pixel_listing import PixelListing
 from robust_tickets.data.user import UserImages, image_geometry
 from robust_tickets.foundation.errors import UserError
 
@@ -17,7 +18,7 @@ Geometry = tuple[tuple[int, int], int]
 """(height, width) and channels."""
 
 
-def geometry(parts: Sequence[Source], size: tuple[int, int] | None, channels: int | None) -> Geometry:
+def geometry(parts: Sequence[Source | PixelListing], size: tuple[int, int] | None, channels: int | None) -> Geometry:
     """Return the size and channels asked for, or else those that the images share.
 
     Raises:
@@ -39,7 +40,7 @@ def geometry(parts: Sequence[Source], size: tuple[int, int] | None, channels: in
     return size or first_size, channels or first_channels
 
 
-def geometries(part: Source) -> list[tuple[str, Geometry]]:
+def geometries(part: Source | PixelListing) -> list[tuple[str, Geometry]]:
     """Return where images of a part lie and their geometry: of all files, of a user's items only some."""
     if isinstance(part, ImageArrays):
         return [("an array", (part.size, part.channels))]

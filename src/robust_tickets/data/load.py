@@ -7,18 +7,21 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
+from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
 from robust_tickets.data.carving import carve, check_classes
 from robust_tickets.data.fit import Fit, Interpolation
 from robust_tickets.data.folder import FolderImages, Skipped, decode, without_unreadable
 from robust_tickets.data.geometry import geometry
 from robust_tickets.data.listing import Listing
-from robust_tickets.data.parts import Found, PartName
+from robust_tickets.data.parts import Found, PartName, PixelsFound
+from robust_tickets.data.pixels import pixel_splits
 from robust_tickets.data.readers import read
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.splits import DataSplits, Part
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.data.user import UserImages
 from robust_tickets.data.user_sets import read_user_sets
+from robust_tickets.foundation.errors import UserError
 
 SMALL = 64
 """Files up to this side are cropped and flipped in training; larger ones are photographs."""
@@ -42,7 +45,8 @@ def load_data(
     Validation is carved from the training data: seeded, class-balanced, out of the fraction that is used.
     A set that comes as train and val only has its val *as test*, and validation is carved from train. A set
     without either has a fixed test part carved out, the same for every seed. Test data are otherwise
-    untouched. For one seed, smaller fractions lie inside larger ones.
+    untouched. For one seed, smaller fractions lie inside larger ones. Images with a label image each are
+    described in `pixels.py`.
 
     Args:
         data: settings; a name or path alone; a map-style torch data set of (image, label), or a loader of
@@ -68,15 +72,19 @@ def load_data(
     else:
         found = read_user_sets(data)
         settings = DataSettings(name=found.name)
+    if isinstance(found, PixelsFound):
+        return pixel_splits(found, settings, channels, interpolation, seed)
+    if settings.ignore:
+        raise UserError(f"{found.name}: labels whole images; `ignore` is for values of label images, leave it out")
     skipped: Skipped = ()
     if settings.on_unreadable == "skip":
         found, skipped = readable(found)
     check_classes(found)
-    parts, notes = carve(found, settings, seed)
+    parts, notes = carve(found.parts, found.name, found.classes, settings, seed)
     wanted_size = settings.size or ((size, size) if isinstance(size, int) else size)
     used_size, used_channels = geometry(list(parts.values()), wanted_size, settings.channels or channels)
     fit = Fit(used_size, used_channels, interpolation, crop_fraction)
-    final: dict[PartName, Part] = {
+    final: dict[PartName, ImageArrays | FolderImages | UserImages] = {
         name: decode(part, fit) if isinstance(part, Listing) else part.refitted(fit) for name, part in parts.items()
     }
     return DataSplits(
@@ -104,7 +112,7 @@ def readable(found: Found) -> tuple[Found, Skipped]:
     return replace(found, parts=parts), skipped
 
 
-def suited(train: Part) -> Augmentation:
+def suited(train: ImageArrays | FolderImages | UserImages) -> Augmentation:
     """Return what training should do to the images where nobody said: a user's data set has its own."""
     if isinstance(train, UserImages):
         return NoAugmentation()

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, Self
+
+from torch import Tensor
 
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import Augmentation
 from robust_tickets.data.listing import Listing
+from robust_tickets.data.pixel_listing import PixelListing
 from robust_tickets.data.user import UserImages
 from robust_tickets.foundation.errors import UserError
 
@@ -42,6 +45,19 @@ def part_keys(names: Iterable[str], where: str) -> dict[PartName, str]:
     return keys
 
 
+class Divisible(Protocol):
+    """Images of which some can be chosen."""
+
+    @property
+    def labels(self) -> Tensor:
+        """What a choice is balanced over, int64 `(N,)`."""
+        ...
+
+    def subset(self, indices: Tensor) -> Self:
+        """Return those at `indices`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Found:
     """The parts of a data set as they were found.
@@ -58,3 +74,18 @@ class Found:
     classes: tuple[str, ...]
     name: str
     augmentation: Augmentation | None = None
+
+
+@dataclass(frozen=True)
+class PixelsFound:
+    """The parts of a data set of images with a label image each.
+
+    Attributes:
+        parts: as in `Found`.
+        classes: class names, in the order of label values; none where the values in use are the classes.
+        name: what the data are called in reports.
+    """
+
+    parts: dict[PartName, PixelListing]
+    classes: tuple[str, ...]
+    name: str

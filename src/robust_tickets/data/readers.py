@@ -11,7 +11,8 @@ from robust_tickets.data.glyphs import glyphs
 from robust_tickets.data.idx import image_files, read_idx_files
 from robust_tickets.data.listing import class_folders, list_folder
 from robust_tickets.data.npz import read_npz
-from robust_tickets.data.parts import Found, PartName, Source, part_keys
+from robust_tickets.data.parts import Found, PartName, PixelsFound, Source, part_keys
+from robust_tickets.data.pixel_folder import is_pixel_folder, read_pixel_folder
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.torchvision_sets import read_torchvision
 from robust_tickets.foundation.errors import UserError
@@ -46,8 +47,8 @@ def read_image_folder(root: Path) -> Found:
     return Found(parts, train.classes, root.resolve().name)
 
 
-def read_path(path: Path) -> Found:
-    """Return the parts found at a path.
+def read_path(path: Path) -> Found | PixelsFound:
+    """Return the parts found at a path: arrays, a folder a class, or images/ beside labels/.
 
     Raises:
         UserError: there is nothing that can be read as images with labels.
@@ -62,10 +63,10 @@ def read_path(path: Path) -> Found:
         return read_npz(archives, path.resolve().name)
     if files := image_files(path):
         return read_idx_files(files, path.resolve().name)
-    return read_image_folder(path)
+    return read_pixel_folder(path) if is_pixel_folder(path) else read_image_folder(path)
 
 
-def read(settings: DataSettings) -> Found:
+def read(settings: DataSettings) -> Found | PixelsFound:
     """Return the parts that the settings name.
 
     Raises:

@@ -27,7 +27,8 @@ class DataSettings(Settings):
     name: str = Field(
         min_length=1,
         description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder "
-        "of classes (subfolders, in train/, val/ and test/ or not), an .npz file, or npz or idx files.",
+        "of classes (subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), an "
+        ".npz file, or npz or idx files.",
     )
     root: Path = Field(default=Path("data"), description="Where torchvision's data sets lie or are downloaded to.")
     size: Size | None = Field(
@@ -52,6 +53,9 @@ class DataSettings(Settings):
         gt=0,
         lt=1,
         description="Part of the data carved out as test where the set has no test part, in (0, 1).",
+    )
+    ignore: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
+        default=(), description="Values of label images that count for nothing, beside 255; each in 0..255."
     )
     glyphs: GlyphSettings = Field(default=GlyphSettings(), description="Options of the built-in letters.")
     augmentation: Augmentation | None = Field(

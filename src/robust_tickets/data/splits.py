@@ -7,11 +7,14 @@ from functools import cached_property
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation
 from robust_tickets.data.folder import FolderImages
+from robust_tickets.data.pixel_images import PixelImages
 from robust_tickets.data.user import UserImages
 from robust_tickets.foundation.errors import UserError
 
-Part = ImageArrays | FolderImages | UserImages
-"""A map-style data set of (float32 image `(C, H, W)` in [0, 1], int label), with `labels` and `subset`."""
+Part = ImageArrays | FolderImages | UserImages | PixelImages
+"""A map-style data set of (float32 image `(C, H, W)` in [0, 1], label), with `labels` and `subset`.
+
+A label is a class number, or of `PixelImages` class numbers int64 `(H, W)`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class DataSplits:
         for part in (self.train, self.validation, self.test):
             digest.update(part.digest().encode())
         return f"sha256:{digest.hexdigest()}"
+
+    @property
+    def labels_pixels(self) -> bool:
+        """Whether every pixel has a label of its own: the task is semantic segmentation."""
+        return isinstance(self.train, PixelImages)
 
     def require_channels(self, channels: int, asker: str = "the network") -> None:
         """Refuse images of another channel count than `asker` takes.

@@ -1,4 +1,4 @@
-"""torchvision's classification sets, by name."""
+"""torchvision's classification sets, and VOC segmentation, by name."""
 
 import difflib
 import inspect
@@ -12,8 +12,10 @@ from torch import Tensor
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import FlipCrop, RandomResizedCrop
 from robust_tickets.data.npz import int64_labels, uint8_images
-from robust_tickets.data.parts import Found, PartName, Source
+from robust_tickets.data.parts import Found, PartName, PixelsFound, Source
 from robust_tickets.data.user_sets import class_labels, user_images
+from robust_tickets.data.voc import NAME as VOC
+from robust_tickets.data.voc import read_voc
 from robust_tickets.foundation.errors import UserError
 
 WITH_TRAIN_FLAG = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS")
@@ -36,7 +38,7 @@ WITH_SPLITS = {
     "Imagenette": {"train": "train", "test": "val"},
     "ImageNet": {"train": "train", "test": "val"},
 }
-KNOWN = sorted({*WITH_TRAIN_FLAG, *WITHOUT_PARTS, *WITH_SPLITS})
+KNOWN = sorted({*WITH_TRAIN_FLAG, *WITHOUT_PARTS, *WITH_SPLITS, VOC})
 """The sets understood; the values above are torchvision's own words for the parts."""
 MIRRORED = {"CIFAR10", "CIFAR100", "STL10", "FashionMNIST"}
 """Sets held in memory whose images mean the same in a mirror; digits, letters and signs do not."""
@@ -51,7 +53,7 @@ def part_arguments(name: str) -> dict[PartName, dict[str, Any]]:
     return {part: {"split": word} for part, word in WITH_SPLITS[name].items()}  # pyright: ignore[reportReturnType]
 
 
-def read_torchvision(name: str, root: Path) -> Found:
+def read_torchvision(name: str, root: Path) -> Found | PixelsFound:
     """Return the parts of `torchvision/NAME`, downloaded to `root` where they are not there.
 
     Raises:
@@ -61,7 +63,9 @@ def read_torchvision(name: str, root: Path) -> Found:
         lower = {known.lower(): known for known in KNOWN}
         near = difflib.get_close_matches(name.lower(), lower, n=1)
         hint = f"did you mean torchvision/{lower[near[0]]}?" if near else f"known are {', '.join(KNOWN)}"
-        raise UserError(f"torchvision/{name}: no such set for classification; {hint}")
+        raise UserError(f"torchvision/{name}: no such set for classification or segmentation; {hint}")
+    if name == VOC:
+        return read_voc(root)
     factory = getattr(torchvision.datasets, name)
     fetch = {"download": True} if "download" in inspect.signature(factory).parameters else {}
     parts: dict[PartName, Source] = {}

@@ -1,0 +1,98 @@
+"""A folder of images/ and labels/, with or without parts."""
+
+from pathlib import Path
+
+from robust_tickets.data.image_files import SUFFIXES
+from robust_tickets.data.listing import class_folders
+from robust_tickets.data.parts import PartName, PixelsFound, part_keys
+from robust_tickets.data.pixel_listing import PixelListing
+from robust_tickets.foundation.errors import UserError
+
+IMAGES, LABELS, CLASSES = "images", "labels", "classes.txt"
+
+
+def holds_pairs(folder: Path) -> bool:
+    """Return whether a folder has `images/` and `labels/` in it."""
+    return (folder / IMAGES).is_dir() and (folder / LABELS).is_dir()
+
+
+def is_pixel_folder(root: Path) -> bool:
+    """Return whether a folder, or one of its parts, holds images with label images."""
+    names = part_keys([folder.name for folder in class_folders(root)], str(root)).values()
+    return holds_pairs(root) or any(holds_pairs(root / name) for name in names)
+
+
+def read_pixel_folder(root: Path) -> PixelsFound:
+    """Return the pairs of `images/` and `labels/`, in train/, val/ and test/ or not.
+
+    `classes.txt` in `root` may name the classes, one a line: the first is what the label value 0 means.
+
+    Raises:
+        UserError: train/ is missing, a part has no pairs, or `classes.txt` does not name classes.
+    """
+    name, classes = root.resolve().name, read_classes(root / CLASSES)
+    if holds_pairs(root):
+        return PixelsFound({"train": list_pairs(root)}, classes, name)
+    keys = part_keys([folder.name for folder in class_folders(root)], str(root))
+    if "train" not in keys:
+        raise UserError(f"{root}: has {'/ and '.join(keys.values())}/ but no train/; add the training images as train/")
+    parts: dict[PartName, PixelListing] = {}
+    for part, key in keys.items():
+        if not holds_pairs(root / key):
+            raise UserError(f"{root / key}: holds no {IMAGES}/ and {LABELS}/, as other parts do; add them")
+        parts[part] = list_pairs(root / key)
+    return PixelsFound(parts, classes, name)
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Return the lines of `classes.txt`, or () where there is no such file.
+
+    Raises:
+        UserError: fewer than two names, more than 255, or one twice.
+    """
+    if not path.exists():
+        return ()
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    names = tuple(line for line in lines if line)
+    if not 2 <= len(names) <= 255:
+        raise UserError(f"{path}: names {len(names)} classes; name 2 to 255, one a line, the first for label value 0")
+    if double := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{path}: names {double[0]!r} twice; name each class once")
+    return names
+
+
+def list_pairs(root: Path) -> PixelListing:
+    """Return the images below `root/images` with their label images, which have the same name and end in .png.
+
+    Raises:
+        UserError: an image without a label image or the other way round, a file of another kind, no files.
+    """
+    images, labels = found_below(root, IMAGES, SUFFIXES), found_below(root, LABELS, {".png"})
+    for mine, others, where in ((images, labels, LABELS), (labels, images, IMAGES)):
+        if alone := sorted(stem for stem in mine if stem not in others):
+            missing = "label image" if where == LABELS else "image"
+            raise UserError(
+                f"{root / mine[alone[0]]}: has no {missing} of the same name in {where}/ ({len(alone)} such); "
+                "add it, or remove this one"
+            )
+    if not images:
+        raise UserError(f"{root / IMAGES}: holds no images; add some, and a label image for each in {LABELS}/")
+    stems = sorted(images)
+    return PixelListing(root, tuple(images[stem] for stem in stems), tuple(labels[stem] for stem in stems))
+
+
+def found_below(root: Path, folder: str, suffixes: set[str]) -> dict[str, str]:
+    """Return the visible files below `root/folder`, by their path in it without the ending."""
+    found: dict[str, str] = {}
+    for path in sorted((root / folder).rglob("*")):
+        inner = path.relative_to(root / folder)
+        if not path.is_file() or any(part.startswith(".") for part in inner.parts):
+            continue
+        if path.suffix.lower() not in suffixes:
+            why = "label images are PNG, which loses nothing" if folder == LABELS else "it is no image by its name"
+            raise UserError(f"{path}: cannot be used, {why}; remove it, or save it as {' '.join(sorted(suffixes))}")
+        stem = inner.with_suffix("").as_posix()
+        if stem in found:
+            raise UserError(f"{path}: {Path(found[stem]).name} has the same name; keep one")
+        found[stem] = (Path(folder) / inner).as_posix()
+    return found
