@@ -19,9 +19,11 @@ def headlines(summary: Summary) -> list[Headline]:
     """Return a headline for each source and transfer that was judged, the sparsest matching ticket first.
 
     A ticket matches when every required comparison matches: with both accuracies and both trainings this is
-    the double-win rule (Chen et al., 2022).
+    the double-win rule (Chen et al., 2022). A summary of sections alone has no headline.
     """
     required = [row for row in summary.verdicts if row.required]
+    if summary.sections and not (required or summary.rows or summary.shrink):
+        return []
     if not required:
         return [_without_verdicts(summary)]
     judged = grouped(required, lambda row: (row.target, row.fraction, row.series, row.transfer))
@@ -31,8 +33,6 @@ def headlines(summary: Summary) -> list[Headline]:
 
 
 def _without_verdicts(summary: Summary) -> Headline:
-    if summary.sections and not summary.rows:
-        return Headline(summary.sections[0].title, summary.sections[0].text)
     faster = [row for row in summary.shrink if row.ratio is not None]
     if summary.rows or not faster:
         return Headline("No ticket was compared with dense.", f"Transfers measured: {len(summary.rows)}.")

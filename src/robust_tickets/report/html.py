@@ -59,10 +59,10 @@ def write_report(summary: Summary, folder: Path | str) -> Path:
 def to_html(summary: Summary) -> str:
     """Return the page as text. It loads nothing, runs nothing, and every text in it is escaped."""
     style = files("robust_tickets.report").joinpath("page.css").read_text(encoding="utf-8")
-    lead, *others = headlines(summary)
+    lead, others = headlines(summary)[:1], headlines(summary)[1:]
     sections = [
-        f'<header>\n<h1>{escape(summary.title)}</h1>\n<p class="lead">{_text(lead.claim)}</p>\n'
-        f"<p>{_text(lead.evidence)}</p>",
+        f"<header>\n<h1>{escape(summary.title)}</h1>",
+        *(f'<p class="lead">{_text(claim)}</p>\n<p>{_text(evidence)}</p>' for claim, evidence in lead),
         _list([f"{other.claim} {other.evidence}" for other in others], "others"),
         "</header>",
     ]
