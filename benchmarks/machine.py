@@ -11,7 +11,7 @@ from robust_tickets.shrinking.latency import this_machine
 def machine() -> dict[str, Any]:
     """Return processor, cores, versions, and how busy the machine is (load average of the last minute)."""
     return {
-        **{name: value for name, value in examine() if name != "this folder"},
+        **{name: value for name, value in examine() if name not in {"this folder", "madry/ sources"}},
         "processor": this_machine(threads=1, batch_size=1).processor,
         "cores": os.cpu_count(),
         "system": platform.platform(),

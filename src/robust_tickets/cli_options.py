@@ -10,7 +10,9 @@ from robust_tickets.foundation.errors import UserError
 SourceName = Annotated[
     str,
     typer.Option(
-        "--source", "-s", help="timm/resnet18, torchvision/resnet50, cifar/resnet20, module:function, or a folder."
+        "--source",
+        "-s",
+        help="timm/resnet18, torchvision/resnet50, madry/resnet18-l2-3.0, cifar/resnet20, module:function, a folder.",
     ),
 ]
 SourcePlace = Annotated[

@@ -32,7 +32,24 @@ def examine() -> list[tuple[str, str]]:
         found.append((str(device), f"{name}; trains in {precision}"))
     for extra, module in EXTRAS.items():
         found.append((extra, "installed" if find_spec(module) else f"absent; pip install {module} to have it"))
+    found.append(("madry/ sources", madry_sources()))
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     writable = "writable" if os.access(Path.cwd(), os.W_OK) else "NOT writable"
     found.append(("this folder", f"{free:.1f} GiB free, {writable}"))
     return found
+
+
+def madry_sources() -> str:
+    """Return how many of Madry's ImageNet networks are at hand, and whether others can be had."""
+    from robust_tickets.models.families.downloads import Downloads
+    from robust_tickets.models.families.madry_models import FILES, REPOSITORY, full_name
+    from robust_tickets.models.families.pinned import cached, recorded
+
+    downloads = Downloads()
+    here = [
+        full_name(*key)
+        for key, file in FILES.items()
+        if cached(REPOSITORY, file, downloads, recorded(REPOSITORY, file))
+    ]
+    more = f"others cannot be downloaded ({downloads.obstacle})" if downloads.obstacle else "others are downloaded"
+    return f"{', '.join(here) or 'none'} in the Hugging Face cache; {more}"

@@ -37,6 +37,7 @@ def architecture_of(state: Mapping[str, Tensor], named: str) -> str | None:
     """
     family = re.match(r"[a-z]*", named.rpartition("/")[2].lower())
     kin = [name for name in available() if family and family.group() and family.group() in name]
+    kin = [name for name in kin if not name.startswith("madry/")]  # torchvision's architectures, many times over
     kin.sort(key=lambda name: (name.startswith("timm/"), len(name)))
     for name in [*kin[: MOST - len(COMMON)], *COMMON]:
         body = _without_memory(name, Shape())

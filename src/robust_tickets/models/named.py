@@ -9,6 +9,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Family, Shape
 from robust_tickets.models.fitting import architecture_of
 from robust_tickets.models.folders import is_saved, load_folder
@@ -73,8 +74,9 @@ def _random(settings: SourceSettings, family: Family, name: str) -> Loaded:
 
 def _pretrained(settings: SourceSettings, family: Family, name: str) -> Loaded:
     tag = None if settings.weights == DEFAULT else settings.weights
-    found = family.pretrained(name, tag, Shape(size=settings.preprocessing.size))
-    return Loaded(found.name, found.body, found.preprocessing, found.tag, found.format)
+    downloads = Downloads(given_path(settings.cache) if settings.cache is not None else None, settings.offline)
+    found = family.pretrained(name, tag, Shape(size=settings.preprocessing.size), downloads)
+    return Loaded(found.name, found.body, found.preprocessing, found.tag, found.format, found.notes)
 
 
 def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) -> Loaded:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.family import Family
+from robust_tickets.models.families.madry_models import MadryModels
 from robust_tickets.models.families.paper_networks import PaperNetworks
 from robust_tickets.models.families.timm_models import TimmModels
 from robust_tickets.models.families.torchvision_models import TorchvisionModels
 from robust_tickets.models.families.user_code import UserCode
 
 TIMM = TimmModels()
-FAMILIES: tuple[Family, ...] = (PaperNetworks(), TorchvisionModels(), TIMM, UserCode())
+MADRY = MadryModels()
+FAMILIES: tuple[Family, ...] = (PaperNetworks(), TorchvisionModels(), TIMM, MADRY, UserCode())
 
 
 def available(prefix: str = "") -> list[str]:
@@ -34,6 +36,8 @@ def resolve(name: str) -> tuple[Family, str]:
         raise UserError(f"{name}: is a file; give the architecture as the name, and the file as `weights: {name}`")
     if Path(name).is_dir():
         raise UserError(f"{name}: is a folder without source.json; only networks saved by us are read from a folder")
+    if name.startswith(MADRY.prefix):
+        raise UserError(MADRY.explain(name.removeprefix(MADRY.prefix)))
     raise UserError(f"unknown network {name!r}; near ones: {', '.join(near_names(name))}")
 
 

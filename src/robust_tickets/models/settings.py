@@ -15,7 +15,8 @@ class SourceSettings(Settings):
     name: str = Field(
         min_length=1,
         description="`timm/resnet18` (or bare), `timm/resnet18.a1_in1k`, `torchvision/resnet50`, "
-        "`cifar/resnet20`, `small/resnet18`, `package.module:function`, or a folder saved by us.",
+        "`madry/resnet18-l2-3.0`, `cifar/resnet20`, `small/resnet18`, `package.module:function`, or a folder saved "
+        "by us.",
     )
     weights: str = Field(
         default=DEFAULT,
@@ -37,3 +38,7 @@ class SourceSettings(Settings):
     )
     head: str | None = Field(default=None, description="Module path of the last layer, where it is not recognised.")
     seed: int = Field(default=0, ge=0, description="Seed of the initialisation of random weights.")
+    cache: str | None = Field(
+        default=None, min_length=1, description="Folder where downloads are kept; absent: the library's own."
+    )
+    offline: bool = Field(default=False, description="Use only what is already in the cache; ask no server.")

@@ -77,6 +77,8 @@ def _from_name(settings: SourceSettings) -> Source:
     file = given_path(settings.weights)
     if settings.weights not in (DEFAULT, RANDOM) and file.exists():
         settings = settings.model_copy(update={"weights": str(file.resolve())})
+    if settings.cache is not None:
+        settings = settings.model_copy(update={"cache": str(given_path(settings.cache).resolve())})
     return Source(classifier, _identify(classifier, loaded), settings)
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from torch import nn
 
+from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.preprocessing import Preprocessing
 
 
@@ -30,6 +31,8 @@ class Pretrained:
     """Where they come from, in words."""
     preprocessing: Preprocessing | None
     """What they were trained with; None if the family does not know."""
+    notes: tuple[str, ...] = ()
+    """What else is worth recording of them."""
 
 
 class Family(Protocol):
@@ -56,7 +59,7 @@ class Family(Protocol):
         """Return the names of the pretrained weights the family provides."""
         ...
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
         """Return the architecture with pretrained weights, the default ones where `tag` is None.
 
         Raises:

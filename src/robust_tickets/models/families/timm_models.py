@@ -8,8 +8,8 @@ from timm.models import get_pretrained_cfg
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Pretrained, Shape
-from robust_tickets.models.families.offline import downloads, hub_cache_if_offline
 from robust_tickets.models.preprocessing import Preprocessing
 
 
@@ -36,15 +36,16 @@ class TimmModels:
         """Return the architecture without weights."""
         return timm.create_model(name, pretrained=False, **_arguments(name, shape))
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
         """Return the architecture with the weights timm downloads or has cached."""
         architecture, _, named = name.partition(".")
         tags = self.tags(architecture)
         if not tags:
             raise UserError(f"timm/{name}: timm has no pretrained weights of it; give `weights: path/to/file`")
         full = f"{architecture}.{tag}" if tag else name
-        with downloads(f"timm/{full}"), hub_cache_if_offline():
-            body = timm.create_model(full, pretrained=True, **_arguments(full, Shape(size=shape.size)))
+        arguments = _arguments(full, Shape(size=shape.size))
+        with downloads.of(f"timm/{full}"), downloads.hub():
+            body = timm.create_model(full, pretrained=True, cache_dir=downloads.cache, **arguments)
         found: Any = body.pretrained_cfg
         tag = str(tag or named or found["tag"])
         return Pretrained(body, f"timm/{architecture}.{tag}", tag, "timm pretrained", recorded_preprocessing(found))

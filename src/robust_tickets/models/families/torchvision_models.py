@@ -7,8 +7,8 @@ from torchvision import models
 from torchvision.models import WeightsEnum
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Pretrained, Shape
-from robust_tickets.models.families.offline import downloads
 from robust_tickets.models.heads import first_convolution, like_convolution
 from robust_tickets.models.preprocessing import Preprocessing
 
@@ -35,16 +35,16 @@ class TorchvisionModels:
         arguments = {} if shape.num_classes is None else {"num_classes": shape.num_classes}
         body = _without_auxiliary(models.get_model(name, weights=None, **_special(name, shape), **arguments))
         if shape.in_channels is not None and shape.in_channels != 3:
-            _replace_stem(body, shape.in_channels)
+            replace_stem(body, shape.in_channels)
         return body
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
         """Return the architecture with the weights torchvision downloads or has cached."""
         tags = self.tags(name)
         if not tags:
             raise UserError(f"torchvision/{name}: no pretrained weights exist; give `weights: path/to/file`")
         weights = models.get_model_weights(name)[tag or "DEFAULT"]
-        with downloads(f"torchvision/{name}"):
+        with downloads.of(f"torchvision/{name}"), downloads.torch_hub(weights.url):
             body = _without_auxiliary(models.get_model(name, weights=weights))
         return Pretrained(body, f"torchvision/{name}", weights.name, "torchvision pretrained", _transforms(weights))
 
@@ -89,7 +89,8 @@ def _without_auxiliary(body: nn.Module) -> nn.Module:
     return body
 
 
-def _replace_stem(body: nn.Module, in_channels: int) -> None:
+def replace_stem(body: nn.Module, in_channels: int) -> None:
+    """Let the first convolution read another number of channels, in place."""
     stem = first_convolution(body)
     assert stem is not None  # every classifier of torchvision has one
     owner, _, leaf = stem[0].rpartition(".")

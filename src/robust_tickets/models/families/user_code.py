@@ -13,6 +13,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import parse
+from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Pretrained, Shape
 from robust_tickets.models.families.timm_models import recorded_preprocessing
 from robust_tickets.models.preprocessing import Preprocessing
@@ -48,7 +49,7 @@ class UserCode:
             raise UserError(f"{name} returned a {type(body).__name__}; it must return a torch.nn.Module")
         return body
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
         """Return what the function returns, weights included."""
         body = self.build(name, shape)
         return Pretrained(body, name, "as the function returns them", "Python function", stated_preprocessing(body))

@@ -2,6 +2,7 @@
 
 import importlib
 import pickle
+import shlex
 import struct
 import zipfile
 from pathlib import Path
@@ -50,7 +51,8 @@ def read_checkpoint(path: Path) -> Any:
         if foreign := foreign_globals(path):
             raise UserError(
                 f"{path}: is a pickle that imports {', '.join(foreign[:4])}{' ...' if foreign[4:] else ''}; "
-                f"it was not executed; if you trust its origin: tickets convert {path}"
+                f"it was not executed; its tensors alone: tickets convert {shlex.quote(str(path))} "
+                f"{path.stem}.safetensors --allow-pickle, and give that file as `weights`"
             ) from None
         raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); fetch it again") from None
     except MALFORMED as error:

@@ -26,10 +26,14 @@ class Madry:
         network = strip(state, f"{outer}model.")
         _check_copy(network, strip(state, f"{outer}attacker.model."))
         known = tuple(f"{outer}{part}." for part in ("model", "normalizer", "attacker"))
+        inner = "model."
+        # What is not the library's own architecture sits in a wrapper that has it as its only child, `model`.
+        if all(name.startswith("model.") for name in network):
+            network, inner = strip(network, "model."), "model.model."
         network |= {name: tensor for name, tensor in state.items() if not name.startswith(known)}
         return Unwrapped(
             network,
-            f"Madry robustness ({outer}model.*)",
+            f"Madry robustness ({outer}{inner}*)",
             mean=_values(state[f"{outer}normalizer.new_mean"]),
             std=_values(state[f"{outer}normalizer.new_std"]),
             duplicates=frozenset(name for name in state if name.startswith(f"{outer}attacker.")),
