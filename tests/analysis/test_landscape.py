@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from robust_tickets.analysis.landscape import LandscapeSettings, landscape, random_direction
-from robust_tickets.analysis.loss import reached
+from robust_tickets.analysis.loss import OVERFLOWN, reached
 from tests.analysis.networks import Unchanged, half, images, network
 
 
@@ -64,3 +64,12 @@ def test_the_centre_is_the_network_and_the_rest_is_what_its_weights_say() -> Non
 def test_a_grid_needs_a_centre() -> None:
     with pytest.raises(ValueError, match="points 8 has no centre; use 9"):
         LandscapeSettings(points=8)
+
+
+def test_a_loss_beyond_floating_point_is_told_as_a_number() -> None:
+    classifier = network()
+    weights = parameters(classifier.body)
+    far = {name: value * 1e30 for name, value in random_direction(weights, {}, 0, "first").items()}
+    found = landscape(classifier, "body", (far, {}), images(), (-1.0, 0.0, 1.0))
+    assert found.reached[0][2].loss == OVERFLOWN
+    assert found.reached[0][1] == reached(classifier, images())

@@ -1,5 +1,6 @@
 """Loss: what a network reaches on a few batches."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,13 +10,16 @@ from torch.nn.functional import cross_entropy
 from robust_tickets.measures.accuracy import accuracy, correctness
 from robust_tickets.measures.predict import evaluation_mode, logits
 
+OVERFLOWN = 1e30
+"""Stands for a loss that is not a number: far from a network there is such a place, and JSON cannot tell it."""
+
 
 @dataclass(frozen=True)
 class Reached:
     """Mean loss and error of a network on fixed images."""
 
     loss: float
-    """Mean cross-entropy, nats."""
+    """Mean cross-entropy, nats; 1e30 where logits went beyond what floating point holds."""
     error: float
     """Fraction classified wrongly, in [0, 1]."""
 
@@ -25,4 +29,4 @@ def reached(network: nn.Module, images: Iterable[tuple[Tensor, Tensor]]) -> Reac
     with evaluation_mode(network, next(network.parameters()).device) as predict:
         found, labels = logits(predict, images)
     loss = cross_entropy(found.double(), labels).item()
-    return Reached(loss, 1 - accuracy(correctness(found, labels)))
+    return Reached(loss if math.isfinite(loss) else OVERFLOWN, 1 - accuracy(correctness(found, labels)))

@@ -9,6 +9,8 @@
 | `verify.py` | decide whether the ticket matches |
 | `find.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |
+| `analyse.py` | what tickets have in common, and the loss around and between their transfers |
+| `ticket_sections.py`, `transfer_sections.py` | that, as sections of a report |
 | `controls.py` | tickets without what is claimed to matter |
 | `target.py` | data as a network needs them; settings with keyword changes |
 

@@ -1,0 +1,190 @@
+"""Analyse: what tickets have in common, and what the loss looks like around and between their transfers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from pydantic import Field
+from torch import Tensor
+
+from robust_tickets.analysis.distance import angle, displacement, distance, survivors
+from robust_tickets.analysis.interpolation import InterpolationSettings, Path, interpolate
+from robust_tickets.analysis.landscape import Landscape, LandscapeSettings, landscape, random_direction
+from robust_tickets.analysis.loss import Reached
+from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.steps import Step
+from robust_tickets.models.layers import prunable_weights
+from robust_tickets.pruning.masks import Masks, full
+from robust_tickets.report.sections import Section
+from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.measure import Part, examined, in_order
+from robust_tickets.verbs.target import changed
+from robust_tickets.verbs.ticket_sections import layers_section, overlap_sections
+from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
+from robust_tickets.verbs.transfer_sections import Apart, interpolation_section, landscape_section
+
+
+class AnalyseSettings(Settings):
+    """What is looked at, and on which images."""
+
+    tickets: int = Field(default=12, ge=1, description="At most this many tickets, the first ones, are compared.")
+    part: Part = Field(default="test", description="Images that losses are taken on: test or validation.")
+    images: int = Field(default=256, ge=1, description="At most this many of them, balanced over classes.")
+    landscape: LandscapeSettings | None = Field(
+        default=LandscapeSettings(), description="The loss around transferred networks; null: none."
+    )
+    interpolation: InterpolationSettings | None = Field(
+        default=InterpolationSettings(), description="The line between two transfers of one ticket; null: none."
+    )
+
+
+def analyse(
+    tickets: Mapping[str, Ticket] | None = None,
+    transfers: Mapping[str, Transfer] | None = None,
+    *,
+    settings: AnalyseSettings | None = None,
+    **changes: Any,
+) -> list[Section]:
+    """Look inside tickets and transferred networks; nothing is trained, and none of them is changed.
+
+    Of tickets: sparsity, all-zero kernels and filters by layer; the overlap of any two over the same weights. Of
+    transfers: the loss around the first seed's network; angle, distance and loss between two seeds of one ticket,
+    and between two transfers of it that differ in their settings. What costs time is kept in the runs' folders.
+
+    Args:
+        tickets: by the name that tables show.
+        transfers: likewise; their tickets join `tickets` where they are not among them.
+        settings: what is looked at; `changes` are keyword changes to it, as in `landscape=None`.
+
+    Raises:
+        UserError: the data have no images in the part asked for.
+    """
+    settings = changed(settings or AnalyseSettings(), changes)
+    transfers = transfers or {}
+    masks = {name: {key: ticket.masks[key] for key in ticket.prunable} for name, ticket in distinct(tickets, transfers)}
+    sections = []
+    if masks:
+        sections += [layers_section(masks), *overlap_sections(dict(list(masks.items())[: settings.tickets]))]
+    images = f"{settings.images} {settings.part} images at most, balanced over classes"
+    if settings.landscape is not None and transfers:
+        seen = list(transfers.items())[: settings.landscape.most]
+        found = {name: look_around(transfer, settings, settings.landscape) for name, transfer in seen}
+        sections.append(landscape_section(found, images))
+    if settings.interpolation is not None:
+        pairs = list(pairs_of(transfers, settings.interpolation.pairs))
+        if pairs:
+            apart = {pair.name: look_between(pair, settings, settings.interpolation) for pair in pairs}
+            sections.append(interpolation_section(apart, images, settings.interpolation.bn))
+    return sections
+
+
+def distinct(tickets: Mapping[str, Ticket] | None, transfers: Mapping[str, Transfer]) -> Iterator[tuple[str, Ticket]]:
+    """Yield every ticket once, under the first of its names."""
+    carried = {name: transfer.ticket for name, transfer in transfers.items() if transfer.ticket is not None}
+    seen = set()
+    for name, ticket in (*(tickets or {}).items(), *carried.items()):
+        if (digest := ticket.digest) not in seen:
+            seen.add(digest)
+            yield name, ticket
+
+
+def look_around(transfer: Transfer, settings: AnalyseSettings, grid: LandscapeSettings) -> Landscape:
+    """Return the loss around the first seed's network, computed now or taken from its run's folder."""
+    run = transfer.runs[0]
+    identity = {
+        "part": settings.part,
+        "images": settings.images,
+        "landscape": grid.model_dump(mode="json", exclude={"most"}),
+    }
+    step = Step.named(run.folder, "landscape", identity)
+    if step.result is None:
+        parameters = {name: value.detach() for name, value in run.classifier.body.named_parameters()}
+        masks = transfer.ticket.masks if transfer.ticket is not None else {}
+        first, second = (random_direction(parameters, masks, grid.seed, name) for name in ("first", "second"))
+        with step.claim():
+            images = held(run, settings)
+            found = landscape(run.classifier, "body", (first, second), images, grid.places)
+            step.finish({"reached": [[vars(place) for place in row] for row in found.reached]})
+        return found
+    rows = tuple(tuple(Reached(**place) for place in row) for row in step.result["reached"])
+    return Landscape(grid.places, rows)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two networks that one ticket became."""
+
+    name: str
+    transfer: Transfer
+    """Of the first; says what both started from."""
+    first: Run
+    second: Run
+
+
+def pairs_of(transfers: Mapping[str, Transfer], most: int) -> Iterator[Pair]:
+    """Yield pairs of runs of one ticket: seeds of one transfer, and one seed of two transfers to the same data."""
+    for name, transfer in transfers.items():
+        for first, second in list(combinations(transfer.runs, 2))[:most]:
+            yield Pair(f"{name}, seeds {first.seed} and {second.seed}", transfer, first, second)
+    origins = {name: (one.source.identity.digest, one.ticket and one.ticket.digest) for name, one in transfers.items()}
+    for (name, transfer), (other_name, other) in combinations(transfers.items(), 2):
+        seeds = {run.seed: run for run in other.runs}
+        first = next((run for run in transfer.runs if run.seed in seeds), None)
+        if first is not None and origins[name] == origins[other_name]:
+            second = seeds[first.seed]
+            if (first.data.name, first.data.classes) == (second.data.name, second.data.classes):
+                yield Pair(f"{name} and {other_name}, seed {first.seed}", transfer, first, second)
+
+
+def look_between(pair: Pair, settings: AnalyseSettings, line: InterpolationSettings) -> Apart:
+    """Return what is between two networks, computed now or taken from the first one's folder."""
+    state, other = pair.first.classifier.plain_state(), pair.second.classifier.plain_state()
+    identity = {
+        "part": settings.part,
+        "images": settings.images,
+        "interpolation": line.model_dump(mode="json", exclude={"pairs"}),
+        "from": tensors_digest(state),
+        "to": tensors_digest(other),
+    }
+    step = Step.named(pair.first.folder, "interpolation", identity)
+    if step.result is not None:
+        result = step.result
+        path = Path(line.places, tuple(Reached(**place) for place in result["reached"]))
+        return Apart(result["angle"], result["displacements"], result["distance"], path)
+    masks = surviving(pair)
+    start = survivors(subnetwork(pair.transfer.source, pair.transfer.ticket).plain_state(), masks)
+    first, second = survivors(state, masks), survivors(other, masks)
+    with step.claim():
+        recalibration = None
+        if line.bn == "recalibrated":
+            recalibration = list(in_order(pair.first.data.train, line.recalibration_images))
+        images = held(pair.first, settings)
+        path = interpolate(pair.first.classifier, pair.second.classifier, images, line.places, recalibration)
+        between = angle(displacement(start, first), displacement(start, second))
+        apart = Apart(angle(first, second), between, distance(first, second), path)
+        step.finish(
+            {
+                "angle": apart.angle,
+                "displacements": apart.displacements,
+                "distance": apart.distance,
+                "reached": [vars(place) for place in path.reached],
+            }
+        )
+    return apart
+
+
+def surviving(pair: Pair) -> Masks:
+    """Return the masks of the ticket's prunable weights; for dense, of all prunable weights, all kept."""
+    ticket = pair.transfer.ticket
+    if ticket is not None:
+        return {name: ticket.masks[name] for name in ticket.prunable}
+    classifier = pair.transfer.source.classifier
+    return full({name: classifier.body.get_parameter(name) for name in prunable_weights(classifier)})
+
+
+def held(run: Run, settings: AnalyseSettings) -> list[tuple[Tensor, Tensor]]:
+    """Return the batches that losses are taken on, in memory: they are gone over many times."""
+    with examined(run, settings.part) as examinee:
+        return list(examinee.images(settings.images))

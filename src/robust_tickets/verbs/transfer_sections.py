@@ -1,0 +1,148 @@
+"""What is found in transferred networks, as sections of a report: the loss around them and between them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from robust_tickets.analysis.interpolation import Path
+from robust_tickets.analysis.landscape import Landscape
+from robust_tickets.report.sections import Chart, Line, Map, Section, Table
+from robust_tickets.verbs.ticket_sections import COLUMNS, evenly
+
+
+@dataclass(frozen=True)
+class Apart:
+    """What is between two transfers of one ticket."""
+
+    angle: float | None
+    """Between their surviving prunable weights, degrees."""
+    displacements: float | None
+    """Between what training added to the weights both started from, degrees; None where it added nothing."""
+    distance: float
+    """L2 distance of those weights."""
+    path: Path
+    """Loss and error along the straight line between them."""
+
+
+def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Section:
+    """Return the loss around networks."""
+    loss = {name: losses(found) for name, found in landscapes.items()}
+    middle = {name: len(found.places) // 2 for name, found in landscapes.items()}
+    return Section(
+        title="Loss landscapes",
+        text=f"Cross-entropy on {images}, over two random directions whose filters have the length of the network's "
+        "own (Li et al., 2018): a step of 1 moves every filter by its length. Only surviving weights move; batch-norm "
+        "statistics stay the network's own.",
+        tables=(
+            Table(
+                title="The loss around the networks, nats",
+                columns=("network", "its own loss", "lowest in sight", "mean at the rim", "highest at the rim"),
+                rows=tuple(
+                    (
+                        name,
+                        rows[middle[name]][middle[name]],
+                        min(map(min, rows)),
+                        math.fsum(rim(rows)) / len(rim(rows)),
+                        max(rim(rows)),
+                    )
+                    for name, rows in loss.items()
+                ),
+            ),
+        ),
+        charts=(
+            Chart(
+                title="Along the first direction",
+                x_label="step, in filter lengths",
+                y_label="cross-entropy, nats",
+                lines=tuple(
+                    Line(name=name, x=landscapes[name].places, y=rows[middle[name]])
+                    for name, rows in evenly(list(loss.items()), COLUMNS)
+                ),
+            ),
+        ),
+        maps=tuple(
+            Map(
+                title=f"Loss around {name}",
+                x=landscapes[name].places,
+                y=landscapes[name].places,
+                values=rows,
+                x_label="first direction, filter lengths",
+                y_label="second direction, filter lengths",
+                value_label="cross-entropy, nats",
+                marks=((0.0, 0.0, "network"),),
+            )
+            for name, rows in loss.items()
+        ),
+    )
+
+
+def losses(found: Landscape) -> tuple[tuple[float, ...], ...]:
+    """Return the losses of a landscape, row by row."""
+    return tuple(tuple(place.loss for place in row) for row in found.reached)
+
+
+def rim(rows: Sequence[Sequence[float]]) -> list[float]:
+    """Return the values on the border of a grid."""
+    return [*rows[0], *rows[-1], *(value for row in rows[1:-1] for value in (row[0], row[-1]))]
+
+
+def interpolation_section(pairs: Mapping[str, Apart], images: str, bn: str) -> Section:
+    """Return angles, distances and barriers between transfers of one ticket."""
+    shown = evenly(list(pairs.items()), COLUMNS)
+    statistics = {
+        "interpolated": "lie on the line as well",
+        "recalibrated": "are computed anew at every place, ends included",
+    }[bn]
+    return Section(
+        title="Between two transfers of one ticket",
+        text="Angle and distance are over surviving prunable weights; the second angle is between what training added "
+        "to the weights that both started from. The barrier is the highest error on the straight line minus the mean "
+        "of its ends (Frankle et al., 2020): near 0, the two lie in one linearly connected minimum. On "
+        f"{images}; batch-norm statistics {statistics}.",
+        tables=(
+            Table(
+                title="Angle, distance and barrier",
+                columns=(
+                    "transfers",
+                    "angle, degrees",
+                    "angle of displacements, degrees",
+                    "L2 distance",
+                    "errors at the ends, %",
+                    "barrier, points",
+                    "loss barrier, nats",
+                ),
+                rows=tuple(
+                    (
+                        name,
+                        apart.angle,
+                        apart.displacements,
+                        apart.distance,
+                        " and ".join(f"{100 * apart.path.reached[end].error:.1f}" for end in (0, -1)),
+                        100 * apart.path.barrier,
+                        apart.path.loss_barrier,
+                    )
+                    for name, apart in pairs.items()
+                ),
+            ),
+        ),
+        charts=(
+            Chart(
+                title="Error on the line",
+                x_label="share of the second network",
+                y_label="error, %",
+                lines=tuple(
+                    Line(name=name, x=one.path.places, y=tuple(100 * place.error for place in one.path.reached))
+                    for name, one in shown
+                ),
+            ),
+            Chart(
+                title="Loss on the line",
+                x_label="share of the second network",
+                y_label="cross-entropy, nats",
+                lines=tuple(
+                    Line(name=name, x=one.path.places, y=tuple(place.loss for place in one.path.reached))
+                    for name, one in shown
+                ),
+            ),
+        ),
+    )
