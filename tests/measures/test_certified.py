@@ -13,7 +13,7 @@ NORMAL = torch.tensor([3.0, -4.0, 12.0, 0.0]) / 13
 
 
 def half_space(images: Tensor) -> Tensor:
-    """A linear classifier, for which the smoothed class is the class itself and its radius the distance to the plane."""
+    """A linear classifier, whose smoothed class is its class, and the radius the distance to the plane."""
     side = images.flatten(1) @ NORMAL
     return torch.stack([-side, side], 1)
 

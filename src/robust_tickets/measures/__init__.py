@@ -7,6 +7,8 @@
 | `measure.py` | what every measure has in common: figures by name |
 | `kinds.py` | every kind of measure, as recipes name them |
 | `calibration.py` | ECE, adaptive ECE, negative log-likelihood, Brier score |
+| `corruption.py`, `corruptions/` | accuracy under the fifteen common corruptions, and these themselves |
+| `corruption_files.py` | accuracy on files in the layout of CIFAR-10-C |
 | `out_of_distribution.py` | telling test images from another data set's, by max softmax and energy |
 | `certified.py` | accuracy certified by randomised smoothing |
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |

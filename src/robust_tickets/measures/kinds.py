@@ -6,9 +6,16 @@ from pydantic import Field
 
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.measures.calibration import Calibration
+from robust_tickets.measures.certified import Certified
+from robust_tickets.measures.corruption import Corruption
+from robust_tickets.measures.corruption_files import CorruptionFiles
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.out_of_distribution import OutOfDistribution
 from robust_tickets.measures.robustness_curve import RobustnessCurve
 
-AnyMeasure = Annotated[Calibration | OutOfDistribution | Evaluation | RobustnessCurve, Field(discriminator="kind"), Shorthand]
+AnyMeasure = Annotated[
+    Calibration | Corruption | CorruptionFiles | OutOfDistribution | Certified | Evaluation | RobustnessCurve,
+    Field(discriminator="kind"),
+    Shorthand,
+]
 """What is measured beside accuracy, told apart by `kind`; a bare kind has its defaults."""

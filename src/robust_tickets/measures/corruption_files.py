@@ -1,0 +1,152 @@
+"""Accuracy on files in the layout of CIFAR-10-C: corrupted images that somebody else has made."""
+
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import given_path
+from robust_tickets.measures.accuracy import correctness
+from robust_tickets.measures.corruption import Place, described, summarised
+from robust_tickets.measures.corruptions.published import CORRUPTIONS, SEVERITIES, CorruptionName, Severity
+from robust_tickets.measures.evaluation import balanced_first
+from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.measure import Measure
+
+BATCH = 256
+
+
+@final
+class CorruptionFiles(Measure):
+    """The published CIFAR-10-C or CIFAR-100-C, or files laid out like them.
+
+    `<corruption>.npy` holds uint8 [5 * N, H, W, 3] (or [5 * N, H, W] where images are grey), the N test images at
+    severity 1, then at 2, and so on. `labels.npy` holds the 5 * N labels. Images are given to the network as they
+    are: their size must be the network's. Labels must be in the order of the target's classes.
+    """
+
+    kind: Literal["corruption-files"] = "corruption-files"
+    folder: str = Field(
+        default="data/CIFAR-10-C", min_length=1, description="Where the files lie; ~ and $NAME are understood."
+    )
+    names: tuple[CorruptionName, ...] = Field(default=CORRUPTIONS, min_length=1, description="Which of the fifteen.")
+    severities: tuple[Severity, ...] = Field(default=SEVERITIES, min_length=1, description="1 (least) to 5.")
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="At most this many images of each name and severity, balanced over classes; null means all.",
+    )
+
+    def figures(self, examinee: Examinee) -> dict[str, float]:
+        """Return accuracies in [0, 1]: `corruption-files/<name>/<severity>`, and their means as in `Corruption`.
+
+        Raises:
+            UserError: a file is missing, is not such an array, or fits neither the labels nor the network.
+        """
+        folder = given_path(self.folder)
+        labels = read_labels(folder)
+        opened: dict[CorruptionName, NDArray[np.uint8]] = {
+            name: read_images(folder / f"{name}.npy", len(labels)) for name in self.names
+        }
+        first, _ = next(iter(examinee.images(1)))
+        for name, images in opened.items():
+            require_shape(folder / f"{name}.npy", images, tuple(first.shape[1:]))
+        accuracies: dict[Place, float] = {}
+        size = len(labels) // 5
+        for name, images in opened.items():
+            for severity in self.severities:
+                block = slice((severity - 1) * size, severity * size)
+                accuracies[name, severity] = self.accuracy(examinee, images[block], labels[block], folder)
+        return summarised("corruption-files", accuracies)
+
+    def accuracy(self, examinee: Examinee, images: NDArray[np.uint8], labels: Tensor, folder: Path) -> float:
+        """Return the accuracy, in [0, 1], on images uint8 [N, H, W(, 3)] of one severity."""
+        chosen = balanced_first(labels.tolist(), self.limit or len(labels))
+        hits = 0
+        for start in range(0, len(chosen), BATCH):
+            part = chosen[start : start + BATCH]
+            with torch.no_grad():
+                scores = examinee.predict(as_floats(images[part])).cpu()
+            if int(labels[part].max()) >= scores.shape[1]:
+                raise UserError(
+                    f"{folder / 'labels.npy'}: holds class {int(labels[part].max())}, the network tells "
+                    f"{scores.shape[1]} apart; give the files made from the target's own test images"
+                )
+            hits += int(correctness(scores, labels[part]).sum())
+        return hits / len(chosen)
+
+    def describe(self) -> str:
+        """Return for example `15 corruption files at severities 1, 2, 3, 4, 5`."""
+        return described("corruption file", self.names, self.severities)
+
+
+def read_labels(folder: Path) -> Tensor:
+    """Return the labels [5 * N].
+
+    Raises:
+        UserError: the file is missing, or does not hold five times as many class numbers as there are images.
+    """
+    labels = open_array(folder / "labels.npy")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels) or len(labels) % 5:
+        raise UserError(
+            f"{folder / 'labels.npy'}: holds {labels.dtype} {list(labels.shape)}; it should be whole numbers "
+            "[5 * N], for N images at five severities"
+        )
+    return torch.from_numpy(labels.astype(np.int64))
+
+
+def read_images(path: Path, count: int) -> NDArray[np.uint8]:
+    """Return the images of one corruption, mapped into memory.
+
+    Raises:
+        UserError: the file is missing, or is not uint8 [count, H, W, 3] or [count, H, W].
+    """
+    images = open_array(path)
+    coloured = images.ndim == 4 and images.shape[3] in (1, 3)
+    if images.dtype != np.uint8 or not (coloured or images.ndim == 3) or len(images) != count:
+        raise UserError(
+            f"{path}: holds {images.dtype} {list(images.shape)}; it should be uint8 [{count}, height, width, 3], "
+            f"as labels.npy has {count} labels"
+        )
+    return images
+
+
+def open_array(path: Path) -> NDArray[Any]:
+    """Return a .npy file's array, mapped into memory; pickled objects are refused.
+
+    Raises:
+        UserError: there is no such file, or it is not an array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; CIFAR-10-C's folder has labels.npy and one file for each corruption"
+        ) from None
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path}: is not an array of numpy ({error})") from None
+
+
+def require_shape(path: Path, images: NDArray[np.uint8], wanted: tuple[int, ...]) -> None:
+    """Refuse images of another shape than the network takes, [C, H, W].
+
+    Raises:
+        UserError: they differ.
+    """
+    shape = (images.shape[3] if images.ndim == 4 else 1, *images.shape[1:3])
+    if shape != wanted:
+        raise UserError(
+            f"{path}: images are {shape[1]} x {shape[2]} with {shape[0]} channels and the network takes "
+            f"{wanted[1]} x {wanted[2]} with {wanted[0]}; give files of that shape, or use `corruption`"
+        )
+
+
+def as_floats(images: NDArray[np.uint8]) -> Tensor:
+    """Return float32 [N, C, H, W] in [0, 1] from uint8 [N, H, W(, C)]."""
+    levels = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[..., None]))
+    return levels.permute(0, 3, 1, 2).float().div(255).contiguous()
