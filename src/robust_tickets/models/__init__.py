@@ -9,7 +9,8 @@
 | `folders.py` | a network saved by us: `source.json` and `weights.safetensors` |
 | `classifier.py` | a network with its normalisation inside: images in [0, 1] to logits |
 | `preprocessing.py` | mean, std, size, interpolation, crop |
-| `heads.py` | the last layer: finding it, replacing it |
+| `heads.py` | the last layer, or a head for pixels: finding it, replacing it |
+| `segmentation.py` | a classifier turned into a network that labels pixels |
 | `layers.py` | which weights are prunable, by module type |
 | `couplings.py` | which channels live and die together |
 | `channels.py` | channels as positions along the sides of layers |

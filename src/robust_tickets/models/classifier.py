@@ -15,9 +15,11 @@ class Classifier(nn.Module):
     masks, tickets and files. Mean and std are not part of any state dict: they travel in `preprocessing`.
 
     Args:
-        body: maps normalised images [N, C, H, W] to logits [N, classes].
+        body: maps normalised images [N, C, H, W] to logits [N, classes], or where it labels pixels (`segmentation.py`)
+            [N, classes, H, W].
         preprocessing: mean and std with one entry per input channel, size, interpolation, crop.
-        head: module path of the last layer inside `body`, a Linear or Conv2d: "fc", "classifier.6".
+        head: module path of the last layer inside `body`, a Linear or Conv2d: "fc", "classifier.6"; or of a head of
+            torchvision's that labels pixels.
 
     Raises:
         UserError: `head` is not such a layer.
@@ -42,7 +44,7 @@ class Classifier(nn.Module):
         return classes_of(get_head(self.body, self.head))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map float images [N, C, H, W] in [0, 1] to logits [N, num_classes]."""
+        """Map float images [N, C, H, W] in [0, 1] to logits [N, num_classes], or [N, num_classes, H, W] of pixels."""
         return self.body((images - self.mean) / self.std)
 
     def features(self, images: Tensor) -> Tensor:

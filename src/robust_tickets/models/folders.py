@@ -12,8 +12,10 @@ from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.family import Shape
 from robust_tickets.models.formats.file import read_checkpoint
+from robust_tickets.models.heads import find_head
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.registry import resolve
+from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
 from robust_tickets.models.strict import load_strictly, mismatches
 
 FACTS = "source.json"
@@ -43,6 +45,7 @@ def save_source(classifier: Classifier, identity: SourceIdentity, folder: Path |
             "num_classes": classifier.num_classes,
             "head": classifier.head,
             "preprocessing": classifier.preprocessing,
+            "segmentation": classifier.body.settings if isinstance(classifier.body, SegmentationNetwork) else None,
         }
     )
     with disk_errors(folder):
@@ -77,6 +80,10 @@ def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Cla
     else:
         family, name = resolve(identity.name)
         body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
+    if identity.segmentation is not None and not isinstance(body, SegmentationNetwork):
+        whole = Classifier(body, preprocessing, find_head(body) if like is None else like.head)
+        size, name = preprocessing.size, identity.name
+        body = segmenter(whole, identity.segmentation, identity.num_classes, size, seed=0, name=name).body
     classifier = Classifier(body, preprocessing, identity.head)
     if classifier.num_classes != identity.num_classes:
         classifier.reset_head(identity.num_classes, seed=0)

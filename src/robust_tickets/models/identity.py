@@ -4,6 +4,7 @@ from pydantic import Field
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.segmentation import SegmentationSettings
 
 
 class SourceIdentity(Settings):
@@ -16,4 +17,7 @@ class SourceIdentity(Settings):
     num_classes: int = Field(ge=1, description="Number of classes of the head.")
     head: str = Field(description="Module path of the last layer inside the body.")
     preprocessing: Preprocessing
+    segmentation: SegmentationSettings | None = Field(
+        default=None, description="What the architecture was given to label pixels; absent: it labels images."
+    )
     notes: tuple[str, ...] = Field(default=(), description="What was assumed because nothing said otherwise.")

@@ -63,7 +63,7 @@ def prunable_weights(classifier: Classifier, settings: Prunable | None = None) -
     candidates = weights_by_type(classifier.body)
     spared = set()
     if not settings.include_head:
-        spared.add(f"{classifier.head}.weight")
+        spared.update(name for name in candidates if name.startswith(f"{classifier.head}."))
     if not settings.include_stem:
         spared.add(stem_weight(classifier.body))
     for pattern in settings.exempt:

@@ -18,7 +18,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.heads import get_head, head_width
+from robust_tickets.models.heads import get_head, width_of
 from robust_tickets.models.networks.small_resnet import SmallResNet
 from robust_tickets.pruning.masks import Masks
 
@@ -59,7 +59,12 @@ class SegmentationNetwork(nn.Module):
 
 
 def segmenter(
-    classifier: Classifier, settings: SegmentationSettings, num_classes: int, size: tuple[int, int], seed: int
+    classifier: Classifier,
+    settings: SegmentationSettings,
+    num_classes: int,
+    size: tuple[int, int],
+    seed: int,
+    name: str,
 ) -> Classifier:
     """Return a network of the classifier's own layers, without its head, under a fresh segmentation head.
 
@@ -71,18 +76,20 @@ def segmenter(
         num_classes: number of classes a pixel may have, 2 or more.
         size: height and width of the images, which takes the place of the preprocessing's.
         seed: the head is initialised by torch's default from its stream `head`.
+        name: what messages call the network.
 
     Raises:
         UserError: the network has no feature map, or its strides cannot become dilations.
     """
-    backbone = backbone_of(classifier.body, classifier.head)
-    width, stride = measured(backbone, classifier)
+    entering = width_of(get_head(classifier.body, classifier.head))
+    backbone = backbone_of(classifier.body, classifier.head, name)
+    width, stride = measured(backbone, classifier, entering, name)
     dilatable = isinstance(classifier.body, ResNet | SmallResNet)
     wanted = settings.output_stride or (DILATED_STRIDE if dilatable else stride)
     if stride > wanted:
         if not dilatable:
             raise UserError(
-                f"segmentation.output_stride: {type(classifier.body).__name__} has {stride}, and only the strides of "
+                f"segmentation.output_stride: {name} has {stride}, and only the strides of "
                 "torchvision's ResNets and small/ can become dilations; leave it out"
             )
         dilate(backbone, round(math.log2(stride / wanted)))
@@ -92,7 +99,7 @@ def segmenter(
     return Classifier(body, classifier.preprocessing.model_copy(update={"size": size}), HEAD)
 
 
-def backbone_of(body: nn.Module, head: str) -> nn.Module:
+def backbone_of(body: nn.Module, head: str, name: str) -> nn.Module:
     """Return a network's layers up to its last feature map; names of parameters stay as they are.
 
     That is up to `layer4` of torchvision's ResNets and small/; all but the head where there is a method
@@ -111,7 +118,7 @@ def backbone_of(body: nn.Module, head: str) -> nn.Module:
     if isinstance(features, nn.Module):
         return nn.ModuleDict({"features": features})
     raise UserError(
-        f"{type(body).__name__} cannot label pixels: it has neither forward_features nor features, so its last feature "
+        f"{name} cannot label pixels: it has neither forward_features nor features, so its last feature "
         "map is not known; use a ResNet of torchvision, small/, cifar/ or demo/, or a convolutional network of timm"
     )
 
@@ -126,8 +133,10 @@ def feature_map(backbone: nn.Module, x: Tensor) -> Tensor:
     return network.forward_features(x)
 
 
-def measured(backbone: nn.Module, classifier: Classifier) -> tuple[int, int]:
+def measured(backbone: nn.Module, classifier: Classifier, entering: int, name: str) -> tuple[int, int]:
     """Return width and output stride of a backbone's feature map, at the size the classifier is made for.
+
+    `entering` is the width of what entered the classifier's head, by which channels in last place are told.
 
     Raises:
         UserError: what it gives is no feature map with channels first.
@@ -139,12 +148,11 @@ def measured(backbone: nn.Module, classifier: Classifier) -> tuple[int, int]:
     with torch.no_grad():
         features = feature_map(backbone, probe)
     backbone.train(mode)
-    entering = head_width(classifier.head_layer)
     channels_last = features.dim() == 4 and features.shape[1] != entering == features.shape[3]
     if features.dim() != 4 or channels_last:
         raise UserError(
-            f"{type(classifier.body).__name__} cannot label pixels: its features have shape {tuple(features.shape)}, not "
-            "[N, channels, h, w]; use a convolutional network"
+            f"{name} cannot label pixels: its features have shape {tuple(features.shape)}, not [N, channels, h, w]; "
+            "use a convolutional network"
         )
     return features.shape[1], 2 ** round(math.log2(preprocessing.size[0] / features.shape[2]))
 
@@ -191,7 +199,7 @@ def placed(masks: Mapping[str, Tensor], classifier: Classifier) -> Masks:
         if place not in parameters or parameters[place].shape != mask.shape:
             there = f"of shape {tuple(parameters[place].shape)}" if place in parameters else "not there"
             raise UserError(
-                f"the ticket masks {name} of shape {tuple(mask.shape)}, which is {there} in the network that is trained; "
+                f"the ticket masks {name} of shape {tuple(mask.shape)}, which is {there} in the network trained here; "
                 f"draw it with this layer exempt, as in draw.prunable.exempt: ['{name}']"
             )
         found[place] = mask
@@ -199,15 +207,15 @@ def placed(masks: Mapping[str, Tensor], classifier: Classifier) -> Masks:
 
 
 def copied_segmenter(
-    classifier: Classifier, settings: SegmentationSettings, num_classes: int, size: tuple[int, int], seed: int
+    classifier: Classifier,
+    settings: SegmentationSettings,
+    num_classes: int,
+    size: tuple[int, int],
+    seed: int,
+    name: str,
 ) -> Classifier:
     """Return what `segmenter` does, of a copy; a network that labels pixels already is copied as it is."""
     twin = copy.deepcopy(classifier)
     if isinstance(twin.body, SegmentationNetwork):
         return twin
-    return segmenter(twin, settings, num_classes, size, seed)
-
-
-def head_of(classifier: Classifier) -> nn.Module:
-    """Return the last layer of a classifier, or the whole head of a network that labels pixels."""
-    return get_head(classifier.body, classifier.head)
+    return segmenter(twin, settings, num_classes, size, seed, name)

@@ -65,11 +65,14 @@ class CifarResNet(nn.Module):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map normalised images [N, C, H, W] to the last feature map [N, 4 w, H / 4, W / 4]."""
+        out = F.relu(self.bn1(self.conv1(x)))
+        return self.layer3(self.layer2(self.layer1(out)))
+
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised images [N, C, H, W] to logits [N, classes]."""
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = self.layer3(self.layer2(self.layer1(out)))
-        return self.linear(out.mean((2, 3)))
+        return self.linear(self.forward_features(x).mean((2, 3)))
 
 
 def cifar_resnet(name: str, num_classes: int, in_channels: int, size: tuple[int, int]) -> CifarResNet:

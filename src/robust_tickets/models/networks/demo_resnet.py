@@ -20,10 +20,13 @@ class DemoResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map normalised images [N, C, H, W] to the last feature map [N, 128, H / 8, W / 8]."""
+        return self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x)))))
+
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised images [N, C, H, W] to logits [N, classes]."""
-        out = F.relu(self.bn1(self.conv1(x)))
-        return self.fc(self.layer2(self.layer1(out)).mean((2, 3)))
+        return self.fc(self.forward_features(x).mean((2, 3)))
 
 
 def demo_resnet(name: str, num_classes: int, in_channels: int, size: tuple[int, int]) -> DemoResNet:
