@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from robust_tickets.cli_analyse import analyse
+from robust_tickets.cli_gap import gap
 from robust_tickets.cli_options import (
     PARTS,
     DataName,
@@ -174,18 +176,23 @@ def transfer(
 def verify(
     runs: Annotated[Path, typer.Argument(help="The folder of a transfer.")],
     source: SourcePlace = None,
+    exported: Annotated[
+        Path | None, typer.Option(help="The ONNX file that shrink made of these runs, measured beside them.")
+    ] = None,
     settings: Override = None,
 ) -> None:
     """Measure on test data, once, and decide whether it matches dense."""
     from robust_tickets.foundation.files import write_json
+    from robust_tickets.report.terminal import show_sections
     from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import load_transfer
     from robust_tickets.verbs.verify import VerifySettings, verify
 
     chosen = changed(VerifySettings(), overrides(settings)[0])
-    verdict = verify(load_transfer(runs, source=source), settings=chosen)
+    verdict = verify(load_transfer(runs, source=source), settings=chosen, exported=exported)
     write_json(runs / "verdict.json", verdict.model_dump(mode="json"))
     print(verdict.sentence())
+    show_sections(verdict.sections())
 
 
 @app.command()
@@ -315,6 +322,10 @@ def report(
     summary = load_summary(folder / "summary.json")
     write_report(summary, folder)
     show(summary, folder)
+
+
+app.command()(analyse)
+app.command()(gap)
 
 
 @app.command()

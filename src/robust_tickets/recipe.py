@@ -14,7 +14,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.models.sources import SourceSettings
 from robust_tickets.shrinking.settings import ShrinkSettings
-from robust_tickets.verbs.controls import Control
+from robust_tickets.verbs.analyse import AnalyseSettings
+from robust_tickets.verbs.controls import FLIP, Control
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain import PretrainSettings
 from robust_tickets.verbs.target import changed, merged
@@ -48,6 +49,12 @@ class Recipe(Settings):
         default_factory=dict, description="Further ways of drawing, by name, each as changes of `draw`."
     )
     controls: tuple[Control, ...] = Field(default=(), description="Controls drawn beside every ticket of `draw`.")
+    flip: float = Field(
+        default=FLIP,
+        gt=0.0,
+        le=1.0,
+        description="Share of every layer's kept groups that the control `flipped` exchanges for removed ones.",
+    )
     transfers: dict[str, TransferSettings] = Field(
         default_factory=lambda: {"full": TransferSettings()},
         min_length=1,
@@ -58,6 +65,9 @@ class Recipe(Settings):
     )
     shrink: ShrinkSettings | None = Field(
         default=ShrinkSettings(), description="Removal, export and timing; null: none."
+    )
+    analyse: AnalyseSettings | None = Field(
+        default=None, description="Looks inside tickets and transfers: overlap, landscapes, interpolation; null: none."
     )
 
     @model_validator(mode="after")

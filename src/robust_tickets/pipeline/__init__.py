@@ -5,6 +5,8 @@
 | `run.py` | the run: sources, cells, exports, report |
 | `grid.py` | the cells of a recipe: what is planned, what is filled |
 | `summary.py` | the facts, rows and verdicts of the report |
+| `inside.py` | analyses of the run's tickets and transfers |
+| `measured.py` | what further measures found in every cell |
 | `gain.py` | what each source's tickets gain over the first source's |
 """
 

@@ -122,7 +122,7 @@ class Grid:
         assert place.kind != "dense"
         if place.kind == "drawn":
             return ticket
-        return control(place.kind, ticket, self.source(place.series), settings, self.recipe.seed)
+        return control(place.kind, ticket, self.source(place.series), settings, self.recipe.seed, self.recipe.flip)
 
     def dense(self, place: Place) -> Transfer:
         """Return the dense transfer that a place is compared with."""

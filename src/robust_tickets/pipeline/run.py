@@ -12,6 +12,7 @@ from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
 from robust_tickets.report.summary import Summary, save_summary
 from robust_tickets.shrinking.shrink import ShrinkReport
+from robust_tickets.verbs.controls import check_control
 from robust_tickets.verbs.draw import check_draw
 from robust_tickets.verbs.shrink import shrink
 from robust_tickets.verbs.target import fit_head, target_data
@@ -66,6 +67,8 @@ def rehearse(recipe: Recipe) -> None:
             source.classifier.reset_head(len(splits.classes), seed=0)
         for settings in recipe.draws().values():
             check_draw(source, settings, recipe.seed)
+        for kind in recipe.controls:
+            check_control(kind, recipe.draw)
         for settings in recipe.transfers.values():
             for data in recipe.data_sets().values():
                 splits = target_data(data, source, settings.seeds[0])

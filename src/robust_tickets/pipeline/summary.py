@@ -8,6 +8,8 @@ from robust_tickets.data import DataSettings
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pipeline.gain import gain_section
 from robust_tickets.pipeline.grid import Cell, Grid
+from robust_tickets.pipeline.inside import inside_sections
+from robust_tickets.pipeline.measured import measured_sections
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
@@ -25,7 +27,7 @@ def summarise(
     drawn = [cell for cell in cells if cell.place.kind == "drawn"]
     tickets = [cell.result.ticket for cell in (exports[0][0] if exports else cell for cell in reversed(drawn))]
     shown = next((ticket for ticket in tickets if ticket is not None), None)
-    sections = [*gain_section(recipe, cells), *unfilled_section(grid, cells)]
+    sections = [*gain_section(recipe, cells), *inside_sections(recipe, cells), *unfilled_section(grid, cells)]
     return Summary(
         title=recipe.name,
         facts=facts(recipe, grid, cells),

@@ -1,0 +1,78 @@
+"""The command `tickets analyse`: folders in, tables and a page out."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from robust_tickets.cli_options import Override, SourcePlace, overrides
+from robust_tickets.foundation.errors import UserError
+
+if TYPE_CHECKING:
+    from robust_tickets.ticket import Ticket
+    from robust_tickets.verbs.transfer import Transfer
+
+
+def analyse(
+    folders: Annotated[list[Path], typer.Argument(help="Tickets, transfers, or folders that hold some, as runs do.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where report.html and its figures are written.")] = Path(
+        "runs/analysis"
+    ),
+    source: SourcePlace = None,
+    settings: Override = None,
+) -> None:
+    """Look inside: overlap, layers, loss landscapes, barriers."""
+    from robust_tickets.report.html import write_report
+    from robust_tickets.report.summary import Summary, save_summary
+    from robust_tickets.report.terminal import show
+    from robust_tickets.verbs.analyse import AnalyseSettings, analyse
+    from robust_tickets.verbs.target import changed
+
+    chosen = changed(AnalyseSettings(), overrides(settings)[0])
+    sections = analyse(*collect(folders, source), settings=chosen)
+    summary = Summary(title=f"Inside {', '.join(folder.name for folder in folders)}", sections=sections)
+    save_summary(summary, out / "summary.json")
+    write_report(summary, out)
+    show(summary, out)
+
+
+def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Ticket"], dict[str, "Transfer"]]:
+    """Return the tickets and the finished transfers in the folders, by their paths.
+
+    Raises:
+        UserError: a folder holds neither, or one of its transfers needs `source`.
+    """
+    from robust_tickets.ticket import Ticket
+    from robust_tickets.verbs.transfer import load_transfer
+
+    drawn, finished = [], []
+    for folder in folders:
+        found = (list(tickets_in(folder)), list(transfers_in(folder)))
+        if not any(found):
+            raise UserError(f"{folder}: holds no ticket and no finished transfer; tickets draw or transfer makes one")
+        drawn += found[0]
+        finished += found[1]
+    # Names as short as they can be: what all places have in common says nothing.
+    base = Path(os.path.commonpath([place.parent for place in (*drawn, *finished)]))
+    tickets = {str(place.relative_to(base)): Ticket.load(place) for place in drawn}
+    transfers = {str(place.relative_to(base)): load_transfer(place, source=source) for place in finished}
+    return tickets, transfers
+
+
+def tickets_in(folder: Path) -> Iterator[Path]:
+    """Yield the folders of tickets, in order, without those that a transfer keeps a copy of."""
+    for path in sorted(folder.rglob("ticket.json")):
+        if path.parent == folder or not (path.parent.parent / "transfer.json").is_file():
+            yield path.parent
+
+
+def transfers_in(folder: Path) -> Iterator[Path]:
+    """Yield the folders of transfers all of whose seeds are done, in order."""
+    from robust_tickets.foundation.files import read_json
+
+    for path in sorted(folder.rglob("transfer.json")):
+        seeds = read_json(path)["settings"]["seeds"]
+        if all((path.parent / f"seed-{seed}" / "result.json").is_file() for seed in seeds):
+            yield path.parent

@@ -1,0 +1,53 @@
+"""What a run's tickets and transfers look like from inside."""
+
+from robust_tickets.pipeline.grid import DATA, DRAW, Cell
+from robust_tickets.recipe import Recipe
+from robust_tickets.report.sections import Section
+from robust_tickets.report.summary import TicketKind
+from robust_tickets.verbs.analyse import analyse
+
+PREFIXES: dict[TicketKind, str] = {"drawn": "", "complement": "complement of "}
+"""How names of tickets begin; other controls begin with their kind."""
+
+
+def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
+    """Return the analyses that the recipe asks for, on its own target.
+
+    Of transfers, the full ones are looked into where there are any: under linear ones no weight but the head's moves.
+    First come each source's dense network and the ticket in the middle of its ladder, then all others.
+    """
+    if recipe.analyse is None:
+        return []
+    here = [cell for cell in cells if cell.place.target == DATA]
+    tickets = sorted(
+        (cell for cell in here if cell.result.ticket is not None), key=lambda cell: cell.place.kind != "drawn"
+    )
+    full = [cell for cell in here if cell.result.settings.mode == "full"] or here
+    several = len({cell.place.transfer for cell in full}) > 1
+    ladder = recipe.draw.sparsities
+    middle = ladder[len(ladder) // 2]
+
+    def rank(cell: Cell) -> int:
+        place = cell.place
+        is_middle = (place.way, place.kind, place.sparsity) == (DRAW, "drawn", middle)
+        return 0 if place.kind == "dense" else 1 if is_middle else 2
+
+    return analyse(
+        {name_of(cell, recipe): cell.result.ticket for cell in tickets if cell.result.ticket is not None},
+        {
+            f"{name_of(cell, recipe)}{f', {cell.place.transfer}' if several else ''}": cell.result
+            for cell in sorted(full, key=rank)
+        },
+        settings=recipe.analyse,
+    )
+
+
+def name_of(cell: Cell, recipe: Recipe) -> str:
+    """Return what a ticket is called in tables: source (where there are several), way of drawing, kind, sparsity."""
+    place = cell.place
+    source = f"{place.series} " if len(recipe.sources) > 1 else ""
+    if place.kind == "dense":
+        return f"{source}dense"
+    way = f"{place.way} " if place.way != DRAW else ""
+    asked = place.sparsity if place.sparsity is not None else cell.result.sparsity
+    return f"{source}{PREFIXES.get(place.kind, f'{place.kind} ')}{way}{100 * asked:.4g} %"
