@@ -1,0 +1,42 @@
+"""How a batch reaches the device it trains on, and how its images lie in memory there."""
+
+import torch
+from torch import Tensor, nn
+
+from robust_tickets.training.precision import Resolved
+
+KNOWN = ("torch.nn.", "torchvision.", "timm.", "robust_tickets.")
+"""Packages whose networks take images of either memory format."""
+
+
+def memory_format(network: nn.Module, device: torch.device, precision: Resolved) -> torch.memory_format:
+    """Return how images should lie in memory for `network` on `device`.
+
+    Tensor cores read channels last; images of another format are transposed before every convolution in
+    bfloat16. A user's own network may reshape its activations in a way that only the usual format allows, and
+    gets that. Weights stay as they are, so that masks, scores and files never see a difference.
+    """
+    is_known = all(f"{type(module).__module__}.".startswith(KNOWN) for module in network.modules())
+    if device.type == "cuda" and precision == "bf16" and is_known:
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+class Placement:
+    """Brings batches to a device without making the host wait for it."""
+
+    def __init__(self, device: torch.device, images: torch.memory_format) -> None:
+        self.device, self.images = device, images
+
+    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return images (or features) and labels on the device."""
+        images, labels = self.moved(images), self.moved(labels)
+        if images.dim() == 4:
+            images = images.contiguous(memory_format=self.images)
+        return images, labels
+
+    def moved(self, values: Tensor) -> Tensor:
+        """Return a tensor on the device; from ordinary memory the copy would wait for all queued work."""
+        if self.device.type == "cuda" and values.device.type == "cpu":
+            values = values.pin_memory()
+        return values.to(self.device, non_blocking=True)
