@@ -14,12 +14,20 @@ Predict = Callable[[Tensor], Tensor]
 """Float images in [0, 1], NCHW, to logits [N, C]."""
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
-"""Logits [N, C] and labels ([N] class indices, or [N, C] probabilities) to one loss per sample [N]."""
+"""Logits and labels, as `attack` takes them, to one loss per sample [N]."""
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of each sample, in fp32 whatever the precision of the logits."""
-    return F.cross_entropy(logits.float(), labels, reduction="none")
+    """Cross-entropy of each sample, in fp32 whatever the precision of the logits; of pixels their mean.
+
+    Pixels labelled -100 count for nothing.
+    """
+    return per_image(F.cross_entropy(logits.float(), labels, reduction="none"))
+
+
+def per_image(values: Tensor) -> Tensor:
+    """Return the mean over everything but the first dimension: [N] as it is, [N, H, W] over pixels."""
+    return values.reshape(len(values), -1).mean(1)
 
 
 @contextmanager
@@ -111,13 +119,13 @@ def attack(
     The caller sets the network's mode, see `attack_mode`. Gradients are taken with respect to the images
     alone and afresh at every step; no parameter's `.grad` is touched. Under autocast the perturbed
     images stay fp32. With one restart the last point is returned without looking at it, as in training;
-    with more, each image keeps its first misclassified point, or else its point of highest loss, and
-    images already misclassified are not attacked again.
+    with more, each image keeps its first misclassified point (of pixels: one where none is right), or
+    else its point of highest loss, and images already misclassified are not attacked again.
 
     Args:
-        predict: images to logits, deterministic.
+        predict: images to logits [N, C], deterministic; or of pixels [N, C, H, W].
         images: float [N, C, H, W] in [0, 1].
-        labels: class indices [N], or probabilities [N, C].
+        labels: class indices [N], or of pixels [N, H, W]; or probabilities of the logits' shape.
         threat: norm, radius, steps, restarts.
         generator: source of the random starts, on any device.
         loss: what to maximise, per sample.
@@ -135,7 +143,8 @@ def attack(
         found = _search(predict, images[standing], labels[standing], threat, generator, loss)
         with torch.no_grad():
             logits = predict(found)
-            fooled = logits.argmax(1) != _classes(labels[standing])
+            right = logits.argmax(1) == _classes(labels[standing])
+            fooled = ~right.reshape(len(right), -1).any(1)
             value = loss(logits, labels[standing])
         better = fooled | (value > highest[standing])
         worst[standing[better]] = found[better]
@@ -168,4 +177,4 @@ def _search(
 
 
 def _classes(labels: Tensor) -> Tensor:
-    return labels if labels.dim() == 1 else labels.argmax(1)
+    return labels.argmax(1) if labels.is_floating_point() else labels

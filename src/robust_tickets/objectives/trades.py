@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from robust_tickets.objectives.attack import attack, attack_mode
+from robust_tickets.objectives.attack import attack, attack_mode, per_image
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
 from robust_tickets.objectives.threat import Ball, Threat
 
@@ -62,8 +62,11 @@ class Trades(ObjectiveSettings, Objective):
 
 
 def divergence(logits: Tensor, log_probabilities: Tensor) -> Tensor:
-    """Return KL(exp(log_probabilities) || softmax(logits)) of each sample, [N], in fp32; both arguments are [N, C].
+    """Return KL(exp(log_probabilities) || softmax(logits)) of each sample, [N], in fp32; of pixels their mean.
+
+    Both arguments are [N, C], or of pixels [N, C, H, W].
 
     In logarithms, because the gradient at a probability that underflows to 0 would not be a number.
     """
-    return F.kl_div(logits.float().log_softmax(1), log_probabilities, reduction="none", log_target=True).sum(1)
+    pointwise = F.kl_div(logits.float().log_softmax(1), log_probabilities, reduction="none", log_target=True)
+    return per_image(pointwise.sum(1))

@@ -45,10 +45,21 @@ class Step(Settings):
         return self.gamma ** sum(progress >= milestone for milestone in self.milestones)
 
 
-Schedule = Annotated[Constant | Cosine | Step, Field(discriminator="kind"), Shorthand]
+class Poly(Settings):
+    """To zero along a power of what remains of the training: the custom of segmentation (Chen et al., 2017)."""
+
+    kind: Literal["poly"] = "poly"
+    power: float = Field(default=0.9, gt=0, description="Exponent of the remaining part, above 0.")
+
+    def factor(self, progress: float) -> float:
+        """Return the multiple of the peak rate at `progress` in [0, 1)."""
+        return (1 - progress) ** self.power
 
 
-def rate_factor(schedule: Constant | Cosine | Step, warmup_steps: int, step: int, steps: int) -> float:
+Schedule = Annotated[Constant | Cosine | Step | Poly, Field(discriminator="kind"), Shorthand]
+
+
+def rate_factor(schedule: Constant | Cosine | Step | Poly, warmup_steps: int, step: int, steps: int) -> float:
     """Return the multiple of the peak rate for `step` of `steps` since the last reset.
 
     The rate climbs linearly over `warmup_steps`, then follows the schedule over what remains.

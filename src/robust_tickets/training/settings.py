@@ -23,7 +23,9 @@ class Training(Settings):
     head_lr: float | None = Field(
         default=None, gt=0, description="Peak learning rate of the head; the body's when absent."
     )
-    schedule: Schedule = Field(default=Cosine(), description="constant, cosine or step, restarted at every rewind.")
+    schedule: Schedule = Field(
+        default=Cosine(), description="constant, cosine, step or poly, restarted at every rewind."
+    )
     warmup: float = Field(default=0.0, ge=0, description="Epochs of linear warm-up.")
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="Probability spread over all classes, in [0, 1)."

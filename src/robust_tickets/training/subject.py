@@ -50,12 +50,14 @@ class Subject:
         """Put `network` into training mode.
 
         A frozen body is evaluated as it is (no dropout), apart from batch norm where its statistics are to
-        follow the batches.
+        follow the batches; the head that trains alone is in training mode, whatever is in it.
         """
         network.train(not self.linear)
         for module in network.modules():
             if isinstance(module, _BatchNorm):
                 module.train(self.batch_norm == "updated")
+        if self.linear and self.head:
+            self.body.get_submodule(self.head).train()
 
 
 def recalibrate(classifier: Classifier, batches: Iterable[tuple[Tensor, Tensor]]) -> None:

@@ -1,0 +1,89 @@
+"""Mean intersection over union, over all pixels of a set: how semantic segmentation is scored (PASCAL VOC)."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, final
+
+import torch
+from torch import Tensor
+
+from robust_tickets.data.label_values import IGNORED
+from robust_tickets.measures.accuracy import Interval
+from robust_tickets.measures.predict import Batches, Predict
+from robust_tickets.measures.robust_accuracy import Attacker
+
+
+def confusion(logits: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Return how many pixels of each class were given each class, int64 [classes, classes], on the CPU.
+
+    Args:
+        logits: [N, classes, H, W].
+        labels: class numbers [N, H, W]; pixels labelled -100 do not count.
+        classes: number of classes.
+    """
+    # Imported here: it takes a second, which whoever classifies images is spared.
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+    given = logits.argmax(1)
+    found = multiclass_confusion_matrix(given, labels.to(given.device), classes, ignore_index=IGNORED)
+    return found.long().cpu()
+
+
+def class_iou(confusion: Tensor) -> Tensor:
+    """Return intersection over union of each class, float64 [classes]; NaN for one neither present nor given."""
+    hits = confusion.diagonal().double()
+    return hits / (confusion.sum(0) + confusion.sum(1) - hits)
+
+
+def mean_iou(confusion: Tensor) -> float:
+    """Return the mean over the classes present or given, in [0, 1]; 0 where no pixel counts."""
+    return class_iou(confusion).nanmean().nan_to_num().item()
+
+
+@final
+class MeanIoU:
+    """mIoU of a set; kept is its confusion matrix, int64 [classes, classes], rows being the labels."""
+
+    name: ClassVar[str] = "mIoU"
+    key: ClassVar[str] = "miou"
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+
+    def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
+        """Return the matrix of the images as they are, and under each attacker, which meets every image."""
+        size = len(self.classes)
+        totals = [torch.zeros(size, size, dtype=torch.long) for _ in range(len(attackers) + 1)]
+        for images, labels in batches:
+            with torch.no_grad():
+                logits = predict(images)
+            images, labels = images.to(logits.device), labels.to(logits.device)
+            totals[0] += confusion(logits, labels, size)
+            for attacker, total in zip(attackers, totals[1:], strict=True):
+                adversarial = attacker(images, labels)
+                with torch.no_grad():
+                    total += confusion(predict(adversarial), labels, size)
+        return totals
+
+    def value(self, measured: Tensor) -> float:
+        """Return the mIoU."""
+        return mean_iou(measured)
+
+    def interval(self, measured: Tensor) -> Interval | None:
+        """Return None: pixels of one image are no independent draws."""
+        return None
+
+    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
+        """Return None, as `interval` does; the decision rests on the spread between seeds."""
+        return None
+
+    def packed(self, measured: Tensor) -> dict[str, Any]:
+        """Return the mIoU, the IoU of each class by name, and the matrix."""
+        each = {
+            name: None if iou != iou else iou
+            for name, iou in zip(self.classes, class_iou(measured).tolist(), strict=True)
+        }
+        return {"miou": mean_iou(measured), "iou": each, "confusion": measured.tolist()}
+
+    def unpacked(self, values: dict[str, Any]) -> Tensor:
+        """Undo `packed`."""
+        return torch.tensor(values["confusion"], dtype=torch.long)

@@ -1,0 +1,85 @@
+"""What is decided on: the one figure in [0, 1] by which transferred networks are selected and compared."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robust_tickets.measures.accuracy import Interval, accuracy, accuracy_interval, correctness
+from robust_tickets.measures.predict import Batches, Predict, logits
+from robust_tickets.measures.robust_accuracy import Attacker, withstanding_each
+from robust_tickets.measures.sampling_uncertainty import paired_test_interval
+
+
+class Score(Protocol):
+    """A figure, by way of a tensor that is measured once and kept: the figure of a set is not a mean over images."""
+
+    name: ClassVar[str]
+    """What the figure is called in reports: `accuracy`, `mIoU`."""
+    key: ClassVar[str]
+    """What it is called in files: lower case."""
+
+    def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
+        """Return what is kept, of the images as they are and under each attacker; use within `evaluation_mode`."""
+        ...
+
+    def value(self, measured: Tensor) -> float:
+        """Return the figure, in [0, 1]."""
+        ...
+
+    def interval(self, measured: Tensor) -> Interval | None:
+        """Return the 95 % interval of the figure over draws of the test images, where one is known."""
+        ...
+
+    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
+        """Return the interval of the mean difference over draws of the test images, where one is known."""
+        ...
+
+    def packed(self, measured: Tensor) -> dict[str, Any]:
+        """Return plain values for a file."""
+        ...
+
+    def unpacked(self, values: dict[str, Any]) -> Tensor:
+        """Undo `packed`."""
+        ...
+
+
+@final
+class Accuracy:
+    """The fraction of images classified correctly; kept is bool [N], image by image."""
+
+    name: ClassVar[str] = "accuracy"
+    key: ClassVar[str] = "accuracy"
+
+    def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
+        """Return correctness as the images are, and after each attacker in turn, which meets only what withstood."""
+        if not attackers:
+            return [correctness(*logits(predict, batches))]
+        return withstanding_each(predict, batches, attackers)
+
+    def value(self, measured: Tensor) -> float:
+        """Return the fraction that is true."""
+        return accuracy(measured)
+
+    def interval(self, measured: Tensor) -> Interval:
+        """Return the Clopper-Pearson interval."""
+        return accuracy_interval(measured)
+
+    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
+        """Return the interval of `sampling_uncertainty.py`; None where the runs were not measured on equal images."""
+        shapes = {bits.shape for bits in (*ticket, *dense)}
+        if len(shapes) > 1 or len(ticket[0]) < 2:
+            return None
+        return paired_test_interval(ticket, dense, level)
+
+    def packed(self, measured: Tensor) -> dict[str, Any]:
+        """Return the bits as `count:hex`."""
+        return {"correct": f"{len(measured)}:{np.packbits(measured.numpy()).tobytes().hex()}"}
+
+    def unpacked(self, values: dict[str, Any]) -> Tensor:
+        """Undo `packed`."""
+        count, packed = values["correct"].split(":")
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(packed), dtype=np.uint8), count=int(count))
+        return torch.from_numpy(bits.astype(bool))
