@@ -27,7 +27,12 @@ def summarise(
     drawn = [cell for cell in cells if cell.place.kind == "drawn"]
     tickets = [cell.result.ticket for cell in (exports[0][0] if exports else cell for cell in reversed(drawn))]
     shown = next((ticket for ticket in tickets if ticket is not None), None)
-    sections = [*gain_section(recipe, cells), *inside_sections(recipe, cells), *unfilled_section(grid, cells)]
+    sections = [
+        *gain_section(recipe, cells),
+        *measured_sections(recipe, cells),
+        *inside_sections(recipe, cells),
+        *unfilled_section(grid, cells),
+    ]
     return Summary(
         title=recipe.name,
         facts=facts(recipe, grid, cells),

@@ -5,7 +5,10 @@
 | `pretrain.py` | make a source |
 | `draw.py`, `draw_settings.py` | find subnetworks of a source |
 | `transfer.py` | train a ticket, or dense, on a target |
+| `gap.py` | how far a target lies from a source's own data |
 | `measure.py` | what a transferred network does on test images, once |
+| `measure_tables.py` | the same as sections of a report |
+| `exported.py` | what the file made of it does |
 | `verify.py` | decide whether the ticket matches |
 | `find.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |

@@ -1,6 +1,6 @@
 """Measure: what a transferred network does on test or validation images, once, kept in its folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -71,6 +71,17 @@ def figures_once(run: Run, asked: Measure, part: Part = "test", artefact: Artefa
         figures = asked.figures(examinee)
         step.finish({"figures": figures})
     return figures
+
+
+def by_name(measures: Sequence[Measure]) -> dict[str, Measure]:
+    """Return measures by their descriptions; those that are described alike are numbered."""
+    named: dict[str, Measure] = {}
+    for asked in measures:
+        name, number = asked.describe(), 2
+        while name in named:
+            name, number = f"{asked.describe()} ({number})", number + 1
+        named[name] = asked
+    return named
 
 
 def _step(run: Run, name: str, settings: dict[str, object], part: Part, artefact: Artefact | None) -> Step:

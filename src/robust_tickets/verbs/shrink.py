@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from robust_tickets.foundation.digests import file_digest, tensors_digest
+from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.steps import Step
-from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
+from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.target import changed
-from robust_tickets.verbs.transfer import Run, Transfer
+from robust_tickets.verbs.transfer import Transfer
 from robust_tickets.verbs.verify import dense_transfer
 
 
@@ -63,9 +63,3 @@ def shrink(
         )
         step.finish({"file": file_digest(out), "report": report.model_dump(mode="json")})
     return report
-
-
-def provenance_of(result: Transfer, run: Run) -> Provenance:
-    """Return what a file exported from a run says of it."""
-    ticket = result.ticket.digest if result.ticket is not None else None
-    return Provenance(ticket=ticket, network=tensors_digest(run.classifier.state_dict()), seed=run.seed)

@@ -1,8 +1,9 @@
 """Verify: decide, from what was measured on test data, whether a transferred ticket matches dense."""
 
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
@@ -13,7 +14,11 @@ from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.sampling_uncertainty import paired_test_interval
-from robust_tickets.verbs.measure import Part, figures_once, measure
+from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.report.sections import Section
+from robust_tickets.verbs.exported import Exported, open_exported, verify_exported
+from robust_tickets.verbs.measure import Part, by_name, figures_once, measure
+from robust_tickets.verbs.measure_tables import Subject, measure_sections
 from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.transfer import Transfer, transfer
 
@@ -34,13 +39,6 @@ class VerifySettings(Settings):
     measures: tuple[AnyMeasure, ...] = Field(
         default=(), description="What else is measured on the test images; nothing is decided on it."
     )
-
-    @model_validator(mode="after")
-    def _measures_are_told_apart(self) -> Self:
-        names = [asked.describe() for asked in self.measures]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"measures: two of them are {twice!r}; leave one out")
-        return self
 
     def require(self) -> None:
         """Refuse measures that this installation cannot take, before anything is trained.
@@ -76,6 +74,8 @@ class Verdict(Settings):
     robust: Decision | None = None
     ticket_runs: tuple[Measured, ...]
     dense_runs: tuple[Measured, ...]
+    measures: tuple[AnyMeasure, ...] = Field(default=(), description="What else was measured, see the runs.")
+    exported: Exported | None = Field(default=None, description="What the exported file does; absent: none was given.")
 
     @property
     def verdict(self) -> str:
@@ -98,6 +98,23 @@ class Verdict(Settings):
             text += f" Under {self.attack}: {self.robust.sentence()}"
         return text
 
+    def sections(self) -> list[Section]:
+        """Return what was measured beside accuracies, ticket against dense, and the exported file."""
+        lines = {"dense": (0.0, self.dense_runs)}
+        if self.ticket_runs != self.dense_runs:
+            lines["ticket"] = (self.sparsity, self.ticket_runs)
+        subjects = [
+            Subject(
+                labels={"ticket": name, "sparsity (%)": sparsity_percent(sparsity)},
+                figures=[run.measures for run in runs],
+                name=name,
+                chart=self.transfer,
+            )
+            for name, (sparsity, runs) in lines.items()
+        ]
+        exported = [self.exported.section()] if self.exported is not None else []
+        return [*measure_sections(self.measures, subjects), *exported]
+
 
 def verify(
     result: Transfer,
@@ -105,6 +122,7 @@ def verify(
     *,
     settings: VerifySettings | None = None,
     part: Part = "test",
+    exported: Path | str | None = None,
     **changes: Any,
 ) -> Verdict:
     """Measure a transfer and its dense counterpart on test data, and decide whether it matches.
@@ -116,12 +134,15 @@ def verify(
         settings: margin, level, attack and further measures, which are taken on test alone; `changes` are keyword
             changes, as in `margin=0.02`.
         part: `validation` for selection; `test` is for the end.
+        exported: the ONNX file that `shrink` made of one of the runs, to be measured beside that run's network.
 
     Raises:
-        UserError: `against` was transferred under other settings, seeds or data, or the part is empty.
+        UserError: `against` was transferred under other settings, seeds or data, the part is empty, or `exported` is
+            no such file.
     """
     settings = changed(settings or VerifySettings(), changes)
     settings.require()
+    opened = open_exported(exported, result) if exported is not None else None
     dense = dense_transfer(result) if isinstance(against, str) else against
     require_pairs(result, dense)
     ticket_bits = [measure(run, settings.robustness, part) for run in result.runs]
@@ -142,6 +163,8 @@ def verify(
         robust=decisions.get("robust"),
         ticket_runs=summarise(result, ticket_bits, further),
         dense_runs=summarise(dense, dense_bits, further),
+        measures=further,
+        exported=verify_exported(*opened, settings.robustness, further, part) if opened is not None else None,
     )
 
 
@@ -199,7 +222,7 @@ def summarise(result: Transfer, bits: list[dict[str, Tensor]], further: tuple[An
             standard=accuracy(correct["clean"]),
             interval=accuracy_interval(correct["clean"]),
             robust=accuracy(correct["robust"]) if "robust" in correct else None,
-            measures={asked.describe(): figures_once(run, asked) for asked in further},
+            measures={name: figures_once(run, asked) for name, asked in by_name(further).items()},
         )
         for run, correct in zip(result.runs, bits, strict=True)
     )

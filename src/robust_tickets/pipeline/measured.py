@@ -1,0 +1,42 @@
+"""What further measures found in every cell of a run."""
+
+from collections.abc import Sequence
+
+from robust_tickets.pipeline.grid import DRAW, Cell
+from robust_tickets.recipe import Recipe
+from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.report.points import CONTROL_NAMES
+from robust_tickets.report.sections import Section
+from robust_tickets.verbs.measure_tables import Subject, measure_sections
+
+
+def measured_sections(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:
+    """Return a section for each kind of measure, dense and every ticket in it; nothing where none was asked for."""
+    return measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells])
+
+
+def subject(recipe: Recipe, cell: Cell) -> Subject:
+    """Return a cell as a line of tables and, for dense and the tickets of the recipe's own drawing, of charts."""
+    place, sparsity = cell.place, sparsity_percent(cell.result.sparsity)
+    ticket = CONTROL_NAMES.get(place.kind, "dense" if place.kind == "dense" else "drawn")
+    several = len(recipe.sources) > 1
+    name = "dense" if place.kind == "dense" else f"{sparsity} %"
+    return Subject(
+        labels={
+            "target": place.target,
+            "transfer": place.transfer,
+            "source": place.series,
+            "drawing": None if place.kind == "dense" else place.way,
+            "ticket": ticket,
+            "sparsity (%)": sparsity,
+        },
+        figures=[run.measures for run in cell.verdict.ticket_runs],
+        name=f"{place.series}, {name}" if several else name,
+        chart=f"{place.target}, {place.transfer} transfer" if is_charted(cell) else None,
+        source=place.series,
+    )
+
+
+def is_charted(cell: Cell) -> bool:
+    """Say whether a cell has a line in charts: dense, or a ticket that the recipe's own way drew."""
+    return cell.place.kind == "dense" or (cell.place.kind == "drawn" and cell.place.way == DRAW)
