@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.draw import draw, draw_all
     from robust_tickets.verbs.draw_settings import DrawSettings
     from robust_tickets.verbs.find import FindSettings, find
+    from robust_tickets.verbs.gap import gap
     from robust_tickets.verbs.pretrain import pretrain
     from robust_tickets.verbs.shrink import shrink
     from robust_tickets.verbs.transfer import Transfer, TransferSettings, load_transfer, transfer
@@ -52,6 +53,7 @@ _HOME = {
     "draw": "verbs.draw",
     "draw_all": "verbs.draw",
     "find": "verbs.find",
+    "gap": "verbs.gap",
     "load_data": "data",
     "load_recipe": "recipe",
     "load_source": "models.sources",
@@ -82,6 +84,7 @@ __all__ = [
     "draw",
     "draw_all",
     "find",
+    "gap",
     "load_data",
     "load_recipe",
     "load_source",

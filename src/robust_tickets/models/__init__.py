@@ -9,6 +9,7 @@
 | `folders.py` | a network saved by us: `source.json` and `weights.safetensors` |
 | `classifier.py` | a network with its normalisation inside: images in [0, 1] to logits |
 | `preprocessing.py` | mean, std, size, interpolation, crop |
+| `inception.py` | Inception v3 from a file at hand, for its features |
 | `heads.py` | the last layer, or a head for pixels: finding it, replacing it |
 | `segmentation.py` | a classifier turned into a network that labels pixels |
 | `layers.py` | which weights are prunable, by module type |

@@ -1,0 +1,42 @@
+"""The command `tickets gap`: how far a target lies from a source's own data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robust_tickets.cli_options import (
+    DataName,
+    Normalisation,
+    Override,
+    Weights,
+    data_settings,
+    overrides,
+    source_settings,
+)
+from robust_tickets.foundation.errors import UserError
+
+
+def gap(
+    data: DataName,
+    source_data: Annotated[str, typer.Option("--source-data", help="What the source was trained on, as --data.")],
+    source: Annotated[
+        str | None, typer.Option("--source", "-s", help="Whose features are compared, as in draw.")
+    ] = None,
+    weights: Weights = None,
+    preprocessing: Normalisation = None,
+    inception: Annotated[
+        Path | None, typer.Option(help="A file with torchvision's inception_v3 weights: its features instead.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=2, help="At most this many images of either set.")] = 10_000,
+    settings: Override = None,
+) -> None:
+    """Say how far a target lies from a source's data, in its features."""
+    from robust_tickets.verbs.gap import gap
+
+    unknown, parts = overrides(settings, ("source", "data"))
+    if unknown:
+        raise UserError(f"--set {next(iter(unknown))}: no such part; known: source, data")
+    network = source_settings(source, weights, preprocessing, parts["source"]) if source is not None else None
+    target = data_settings(data, parts["data"])
+    print(gap(network, source_data, target, inception=inception, limit=limit).sentence())

@@ -1,0 +1,76 @@
+"""Gap: how far a target lies from a source's own data, before anything is drawn or trained."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from robust_tickets.data import DataSettings, batches
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.measures.domain_gap import DomainGap, domain_gap
+from robust_tickets.measures.evaluation import balanced_first
+from robust_tickets.measures.predict import Batches
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.inception import load_inception
+from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.objectives.attack import attack_mode
+from robust_tickets.verbs.target import Data, fitted_data
+
+
+def gap(
+    source: Source | SourceSettings | nn.Module | str | Path | None,
+    source_data: Data,
+    target_data: Data,
+    *,
+    inception: Path | str | None = None,
+    limit: int | None = 10_000,
+    seed: int = 0,
+) -> DomainGap:
+    """Return the Fréchet distance between a source's data and a target's, in features of the source.
+
+    Training images are compared, as evaluation sees them: a gap may choose a source or its epsilon, and what chooses
+    must not see test images. Both sets are brought to the network's size and channels.
+
+    Args:
+        source: whose features, those that enter its head; None with `inception`.
+        source_data: what the source was trained on.
+        target_data: what it is to be transferred to.
+        inception: a file with the weights of torchvision's `inception_v3`, whose features are then taken instead.
+        limit: at most this many images of either set, balanced over classes; None: all.
+        seed: decides which images make the training parts.
+
+    Raises:
+        UserError: a network or data that cannot be loaded, both or neither of `source` and `inception`, or fewer than
+            2 images.
+    """
+    if (source is None) == (inception is None):
+        raise UserError("gap takes the features of either a source or Inception: give one of the two")
+    if inception is not None:
+        name, network = "Inception v3", load_inception(inception)
+    else:
+        assert source is not None  # one of the two is given
+        loaded = load_source(source)
+        name, network = loaded.identity.name, loaded.classifier
+    sides = [network_features(network, name, data, limit, seed) for data in (source_data, target_data)]
+    return domain_gap(*sides, features=name)
+
+
+def network_features(network: Classifier, name: str, data: Data, limit: int | None, seed: int) -> Tensor:
+    """Return what enters the network's head, [N, features], for the training images of a data set."""
+    if isinstance(data, str | Path):
+        data = DataSettings(name=str(data))
+    if isinstance(data, DataSettings) and data.channels is None:
+        data = DataSettings.model_validate({**data.model_dump(), "channels": network.preprocessing.channels})
+    images = fitted_data(data, network.preprocessing, name, seed).train
+    if limit is not None:
+        images = images.subset(torch.tensor(balanced_first([int(label) for label in images.labels], limit)))
+    return pooled_features(network, batches(images, batch_size=64, seed=seed, train=False))
+
+
+@torch.no_grad()
+def pooled_features(network: Classifier, images: Batches) -> Tensor:
+    """Return what enters the network's head, [N, features] on the CPU; features with a place are averaged over it."""
+    device = next(network.parameters()).device
+    with attack_mode(network):
+        parts = [network.features(batch.to(device)).float().cpu() for batch, _ in images]
+    return torch.cat([part.flatten(2).mean(2) if part.dim() == 4 else part for part in parts])
