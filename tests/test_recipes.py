@@ -19,6 +19,7 @@ from robust_tickets.pruning.ranking import exact_count
 from robust_tickets.recipe import Recipe, builtin_recipes, load_recipe
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.draw import DrawSettings, draw_all
+from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.transfer import transfer
 
 PAPERS = sorted(set(builtin_recipes()) - {"default", "demo"})
@@ -32,9 +33,11 @@ TINY_TIMELINES: dict[str, dict[str, Any]] = {
 }
 FROM_THE_SOURCE = {
     *(("omp", "draw"), ("imp", "draw"), ("mehta", "draw"), ("lth-step-k", "initial")),
-    *((name, way) for name in ("a-imp", "double-win-imp") for way in ("draw", "pgd")),
+    *((name, way) for name in ("a-imp", "a-imp-l2", "double-win-imp", "double-win") for way in ("draw", "pgd")),
+    *(("a-imp-downstream", way) for way in ("draw", "pgd")),
     *(("patterns", way) for way in ("draw", "kernel", "filter", "channel")),
-    *(("lmp", way) for way in ("draw", "adversarial")),
+    *(("lmp", way) for way in ("draw", "adversarial", "downstream")),
+    *(("hydra", way) for way in ("draw", "pgd")),
 }
 """Tickets that are masks over the source alone; the others carry weights of their own."""
 
@@ -52,9 +55,19 @@ def tiny(name: str) -> Recipe:
         draw |= {"data": DATA, "training": {"batch_size": 15, "precision": "fp32"}}
     if paper.draw.rewind.kind == "step":
         draw["rewind"] = {"steps": 1}
+    variants = {
+        way: {key: draw[key] for key in ("data", "timeline") if key in of} for way, of in paper.variants.items()
+    }
     ways = {way: {"seeds": [0], "training": {"epochs": 0.5, "batch_size": 15}} for way in paper.transfers}
     source = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
-    values = {"sources": {"tiny": {"source": source}}, "data": DATA, "draw": draw, "transfers": ways}
+    values = {
+        "sources": {"tiny": {"source": source}},
+        "data": DATA,
+        "draw": draw,
+        "variants": variants,
+        "transfers": ways,
+        "targets": {target: {"fraction": 1, "per_class": 4} for target in paper.targets},
+    }
     return load_recipe(name, values=values)
 
 
@@ -131,7 +144,7 @@ def test_a_recipe_can_be_pointed_elsewhere() -> None:
     assert recipe.draw.data is not None
     assert recipe.draw.data.name == "path/to/more"
     assert recipe.draw.training.objective.kind == "fgsm-rs"
-    with pytest.raises(UserError, match="known: a-imp, ac-dc, default, demo"):
+    with pytest.raises(UserError, match="known: a-imp, a-imp-downstream, a-imp-l2, ac-dc, default, demo"):
         load_recipe("no-such-recipe")
 
 
@@ -170,10 +183,14 @@ def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
         assert all(not bool(state[key][~mask].any()) for key, mask in ticket.masks.items())
         expected = {key: value * ticket.masks[key] if key in ticket.masks else value for key, value in source.items()}
         same = [torch.equal(value, expected[key]) for key, value in state.items()]
-        assert all(same) if (name, way) in FROM_THE_SOURCE else not any(same[:2])
+        # Robust scratch tickets freeze the norm that follows the first convolution.
+        own = same[:1] if name == "robust-scratch" else same[:2]
+        assert all(same) if (name, way) in FROM_THE_SOURCE else not any(own)
 
 
-TRAINED = [(name, way) for name, way in WAYS if name not in {"omp", "patterns", "lmp"}]
+ITERATIVE = {"imp", "a-imp", "a-imp-l2", "a-imp-downstream", "double-win-imp", "double-win"}
+TRAINED = [(name, way) for name, way in WAYS if name not in {"omp", "patterns", "lmp", "hydra", "robust-scratch"}]
+LEARNED = [(name, way) for name, way in WAYS if name in {"lmp", "hydra", "robust-scratch"}]
 
 
 @pytest.mark.parametrize(("name", "way"), TRAINED)
@@ -193,13 +210,13 @@ def test_after_every_step_exactly_the_planned_weights_are_zero(name: str, way: s
         assert zeros == planned or (planned == 0 and zeros < 0.01 * total)
 
 
-@pytest.mark.parametrize(("name", "way"), [pair for pair in TRAINED if pair[0] in {"imp", "a-imp", "double-win-imp"}])
+@pytest.mark.parametrize(("name", "way"), [pair for pair in TRAINED if pair[0] in ITERATIVE])
 def test_rungs_of_iterative_pruning_are_nested(name: str, way: str) -> None:
     settings, (first, second), seen = drawn(name, way)
     assert is_nested(second.masks, first.masks)
     assert len(seen.weights) == settings.timeline.plan(settings.sparsities[-1], PER_EPOCH).steps
     stem = "conv1.weight"
-    assert (stem in first.prunable) == (name == "double-win-imp")
+    assert (stem in first.prunable) == name.startswith("double-win")
 
 
 def test_double_win_begins_with_one_shot() -> None:
@@ -238,14 +255,40 @@ def test_ac_dc_restores_what_it_removed() -> None:
     assert sum(int((alive[name] & gone[name]).sum()) for name in alive) > 0.99 * counts[3]
 
 
-def test_a_learned_mask_trains_scores_and_nothing_else() -> None:
-    settings, tickets, seen = drawn("lmp", "draw")
-    assert set(seen.trained) == {len(tickets[0].prunable)}
+@pytest.mark.parametrize(("name", "way"), LEARNED)
+def test_a_learned_mask_trains_scores_the_head_and_nothing_else(name: str, way: str) -> None:
+    settings, tickets, seen = drawn(name, way)
+    head = 2 if "fc.weight" not in tickets[0].prunable else 0
+    assert (name, head) in {("lmp", 2), ("hydra", 0), ("robust-scratch", 0)}
+    assert set(seen.trained) == {len(tickets[0].prunable) + head}
     magnitude = settings.model_copy(
         update={"score": DrawSettings().score, "parametrisation": DrawSettings().parametrisation}
     )
-    untrained = draw_all(source_of("lmp"), settings=magnitude.model_copy(update={"timeline": DrawSettings().timeline}))
-    assert tickets[0].digest != untrained[0].digest
+    untrained = draw_all(source_of(name), settings=magnitude.model_copy(update={"timeline": DrawSettings().timeline}))
+    assert any(not torch.equal(mask, untrained[0].masks[key]) for key, mask in tickets[0].masks.items())
+
+
+def test_the_head_of_a_learned_mask_can_be_frozen() -> None:
+    settings = changed(tiny("lmp").draw, {"parametrisation": {"train_head": False}, "sparsity": 0.5})
+    with watched(source_of("lmp")) as seen:
+        ticket = draw_all(source_of("lmp"), settings=settings)[0]
+    assert set(seen.trained) == {len(ticket.prunable)}
+
+
+def test_robust_scratch_tickets_are_signs_of_random_weights_and_the_statistics_of_the_search() -> None:
+    _, tickets, _ = drawn("robust-scratch", "draw")
+    body, state = source_of("robust-scratch").classifier.body, tickets[0].subnetwork().plain_state()
+    for key in tickets[0].prunable:
+        weight, random = state[key], body.get_parameter(key)
+        kept = tickets[0].masks[key]
+        assert torch.equal(weight[kept].sign(), random[kept].sign())
+        assert torch.allclose(weight[kept].abs(), torch.tensor((2 / weight[0].numel()) ** 0.5))
+    assert any(value.any() for key, value in state.items() if key.endswith("running_mean"))
+    as_drawn = transfer(
+        tickets[0], DATA["name"], settings=load_recipe("robust-scratch").transfers["as-drawn"], seeds=[0]
+    )
+    after = as_drawn.runs[0].classifier.plain_state()
+    assert all(torch.equal(after[key], value) for key, value in state.items())
 
 
 def test_late_reset_goes_on_between_rounds() -> None:

@@ -49,7 +49,7 @@ def test_random_scores_are_bounded_by_the_fan_in_and_reproducible() -> None:
 
 def test_scores_get_the_straight_through_gradient() -> None:
     """dL/dS = dL/d(masked w) * w * sign(S), for removed weights too (arXiv 1911.13299, eq. 3)."""
-    network, parametrised = built()
+    network, parametrised = built(StraightThrough(train_head=False))
     images = torch.randn(4, 4, 6, 6)
     parametrised.module(images).square().mean().backward()
     masks = parametrised.module.masks()
@@ -67,6 +67,31 @@ def test_scores_get_the_straight_through_gradient() -> None:
     assert any(parameter.grad[~masks[name]].any() for name, parameter in parametrised.trainable_parameters())
 
 
+def test_the_head_trains_with_the_scores_unless_told_otherwise_or_pruned_too() -> None:
+    assert "head.bias" in built()[1].trainable
+    network = small_network()
+    pruned = StraightThrough().build(
+        network,
+        network,
+        (*PRUNABLE, "head.weight"),
+        selection=LEARNED,
+        sparsity=0.5,
+        is_head=lambda name: name.startswith("head."),
+    )
+    assert set(pruned.trainable) == set(pruned.learned) == {*PRUNABLE, "head.weight"}
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_signed_constants_have_the_weights_signs_and_kaimings_deviation() -> None:
+    network, parametrised = built(StraightThrough(init="random", weights="signed-constant"))
+    for name in PRUNABLE:
+        weight, before = network.get_parameter(name), small_network().get_parameter(name)
+        assert torch.equal(weight.sign(), before.sign())
+        assert torch.allclose(weight.abs(), torch.full_like(weight, math.sqrt(2 / weight[0].numel())))
+        assert parametrised.scores()[name].abs().unique().numel() > 10
+    assert torch.equal(network.get_parameter("head.weight"), small_network().get_parameter("head.weight"))
+
+
 @pytest.mark.parametrize("train_head", [False, True])
 def test_only_scores_and_on_request_the_head_train(train_head: bool) -> None:
     network, parametrised = built(StraightThrough(train_head=train_head))
@@ -79,7 +104,7 @@ def test_learned_masks_move_when_scores_do_and_batch_norm_keeps_its_statistics_i
     network, parametrised = built()
     before = parametrised.module.masks()["stem.weight"]
     with torch.no_grad():
-        for _, score in parametrised.trainable_parameters():
+        for score in parametrised.learned.values():
             score.copy_(1.0 / score)
     assert not torch.equal(before, parametrised.module.masks()["stem.weight"])
     parametrised.module.train()(torch.randn(8, 4, 6, 6))

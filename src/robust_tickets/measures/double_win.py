@@ -9,49 +9,81 @@ from robust_tickets.measures.matching import Decision, Verdict
 class DoubleWin(Settings):
     """Four decisions against the same source's dense transfer, and the one they make together.
 
-    SA is standard accuracy, RA robust accuracy; the word in brackets is how the ticket was transferred.
+    SA is standard accuracy, RA robust accuracy; the word in brackets is how the ticket was transferred. Adversarial
+    transfer is the expensive one: its decisions are absent where those of standard transfer rule a double win out.
     """
 
     verdict: Verdict = Field(description="Of all required decisions together.")
     sa_standard: Decision = Field(description="SA after standard transfer; required.")
-    sa_adversarial: Decision = Field(description="SA after adversarial transfer; required.")
-    ra_adversarial: Decision = Field(description="RA after adversarial transfer; required.")
+    sa_adversarial: Decision | None = Field(description="SA after adversarial transfer; required.")
+    ra_adversarial: Decision | None = Field(description="RA after adversarial transfer; required.")
     ra_standard: Decision = Field(description="RA after standard transfer; see `ra_standard_required`.")
     ra_standard_required: bool = Field(
         description="Whether dense keeps more than the margin of RA after standard transfer."
     )
 
+    def decisions(self) -> dict[str, Decision | None]:
+        """Return all four by the names of the paper."""
+        return {
+            "SA(standard)": self.sa_standard,
+            "SA(adversarial)": self.sa_adversarial,
+            "RA(adversarial)": self.ra_adversarial,
+            "RA(standard)": self.ra_standard,
+        }
+
+    def required(self) -> dict[str, Decision | None]:
+        """Return those that have to match."""
+        spared = set() if self.ra_standard_required else {"RA(standard)"}
+        return {name: decision for name, decision in self.decisions().items() if name not in spared}
+
+    @property
+    def is_possible(self) -> bool:
+        """Say whether everything required that was decided matches, so that what is absent is worth measuring."""
+        return all(decision is None or decision.verdict == "matches" for decision in self.required().values())
+
     def sentence(self) -> str:
         """Return the joint verdict as one plain line that names what stands in the way."""
         if self.verdict == "matches":
             return "Double win: accuracy and robustness match dense under standard and adversarial transfer."
-        named = {
-            "SA(standard)": self.sa_standard,
-            "SA(adversarial)": self.sa_adversarial,
-            "RA(adversarial)": self.ra_adversarial,
-        }
-        if self.ra_standard_required:
-            named["RA(standard)"] = self.ra_standard
-        reasons = ", ".join(name for name, decision in named.items() if decision.verdict == self.verdict)
+        required = self.required().items()
+        reasons = ", ".join(name for name, decision in required if decision and decision.verdict == self.verdict)
         if self.verdict == "does not match":
             return f"No double win: {reasons} does not match dense."
+        if not reasons:
+            return "Double win cannot be told yet: adversarial transfer was not measured."
         return f"Double win cannot be told yet: more seeds are needed for {reasons}."
+
+    def figures(self) -> str:
+        """Return ticket and dense of every decision as one plain line."""
+        told = []
+        for name, decision in self.decisions().items():
+            if decision is None:
+                told.append(f"{name} not measured")
+            else:
+                aside = "" if name in self.required() else ", not required"
+                told.append(f"{name} {100 * decision.ticket:.2f} % (dense {100 * decision.dense:.2f} %{aside})")
+        return "; ".join(told) + "."
 
 
 def double_win(
-    *, sa_standard: Decision, sa_adversarial: Decision, ra_adversarial: Decision, ra_standard: Decision
+    *,
+    sa_standard: Decision,
+    ra_standard: Decision,
+    sa_adversarial: Decision | None = None,
+    ra_adversarial: Decision | None = None,
 ) -> DoubleWin:
     """Join the decisions: all required ones must match, and one that does not match settles it.
 
     RA(standard) is required only where dense exceeds the margin there: standard transfer usually leaves
     no robustness at all, and 0 % matches 0 % trivially. Requiring all at the same level needs no
     correction: the joint "matches" is wrong only if one of its parts is (intersection-union test).
+    Without the decisions of adversarial transfer the verdict is at best "cannot tell".
     """
     ra_standard_required = ra_standard.dense > ra_standard.margin
     required = [sa_standard, sa_adversarial, ra_adversarial]
     if ra_standard_required:
         required.append(ra_standard)
-    verdicts = {decision.verdict for decision in required}
+    verdicts = {decision.verdict if decision is not None else "cannot tell" for decision in required}
     verdict: Verdict = "matches"
     if "does not match" in verdicts:
         verdict = "does not match"

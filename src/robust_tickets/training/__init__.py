@@ -15,6 +15,7 @@
 | `determinism.py` | reproducible kernels |
 | `processes.py` | those that train together |
 | `validation.py` | the score that selects epochs |
+| `overfitting.py` | whether training against one step has collapsed |
 | `kept.py` | the weights it ends on, and when it has stopped improving |
 | `checkpoints.py`, `metrics.py` | what makes a killed run go on bit for bit |
 | `progress.py` | bar on a terminal, lines elsewhere |

@@ -28,6 +28,10 @@ class BatchSource(Protocol):
         """Yield the validation part once, in order; nothing where there is none."""
         ...
 
+    def sample(self, count: int) -> Batches:
+        """Yield the same few of the validation part at every call; of the training part where that has fewer."""
+        ...
+
 
 class ImageBatches:
     """Batches of a data set's images, augmented for training."""
@@ -59,6 +63,12 @@ class ImageBatches:
             return iter(())
         return batches(self.data.validation, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers)
 
+    def sample(self, count: int) -> Batches:
+        """Yield the same few validation images at every call, not augmented; training images if that has fewer."""
+        part = self.data.validation if len(self.data.validation) >= count else self.data.train
+        chosen = torch.randperm(len(part), generator=generator(self.seed, "sample"))[:count]
+        return batches(part.subset(chosen.sort().values), batch_size=256, seed=0, epoch=0, train=False)
+
     def once(self) -> Batches:
         """Yield the training images once, in order, not augmented."""
         return batches(self.data.train, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers)
@@ -89,3 +99,8 @@ class FeatureBatches:
     def validation(self) -> Batches:
         """Yield the validation features in one batch."""
         return iter([self.held_out] if self.held_out is not None and self.has_validation else [])
+
+    def sample(self, count: int) -> Batches:
+        """Yield the first few validation features; training features where there are none."""
+        features, labels = self.held_out if self.held_out is not None else (self.features, self.labels)
+        return iter([(features[:count], labels[:count])])

@@ -5,6 +5,7 @@ way of drawing a ticket, a plan with events. The loop knows none of them by name
 """
 
 import bisect
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -27,6 +28,7 @@ from robust_tickets.training.criterion import CrossEntropy, mix
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.kept import Kept, check_selection
 from robust_tickets.training.metrics import MetricsLog
+from robust_tickets.training.overfitting import OverfittingCheck, first_collapse, warning
 from robust_tickets.training.precision import Resolved, autocast, resolved
 from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
@@ -35,6 +37,8 @@ from robust_tickets.training.settings import Training
 from robust_tickets.training.subject import Subject
 from robust_tickets.training.trainee import Drawing, Trainee, copied, rewind_step
 from robust_tickets.training.validation import validate
+
+logger = logging.getLogger("robust_tickets")
 
 STEPS_BETWEEN_CHECKS = 16
 """On an accelerator the loss is fetched, and checked for being finite, once in so many steps."""
@@ -50,6 +54,8 @@ class Fit:
     validation: float | None
     """Validation score of the weights kept: accuracy, or robust accuracy where the objective is adversarial."""
     history: list[dict[str, Any]]
+    catastrophic_overfitting: float | None = None
+    """Epoch at which training against a single step was found to have collapsed; None where it was not."""
 
 
 OnTicket = Callable[[Event, Masks], None]
@@ -125,6 +131,7 @@ class Loop:
         self.criterion = CrossEntropy(training.label_smoothing)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.kept = Kept(training)
+        self.overfitting = OverfittingCheck(training, batches, seed)
         logs = folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -163,7 +170,8 @@ class Loop:
             self.fire(self.plan.steps, on_ticket)
         self.take_kept_weights()
         self.network.eval()
-        return Fit(self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows)
+        collapse = first_collapse(self.log.rows)
+        return Fit(self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows, collapse)
 
     def stream(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the training batches from the current step on, epoch after epoch."""
@@ -308,6 +316,8 @@ class Loop:
         with self.averaged():
             with evaluation_mode(self.trainee.network, self.device) as predict:
                 scores = validate(predict, self.batches.validation(), self.training, self.seed)
+                since_rewind = [row for row in self.log.rows if row["step"] > self.trainee.round_start]
+                scores |= self.overfitting.measure(predict, since_rewind)
             score = scores.get("validation_robust_accuracy", scores.get("validation_accuracy"))
             self.kept.offer(score, self.subject.body.state_dict())
         row = {
@@ -319,6 +329,8 @@ class Loop:
         }
         self.loss_sum.zero_()
         self.loss_count = 0
+        if row.get("catastrophic_overfitting") and first_collapse(self.log.rows) is None:
+            logger.warning("%s", warning([*since_rewind, row]))
         self.log.write(row)
 
     def averaged(self) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@
 | `measure_tables.py` | the same as sections of a report |
 | `exported.py` | what the file made of it does |
 | `verify.py` | decide whether the ticket matches |
+| `double_win.py` | decide whether it does after standard and adversarial transfer alike |
 | `find.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |
 | `analyse.py` | what tickets have in common, and the loss around and between their transfers |

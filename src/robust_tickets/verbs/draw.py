@@ -239,7 +239,7 @@ def draw_chain(
             ticket.save(step.folder / places[event])
 
     with step.claim():
-        fit(
+        result = fit(
             Subject.of(classifier),
             prepared.batches,
             settings.training,
@@ -255,5 +255,6 @@ def draw_chain(
         if step.folder is not None:
             # A run that was cut off drew its first rungs in an earlier process.
             drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}
-        step.finish({"rungs": [{"sparsity": event.sparsity, "folder": places[event]} for event in events]})
+        rungs = [{"sparsity": event.sparsity, "folder": places[event]} for event in events]
+        step.finish({"rungs": rungs, "catastrophic_overfitting": result.catastrophic_overfitting})
     return [(event.sparsity, drawn[event]) for event in events]

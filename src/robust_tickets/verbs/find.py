@@ -1,17 +1,27 @@
 """Find: the sparsest ticket that still matches dense."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import write_json
 from robust_tickets.foundation.settings import Settings, Sparsity
-from robust_tickets.measures.evaluation import require_attack
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.double_win import (
+    DoubleWinVerdict,
+    Pair,
+    adversarial_counterpart,
+    require_objectives,
+    under_attack,
+    verify_double_win,
+)
 from robust_tickets.verbs.draw import draw_all, label
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.target import Data, changed, target_data
@@ -20,7 +30,13 @@ from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
 
 
 class FindSettings(Settings):
-    """Which sparsities are tried."""
+    """Which sparsities are tried, and what a ticket has to do."""
+
+    criterion: Literal["match", "double-win"] = Field(
+        default="match",
+        description="match: be as good as dense, in accuracy and where an attack is given under it. double-win: after "
+        "standard and after adversarial transfer (Chen et al., 2022, arXiv 2206.04762).",
+    )
 
     rate: float = Field(default=0.2, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k.")
     rungs: int = Field(default=18, ge=1, description="Number of rungs of the ladder.")
@@ -37,24 +53,51 @@ class FindSettings(Settings):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The sparsest ticket that matches on validation, and what the test data say of it."""
+    """The sparsest ticket that meets the criterion on validation, and what the test data say of it."""
 
     ticket: Ticket | None
-    """None where no candidate matches."""
+    """None where no candidate does."""
     result: Transfer | None = field(repr=False)
-    verdict: Verdict | None
+    verdict: Verdict | DoubleWinVerdict | None
     """On test data, which were touched for this one ticket only."""
-    tried: tuple[Verdict, ...]
+    tried: tuple[Verdict | DoubleWinVerdict, ...]
     """On validation data, from the sparsest candidate down to the one chosen."""
+    adversarial: Transfer | None = field(default=None, repr=False)
+    """The adversarial transfer of a double-win ticket, beside `result`, which is the standard one."""
+    criterion: Literal["match", "double-win"] = "match"
 
     def sentence(self) -> str:
         """Return the outcome in plain words."""
+        is_double = self.criterion == "double-win"
         if self.ticket is None or self.verdict is None:
-            return f"No ticket matches on validation; {len(self.tried)} were tried."
+            failed = "is double-win" if is_double else "matches"
+            return f"No ticket {failed} on validation; {len(self.tried)} were tried."
         confirmed = "confirmed" if self.verdict.matches else "NOT confirmed"
         sparsity = f"{100 * self.ticket.sparsity:.4g} %"
-        found = f"Sparsest ticket that matches on validation: {sparsity}; {confirmed} on test."
-        return f"{found} {self.verdict.sentence()}"
+        what = "Sparsest double-win ticket" if is_double else "Sparsest ticket that matches"
+        return f"{what} on validation: {sparsity}; {confirmed} on test. {self.verdict.sentence()}"
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """One way of training, in which tickets are measured against dense."""
+
+    source: Source
+    data: Data
+    settings: TransferSettings
+    folder: Path | None
+
+    @cached_property
+    def dense(self) -> Transfer:
+        """Return dense's transfer, made when it is first needed."""
+        return transfer(self.source, self.data, settings=self.settings, folder=place(self.folder, "dense"))
+
+    def pair(self, ticket: Ticket) -> Pair:
+        """Return the ticket's transfer beside dense's."""
+        dense = self.dense
+        return transfer(
+            ticket, self.data, settings=self.settings, folder=place(self.folder, label(ticket.target))
+        ), dense
 
 
 def find(
@@ -64,6 +107,7 @@ def find(
     settings: FindSettings | None = None,
     draw: DrawSettings | None = None,
     transfer_settings: TransferSettings | None = None,
+    adversarial_settings: TransferSettings | None = None,
     verify_settings: VerifySettings | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
@@ -71,41 +115,89 @@ def find(
 ) -> Found:
     """Search for the sparsest ticket that matches dense on validation data, and confirm it once on test data.
 
-    Candidates are tried from the sparsest down until one matches, so that nothing is assumed about the order
-    in which sparsities match. All have the same seeds as dense.
+    Candidates are tried from the sparsest down until one meets the criterion, so that nothing is assumed about
+    the order in which sparsities do. All have the same seeds as dense. A ticket that standard transfer rules out
+    as double-win is not transferred adversarially.
 
     Args:
         source: the network to draw from.
         data: the target; it needs a validation part.
-        settings: the ladder; `changes` are keyword changes to it, as in `rungs=10`.
+        settings: criterion and ladder; `changes` are keyword changes to it, as in `rungs=10`.
         draw: how tickets are drawn; its sparsity is replaced by the candidates.
         transfer_settings: how ticket and dense are trained.
-        verify_settings: margin, level and attack.
+        adversarial_settings: how they are trained adversarially for `criterion="double-win"`; by default as
+            `transfer_settings` under PGD-10 in the ball of the attack that verifies.
+        verify_settings: margin, level and attack (for double-win PGD-20 in L-inf 8/255 where none is given).
         seed: of the draw.
-        folder: where everything is kept; a second call goes on.
+        folder: where everything is kept, `found.json` too; a second call goes on.
 
     Raises:
         UserError: the data have no validation part, or anything that drawing and transferring refuse.
     """
     settings = changed(settings or FindSettings(), changes)
     verify_settings = verify_settings or VerifySettings()
-    if verify_settings.robustness is not None:
-        require_attack(verify_settings.robustness)
+    is_double = settings.criterion == "double-win"
+    if is_double:
+        verify_settings = under_attack(verify_settings)
+    elif adversarial_settings is not None:
+        raise UserError("find: adversarial settings are for criterion: double-win; set it, or leave them out")
+    verify_settings.require()
     source = load_source(source)
-    splits = target_data(data, source, (transfer_settings or TransferSettings()).seeds[0])
+    transfer_settings = transfer_settings or TransferSettings()
+    splits = target_data(data, source, transfer_settings.seeds[0])
     if not len(splits.validation):
         raise UserError(f"{splits.name}: find selects on validation and there is none; set data.validation above 0")
     folder = Path(folder) if folder is not None else None
-    chosen = (draw or DrawSettings()).model_copy(update={"sparsity": settings.candidates()})
-    tickets = draw_all(source, settings=chosen, seed=seed, folder=place(folder, "tickets"))
-    dense = transfer(source, data, settings=transfer_settings, folder=place(folder, "dense"))
-    tried: list[Verdict] = []
+    standard, adversarial = Contest(source, data, transfer_settings, folder), None
+    if is_double:
+        assert verify_settings.robustness is not None
+        chosen = adversarial_settings or adversarial_counterpart(transfer_settings, verify_settings.robustness)
+        require_objectives(transfer_settings, chosen)
+        adversarial = Contest(source, data, chosen, place(folder, "adversarial"))
+    candidates = (draw or DrawSettings()).model_copy(update={"sparsity": settings.candidates()})
+    tickets = draw_all(source, settings=candidates, seed=seed, folder=place(folder, "tickets"))
+    found = search(tickets, standard, adversarial, verify_settings)
+    if folder is not None:
+        record(found, folder)
+    return found
+
+
+def search(
+    tickets: Sequence[Ticket], standard: Contest, adversarial: Contest | None, settings: VerifySettings
+) -> Found:
+    """Try tickets, ascending in sparsity, from the last one down; with an adversarial contest for a double win."""
+    criterion = "match" if adversarial is None else "double-win"
+    tried: list[Verdict | DoubleWinVerdict] = []
     for ticket in reversed(tickets):
-        result = transfer(ticket, data, settings=dense.settings, folder=place(folder, label(ticket.target)))
-        tried.append(verify(result, dense, settings=verify_settings, part="validation"))
-        if tried[-1].matches:
-            return Found(ticket, result, verify(result, dense, settings=verify_settings), tuple(tried))
-    return Found(None, None, None, tuple(tried))
+        pair, second = standard.pair(ticket), None
+        if adversarial is None:
+            tried.append(verify(*pair, settings=settings, part="validation"))
+        else:
+            verdict = verify_double_win(pair, settings=settings, part="validation")
+            if verdict.joint.is_possible:
+                second = adversarial.pair(ticket)
+                verdict = verify_double_win(pair, second, settings=settings, part="validation")
+            tried.append(verdict)
+        if not tried[-1].matches:
+            continue
+        if second is None:
+            return Found(ticket, pair[0], verify(*pair, settings=settings), tuple(tried))
+        confirmed = verify_double_win(pair, second, settings=settings)
+        return Found(ticket, pair[0], confirmed, tuple(tried), second[0], criterion)
+    return Found(None, None, None, tuple(tried), None, criterion)
+
+
+def record(found: Found, folder: Path) -> None:
+    """Write `found.json`: what was found, and every verdict on the way."""
+    values = {
+        "criterion": found.criterion,
+        "sentence": found.sentence(),
+        "sparsity": found.ticket.sparsity if found.ticket is not None else None,
+        "ticket": found.ticket.digest if found.ticket is not None else None,
+        "test": found.verdict.model_dump(mode="json") if found.verdict is not None else None,
+        "validation": [verdict.model_dump(mode="json") for verdict in found.tried],
+    }
+    write_json(folder / "found.json", values)
 
 
 def place(folder: Path | None, name: str) -> Path | None:

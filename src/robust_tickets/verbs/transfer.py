@@ -250,7 +250,8 @@ def transfer_once(
         result = train(classifier, ticket, splits, settings, seed, step.folder)
         if step.folder is not None:
             save_source(classifier, source.identity, step.folder)
-        step.finish({"validation": result.validation, "steps": result.steps})
+        collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
+        step.finish({"validation": result.validation, "steps": result.steps, **collapse})
     return Run(seed, classifier, splits, result.validation, step.folder)
 
 

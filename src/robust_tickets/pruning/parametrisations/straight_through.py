@@ -16,14 +16,16 @@ from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
 
 Initialisation = Literal["weights", "scaled", "random"]
+Frozen = Literal["source", "signed-constant"]
 
 
 class StraightThrough(Settings):
     """Weights are frozen and each has a score S that trains; forward uses w * 1[|S| among the highest].
 
-    Edge-popup (Ramanujan et al., 2020, arXiv 1911.13299), and HYDRA (Sehwag et al., 2020, 2002.10509) with
-    `scaled`. Which scores count as highest is for the draw's selection to say: its group, scope and sparsity.
-    Scores are initialised here and nowhere else.
+    Edge-popup (Ramanujan et al., 2020, arXiv 1911.13299); HYDRA (Sehwag et al., 2020, 2002.10509) with scores
+    `scaled`; Robust Scratch Tickets (Fu et al., 2021, 2110.14068) with scores `random` over a random network. Which
+    scores count as highest is for the draw's selection to say: its group, scope and sparsity. Scores are initialised
+    here and nowhere else.
     """
 
     kind: Literal["straight-through"] = "straight-through"
@@ -32,7 +34,14 @@ class StraightThrough(Settings):
         description="weights: a copy of w. scaled: sqrt(6 / fan_in) w / max|w|. random: uniform.",
     )
     train_head: bool = Field(
-        default=False, description="Whether the head trains along with the scores; biases and norms never do."
+        default=True,
+        description="Whether the head trains along with the scores, unless it is pruned too; the other biases and the "
+        "norms never do.",
+    )
+    weights: Frozen = Field(
+        default="source",
+        description="What is masked: the source's weights, or only their signs, times sqrt(2 / fan_in) (the signed "
+        "Kaiming constant of edge-popup, for random sources; with rewind: none, so that the ticket keeps them).",
     )
 
     def build(
@@ -49,16 +58,22 @@ class StraightThrough(Settings):
     ) -> Parametrised:
         """Freeze the network's parameters and wrap it; see `Parametrisation.build`.
 
-        Sets `requires_grad` of the body's parameters: False, but for a head that trains. The network's own
-        state dict stays as it was, and no score shares memory with a weight.
+        Sets `requires_grad` of the body's parameters: False, but for a head that trains. The names of the network's
+        own state dict stay as they were, and no score shares memory with a weight.
         """
         parameters = dict(body.named_parameters())
         heads = {}
+        pruned_head = any(is_head(name) for name in names)
         for name, parameter in parameters.items():
-            trains = self.train_head and is_head(name) and name not in names
+            trains = self.train_head and is_head(name) and not pruned_head
             parameter.requires_grad_(trains)
             if trains:
                 heads[name] = parameter
+        if self.weights == "signed-constant":
+            with torch.no_grad():
+                for name in names:
+                    fan_in = math.prod(parameters[name].shape[1:])
+                    parameters[name].sign_().mul_(math.sqrt(2.0 / fan_in))
         scores = {name: nn.Parameter(self._initial(name, parameters[name], seed)) for name in names}
         module = MaskedNetwork(network, body, scores, selection, sparsity, couplings, seed)
         return Parametrised(module, {**scores, **heads}, scores)
