@@ -1,0 +1,92 @@
+"""`tickets analyse`, and the analyses of a run, as a user calls them."""
+
+from pathlib import Path
+
+import pytest
+
+from robust_tickets.report.summary import load_summary
+from tests.commands import Tickets, colours, contents
+
+RUN = (
+    "run -s demo/resnet4 --weights random -d images -o run --set draw.sparsity=[0.5,0.8] --set shrink=null "
+    "--set controls=[complement,flipped] --set flip=0.2 --set transfers.full.seeds=[0,1] "
+    "--set transfers.full.training.epochs=1 --set verify.robustness=null "
+    "--set analyse='{images: 6, landscape: {points: 3, most: 2}, interpolation: {points: 3}}'"
+)
+FINDINGS = [
+    "Layers of the tickets",
+    "Overlap of the tickets",
+    "Loss landscapes",
+    "Between two transfers of one ticket",
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("analysed")
+    colours(folder / "images")
+    return folder
+
+
+@pytest.fixture
+def tickets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: Path) -> Tickets:
+    monkeypatch.chdir(place)
+    return Tickets(capsys, monkeypatch)
+
+
+def test_a_run_tells_its_analyses_and_its_opposite_controls(tickets: Tickets, place: Path) -> None:
+    outcome = tickets(RUN)
+    assert outcome.code == 0, outcome.err
+    summary = load_summary("run/summary.json")
+    assert [section.title for section in summary.sections if section.title in FINDINGS] == FINDINGS
+    sparsity = {(row.ticket, round(row.sparsity, 2)) for row in summary.rows}
+    assert {("complement", 0.5), ("complement", 0.2), ("flipped", 0.5), ("flipped", 0.8)} <= sparsity
+    overlap = next(section for section in summary.sections if section.title == FINDINGS[1])
+    square = overlap.maps[0]
+    ticket, complement = (square.x.index(name) for name in ("80 %", "complement of 80 %"))
+    assert square.values[ticket][complement] == 0
+    around = next(section for section in summary.sections if section.title == FINDINGS[2])
+    assert [row[0] for row in around.tables[0].rows] == ["dense", "80 %"]
+    page = Path("run/report.html").read_text()
+    assert all(f"<h2>{title}</h2>" in page for title in FINDINGS)
+    kept = {name: facts for name, facts in contents(place / "run").items() if name.endswith("result.json")}
+    assert sum("landscape-" in name for name in kept) == 2
+    assert tickets(RUN).out == outcome.out
+    again = {name: facts for name, facts in contents(place / "run").items() if name.endswith("result.json")}
+    assert {name: facts for name, facts in again.items() if name != "result.json"} == {
+        name: facts for name, facts in kept.items() if name != "result.json"
+    }
+
+
+def test_folders_are_analysed_and_the_page_is_written(tickets: Tickets) -> None:
+    outcome = tickets("analyse run -o inside --set images=6 --set landscape.points=3 --set interpolation.points=3")
+    assert outcome.code == 0, outcome.err
+    for words in ("All-zero kernels by layer", "Overlap in all", "Angle, distance and barrier", "inside/report.html"):
+        assert words in outcome.out
+    assert [section.title for section in load_summary("inside/summary.json").sections] == FINDINGS
+    assert "Loss around" in Path("inside/report.html").read_text()
+    assert list(Path("inside/figures").glob("*.png"))
+    assert tickets("report inside").out == outcome.out
+
+
+def test_two_tickets_are_compared_by_the_part_of_their_paths_that_differs(tickets: Tickets) -> None:
+    folders = [f"run/tickets/resnet4/draw/sparsity-{sparsity}" for sparsity in (0.5, 0.8)]
+    outcome = tickets(f"analyse {' '.join(folders)} -o two")
+    assert outcome.code == 0, outcome.err
+    sections = load_summary("two/summary.json").sections
+    assert [section.title for section in sections] == FINDINGS[:2]
+    assert sections[1].tables[0].rows[0][:2] == ("sparsity-0.5", "sparsity-0.8")
+
+
+def test_a_folder_without_tickets_is_named(tickets: Tickets) -> None:
+    complaint = tickets("analyse images").complaint
+    assert complaint.startswith("error: images: holds no ticket and no finished transfer")
+
+
+def test_a_control_that_cannot_be_is_refused_before_anything_is_trained(tickets: Tickets) -> None:
+    line = (
+        "run -s demo/resnet4 --weights random -d images -o refused --set draw.group=channel --set draw.scope=layer "
+        "--set controls=[flipped]"
+    )
+    assert "flipped: exchanging single groups of kind 'channel'" in tickets(line).complaint
+    assert not Path("refused").exists()
