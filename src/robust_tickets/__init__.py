@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from robust_tickets.recipe import Recipe, load_recipe
     from robust_tickets.ticket import Ticket
     from robust_tickets.training import Training
+    from robust_tickets.verbs.analyse import AnalyseSettings, analyse
     from robust_tickets.verbs.draw import draw, draw_all
     from robust_tickets.verbs.draw_settings import DrawSettings
     from robust_tickets.verbs.find import FindSettings, find
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
 
 _HOME = {
+    "AnalyseSettings": "verbs.analyse",
     "Classifier": "models.classifier",
     "DataSettings": "data",
     "DrawSettings": "verbs.draw_settings",
@@ -50,6 +52,7 @@ _HOME = {
     "UserError": "foundation.errors",
     "Verdict": "verbs.verify",
     "VerifySettings": "verbs.verify",
+    "analyse": "verbs.analyse",
     "draw": "verbs.draw",
     "draw_all": "verbs.draw",
     "find": "verbs.find",
@@ -66,6 +69,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AnalyseSettings",
     "Classifier",
     "DataSettings",
     "DrawSettings",
@@ -81,6 +85,7 @@ __all__ = [
     "UserError",
     "Verdict",
     "VerifySettings",
+    "analyse",
     "draw",
     "draw_all",
     "find",
