@@ -9,10 +9,12 @@
 | `batch_source.py` | batches of images, or of cached features |
 | `features.py` | features of a frozen body, computed once |
 | `optimisers.py`, `schedules.py` | torch's optimisers; rates as functions of progress |
-| `criterion.py` | cross-entropy, mixup, cutmix |
+| `task.py` | what a label is: the loss of it, and the score |
+| `criterion.py` | cross-entropy of images or pixels, mixup, cutmix |
 | `averaging.py` | moving average of weights |
 | `precision.py` | fp32 or native bf16 |
 | `determinism.py` | reproducible kernels |
+| `placement.py` | how a batch reaches its device, and its images' memory format there |
 | `processes.py` | those that train together |
 | `validation.py` | the score that selects epochs |
 | `overfitting.py` | whether training against one step has collapsed |

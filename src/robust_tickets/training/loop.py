@@ -24,17 +24,19 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Event, Plan, steps_of
 from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
-from robust_tickets.training.criterion import CrossEntropy, mix
+from robust_tickets.training.criterion import mix
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.kept import Kept, check_selection
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.overfitting import OverfittingCheck, first_collapse, warning
+from robust_tickets.training.placement import Placement, memory_format
 from robust_tickets.training.precision import Resolved, autocast, resolved
 from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
 from robust_tickets.training.schedules import rate_factor
 from robust_tickets.training.settings import Training
 from robust_tickets.training.subject import Subject
+from robust_tickets.training.task import Classification, Task
 from robust_tickets.training.trainee import Drawing, Trainee, copied, rewind_step
 from robust_tickets.training.validation import validate
 
@@ -52,7 +54,7 @@ class Fit:
     steps: int
     """Training steps done; fewer than planned where patience ran out."""
     validation: float | None
-    """Validation score of the weights kept: accuracy, or robust accuracy where the objective is adversarial."""
+    """Validation score of the weights kept: the task's, or that under attack where the objective is adversarial."""
     history: list[dict[str, Any]]
     catastrophic_overfitting: float | None = None
     """Epoch at which training against a single step was found to have collapsed; None where it was not."""
@@ -71,6 +73,7 @@ def fit(
     masks: Masks | None = None,
     drawing: Drawing | None = None,
     classes: int = 0,
+    task: Task | None = None,
     folder: Path | None = None,
     title: str = "training",
     on_ticket: OnTicket | None = None,
@@ -86,6 +89,7 @@ def fit(
         masks: in force from the start, by parameter name; none are needed without a ticket.
         drawing: selection, parametrisation and rewind point of the plan's events.
         classes: number of classes, for mixed labels.
+        task: what a label is; without it, the class of an image.
         folder: keeps `checkpoint.pt` and `metrics.jsonl`; a second call goes on from there, bit for bit
             (of several processes under free training, all go on with the first one's perturbation).
         title: what the progress display calls this training.
@@ -96,9 +100,19 @@ def fit(
             selected where there is no validation part, or where events decide what is kept.
     """
     with deterministic():
-        return Loop(subject, batches, training, plan, seed, masks or {}, drawing or Drawing(), classes, folder).run(
-            title, on_ticket or (lambda event, masks: None)
+        loop = Loop(
+            subject,
+            batches,
+            training,
+            plan,
+            seed,
+            masks or {},
+            drawing or Drawing(),
+            classes,
+            task or Classification(),
+            folder,
         )
+        return loop.run(title, on_ticket or (lambda event, masks: None))
 
 
 class Loop:
@@ -114,13 +128,14 @@ class Loop:
         masks: Masks,
         drawing: Drawing,
         classes: int,
+        task: Task,
         folder: Path | None,
     ) -> None:
         if plan.steps and (batches is None or not batches.per_epoch):
             raise UserError("training needs data: the training part holds fewer than two images a step")
         check_selection(training, batches, plan)
         self.subject, self.batches, self.training, self.plan = subject, batches, training, plan
-        self.seed, self.classes, self.folder = seed, classes, folder
+        self.seed, self.classes, self.folder, self.task = seed, classes, folder, task
         self.per_epoch = batches.per_epoch if batches is not None else 1
         self.accelerator = accelerator()
         self.device = self.accelerator.device
@@ -128,10 +143,11 @@ class Loop:
         self.trainee = Trainee(subject, training, {n: m.to(self.device) for n, m in masks.items()}, drawing, seed)
         self.network = self.accelerator.prepare_model(self.trainee.network)
         self.objective = training.objective.build()
-        self.criterion = CrossEntropy(training.label_smoothing)
+        self.criterion = task.criterion(training)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
+        self.placement = Placement(self.device, memory_format(self.trainee.network, self.device, self.precision))
         self.kept = Kept(training)
-        self.overfitting = OverfittingCheck(training, batches, seed)
+        self.overfitting = OverfittingCheck(training, batches, seed, task.score)
         logs = folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -150,7 +166,7 @@ class Loop:
         saved = time.monotonic()
         with progress(title, self.plan.steps, self.trainee.step) as display:
             for step in range(self.trainee.step, self.plan.steps):
-                images, labels = (part.to(self.device, non_blocking=True) for part in next(stream))
+                images, labels = self.placement(*next(stream))
                 self.fire(step, on_ticket, images, labels)
                 if step == self.rewind_step and self.trainee.rewind_point is None:
                     self.agree_on_buffers()
@@ -223,7 +239,9 @@ class Loop:
         parts = list(zip(images.chunk(self.training.accumulate), labels.chunk(self.training.accumulate), strict=True))
         place = (self.trainee.step, self.accelerator.process_index)
         losses = [
-            self.objective.losses(self.network, x, y, self.criterion, generator(self.seed, stream, *place, number))
+            self.objective.losses(
+                self.network, x, y, self.criterion, generator(self.seed, stream, *place, number, device=self.device)
+            )
             for number, (x, y) in enumerate(parts)
         ]
         seed_default(self.device, self.seed, "dropout", stream, *place)
@@ -279,8 +297,10 @@ class Loop:
         Raises:
             UserError: says at which step, and which checkpoint is the last good one.
         """
-        for step, loss in self.pending:
-            if not bool(loss.isfinite()):
+        # One answer is waited for, not one a loss.
+        are_finite = torch.stack([loss for _, loss in self.pending]).isfinite().tolist() if self.pending else []
+        for (step, loss), is_finite in zip(self.pending, are_finite, strict=True):
+            if not is_finite:
                 checkpoint = self.folder / "checkpoint.pt" if self.folder is not None else None
                 kept = f"the last good checkpoint is {checkpoint}" if checkpoint and checkpoint.exists() else ""
                 rate = self.training.optimiser.lr
@@ -315,11 +335,10 @@ class Loop:
         assert self.batches is not None
         with self.averaged():
             with evaluation_mode(self.trainee.network, self.device) as predict:
-                scores = validate(predict, self.batches.validation(), self.training, self.seed)
+                found = validate(predict, self.batches.validation(), self.training, self.seed, self.task.score)
                 since_rewind = [row for row in self.log.rows if row["step"] > self.trainee.round_start]
-                scores |= self.overfitting.measure(predict, since_rewind)
-            score = scores.get("validation_robust_accuracy", scores.get("validation_accuracy"))
-            self.kept.offer(score, self.subject.body.state_dict())
+                scores = found.row | self.overfitting.measure(predict, since_rewind)
+            self.kept.offer(found.selects, self.subject.body.state_dict())
         row = {
             "step": self.trainee.step,
             "epoch": self.trainee.step / self.per_epoch,
@@ -330,7 +349,7 @@ class Loop:
         self.loss_sum.zero_()
         self.loss_count = 0
         if row.get("catastrophic_overfitting") and first_collapse(self.log.rows) is None:
-            logger.warning("%s", warning([*since_rewind, row]))
+            logger.warning("%s", warning([*since_rewind, row], self.task.score))
         self.log.write(row)
 
     def averaged(self) -> AbstractContextManager[None]:
@@ -346,9 +365,7 @@ class Loop:
 
     def note(self) -> str:
         """Return the newest validation score for the progress display."""
-        if not self.log.rows or self.log.rows[-1].get("validation_accuracy") is None:
-            return ""
-        return f"validation {self.log.rows[-1]['validation_accuracy']:.1%}"
+        return f"validation {self.kept.last_score:.1%}" if self.kept.last_score is not None else ""
 
     def checkpoint(self) -> None:
         """Write everything that going on from here needs."""

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.predict import Predict
-from robust_tickets.measures.robust_accuracy import Attacker, withstanding_each
+from robust_tickets.measures.robust_accuracy import Attacker
+from robust_tickets.measures.score import Score
 from robust_tickets.objectives import Threat
 from robust_tickets.objectives.attack import attack
 from robust_tickets.training.batch_source import BatchSource
@@ -33,8 +33,9 @@ al. stop where it falls by 20 points from one check to the next, which at large 
 class OverfittingCheck:
     """Compares, at every validation, accuracy under the objective's own single step and under PGD-10 in its ball."""
 
-    def __init__(self, training: Training, batches: BatchSource | None, seed: int) -> None:
+    def __init__(self, training: Training, batches: BatchSource | None, seed: int, score: Score) -> None:
         self.single_step, self.batches, self.seed = training.objective.single_step, batches, seed
+        self.score = score
         between = batches.per_epoch * training.batch_size * training.validate_every if batches is not None else 0
         self.images = max(FEWEST, min(MOST, int(SHARE * between)))
 
@@ -52,9 +53,10 @@ class OverfittingCheck:
             return {}
         strong = Threat(norm=single.norm, epsilon=single.epsilon, steps=STEPS)
         attackers = [self.attacker(predict, threat) for threat in (single, strong)]
-        _, under_single, under_pgd = withstanding_each(predict, self.batches.sample(self.images), attackers)
-        row = {"single_step_accuracy": accuracy(under_single), "pgd_accuracy": accuracy(under_pgd)}
-        return {**row, "catastrophic_overfitting": has_collapsed([*earlier, row])}
+        measured = self.score.measured(predict, self.batches.sample(self.images), attackers)
+        _, under_single, under_pgd = (self.score.value(one) for one in measured)
+        row = {f"single_step_{self.score.key}": under_single, f"pgd_{self.score.key}": under_pgd}
+        return {**row, "catastrophic_overfitting": has_collapsed([*earlier, row], self.score.key)}
 
     def attacker(self, predict: Predict, threat: Threat) -> Attacker:
         """Return an attack with the same noise at every validation."""
@@ -62,14 +64,14 @@ class OverfittingCheck:
         return lambda images, labels: attack(predict, images, labels, threat, noise)
 
 
-def has_collapsed(rows: Sequence[dict[str, Any]]) -> bool:
+def has_collapsed(rows: Sequence[dict[str, Any]], key: str = "accuracy") -> bool:
     """Say whether the last row's PGD accuracy is a collapse: far below the best, while the single step is no harder."""
-    best = max(rows, key=lambda row: row["pgd_accuracy"])
-    drop = best["pgd_accuracy"] - rows[-1]["pgd_accuracy"]
+    single, pgd = f"single_step_{key}", f"pgd_{key}"
+    best = max(rows, key=lambda row: row[pgd])
     return (
-        rows[-1]["pgd_accuracy"] < COLLAPSED * best["pgd_accuracy"]
-        and drop >= LEAST_DROP
-        and rows[-1]["single_step_accuracy"] >= best["single_step_accuracy"]
+        rows[-1][pgd] < COLLAPSED * best[pgd]
+        and best[pgd] - rows[-1][pgd] >= LEAST_DROP
+        and rows[-1][single] >= best[single]
     )
 
 
@@ -78,12 +80,13 @@ def first_collapse(rows: Sequence[dict[str, Any]]) -> float | None:
     return next((row["epoch"] for row in rows if row.get("catastrophic_overfitting")), None)
 
 
-def warning(rows: Sequence[dict[str, Any]]) -> str:
+def warning(rows: Sequence[dict[str, Any]], score: Score) -> str:
     """Return one line about a collapse that the last row found."""
-    best = max(row["pgd_accuracy"] for row in rows)
+    single, pgd = f"single_step_{score.key}", f"pgd_{score.key}"
+    best = max(row[pgd] for row in rows)
     last = rows[-1]
     return (
-        f"catastrophic overfitting at epoch {last['epoch']:.4g}: accuracy under PGD-{STEPS} fell from {best:.0%} to "
-        f"{last['pgd_accuracy']:.0%}, under the single step trained on it is {last['single_step_accuracy']:.0%}; "
+        f"catastrophic overfitting at epoch {last['epoch']:.4g}: {score.name} under PGD-{STEPS} fell from {best:.0%} "
+        f"to {last[pgd]:.0%}, under the single step trained on it is {last[single]:.0%}; "
         "shorten the objective's step or radius, train with pgd, or keep: best to end on the weights before it"
     )

@@ -1,33 +1,50 @@
-"""The score that selects epochs: accuracy, and under an adversarial objective also robust accuracy."""
+"""The score that selects epochs: the task's, and under an adversarial objective that under attack."""
 
-import torch
+from itertools import chain
+from typing import NamedTuple
+
+from torch import Tensor
 
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.measures.accuracy import accuracy, correctness
-from robust_tickets.measures.predict import Batches, Predict, logits
-from robust_tickets.measures.robust_accuracy import robust_correctness
+from robust_tickets.measures.predict import Batches, Predict
+from robust_tickets.measures.score import Accuracy, Score
 from robust_tickets.objectives import Threat
+from robust_tickets.objectives.attack import attack
 from robust_tickets.training.settings import Training
 
 STEPS = 10
 """Of PGD, in the objective's own ball, wherever a validation attack decides."""
 
+ACCURACY = Accuracy()
 
-def validate(predict: Predict, batches: Batches, training: Training, seed: int) -> dict[str, float | None]:
+
+class Validation(NamedTuple):
+    """What was measured, as a row of metrics tells it, and the figure of it that selects."""
+
+    row: dict[str, float | None]
+    selects: float | None
+
+
+def validate(predict: Predict, batches: Batches, training: Training, seed: int, score: Score = ACCURACY) -> Validation:
     """Return `validation_accuracy`, and `validation_robust_accuracy` where it selects; None without a part.
 
-    The attack's noise is the same at every validation of a run, so that epochs are compared under one attack.
+    (Of another score than accuracy, under its key.) The attack's noise is the same at every validation of a run, so
+    that epochs are compared under one attack.
     """
-    pairs = list(batches)
-    if not pairs:
-        return {"validation_accuracy": None}
+    clean, robust = f"validation_{score.key}", f"validation_robust_{score.key}"
+    some = iter(batches)
+    if (first := next(some, None)) is None:
+        return Validation({clean: None}, None)
+    everything = chain([first], some)
     ball = training.objective.ball
-    if ball is not None and training.keep == "best":
-        threat = Threat(norm=ball.norm, epsilon=ball.epsilon, steps=STEPS)
-        correct = robust_correctness(predict, pairs, threat, generator(seed, "validation"))
-        return {
-            "validation_accuracy": accuracy(correct.clean),
-            "validation_robust_accuracy": accuracy(correct.robust),
-        }
-    with torch.no_grad():
-        return {"validation_accuracy": accuracy(correctness(*logits(predict, pairs)))}
+    if ball is None or training.keep != "best":
+        value = score.value(score.measured(predict, everything)[0])
+        return Validation({clean: value}, value)
+    threat = Threat(norm=ball.norm, epsilon=ball.epsilon, steps=STEPS)
+    chance = generator(seed, "validation")
+
+    def attacker(images: Tensor, labels: Tensor) -> Tensor:
+        return attack(predict, images, labels, threat, chance)
+
+    figures = [score.value(one) for one in score.measured(predict, everything, [attacker])]
+    return Validation({clean: figures[0], robust: figures[1]}, figures[1])

@@ -17,6 +17,7 @@
 | `ticket_sections.py`, `transfer_sections.py` | that, as sections of a report |
 | `controls.py` | tickets without what is claimed to matter |
 | `target.py` | data as a network needs them; settings with keyword changes |
+| `task.py` | the task that data ask for, and the network trained for it |
 
 They live in a package of their own so that `robust_tickets.draw` is always the function and never the module.
 """

@@ -15,6 +15,9 @@ from robust_tickets.models.sources import Source
 Data = Any
 """A name, a path, `DataSettings`, `DataSplits`, a torch `Dataset` or `DataLoader`, or a dict of such parts."""
 
+Head = Literal["fresh", "keep"]
+"""Whether a network gets a new last layer for the target's classes."""
+
 Kind = TypeVar("Kind", bound=Settings)
 
 
@@ -67,9 +70,7 @@ def _remembered(data: str, preprocessing: str, seed: int, key: tuple[str, int]) 
     return _load(DataSettings.model_validate_json(data), Preprocessing.model_validate_json(preprocessing), seed)
 
 
-def fit_head(
-    classifier: Classifier, splits: DataSplits, head: Literal["fresh", "keep"], seed: int, where: str = "head"
-) -> None:
+def fit_head(classifier: Classifier, splits: DataSplits, head: Head, seed: int, where: str = "head") -> None:
     """Give the network the head that it is trained with; `where` names the setting in a complaint.
 
     Raises:

@@ -15,6 +15,7 @@ from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
+from robust_tickets.models.segmentation import SegmentationSettings, placed
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.ticket import Ticket, is_ticket, load_recorded
@@ -29,7 +30,8 @@ from robust_tickets.training import (
     recalibrate,
 )
 from robust_tickets.training.optimisers import AdamW
-from robust_tickets.verbs.target import Data, changed, fit_head, target_data
+from robust_tickets.verbs.target import Data, Head, changed, target_data
+from robust_tickets.verbs.task import network_for, require_pairs_of_images, task_of
 
 FINETUNING = Training(epochs=20, batch_size=32, optimiser=AdamW(lr=3e-4, weight_decay=0.01), head_lr=1e-3, warmup=1)
 """What a transfer does unless told otherwise. AdamW, because its steps keep their length whatever a network's scale
@@ -48,9 +50,13 @@ class TransferSettings(Settings):
         description="Batch norm under linear: the source's statistics; computed once from the target's training "
         "images; or updated throughout (Salman et al., 2020). Full transfer always updates them.",
     )
-    head: Literal["fresh", "keep"] = Field(
+    head: Head = Field(
         default="fresh",
         description="fresh: a new last layer for the target's classes; keep: the one that is there.",
+    )
+    segmentation: SegmentationSettings | None = Field(
+        default=None,
+        description="Where the data label pixels: head and output stride of the network; absent: a deeplabv3 head.",
     )
     training: Training = Field(default=FINETUNING, description="Epochs, optimiser, objective and the rest.")
     seeds: tuple[int, ...] = Field(
@@ -67,7 +73,8 @@ class TransferSettings(Settings):
     def describe(self) -> str:
         """Return a few words for tables, such as `linear (bn source), standard`."""
         bn = f" (bn {self.bn})" if self.mode == "linear" else ""
-        return f"{self.mode}{bn}, {self.training.objective.describe()}"
+        head = f" ({self.segmentation.head})" if self.segmentation is not None else ""
+        return f"{self.mode}{bn}{head}, {self.training.objective.describe()}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +85,8 @@ class Run:
     classifier: Classifier
     data: DataSplits
     validation: float | None
-    """Accuracy (robust accuracy under an adversarial objective) on validation; None without that part."""
+    """Accuracy, or mIoU where pixels have labels, on validation (under an adversarial objective: that under attack);
+    None without that part."""
     folder: Path | None
 
 
@@ -117,7 +125,8 @@ def transfer(
 
     Args:
         subject: a ticket or its folder, or a source (an object, a name or a path) to be transferred dense.
-        data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1].
+        data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1]. Where every pixel
+            has a label of its own, the network becomes one that labels pixels.
         settings: everything about the training; `changes` are keyword changes to it, as in `mode="linear"`.
         source: the network the ticket was drawn from, or where it is now; needed where the ticket does not lead
             to it: a module in memory, the user's own function, a folder that was moved.
@@ -244,8 +253,8 @@ def transfer_once(
     if step.folder is not None and step.result is not None:
         classifier, _ = load_folder(step.folder, like=source.classifier)
         return Run(seed, classifier, splits, step.result["validation"], step.folder)
-    classifier = subnetwork(source, ticket)
-    fit_head(classifier, splits, settings.head, seed)
+    network, name = subnetwork(source, ticket), source.identity.name
+    classifier = network_for(splits, network, settings.head, settings.segmentation, seed, name)
     with step.claim():
         result = train(classifier, ticket, splits, settings, seed, step.folder)
         if step.folder is not None:
@@ -276,8 +285,9 @@ def train(
     subject = Subject.of(
         classifier, linear=linear, batch_norm="updated" if not linear or settings.bn == "batch" else "frozen"
     )
+    require_pairs_of_images(classifier, splits, training)
     batches: ImageBatches | FeatureBatches = ImageBatches(splits, training, seed, augment=not linear)
-    masks = dict(ticket.masks) if ticket is not None else {}
+    masks = placed(ticket.masks, classifier) if ticket is not None else {}
     if linear and settings.bn == "recalibrated":
         recalibrate(classifier, batches.once())
     if (
@@ -300,6 +310,7 @@ def train(
         seed=seed,
         masks=masks,
         classes=len(splits.classes),
+        task=task_of(splits),
         folder=folder,
         title=f"{what} on {splits.name}, seed {seed}",
     )

@@ -1,0 +1,91 @@
+"""The task that data ask for, and the network that is trained for it: of whole images, or of every pixel."""
+
+from torch import nn
+from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+
+from robust_tickets.data import DataSplits
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.heads import get_head
+from robust_tickets.models.segmentation import SegmentationNetwork, SegmentationSettings, segmenter
+from robust_tickets.training import Training
+from robust_tickets.training.task import Classification, Segmentation, Task
+from robust_tickets.verbs.target import Head, fit_head
+
+
+def task_of(splits: DataSplits) -> Task:
+    """Return what a label of these data is."""
+    return Segmentation(splits.classes) if splits.labels_pixels else Classification()
+
+
+def network_for(
+    splits: DataSplits,
+    classifier: Classifier,
+    head: Head,
+    segmentation: SegmentationSettings | None,
+    seed: int,
+    name: str,
+) -> Classifier:
+    """Return the network that is trained on these data; `classifier`, which it is made of, is taken apart.
+
+    Args:
+        splits: the target.
+        classifier: the source, or a ticket's subnetwork.
+        head: whether the source's last layer is kept.
+        segmentation: what a backbone gets to label pixels; None: the default.
+        seed: of the head.
+        name: what messages call the network.
+
+    Raises:
+        UserError: the network cannot label pixels, its head cannot be kept, or it labels pixels and the data do not.
+    """
+    labels_pixels = isinstance(classifier.body, SegmentationNetwork)
+    if splits.labels_pixels and not labels_pixels:
+        if head == "keep":
+            raise UserError(f"head: keep: {name} tells images apart and {splits.name} labels pixels; use head: fresh")
+        settings = segmentation or SegmentationSettings()
+        return segmenter(classifier, settings, len(splits.classes), splits.size, seed, name)
+    if segmentation is not None:
+        why = f"{name} labels pixels already" if labels_pixels else f"{splits.name} labels whole images"
+        raise UserError(f"segmentation: {why}; leave it out")
+    if labels_pixels and not splits.labels_pixels:
+        raise UserError(
+            f"{splits.name}: labels whole images and {name} labels pixels; transfer the source it came from"
+        )
+    fit_head(classifier, splits, head, seed)
+    return classifier
+
+
+def require_whole_images(splits: DataSplits, verb: str) -> None:
+    """Refuse data that label pixels where a classifier is trained.
+
+    Raises:
+        UserError: they do.
+    """
+    if splits.labels_pixels:
+        raise UserError(
+            f"{splits.name}: labels pixels; {verb} trains a classifier of images, transfer a ticket to it instead"
+        )
+
+
+def require_pairs_of_images(classifier: Classifier, splits: DataSplits, training: Training) -> None:
+    """Refuse passes of a single image where the head normalises over one value an image.
+
+    Raises:
+        UserError: batch size and accumulation lead to such a pass.
+    """
+    head: nn.Module = get_head(classifier.body, classifier.head)
+    rest = len(splits.train) % training.batch_size
+    if isinstance(head, DeepLabHead) and any(
+        smallest_part(images, training.accumulate) < 2 for images in (training.batch_size, rest) if images >= 2
+    ):
+        raise UserError(
+            f"training: batch_size {training.batch_size} in {training.accumulate} parts leaves one image alone, which "
+            "a deeplabv3 head cannot normalise; use a larger batch_size, accumulate: 1 or segmentation.head: fcn"
+        )
+
+
+def smallest_part(images: int, parts: int) -> int:
+    """Return the size of the last of the chunks that torch cuts so many images into."""
+    size = -(-images // parts)
+    return images - size * (-(-images // size) - 1)
