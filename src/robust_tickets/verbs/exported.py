@@ -26,6 +26,10 @@ TEXT = (
 )
 
 
+SQUARE_QUERIES, SQUARE_IMAGES = 1000, 200
+"""How far Square attack goes where nobody said."""
+
+
 class Exported(Settings):
     """What an exported file does, beside the network that it was made from."""
 
@@ -68,10 +72,6 @@ def verify_exported(
 ) -> Exported:
     """Measure a file and the network it was made from, each once; what is measured is kept in the run's folder.
 
-    Where robustness is asked for, Square attack is run too, in the same ball on as many images, because it is the
-    one attack that searches on the file itself; where it is asked for already, in those words or among the
-    measures, it is as asked.
-
     Args:
         artefact: the exported file.
         run: the run it was made from, see `run_of`.
@@ -79,26 +79,14 @@ def verify_exported(
         measures: what else is measured.
         part: whose images.
     """
-    attacks = [robustness] if robustness is not None else []
-    asked = [*attacks, *(measure for measure in measures if isinstance(measure, Evaluation))]
-    if robustness is not None and not any(isinstance(one.attack, Square) for one in asked):
-        attacks.append(robustness.model_copy(update={"attack": Square()}))
     rows = [
         Compared(
-            measure="accuracy",
-            figure="clean",
-            network=accuracy(measure_once(run, None, part)),
-            file=accuracy(measure_once(run, None, part, artefact)),
-        ),
-        *(
-            Compared(
-                measure=told(attack),
-                figure="robust",
-                network=accuracy(measure_once(run, attack, part)),
-                file=accuracy(measure_once(run, attack, part, artefact)),
-            )
-            for attack in attacks
-        ),
+            measure="accuracy" if attack is None else told(attack),
+            figure="clean" if attack is None else "robust",
+            network=accuracy(measure_once(run, attack, part)),
+            file=accuracy(measure_once(run, attack, part, artefact)),
+        )
+        for attack in ((None,) if robustness is None else (None, robustness))
     ]
     for name, measure in by_name(measures).items():
         of_network, of_file = figures_once(run, measure, part), figures_once(run, measure, part, artefact)
@@ -109,14 +97,26 @@ def verify_exported(
     return Exported(path=str(artefact.path), file=artefact.digest, provenance=artefact.provenance, rows=tuple(rows))
 
 
+def square_on_file(robustness: Evaluation | None, measures: Sequence[Measure]) -> list[Evaluation]:
+    """Return Square attack in the ball of the attack asked for, unless it is asked for already.
+
+    It is the one attack that searches on the file itself. A thousand queries on at most 200 images keep it to what
+    replaying costs on a large set; ask for it among the measures to have more.
+    """
+    asked = [one for one in (robustness, *measures) if isinstance(one, Evaluation)]
+    if robustness is None or any(isinstance(one.attack, Square) for one in asked):
+        return []
+    limit = min(robustness.limit or SQUARE_IMAGES, SQUARE_IMAGES)
+    return [Evaluation(attack=Square(queries=SQUARE_QUERIES), threat=robustness.threat, limit=limit)]
+
+
 def told(measure: Measure, name: str | None = None) -> str:
     """Return a measure's words on a file: of an attack, whether it was replayed or searched on the file itself."""
     name = name or measure.describe()
     if not isinstance(measure, Evaluation | RobustnessCurve):
         return name
-    if measure.gradient_free:
-        return f"{name}, on the file itself"
-    return f"{name}, crafted on the torch network and replayed"
+    how = "on the file itself" if measure.gradient_free else "crafted on the torch network and replayed"
+    return f"{name}, {how}{f', at most {measure.limit} images' if measure.limit is not None else ''}"
 
 
 def open_exported(path: Path | str, result: Transfer) -> tuple[Artefact, Run]:

@@ -16,7 +16,7 @@ from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.sampling_uncertainty import paired_test_interval
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section
-from robust_tickets.verbs.exported import Exported, open_exported, verify_exported
+from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import Part, by_name, figures_once, measure
 from robust_tickets.verbs.measure_tables import Subject, measure_sections
 from robust_tickets.verbs.target import changed
@@ -134,7 +134,8 @@ def verify(
         settings: margin, level, attack and further measures, which are taken on test alone; `changes` are keyword
             changes, as in `margin=0.02`.
         part: `validation` for selection; `test` is for the end.
-        exported: the ONNX file that `shrink` made of one of the runs, to be measured beside that run's network.
+        exported: the ONNX file that `shrink` made of one of the runs, to be measured beside that run's network: attacks
+            are replayed on it, and where there is one Square attack searches on the file itself.
 
     Raises:
         UserError: `against` was transferred under other settings, seeds or data, the part is empty, or `exported` is
@@ -164,7 +165,11 @@ def verify(
         ticket_runs=summarise(result, ticket_bits, further),
         dense_runs=summarise(dense, dense_bits, further),
         measures=further,
-        exported=verify_exported(*opened, settings.robustness, further, part) if opened is not None else None,
+        exported=None
+        if opened is None
+        else verify_exported(
+            *opened, settings.robustness, (*further, *square_on_file(settings.robustness, further)), part
+        ),
     )
 
 
