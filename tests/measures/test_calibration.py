@@ -11,6 +11,7 @@ from robust_tickets.measures.calibration import (
     negative_log_likelihood,
 )
 from tests.measures.examinees import examinee, held_out_digits
+from tests.objectives.digits import trained_network
 
 
 def test_ece_by_hand():
@@ -46,6 +47,21 @@ def test_likelihood_and_brier_by_hand():
     assert brier_score(probabilities, labels) == pytest.approx((first + second) / 2)
 
 
+def test_likelihood_and_brier_agree_with_scikit_learn():
+    from sklearn.metrics import brier_score_loss, log_loss
+
+    random = torch.Generator().manual_seed(0)
+    scores = torch.randn(200, 7, generator=random, dtype=torch.float64)
+    labels = torch.randint(0, 7, (200,), generator=random)
+    probabilities = scores.softmax(1)
+    assert negative_log_likelihood(scores.log_softmax(1), labels) == pytest.approx(
+        log_loss(labels.numpy(), probabilities.numpy(), labels=range(7))
+    )
+    assert brier_score(probabilities, labels) == pytest.approx(
+        brier_score_loss(labels.numpy(), probabilities.numpy(), scale_by_half=False, labels=range(7))
+    )
+
+
 def test_figures_of_logits_at_hand():
     scores = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [1.0, 1.5]])
     labels = torch.tensor([0, 1, 1, 0])
@@ -57,9 +73,7 @@ def test_figures_of_logits_at_hand():
     assert found["nll"] == pytest.approx(torch.nn.functional.cross_entropy(scores.double(), labels).item())
 
 
-def test_scaling_the_logits_up_spoils_calibration_and_not_accuracy(tmp_path_factory):
-    from tests.objectives.digits import trained_network
-
+def test_scaling_the_logits_up_spoils_calibration_and_not_accuracy():
     network = trained_network().eval()
     with torch.no_grad():
         mild, extreme = (

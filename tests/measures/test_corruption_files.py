@@ -45,6 +45,15 @@ def test_every_severity_is_its_block_of_the_file(tmp_path):
     assert len(found) == 2 * 6 + 1
 
 
+def test_files_are_required_before_training(tmp_path):
+    measure = CorruptionFiles(folder=str(tmp_path), names=("fog", "snow"))
+    write(tmp_path, ("fog",))
+    with pytest.raises(UserError, match=r"snow\.npy: no such file"):
+        measure.require()
+    write(tmp_path)
+    measure.require()
+
+
 def test_only_what_was_asked_for_is_read(tmp_path):
     write(tmp_path, ("fog",))
     found = CorruptionFiles(folder=str(tmp_path), names=("fog",), severities=(2,), limit=6).figures(network())

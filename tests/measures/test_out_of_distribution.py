@@ -4,6 +4,8 @@ from math import e, log
 import pytest
 import torch
 
+from robust_tickets.data import DataSettings
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.out_of_distribution import OutOfDistribution, detection, max_softmax, negative_energy
 from tests.measures.examinees import examinee, held_out_digits
 from tests.objectives.digits import trained_network
@@ -71,6 +73,12 @@ def test_a_digits_network_tells_noise_from_digits_but_not_digits_from_digits():
         }
         assert strange[f"ood/{score}/auroc"] > 0.8
         assert 0.35 < same[f"ood/{score}/auroc"] < 0.65
+
+
+def test_a_set_that_is_not_there_is_refused_before_training(tmp_path):
+    with pytest.raises(UserError, match="absent"):
+        OutOfDistribution(data=DataSettings(name=str(tmp_path / "absent"))).require()
+    OutOfDistribution().require()
 
 
 def test_the_limit_holds_for_both_sets():

@@ -49,10 +49,7 @@ class CorruptionFiles(Measure):
             UserError: a file is missing, is not such an array, or fits neither the labels nor the network.
         """
         folder = given_path(self.folder)
-        labels = read_labels(folder)
-        opened: dict[CorruptionName, NDArray[np.uint8]] = {
-            name: read_images(folder / f"{name}.npy", len(labels)) for name in self.names
-        }
+        labels, opened = self.opened()
         first, _ = next(iter(examinee.images(1)))
         for name, images in opened.items():
             require_shape(folder / f"{name}.npy", images, tuple(first.shape[1:]))
@@ -79,6 +76,24 @@ class CorruptionFiles(Measure):
                 )
             hits += int(correctness(scores, labels[part]).sum())
         return hits / len(chosen)
+
+    def opened(self) -> tuple[Tensor, dict[CorruptionName, NDArray[np.uint8]]]:
+        """Return labels and, mapped into memory, images by corruption.
+
+        Raises:
+            UserError: a file is missing, or not an array of that layout.
+        """
+        folder = given_path(self.folder)
+        labels = read_labels(folder)
+        return labels, {name: read_images(folder / f"{name}.npy", len(labels)) for name in self.names}
+
+    def require(self) -> None:
+        """Refuse files that are missing or of another layout, before anything is trained.
+
+        Raises:
+            UserError: names the first such file.
+        """
+        self.opened()
 
     def describe(self) -> str:
         """Return for example `15 corruption files at severities 1, 2, 3, 4, 5`."""

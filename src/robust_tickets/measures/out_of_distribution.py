@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.data import DataSettings
+from robust_tickets.data.readers import read
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import logits
@@ -46,6 +47,14 @@ class OutOfDistribution(Measure):
             for name, score in scores.items()
             for figure, value in detection(score(inside), score(outside)).items()
         }
+
+    def require(self) -> None:
+        """Refuse a second data set that is not there, before anything is trained.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        read(self.data)
 
     def describe(self) -> str:
         """Return for example `out of distribution against glyphs`."""
