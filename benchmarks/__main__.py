@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Row]] = {
     "global_magnitude": global_magnitude.measure,
     "masked_step": masked_step.measure,
     "pgd_training": pgd_training.measure,
+    "pgd_training_gpu": pgd_training.measure_gpu,
 }
 OUT = Path(__file__).resolve().parents[1] / "results" / "bench.json"
 
@@ -33,7 +34,7 @@ def run(scale: Scale, out: Path) -> list[Row]:
         took = round(time.monotonic() - started)
         conditions = {"machine": facts, "load_average": [busy, load()], "took_seconds": took}
         rows.append(row.model_copy(update={"details": {**row.details, **conditions}}))
-        print(f"{name}: {row.ratio:.3f} (target {row.target:g}), {took} s", file=sys.stderr)
+        print(f"{name}: {row.told()}, {took} s", file=sys.stderr)
     write_json(out, [row.model_dump(mode="json") for row in rows])
     return rows
 

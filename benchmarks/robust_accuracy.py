@@ -59,14 +59,14 @@ class Comparison(Settings):
         return f"robust accuracy is lower by {-self.difference.upper:.2%} at least"
 
 
-def compare(scale: Scale, threat: Threat) -> Comparison:
-    """Train both ways with each seed, and attack the same test images."""
+def compare(scale: Scale, threat: Threat, device: torch.device) -> Comparison:
+    """Train both ways with each seed on `device`, and attack the same test images."""
     splits = small_set(scale)
     results: dict[str, list[tuple[float, float]]] = {"plain": [], "product": []}
     for seed in range(scale.seeds):
         for train in (plain, product):
-            trained = train(scale, splits, threat, seed)
-            results[train.__name__].append(accuracies(trained, splits, scale.test_images))
+            trained = train(scale, splits, threat, seed, device)
+            results[train.__name__].append(accuracies(trained, splits, scale.test_images, device))
     pairs = {
         name: Accuracies(clean=tuple(c for c, _ in both), robust=tuple(r for _, r in both))
         for name, both in results.items()
@@ -104,17 +104,17 @@ def fresh(splits: DataSplits, seed: int) -> Classifier:
     return classifier
 
 
-def product(scale: Scale, splits: DataSplits, threat: Threat, seed: int) -> Classifier:
-    """Train by the product."""
+def product(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device: torch.device) -> Classifier:
+    """Train by the product, which finds the device itself."""
     classifier, training = fresh(splits, seed), training_of(scale, threat)
     source = ImageBatches(splits, training, seed)
     fit(Subject.of(classifier), source, training, Plan(scale.epochs * source.per_epoch, ()), seed=seed)
     return classifier
 
 
-def plain(scale: Scale, splits: DataSplits, threat: Threat, seed: int) -> Classifier:
+def plain(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device: torch.device) -> Classifier:
     """Train by a plain loop, on the same batches with the same rates."""
-    classifier, training = fresh(splits, seed), training_of(scale, threat)
+    classifier, training = fresh(splits, seed).to(device), training_of(scale, threat)
     source = ImageBatches(splits, training, seed)
     optimiser = torch.optim.SGD(
         classifier.parameters(), lr=RATE, momentum=0.9, weight_decay=training.optimiser.weight_decay
@@ -124,16 +124,16 @@ def plain(scale: Scale, splits: DataSplits, threat: Threat, seed: int) -> Classi
     with global_stream(seed, "plain"):
         for epoch in range(scale.epochs):
             for images, labels in source.train(epoch, 0):
-                plain_step(classifier, optimiser, threat, images, labels)()
+                plain_step(classifier, optimiser, threat, images.to(device), labels.to(device))
                 rates.step()
     return classifier.eval()
 
 
-def accuracies(classifier: Classifier, splits: DataSplits, images: int) -> tuple[float, float]:
+def accuracies(classifier: Classifier, splits: DataSplits, images: int, device: torch.device) -> tuple[float, float]:
     """Return clean and robust accuracy on test images, equal ones for every network."""
     part = splits.test.subset(torch.arange(min(images, len(splits.test))))
     threat = Threat(norm="linf", epsilon=8 / 255, steps=TEST_STEPS)
-    with evaluation_mode(classifier, "cpu") as predict:
+    with evaluation_mode(classifier.to(device), device) as predict:
         correct = robust_correctness(
             predict, batches(part, batch_size=256, seed=0, train=False), threat, generator(0, "bench")
         )

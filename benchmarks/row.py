@@ -13,10 +13,10 @@ class Row(Settings):
     """A row of `results/bench.json`. One that misses stays in, with the reason."""
 
     name: str
-    ratio: float = Field(description="How many times better than what it is compared with.")
+    ratio: float | None = Field(description="How many times better than what it is compared with; null: not run.")
     target: float = Field(description="The ratio that is claimed.")
     met: bool
-    reason: str = Field(description="Why it missed; empty where it is met.")
+    reason: str = Field(description="Why it missed or was not run; empty where it is met.")
     details: dict[str, Any] = Field(description="Times, their spread, conditions, machine.")
 
     @classmethod
@@ -43,11 +43,25 @@ class Row(Settings):
             details=details,
         )
 
+    @classmethod
+    def not_run(cls, name: str, target: float, lacking: str) -> "Row":
+        """Return a row for a machine that lacks what it needs."""
+        reason = f"not run: {lacking}"
+        return cls(name=name, ratio=None, target=target, met=False, reason=reason, details={"summary": reason})
+
+    def told(self) -> str:
+        """Return the ratio beside its target, or why there is none."""
+        return self.reason if self.ratio is None else f"{self.ratio:.3f} (target {self.target:g})"
+
 
 def table(rows: Sequence[Row]) -> Table:
     """Return the rows as a table for the terminal."""
     drawn = Table("row", "ratio", "target", "met", "measured")
     for row in rows:
-        told = row.details["summary"] if row.met else f"{row.details['summary']}; missed: {row.reason}"
+        told = row.details["summary"]
+        if row.ratio is None:
+            drawn.add_row(row.name, "-", f"{row.target:g}", "-", told)
+            continue
+        told += "" if row.met else f"; missed: {row.reason}"
         drawn.add_row(row.name, f"{row.ratio:.3g}", f"{row.target:g}", "yes" if row.met else "no", told)
     return drawn

@@ -4,6 +4,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Steps:
+    """What is timed of a training on one kind of device."""
+
+    batch_size: int
+    timed: int
+    """Steps timed together: a GPU works through a queue that single steps would leave empty."""
+    matrix: int
+    """Side of the square matrices whose product gives the machine's matrix rate."""
+
+
+@dataclass(frozen=True)
 class Scale:
     """Networks, batches and rounds of one run."""
 
@@ -11,7 +22,8 @@ class Scale:
     """Network of `global_magnitude`."""
     trained: str
     """Network of the training rows, for 32 x 32 images with 3 channels."""
-    batch_size: int
+    on_cpu: Steps
+    on_gpu: Steps
     rounds: int
     """Timed rounds of a training row; twice as many where a step is cheap."""
     calls: int
@@ -27,7 +39,8 @@ class Scale:
 FULL = Scale(
     pruned="torchvision/resnet50",
     trained="small/resnet18",
-    batch_size=64,
+    on_cpu=Steps(batch_size=64, timed=1, matrix=2048),
+    on_gpu=Steps(batch_size=1024, timed=20, matrix=8192),
     rounds=6,
     calls=5,
     seeds=3,
@@ -38,7 +51,8 @@ FULL = Scale(
 TOY = Scale(
     pruned="demo/resnet4",
     trained="demo/resnet4",
-    batch_size=4,
+    on_cpu=Steps(batch_size=4, timed=1, matrix=64),
+    on_gpu=Steps(batch_size=4, timed=2, matrix=64),
     rounds=2,
     calls=2,
     seeds=2,

@@ -1,12 +1,13 @@
 """One training step: the product's, and that of a plain loop as anyone would write it."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.device import wait_for
 from benchmarks.timing import Contestant
 from robust_tickets.models import Classifier, load_source
 from robust_tickets.models.settings import SourceSettings
@@ -15,6 +16,7 @@ from robust_tickets.pruning import Masks, Plan
 from robust_tickets.training import Drawing, Subject, Training
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.loop import Loop
+from robust_tickets.training.task import Classification
 
 CLASSES = 10
 STEPS = 1_000_000
@@ -53,44 +55,65 @@ class OneBatch:
         """Yield nothing."""
         return iter(())
 
+    def sample(self, count: int) -> Iterator[Batch]:
+        """Yield the batch."""
+        yield self.batch
 
-def product(classifier: Classifier, training: Training, batch: Batch, masks: Masks | None = None) -> Contestant:
-    """Return a step of the product's own loop on a copy of the network."""
+
+def product(
+    classifier: Classifier, training: Training, batch: Batch, masks: Masks | None = None, *, steps: int = 1
+) -> Contestant:
+    """Return `steps` steps of the product's own loop on a copy of the network, on the device it chooses."""
     subject = Subject.of(copy.deepcopy(classifier))
     with deterministic():
-        loop = Loop(subject, OneBatch(batch), training, Plan(STEPS, ()), 0, masks or {}, Drawing(), CLASSES, None)
+        loop = Loop(
+            subject,
+            OneBatch(batch),
+            training,
+            Plan(STEPS, ()),
+            seed=0,
+            masks=masks or {},
+            drawing=Drawing(),
+            classes=CLASSES,
+            task=Classification(),
+            folder=None,
+        )
 
-    def step() -> None:
+    def some() -> None:
         with deterministic():  # as `fit` does, once for all its steps
-            loop.train_step(*batch)
-        loop.trainee.step += 1
+            for _ in range(steps):
+                loop.train_step(*loop.placement(*batch))
+                loop.trainee.step += 1
+        wait_for(loop.device)
 
-    return lambda: step
+    return lambda: some
 
 
-def plain(classifier: Classifier, threat: Threat, batch: Batch) -> Contestant:
-    """Return a step of plain fp32 adversarial training on a copy of the network."""
-    trained = copy.deepcopy(classifier).train()
+def plain(classifier: Classifier, threat: Threat, batch: Batch, steps: int, device: torch.device) -> Contestant:
+    """Return `steps` steps of plain fp32 adversarial training on a copy of the network."""
+    trained = copy.deepcopy(classifier).to(device).train()
     optimiser = torch.optim.SGD(trained.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    return lambda: plain_step(trained, optimiser, threat, *batch)
+
+    def some() -> None:
+        for _ in range(steps):
+            plain_step(trained, optimiser, threat, *(part.to(device) for part in batch))
+        wait_for(device)
+
+    return lambda: some
 
 
 def plain_step(
     trained: nn.Module, optimiser: torch.optim.Optimizer, threat: Threat, images: Tensor, labels: Tensor
-) -> Callable[[], None]:
-    """Return a PGD step in L-inf with the attack in training mode and gradients of everything."""
-
-    def step() -> None:
-        epsilon = threat.epsilon
-        adversarial = (images + torch.empty_like(images).uniform_(-epsilon, epsilon)).clamp(0, 1)
-        for _ in range(threat.steps):
-            adversarial.requires_grad_()
-            F.cross_entropy(trained(adversarial), labels).backward()
-            assert adversarial.grad is not None
-            moved = adversarial.detach() + threat.step_length * adversarial.grad.sign()
-            adversarial = torch.clamp(moved, images - epsilon, images + epsilon).clamp(0, 1)
-        optimiser.zero_grad()
+) -> None:
+    """Take a PGD step in L-inf with the attack in training mode and gradients of everything."""
+    epsilon = threat.epsilon
+    adversarial = (images + torch.empty_like(images).uniform_(-epsilon, epsilon)).clamp(0, 1)
+    for _ in range(threat.steps):
+        adversarial.requires_grad_()
         F.cross_entropy(trained(adversarial), labels).backward()
-        optimiser.step()
-
-    return step
+        assert adversarial.grad is not None
+        moved = adversarial.detach() + threat.step_length * adversarial.grad.sign()
+        adversarial = torch.clamp(moved, images - epsilon, images + epsilon).clamp(0, 1)
+    optimiser.zero_grad()
+    F.cross_entropy(trained(adversarial), labels).backward()
+    optimiser.step()
