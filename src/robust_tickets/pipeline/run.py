@@ -7,6 +7,7 @@ from robust_tickets.foundation.files import write_text
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.sources import load_source
 from robust_tickets.pipeline.grid import DATA, Cell, Grid
+from robust_tickets.pipeline.measured import measured_files
 from robust_tickets.pipeline.summary import summarise
 from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
@@ -45,7 +46,8 @@ def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float
             raise UserError(f"{folder}: no cell was filled in {minutes:g} minutes; give more, or run the command again")
         is_whole = len(cells) == len(grid.places)
         exports = shrink_best(recipe, cells, folder) if recipe.shrink is not None and is_whole else []
-        summary = summarise(recipe, grid, cells, exports, command)
+        files = measured_files(recipe, exports, folder)
+        summary = summarise(recipe, grid, cells, exports, files, command)
         save_summary(summary, folder / "summary.json")
         write_report(summary, folder)
         if is_whole:

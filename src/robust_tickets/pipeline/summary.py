@@ -18,10 +18,16 @@ from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.summary import Row, ShrinkRow, Summary, VerdictRow
 from robust_tickets.shrinking.shrink import ShrinkReport, Variant
 from robust_tickets.ticket import short
+from robust_tickets.verbs.exported import Exported
 
 
 def summarise(
-    recipe: Recipe, grid: Grid, cells: list[Cell], exports: list[tuple[Cell, ShrinkReport]], command: str
+    recipe: Recipe,
+    grid: Grid,
+    cells: list[Cell],
+    exports: list[tuple[Cell, ShrinkReport]],
+    files: list[Exported],
+    command: str,
 ) -> Summary:
     """Return everything the report tells of the cells filled so far."""
     drawn = [cell for cell in cells if cell.place.kind == "drawn"]
@@ -30,6 +36,7 @@ def summarise(
     sections = [
         *gain_section(recipe, cells),
         *measured_sections(recipe, cells),
+        *(file.section() for file in files),
         *inside_sections(recipe, cells),
         *unfilled_section(grid, cells),
     ]
