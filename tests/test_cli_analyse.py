@@ -41,13 +41,15 @@ def test_a_run_tells_its_analyses_and_its_opposite_controls(tickets: Tickets, pl
     assert [section.title for section in summary.sections if section.title in FINDINGS] == FINDINGS
     sparsity = {(row.ticket, round(row.sparsity, 2)) for row in summary.rows}
     assert {("complement", 0.5), ("complement", 0.2), ("flipped", 0.5), ("flipped", 0.8)} <= sparsity
-    overlap = next(section for section in summary.sections if section.title == FINDINGS[1])
-    square = overlap.maps[0]
-    ticket, complement = (square.x.index(name) for name in ("80 %", "complement of 80 %"))
-    assert square.values[ticket][complement] == 0
+    layers = next(section for section in summary.sections if section.title == FINDINGS[0])
+    assert [row[0] for row in layers.tables[0].rows] == ["50 %", "80 %"]
     around = next(section for section in summary.sections if section.title == FINDINGS[2])
     assert [row[0] for row in around.tables[0].rows] == ["dense", "80 %"]
+    between = next(section for section in summary.sections if section.title == FINDINGS[3])
+    assert "complement of 80 %, seeds 0 and 1" in [row[0] for row in between.tables[0].rows]
     page = Path("run/report.html").read_text()
+    assert "complementary mask" in page
+    assert "bit-flipped mask" in page
     assert all(f"<h2>{title}</h2>" in page for title in FINDINGS)
     kept = {name: facts for name, facts in contents(place / "run").items() if name.endswith("result.json")}
     assert sum("landscape-" in name for name in kept) == 2

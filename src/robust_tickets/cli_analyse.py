@@ -44,21 +44,24 @@ def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Tic
     Raises:
         UserError: a folder holds neither, or one of its transfers needs `source`.
     """
-    from robust_tickets.ticket import Ticket
+    from robust_tickets.ticket import Ticket, is_ticket
     from robust_tickets.verbs.transfer import load_transfer
 
-    drawn, finished = [], []
+    drawn: list[Path] = []
+    finished: list[Path] = []
     for folder in folders:
-        found = (list(tickets_in(folder)), list(transfers_in(folder)))
-        if not any(found):
+        tickets, transfers = list(tickets_in(folder)), list(transfers_in(folder))
+        if not tickets and not transfers:
             raise UserError(f"{folder}: holds no ticket and no finished transfer; tickets draw or transfer makes one")
-        drawn += found[0]
-        finished += found[1]
+        drawn += tickets or [place / "ticket" for place in transfers if is_ticket(place / "ticket")]
+        finished += transfers
     # Names as short as they can be: what all places have in common says nothing.
     base = Path(os.path.commonpath([place.parent for place in (*drawn, *finished)]))
-    tickets = {str(place.relative_to(base)): Ticket.load(place) for place in drawn}
-    transfers = {str(place.relative_to(base)): load_transfer(place, source=source) for place in finished}
-    return tickets, transfers
+    names = {place: str(place.relative_to(base)).removesuffix("/ticket") for place in (*drawn, *finished)}
+    return (
+        {names[place]: Ticket.load(place) for place in drawn},
+        {names[place]: load_transfer(place, source=source) for place in finished},
+    )
 
 
 def tickets_in(folder: Path) -> Iterator[Path]:

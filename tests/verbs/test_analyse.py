@@ -58,6 +58,7 @@ def test_layers_and_overlap_of_tickets_need_no_transfer(source: rt.Source) -> No
     assert isinstance(chance, float)
     assert chance < kept[1] / kept[0]
     square, excess = overlap.maps
+    assert (square.x[0], square.y[0]) == ("1", "50 % (1)")
     assert square.values[0][1] == square.values[1][0] == pair[5]
     assert square.values[2][2] == 1
     assert excess.values[0][1] == pytest.approx(kept[1] / kept[0] - chance)
@@ -77,7 +78,7 @@ def test_the_centre_of_a_landscape_is_what_was_measured(transfers: dict[str, rt.
         labels = torch.tensor([int(label) for label in run.data.test.labels])
         with torch.no_grad():
             loss = torch.nn.functional.cross_entropy(run.classifier.eval()(images), labels).item()
-        assert shown.values[1][1] == pytest.approx(loss, rel=1e-5)
+        assert 10 ** shown.values[1][1] == pytest.approx(loss, rel=1e-5)
         assert shown.x == (-1.0, 0.0, 1.0)
 
 

@@ -13,15 +13,13 @@ PREFIXES: dict[TicketKind, str] = {"drawn": "", "complement": "complement of "}
 def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
     """Return the analyses that the recipe asks for, on its own target.
 
-    Of transfers, the full ones are looked into where there are any: under linear ones no weight but the head's moves.
-    First come each source's dense network and the ticket in the middle of its ladder, then all others.
+    Masks are compared for drawn tickets: what a control shares with its ticket is known. Of transfers, the full ones
+    are looked into where there are any: under linear ones no weight but the head's moves. First come each source's
+    dense network and the ticket in the middle of its ladder, then all others.
     """
     if recipe.analyse is None:
         return []
     here = [cell for cell in cells if cell.place.target == DATA]
-    tickets = sorted(
-        (cell for cell in here if cell.result.ticket is not None), key=lambda cell: cell.place.kind != "drawn"
-    )
     full = [cell for cell in here if cell.result.settings.mode == "full"] or here
     several = len({cell.place.transfer for cell in full}) > 1
     ladder = recipe.draw.sparsities
@@ -33,7 +31,11 @@ def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
         return 0 if place.kind == "dense" else 1 if is_middle else 2
 
     return analyse(
-        {name_of(cell, recipe): cell.result.ticket for cell in tickets if cell.result.ticket is not None},
+        {
+            name_of(cell, recipe): cell.result.ticket
+            for cell in here
+            if cell.place.kind == "drawn" and cell.result.ticket is not None
+        },
         {
             f"{name_of(cell, recipe)}{f', {cell.place.transfer}' if several else ''}": cell.result
             for cell in sorted(full, key=rank)

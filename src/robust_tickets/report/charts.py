@@ -17,7 +17,7 @@ COLOURS = "cividis"
 ON_BRIGHT = "#101010"
 """Not the ink, which turns with the page: the cell below it does not."""
 
-WRITTEN = 12
+WRITTEN = 8
 """Up to so many cells a side, the values are written into the cells."""
 
 LEVELS = 18
@@ -47,7 +47,8 @@ def chart_figure(chart: Chart) -> Figure:
         axes.set_ylabel(chart.y_label)
         axes.grid(axis="y")
         if len(chart.lines) > 1:
-            figure.legend(loc="outside lower center", ncols=min(3, len(chart.lines)))
+            longest = max(len(shortened(line.name)) for line in chart.lines)
+            figure.legend(loc="outside lower center", ncols=max(1, min(3, 66 // (longest + 6))))
     return figure
 
 

@@ -55,7 +55,7 @@ def analyse(
 
     Args:
         tickets: by the name that tables show.
-        transfers: likewise; their tickets join `tickets` where they are not among them.
+        transfers: likewise; their tickets are taken where no `tickets` are given.
         settings: what is looked at; `changes` are keyword changes to it, as in `landscape=None`.
 
     Raises:
@@ -84,7 +84,7 @@ def distinct(tickets: Mapping[str, Ticket] | None, transfers: Mapping[str, Trans
     """Yield every ticket once, under the first of its names."""
     carried = {name: transfer.ticket for name, transfer in transfers.items() if transfer.ticket is not None}
     seen = set()
-    for name, ticket in (*(tickets or {}).items(), *carried.items()):
+    for name, ticket in (tickets or carried).items():
         if (digest := ticket.digest) not in seen:
             seen.add(digest)
             yield name, ticket

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TypeVar
 
 from robust_tickets.analysis.layers import LayerCounts, layer_counts
 from robust_tickets.analysis.overlap import Overlap, overlaps
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.report.sections import Chart, Line, Map, Section, Table, Value
-
-Item = TypeVar("Item")
 
 COLUMNS = 6
 """Tickets whose layers are told side by side, and lines of a chart: as many as colours tell apart."""
@@ -24,7 +21,8 @@ BY_LAYER = 3
 def layers_section(tickets: Mapping[str, Masks]) -> Section:
     """Return sparsity, all-zero kernels and all-zero outputs of tickets, in all and by layer."""
     counts = {name: layer_counts(masks) for name, masks in tickets.items()}
-    shown = dict(evenly(list(counts.items()), COLUMNS))
+    shown = dict(list(counts.items())[:COLUMNS])
+    note = f"The first {len(shown)} of {len(counts)} tickets." if len(shown) < len(counts) else ""
     names = list(dict.fromkeys(name for layers in shown.values() for name in layers))
     return Section(
         title="Layers of the tickets",
@@ -51,6 +49,7 @@ def layers_section(tickets: Mapping[str, Masks]) -> Section:
                     (name, *(100 * layers[name].sparsity if name in layers else None for layers in shown.values()))
                     for name in names
                 ),
+                note=note,
             ),
             Table(
                 title="All-zero kernels by layer",
@@ -59,19 +58,27 @@ def layers_section(tickets: Mapping[str, Masks]) -> Section:
                     (name, *(kernels(layers[name]) if name in layers else None for layers in shown.values()))
                     for name in names
                 ),
-                note="Linear layers have no kernels.",
+                note=f"Linear layers have no kernels. {note}".strip(),
             ),
         ),
         charts=(
-            Chart(
-                title="All-zero kernels and outputs",
-                x_label="sparsity of the ticket, %",
-                y_label="all zero, %",
-                lines=shares(counts),
+            by_layer(
+                "Sparsity by layer",
+                "removed, %",
+                [line(name, [100 * one.sparsity for one in layers.values()]) for name, layers in shown.items()],
+                note,
             ),
-        )
-        if len(counts) > 1
-        else (),
+            by_layer(
+                "All-zero kernels by layer",
+                "kernels all zero, %",
+                [
+                    line(name, [100 * one.zero_kernel_share for one in layers.values() if one.kernels])
+                    for name, layers in shown.items()
+                    if any(one.kernels for one in layers.values())
+                ],
+                note,
+            ),
+        ),
     )
 
 
@@ -95,19 +102,14 @@ def kernels(layer: LayerCounts) -> str | None:
     return f"{layer.zero_kernels} of {layer.kernels} ({100 * layer.zero_kernel_share:.3g} %)"
 
 
-def shares(counts: Mapping[str, Mapping[str, LayerCounts]]) -> tuple[Line, ...]:
-    """Return the shares of all-zero kernels and outputs over the tickets' sparsities."""
-    found = sorted((LayerCounts.total(layers.values()) for layers in counts.values()), key=lambda one: one.sparsity)
-    conv = [one for one in found if one.kernels]
-    lines = {
-        "kernels": ([one.sparsity for one in conv], [one.zero_kernel_share for one in conv]),
-        "outputs": ([one.sparsity for one in found], [one.zero_output_share for one in found]),
-    }
-    return tuple(
-        Line(name=name, x=tuple(100 * one for one in x), y=tuple(100 * one for one in y))
-        for name, (x, y) in lines.items()
-        if x
-    )
+def line(name: str, values: Sequence[float]) -> Line:
+    """Return values over the number of the layer."""
+    return Line(name=name, x=tuple(float(number) for number in range(1, len(values) + 1)), y=tuple(values))
+
+
+def by_layer(title: str, y_label: str, lines: Sequence[Line], note: str = "") -> Chart:
+    """Return a chart of values over the number of the layer."""
+    return Chart(title=title, x_label="layer, in network order", y_label=y_label, lines=tuple(lines), note=note)
 
 
 def overlap_sections(tickets: Mapping[str, Masks]) -> list[Section]:
@@ -158,18 +160,17 @@ def overlap_section(tickets: Mapping[str, Masks]) -> Section:
             ),
         ),
         charts=(
-            Chart(
-                title="Overlap by layer",
-                x_label="layer, in network order",
-                y_label="Jaccard index",
-                lines=tuple(
-                    line
+            by_layer(
+                "Overlap by layer",
+                "Jaccard index",
+                [
+                    line(name, values)
                     for pair in detailed
-                    for line in (
-                        by_layer(" / ".join(pair), [one.jaccard for one in layers[pair].values()]),
-                        by_layer("chance", [one.chance for one in layers[pair].values()]),
+                    for name, values in (
+                        (" / ".join(pair), [one.jaccard for one in layers[pair].values()]),
+                        ("chance", [one.chance for one in layers[pair].values()]),
                     )
-                ),
+                ],
             ),
         ),
         maps=(
@@ -181,22 +182,12 @@ def overlap_section(tickets: Mapping[str, Masks]) -> Section:
     )
 
 
-def by_layer(name: str, values: Sequence[float]) -> Line:
-    """Return values over the number of the layer."""
-    return Line(name=name, x=tuple(float(number) for number in range(1, len(values) + 1)), y=tuple(values))
-
-
 def square(
     title: str, names: tuple[str, ...], values: Mapping[tuple[str, str], float], itself: float, label: str
 ) -> Map:
-    """Return a symmetric map of values of pairs; `itself` is a ticket's with itself."""
+    """Return a symmetric map of values of pairs; `itself` is a ticket's with itself. Columns are told by number."""
     both = {**values, **{(b, a): value for (a, b), value in values.items()}}
     rows = tuple(tuple(both.get((a, b), itself) for b in names) for a in names)
-    return Map(title=title, x=names, y=names, values=rows, value_label=label)
-
-
-def evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """Return at most so many of the items, evenly spaced, first and last among them."""
-    if len(items) <= most:
-        return list(items)
-    return [items[round(number * (len(items) - 1) / (most - 1))] for number in range(most)]
+    numbers = tuple(str(number) for number in range(1, len(names) + 1))
+    numbered = tuple(f"{name} ({number})" for name, number in zip(names, numbers, strict=True))
+    return Map(title=title, x=numbers, y=numbered, values=rows, value_label=label)

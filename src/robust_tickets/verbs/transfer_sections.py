@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from robust_tickets.analysis.interpolation import Path
 from robust_tickets.analysis.landscape import Landscape
 from robust_tickets.report.sections import Chart, Line, Map, Section, Table
-from robust_tickets.verbs.ticket_sections import COLUMNS, evenly
+from robust_tickets.verbs.ticket_sections import COLUMNS
+
+LEAST = 1e-6
+"""What a map shows of losses below it: a logarithm has no zero."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Secti
                 y_label="cross-entropy, nats",
                 lines=tuple(
                     Line(name=name, x=landscapes[name].places, y=rows[middle[name]])
-                    for name, rows in evenly(list(loss.items()), COLUMNS)
+                    for name, rows in list(loss.items())[:COLUMNS]
                 ),
             ),
         ),
@@ -65,10 +68,11 @@ def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Secti
                 title=f"Loss around {name}",
                 x=landscapes[name].places,
                 y=landscapes[name].places,
-                values=rows,
+                # In decades: the corners would hide the basin.
+                values=tuple(tuple(math.log10(max(value, LEAST)) for value in row) for row in rows),
                 x_label="first direction, filter lengths",
                 y_label="second direction, filter lengths",
-                value_label="cross-entropy, nats",
+                value_label="log10 of cross-entropy in nats",
                 marks=((0.0, 0.0, "network"),),
             )
             for name, rows in loss.items()
@@ -88,7 +92,7 @@ def rim(rows: Sequence[Sequence[float]]) -> list[float]:
 
 def interpolation_section(pairs: Mapping[str, Apart], images: str, bn: str) -> Section:
     """Return angles, distances and barriers between transfers of one ticket."""
-    shown = evenly(list(pairs.items()), COLUMNS)
+    shown = list(pairs.items())[:COLUMNS]
     statistics = {
         "interpolated": "lie on the line as well",
         "recalibrated": "are computed anew at every place, ends included",
