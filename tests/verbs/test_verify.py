@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import robust_tickets as rt
-from robust_tickets.verbs.measure import from_hex, measure, to_hex
+from robust_tickets.measures.score import Accuracy
+from robust_tickets.verbs.measure import measure
 from tests.verbs.small import PARTS, QUICK, THOROUGH, Bright, small_source, times
 
 
@@ -125,4 +126,4 @@ def test_seconds_between_checkpoints_make_no_difference(result: rt.Transfer, sou
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 1000])
 def test_correctness_is_kept_bit_for_bit(count: int) -> None:
     bits = torch.rand(count, generator=torch.Generator().manual_seed(count)) < 0.5
-    assert torch.equal(from_hex(to_hex(bits)), bits)
+    assert torch.equal(Accuracy().unpacked(Accuracy().packed(bits)), bits)

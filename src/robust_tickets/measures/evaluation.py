@@ -10,7 +10,7 @@ from robust_tickets.measures.attacks import PGD, AnyAttack
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Batches, Predict
-from robust_tickets.measures.robust_accuracy import Correctness, withstanding
+from robust_tickets.measures.robust_accuracy import Attacker, Correctness, withstanding
 from robust_tickets.objectives.threat import Threat
 
 
@@ -35,6 +35,11 @@ class Evaluation(Measure):
     def gradient_free(self) -> bool:
         """Say whether the attack searches on what is measured itself, be it a file without gradients."""
         return self.attack.gradient_free
+
+    def attacker(self, predict: Predict, seed: int, craft_on: Predict | None = None) -> Attacker:
+        """Return the search for adversarial images; see `evaluate` for the arguments."""
+        searched = predict if self.gradient_free or craft_on is None else craft_on
+        return self.attack.attacker(searched, self.threat, seed)
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
         """Return `clean` and `robust`: accuracy in [0, 1] on the same images, as they are and under the attack."""
@@ -72,8 +77,7 @@ def evaluate(
     Raises:
         UserError: AutoAttack is asked for and the extra is not installed.
     """
-    searched = predict if evaluation.gradient_free or craft_on is None else craft_on
-    return withstanding(predict, batches, evaluation.attack.attacker(searched, evaluation.threat, seed))
+    return withstanding(predict, batches, evaluation.attacker(predict, seed, craft_on))
 
 
 def balanced_first(labels: Sequence[int], limit: int) -> list[int]:

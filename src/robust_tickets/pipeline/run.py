@@ -1,5 +1,6 @@
 """Run: a whole recipe, from sources to the report; what is finished is not done again."""
 
+import copy
 from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
@@ -16,7 +17,8 @@ from robust_tickets.shrinking.shrink import ShrinkReport
 from robust_tickets.verbs.controls import check_control
 from robust_tickets.verbs.draw import check_draw
 from robust_tickets.verbs.shrink import shrink
-from robust_tickets.verbs.target import fit_head, target_data
+from robust_tickets.verbs.target import target_data
+from robust_tickets.verbs.task import network_for, require_measurable, require_whole_images
 from robust_tickets.verbs.verify import verify
 
 
@@ -66,6 +68,7 @@ def rehearse(recipe: Recipe) -> None:
         source = load_source(entry.source)
         if entry.pretrain is not None:
             splits = target_data(entry.pretrain.data, source, recipe.seed)
+            require_whole_images(splits, "pretrain")
             source.classifier.reset_head(len(splits.classes), seed=0)
         for settings in recipe.draws().values():
             check_draw(source, settings, recipe.seed)
@@ -74,8 +77,9 @@ def rehearse(recipe: Recipe) -> None:
         for settings in recipe.transfers.values():
             for data in recipe.data_sets().values():
                 splits = target_data(data, source, settings.seeds[0])
-                if settings.head == "keep":
-                    fit_head(source.classifier, splits, "keep", 0)
+                twin, name = copy.deepcopy(source.classifier), source.identity.name
+                network_for(splits, twin, settings.head, settings.segmentation, 0, name)
+                require_measurable(splits, recipe.verify.robustness, recipe.verify.measures)
 
 
 def shrink_best(recipe: Recipe, cells: list[Cell], folder: Path) -> list[tuple[Cell, ShrinkReport]]:

@@ -28,6 +28,7 @@ from robust_tickets.ticket import Ticket
 from robust_tickets.training import Drawing, ImageBatches, Subject, fit, rewind_step
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.target import Data, changed, fit_head, target_data
+from robust_tickets.verbs.task import require_whole_images
 
 SAME_SPARSITY = 5e-4
 """Two targets closer than this are one: ladders are written with a few decimals."""
@@ -183,6 +184,7 @@ class Preparation:
         if not plan.steps:
             splits = batches = None
         elif splits is not None:
+            require_whole_images(splits, "a draw")
             fit_head(classifier, splits, settings.head, seed, "draw.head")
         return cls(classifier, splits, batches, plan, prunable_weights(classifier, settings.prunable))
 

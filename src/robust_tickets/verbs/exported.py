@@ -8,7 +8,6 @@ from pydantic import Field
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.attacks import Square
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure
@@ -18,6 +17,7 @@ from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.verbs.measure import Part, by_name, figures_once, measure_once
 from robust_tickets.verbs.measure_tables import Compared, comparison_section
+from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
 
 TEXT = (
@@ -79,12 +79,13 @@ def verify_exported(
         measures: what else is measured.
         part: whose images.
     """
+    score = task_of(run.data).score
     rows = [
         Compared(
-            measure="accuracy" if attack is None else told(attack),
+            measure=score.name if attack is None else told(attack),
             figure="clean" if attack is None else "robust",
-            network=accuracy(measure_once(run, attack, part)),
-            file=accuracy(measure_once(run, attack, part, artefact)),
+            network=score.value(measure_once(run, attack, part)),
+            file=score.value(measure_once(run, attack, part, artefact)),
         )
         for attack in ((None,) if robustness is None else (None, robustness))
     ]

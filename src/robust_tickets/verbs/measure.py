@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,22 +11,23 @@ from robust_tickets.data import DataSettings, batches
 from robust_tickets.data.splits import Part as ImageSet
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.steps import Step
-from robust_tickets.measures.accuracy import correctness
-from robust_tickets.measures.evaluation import Evaluation, balanced_first, evaluate
+from robust_tickets.measures.evaluation import Evaluation, balanced_first
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
-from robust_tickets.measures.predict import Batches, evaluation_mode, logits
+from robust_tickets.measures.predict import Batches, evaluation_mode
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.shrinking.export import portable
 from robust_tickets.verbs.target import fitted_data
+from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run
 
 Part = Literal["test", "validation"]
 
 
 def measure(run: Run, robustness: Evaluation | None, part: Part = "test") -> dict[str, Tensor]:
-    """Return correctness, image by image: `clean` bool [N] and, under an attack, `robust` bool [M].
+    """Return what the score is computed from (`measures/score.py`): `clean` and, under an attack, `robust`.
 
+    That is correctness image by image, bool [N], or the confusion matrix of pixels, int64 [classes, classes].
     Everything is measured once and kept in the run's folder.
 
     Raises:
@@ -38,7 +38,7 @@ def measure(run: Run, robustness: Evaluation | None, part: Part = "test") -> dic
 
 
 def measure_once(run: Run, attack: Evaluation | None, part: Part, artefact: Artefact | None = None) -> Tensor:
-    """Return correctness bool [N] under an attack or none, measured now or taken from the run's folder.
+    """Return what the score is computed from, under an attack or none, measured now or taken from the run's folder.
 
     Args:
         run: the transferred network.
@@ -49,16 +49,15 @@ def measure_once(run: Run, attack: Evaluation | None, part: Part, artefact: Arte
     """
     settings = {"part": part, "attack": attack.model_dump(mode="json") if attack is not None else None}
     step = _step(run, attack.attack.kind if attack is not None else "clean", settings, part, artefact)
+    score = task_of(run.data).score
     if step.result is not None:
-        return from_hex(step.result["correct"])
+        return score.unpacked(step.result)
     with step.claim(), examined(run, part, artefact) as examinee:
-        if attack is not None:
-            images = examinee.images(attack.limit)
-            correct = evaluate(examinee.predict, images, attack, run.seed, craft_on=examinee.craft).robust
-        else:
-            correct = correctness(*logits(examinee.predict, examinee.images(None)))
-        step.finish({"correct": to_hex(correct)})
-    return correct
+        attackers = [attack.attacker(examinee.predict, run.seed, examinee.craft)] if attack is not None else []
+        images = examinee.images(attack.limit if attack is not None else None)
+        measured = score.measured(examinee.predict, images, attackers)[-1]
+        step.finish(score.packed(measured))
+    return measured
 
 
 def figures_once(run: Run, asked: Measure, part: Part = "test", artefact: Artefact | None = None) -> dict[str, float]:
@@ -119,15 +118,3 @@ def in_order(data: ImageSet, limit: int | None) -> Batches:
     if limit is not None:
         data = data.subset(torch.tensor(balanced_first([int(label) for label in data.labels], limit)))
     return batches(data, batch_size=256, seed=0, train=False)
-
-
-def to_hex(bits: Tensor) -> str:
-    """Return a bool vector as `count:hex`."""
-    return f"{len(bits)}:{np.packbits(bits.numpy()).tobytes().hex()}"
-
-
-def from_hex(text: str) -> Tensor:
-    """Undo `to_hex`."""
-    count, packed = text.split(":")
-    bits = np.unpackbits(np.frombuffer(bytes.fromhex(packed), dtype=np.uint8), count=int(count))
-    return torch.from_numpy(bits.astype(bool))

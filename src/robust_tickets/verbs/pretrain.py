@@ -16,6 +16,7 @@ from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.training import ImageBatches, Subject, Training, fit
 from robust_tickets.verbs.target import Data, changed, target_data
+from robust_tickets.verbs.task import require_whole_images
 
 
 class PretrainSettings(Settings):
@@ -49,6 +50,7 @@ def pretrain(
     training = changed(training or Training(), changes)
     source = load_source(source)
     splits = target_data(data, source, seed)
+    require_whole_images(splits, "pretrain")
     identity = {
         "verb": "pretrain",
         "source": source.identity.digest,

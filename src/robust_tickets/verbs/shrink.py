@@ -5,6 +5,7 @@ from typing import Any
 
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.steps import Step
+from robust_tickets.models.segmentation import placed
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
 from robust_tickets.verbs.exported import provenance_of
@@ -50,7 +51,7 @@ def shrink(
         return ShrinkReport.model_validate(step.result["report"])
     dense = dense or dense_transfer(result)
     counterpart = next(other for other in dense.runs if other.seed == run.seed)
-    masks = result.ticket.masks if result.ticket is not None else {}
+    masks = placed(result.ticket.masks, run.classifier) if result.ticket is not None else {}
     with step.claim():
         report = shrink_network(
             counterpart.classifier,

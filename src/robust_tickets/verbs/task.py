@@ -1,10 +1,15 @@
 """The task that data ask for, and the network that is trained for it: of whole images, or of every pixel."""
 
+from collections.abc import Sequence
+
 from torch import nn
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
 from robust_tickets.data import DataSplits
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.measures.attacks import PGD
+from robust_tickets.measures.evaluation import Evaluation
+from robust_tickets.measures.measure import Measure
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.heads import get_head
 from robust_tickets.models.segmentation import SegmentationNetwork, SegmentationSettings, segmenter
@@ -65,6 +70,25 @@ def require_whole_images(splits: DataSplits, verb: str) -> None:
     if splits.labels_pixels:
         raise UserError(
             f"{splits.name}: labels pixels; {verb} trains a classifier of images, transfer a ticket to it instead"
+        )
+
+
+def require_measurable(splits: DataSplits, robustness: Evaluation | None, measures: Sequence[Measure]) -> None:
+    """Refuse what cannot be measured of a network that labels pixels.
+
+    Raises:
+        UserError: an attack that is defined for whole images, or any further measure.
+    """
+    if not splits.labels_pixels:
+        return
+    if measures:
+        raise UserError(
+            f"{splits.name}: labels pixels, and measures are of whole images ({measures[0].describe()}); leave them out"
+        )
+    if robustness is not None and not isinstance(robustness.attack, PGD):
+        kind = robustness.attack.kind
+        raise UserError(
+            f"{splits.name}: labels pixels, and {kind} attacks the class of an image; use robustness.attack: pgd"
         )
 
 

@@ -9,17 +9,18 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import first_difference
-from robust_tickets.measures.accuracy import Interval, accuracy, accuracy_interval
+from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
-from robust_tickets.measures.sampling_uncertainty import paired_test_interval
+from robust_tickets.measures.score import Score
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import Part, by_name, figures_once, measure
 from robust_tickets.verbs.measure_tables import Subject, measure_sections
 from robust_tickets.verbs.target import changed
+from robust_tickets.verbs.task import require_measurable, task_of
 from robust_tickets.verbs.transfer import Transfer, transfer
 
 
@@ -27,7 +28,7 @@ class VerifySettings(Settings):
     """What counts as matching, and what is measured."""
 
     margin: float = Field(
-        default=0.01, ge=0, lt=1, description="Largest loss of accuracy still called a match, in [0, 1)."
+        default=0.01, ge=0, lt=1, description="Largest loss of accuracy, or of mIoU, still called a match, in [0, 1)."
     )
     level: float = Field(
         default=0.05, gt=0, lt=0.5, description="Largest probability of a wrong decision, in (0, 0.5)."
@@ -51,11 +52,14 @@ class VerifySettings(Settings):
 
 
 class Measured(Settings):
-    """Accuracies of one run on one part, as fractions in [0, 1]."""
+    """Accuracies of one run on one part, or its mIoU, as fractions in [0, 1]."""
 
     seed: int
     standard: float
-    interval: Interval = Field(description="Clopper-Pearson, 95 %, of `standard` over draws of the test set.")
+    interval: Interval | None = Field(
+        default=None,
+        description="Clopper-Pearson, 95 %, of `standard` over draws of the test set; of mIoU none is known.",
+    )
     robust: float | None = None
     measures: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Figures of each further measure by name, by the measure's description."
@@ -70,6 +74,9 @@ class Verdict(Settings):
     transfer: str
     part: Part = Field(default="test", description="Where it was decided; `find` selects on validation.")
     attack: str | None = None
+    score: str = Field(
+        default="accuracy", description="What was compared: `accuracy`, or `mIoU` where pixels have labels."
+    )
     standard: Decision
     robust: Decision | None = None
     ticket_runs: tuple[Measured, ...]
@@ -93,7 +100,9 @@ class Verdict(Settings):
 
     def sentence(self) -> str:
         """Return the verdict in plain words."""
-        text = f"{self.subject} at {100 * self.sparsity:.4g} % sparsity, {self.transfer}. {self.standard.sentence()}"
+        score = f", {self.score}" if self.score != "accuracy" else ""
+        subject = f"{self.subject} at {100 * self.sparsity:.4g} % sparsity, {self.transfer}{score}"
+        text = f"{subject}. {self.standard.sentence()}"
         if self.robust is not None:
             text += f" Under {self.attack}: {self.robust.sentence()}"
         return text
@@ -146,30 +155,31 @@ def verify(
     opened = open_exported(exported, result) if exported is not None else None
     dense = dense_transfer(result) if isinstance(against, str) else against
     require_pairs(result, dense)
-    ticket_bits = [measure(run, settings.robustness, part) for run in result.runs]
-    dense_bits = [measure(run, settings.robustness, part) for run in dense.runs]
+    data = result.runs[0].data
+    require_measurable(data, settings.robustness, settings.measures)
+    score = task_of(data).score
+    ticket_found = [measure(run, settings.robustness, part) for run in result.runs]
+    dense_found = [measure(run, settings.robustness, part) for run in dense.runs]
     decisions = {
-        kind: decide_on([bits[kind] for bits in ticket_bits], [bits[kind] for bits in dense_bits], settings)
-        for kind in ticket_bits[0]
+        kind: decide_on([one[kind] for one in ticket_found], [one[kind] for one in dense_found], settings, score)
+        for kind in ticket_found[0]
     }
     # Selection looks at accuracies alone; everything else is for the end.
     further = settings.measures if part == "test" else ()
+    on_file = square_on_file(settings.robustness, further) if not data.labels_pixels else []
     return Verdict(
         subject=result.source.identity.name,
         sparsity=result.sparsity,
         transfer=result.settings.describe(),
         part=part,
         attack=settings.robustness.describe() if settings.robustness is not None else None,
+        score=score.name,
         standard=decisions["clean"],
         robust=decisions.get("robust"),
-        ticket_runs=summarise(result, ticket_bits, further),
-        dense_runs=summarise(dense, dense_bits, further),
+        ticket_runs=summarise(result, ticket_found, further, score),
+        dense_runs=summarise(dense, dense_found, further, score),
         measures=further,
-        exported=None
-        if opened is None
-        else verify_exported(
-            *opened, settings.robustness, (*further, *square_on_file(settings.robustness, further)), part
-        ),
+        exported=verify_exported(*opened, settings.robustness, (*further, *on_file), part) if opened else None,
     )
 
 
@@ -204,30 +214,28 @@ def dense_transfer(result: Transfer) -> Transfer:
     return transfer(result.source, result.data, settings=result.settings, folder=folder)
 
 
-def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySettings) -> Decision:
-    """Decide from correctness vectors, one per seed."""
-    same = (
-        all(one.shape == other.shape for one, other in zip(ticket, dense, strict=True))
-        and len({len(bits) for bits in ticket}) == 1
-    )
+def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySettings, score: Score) -> Decision:
+    """Decide from what was measured, one tensor per seed."""
     return decide(
-        [accuracy(bits) for bits in ticket],
-        [accuracy(bits) for bits in dense],
+        [score.value(one) for one in ticket],
+        [score.value(one) for one in dense],
         settings.margin,
         settings.level,
-        paired_test_interval(ticket, dense, settings.level) if same and len(ticket[0]) > 1 else None,
+        score.paired_interval(ticket, dense, settings.level),
     )
 
 
-def summarise(result: Transfer, bits: list[dict[str, Tensor]], further: tuple[AnyMeasure, ...]) -> tuple[Measured, ...]:
-    """Return the accuracies of every run, and its figures of further measures."""
+def summarise(
+    result: Transfer, measured: list[dict[str, Tensor]], further: tuple[AnyMeasure, ...], score: Score
+) -> tuple[Measured, ...]:
+    """Return the score of every run, and its figures of further measures."""
     return tuple(
         Measured(
             seed=run.seed,
-            standard=accuracy(correct["clean"]),
-            interval=accuracy_interval(correct["clean"]),
-            robust=accuracy(correct["robust"]) if "robust" in correct else None,
+            standard=score.value(found["clean"]),
+            interval=score.interval(found["clean"]),
+            robust=score.value(found["robust"]) if "robust" in found else None,
             measures={name: figures_once(run, asked) for name, asked in by_name(further).items()},
         )
-        for run, correct in zip(result.runs, bits, strict=True)
+        for run, found in zip(result.runs, measured, strict=True)
     )
