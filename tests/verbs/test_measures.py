@@ -99,24 +99,29 @@ def test_measures_added_to_a_finished_run_redo_nothing(tmp_path: Path) -> None:
         "sources: {small: {source: {name: demo/resnet4, weights: random, num_classes: 10, in_channels: 1}}}\n"
         "data: {name: digits, per_class: 3, validation: 0.2}\n"
         "draw: {sparsity: [0.5]}\n"
-        "shrink: null\n"
+        "shrink: {rounds: 3}\n"
         "transfers: {full: {seeds: [0, 1], training: {epochs: 1, batch_size: 20}}}\n"
     )
     (tmp_path / "small.yaml").write_text(text)
     run = tmp_path / "run"
     first = rt.run(rt.load_recipe(tmp_path / "small.yaml"), run)
     before = times(run)
-    measures = "verify.measures=[calibration, {kind: robustness-curve, epsilons: [0, 0.1], steps: 1, limit: 20}]"
+    measures = "verify.measures=[calibration, {kind: robustness-curve, epsilons: [0, 0.1], steps: 1, limit: 9}]"
     more = rt.run(rt.load_recipe(tmp_path / "small.yaml", [measures]), run)
     after = times(run)
     untouched = {name: when for name, when in before.items() if name != str(run / "result.json")}
     assert {name: when for name, when in after.items() if name in untouched} == untouched
     added = {Path(name).parent.name.rsplit("-", 1)[0] for name in after.keys() - before.keys()}
-    assert added == {"test-calibration", "test-robustness-curve"}
+    kinds = {"calibration", "robustness-curve"}
+    assert added == {"test-exported-clean"} | {f"test-{where}{kind}" for where in ("", "exported-") for kind in kinds}
     assert more.rows == first.rows
-    assert [section.title for section in more.sections if section.title in ("Calibration", "Accuracy against epsilon")]
-    (chart,) = next(section for section in more.sections if section.title == "Accuracy against epsilon").charts
+    sections = {section.title: section for section in more.sections}
+    assert "Calibration" in sections
+    (chart,) = sections["Accuracy against epsilon"].charts
     assert [line.name for line in chart.lines] == ["dense", "50 %"]
+    (file,) = next(section for title, section in sections.items() if title.startswith("draw.onnx beside")).tables
+    assert [row[1] for row in file.rows[:3]] == ["clean", "ece", "adaptive_ece"]
+    assert all(row[2] == pytest.approx(row[3], abs=0.01) for row in file.rows[1:5])
 
 
 def test_a_missing_extra_is_refused_before_anything_trains(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
