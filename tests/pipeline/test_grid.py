@@ -95,3 +95,20 @@ def test_targets_are_changes_of_data() -> None:
     assert recipe.data_sets()["tenth"].name == "digits"
     with pytest.raises(UserError, match="targets"):
         load_recipe("demo", ["targets.tenth.no_such=1"])
+
+
+def test_the_domain_gap_stands_beside_the_gain_and_is_measured_once(tmp_path: Path) -> None:
+    pretrain = {"data": {"name": "digits", "per_class": 4}, "training": TRAINING}
+    sources = {name: {"source": NETWORK, "pretrain": pretrain} for name in ("natural", "other")}
+    recipe = grid_recipe(sources=sources, targets={"letters": {"name": "glyphs"}}, draw={"sparsity": [0.5]})
+    (gain,) = run(recipe, tmp_path).sections
+    table = gain.tables[0]
+    assert table.columns[:2] == ("target", "domain gap")
+    distance = {row[0]: row[1] for row in table.rows}
+    # Digits were pretrained on; letters lie further away, and the nearest target comes first.
+    assert [row[0] for row in table.rows] == ["data", "letters"]
+    assert 0 <= distance["data"] < distance["letters"]
+    (kept,) = (tmp_path / "gaps").glob("letters-*/result.json")
+    before = kept.stat().st_mtime_ns
+    assert run(recipe, tmp_path).sections[0] == gain
+    assert kept.stat().st_mtime_ns == before

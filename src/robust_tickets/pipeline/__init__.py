@@ -7,7 +7,10 @@
 | `summary.py` | the facts, rows and verdicts of the report |
 | `inside.py` | analyses of the run's tickets and transfers |
 | `measured.py` | what further measures found in every cell |
+| `double_win.py` | which tickets match dense after standard and adversarial transfer alike |
+| `overfitting.py` | trainings against a single step that collapsed |
 | `gain.py` | what each source's tickets gain over the first source's |
+| `gap.py` | how far each target lies from what the first source was pretrained on |
 """
 
 from robust_tickets.pipeline.run import run

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from robust_tickets.pipeline.grid import Cell
-from robust_tickets.recipe import Recipe
+from robust_tickets.pipeline.gap import gap_table, measured_gaps
+from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.report.notation import signed_points, sparsity_percent
 from robust_tickets.report.points import grouped
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
@@ -15,11 +15,12 @@ TEXT = (
 )
 
 
-def gain_section(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:
+def gain_section(grid: Grid, cells: Sequence[Cell]) -> list[Section]:
     """Return the gains over the recipe's first source; nothing where there is no second one, or nothing to pair."""
-    base, *others = recipe.sources
+    base, *others = grid.recipe.sources
     found = {cell.place: cell for cell in cells if cell.place.kind in ("drawn", "dense")}
     tables, charts = [], []
+    drawn: dict[tuple[str, str, str], list[float]] = {}
     facets = grouped(found, lambda place: (place.target, place.transfer))
     for (target, transfer), places in facets.items():
         rows: list[tuple[Value, ...]] = []
@@ -42,6 +43,8 @@ def gain_section(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:
             )
             for name, differences in gains.items():
                 spread = stdev(differences) if len(differences) > 1 else 0.0
+                if first.place.kind == "drawn":
+                    drawn.setdefault((target, transfer, name), []).append(fmean(differences))
                 lines.setdefault((name, line[0].way), []).append((sparsity, fmean(differences), spread))
         if rows:
             title = f"{target}, {transfer} transfer"
@@ -50,6 +53,7 @@ def gain_section(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:
             charts += gain_chart(title, base, lines)
     if not tables:
         return []
+    tables = [*gap_table(base, measured_gaps(grid, cells), drawn), *tables]
     text = TEXT.format(base=base)
     return [Section(title=f"Gain over {base} tickets", text=text, tables=tuple(tables), charts=tuple(charts))]
 

@@ -6,10 +6,12 @@ import torch
 
 from robust_tickets.data import DataSettings
 from robust_tickets.measures.matching import Decision
+from robust_tickets.pipeline.double_win import double_win_section
 from robust_tickets.pipeline.gain import gain_section
 from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.pipeline.inside import inside_sections
 from robust_tickets.pipeline.measured import measured_sections
+from robust_tickets.pipeline.overfitting import overfitting_section
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
@@ -34,10 +36,12 @@ def summarise(
     tickets = [cell.result.ticket for cell in (exports[0][0] if exports else cell for cell in reversed(drawn))]
     shown = next((ticket for ticket in tickets if ticket is not None), None)
     sections = [
-        *gain_section(recipe, cells),
+        *double_win_section(recipe, cells),
+        *gain_section(grid, cells),
         *measured_sections(recipe, cells),
         *(file.section() for file in files),
         *inside_sections(recipe, cells),
+        *overfitting_section(grid.folder),
         *unfilled_section(grid, cells),
     ]
     return Summary(
@@ -134,6 +138,7 @@ def rows_of(cell: Cell) -> list[Row]:
             objective=cell.result.settings.training.objective.kind,
             target=cell.result.runs[0].data.name,
             fraction=amount(cell.data),
+            score=cell.verdict.score,
             seed=one.seed,
             standard_accuracy=one.standard,
             robust_accuracy=one.robust,
@@ -161,6 +166,7 @@ def verdict_row(cell: Cell, measure: str, decision: Decision) -> VerdictRow:
             "transfer": cell.result.settings.mode,
             "objective": cell.result.settings.training.objective.kind,
             "measure": measure,
+            "score": cell.verdict.score,
             "verdict": decision.verdict,
             "difference": decision.difference,
             "low": decision.interval.lower if decision.interval else None,
