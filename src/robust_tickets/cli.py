@@ -73,9 +73,17 @@ def yield_when_busy() -> None:
 
 @app.command()
 def pretrain(
-    source: SourceName,
-    data: DataName,
     out: Out,
+    source: Annotated[
+        str | None, typer.Option("--source", "-s", help="An architecture, as in draw; in place of the recipe's.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", "-d", help="What it is trained on, as in transfer; in place of the recipe's."),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", "-r", help="RECIPE:SOURCE, as in sources:fgsm-rs; --set changes it.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="What it starts from, as in draw; random without this.")] = None,
     preprocessing: Normalisation = None,
     settings: Override = None,
@@ -83,20 +91,29 @@ def pretrain(
 ) -> None:
     """Make a source: train a network, natural or robust.
 
-    Robust with --set objective=pgd, fgsm-rs, free or smoothing.
+    Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or with --recipe sources:pgd-linf.
     """
     from robust_tickets.models.folders import is_saved
+    from robust_tickets.recipe import load_pretraining
     from robust_tickets.training import Training
     from robust_tickets.verbs.pretrain import pretrain
     from robust_tickets.verbs.target import changed
 
     values, parts = overrides(settings, ("source", "data"))
-    if weights is None and not is_saved(Path(source)):
-        weights = "random"
+    network, pretraining = load_pretraining(recipe) if recipe is not None else (None, None)
+    if source is not None:
+        if weights is None and not is_saved(Path(source)):
+            weights = "random"
+        network = source_settings(source, weights, preprocessing, parts["source"])
+    elif weights is not None or preprocessing is not None or parts["source"]:
+        raise UserError("--weights, --preprocessing and --set source belong to --source; give it too")
+    images = data_settings(data, parts["data"]) if data is not None else pretraining and pretraining.data
+    if network is None or images is None:
+        raise UserError("give --source and --data, or --recipe RECIPE:SOURCE, as in sources:fgsm-rs")
     made = pretrain(
-        source_settings(source, weights, preprocessing, parts["source"]),
-        data_settings(data, parts["data"]),
-        training=changed(Training(), values),
+        network,
+        images if data is not None else changed(images, parts["data"], "data"),
+        training=changed(pretraining.training if pretraining is not None else Training(), values),
         seed=seed,
         folder=out,
     )
@@ -202,13 +219,18 @@ def find(
     out: Out,
     weights: Weights = None,
     preprocessing: Normalisation = None,
+    criterion: Annotated[
+        str | None,
+        typer.Option(help="match; or double-win: after standard and adversarial transfer, in accuracy and robustness."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="find.*, draw.*, transfer.*, verify.*, data.* or source.*=value."),
+        typer.Option("--set", help="find.*, draw.*, transfer.*, adversarial.*, verify.*, data.* or source.*=value."),
     ] = None,
     seed: Seed = 0,
 ) -> None:
     """Find the sparsest ticket that matches; confirm it once on test."""
+    from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.draw_settings import DrawSettings
     from robust_tickets.verbs.find import FindSettings, find
     from robust_tickets.verbs.target import changed
@@ -218,13 +240,19 @@ def find(
     unknown, parts = overrides(settings, tuple(PARTS))
     if unknown:
         raise UserError(f"--set {next(iter(unknown))}: no such step; known: {', '.join(PARTS)}")
+    transfer_settings = changed(TransferSettings(), parts["transfer"], "transfer")
+    verify_settings = changed(VerifySettings(), parts["verify"], "verify")
+    adversarial = adversarial_counterpart(transfer_settings, verify_settings)
     found = find(
         source_settings(source, weights, preprocessing, parts["source"]),
         data_settings(data, parts["data"]),
-        settings=changed(FindSettings(), parts["find"], "find"),
+        settings=changed(FindSettings(), {**given(criterion=criterion), **parts["find"]}, "find"),
         draw=changed(DrawSettings(), parts["draw"], "draw"),
-        transfer_settings=changed(TransferSettings(), parts["transfer"], "transfer"),
-        verify_settings=changed(VerifySettings(), parts["verify"], "verify"),
+        transfer_settings=transfer_settings,
+        adversarial_settings=changed(adversarial, parts["adversarial"], "adversarial")
+        if parts["adversarial"]
+        else None,
+        verify_settings=verify_settings,
         seed=seed,
         folder=out,
     )
@@ -233,6 +261,8 @@ def find(
     print(found.sentence())
     if found.result is not None:
         print(f"{found.result.folder}: the transfer found, for tickets shrink")
+    if found.adversarial is not None:
+        print(f"{found.adversarial.folder}: its adversarial transfer")
 
 
 @app.command()

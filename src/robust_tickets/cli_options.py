@@ -41,6 +41,7 @@ PARTS = {
     "find": "rungs=10",
     "draw": "group=channel",
     "transfer": "mode=linear",
+    "adversarial": "training.epochs=30",
     "verify": "margin=0.02",
 }
 """What `--set` reaches beside the settings of a step itself: each part, with an example."""

@@ -118,6 +118,21 @@ def load_recipe(name: str | Path, settings: Sequence[str] = (), values: Mapping[
     return parse(Recipe, resolved)
 
 
+def load_pretraining(place: str) -> tuple[SourceSettings, PretrainSettings]:
+    """Return how a source of a recipe is made, from `recipe:source`, as in `sources:fgsm-rs`.
+
+    Raises:
+        UserError: no such recipe, or no source of that name that it pretrains; those that there are, are named.
+    """
+    recipe, _, name = place.rpartition(":")
+    made = {key: one for key, one in load_recipe(recipe or name).sources.items() if one.pretrain is not None}
+    entry = made.get(name) if recipe else None
+    if entry is None or entry.pretrain is None:
+        known = ", ".join(f"{recipe or name}:{key}" for key in made) or "none"
+        raise UserError(f"{place}: name a source that a recipe pretrains, as recipe:source; known: {known}")
+    return entry.source, entry.pretrain
+
+
 def read_values(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
     """Return the values of a recipe merged over those it extends."""
     path = Path(name)

@@ -38,6 +38,11 @@ class MetricsLog:
             os.fsync(file.fileno())
 
 
+def read_metrics(path: Path) -> list[Row]:
+    """Return the rows of a log, in order."""
+    return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+
+
 def line(row: Row) -> str:
     """Return a row as it stands in the file."""
     return json.dumps(row) + "\n"

@@ -95,8 +95,10 @@ def under_attack(settings: VerifySettings) -> VerifySettings:
     return settings if settings.robustness is not None else settings.model_copy(update={"robustness": Evaluation()})
 
 
-def adversarial_counterpart(transfer: TransferSettings, evaluation: Evaluation) -> TransferSettings:
-    """Return the same transfer under PGD-10 in the ball of the evaluation."""
+def adversarial_counterpart(transfer: TransferSettings, settings: VerifySettings) -> TransferSettings:
+    """Return the same transfer under PGD-10 in the ball in which robustness is verified."""
+    evaluation = under_attack(settings).robustness
+    assert evaluation is not None
     ball = evaluation.threat
     objective = PGD(threat=Threat(norm=ball.norm, epsilon=ball.epsilon, steps=STEPS))
     return transfer.model_copy(update={"training": transfer.training.model_copy(update={"objective": objective})})

@@ -150,8 +150,7 @@ def find(
     folder = Path(folder) if folder is not None else None
     standard, adversarial = Contest(source, data, transfer_settings, folder), None
     if is_double:
-        assert verify_settings.robustness is not None
-        chosen = adversarial_settings or adversarial_counterpart(transfer_settings, verify_settings.robustness)
+        chosen = adversarial_settings or adversarial_counterpart(transfer_settings, verify_settings)
         require_objectives(transfer_settings, chosen)
         adversarial = Contest(source, data, chosen, place(folder, "adversarial"))
     candidates = (draw or DrawSettings()).model_copy(update={"sparsity": settings.candidates()})
