@@ -1,7 +1,7 @@
 """Mean intersection over union, over all pixels of a set: how semantic segmentation is scored (PASCAL VOC)."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
@@ -43,7 +43,7 @@ def mean_iou(confusion: Tensor) -> float:
 class MeanIoU:
     """mIoU of a set; kept is its confusion matrix, int64 [classes, classes], rows being the labels."""
 
-    name: ClassVar[str] = "mIoU"
+    name: ClassVar[Literal["accuracy", "mIoU"]] = "mIoU"
     key: ClassVar[str] = "miou"
 
     def __init__(self, classes: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """What is decided on: the one figure in [0, 1] by which transferred networks are selected and compared."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, final
+from typing import Any, ClassVar, Literal, Protocol, final
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from robust_tickets.measures.sampling_uncertainty import paired_test_interval
 class Score(Protocol):
     """A figure, by way of a tensor that is measured once and kept: the figure of a set is not a mean over images."""
 
-    name: ClassVar[str]
+    name: ClassVar[Literal["accuracy", "mIoU"]]
     """What the figure is called in reports: `accuracy`, `mIoU`."""
     key: ClassVar[str]
     """What it is called in files: lower case."""
@@ -50,7 +50,7 @@ class Score(Protocol):
 class Accuracy:
     """The fraction of images classified correctly; kept is bool [N], image by image."""
 
-    name: ClassVar[str] = "accuracy"
+    name: ClassVar[Literal["accuracy", "mIoU"]] = "accuracy"
     key: ClassVar[str] = "accuracy"
 
     def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:

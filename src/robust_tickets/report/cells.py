@@ -8,10 +8,12 @@ from typing import get_args
 
 from robust_tickets.report.notation import (
     ABSENT,
+    capitalised,
     interval,
     magnitude,
     mean_and_std,
     percent,
+    scores_of,
     signed_points,
     sparsity_percent,
 )
@@ -43,13 +45,15 @@ class Cells:
     notes: tuple[str, ...] = ()
 
 
-def accuracy_cells(rows: Iterable[Row], title: str = "Accuracy on the test data") -> Cells:
-    """Return accuracies, a line for each setting: mean and standard deviation over its seeds.
+def accuracy_cells(rows: Iterable[Row], title: str = "{score} on the test data") -> Cells:
+    """Return accuracies or mIoU, a line for each setting: mean and standard deviation over its seeds.
 
     What is the same in every line is told in the caption instead of a column.
     """
     order = get_args(TicketKind)
     averaged = points(rows)
+    score = scores_of(point.row.score for point in averaged)
+    several = len({point.row.score for point in averaged}) > 1
     facets = list(dict.fromkeys(map(_facet, averaged)))
     series = list(dict.fromkeys(point.row.series for point in averaged))
     averaged.sort(
@@ -71,8 +75,9 @@ def accuracy_cells(rows: Iterable[Row], title: str = "Accuracy on the test data"
         Column("group", setting=True),
         Column("timeline", setting=True),
         Column("sparsity (%)", numeric=True),
-        Column("accuracy (%)", numeric=True),
-        Column("robust accuracy (%)", numeric=True),
+        *([Column("score")] if several else []),
+        Column(f"{score} (%)", numeric=True),
+        Column(f"robust {score} (%)", numeric=True),
         Column("seeds", numeric=True, setting=True),
     )
     lines = [
@@ -86,13 +91,14 @@ def accuracy_cells(rows: Iterable[Row], title: str = "Accuracy on the test data"
             ABSENT if point.row.ticket == "dense" else point.row.group,
             ABSENT if point.row.ticket == "dense" else point.row.timeline,
             sparsity_percent(point.sparsity),
+            *([point.row.score] if several else []),
             mean_and_std(point.standard),
             mean_and_std(point.robust),
             str(point.standard.seeds),
         )
         for point in averaged
     ]
-    return _without_constants(title, columns, lines)
+    return _without_constants(title.format(score=capitalised(score)), columns, lines)
 
 
 def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
@@ -121,7 +127,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
             row.group,
             row.series,
             row.transfer,
-            f"{row.measure} accuracy",
+            f"{row.measure} {row.score}",
             row.objective,
             row.target,
             row.fraction,

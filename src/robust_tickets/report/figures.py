@@ -96,7 +96,7 @@ def _draw(axes: Axes, panel: Panel, looks: Looks) -> dict[str, Line2D]:
             legend[label] = _line(axes, spreads, **look)
     data = f"{shortened(panel.target, 24)}, {shortened(panel.fraction, 12)} of the data, {panel.seeds}"
     axes.set_title(f"{shortened(panel.title, 48)}\n{data}", loc="left")
-    axes.set_ylabel(f"{panel.measure.capitalize()} accuracy (%)")
+    axes.set_ylabel(f"{panel.measure.capitalize()} {panel.score} (%)")
     axes.grid(axis="y")
     return legend
 

@@ -70,5 +70,5 @@ def _evidence(row: VerdictRow) -> str:
     seeds = f"{row.seeds} seed{'s' if row.seeds > 1 else ''}"
     return (
         f"At {sparsity_percent(row.sparsity)} %: {signed_points(row.difference)} points of {row.measure} "
-        f"accuracy{bounds}, margin {percent(row.margin)}, {seeds}{needed}."
+        f"{row.score}{bounds}, margin {percent(row.margin)}, {seeds}{needed}."
     )

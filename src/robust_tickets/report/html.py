@@ -15,7 +15,7 @@ from robust_tickets.report.charts import figures_of
 from robust_tickets.report.figures import curves, layer_bars, to_png, to_svg
 from robust_tickets.report.headline import headlines
 from robust_tickets.report.looks import INK, PALETTE, Looks
-from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.report.notation import capitalised, scores_of, sparsity_percent
 from robust_tickets.report.points import CONTROL_NAMES, Panel, panels
 from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import Summary
@@ -67,7 +67,10 @@ def to_html(summary: Summary) -> str:
         "</header>",
     ]
     if summary.rows:
-        sections += [_heading("Accuracy against sparsity"), _curves(panels(summary.rows))]
+        sections += [
+            _heading(f"{capitalised(scores_of(row.score for row in summary.rows))} against sparsity"),
+            _curves(panels(summary.rows)),
+        ]
     if summary.verdicts:
         table = verdict_cells(summary.verdicts)
         sections += [_heading(table.title), _coloured(html_table(table)), _small(VERDICT_NOTE)]
@@ -128,7 +131,7 @@ def _accuracies(summary: Summary) -> str:
     table = accuracy_cells(row for row in summary.rows if row.ticket not in CONTROL_NAMES)
     text = _heading(table.title) + html_table(table) + _small(ACCURACY_NOTE)
     if controls:
-        folded = html_table(accuracy_cells(controls, "Accuracy of the controls"))
+        folded = html_table(accuracy_cells(controls, "{score} of the controls"))
         names = dict.fromkeys(CONTROL_NAMES[row.ticket] for row in controls)
         text += f"<details>\n<summary>Controls: {', '.join(names)}</summary>\n{folded}</details>"
     return text
@@ -146,7 +149,7 @@ def _curves(shown: Sequence[Panel]) -> str:
 
 def _in_words(panel: Panel) -> str:
     """Say what a panel shows, for those who do not see it."""
-    said = [f"{panel.measure.capitalize()} accuracy against sparsity, {panel.title.lower()}, {panel.target}."]
+    said = [f"{panel.measure.capitalize()} {panel.score} against sparsity, {panel.title.lower()}, {panel.target}."]
     for point in panel.points:
         spread = point.spread(panel.measure)
         if point.row.ticket in ("dense", "drawn") and spread:

@@ -1,5 +1,7 @@
 """How figures are written: per cent, points, counts. Values inside are fractions; only text is per cent."""
 
+from collections.abc import Iterable
+
 from robust_tickets.report.points import Spread
 from robust_tickets.report.summary import VerdictRow
 
@@ -11,6 +13,16 @@ def shortened(name: str, most: int = 36) -> str:
     """Return a name on one line of at most `most` characters; the middle of a longer one gives way to `…`."""
     line = " ".join(name.split())
     return line if len(line) <= most else f"{line[: most // 2 - 1]}…{line[-most // 2 :]}"
+
+
+def scores_of(names: Iterable[str]) -> str:
+    """Write what figures are, each name once: `accuracy`, `mIoU`, `accuracy or mIoU`; `accuracy` of no figures."""
+    return " or ".join(dict.fromkeys(names)) or "accuracy"
+
+
+def capitalised(text: str) -> str:
+    """Write a text with a capital in front, but for the name of mIoU."""
+    return text if text.startswith("mIoU") else text[:1].upper() + text[1:]
 
 
 def percent(fraction: float, decimals: int = 1) -> str:

@@ -66,6 +66,11 @@ class Panel:
     points: tuple[Point, ...]
 
     @property
+    def score(self) -> str:
+        """Say what the figures are: accuracy or mIoU."""
+        return self.points[0].row.score
+
+    @property
     def title(self) -> str:
         """Say what the panel shows, in the field's terms."""
         return f"{self.transfer.capitalize()} transfer, {self.objective} training"

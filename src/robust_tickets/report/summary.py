@@ -16,6 +16,9 @@ Accuracy = Annotated[float, Field(ge=0.0, le=1.0)]
 Removed = Annotated[float, Field(ge=0.0, le=1.0)]
 """Measured fraction of prunable weights removed, in [0, 1]; 0 is dense."""
 
+ScoreName = Literal["accuracy", "mIoU"]
+"""What the figures are: accuracy of images, or mean intersection over union of pixels, over a whole set."""
+
 TicketKind = Literal["drawn", "dense", "random", "shuffled", "reinitialised", "complement", "flipped"]
 """A drawn ticket, the dense source, or a control: random mask, layer-wise shuffled mask, new weights, the mask of what
 the ticket removed, some bits of the mask exchanged."""
@@ -36,6 +39,7 @@ class Row(Settings):
     objective: str = Field(default="standard", description="What it was trained for: 'standard', 'pgd'.")
     target: str = Field(description="The target data set.")
     fraction: str = Field(default="100 %", description="How much of the target's training data was used.")
+    score: ScoreName = Field(default="accuracy", description="What the figures below are.")
     seed: int = Field(description="Seed of the transfer; rows that differ only in it are averaged.")
     standard_accuracy: Accuracy = Field(description="Test accuracy on clean images, in [0, 1].")
     robust_accuracy: Accuracy | None = Field(
@@ -59,6 +63,7 @@ class VerdictRow(Settings):
     measure: Literal["standard", "robust"] = Field(
         default="standard", description="The accuracy compared: on clean images, or under attack."
     )
+    score: ScoreName = Field(default="accuracy", description="What was compared.")
     required: bool = Field(
         default=True, description="Whether the ticket has to match here to match at all; else told beside it."
     )

@@ -16,6 +16,7 @@ from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.score import Score
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section
+from robust_tickets.report.summary import ScoreName
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import Part, by_name, figures_once, measure
 from robust_tickets.verbs.measure_tables import Subject, measure_sections
@@ -74,7 +75,7 @@ class Verdict(Settings):
     transfer: str
     part: Part = Field(default="test", description="Where it was decided; `find` selects on validation.")
     attack: str | None = None
-    score: str = Field(
+    score: ScoreName = Field(
         default="accuracy", description="What was compared: `accuracy`, or `mIoU` where pixels have labels."
     )
     standard: Decision
