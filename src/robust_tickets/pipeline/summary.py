@@ -37,7 +37,7 @@ def summarise(
     shown = next((ticket for ticket in tickets if ticket is not None), None)
     sections = [
         *double_win_section(recipe, cells),
-        *gain_section(recipe, cells),
+        *gain_section(grid, cells),
         *measured_sections(recipe, cells),
         *(file.section() for file in files),
         *inside_sections(recipe, cells),
@@ -138,6 +138,7 @@ def rows_of(cell: Cell) -> list[Row]:
             objective=cell.result.settings.training.objective.kind,
             target=cell.result.runs[0].data.name,
             fraction=amount(cell.data),
+            score=cell.verdict.score,
             seed=one.seed,
             standard_accuracy=one.standard,
             robust_accuracy=one.robust,
@@ -165,6 +166,7 @@ def verdict_row(cell: Cell, measure: str, decision: Decision) -> VerdictRow:
             "transfer": cell.result.settings.mode,
             "objective": cell.result.settings.training.objective.kind,
             "measure": measure,
+            "score": cell.verdict.score,
             "verdict": decision.verdict,
             "difference": decision.difference,
             "low": decision.interval.lower if decision.interval else None,
