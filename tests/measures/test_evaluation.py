@@ -111,6 +111,30 @@ def test_by_default_the_evaluation_is_that_of_double_win():
     assert Evaluation().describe() == "PGD-20 in L-inf 8/255"
 
 
+def test_another_ball_is_still_searched_in_twenty_steps():
+    said = Evaluation.model_validate({"threat": {"norm": "l2", "epsilon": 0.5}})
+    assert said.describe() == "PGD-20 in L2 0.5"
+    assert said.threat.step_length == pytest.approx(2.5 * 0.5 / 20)
+    assert Evaluation.model_validate(said.model_dump()) == said
+    assert Evaluation.model_validate({"threat": {"steps": 7}}).describe() == "PGD-7 in L-inf 8/255"
+
+
+@pytest.mark.parametrize(
+    ("attack", "words"),
+    [
+        ("apgd", "APGD-CE, 100 steps, in L-inf 8/255, 5 restarts"),
+        ({"kind": "apgd", "loss": "dlr", "steps": 30}, "APGD-DLR, 30 steps, in L-inf 8/255, 5 restarts"),
+        ({"kind": "square", "queries": 500}, "Square, 500 queries, in L-inf 8/255, 5 restarts"),
+        ("autoattack", "AutoAttack in L-inf 8/255"),
+        ("pgd", "PGD-20 in L-inf 8/255, 5 restarts"),
+    ],
+)
+def test_an_attack_is_named_by_its_kind_and_says_what_it_does(attack, words):
+    said = Evaluation.model_validate({"attack": attack, "threat": {"restarts": 5}})
+    assert said.describe() == words
+    assert Evaluation.model_validate_json(said.model_dump_json()) == said
+
+
 def test_a_limit_is_balanced_over_classes_of_a_sorted_folder():
     labels = [0] * 50 + [1] * 3 + [2] * 50
     chosen = balanced_first(labels, 13)

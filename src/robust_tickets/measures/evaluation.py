@@ -1,9 +1,9 @@
 """How robustness is evaluated: the settings, the images, the attack they choose."""
 
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import Any, Literal, final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.attacks import PGD, AnyAttack
@@ -12,6 +12,9 @@ from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Batches, Predict
 from robust_tickets.measures.robust_accuracy import Attacker, Correctness, withstanding
 from robust_tickets.objectives.threat import Threat
+
+STEPS = 20
+"""Of PGD, where nobody said how many."""
 
 
 @final
@@ -23,13 +26,22 @@ class Evaluation(Measure):
         default=PGD(), description="The search: pgd, apgd, square or autoattack (needs robust-tickets[robust])."
     )
     threat: Threat = Field(
-        default=Threat(steps=20, step_size=2 / 255), description="The ball and restarts; for pgd its steps too."
+        default=Threat(steps=STEPS, step_size=2 / 255),
+        description="The ball and restarts; for pgd its steps too, 20 unless said.",
     )
     limit: int | None = Field(
         default=None,
         ge=1,
         description="At most this many test images, balanced over classes; null means all.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_twenty_steps(cls, values: Any) -> Any:
+        """Let a threat of which only the ball is said be PGD-20, as in evaluation, not PGD-10, as in training."""
+        if isinstance(values, dict) and isinstance(values.get("threat"), dict):
+            return {**values, "threat": {"steps": STEPS, **values["threat"]}}
+        return values
 
     @property
     def gradient_free(self) -> bool:
