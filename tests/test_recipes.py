@@ -32,7 +32,7 @@ TINY_TIMELINES: dict[str, dict[str, Any]] = {
     "drop-and-grow": {"every": 2, "epochs": 3},
 }
 FROM_THE_SOURCE = {
-    *(("omp", "draw"), ("imp", "draw"), ("mehta", "draw"), ("lth-step-k", "initial")),
+    *(("omp", "draw"), ("sources", "draw"), ("imp", "draw"), ("mehta", "draw"), ("lth-step-k", "initial")),
     *((name, way) for name in ("a-imp", "a-imp-l2", "double-win-imp", "double-win") for way in ("draw", "pgd")),
     *(("a-imp-downstream", way) for way in ("draw", "pgd")),
     *(("patterns", way) for way in ("draw", "kernel", "filter", "channel")),
@@ -189,7 +189,9 @@ def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
 
 
 ITERATIVE = {"imp", "a-imp", "a-imp-l2", "a-imp-downstream", "double-win-imp", "double-win"}
-TRAINED = [(name, way) for name, way in WAYS if name not in {"omp", "patterns", "lmp", "hydra", "robust-scratch"}]
+TRAINED = [
+    (name, way) for name, way in WAYS if name not in {"omp", "patterns", "sources", "lmp", "hydra", "robust-scratch"}
+]
 LEARNED = [(name, way) for name, way in WAYS if name in {"lmp", "hydra", "robust-scratch"}]
 
 

@@ -93,8 +93,8 @@ class Recipe(Settings):
 def builtin_recipes() -> dict[str, str]:
     """Return the text of every recipe that ships with the package, by name."""
     folder = files("robust_tickets") / "recipes"
-    found = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".yaml")}
-    return {name.removesuffix(".yaml"): found[name].read_text(encoding="utf-8") for name in sorted(found)}
+    found = {entry.name.removesuffix(".yaml"): entry for entry in folder.iterdir() if entry.name.endswith(".yaml")}
+    return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
 
 
 def load_recipe(name: str | Path, settings: Sequence[str] = (), values: Mapping[str, Any] | None = None) -> Recipe:

@@ -78,3 +78,20 @@ def test_more_per_class_than_there_are_is_refused() -> None:
 def test_one_image_cannot_be_on_both_sides() -> None:
     with pytest.raises(UserError, match="cannot be on both sides"):
         part(per_class=1)
+
+
+@pytest.mark.parametrize(("fraction", "train", "validation"), [(1.0, 4500, 500), (0.1, 450, 50), (0.01, 45, 5)])
+def test_a_tenth_and_a_hundredth_of_fifty_thousand_images_are_balanced_and_nested(
+    fraction: float, train: int, validation: int
+) -> None:
+    """The data-limited settings of arXiv 2206.04762, at the size of CIFAR-10."""
+    labels = torch.arange(50_000) % 10
+    names = tuple("abcdefghij")
+    kept, held = choose(labels, names, fraction=fraction, hold_out=0.1, seed=3, stream="validation")
+    assert labels[kept].bincount().tolist() == [train] * 10
+    assert labels[held].bincount().tolist() == [validation] * 10
+    whole, held_of_whole = choose(labels, names, hold_out=0.1, seed=3, stream="validation")
+    assert set(kept.tolist()) <= set(whole.tolist())
+    assert set(held.tolist()) <= set(held_of_whole.tolist())
+    other, _ = choose(labels, names, fraction=fraction, hold_out=0.1, seed=4, stream="validation")
+    assert not torch.equal(kept, other)
