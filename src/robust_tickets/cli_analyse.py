@@ -55,13 +55,17 @@ def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Tic
             raise UserError(f"{folder}: holds no ticket and no finished transfer; tickets draw or transfer makes one")
         drawn += tickets or [place / "ticket" for place in transfers if is_ticket(place / "ticket")]
         finished += transfers
-    # Names as short as they can be: what all places have in common says nothing.
-    base = Path(os.path.commonpath([place.parent for place in (*drawn, *finished)]))
-    names = {place: str(place.relative_to(base)).removesuffix("/ticket") for place in (*drawn, *finished)}
     return (
-        {names[place]: Ticket.load(place) for place in drawn},
-        {names[place]: load_transfer(place, source=source) for place in finished},
+        {name: Ticket.load(place) for name, place in named(drawn).items()},
+        {name: load_transfer(place, source=source) for name, place in named(finished).items()},
     )
+
+
+def named(places: Sequence[Path]) -> dict[str, Path]:
+    """Return places by names as short as they can be: what all paths begin with says nothing."""
+    shown = {place: place.parent if place.name == "ticket" else place for place in places}
+    base = os.path.commonpath([place.parent for place in shown.values()]) if places else ""
+    return {str(name.relative_to(base)): place for place, name in shown.items()}
 
 
 def tickets_in(folder: Path) -> Iterator[Path]:

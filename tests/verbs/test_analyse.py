@@ -61,6 +61,7 @@ def test_layers_and_overlap_of_tickets_need_no_transfer(source: rt.Source) -> No
     assert (square.x[0], square.y[0]) == ("1", "50 % (1)")
     assert square.values[0][1] == square.values[1][0] == pair[5]
     assert square.values[2][2] == 1
+    assert excess.values[0][0] > excess.values[0][1]
     assert excess.values[0][1] == pytest.approx(kept[1] / kept[0] - chance)
 
 

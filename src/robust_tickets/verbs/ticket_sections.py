@@ -1,7 +1,7 @@
 """What is found in tickets, as sections of a report: their layers, their overlap."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 
 from robust_tickets.analysis.layers import LayerCounts, layer_counts
 from robust_tickets.analysis.overlap import Overlap, overlaps
@@ -124,10 +124,11 @@ def overlap_sections(tickets: Mapping[str, Masks]) -> list[Section]:
 def overlap_section(tickets: Mapping[str, Masks]) -> Section:
     """Return how much any two of the tickets have in common."""
     names = tuple(tickets)
-    layers = {(a, b): overlaps(tickets[a], tickets[b]) for a, b in combinations(names, 2)}
+    layers = {(a, b): overlaps(tickets[a], tickets[b]) for a, b in combinations_with_replacement(names, 2)}
     total = {pair: Overlap.total(found.values()) for pair, found in layers.items()}
     # The pairs of most alike sparsity: of the others, most that differs is the sparsity.
-    listed = sorted(total, key=lambda pair: abs(total[pair].first - total[pair].second))[:LISTED]
+    pairs = sorted(combinations(names, 2), key=lambda pair: abs(total[pair].first - total[pair].second))
+    listed = pairs[:LISTED]
     detailed = listed[:BY_LAYER]
     index = {pair: one.jaccard for pair, one in total.items()}
     excess = {pair: one.jaccard - one.chance for pair, one in total.items()}
@@ -144,7 +145,7 @@ def overlap_section(tickets: Mapping[str, Masks]) -> Section:
                     (*pair, one.first, one.second, one.both, one.jaccard, one.chance, one.chance_deviation)
                     for pair, one in ((pair, total[pair]) for pair in listed)
                 ),
-                note=f"{'All pairs' if len(listed) == len(total) else 'The pairs of most alike sparsity'}; ± is the "
+                note=f"{'All pairs' if len(listed) == len(pairs) else 'The pairs of most alike sparsity'}; ± is the "
                 "standard deviation of chance where single weights are chosen, and larger where groups are.",
             ),
             Table(
@@ -174,20 +175,17 @@ def overlap_section(tickets: Mapping[str, Masks]) -> Section:
             ),
         ),
         maps=(
-            square("Overlap of any two tickets", names, index, 1.0, "Jaccard index of the weights kept"),
-            square("Overlap above chance", names, excess, 0.0, "Jaccard index minus its expectation by chance"),
+            square("Overlap of any two tickets", names, index, "Jaccard index of the weights kept"),
+            square("Overlap above chance", names, excess, "Jaccard index minus its expectation by chance"),
         )
         if len(names) > 2
         else (),
     )
 
 
-def square(
-    title: str, names: tuple[str, ...], values: Mapping[tuple[str, str], float], itself: float, label: str
-) -> Map:
-    """Return a symmetric map of values of pairs; `itself` is a ticket's with itself. Columns are told by number."""
-    both = {**values, **{(b, a): value for (a, b), value in values.items()}}
-    rows = tuple(tuple(both.get((a, b), itself) for b in names) for a in names)
+def square(title: str, names: tuple[str, ...], values: Mapping[tuple[str, str], float], label: str) -> Map:
+    """Return a symmetric map of values of pairs, each ticket with itself among them. Columns are told by number."""
+    rows = tuple(tuple(values[(a, b) if (a, b) in values else (b, a)] for b in names) for a in names)
     numbers = tuple(str(number) for number in range(1, len(names) + 1))
     numbered = tuple(f"{name} ({number})" for name, number in zip(names, numbers, strict=True))
     return Map(title=title, x=numbers, y=numbered, values=rows, value_label=label)
