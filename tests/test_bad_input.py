@@ -152,8 +152,15 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
         (f"transfer ticket -d images -o runs {QUICK} --set mode=linear", ["runs/seed-0", "mode", "full", "linear"]),
         (f"transfer ticket -d images -o ticket {QUICK}", ["ticket: holds work", '"draw"']),
         (f"draw {NET} -o ticket --sparsity 0.5", ["ticket: holds work", "sparsity", "0.8", "0.5"]),
-        ("run recipe.yaml -o run --set seed=1", ["run/tickets/net/draw: holds work", "seed = 0, now 1", "another folder"]),
+        (
+            "run recipe.yaml -o run --set seed=1",
+            ["run/tickets/net/draw: holds work", "seed = 0, now 1", "another folder"],
+        ),
         ("run demo -o runs", ["runs: holds work", '"transfers"']),
+        ("verify runs --exported file", ["file: is not an ONNX file"]),
+        ("verify runs --exported gone.onnx", ["gone.onnx: no such file"]),
+        ("verify runs --set measures=[robustnes]", ["measures[0]", "did you mean robustness?"]),
+        ("verify runs --set 'measures=[{kind: robustness-curve, epsilons: [8]}]'", ["measures[0]", "8/255"]),
         # where nothing can be written
         (f"draw {NET} -o file", ["file: is a file"]),
         (f"draw {NET} -o file/below", ["file/below", "cannot be written"]),

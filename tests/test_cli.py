@@ -125,6 +125,11 @@ JOB = [
     ("verify dense", "Cannot tell from one seed"),
     ("shrink runs -o small.onnx --set rounds=3", "small.onnx: Not smaller"),
     (
+        "verify runs --exported small.onnx --set robustness.threat.epsilon=2/255 --set robustness.threat.steps=1 "
+        "--set 'measures=[calibration, {kind: robustness, attack: {kind: square, queries: 5}}]'",
+        "small.onnx beside its network",
+    ),
+    (
         f"find {NET} -d images -o found --set find.sparsities=[0.3] --set transfer.training.epochs=0 "
         "--set transfer.seeds=[0,1] --set verify.margin=0.9 --set data.fraction=0.9",
         "Sparsest ticket that matches on validation: 30 %; confirmed on test.",

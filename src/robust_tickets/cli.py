@@ -201,12 +201,14 @@ def verify(
     """Measure on test data, once, and decide whether it matches dense."""
     from robust_tickets.foundation.files import write_json
     from robust_tickets.report.terminal import show_sections
+    from robust_tickets.shrinking.artefact import load_artefact
     from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import load_transfer
     from robust_tickets.verbs.verify import VerifySettings, verify
 
     chosen = changed(VerifySettings(), overrides(settings)[0])
-    verdict = verify(load_transfer(runs, source=source), settings=chosen, exported=exported)
+    file = load_artefact(exported) if exported is not None else None
+    verdict = verify(load_transfer(runs, source=source), settings=chosen, exported=file)
     write_json(runs / "verdict.json", verdict.model_dump(mode="json"))
     print(verdict.sentence())
     show_sections(verdict.sections())

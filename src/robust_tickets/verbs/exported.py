@@ -120,11 +120,11 @@ def told(measure: Measure, name: str | None = None) -> str:
     return f"{name}, {how}{f', at most {measure.limit} images' if measure.limit is not None else ''}"
 
 
-def open_exported(path: Path | str, result: Transfer) -> tuple[Artefact, Run]:
+def open_exported(file: Artefact | Path | str, result: Transfer) -> tuple[Artefact, Run]:
     """Open an exported file, and find the run of `result` that it was made from.
 
     Raises:
         UserError: not such a file, or not of this transfer.
     """
-    artefact = load_artefact(path)
+    artefact = file if isinstance(file, Artefact) else load_artefact(file)
     return artefact, run_of(result, artefact)

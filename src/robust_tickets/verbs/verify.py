@@ -17,6 +17,7 @@ from robust_tickets.measures.score import Score
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import ScoreName
+from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import Part, by_name, figures_once, measure
 from robust_tickets.verbs.measure_tables import Subject, measure_sections
@@ -132,7 +133,7 @@ def verify(
     *,
     settings: VerifySettings | None = None,
     part: Part = "test",
-    exported: Path | str | None = None,
+    exported: Artefact | Path | str | None = None,
     **changes: Any,
 ) -> Verdict:
     """Measure a transfer and its dense counterpart on test data, and decide whether it matches.
