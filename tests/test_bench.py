@@ -1,10 +1,22 @@
 """The benchmarks run from end to end at toy sizes and write rows as promised."""
 
 import json
+from typing import Any
 
+import pytest
+import torch
+from benchmarks import pgd_training
 from benchmarks.__main__ import BENCHMARKS, run
+from benchmarks.device import CPU
 from benchmarks.row import Row, table
 from benchmarks.scale import TOY
+from benchmarks.steps import network, plain, product, random_batch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from robust_tickets.objectives import PGD
+from robust_tickets.shrinking.counts import multiply_adds
+from robust_tickets.training import Training
 
 
 def test_a_run_writes_every_row_with_its_machine(tmp_path):
@@ -37,3 +49,40 @@ def test_a_row_that_reaches_its_target_may_fail_a_further_condition():
     assert not failed.met
     assert failed.reason == "less robust"
     assert Row.judged("row", 2.1, 2.0, {"summary": ""}, "not the reason", "").met
+
+
+def test_the_gpu_row_is_the_cpu_rows_code_and_is_told_where_it_cannot_run():
+    row = pgd_training.compared("rehearsal", 3.0, TOY, TOY.on_gpu, CPU)
+    assert row.details["steps_timed_together"] == TOY.on_gpu.timed > 1
+    assert row.details["images_per_second"].keys() == row.details["matrix"]["share"].keys() == {"plain", "auto", "fp32"}
+    assert all(share > 0 for share in row.details["matrix"]["share"].values())
+    if not torch.cuda.is_available():
+        absent = pgd_training.measure_gpu(TOY)
+        assert (absent.ratio, absent.met, absent.reason) == (None, False, "not run: no GPU")
+        assert absent.told() == "not run: no GPU"
+
+
+class Operations(TorchDispatchMode):
+    """Adds up floating-point operations, in backward passes too."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            self.total += flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def test_passes_are_counted_as_they_are_made():
+    """Forward and both gradients, by torch's own count of operations: the factors behind the matrix share."""
+    classifier, batch = network(TOY.trained), random_batch(2)
+    once = multiply_adds(classifier, batch[0])
+    for name, made in (
+        ("plain", plain(classifier, pgd_training.THREAT, batch, 1, CPU)),
+        ("ours", product(classifier, Training(objective=PGD(threat=pgd_training.THREAT), precision="fp32"), batch)),
+    ):
+        step = made()
+        with Operations() as counted:
+            step()
+        assert counted.total / 2 / len(batch[0]) / once == pytest.approx(pgd_training.PASSES[name], rel=0.05)
