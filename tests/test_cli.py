@@ -17,13 +17,13 @@ from tests.commands import Tickets, colours, contents, tickets_process
 
 SOURCE = ["--preprocessing", "--source", "--weights"]
 FROZEN = {
-    "pretrain": [*SOURCE, "--data", "--out", "--seed", "--set"],
+    "pretrain": [*SOURCE, "--data", "--out", "--recipe", "--seed", "--set"],
     "draw": [*SOURCE, "--data", "--group", "--out", "--seed", "--set", "--sparsity"],
     "transfer": [*SOURCE, "--data", "--mode", "--out", "--set", "subject"],
     "verify": ["--exported", "--set", "--source", "runs"],
-    "find": [*SOURCE, "--data", "--out", "--seed", "--set"],
+    "find": [*SOURCE, "--criterion", "--data", "--out", "--seed", "--set"],
     "shrink": ["--out", "--set", "--source", "runs"],
-    "run": [*SOURCE, "--data", "--out", "--set", "--sparsity", "recipe"],
+    "run": [*SOURCE, "--data", "--minutes", "--out", "--set", "--sparsity", "recipe"],
     "demo": ["--out", "--set"],
     "report": ["folder"],
     "analyse": ["--out", "--set", "--source", "folders"],
@@ -32,7 +32,7 @@ FROZEN = {
     "convert": ["--allow-pickle", "file", "out"],
     "doctor": [],
 }
-SHORT = {"-s": "--source", "-d": "--data", "-o": "--out"}
+SHORT = {"-s": "--source", "-d": "--data", "-o": "--out", "-r": "--recipe"}
 
 
 def test_commands_and_options_stay_as_they_are() -> None:

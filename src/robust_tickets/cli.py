@@ -91,7 +91,7 @@ def pretrain(
 ) -> None:
     """Make a source: train a network, natural or robust.
 
-    Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or with --recipe sources:pgd-linf.
+    Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or as a recipe has it: -r sources:pgd-linf.
     """
     from robust_tickets.models.folders import is_saved
     from robust_tickets.recipe import load_pretraining
