@@ -94,7 +94,7 @@ def test_the_perturbation_follows_the_gradient_and_not_the_noise(norm: str) -> N
         objective = FGSMRS.model_validate({"norm": norm, "epsilon": epsilon, "step_size": length})
         seen: list[Tensor] = []
         used = copy.deepcopy(network)
-        used.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0].detach().clone()))
+        used.register_forward_pre_hook(lambda _, inputs, kept=seen.append: kept(inputs[0].detach().clone()))
         chance = torch.Generator().manual_seed(1)
         for loss in objective.losses(used, images, labels, nn.functional.cross_entropy, chance):
             assert loss.isfinite()
