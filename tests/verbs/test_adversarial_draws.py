@@ -92,13 +92,12 @@ def test_the_perturbation_follows_the_gradient_and_not_the_noise(norm: str) -> N
     perturbations = []
     for length in (None, 1e-9):
         objective = FGSMRS.model_validate({"norm": norm, "epsilon": epsilon, "step_size": length})
-        seen: list[Tensor] = []
-        used = copy.deepcopy(network)
-        used.register_forward_pre_hook(lambda _, inputs, kept=seen.append: kept(inputs[0].detach().clone()))
+        watched, used = Watched(), copy.deepcopy(network)
+        used.register_forward_pre_hook(watched.enters)
         chance = torch.Generator().manual_seed(1)
         for loss in objective.losses(used, images, labels, nn.functional.cross_entropy, chance):
             assert loss.isfinite()
-        perturbations.append(seen[-1] - images)
+        perturbations.append(watched.images[-1] - images)
     delta, noise = perturbations
     with attack_mode(network) as attacked:
         start = (images + noise).requires_grad_()
