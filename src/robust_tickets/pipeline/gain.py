@@ -5,12 +5,12 @@ from statistics import fmean, stdev
 
 from robust_tickets.pipeline.gap import gap_table, measured_gaps
 from robust_tickets.pipeline.grid import Cell, Grid
-from robust_tickets.report.notation import signed_points, sparsity_percent
+from robust_tickets.report.notation import scores_of, signed_points, sparsity_percent
 from robust_tickets.report.points import grouped
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 
 TEXT = (
-    "Difference of mean test accuracy to {base}, at the same target, transfer, drawing and sparsity, in points; runs "
+    "Difference of mean test {score} to {base}, at the same target, transfer, drawing and sparsity, in points; runs "
     "are paired by seed and ± is one standard deviation of the paired differences. Above zero, {base} loses."
 )
 
@@ -54,7 +54,7 @@ def gain_section(grid: Grid, cells: Sequence[Cell]) -> list[Section]:
     if not tables:
         return []
     tables = [*gap_table(base, measured_gaps(grid, cells), drawn), *tables]
-    text = TEXT.format(base=base)
+    text = TEXT.format(base=base, score=scores_of(cell.verdict.score for cell in cells))
     return [Section(title=f"Gain over {base} tickets", text=text, tables=tuple(tables), charts=tuple(charts))]
 
 

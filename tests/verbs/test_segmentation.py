@@ -1,0 +1,251 @@
+"""Segmentation: a ticket under a head that labels pixels, trained, resumed, verified on mIoU, exported."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import robust_tickets as rt
+from robust_tickets.data import batches
+from robust_tickets.foundation.files import read_json
+from robust_tickets.measures.mean_iou import MeanIoU, mean_iou
+from robust_tickets.models.folders import load_folder
+from robust_tickets.training.loop import Loop
+from tests.shapes import VOID, shapes_folder
+from tests.shared_data import SHARED, needs_shared
+from tests.verbs.small import small_source, times
+
+FCN = {"head": "fcn"}
+TRAINING = {
+    "epochs": 2,
+    "batch_size": 8,
+    "precision": "fp32",
+    "optimiser": {"kind": "adamw", "lr": 0.003},
+    "head_lr": 0.01,
+    "schedule": {"kind": "poly"},
+    "checkpoint_seconds": 0,
+}
+LONG = {**TRAINING, "epochs": 8, "validate_every": 8}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> rt.DataSettings:
+    return rt.DataSettings(name=str(shapes_folder(tmp_path_factory.mktemp("shapes"))), ignore=(VOID,))
+
+
+@pytest.fixture(scope="module")
+def source() -> rt.Source:
+    return rt.load_source(rt.SourceSettings(name="demo/resnet4", weights="random"))
+
+
+@pytest.fixture(scope="module")
+def ticket(source: rt.Source) -> rt.Ticket:
+    return rt.draw(source, sparsity=0.5)
+
+
+@pytest.fixture(scope="module")
+def trained(ticket: rt.Ticket, data: rt.DataSettings, tmp_path_factory: pytest.TempPathFactory) -> rt.Transfer:
+    folder = tmp_path_factory.mktemp("trained")
+    return rt.transfer(ticket, data, segmentation=FCN, training=LONG, seeds=(0, 1), folder=folder)
+
+
+def trivial(data: rt.DataSettings) -> float:
+    """Return the mIoU on test of the class that most training pixels have."""
+    splits = rt.load_data(data)
+    ((_, labels),) = batches(splits.train, batch_size=256, seed=0, train=False)
+    most = int(labels[labels >= 0].bincount().argmax())
+
+    def predict(images: torch.Tensor) -> torch.Tensor:
+        return torch.eye(3)[most].reshape(1, 3, 1, 1).expand(len(images), 3, *images.shape[2:])
+
+    (matrix,) = MeanIoU(splits.classes).measured(predict, batches(splits.test, batch_size=256, seed=0, train=False))
+    return mean_iou(matrix)
+
+
+def test_it_learns_and_removed_weights_stay_zero(
+    trained: rt.Transfer, ticket: rt.Ticket, data: rt.DataSettings
+) -> None:
+    for run in trained.runs:
+        assert run.validation is not None
+        assert run.validation > trivial(data) + 0.05
+        state = run.classifier.plain_state()
+        for name, mask in ticket.masks.items():
+            weight = state[f"backbone.{name}"]
+            assert bool((weight[~mask] == 0).all())
+            assert not bool((weight[mask] == 0).any())
+
+
+def test_metrics_and_results_say_miou(trained: rt.Transfer) -> None:
+    folder = trained.runs[0].folder
+    assert folder is not None
+    row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert row["validation_miou"] == trained.runs[0].validation
+    assert not any("accuracy" in key for key in row)
+    # 24 steps, of which the default warm-up takes 3.
+    assert row["lr"] == pytest.approx(0.003 * (1 / 21) ** 0.9)
+    loaded, identity = load_folder(folder)
+    assert identity.segmentation is not None
+    assert loaded.plain_state().keys() == trained.runs[0].classifier.plain_state().keys()
+
+
+def test_a_killed_transfer_ends_bit_for_bit_alike(
+    ticket: rt.Ticket, data: rt.DataSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"segmentation": FCN, "training": TRAINING, "seeds": (0,)}
+    whole = rt.transfer(ticket, data, **options)
+    train_step = Loop.train_step
+
+    def killed(loop: Loop, *batch: torch.Tensor) -> None:
+        if loop.trainee.step == 4:
+            raise KeyboardInterrupt
+        train_step(loop, *batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "train_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rt.transfer(ticket, data, **options, folder=tmp_path)
+    assert (tmp_path / "seed-0" / "checkpoint.pt").exists()
+    resumed = rt.transfer(ticket, data, **options, folder=tmp_path)
+    ours, theirs = (one.runs[0].classifier.plain_state() for one in (resumed, whole))
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    before = times(tmp_path)
+    again = rt.transfer(ticket, data, **options, folder=tmp_path).runs[0]
+    assert times(tmp_path) == before
+    assert all(torch.equal(value, theirs[name]) for name, value in again.classifier.plain_state().items())
+
+
+def test_verdict_is_on_the_miou_of_the_whole_test_set(trained: rt.Transfer, data: rt.DataSettings) -> None:
+    attack = {"threat": {"epsilon": "8/255", "steps": 2}, "limit": 6}
+    verdict = rt.verify(trained, robustness=attack)
+    assert verdict.score == "mIoU"
+    assert "mIoU. " in verdict.sentence()
+    assert "accuracy" not in verdict.sentence()
+    assert verdict.standard.test_interval is None
+    assert verdict.ticket_runs[0].interval is None
+    run = trained.runs[0]
+    assert run.folder is not None
+    (kept,) = [read_json(path / "result.json") for path in run.folder.glob("test-clean-*")]
+    assert kept["miou"] == verdict.ticket_runs[0].standard
+    assert list(kept["iou"]) == ["0", "1", "2"]
+    images, labels = next(iter(batches(run.data.test, batch_size=256, seed=0, train=False)))
+    assert sum(map(sum, kept["confusion"])) == int((labels >= 0).sum())
+    with torch.no_grad():
+        given = run.classifier.eval()(images).argmax(1)
+    ious = [
+        float(((given == c) & (labels == c)).sum() / (((given == c) & (labels >= 0)) | (labels == c)).sum())
+        for c in range(3)
+    ]
+    assert verdict.ticket_runs[0].standard == pytest.approx(np.mean(ious), abs=1e-6)
+    assert all(one.robust is not None and one.robust < one.standard for one in verdict.dense_runs)
+    before = times(run.folder)
+    assert rt.verify(trained, robustness=attack) == verdict
+    assert times(run.folder) == before
+
+
+@pytest.mark.parametrize("bn", ["source", "batch"])
+def test_linear_trains_the_whole_head_and_nothing_else(
+    ticket: rt.Ticket, data: rt.DataSettings, source: rt.Source, bn: str
+) -> None:
+    result = rt.transfer(ticket, data, mode="linear", bn=bn, segmentation=FCN, training=TRAINING, seeds=(0,))
+    state, start = result.runs[0].classifier.plain_state(), ticket.subnetwork(source).plain_state()
+    moved = {name for name, value in start.items() if not torch.equal(state.get(f"backbone.{name}", value), value)}
+    assert all("running" in name or "num_batches" in name for name in moved)
+    assert bool(moved) == (bn == "batch")
+    # Its own batch norm, behind the frozen backbone, follows the target.
+    assert int(state["classifier.1.num_batches_tracked"]) == 6
+
+
+def test_adversarial_training_and_selection(ticket: rt.Ticket, data: rt.DataSettings) -> None:
+    training = {**TRAINING, "epochs": 1, "keep": "best", "objective": {"kind": "fgsm-rs", "epsilon": "4/255"}}
+    result = rt.transfer(ticket, data, segmentation=FCN, training=training, seeds=(0,))
+    assert result.runs[0].validation is not None
+
+
+def test_a_channel_ticket_is_shrunk_and_exported(data: rt.DataSettings, tmp_path: Path) -> None:
+    ticket = rt.draw(small_source(), sparsity=0.5, group="channel", scope="layer")
+    result = rt.transfer(ticket, data, segmentation=FCN, training={**TRAINING, "epochs": 1}, seeds=(0,))
+    report = rt.shrink(result, tmp_path / "small.onnx", rounds=3)
+    assert report.kind == "channels"
+    assert report.removal.channels_removed == 12
+    images = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0))
+    session = onnxruntime.InferenceSession(tmp_path / "small.onnx", providers=["CPUExecutionProvider"])
+    logits = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    with torch.no_grad():
+        torch.testing.assert_close(logits, result.runs[0].classifier.eval()(images), atol=1e-4, rtol=1e-4)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "keep": ({"head": "keep"}, "head: keep: demo/resnet4 tells images apart and shapes"),
+    "mixup": ({"training": {**TRAINING, "mixup": 0.2}}, r"training\.mixup: mixes the labels of whole images"),
+    "one image": (
+        {"training": {**TRAINING, "accumulate": 8}, "segmentation": {"head": "deeplabv3"}},
+        "leaves one image alone, which a deeplabv3 head cannot normalise",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_does_not_fit_is_told(ticket: rt.Ticket, data: rt.DataSettings, why: str) -> None:
+    options, complaint = REFUSED[why]
+    with pytest.raises(rt.UserError, match=complaint) as caught:
+        rt.transfer(ticket, data, **{"seeds": (0,), **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_of_pixels_are_for_transfers(trained: rt.Transfer, source: rt.Source, data: rt.DataSettings) -> None:
+    with pytest.raises(rt.UserError, match="pretrain trains a classifier of images"):
+        rt.pretrain(source, data)
+    with pytest.raises(rt.UserError, match="a draw trains a classifier of images"):
+        rt.draw(source, timeline={"kind": "iterative"}, data=data)
+    with pytest.raises(rt.UserError, match=r"measures are of whole images \(calibration"):
+        rt.verify(trained, measures=["calibration"])
+    with pytest.raises(rt.UserError, match="square attacks the class of an image"):
+        rt.verify(trained, robustness={"attack": "square"})
+    with pytest.raises(rt.UserError, match="segmentation: digits labels whole images"):
+        rt.transfer(source, rt.DataSettings(name="digits", channels=3), segmentation=FCN, seeds=(0,))
+
+
+def test_masks_beyond_the_backbone_are_told(source: rt.Source, data: rt.DataSettings) -> None:
+    ticket = rt.draw(source, sparsity=0.5, prunable={"include_head": True})
+    with pytest.raises(rt.UserError, match=r"the ticket masks fc\.weight .*exempt"):
+        rt.transfer(ticket, data, segmentation=FCN, training=TRAINING, seeds=(0,))
+
+
+def test_the_shipped_recipe_at_tiny_scale(data: rt.DataSettings, tmp_path: Path) -> None:
+    network = {"name": "demo/resnet4", "weights": "random"}
+    ways = {way: {"seeds": [0], "training": {"epochs": 0.5, "batch_size": 8}} for way in ("full", "linear")}
+    values = {
+        "sources": {"natural": {"source": network}, "robust": {"source": {**network, "seed": 1}}},
+        "data": data.model_dump(mode="json"),
+        "draw": {"sparsity": [0.5]},
+        "controls": [],
+        "transfers": ways,
+        "shrink": None,
+    }
+    recipe = rt.load_recipe("segmentation", values=values)
+    summary = rt.run(recipe, tmp_path)
+    assert {row.score for row in (*summary.rows, *summary.verdicts)} == {"mIoU"}
+    assert len(summary.verdicts) == 4
+    page = (tmp_path / "report.html").read_text()
+    assert "mIoU on the test data" in page
+    assert "Standard mIoU (%)" in page
+    assert "accuracy" not in page.lower()
+
+
+@needs_shared
+def test_camvid_is_labelled_better_than_by_its_commonest_class() -> None:
+    assert SHARED is not None
+    name = str(SHARED / "camvid-160x120")
+    data = rt.DataSettings(name=name, ignore=(11,), size=(30, 40), fraction=0.2)
+    ticket = rt.draw(rt.SourceSettings(name="cifar/resnet8", weights="random"), sparsity=0.5)
+    result = rt.transfer(ticket, data, segmentation=FCN, training={**LONG, "epochs": 5}, seeds=(0,))
+    (run,) = result.runs
+    (matrix,) = MeanIoU(run.data.classes).measured(
+        run.classifier.eval(), batches(run.data.test, batch_size=256, seed=0, train=False)
+    )
+    commonest = float(matrix.sum(1).max() / matrix.sum()) / len(run.data.classes)
+    assert mean_iou(matrix) > 3 * commonest
