@@ -166,12 +166,12 @@ def test_a_run_prints_its_tables_and_a_report_prints_them_again(
     for words in ("Accuracy on the test data", "Does the ticket match dense?", "report: run/report.html"):
         assert words in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 160
-    changed = os.stat("run/transfers/resnet4/full/dense/seed-0/result.json").st_mtime_ns
+    changed = os.stat("run/transfers/data/resnet4/full/dense/seed-0/result.json").st_mtime_ns
     Path("run/report.html").unlink()
     assert tickets("report run").out == outcome.out
     assert Path("run/report.html").stat().st_size > 1000
     assert tickets(line).out == outcome.out
-    assert os.stat("run/transfers/resnet4/full/dense/seed-0/result.json").st_mtime_ns == changed
+    assert os.stat("run/transfers/data/resnet4/full/dense/seed-0/result.json").st_mtime_ns == changed
 
 
 def test_set_is_the_last_word(tickets: Tickets, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,9 +41,12 @@ def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float
     if step.result is None or step.result["recipe"] != recipe.model_dump(mode="json"):
         rehearse(recipe)
     with step.claim():
-        write_text(folder / "recipe.yaml", dump_recipe(recipe))
+        if not (folder / "recipe.yaml").exists():
+            write_text(folder / "recipe.yaml", dump_recipe(recipe))
         grid = Grid(recipe, folder)
         cells = list(grid.cells(None if minutes is None else 60 * minutes))
+        # A recipe that its finished parts refuse never gets here, and leaves that of the run in place.
+        write_text(folder / "recipe.yaml", dump_recipe(recipe))
         if not cells:
             raise UserError(f"{folder}: no cell was filled in {minutes:g} minutes; give more, or run the command again")
         is_whole = len(cells) == len(grid.places)

@@ -177,7 +177,9 @@ def remember(folder: Path, source: Source, ticket: Ticket | None, data: Data, se
     )
     if ticket is not None and not is_ticket(folder / "ticket"):
         ticket.save(folder / "ticket")
-    write_json(folder / "transfer.json", record.model_dump(mode="json"))
+    values, path = record.model_dump(mode="json"), folder / "transfer.json"
+    if not path.exists() or read_json(path) != values:
+        write_json(path, values)
 
 
 def load_transfer(
