@@ -49,6 +49,8 @@ def complaint(values: object, where: str = "") -> str:
         ({"name": "x", "sparsity": 1.5}, "sparsity: should be less than 1 (got 1.5)"),
         ({"name": "x", "sparsity": [0.1, -1]}, "sparsity[1]: should be greater than or equal to 0 (got -1)"),
         ({"name": "x", "epsilon": "8/0"}, "epsilon: '8/0' is not a number; write 0.031 or a ratio such as 8/255"),
+        ({"name": "x", "epsilon": "8/"}, "epsilon: '8/' is not a number; write 0.031 or a ratio such as 8/255"),
+        ({"name": "x", "epsilon": "1/2/3"}, "epsilon: '1/2/3' is not a number; write 0.031 or a ratio such as 8/255"),
         ({"name": "x", "epsilon": 0}, "epsilon: should be greater than 0 (got 0)"),
         ({"name": "x", "parts": {"a": {"rate": -1}}}, "parts.a.rate: should be greater than 0 (got -1)"),
         ({"name": 3}, "name: should be a valid string (got 3)"),
@@ -83,3 +85,10 @@ def test_settings_never_change() -> None:
 
 def test_a_message_is_one_line() -> None:
     assert str(UserError("two\n  lines")) == "two lines"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("8/255", 8 / 255), ("0.5/255", 0.5 / 255), (" .5 / 2 ", 0.25), ("3e-2", 0.03)]
+)
+def test_ratios(text: str, value: float) -> None:
+    assert parse(Whole, {"name": "x", "epsilon": text}).epsilon == value

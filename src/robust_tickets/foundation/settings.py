@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -33,11 +34,12 @@ class Settings(BaseModel):
 
 
 def parse_ratio(value: Any) -> Any:
-    """Turn `"8/255"` into 8/255; leave anything but a string alone."""
+    """Turn `"8/255"` or `"0.5/255"` into a float; leave anything but a string alone."""
     if isinstance(value, str):
+        above, slash, below = value.replace(" ", "").partition("/")
         try:
-            return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
+            return float(Fraction(Decimal(above)) / Fraction(Decimal(below if slash else "1")))
+        except (ArithmeticError, ValueError):
             raise ValueError(f"{value!r} is not a number; write 0.031 or a ratio such as 8/255") from None
     return value
 
