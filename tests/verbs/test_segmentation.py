@@ -132,7 +132,7 @@ def test_verdict_is_on_the_miou_of_the_whole_test_set(trained: rt.Transfer, data
     assert kept["miou"] == verdict.ticket_runs[0].standard
     assert list(kept["iou"]) == ["0", "1", "2"]
     images, labels = next(iter(batches(run.data.test, batch_size=256, seed=0, train=False)))
-    assert sum(map(sum, kept["confusion"])) == int((labels >= 0).sum())
+    assert sum(int(count) for row in kept["confusion"] for count in row.split()) == int((labels >= 0).sum())
     with torch.no_grad():
         given = run.classifier.eval()(images).argmax(1)
     ious = [
@@ -197,10 +197,12 @@ def test_what_does_not_fit_is_told(ticket: rt.Ticket, data: rt.DataSettings, why
 
 
 def test_labels_of_pixels_are_for_transfers(trained: rt.Transfer, source: rt.Source, data: rt.DataSettings) -> None:
-    with pytest.raises(rt.UserError, match="pretrain trains a classifier of images"):
+    with pytest.raises(rt.UserError, match="labels pixels and pretrain needs one label an image"):
         rt.pretrain(source, data)
-    with pytest.raises(rt.UserError, match="a draw trains a classifier of images"):
+    with pytest.raises(rt.UserError, match="labels pixels and a draw needs one label an image"):
         rt.draw(source, timeline={"kind": "iterative"}, data=data)
+    with pytest.raises(rt.UserError, match=r"analyse, but for landscape: null .*, needs one label an image"):
+        rt.analyse(transfers={"full": trained})
     with pytest.raises(rt.UserError, match=r"measures are of whole images \(calibration"):
         rt.verify(trained, measures=["calibration"])
     with pytest.raises(rt.UserError, match="square attacks the class of an image"):

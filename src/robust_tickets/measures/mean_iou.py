@@ -77,13 +77,14 @@ class MeanIoU:
         return None
 
     def packed(self, measured: Tensor) -> dict[str, Any]:
-        """Return the mIoU, the IoU of each class by name, and the matrix."""
+        """Return the mIoU, the IoU of each class by name, and the matrix, a text a row."""
         each = {
             name: None if iou != iou else iou
             for name, iou in zip(self.classes, class_iou(measured).tolist(), strict=True)
         }
-        return {"miou": mean_iou(measured), "iou": each, "confusion": measured.tolist()}
+        rows = [" ".join(map(str, row)) for row in measured.tolist()]
+        return {"miou": mean_iou(measured), "iou": each, "confusion": rows}
 
     def unpacked(self, values: dict[str, Any]) -> Tensor:
         """Undo `packed`."""
-        return torch.tensor(values["confusion"], dtype=torch.long)
+        return torch.tensor([[int(count) for count in row.split()] for row in values["confusion"]])

@@ -21,6 +21,7 @@ from robust_tickets.report.sections import Section
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.measure import Part, examined, in_order
 from robust_tickets.verbs.target import changed
+from robust_tickets.verbs.task import require_whole_images
 from robust_tickets.verbs.ticket_sections import layers_section, overlap_sections
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
 from robust_tickets.verbs.transfer_sections import Apart, interpolation_section, landscape_section
@@ -59,10 +60,13 @@ def analyse(
         settings: what is looked at; `changes` are keyword changes to it, as in `landscape=None`.
 
     Raises:
-        UserError: the data have no images in the part asked for.
+        UserError: the data have no images in the part asked for, or label pixels.
     """
     settings = changed(settings or AnalyseSettings(), changes)
     transfers = transfers or {}
+    if settings.landscape is not None or settings.interpolation is not None:
+        for result in transfers.values():
+            require_whole_images(result.runs[0].data, "analyse, but for landscape: null and interpolation: null,")
     masks = {name: {key: ticket.masks[key] for key in ticket.prunable} for name, ticket in distinct(tickets, transfers)}
     sections = []
     if masks:

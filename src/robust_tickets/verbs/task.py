@@ -61,15 +61,15 @@ def network_for(
     return classifier
 
 
-def require_whole_images(splits: DataSplits, verb: str) -> None:
-    """Refuse data that label pixels where a classifier is trained.
+def require_whole_images(splits: DataSplits, asker: str) -> None:
+    """Refuse data that label pixels where one label an image is needed.
 
     Raises:
         UserError: they do.
     """
     if splits.labels_pixels:
         raise UserError(
-            f"{splits.name}: labels pixels; {verb} trains a classifier of images, transfer a ticket to it instead"
+            f"{splits.name}: labels pixels and {asker} needs one label an image; only transfers label pixels"
         )
 
 
