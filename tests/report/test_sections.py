@@ -1,5 +1,6 @@
 """Sections reach the page, the figures' files and the terminal, with every text escaped."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from robust_tickets.report.html import to_html, write_report
 from robust_tickets.report.sections import Chart, Line, Map, Section, Table
 from robust_tickets.report.summary import Summary, load_summary, save_summary
 from robust_tickets.report.terminal import show
+from tests.report.examples import study
 
 FOUND = Section(
     title="Overlap <of> tickets",
@@ -83,3 +85,15 @@ def test_a_table_with_a_ragged_row_is_refused() -> None:
 def test_the_terminal_shows_the_tables(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     show(SUMMARY, tmp_path)
     assert "layer1.conv" in capsys.readouterr().out
+
+
+def test_markdown_has_every_table_and_links_to_figures_that_are_there(tmp_path: Path) -> None:
+    write_report(study().model_copy(update={"sections": [FOUND]}), tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    links = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert len(links) == 4
+    assert all((tmp_path / link).is_file() for link in links)
+    for title in ("Does the ticket match dense?", "Accuracy on the test data", "Accuracy of the controls"):
+        assert f"**{title}**" in text
+    assert "| layer1.conv | 120 | 0.5123 | 0.3 ± 0.1 |" in text
+    assert "<b>" not in text

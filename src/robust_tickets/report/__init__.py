@@ -14,5 +14,6 @@
 | `figures.py` | accuracy against sparsity, and sparsity by layer |
 | `charts.py` | the figures of sections: lines, and values over two axes |
 | `terminal.py` | the tables on the terminal |
+| `markdown.py` | the page as Markdown |
 | `html.py`, `page.css` | the page |
 """

@@ -15,9 +15,10 @@ from robust_tickets.report.charts import figures_of
 from robust_tickets.report.figures import curves, layer_bars, to_png, to_svg
 from robust_tickets.report.headline import headlines
 from robust_tickets.report.looks import INK, PALETTE, Looks
+from robust_tickets.report.markdown import to_markdown
 from robust_tickets.report.notation import capitalised, scores_of, sparsity_percent
 from robust_tickets.report.points import CONTROL_NAMES, Panel, panels
-from robust_tickets.report.sections import Section
+from robust_tickets.report.sections import Section, figure_name
 from robust_tickets.report.summary import Summary
 from robust_tickets.report.table import html_table
 
@@ -26,7 +27,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def write_report(summary: Summary, folder: Path | str) -> Path:
-    """Write `report.html` and `figures/*.png|svg` into the folder and return the page's path.
+    """Write `report.html`, `report.md` and `figures/*.png|svg` into the folder and return the page's path.
 
     Every file is written atomically; equal summaries give equal bytes.
 
@@ -47,10 +48,11 @@ def write_report(summary: Summary, folder: Path | str) -> Path:
         drawn["layers"] = layer_bars(summary.layer_sparsity)
     for section in summary.sections:
         for title, _, _, figure in figures_of(section.charts, section.maps):
-            drawn[slug(f"{section.title} {title}")] = figure
+            drawn[figure_name(section, title)] = figure
     for name, figure in drawn.items():
         write_bytes(folder / "figures" / f"{name}.png", to_png(figure))
         write_text(folder / "figures" / f"{name}.svg", to_svg(figure))
+    write_text(folder / "report.md", to_markdown(summary))
     page = folder / "report.html"
     write_text(page, to_html(summary))
     return page
@@ -158,15 +160,10 @@ def _in_words(panel: Panel) -> str:
     return " ".join(said)
 
 
-def slug(text: str) -> str:
-    """Return a file name for a title."""
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
-
-
 def _section(section: Section) -> str:
     """Return a section with its tables and figures."""
     figures = [
-        f"<figure>\n{inline_svg(figure, slug(f'{section.title} {title}'), words)}\n"
+        f"<figure>\n{inline_svg(figure, figure_name(section, title), words)}\n"
         f"<figcaption>{escape(note)}</figcaption>\n</figure>"
         for title, words, note, figure in figures_of(section.charts, section.maps)
     ]

@@ -1,5 +1,7 @@
 """Further findings of a run, told alike whatever they are about: tables, charts and maps under a heading."""
 
+import re
+
 from pydantic import Field, model_validator
 
 from robust_tickets.foundation.settings import Settings
@@ -64,3 +66,8 @@ class Section(Settings):
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     maps: tuple[Map, ...] = ()
+
+
+def figure_name(section: Section, title: str) -> str:
+    """Return the name of a figure's file, without suffix: lower case, words joined by hyphens."""
+    return re.sub(r"[^a-z0-9.]+", "-", f"{section.title} {title}".lower()).strip("-.")
