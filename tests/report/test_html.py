@@ -126,6 +126,7 @@ def test_equal_summaries_give_equal_reports(tmp_path: Path) -> None:
         "figures/layers.png",
         "figures/layers.svg",
         "report.html",
+        "report.md",
     ]
     for path in files:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
