@@ -10,6 +10,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.pipeline import run
 from robust_tickets.pipeline.grid import Grid
 from robust_tickets.recipe import Recipe, load_recipe
+from robust_tickets.report.markdown import to_markdown
+from robust_tickets.report.points import points
 
 NETWORK = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
 TRAINING = {"epochs": 1, "batch_size": 20, "precision": "fp32"}
@@ -47,6 +49,27 @@ def test_every_target_and_source_is_a_cell_and_gains_are_paired_by_seed(tmp_path
     table = next(table for table in gain.tables if table.title == "data, linear transfer")
     told = next(row for row in table.rows if row[:2] == ("draw", "80"))[2]
     assert str(told).split(" ± ")[0].replace("−", "-") == f"{100 * mean:+.1f}"
+
+
+def test_tickets_drawn_or_trained_in_other_ways_are_never_averaged_together(tmp_path: Path) -> None:
+    linear = RECIPE["transfers"]["linear"]
+    summary = run(
+        grid_recipe(
+            sources={"natural": {"source": NETWORK}},
+            targets={},
+            draw={"sparsity": [0.5]},
+            variants={"chance": {"score": "random"}},
+            transfers={"frozen": linear, "moving": {**linear, "bn": "batch"}},
+        ),
+        tmp_path,
+    )
+    found = points(summary.rows)
+    assert {(point.row.training, point.row.drawing) for point in found} == {
+        (training, drawing) for training in ("frozen", "moving") for drawing in ("", "draw", "chance")
+    }
+    assert {point.standard.seeds for point in found} == {2}
+    text = to_markdown(summary)
+    assert all(f"| {name} |" in text for name in ("frozen", "moving", "draw", "chance"))
 
 
 def test_a_grid_stops_at_its_time_says_what_is_missing_and_goes_on(tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ def test_double_win_needs_every_required_comparison() -> None:
     assert first(standard, beside).startswith("The robust ticket at 90 %")
 
 
+def test_tickets_of_other_ways_of_drawing_do_not_speak_for_each_other() -> None:
+    one_shot = decided("robust", "full", 0.9, 0.0, drawing="draw")
+    learned = decided("robust", "full", 0.9, -0.05, drawing="lmp")
+    assert first(one_shot, learned) == "The robust draw ticket at 90 % sparsity matches dense with full transfer."
+
+
 def test_a_ticket_that_fails_one_comparison_is_not_called_undecided() -> None:
     undecided = decided("robust", "full", 0.9, -0.008)
     failing = decided("robust", "full", 0.9, -0.05, measure="robust")

@@ -24,6 +24,8 @@ def test_one_seed_has_no_deviation() -> None:
         {"ticket": "random"},
         {"group": "channel"},
         {"timeline": "iterative"},
+        {"drawing": "a-imp"},
+        {"training": "long"},
         {"sparsity": 0.8926},
         {"transfer": "linear"},
         {"objective": "pgd"},

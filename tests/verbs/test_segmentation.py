@@ -201,7 +201,7 @@ def test_labels_of_pixels_are_for_transfers(trained: rt.Transfer, source: rt.Sou
         rt.pretrain(source, data)
     with pytest.raises(rt.UserError, match="labels pixels and a draw needs one label an image"):
         rt.draw(source, timeline={"kind": "iterative"}, data=data)
-    with pytest.raises(rt.UserError, match=r"analyse, but for landscape: null .*, needs one label an image"):
+    with pytest.raises(rt.UserError, match="set landscape: null and interpolation: null"):
         rt.analyse(transfers={"full": trained})
     with pytest.raises(rt.UserError, match=r"measures are of whole images \(calibration"):
         rt.verify(trained, measures=["calibration"])
@@ -215,6 +215,14 @@ def test_masks_beyond_the_backbone_are_told(source: rt.Source, data: rt.DataSett
     ticket = rt.draw(source, sparsity=0.5, prunable={"include_head": True})
     with pytest.raises(rt.UserError, match=r"the ticket masks fc\.weight .*exempt"):
         rt.transfer(ticket, data, segmentation=FCN, training=TRAINING, seeds=(0,))
+
+
+def test_a_run_refuses_analyses_of_pixels_before_it_trains(data: rt.DataSettings, tmp_path: Path) -> None:
+    sources = {"net": {"source": {"name": "demo/resnet4", "weights": "random"}}}
+    recipe = rt.Recipe.model_validate({"sources": sources, "data": data.model_dump(mode="json"), "analyse": {}})
+    with pytest.raises(rt.UserError, match="analyse takes losses of whole images"):
+        rt.run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_shipped_recipe_at_tiny_scale(data: rt.DataSettings, tmp_path: Path) -> None:

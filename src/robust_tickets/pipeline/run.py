@@ -14,6 +14,7 @@ from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
 from robust_tickets.report.summary import Summary, save_summary
 from robust_tickets.shrinking.shrink import ShrinkReport
+from robust_tickets.verbs.analyse import require_analysable
 from robust_tickets.verbs.controls import check_control
 from robust_tickets.verbs.draw import check_draw
 from robust_tickets.verbs.shrink import shrink
@@ -78,11 +79,13 @@ def rehearse(recipe: Recipe) -> None:
         for kind in recipe.controls:
             check_control(kind, recipe.draw)
         for settings in recipe.transfers.values():
-            for data in recipe.data_sets().values():
+            for target, data in recipe.data_sets().items():
                 splits = target_data(data, source, settings.seeds[0])
                 twin, name = copy.deepcopy(source.classifier), source.identity.name
                 network_for(splits, twin, settings.head, settings.segmentation, 0, name)
                 require_measurable(splits, recipe.verify.robustness, recipe.verify.measures)
+                if recipe.analyse is not None and target == DATA:
+                    require_analysable(splits, recipe.analyse)
 
 
 def shrink_best(recipe: Recipe, cells: list[Cell], folder: Path) -> list[tuple[Cell, ShrinkReport]]:

@@ -4,13 +4,13 @@ from importlib.metadata import version
 
 import torch
 
-from robust_tickets.data import DataSettings
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pipeline.double_win import double_win_section
 from robust_tickets.pipeline.gain import gain_section
 from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.pipeline.inside import inside_sections
 from robust_tickets.pipeline.measured import measured_sections
+from robust_tickets.pipeline.names import Names, amount
 from robust_tickets.pipeline.overfitting import overfitting_section
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
@@ -35,6 +35,7 @@ def summarise(
     drawn = [cell for cell in cells if cell.place.kind == "drawn"]
     tickets = [cell.result.ticket for cell in (exports[0][0] if exports else cell for cell in reversed(drawn))]
     shown = next((ticket for ticket in tickets if ticket is not None), None)
+    names = Names.of(recipe, cells)
     sections = [
         *double_win_section(recipe, cells),
         *gain_section(grid, cells),
@@ -47,8 +48,8 @@ def summarise(
     return Summary(
         title=recipe.name,
         facts=facts(recipe, grid, cells),
-        rows=[row for cell in cells for row in rows_of(cell)],
-        verdicts=[row for cell in drawn for row in verdict_rows(cell)],
+        rows=[row for cell in cells for row in rows_of(cell, names)],
+        verdicts=[row for cell in drawn for row in verdict_rows(cell, names)],
         shrink=[row for cell, report in exports for row in shrink_rows(cell, report)],
         layer_sparsity=shown.layer_sparsity if shown is not None else {},
         sections=sections,
@@ -120,15 +121,11 @@ def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:
     ]
 
 
-def amount(data: DataSettings) -> str:
-    """Return how much of the training data was used, for tables."""
-    return f"{data.per_class} a class" if data.per_class is not None else f"{100 * data.fraction:g} %"
-
-
-def rows_of(cell: Cell) -> list[Row]:
+def rows_of(cell: Cell, names: Names) -> list[Row]:
     """Return a row for each seed of a cell."""
     return [
         Row(
+            **names.fields(cell),
             series=cell.place.series,
             ticket=cell.place.kind,
             group=cell.draw.group.kind,
@@ -136,7 +133,6 @@ def rows_of(cell: Cell) -> list[Row]:
             sparsity=cell.result.sparsity,
             transfer=cell.result.settings.mode,
             objective=cell.result.settings.training.objective.kind,
-            target=cell.result.runs[0].data.name,
             fraction=amount(cell.data),
             score=cell.verdict.score,
             seed=one.seed,
@@ -148,18 +144,19 @@ def rows_of(cell: Cell) -> list[Row]:
     ]
 
 
-def verdict_rows(cell: Cell) -> list[VerdictRow]:
+def verdict_rows(cell: Cell, names: Names) -> list[VerdictRow]:
     """Return a row for each accuracy that was decided on."""
     decisions = {"standard": cell.verdict.standard, "robust": cell.verdict.robust}
-    return [verdict_row(cell, measure, decision) for measure, decision in decisions.items() if decision is not None]
+    given = [(measure, decision) for measure, decision in decisions.items() if decision is not None]
+    return [verdict_row(cell, names, measure, decision) for measure, decision in given]
 
 
-def verdict_row(cell: Cell, measure: str, decision: Decision) -> VerdictRow:
+def verdict_row(cell: Cell, names: Names, measure: str, decision: Decision) -> VerdictRow:
     """Return one decision as the report shows it."""
     return VerdictRow.model_validate(
         {
+            **names.fields(cell),
             "series": cell.place.series,
-            "target": cell.result.runs[0].data.name,
             "fraction": amount(cell.data),
             "group": cell.draw.group.kind,
             "sparsity": cell.result.sparsity,

@@ -70,8 +70,10 @@ def accuracy_cells(rows: Iterable[Row], title: str = "{score} on the test data")
         Column("data", setting=True),
         Column("objective", setting=True),
         Column("transfer", setting=True),
+        Column("training", setting=True),
         Column("source", setting=True),
         Column("ticket"),
+        Column("drawing", setting=True),
         Column("group", setting=True),
         Column("timeline", setting=True),
         Column("sparsity (%)", numeric=True),
@@ -86,8 +88,10 @@ def accuracy_cells(rows: Iterable[Row], title: str = "{score} on the test data")
             point.row.fraction,
             point.row.objective,
             point.row.transfer,
+            point.row.training or ABSENT,
             point.row.series,
             CONTROL_NAMES.get(point.row.ticket, point.row.ticket),
+            point.row.drawing or ABSENT,
             ABSENT if point.row.ticket == "dense" else point.row.group,
             ABSENT if point.row.ticket == "dense" else point.row.timeline,
             sparsity_percent(point.sparsity),
@@ -106,9 +110,11 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
     columns = (
         Column("verdict"),
         Column("sparsity (%)", numeric=True),
+        Column("drawing", setting=True),
         Column("group", setting=True),
         Column("source", setting=True),
         Column("transfer", setting=True),
+        Column("training", setting=True),
         Column("measure", setting=True),
         Column("objective", setting=True),
         Column("target", setting=True),
@@ -124,9 +130,11 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         (
             row.verdict,
             sparsity_percent(row.sparsity),
+            row.drawing or ABSENT,
             row.group,
             row.series,
             row.transfer,
+            row.training or ABSENT,
             f"{row.measure} {row.score}",
             row.objective,
             row.target,
@@ -198,7 +206,7 @@ def _value(value: Value) -> str:
 
 
 def _facet(point: Point) -> tuple[str, ...]:
-    return (point.row.target, point.row.fraction, point.row.objective, point.row.transfer)
+    return (point.row.target, point.row.fraction, point.row.objective, point.row.transfer, point.row.training)
 
 
 def _without_constants(title: str, columns: Sequence[Column], lines: Sequence[tuple[str, ...]]) -> Cells:

@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from robust_tickets.report.axis import density_place, sparsity_axis
-from robust_tickets.report.looks import PALETTE, Looks, figure_style
+from robust_tickets.report.looks import PALETTE, Looks, figure_style, variant_of
 from robust_tickets.report.notation import shortened
 from robust_tickets.report.points import CONTROL_NAMES, Panel, Point, Spread, grouped
 
@@ -84,7 +84,7 @@ def _draw(axes: Axes, panel: Panel, looks: Looks) -> dict[str, Line2D]:
         return looks.series.index(point.row.series), ORDER.index(point.row.ticket)
 
     shown = sorted(panel.points, key=place)
-    lines = grouped(shown, lambda p: (p.row.series, p.row.ticket, p.row.group, p.row.timeline))
+    lines = grouped(shown, lambda p: (p.row.series, p.row.ticket, variant_of(p.row)))
     for points in lines.values():
         row = points[0].row
         spreads = [(point.sparsity, spread) for point in points if (spread := point.spread(panel.measure))]

@@ -44,23 +44,28 @@ def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, Headlin
     """Return the sparsity of the sparsest matching ticket, -1 if none matches, and what to say."""
     first = rows[0]
     dense = f"dense with {first.transfer} transfer" + (f" to {first.target} ({first.fraction})" if several else "")
-    tickets = grouped(rows, lambda row: (row.sparsity, row.group))
+    tickets = grouped(rows, _ticket)
     matching = [ticket for ticket, same in tickets.items() if all(row.verdict == "matches" for row in same)]
     if matching:
         sparsest = max(matching)
         # The comparison with the least room to spare speaks for the ticket.
         closest = min(tickets[sparsest], key=lambda row: row.difference)
-        group = f"{closest.group} " if len({group for _, group in tickets}) > 1 else ""
-        claim = f"The {first.series} {group}ticket at {sparsity_percent(sparsest[0])} % sparsity matches {dense}."
+        kind = f"{closest.drawing or closest.group} " if len({ticket[1:] for ticket in tickets}) > 1 else ""
+        claim = f"The {first.series} {kind}ticket at {sparsity_percent(sparsest[0])} % sparsity matches {dense}."
         return sparsest[0], Headline(claim, _evidence(closest))
-    failing = {(row.sparsity, row.group) for row in rows if row.verdict == "does not match"}
-    undecided = [row for row in rows if (row.sparsity, row.group) not in failing and row.verdict == "cannot tell"]
+    failing = {_ticket(row) for row in rows if row.verdict == "does not match"}
+    undecided = [row for row in rows if _ticket(row) not in failing and row.verdict == "cannot tell"]
     if undecided:
         best = max(undecided, key=lambda row: row.difference)
         claim = f"No {first.series} ticket is shown to match {dense}; more seeds could."
         return -1.0, Headline(claim, _evidence(best))
     best = max(rows, key=lambda row: row.difference)
     return -1.0, Headline(f"No {first.series} ticket matches {dense}.", _evidence(best))
+
+
+def _ticket(row: VerdictRow) -> tuple[float, str, str]:
+    """Return what tells one ticket of a source from another."""
+    return row.sparsity, row.group, row.drawing
 
 
 def _evidence(row: VerdictRow) -> str:

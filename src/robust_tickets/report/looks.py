@@ -1,4 +1,4 @@
-"""Which source has which colour, which group which stroke, and the style all figures share."""
+"""Which source has which colour, which way of drawing which stroke, and the style all figures share."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -61,18 +61,24 @@ def figure_style() -> Iterator[None]:
         yield
 
 
+def variant_of(row: Row) -> tuple[str, ...]:
+    """Return what tells one way of drawing from another: group, timeline, and its name where it needs one."""
+    return row.group, row.timeline, row.drawing
+
+
 @dataclass(frozen=True)
 class Looks:
-    """Which source has which colour, and which group and timeline which stroke, the same in every panel."""
+    """Which source has which colour, and which way of drawing which stroke, the same in every panel."""
 
     series: tuple[str, ...]
-    variants: tuple[tuple[str, str], ...]
+    variants: tuple[tuple[str, ...], ...]
+    """See `variant_of`."""
 
     @classmethod
     def of(cls, panels: Iterable[Panel]) -> "Looks":
         """Give looks in order of first appearance."""
         rows = [point.row for panel in panels for point in panel.points]
-        drawn = dict.fromkeys((row.group, row.timeline) for row in rows if row.ticket == "drawn")
+        drawn = dict.fromkeys(variant_of(row) for row in rows if row.ticket == "drawn")
         return cls(tuple(dict.fromkeys(row.series for row in rows)), tuple(drawn))
 
     def colour(self, series: str) -> str:
@@ -86,10 +92,10 @@ class Looks:
     def line(self, row: Row) -> tuple[str, dict[str, Any]]:
         """Return the legend text and the drawing options of the line that the row belongs to."""
         if row.ticket == "drawn":
-            variant = self.variants.index((row.group, row.timeline))
+            variant = self.variants.index(variant_of(row))
             label = self.name(row)
             if len(self.variants) > 1:
-                label += f", {row.group}, {row.timeline}"
+                label += f", {row.drawing or f'{row.group}, {row.timeline}'}"
             stroke = {"marker": MARKERS[variant % len(MARKERS)], "ls": STROKES[variant % len(STROKES)]}
             return label, {"color": self.colour(row.series), **stroke}
         name = CONTROL_NAMES[row.ticket]

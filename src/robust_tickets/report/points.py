@@ -56,11 +56,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Panel:
-    """The points that share one pair of axes: one target, fraction, objective, transfer and measure."""
+    """The points that share one pair of axes: one target, fraction, objective, way of training, transfer, measure."""
 
     target: str
     fraction: str
     objective: str
+    training: str
     transfer: str
     measure: Measure
     points: tuple[Point, ...]
@@ -73,7 +74,8 @@ class Panel:
     @property
     def title(self) -> str:
         """Say what the panel shows, in the field's terms."""
-        return f"{self.transfer.capitalize()} transfer, {self.objective} training"
+        name = f" ({self.training})" if self.training else ""
+        return f"{self.transfer.capitalize()} transfer, {self.objective} training{name}"
 
     @property
     def seeds(self) -> str:
@@ -95,13 +97,14 @@ def points(rows: Iterable[Row]) -> list[Point]:
     """Average the rows that differ only in seed; settings keep the order of their first row."""
 
     def setting(row: Row) -> tuple[object, ...]:
-        data = (row.target, row.fraction, row.transfer, row.objective)
+        data = (row.target, row.fraction, row.transfer, row.objective, row.training)
         return (
             *data,
             row.series,
             row.ticket,
             row.group,
             row.timeline,
+            row.drawing,
             round(row.sparsity, SAME_SPARSITY_DIGITS),
         )
 
@@ -122,7 +125,9 @@ def points(rows: Iterable[Row]) -> list[Point]:
 def panels(rows: Iterable[Row]) -> list[Panel]:
     """Return the panels of the figure: for each target, clean accuracy by transfer, then under attack."""
     everything = points(rows)
-    facets = grouped(everything, lambda p: (p.row.target, p.row.fraction, p.row.objective, p.row.transfer))
+    facets = grouped(
+        everything, lambda p: (p.row.target, p.row.fraction, p.row.objective, p.row.training, p.row.transfer)
+    )
     found: list[Panel] = []
     for target in grouped(facets, lambda facet: facet[:2]).values():
         for measure in ("standard", "robust"):

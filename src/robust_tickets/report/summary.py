@@ -34,9 +34,11 @@ class Row(Settings):
     ticket: TicketKind = Field(description="Drawn, dense, or the name of the control.")
     group: str = Field(default="element", description="What was removed as one: 'element', 'channel', '2:4'.")
     timeline: str = Field(default="one-shot", description="When it was removed: 'one-shot', 'iterative'.")
+    drawing: str = Field(default="", description="Name of the way of drawing, where others remove the same group.")
     sparsity: Removed = Field(description="Measured sparsity over prunable weights, in [0, 1].")
     transfer: Transfer = Field(description="What was trained on the target.")
     objective: str = Field(default="standard", description="What it was trained for: 'standard', 'pgd'.")
+    training: str = Field(default="", description="Name of the way of training, where others are alike in both.")
     target: str = Field(description="The target data set.")
     fraction: str = Field(default="100 %", description="How much of the target's training data was used.")
     score: ScoreName = Field(default="accuracy", description="What the figures below are.")
@@ -57,9 +59,11 @@ class VerdictRow(Settings):
     target: str = Field(description="The target data set, as in the rows.")
     fraction: str = Field(default="100 %", description="How much training data was used, as in the rows.")
     group: str = Field(default="element", description="What was removed as one, as in the rows.")
+    drawing: str = Field(default="", description="Name of the way of drawing, as in the rows.")
     sparsity: Removed = Field(description="Measured sparsity of the ticket, in [0, 1].")
     transfer: Transfer = Field(description="What was trained on the target.")
     objective: str = Field(default="standard", description="What it was trained for, as in the rows.")
+    training: str = Field(default="", description="Name of the way of training, as in the rows.")
     measure: Literal["standard", "robust"] = Field(
         default="standard", description="The accuracy compared: on clean images, or under attack."
     )

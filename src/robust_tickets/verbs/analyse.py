@@ -12,7 +12,9 @@ from robust_tickets.analysis.distance import angle, displacement, distance, surv
 from robust_tickets.analysis.interpolation import InterpolationSettings, Path, interpolate
 from robust_tickets.analysis.landscape import Landscape, LandscapeSettings, landscape, random_direction
 from robust_tickets.analysis.loss import Reached
+from robust_tickets.data import DataSplits
 from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.layers import prunable_weights
@@ -21,7 +23,6 @@ from robust_tickets.report.sections import Section
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.measure import Part, examined, in_order
 from robust_tickets.verbs.target import changed
-from robust_tickets.verbs.task import require_whole_images
 from robust_tickets.verbs.ticket_sections import layers_section, overlap_sections
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
 from robust_tickets.verbs.transfer_sections import Apart, interpolation_section, landscape_section
@@ -64,9 +65,8 @@ def analyse(
     """
     settings = changed(settings or AnalyseSettings(), changes)
     transfers = transfers or {}
-    if settings.landscape is not None or settings.interpolation is not None:
-        for result in transfers.values():
-            require_whole_images(result.runs[0].data, "analyse, but for landscape: null and interpolation: null,")
+    for result in transfers.values():
+        require_analysable(result.runs[0].data, settings)
     masks = {name: {key: ticket.masks[key] for key in ticket.prunable} for name, ticket in distinct(tickets, transfers)}
     sections = []
     if masks:
@@ -82,6 +82,19 @@ def analyse(
             apart = {pair.name: look_between(pair, settings, settings.interpolation) for pair in pairs}
             sections.append(interpolation_section(apart, images, settings.interpolation.bn))
     return sections
+
+
+def require_analysable(splits: DataSplits, settings: AnalyseSettings) -> None:
+    """Refuse what is not defined on data that label pixels, before anything is trained.
+
+    Raises:
+        UserError: losses are to be looked at, which are of whole images.
+    """
+    if splits.labels_pixels and (settings.landscape is not None or settings.interpolation is not None):
+        raise UserError(
+            f"{splits.name}: labels pixels, and analyse takes losses of whole images; set landscape: null and "
+            "interpolation: null"
+        )
 
 
 def distinct(tickets: Mapping[str, Ticket] | None, transfers: Mapping[str, Transfer]) -> Iterator[tuple[str, Ticket]]:
