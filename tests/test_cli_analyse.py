@@ -71,7 +71,8 @@ def test_folders_are_analysed_and_the_page_is_written(tickets: Tickets) -> None:
 
 
 def test_two_tickets_are_compared_by_the_part_of_their_paths_that_differs(tickets: Tickets) -> None:
-    folders = [f"run/tickets/resnet4/draw/sparsity-{sparsity}" for sparsity in (0.5, 0.8)]
+    below = "run/tickets/resnet4/draw"
+    folders = [f"{below}/sparsity-0.5", f"{Path.cwd()}/{below}/sparsity-0.8"]
     outcome = tickets(f"analyse {' '.join(folders)} -o two")
     assert outcome.code == 0, outcome.err
     sections = load_summary("two/summary.json").sections

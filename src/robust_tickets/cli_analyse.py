@@ -63,7 +63,8 @@ def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Tic
 
 def named(places: Sequence[Path]) -> dict[str, Path]:
     """Return places by names as short as they can be: what all paths begin with says nothing."""
-    shown = {place: place.parent if place.name == "ticket" else place for place in places}
+    # Absolute, because some may be given so and others not.
+    shown = {place: Path(os.path.abspath(place.parent if place.name == "ticket" else place)) for place in places}
     base = os.path.commonpath([place.parent for place in shown.values()]) if places else ""
     return {str(name.relative_to(base)): place for place, name in shown.items()}
 
