@@ -1,6 +1,5 @@
 """A classifier turned into a network that labels pixels: its backbone under a segmentation head."""
 
-import copy
 import math
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -204,18 +203,3 @@ def placed(masks: Mapping[str, Tensor], classifier: Classifier) -> Masks:
             )
         found[place] = mask
     return found
-
-
-def copied_segmenter(
-    classifier: Classifier,
-    settings: SegmentationSettings,
-    num_classes: int,
-    size: tuple[int, int],
-    seed: int,
-    name: str,
-) -> Classifier:
-    """Return what `segmenter` does, of a copy; a network that labels pixels already is copied as it is."""
-    twin = copy.deepcopy(classifier)
-    if isinstance(twin.body, SegmentationNetwork):
-        return twin
-    return segmenter(twin, settings, num_classes, size, seed, name)

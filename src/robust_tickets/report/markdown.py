@@ -27,7 +27,7 @@ def _blocks(summary: Summary) -> Iterator[str]:
     if summary.rows:
         tables.append(accuracy_cells(row for row in summary.rows if row.ticket not in CONTROL_NAMES))
         if controls := [row for row in summary.rows if row.ticket in CONTROL_NAMES]:
-            tables.append(accuracy_cells(controls, "Accuracy of the controls"))
+            tables.append(accuracy_cells(controls, "{score} of the controls"))
     if summary.shrink:
         tables.append(shrink_cells(summary.shrink))
     yield from map(markdown_table, tables)

@@ -73,9 +73,9 @@ def verify_double_win(
     """
     settings = under_attack(changed(settings or VerifySettings(), changes))
     require_objectives(standard[0].settings, adversarial[0].settings if adversarial is not None else None)
-    verdicts = [verify(*pair, settings=settings, part=part) for pair in (standard, adversarial) if pair is not None]
     if adversarial is not None and digest_of(standard) != digest_of(adversarial):
         raise UserError("double win is about one ticket: the standard and the adversarial transfer are of two")
+    verdicts = [verify(*pair, settings=settings, part=part) for pair in (standard, adversarial) if pair is not None]
     decisions = {}
     for verdict, way in zip(verdicts, ("standard", "adversarial"), strict=False):
         assert verdict.robust is not None
