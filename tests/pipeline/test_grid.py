@@ -72,6 +72,21 @@ def test_tickets_drawn_or_trained_in_other_ways_are_never_averaged_together(tmp_
     assert all(f"| {name} |" in text for name in ("frozen", "moving", "draw", "chance"))
 
 
+@pytest.mark.parametrize("place", ["pretrain", "transfer", "draw"])
+def test_epochs_that_nothing_can_select_are_refused_before_anything_trains(tmp_path: Path, place: str) -> None:
+    steps = ("pretrain", "transfer", "draw")
+    training = {step: {**TRAINING, "keep": "best" if step == place else "last"} for step in steps}
+    data = {"name": "digits", "per_class": 4, "validation": 0}
+    recipe = grid_recipe(
+        sources={"made": {"source": NETWORK, "pretrain": {"data": data, "training": training["pretrain"]}}},
+        draw={"sparsity": [0.5], "timeline": "iterative", "data": data, "training": training["draw"]},
+        transfers={"full": {"training": training["transfer"]}},
+    )
+    with pytest.raises(UserError, match="keep: best"):
+        run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_grid_stops_at_its_time_says_what_is_missing_and_goes_on(tmp_path: Path) -> None:
     recipe = grid_recipe()
     ticks = iter(range(100))
@@ -127,7 +142,7 @@ def test_the_domain_gap_stands_beside_the_gain_and_is_measured_once(tmp_path: Pa
     (gain,) = run(recipe, tmp_path).sections
     table = gain.tables[0]
     assert table.columns[:2] == ("target", "domain gap")
-    distance = {row[0]: row[1] for row in table.rows}
+    distance = {row[0]: float(str(row[1])) for row in table.rows}
     # Digits were pretrained on; letters lie further away, and the nearest target comes first.
     assert [row[0] for row in table.rows] == ["data", "letters"]
     assert 0 <= distance["data"] < distance["letters"]

@@ -1,6 +1,5 @@
 """Run: a whole recipe, from sources to the report; what is finished is not done again."""
 
-import copy
 from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
@@ -17,9 +16,10 @@ from robust_tickets.shrinking.shrink import ShrinkReport
 from robust_tickets.verbs.analyse import require_analysable
 from robust_tickets.verbs.controls import check_control
 from robust_tickets.verbs.draw import check_draw
+from robust_tickets.verbs.pretrain import check_pretrain
 from robust_tickets.verbs.shrink import shrink
-from robust_tickets.verbs.target import target_data
-from robust_tickets.verbs.task import network_for, require_measurable, require_whole_images
+from robust_tickets.verbs.task import require_measurable
+from robust_tickets.verbs.transfer import check_transfer
 from robust_tickets.verbs.verify import verify
 
 
@@ -71,8 +71,7 @@ def rehearse(recipe: Recipe) -> None:
     for entry in recipe.sources.values():
         source = load_source(entry.source)
         if entry.pretrain is not None:
-            splits = target_data(entry.pretrain.data, source, recipe.seed)
-            require_whole_images(splits, "pretrain")
+            splits = check_pretrain(source, entry.pretrain, recipe.seed)
             source.classifier.reset_head(len(splits.classes), seed=0)
         for settings in recipe.draws().values():
             check_draw(source, settings, recipe.seed)
@@ -80,9 +79,7 @@ def rehearse(recipe: Recipe) -> None:
             check_control(kind, recipe.draw)
         for settings in recipe.transfers.values():
             for target, data in recipe.data_sets().items():
-                splits = target_data(data, source, settings.seeds[0])
-                twin, name = copy.deepcopy(source.classifier), source.identity.name
-                network_for(splits, twin, settings.head, settings.segmentation, 0, name)
+                splits = check_transfer(source, data, settings)
                 require_measurable(splits, recipe.verify.robustness, recipe.verify.measures)
                 if recipe.analyse is not None and target == DATA:
                     require_analysable(splits, recipe.analyse)

@@ -26,6 +26,7 @@ from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.ticket import Ticket
 from robust_tickets.training import Drawing, ImageBatches, Subject, fit, rewind_step
+from robust_tickets.training.kept import check_selection
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.target import Data, changed, fit_head, target_data
 from robust_tickets.verbs.task import require_whole_images
@@ -180,6 +181,7 @@ class Preparation:
             raise UserError(f"draw.data is missing: the timeline {settings.timeline.kind} trains; say on which data")
         check_composition(settings.selection, settings.parametrisation, plan)
         check_rewind(settings.rewind, plan, per_epoch)
+        check_selection(settings.training, batches, plan)
         classifier = copy.deepcopy(source.classifier)
         if not plan.steps:
             splits = batches = None

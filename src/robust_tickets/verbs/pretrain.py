@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from torch import nn
 
-from robust_tickets.data import DataSettings
+from robust_tickets.data import DataSettings, DataSplits
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import Step
@@ -15,6 +15,7 @@ from robust_tickets.models.folders import save_source
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.training import ImageBatches, Subject, Training, fit
+from robust_tickets.training.kept import check_selection
 from robust_tickets.verbs.target import Data, changed, target_data
 from robust_tickets.verbs.task import require_whole_images
 
@@ -86,3 +87,16 @@ def pretrain(
         collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
         step.finish({"validation": result.validation, "steps": result.steps, **collapse})
     return load_source(step.folder, like=source.classifier)
+
+
+def check_pretrain(source: Source, settings: PretrainSettings, seed: int) -> DataSplits:
+    """Refuse, without training anything, a pretraining that could not be begun; return its data.
+
+    Raises:
+        UserError: see `pretrain`.
+    """
+    splits, training = target_data(settings.data, source, seed), settings.training
+    require_whole_images(splits, "pretrain")
+    batches = ImageBatches(splits, training, seed)
+    check_selection(training, batches, Plan(steps_of(training.epochs, batches.per_epoch), ()))
+    return splits

@@ -29,6 +29,7 @@ from robust_tickets.training import (
     fit,
     recalibrate,
 )
+from robust_tickets.training.kept import check_selection
 from robust_tickets.training.optimisers import AdamW
 from robust_tickets.verbs.target import Data, Head, changed, target_data
 from robust_tickets.verbs.task import network_for, require_pairs_of_images, task_of
@@ -154,6 +155,22 @@ def transfer(
             transfer_once(source, ticket, splits[seed], settings, seed, steps[seed]) for seed in settings.seeds
         )
     return Transfer(source, ticket, settings, data, runs, folder)
+
+
+def check_transfer(source: Source, data: Data, settings: TransferSettings) -> DataSplits:
+    """Refuse, without training anything, a transfer that could not be begun; return the data of its first seed.
+
+    Raises:
+        UserError: see `transfer`.
+    """
+    seed, training, name = settings.seeds[0], settings.training, source.identity.name
+    splits = target_data(data, source, seed)
+    network = network_for(splits, subnetwork(source, None), settings.head, settings.segmentation, seed, name)
+    require_pairs_of_images(network, splits, training)
+    task_of(splits).criterion(training)
+    batches = ImageBatches(splits, training, seed)
+    check_selection(training, batches, Plan(steps_of(training.epochs, batches.per_epoch), ()))
+    return splits
 
 
 class Record(Settings):
