@@ -87,7 +87,7 @@ def test_ticket_and_dense_are_told_side_by_side(verdict: rt.Verdict) -> None:
     assert chart.lines[1].y[0] == pytest.approx(100 * verdict.standard.ticket)
     (table,) = sections["Robust accuracy"].tables
     assert table.columns[2:] == (
-        "clean (%)",
+        "clean, at most 30 images (%)",
         "APGD-CE, 3 steps, in L-inf 0.1 (%)",
         "Square, 10 queries, in L-inf 0.1 (%)",
     )
@@ -135,6 +135,19 @@ def test_a_missing_extra_is_refused_before_anything_trains(monkeypatch: pytest.M
 def test_measures_described_alike_are_numbered() -> None:
     one, other = Evaluation(limit=10), Evaluation(limit=20)
     assert by_name([one, other]) == {"PGD-20 in L-inf 8/255": one, "PGD-20 in L-inf 8/255 (2)": other}
+
+
+def test_attacks_on_other_numbers_of_images_have_clean_figures_of_their_own() -> None:
+    measures = [Evaluation(limit=10), Evaluation(limit=20)]
+    clean = (0.9, 0.5)
+    figures = {name: {"clean": value, "robust": 0.1} for name, value in zip(by_name(measures), clean, strict=True)}
+    ((table,),) = [section.tables for section in measure_sections(measures, [Subject({}, [figures], "dense")])]
+    assert dict(zip(table.columns, table.rows[0], strict=True)) == {
+        "clean, at most 10 images (%)": "90.0",
+        "PGD-20 in L-inf 8/255 (%)": "10.0",
+        "clean, at most 20 images (%)": "50.0",
+        "PGD-20 in L-inf 8/255 (2) (%)": "10.0",
+    }
 
 
 def test_a_chart_shows_as_many_lines_of_each_source() -> None:

@@ -143,7 +143,7 @@ def open_array(path: Path) -> NDArray[Any]:
         raise UserError(
             f"{path}: no such file; CIFAR-10-C's folder has labels.npy and one file for each corruption"
         ) from None
-    except (ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: is not an array of numpy ({error})") from None
 
 

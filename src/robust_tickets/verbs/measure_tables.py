@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.robustness_curve import RobustnessCurve
 from robust_tickets.objectives.threat import Ball
@@ -97,11 +98,16 @@ def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subje
 
 
 def _heading(figure: str, name: str, measure: Measure) -> str:
-    """Return a column's heading: the ball of a curve's figure, the attack of a robust accuracy, or the figure."""
+    """Return a column's heading: the ball of a curve's figure, the attack of a robust accuracy, or the figure.
+
+    Of accuracy without attack it says on how many images: attacks of other limits have other such figures.
+    """
     if isinstance(measure, RobustnessCurve):
         names = {measure.figure_name(epsilon): epsilon for epsilon in measure.epsilons}
         epsilon = names[figure]
         return Ball(norm=measure.norm, epsilon=epsilon).ball_name if epsilon else "clean"
+    if isinstance(measure, Evaluation) and figure == "clean" and measure.limit is not None:
+        return f"clean, at most {measure.limit} images"
     return name if figure == "robust" else figure
 
 
