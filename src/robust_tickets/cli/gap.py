@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from robust_tickets.cli_options import (
+from robust_tickets.cli.options import (
     DataName,
     Normalisation,
     Override,

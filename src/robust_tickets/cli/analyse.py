@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robust_tickets.cli_options import Override, SourcePlace, overrides
+from robust_tickets.cli.options import Override, SourcePlace, overrides
 from robust_tickets.foundation.errors import UserError
 
 if TYPE_CHECKING:

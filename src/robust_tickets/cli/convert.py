@@ -1,0 +1,22 @@
+"""`tickets convert`: tensors out of a legacy pickle."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def convert(
+    file: Annotated[Path, typer.Argument(help="A legacy checkpoint that is a pickle with code in it.")],
+    out: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Take the tensors of a pickle that names code; nothing in it is run.")
+    ] = False,
+) -> None:
+    """Turn a legacy pickle into safetensors; nothing in it is run."""
+    from robust_tickets.models.convert import convert
+
+    made = convert(file, out, allow_pickle=allow_pickle)
+    print(f"{out}: {made.tensors} tensors, {made.format}, {made.digest}")
+    if made.ignored:
+        print(f"not run: {', '.join(made.ignored)}")

@@ -1,0 +1,9 @@
+"""`tickets doctor`: what this machine offers."""
+
+
+def doctor() -> None:
+    """Say what this machine offers."""
+    from robust_tickets.doctor import examine
+
+    for name, value in examine():
+        print(f"{name:<14} {value}")

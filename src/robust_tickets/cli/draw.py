@@ -1,0 +1,54 @@
+"""`tickets draw`: a source in, a ticket out."""
+
+from typing import Annotated
+
+import typer
+
+from robust_tickets.cli.options import (
+    Normalisation,
+    Out,
+    Override,
+    Seed,
+    SourceName,
+    Weights,
+    data_settings,
+    given,
+    overrides,
+    percent,
+    source_settings,
+)
+from robust_tickets.foundation.errors import UserError
+
+
+def draw(
+    source: SourceName,
+    out: Out,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Fraction of prunable weights removed, in [0, 1); 0.9 without this.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="element, row, kernel, filter, block, n-m, channel or neuron.")
+    ] = None,
+    weights: Weights = None,
+    preprocessing: Normalisation = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="What the draw trains on, where it trains.")] = None,
+    settings: Override = None,
+    seed: Seed = 0,
+) -> None:
+    """Draw a ticket: one-shot global magnitude at 90 %, or as you say."""
+    from robust_tickets.verbs.draw import draw
+    from robust_tickets.verbs.draw_settings import DrawSettings
+    from robust_tickets.verbs.target import changed, merged
+
+    values, parts = overrides(settings, ("source", "data"))
+    if parts["data"] and data is None:
+        raise UserError("--set data: there are no data to set; give --data")
+    ticket = draw(
+        source_settings(source, weights, preprocessing, parts["source"]),
+        settings=changed(DrawSettings(), merged(given(sparsity=sparsity, group=group), values)),
+        data=data_settings(data, parts["data"]) if data is not None else None,
+        seed=seed,
+        folder=out,
+    )
+    layers = f"of the weights in {len(ticket.prunable)} layers removed"
+    print(f"{out}: {percent(ticket.sparsity)} {layers}; ticket {ticket.digest}")

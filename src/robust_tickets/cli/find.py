@@ -1,0 +1,72 @@
+"""`tickets find`: the sparsest ticket that matches, or that is double-win."""
+
+from typing import Annotated
+
+import typer
+
+from robust_tickets.cli.options import (
+    PARTS,
+    DataName,
+    Normalisation,
+    Out,
+    Seed,
+    SourceName,
+    Weights,
+    data_settings,
+    given,
+    overrides,
+    source_settings,
+)
+from robust_tickets.foundation.errors import UserError
+
+
+def find(
+    source: SourceName,
+    data: DataName,
+    out: Out,
+    weights: Weights = None,
+    preprocessing: Normalisation = None,
+    criterion: Annotated[
+        str | None,
+        typer.Option(help="match; or double-win: after standard and adversarial transfer, in accuracy and robustness."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="find.*, draw.*, transfer.*, adversarial.*, verify.*, data.* or source.*=value."),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Find the sparsest ticket that matches; confirm it once on test."""
+    from robust_tickets.verbs.double_win import adversarial_counterpart
+    from robust_tickets.verbs.draw_settings import DrawSettings
+    from robust_tickets.verbs.find import FindSettings, find
+    from robust_tickets.verbs.target import changed
+    from robust_tickets.verbs.transfer import TransferSettings
+    from robust_tickets.verbs.verify import VerifySettings
+
+    unknown, parts = overrides(settings, tuple(PARTS))
+    if unknown:
+        raise UserError(f"--set {next(iter(unknown))}: no such step; known: {', '.join(PARTS)}")
+    transfer_settings = changed(TransferSettings(), parts["transfer"], "transfer")
+    verify_settings = changed(VerifySettings(), parts["verify"], "verify")
+    adversarial = adversarial_counterpart(transfer_settings, verify_settings)
+    found = find(
+        source_settings(source, weights, preprocessing, parts["source"]),
+        data_settings(data, parts["data"]),
+        settings=changed(FindSettings(), {**given(criterion=criterion), **parts["find"]}, "find"),
+        draw=changed(DrawSettings(), parts["draw"], "draw"),
+        transfer_settings=transfer_settings,
+        adversarial_settings=changed(adversarial, parts["adversarial"], "adversarial")
+        if parts["adversarial"]
+        else None,
+        verify_settings=verify_settings,
+        seed=seed,
+        folder=out,
+    )
+    for verdict in found.tried:
+        print(f"validation: {verdict.sentence()}")
+    print(found.sentence())
+    if found.result is not None:
+        print(f"{found.result.folder}: the transfer found, for tickets shrink")
+    if found.adversarial is not None:
+        print(f"{found.adversarial.folder}: its adversarial transfer")

@@ -1,0 +1,57 @@
+"""`tickets pretrain`: a network and data in, a source out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robust_tickets.cli.options import Normalisation, Out, Override, Seed, data_settings, overrides, source_settings
+from robust_tickets.foundation.errors import UserError
+
+
+def pretrain(
+    out: Out,
+    source: Annotated[
+        str | None, typer.Option("--source", "-s", help="An architecture, as in draw; in place of the recipe's.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", "-d", help="What it is trained on, as in transfer; in place of the recipe's."),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", "-r", help="RECIPE:SOURCE, as in sources:fgsm-rs; --set changes it.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="What it starts from, as in draw; random without this.")] = None,
+    preprocessing: Normalisation = None,
+    settings: Override = None,
+    seed: Seed = 0,
+) -> None:
+    """Make a source: train a network, natural or robust.
+
+    Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or as a recipe has it: -r sources:pgd-linf.
+    """
+    from robust_tickets.models.folders import is_saved
+    from robust_tickets.recipe import load_pretraining
+    from robust_tickets.training import Training
+    from robust_tickets.verbs.pretrain import pretrain
+    from robust_tickets.verbs.target import changed
+
+    values, parts = overrides(settings, ("source", "data"))
+    network, pretraining = load_pretraining(recipe) if recipe is not None else (None, None)
+    if source is not None:
+        if weights is None and not is_saved(Path(source)):
+            weights = "random"
+        network = source_settings(source, weights, preprocessing, parts["source"])
+    elif weights is not None or preprocessing is not None or parts["source"]:
+        raise UserError("--weights, --preprocessing and --set source belong to --source; give it too")
+    images = data_settings(data, parts["data"]) if data is not None else pretraining and pretraining.data
+    if network is None or images is None:
+        raise UserError("give --source and --data, or --recipe RECIPE:SOURCE, as in sources:fgsm-rs")
+    made = pretrain(
+        network,
+        images if data is not None else changed(images, parts["data"], "data"),
+        training=changed(pretraining.training if pretraining is not None else Training(), values),
+        seed=seed,
+        folder=out,
+    )
+    print(f"{out}: {made.identity.name}, {made.identity.weights}, {made.identity.digest}")

@@ -1,0 +1,23 @@
+"""`tickets report`: the page of a finished run, again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robust_tickets.foundation.errors import UserError
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+) -> None:
+    """Show the tables of a finished run; write its page again."""
+    from robust_tickets.report.html import write_report
+    from robust_tickets.report.summary import load_summary
+    from robust_tickets.report.terminal import show
+
+    if not (folder / "summary.json").is_file():
+        raise UserError(f"{folder}: holds no finished run (no summary.json in it); tickets run makes one")
+    summary = load_summary(folder / "summary.json")
+    write_report(summary, folder)
+    show(summary, folder)

@@ -1,0 +1,64 @@
+"""`tickets run` and `tickets demo`: a whole recipe, and the one on built-in data."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from robust_tickets.cli.options import Normalisation, Override, Weights, source_values
+from robust_tickets.foundation.errors import UserError
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or a recipe that ships with the package.")] = "default",
+    source: Annotated[
+        str | None, typer.Option("--source", "-s", help="Network, in place of the recipe's sources.")
+    ] = None,
+    weights: Weights = None,
+    preprocessing: Normalisation = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Target, in place of the recipe's.")] = None,
+    sparsity: Annotated[float | None, typer.Option(help="In place of the recipe's draw.sparsity.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; the same command goes on there.")] = Path(
+        "runs/run"
+    ),
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin nothing new after so long; the same command goes on.")
+    ] = None,
+    settings: Override = None,
+) -> None:
+    """Do everything: draw, transfer, verify, shrink, report."""
+    from robust_tickets.recipe import load_recipe
+
+    values: dict[str, Any] = {}
+    if source is not None:
+        name = Path(source).name.split(":")[-1]
+        values["sources"] = {name: {"source": source_values(source, weights, preprocessing)}}
+    elif weights is not None or preprocessing is not None:
+        raise UserError("--weights and --preprocessing belong to --source; give it too")
+    if data is not None:
+        values["data"] = {"name": data}
+    if sparsity is not None:
+        values["draw"] = {"sparsity": sparsity}
+    if recipe == "default" and not {"sources", "data"} <= values.keys():
+        raise UserError("give --source and --data, or a recipe that names both; tickets demo shows a run")
+    finish(load_recipe(recipe, settings or (), values), out, minutes)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/demo"),
+    settings: Override = None,
+) -> None:
+    """Run on built-in data: letters to handwritten digits."""
+    from robust_tickets.recipe import load_recipe
+
+    finish(load_recipe("demo", settings or ()), out)
+
+
+def finish(recipe: Any, out: Path, minutes: float | None = None) -> None:
+    """Do a run and show its tables and the path of its report."""
+    from robust_tickets.pipeline import run
+    from robust_tickets.report.terminal import show
+
+    show(run(recipe, out, command=shlex.join(["tickets", *sys.argv[1:]]), minutes=minutes), out)

@@ -1,0 +1,53 @@
+"""`tickets transfer`: a ticket, or a source, trained on a target."""
+
+from typing import Annotated, Any
+
+import typer
+
+from robust_tickets.cli.options import (
+    DataName,
+    Normalisation,
+    Out,
+    Override,
+    SourcePlace,
+    Weights,
+    data_settings,
+    given,
+    overrides,
+    percent,
+    source_settings,
+)
+from robust_tickets.foundation.errors import UserError
+
+
+def transfer(
+    subject: Annotated[str, typer.Argument(help="A ticket's folder, or a source to be transferred dense.")],
+    data: DataName,
+    out: Out,
+    mode: Annotated[str | None, typer.Option(help="full or linear; full without this.")] = None,
+    source: SourcePlace = None,
+    weights: Weights = None,
+    preprocessing: Normalisation = None,
+    settings: Override = None,
+) -> None:
+    """Train a ticket, or a dense network, on your data, once a seed."""
+    from robust_tickets.ticket import is_ticket
+    from robust_tickets.verbs.target import changed, merged
+    from robust_tickets.verbs.transfer import TransferSettings, transfer
+
+    values, parts = overrides(settings, ("source", "data"))
+    whole: Any = subject
+    if weights is not None or preprocessing is not None or parts["source"]:
+        if is_ticket(subject):
+            raise UserError(f"{subject}: a ticket brings its weights and preprocessing; leave them out")
+        whole = source_settings(subject, weights, preprocessing, parts["source"])
+    result = transfer(
+        whole,
+        data_settings(data, parts["data"]),
+        settings=changed(TransferSettings(), merged(given(mode=mode), values)),
+        source=source,
+        folder=out,
+    )
+    for run in result.runs:
+        score = f"{percent(run.validation)} on validation" if run.validation is not None else "no validation part"
+        print(f"{run.folder}: {score}")
