@@ -15,6 +15,7 @@ from robust_tickets.report.points import points
 
 NETWORK = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
 TRAINING = {"epochs": 1, "batch_size": 20, "precision": "fp32"}
+LETTERS = {"name": "glyphs", "glyphs": {"count": 520}}
 RECIPE = {
     "name": "Grid",
     "sources": {
@@ -138,7 +139,7 @@ def test_targets_are_changes_of_data() -> None:
 def test_the_domain_gap_stands_beside_the_gain_and_is_measured_once(tmp_path: Path) -> None:
     pretrain = {"data": {"name": "digits", "per_class": 4}, "training": TRAINING}
     sources = {name: {"source": NETWORK, "pretrain": pretrain} for name in ("natural", "other")}
-    recipe = grid_recipe(sources=sources, targets={"letters": {"name": "glyphs"}}, draw={"sparsity": [0.5]})
+    recipe = grid_recipe(sources=sources, targets={"letters": LETTERS}, draw={"sparsity": [0.5]})
     (gain,) = run(recipe, tmp_path).sections
     table = gain.tables[0]
     assert table.columns[:2] == ("target", "domain gap")
