@@ -27,6 +27,7 @@ class Whole(Settings):
     sparsity: Sparsity | tuple[Sparsity, ...] | None = 0.5
     epsilon: Ratio = Field(default=0.1, gt=0)
     parts: dict[str, Slow] = Field(default_factory=dict)
+    numbers: tuple[int, ...] = Field(default=(0,), min_length=1)
 
 
 def complaint(values: object, where: str = "") -> str:
@@ -42,7 +43,7 @@ def complaint(values: object, where: str = "") -> str:
         ({}, "name: is missing"),
         ({"nane": "x"}, "name: is missing; and 1 more"),
         ({"name": "x", "epsilom": 1}, "epsilom: no such setting; did you mean epsilon?"),
-        ({"name": "x", "zzz": 1}, "zzz: no such setting; known: epsilon, name, pace, parts, sparsity"),
+        ({"name": "x", "zzz": 1}, "zzz: no such setting; known: epsilon, name, numbers, pace, parts, sparsity"),
         ({"name": "x", "pace": {"kind": "fast", "step": 1}}, "pace.fast.step: no such setting; did you mean steps?"),
         ({"name": "x", "pace": "fsat"}, "pace: 'fsat' is not known; did you mean fast?"),
         ({"name": "x", "pace": "walking"}, "pace: 'walking' is not known; known: slow, fast"),
@@ -53,6 +54,8 @@ def complaint(values: object, where: str = "") -> str:
         ({"name": "x", "epsilon": "1/2/3"}, "epsilon: '1/2/3' is not a number; write 0.031 or a ratio such as 8/255"),
         ({"name": "x", "epsilon": 0}, "epsilon: should be greater than 0 (got 0)"),
         ({"name": "x", "parts": {"a": {"rate": -1}}}, "parts.a.rate: should be greater than 0 (got -1)"),
+        ({"name": "x", "numbers": "one"}, "numbers: should be a list, as in [a, b] (got 'one')"),
+        ({"name": "x", "numbers": []}, "numbers: should have at least 1 item(s), not 0"),
         ({"name": 3}, "name: should be a valid string (got 3)"),
         ([], "should be a mapping of settings"),
     ],

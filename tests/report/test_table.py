@@ -52,6 +52,15 @@ def test_every_form_shows_every_cell_in_order(cells: Cells) -> None:
         assert re.search(r"\s*│\s*".join(map(re.escape, line)), text)
 
 
+def test_labels_that_begin_alike_are_not_cut_short() -> None:
+    labels = [f"ood/{score}/{figure}" for score in ("msp", "energy") for figure in ("auroc", "aupr", "aupr_out")]
+    wide = Cells("wide", tuple(map(Column, labels)), (("0.9557 ± 0.0045",) * 6,))
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(terminal_table(wide))
+    text = console.export_text()
+    assert "…" not in text
+
+
 def test_a_cell_is_mean_and_deviation_over_seeds_in_per_cent() -> None:
     rows = [row(seed=seed, standard_accuracy=0.9 + 0.01 * seed) for seed in range(3)]
     table = accuracy_cells([*rows, row(sparsity=0.5, standard_accuracy=0.95)])

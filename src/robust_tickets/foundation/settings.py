@@ -95,7 +95,12 @@ def complaint(fault: Any, kind: type[BaseModel]) -> str:
         return "is missing"
     if fault["type"] == "value_error":
         return fault["msg"].removeprefix("Value error, ")
-    message = "should be a mapping of settings" if fault["type"] == "model_type" else fault["msg"]
+    if fault["type"] in ("tuple_type", "list_type"):
+        message = "should be a list, as in [a, b]"
+    elif fault["type"] == "too_short":
+        message = f"should have at least {fault['ctx']['min_length']} item(s), not {fault['ctx']['actual_length']}"
+    else:
+        message = "should be a mapping of settings" if fault["type"] == "model_type" else fault["msg"]
     shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) else ""
     return message.replace("Input should be", "should be") + shown
 
