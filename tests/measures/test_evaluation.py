@@ -114,7 +114,8 @@ def test_by_default_the_evaluation_is_that_of_double_win():
 def test_another_ball_is_still_searched_in_twenty_steps():
     said = Evaluation.model_validate({"threat": {"norm": "l2", "epsilon": 0.5}})
     assert said.describe() == "PGD-20 in L2 0.5"
-    assert said.threat.step_length == pytest.approx(2.5 * 0.5 / 20)
+    assert said.threat.step_length == 0.5 / 4
+    assert Evaluation.model_validate({"threat": {"epsilon": 8 / 255}}) == Evaluation()
     assert Evaluation.model_validate(said.model_dump()) == said
     assert Evaluation.model_validate({"threat": {"steps": 7}}).describe() == "PGD-7 in L-inf 8/255"
 

@@ -97,3 +97,10 @@ def test_markdown_has_every_table_and_links_to_figures_that_are_there(tmp_path: 
         assert f"**{title}**" in text
     assert "| layer1.conv | 120 | 0.5123 | 0.3 ± 0.1 |" in text
     assert "<b>" not in text
+
+
+def test_figures_of_equal_titles_keep_files_of_their_own(tmp_path: Path) -> None:
+    write_report(Summary(title="t", sections=[FOUND, FOUND]), tmp_path)
+    assert len(list((tmp_path / "figures").glob("*.svg"))) == 6
+    links = re.findall(r"figures/([^)]+)\)", (tmp_path / "report.md").read_text())
+    assert len(set(links)) == 6

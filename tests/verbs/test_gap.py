@@ -75,3 +75,20 @@ def test_the_command_prints_one_line(tmp_path):
     assert result.exit_code == 0, result.output
     assert result.output.startswith("Fréchet distance")
     assert "100 source and 100 target images" in result.output
+
+
+def test_options_of_a_network_need_the_network(tmp_path):
+    arguments = [
+        "gap",
+        "--inception",
+        "inception.pth",
+        "--weights",
+        "random",
+        "--source-data",
+        "digits",
+        "--data",
+        "glyphs",
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, UserError)
+    assert "belong to --source" in str(result.exception)

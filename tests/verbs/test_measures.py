@@ -3,13 +3,15 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import robust_tickets as rt
+from robust_tickets.findings.measures import LINES, Subject, few, measure_sections
 from robust_tickets.measures.evaluation import Evaluation
+from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
-from robust_tickets.verbs.measure import by_name
-from robust_tickets.verbs.measure_tables import LINES, Subject, few, measure_sections
 from tests.verbs.small import PARTS, QUICK, small_source, times
 
 CURVE = {"kind": "robustness-curve", "epsilons": [0, "8/255", 0.1, 0.3], "steps": 3}
@@ -166,3 +168,20 @@ def test_a_chart_shows_as_many_lines_of_each_source() -> None:
     assert len(section.charts[0].lines) == LINES
     assert section.charts[0].lines[0].y == (90, 50)
     assert section.charts[0].lines[0].std is None
+
+
+def test_figures_of_files_that_were_replaced_are_not_taken_for_theirs(result: rt.Transfer, tmp_path: Path) -> None:
+    images, labels = zip(*(result.runs[0].data.test[index] for index in range(10)), strict=True)
+    pixels = (torch.stack(images).movedim(1, -1).squeeze(-1) * 255).to(torch.uint8).numpy()
+    np.save(tmp_path / "labels.npy", np.tile(labels, 5))
+    np.save(tmp_path / "fog.npy", np.tile(pixels, (5, *[1] * (pixels.ndim - 1))))
+    asked = {"kind": "corruption-files", "folder": str(tmp_path), "names": ["fog"]}
+
+    def measured() -> int:
+        rt.verify(result, measures=[asked])
+        assert result.runs[0].folder is not None
+        return len(list(result.runs[0].folder.glob("test-corruption-files-*")))
+
+    assert (measured(), measured()) == (1, 1)
+    np.save(tmp_path / "fog.npy", np.zeros_like(np.load(tmp_path / "fog.npy")))
+    assert measured() == 2

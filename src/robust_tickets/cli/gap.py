@@ -37,6 +37,8 @@ def gap(
     unknown, parts = overrides(settings, ("source", "data"))
     if unknown:
         raise UserError(f"--set {next(iter(unknown))}: no such part; known: source, data")
+    if source is None and (weights is not None or preprocessing is not None or parts["source"]):
+        raise UserError("--weights, --preprocessing and --set source.* belong to --source; give it too")
     network = source_settings(source, weights, preprocessing, parts["source"]) if source is not None else None
     target = data_settings(data, parts["data"])
     print(gap(network, source_data, target, inception=inception, limit=limit).sentence())

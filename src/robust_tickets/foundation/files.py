@@ -6,6 +6,7 @@ disk leaves the previous file, never half of a new one.
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import tempfile
@@ -107,3 +108,11 @@ def read_json(path: Path | str) -> Any:
 def given_path(text: str) -> Path:
     """Return the path that a user's setting means: `~` and `$NAME` of the environment stand for what they stand for."""
     return Path(os.path.expandvars(text)).expanduser()
+
+
+def state(path: Path) -> str:
+    """Return a digest of names, sizes and times of change below `path`, which may be absent: cheap, not of contents."""
+    found = [path, *path.rglob("*")] if path.exists() else []
+    facts = ((str(file), file.lstat()) for file in found)
+    listed = sorted((name, facts.st_size, facts.st_mtime_ns) for name, facts in facts)
+    return hashlib.sha256(repr(listed).encode()).hexdigest()

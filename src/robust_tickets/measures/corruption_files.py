@@ -61,6 +61,10 @@ class CorruptionFiles(Measure):
                 accuracies[name, severity] = self.accuracy(examinee, images[block], labels[block], folder)
         return summarised("corruption-files", accuracies)
 
+    def reads(self) -> tuple[Path, ...]:
+        """Return the folder."""
+        return (given_path(self.folder),)
+
     def accuracy(self, examinee: Examinee, images: NDArray[np.uint8], labels: Tensor, folder: Path) -> float:
         """Return the accuracy, in [0, 1], on images uint8 [N, H, W(, 3)] of one severity."""
         chosen = balanced_first(labels.tolist(), self.limit or len(labels))

@@ -1,9 +1,9 @@
 """How robustness is evaluated: the settings, the images, the attack they choose."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, final
+from typing import Literal, final
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.attacks import PGD, AnyAttack
@@ -27,7 +27,7 @@ class Evaluation(Measure):
     )
     threat: Threat = Field(
         default=Threat(steps=STEPS, step_size=2 / 255),
-        description="The ball and restarts; for pgd its steps too, 20 unless said.",
+        description="The ball and restarts; for pgd its steps too: unless said 20, of a quarter of epsilon.",
     )
     limit: int | None = Field(
         default=None,
@@ -35,13 +35,13 @@ class Evaluation(Measure):
         description="At most this many test images, balanced over classes; null means all.",
     )
 
-    @model_validator(mode="before")
+    @field_validator("threat")
     @classmethod
-    def _takes_twenty_steps(cls, values: Any) -> Any:
-        """Let a threat of which only the ball is said be PGD-20, as in evaluation, not PGD-10, as in training."""
-        if isinstance(values, dict) and isinstance(values.get("threat"), dict):
-            return {**values, "threat": {"steps": STEPS, **values["threat"]}}
-        return values
+    def _is_pgd_20(cls, threat: Threat) -> Threat:
+        """Let a threat of which only the ball is said be PGD-20 with steps of a quarter of it, as at 8/255."""
+        if "steps" in threat.model_fields_set:
+            return threat
+        return threat.model_copy(update={"steps": STEPS, "step_size": threat.step_size or threat.epsilon / 4})
 
     @property
     def gradient_free(self) -> bool:

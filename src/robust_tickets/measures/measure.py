@@ -1,6 +1,8 @@
 """What every measure has in common: settings with a `kind`, and figures by name."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.examinee import Examinee
@@ -23,3 +25,18 @@ class Measure(Settings, ABC):
         Raises:
             UserError: names what is missing and where it comes from.
         """
+
+    def reads(self) -> tuple[Path, ...]:
+        """Return the files and folders that the figures depend on beside the network and its own images."""
+        return ()
+
+
+def by_name(measures: Sequence[Measure]) -> dict[str, Measure]:
+    """Return measures by their descriptions; those that are described alike are numbered."""
+    named: dict[str, Measure] = {}
+    for asked in measures:
+        name, number = asked.describe(), 2
+        while name in named:
+            name, number = f"{asked.describe()} ({number})", number + 1
+        named[name] = asked
+    return named

@@ -1,6 +1,7 @@
 """Out-of-distribution detection: whether the network is less sure of images from another data set."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, final
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from robust_tickets.data import DataSettings
 from robust_tickets.data.readers import read
+from robust_tickets.foundation.files import given_path
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import logits
@@ -47,6 +49,11 @@ class OutOfDistribution(Measure):
             for name, score in scores.items()
             for figure, value in detection(score(inside), score(outside)).items()
         }
+
+    def reads(self) -> tuple[Path, ...]:
+        """Return where the second data set lies, if it has files."""
+        place = given_path(self.data.name)
+        return (place,) if place.exists() else ()
 
     def require(self) -> None:
         """Refuse a second data set that is not there, before anything is trained.

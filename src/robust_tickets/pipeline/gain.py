@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from robust_tickets.foundation.grouping import grouped
 from robust_tickets.pipeline.gap import gap_table, measured_gaps
 from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.report.notation import scores_of, signed_points, sparsity_percent
-from robust_tickets.report.points import grouped
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 
 TEXT = (

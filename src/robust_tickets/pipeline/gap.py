@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.domain_gap import DomainGap
 from robust_tickets.pipeline.grid import Cell, Grid
-from robust_tickets.report.points import grouped
 from robust_tickets.report.sections import Table, Value
 from robust_tickets.verbs.gap import gap
 
@@ -37,6 +37,7 @@ def measured_gaps(grid: Grid, cells: Sequence[Cell]) -> dict[str, DomainGap]:
             "source_data": entry.pretrain.data.model_dump(mode="json"),
             "data": splits.digest,
             "images": IMAGES,
+            "seed": grid.recipe.seed,
         }
         step = Step.named(grid.folder / "gaps", name, identity)
         if step.result is None:
@@ -63,7 +64,17 @@ def gap_table(base: str, gaps: dict[str, DomainGap], gains: dict[tuple[str, str,
     for target in sorted(gaps, key=lambda name: gaps[name].distance):
         of_target = grouped((key for key in gains if key[0] == target), lambda key: key[1:])
         means = [100 * fmean(gains[of_target[way][0]]) if way in of_target else None for way in ways]
-        rows.append((target, gaps[target].distance, *(None if mean is None else f"{mean:+.1f}" for mean in means)))
-    columns = ("target", "domain gap", *(f"{series}, {transfer}: gain (points)" for transfer, series in ways))
+        images = f"{gaps[target].source_images:,} and {gaps[target].target_images:,}"
+        rows.append(
+            (target, gaps[target].distance, images, *(None if mean is None else f"{mean:+.1f}" for mean in means))
+        )
+    columns = (
+        "target",
+        "domain gap",
+        "images of source and target",
+        *(f"{series}, {transfer}: gain (points)" for transfer, series in ways),
+    )
     note = NOTE.format(base=base, images=IMAGES)
+    if any(found.is_rank_deficient for found in gaps.values()):
+        note += " Where there are no more images than features a gap is too large; compare those of equal numbers only."
     return [Table(title="Domain gap and gain", columns=columns, rows=tuple(rows), note=note)]

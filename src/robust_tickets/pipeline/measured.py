@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.pipeline.grid import DRAW, Cell
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
@@ -10,7 +11,6 @@ from robust_tickets.report.points import CONTROL_NAMES
 from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.shrink import ShrinkReport
 from robust_tickets.verbs.exported import Exported, open_exported, verify_exported
-from robust_tickets.verbs.measure_tables import Subject, measure_sections
 
 
 def measured_sections(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:

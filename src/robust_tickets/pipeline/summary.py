@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 import torch
 
+from robust_tickets.foundation.grouping import grouped
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pipeline.double_win import double_win_section
 from robust_tickets.pipeline.gain import gain_section
@@ -15,7 +16,6 @@ from robust_tickets.pipeline.overfitting import overfitting_section
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
-from robust_tickets.report.points import grouped
 from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.summary import Row, ShrinkRow, Summary, VerdictRow
 from robust_tickets.shrinking.shrink import ShrinkReport, Variant

@@ -103,11 +103,11 @@ def _write(axes: Axes, values: np.ndarray) -> None:
         )
 
 
-def figures_of(charts: Sequence[Chart], maps: Sequence[Map]) -> list[tuple[str, str, str, Figure]]:
-    """Return every figure with its title, what it says in words, and the note below it."""
+def figures_of(charts: Sequence[Chart], maps: Sequence[Map]) -> list[tuple[str, str, Figure]]:
+    """Return what every figure says in words, the note below it, and the figure."""
     return [
-        *((chart.title, _lines_in_words(chart), chart.note, chart_figure(chart)) for chart in charts),
-        *((shown.title, f"{shown.title}: {shown.value_label}.", shown.note, map_figure(shown)) for shown in maps),
+        *((_lines_in_words(chart), chart.note, chart_figure(chart)) for chart in charts),
+        *((f"{shown.title}: {shown.value_label}.", shown.note, map_figure(shown)) for shown in maps),
     ]
 
 

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from robust_tickets.foundation.grouping import grouped
 from robust_tickets.report.axis import density_place, sparsity_axis
 from robust_tickets.report.looks import PALETTE, Looks, figure_style, variant_of
 from robust_tickets.report.notation import shortened
-from robust_tickets.report.points import CONTROL_NAMES, Panel, Point, Spread, grouped
+from robust_tickets.report.points import CONTROL_NAMES, Panel, Point, Spread
 
 ORDER = ("drawn", "dense", *CONTROL_NAMES)
 

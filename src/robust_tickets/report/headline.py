@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from robust_tickets.foundation.grouping import grouped
 from robust_tickets.report.notation import interval, percent, signed_points, sparsity_percent
-from robust_tickets.report.points import grouped
 from robust_tickets.report.summary import Summary, VerdictRow
 
 

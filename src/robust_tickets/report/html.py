@@ -18,7 +18,7 @@ from robust_tickets.report.looks import INK, PALETTE, Looks
 from robust_tickets.report.markdown import to_markdown
 from robust_tickets.report.notation import capitalised, scores_of, sparsity_percent
 from robust_tickets.report.points import CONTROL_NAMES, Panel, panels
-from robust_tickets.report.sections import Section, figure_name
+from robust_tickets.report.sections import Section, figure_names
 from robust_tickets.report.summary import Summary
 from robust_tickets.report.table import html_table
 
@@ -46,9 +46,9 @@ def write_report(summary: Summary, folder: Path | str) -> Path:
         drawn["curves"] = curves(shown, Looks.of(shown))
     if summary.layer_sparsity:
         drawn["layers"] = layer_bars(summary.layer_sparsity)
-    for section in summary.sections:
-        for title, _, _, figure in figures_of(section.charts, section.maps):
-            drawn[figure_name(section, title)] = figure
+    for section, names in zip(summary.sections, figure_names(summary.sections), strict=True):
+        for name, (_, _, figure) in zip(names, figures_of(section.charts, section.maps), strict=True):
+            drawn[name] = figure
     for name, figure in drawn.items():
         write_bytes(folder / "figures" / f"{name}.png", to_png(figure))
         write_text(folder / "figures" / f"{name}.svg", to_svg(figure))
@@ -78,7 +78,7 @@ def to_html(summary: Summary) -> str:
         sections += [_heading(table.title), _coloured(html_table(table)), _small(VERDICT_NOTE)]
     if summary.rows:
         sections += [_accuracies(summary)]
-    sections += [_section(section) for section in summary.sections]
+    sections += [_section(*pair) for pair in zip(summary.sections, figure_names(summary.sections), strict=True)]
     if summary.shrink:
         table = shrink_cells(summary.shrink)
         sections += [_heading(table.title), html_table(table)]
@@ -160,12 +160,11 @@ def _in_words(panel: Panel) -> str:
     return " ".join(said)
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, names: Sequence[str]) -> str:
     """Return a section with its tables and figures."""
     figures = [
-        f"<figure>\n{inline_svg(figure, figure_name(section, title), words)}\n"
-        f"<figcaption>{escape(note)}</figcaption>\n</figure>"
-        for title, words, note, figure in figures_of(section.charts, section.maps)
+        f"<figure>\n{inline_svg(figure, name, words)}\n<figcaption>{escape(note)}</figcaption>\n</figure>"
+        for name, (words, note, figure) in zip(names, figures_of(section.charts, section.maps), strict=True)
     ]
     return "\n".join(
         (

@@ -1,12 +1,12 @@
 """The page as Markdown: every table, and the figures' files beside it, for a README or a pull request."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from robust_tickets.report.cells import Cells, accuracy_cells, shrink_cells, table_cells, verdict_cells
 from robust_tickets.report.headline import headlines
 from robust_tickets.report.points import CONTROL_NAMES
-from robust_tickets.report.sections import Section, figure_name
+from robust_tickets.report.sections import Section, figure_names
 from robust_tickets.report.summary import Summary
 from robust_tickets.report.table import markdown_table
 
@@ -31,8 +31,8 @@ def _blocks(summary: Summary) -> Iterator[str]:
     if summary.shrink:
         tables.append(shrink_cells(summary.shrink))
     yield from map(markdown_table, tables)
-    for section in summary.sections:
-        yield from _section(section)
+    for section, names in zip(summary.sections, figure_names(summary.sections), strict=True):
+        yield from _section(section, names)
     if summary.notes:
         yield "## Notes\n"
         yield "\n".join(f"- {_text(note)}" for note in summary.notes) + "\n"
@@ -43,13 +43,13 @@ def _blocks(summary: Summary) -> Iterator[str]:
         yield f"## Run it again\n\n```\n{summary.command}\n```\n"
 
 
-def _section(section: Section) -> Iterator[str]:
+def _section(section: Section, names: Sequence[str]) -> Iterator[str]:
     """Yield a section's heading, text, figures and tables."""
     yield f"## {_text(section.title)}\n"
     if section.text:
         yield f"{_text(section.text)}\n"
-    for figure in (*section.charts, *section.maps):
-        yield f"![{_text(figure.title)}](figures/{figure_name(section, figure.title)}.png)\n"
+    for figure, name in zip((*section.charts, *section.maps), names, strict=True):
+        yield f"![{_text(figure.title)}](figures/{name}.png)\n"
     yield from (markdown_table(table_cells(table)) for table in section.tables)
 
 

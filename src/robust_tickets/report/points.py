@@ -1,14 +1,12 @@
 """Mean and spread over seeds, and the panels that points fall into."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Literal, TypeVar
+from typing import Literal
 
+from robust_tickets.foundation.grouping import grouped
 from robust_tickets.report.summary import Row, TicketKind
-
-Item = TypeVar("Item")
-Key = TypeVar("Key")
 
 Measure = Literal["standard", "robust"]
 """Accuracy on clean images, or under attack."""
@@ -83,14 +81,6 @@ class Panel:
         counts = sorted({spread.seeds for point in self.points if (spread := point.spread(self.measure))})
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         return f"{span} seed{'s' if counts[-1] > 1 else ''}"
-
-
-def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
-    """Collect items by key, keys in order of first appearance."""
-    groups: dict[Key, list[Item]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return groups
 
 
 def points(rows: Iterable[Row]) -> list[Point]:

@@ -1,6 +1,8 @@
 """Further findings of a run, told alike whatever they are about: tables, charts and maps under a heading."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
@@ -68,6 +70,14 @@ class Section(Settings):
     maps: tuple[Map, ...] = ()
 
 
-def figure_name(section: Section, title: str) -> str:
-    """Return the name of a figure's file, without suffix: lower case, words joined by hyphens."""
-    return re.sub(r"[^a-z0-9.]+", "-", f"{section.title} {title}".lower()).strip("-.")
+def figure_names(sections: Sequence[Section]) -> list[list[str]]:
+    """Return a file name without suffix for every chart and map of every section, no two of them alike."""
+    seen: Counter[str] = Counter()
+    names: list[list[str]] = []
+    for section in sections:
+        names.append([])
+        for figure in (*section.charts, *section.maps):
+            name = re.sub(r"[^a-z0-9.]+", "-", f"{section.title} {figure.title}".lower()).strip("-.")
+            seen[name] += 1
+            names[-1].append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return names

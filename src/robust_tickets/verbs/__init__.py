@@ -7,14 +7,12 @@
 | `transfer.py` | train a ticket, or dense, on a target |
 | `gap.py` | how far a target lies from a source's own data |
 | `measure.py` | what a transferred network does on test images, once |
-| `measure_tables.py` | the same as sections of a report |
 | `exported.py` | what the file made of it does |
 | `verify.py` | decide whether the ticket matches |
 | `double_win.py` | decide whether it does after standard and adversarial transfer alike |
 | `find.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |
 | `analyse.py` | what tickets have in common, and the loss around and between their transfers |
-| `ticket_sections.py`, `transfer_sections.py` | that, as sections of a report |
 | `controls.py` | tickets without what is claimed to matter |
 | `target.py` | data as a network needs them; settings with keyword changes |
 | `task.py` | the task that data ask for, and the network trained for it |

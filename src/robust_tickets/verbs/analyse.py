@@ -13,6 +13,8 @@ from robust_tickets.analysis.interpolation import InterpolationSettings, Path, i
 from robust_tickets.analysis.landscape import Landscape, LandscapeSettings, landscape, random_direction
 from robust_tickets.analysis.loss import Reached
 from robust_tickets.data import DataSplits
+from robust_tickets.findings.tickets import layers_section, overlap_sections
+from robust_tickets.findings.transfers import Apart, interpolation_section, landscape_section
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
@@ -23,9 +25,7 @@ from robust_tickets.report.sections import Section
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.measure import Part, examined, in_order
 from robust_tickets.verbs.target import changed
-from robust_tickets.verbs.ticket_sections import layers_section, overlap_sections
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
-from robust_tickets.verbs.transfer_sections import Apart, interpolation_section, landscape_section
 
 
 class AnalyseSettings(Settings):

@@ -5,18 +5,18 @@ from pathlib import Path
 
 from pydantic import Field
 
+from robust_tickets.findings.measures import Compared, comparison_section
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.attacks import Square
 from robust_tickets.measures.evaluation import Evaluation
-from robust_tickets.measures.measure import Measure
+from robust_tickets.measures.measure import Measure, by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
 from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
-from robust_tickets.verbs.measure import Part, by_name, figures_once, measure_once
-from robust_tickets.verbs.measure_tables import Compared, comparison_section
+from robust_tickets.verbs.measure import Part, figures_once, measure_once
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
 

@@ -1,6 +1,6 @@
 """Measure: what a transferred network does on test or validation images, once, kept in its folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from robust_tickets.data import DataSettings, batches
 from robust_tickets.data.splits import Part as ImageSet
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import state
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.evaluation import Evaluation, balanced_first
 from robust_tickets.measures.examinee import Examinee
@@ -62,7 +63,9 @@ def measure_once(run: Run, attack: Evaluation | None, part: Part, artefact: Arte
 
 def figures_once(run: Run, asked: Measure, part: Part = "test", artefact: Artefact | None = None) -> dict[str, float]:
     """Return a measure's figures by name, measured now or taken from the run's folder; see `measure_once`."""
-    settings = {"part": part, "measure": asked.model_dump(mode="json")}
+    settings: dict[str, object] = {"part": part, "measure": asked.model_dump(mode="json")}
+    if reads := asked.reads():
+        settings["reads"] = {str(path): state(path) for path in reads}
     step = _step(run, asked.model_dump()["kind"], settings, part, artefact)
     if step.result is not None:
         return step.result["figures"]
@@ -70,17 +73,6 @@ def figures_once(run: Run, asked: Measure, part: Part = "test", artefact: Artefa
         figures = asked.figures(examinee)
         step.finish({"figures": figures})
     return figures
-
-
-def by_name(measures: Sequence[Measure]) -> dict[str, Measure]:
-    """Return measures by their descriptions; those that are described alike are numbered."""
-    named: dict[str, Measure] = {}
-    for asked in measures:
-        name, number = asked.describe(), 2
-        while name in named:
-            name, number = f"{asked.describe()} ({number})", number + 1
-        named[name] = asked
-    return named
 
 
 def _step(run: Run, name: str, settings: dict[str, object], part: Part, artefact: Artefact | None) -> Step:

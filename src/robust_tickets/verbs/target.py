@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from robust_tickets.data import DataSettings, DataSplits, load_data
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.files import given_path
+from robust_tickets.foundation.files import given_path, state
 from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
@@ -39,7 +39,7 @@ def fitted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int)
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
     if isinstance(data, DataSettings):
-        key = (str(Path.cwd()), state_of(given_path(data.name)))
+        key = (str(Path.cwd()), state(given_path(data.name)))
         splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed, key)
     else:
         splits = _load(data, preprocessing, seed)
@@ -57,15 +57,8 @@ def _load(data: Data, preprocessing: Preprocessing, seed: int) -> DataSplits:
     )
 
 
-def state_of(path: Path) -> int:
-    """Return a number that changes with the files at `path`, of which there may be none."""
-    found = [path, *path.rglob("*")] if path.exists() else []
-    facts = ((str(file), file.lstat()) for file in found)
-    return hash(tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in facts)))
-
-
 @lru_cache(maxsize=8)
-def _remembered(data: str, preprocessing: str, seed: int, key: tuple[str, int]) -> DataSplits:
+def _remembered(data: str, preprocessing: str, seed: int, key: tuple[str, str]) -> DataSplits:
     """Keep the last few, since every ticket of a grid meets the same data under the same seeds."""
     return _load(DataSettings.model_validate_json(data), Preprocessing.model_validate_json(preprocessing), seed)
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor
 
+from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import first_difference
@@ -13,14 +14,14 @@ from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
+from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.score import Score
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
-from robust_tickets.verbs.measure import Part, by_name, figures_once, measure
-from robust_tickets.verbs.measure_tables import Subject, measure_sections
+from robust_tickets.verbs.measure import Part, figures_once, measure
 from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.task import require_measurable, task_of
 from robust_tickets.verbs.transfer import Transfer, transfer

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
+from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.evaluation import Evaluation
-from robust_tickets.measures.measure import Measure
+from robust_tickets.measures.measure import Measure, by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
 from robust_tickets.objectives.threat import Ball
 from robust_tickets.report.notation import mean_and_std
-from robust_tickets.report.points import Spread, grouped
+from robust_tickets.report.points import Spread
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
-from robust_tickets.verbs.measure import by_name
 
 TITLES = {
     "robustness": "Robust accuracy",

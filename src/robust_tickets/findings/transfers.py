@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from robust_tickets.analysis.interpolation import Path
 from robust_tickets.analysis.landscape import Landscape
+from robust_tickets.findings.tickets import COLUMNS
 from robust_tickets.report.sections import Chart, Line, Map, Section, Table
-from robust_tickets.verbs.ticket_sections import COLUMNS
 
 LEAST = 1e-6
 """What a map shows of losses below it: a logarithm has no zero."""
