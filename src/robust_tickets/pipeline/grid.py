@@ -142,7 +142,7 @@ class Grid:
         return Cell(place, self.recipe.data_sets()[place.target], draw, result, dense, verdict)
 
     def is_filled(self, place: Place) -> bool:
-        """Say whether a cell's runs are all done, so that taking it up costs next to nothing."""
+        """Say whether a cell's runs are all done, so that taking it up costs their measures at most."""
         seeds = self.recipe.transfers[place.transfer].seeds
         return all((place.folder(self.folder) / f"seed-{seed}" / "result.json").exists() for seed in seeds)
 

@@ -30,6 +30,6 @@ def overfitting_section(folder: Path) -> list[Section]:
         rows.append((str(result.parent.relative_to(folder)), first["epoch"], *figures))
     if not rows:
         return []
-    columns = ("training", "found at epoch", "best under PGD-10 (%)", "then (%)", "under the single step (%)")
+    columns = ("training", "found at epoch", "best so far under PGD-10 (%)", "then (%)", "under the single step (%)")
     table = Table(title="Trainings that collapsed", columns=columns, rows=tuple(rows))
     return [Section(title="Catastrophic overfitting", text=TEXT, tables=(table,))]
