@@ -47,7 +47,7 @@ def test_every_target_and_source_is_a_cell_and_gains_are_paired_by_seed(tmp_path
         if row.fraction == "4 a class" and row.ticket == "drawn" and round(row.sparsity, 1) == 0.8
     }
     mean = sum(accuracy["other", seed] - accuracy["natural", seed] for seed in (0, 1)) / 2
-    table = next(table for table in gain.tables if table.title == "data, linear transfer")
+    table = next(table for table in gain.tables if table.title == "digits, linear transfer")
     told = next(row for row in table.rows if row[:2] == ("draw", "80"))[2]
     assert str(told).split(" ± ")[0].replace("−", "-") == f"{100 * mean:+.1f}"
 
@@ -98,7 +98,7 @@ def test_a_grid_stops_at_its_time_says_what_is_missing_and_goes_on(tmp_path: Pat
     assert len(summary.rows) == 3 * 2
     missing = summary.sections[-1]
     assert missing.text.startswith("3 of 12 cells are filled.")
-    assert ("data", "linear", "natural", "draw, drawn", "1 of 2", "80 %") in missing.tables[0].rows
+    assert ("digits", "linear", "natural", "draw, drawn", "1 of 2", "80 %") in missing.tables[0].rows
     assert not (tmp_path / "result.json").exists()
     before = json.loads((tmp_path / "transfers/data/natural/linear/dense/seed-0/result.json").read_text())
     whole = run(recipe, tmp_path)
@@ -145,8 +145,8 @@ def test_the_domain_gap_stands_beside_the_gain_and_is_measured_once(tmp_path: Pa
     assert table.columns[:2] == ("target", "domain gap")
     distance = {row[0]: float(str(row[1])) for row in table.rows}
     # Digits were pretrained on; letters lie further away, and the nearest target comes first.
-    assert [row[0] for row in table.rows] == ["data", "letters"]
-    assert 0 <= distance["data"] < distance["letters"]
+    assert [row[0] for row in table.rows] == ["digits", "letters"]
+    assert 0 <= distance["digits"] < distance["letters"]
     (kept,) = (tmp_path / "gaps").glob("letters-*/result.json")
     before = kept.stat().st_mtime_ns
     assert run(recipe, tmp_path).sections[0] == gain

@@ -14,11 +14,11 @@ def source() -> rt.Source:
     return small_source()
 
 
-def find(source: rt.Source, folder: Path, sparsities: tuple[float, ...]) -> Found:
+def find(source: rt.Source, folder: Path, sparsities: tuple[float, ...], draw: rt.DrawSettings | None = None) -> Found:
     thorough = rt.TransferSettings.model_validate({"training": THOROUGH, "seeds": (0, 1, 2)})
     wide = rt.VerifySettings(margin=0.4)
     return rt.find(
-        source, PARTS, sparsities=sparsities, transfer_settings=thorough, verify_settings=wide, folder=folder
+        source, PARTS, draw=draw, sparsities=sparsities, transfer_settings=thorough, verify_settings=wide, folder=folder
     )
 
 
@@ -58,3 +58,12 @@ def test_validation_is_needed_before_anything_is_drawn(source: rt.Source, tmp_pa
     with pytest.raises(rt.UserError, match=r"none; set data\.validation above 0"):
         rt.find(grey, data, sparsities=(0.5,), folder=tmp_path / "found")
     assert not (tmp_path / "found").exists()
+
+
+def test_a_folder_of_another_search_is_refused_before_anything_is_drawn(source: rt.Source, tmp_path: Path) -> None:
+    find(source, tmp_path, (0.2,))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    drawing = rt.DrawSettings.model_validate({"score": "random"})
+    with pytest.raises(rt.UserError, match=r"holds work with draw\.score\.kind = \"magnitude\", now \"random\""):
+        find(source, tmp_path, (0.3,), drawing)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,12 @@ def read_torchvision(name: str, root: Path) -> Found | PixelsFound:
     parts: dict[PartName, Source] = {}
     classes: tuple[str, ...] = ()
     for part, arguments in part_arguments(name).items():
+        was_there = root.exists()
         try:
             dataset = factory(root, **arguments, **fetch)
         except (RuntimeError, OSError) as error:
+            if not was_there:
+                shutil.rmtree(root, ignore_errors=True)
             raise UserError(
                 f"torchvision/{name}: is not in {root} and could not be fetched ({error}); put its files "
                 "there or set `root`"

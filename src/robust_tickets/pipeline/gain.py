@@ -47,13 +47,13 @@ def gain_section(grid: Grid, cells: Sequence[Cell]) -> list[Section]:
                     drawn.setdefault((target, transfer, name), []).append(fmean(differences))
                 lines.setdefault((name, line[0].way), []).append((sparsity, fmean(differences), spread))
         if rows:
-            title = f"{target}, {transfer} transfer"
+            title = f"{grid.name_of(target)}, {transfer} transfer"
             columns = ("drawing", "sparsity (%)", *(f"{name} minus {base} (points)" for name in others))
             tables.append(Table(title=title, columns=columns, rows=tuple(rows)))
             charts += gain_chart(title, base, lines)
     if not tables:
         return []
-    tables = [*gap_table(base, measured_gaps(grid, cells), drawn), *tables]
+    tables = [*gap_table(grid, measured_gaps(grid, cells), drawn), *tables]
     text = TEXT.format(base=base, score=scores_of(cell.verdict.score for cell in cells))
     return [Section(title=f"Gain over {base} tickets", text=text, tables=tuple(tables), charts=tuple(charts))]
 

@@ -49,11 +49,11 @@ def measured_gaps(grid: Grid, cells: Sequence[Cell]) -> dict[str, DomainGap]:
     return found
 
 
-def gap_table(base: str, gaps: dict[str, DomainGap], gains: dict[tuple[str, str, str], list[float]]) -> list[Table]:
+def gap_table(grid: Grid, gaps: dict[str, DomainGap], gains: dict[tuple[str, str, str], list[float]]) -> list[Table]:
     """Return gaps beside gains, the nearest target first; nothing without gaps.
 
     Args:
-        base: the source whose features these are and over whom the others gain.
+        grid: its first source is the one whose features these are and over whom the others gain.
         gaps: by target.
         gains: by (target, transfer, source), a mean difference in [-1, 1] for every drawn sparsity.
     """
@@ -74,7 +74,7 @@ def gap_table(base: str, gaps: dict[str, DomainGap], gains: dict[tuple[str, str,
         "images of source and target",
         *(f"{series}, {transfer}: gain (points)" for transfer, series in ways),
     )
-    note = NOTE.format(base=base, images=IMAGES)
+    note = NOTE.format(base=next(iter(grid.recipe.sources)), images=IMAGES)
     if any(found.is_rank_deficient for found in gaps.values()):
         note += " Where there are no more images than features a gap is too large; compare those of equal numbers only."
     return [Table(title="Domain gap and gain", columns=columns, rows=tuple(rows), note=note)]

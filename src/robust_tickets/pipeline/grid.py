@@ -93,6 +93,10 @@ class Grid:
             for series in recipe.sources
         ]
 
+    def name_of(self, target: str) -> str:
+        """Return what readers call a target: its name in the recipe, the recipe's own by its data set's."""
+        return Path(self.recipe.data.name).name if target == DATA else target
+
     def source(self, series: str) -> Source:
         """Return a source, pretrained first where the recipe says so."""
         if series not in self.sources:

@@ -112,7 +112,14 @@ def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:
         ticket = kind if way in ("dense", kind) else f"{way}, {kind}"
         if missing:
             rows.append(
-                (target, name, series, ticket, f"{len(places) - len(missing)} of {len(places)}", wanted or "all")
+                (
+                    grid.name_of(target),
+                    name,
+                    series,
+                    ticket,
+                    f"{len(places) - len(missing)} of {len(places)}",
+                    wanted or "all",
+                )
             )
     text = f"{len(filled)} of {len(grid.places)} cells are filled. The same command fills the others, where it stopped."
     columns = ("target", "transfer", "source", "ticket", "filled", "not filled")

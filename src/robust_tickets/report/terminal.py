@@ -30,11 +30,13 @@ def show(summary: Summary, folder: Path) -> None:
 
 
 def show_sections(sections: Sequence[Section]) -> None:
-    """Print the tables of sections."""
+    """Print the tables of sections, and what they say."""
     console = _console()
     for section in sections:
         for table in section.tables:
             console.print(terminal_table(table_cells(table)))
+        if section.text:
+            console.print(f"{section.title}: {section.text}\n", soft_wrap=True)
 
 
 def _console() -> Console:

@@ -9,9 +9,11 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import nn
 
+from robust_tickets.data import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_json
 from robust_tickets.foundation.settings import Settings, Sparsity
+from robust_tickets.foundation.steps import Step
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.double_win import (
@@ -153,11 +155,26 @@ def find(
         chosen = adversarial_settings or adversarial_counterpart(transfer_settings, verify_settings)
         require_objectives(transfer_settings, chosen)
         adversarial = Contest(source, data, chosen, place(folder, "adversarial"))
-    candidates = (draw or DrawSettings()).model_copy(update={"sparsity": settings.candidates()})
-    tickets = draw_all(source, settings=candidates, seed=seed, folder=place(folder, "tickets"))
-    found = search(tickets, standard, adversarial, verify_settings)
-    if folder is not None:
-        record(found, folder)
+    drawing = draw or DrawSettings()
+    # What decides the outcome of a ticket; candidates, seeds and margins may change from call to call.
+    identity = {
+        "verb": "find",
+        "source": source.identity.digest,
+        "data": data.model_dump(mode="json") if isinstance(data, DataSettings) else splits.digest,
+        "draw": drawing.model_dump(mode="json", exclude={"sparsity": True, "training": {"checkpoint_seconds"}}),
+        "transfer": transfer_settings.comparable,
+        "seed": seed,
+    }
+    with Step(folder, identity).claim():
+        tickets = draw_all(
+            source,
+            settings=drawing.model_copy(update={"sparsity": settings.candidates()}),
+            seed=seed,
+            folder=place(folder, "tickets"),
+        )
+        found = search(tickets, standard, adversarial, verify_settings)
+        if folder is not None:
+            record(found, folder)
     return found
 
 
