@@ -66,7 +66,12 @@ def gap_table(grid: Grid, gaps: dict[str, DomainGap], gains: dict[tuple[str, str
         means = [100 * fmean(gains[of_target[way][0]]) if way in of_target else None for way in ways]
         images = f"{gaps[target].source_images:,} and {gaps[target].target_images:,}"
         rows.append(
-            (target, gaps[target].distance, images, *(None if mean is None else f"{mean:+.1f}" for mean in means))
+            (
+                grid.name_of(target),
+                gaps[target].distance,
+                images,
+                *(None if mean is None else f"{mean:+.1f}" for mean in means),
+            )
         )
     columns = (
         "target",
