@@ -113,6 +113,7 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
         (f"find {NET} -d images -o new --set find.rung=3", ["find.rung", "did you mean rungs?"]),
         (f"pretrain {NET} -d images -o new --set seed=3", ["seed: no such setting"]),
         ("verify runs --set margins=1", ["margins", "did you mean margin?"]),
+        ("verify runs --set margin=1", ["margin: is a fraction", "write 0.01 if you meant 1 points"]),
         ("shrink runs -o new.onnx --set thread=2", ["thread", "did you mean threads?"]),
         ("run demo -o new --set draw.sparsity", ["--set draw.sparsity", "key=value"]),
         ("run demo -o new --set .sparsity=1", ["--set .sparsity=1", "key=value"]),

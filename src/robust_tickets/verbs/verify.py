@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from robust_tickets.findings.measures import Subject, measure_sections
@@ -31,7 +31,9 @@ class VerifySettings(Settings):
     """What counts as matching, and what is measured."""
 
     margin: float = Field(
-        default=0.01, ge=0, lt=1, description="Largest loss of accuracy, or of mIoU, still called a match, in [0, 1)."
+        default=0.01,
+        ge=0,
+        description="Largest loss of accuracy, or of mIoU, still called a match, in [0, 1): 0.01 is one point.",
     )
     level: float = Field(
         default=0.05, gt=0, lt=0.5, description="Largest probability of a wrong decision, in (0, 0.5)."
@@ -43,6 +45,13 @@ class VerifySettings(Settings):
     measures: tuple[AnyMeasure, ...] = Field(
         default=(), description="What else is measured on the test images; nothing is decided on it."
     )
+
+    @field_validator("margin")
+    @classmethod
+    def _is_a_fraction(cls, margin: float) -> float:
+        if margin >= 1:
+            raise ValueError(f"is a fraction in [0, 1); write {margin / 100:g} if you meant {margin:g} points")
+        return margin
 
     def require(self) -> None:
         """Refuse measures that this installation cannot take, before anything is trained.
