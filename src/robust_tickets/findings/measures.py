@@ -70,7 +70,9 @@ def _section(kind: str, measures: Mapping[str, Measure], subjects: Sequence[Subj
     else:
         tables = [_table(name, {name: measure}, subjects, kind) for name, measure in measures.items()]
     charts = [chart for name, measure in measures.items() for chart in _charts(name, measure, kind, subjects)]
-    return Section(title=title, text=TEXT, tables=tuple(tables), charts=tuple(charts))
+    limits = {name: measure.model_dump().get("limit") for name, measure in measures.items()}
+    few = (f"{name[0].upper()}{name[1:]}: on at most {limit:,} images." for name, limit in limits.items() if limit)
+    return Section(title=title, text=" ".join((TEXT, *few)), tables=tuple(tables), charts=tuple(charts))
 
 
 def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject], kind: str) -> Table:
