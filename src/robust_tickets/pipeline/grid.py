@@ -77,7 +77,11 @@ class Grid:
 
     @cached_property
     def places(self) -> list[Place]:
-        """Return every cell's place, in the order of filling: sources side by side, so that they can be compared."""
+        """Return every cell's place, in the order of filling.
+
+        What the recipe names first comes first, of transfers and of targets alike, so that a grid that is not full
+        has every way of training on its first target; sources are side by side, so that they can be compared.
+        """
         recipe = self.recipe
         tickets: list[tuple[str, TicketKind, float | None]] = [("dense", "dense", None)]
         for way, settings in recipe.draws().items():
@@ -85,10 +89,14 @@ class Grid:
                 tickets.append((way, "drawn", sparsity))
                 controls = recipe.controls if way == DRAW else ()
                 tickets.extend((way, kind, sparsity) for kind in controls)
+        facets = [
+            (one + other, name, target)
+            for one, name in enumerate(recipe.transfers)
+            for other, target in enumerate(recipe.data_sets())
+        ]
         return [
             Place(target, name, series, way, kind, sparsity)
-            for name in recipe.transfers
-            for target in recipe.data_sets()
+            for _, name, target in sorted(facets, key=lambda facet: facet[0])
             for way, kind, sparsity in tickets
             for series in recipe.sources
         ]
