@@ -17,8 +17,8 @@ TEXT = (
 
 def gain_section(grid: Grid, cells: Sequence[Cell]) -> list[Section]:
     """Return the gains over the recipe's first source; nothing where there is no second one, or nothing to pair."""
-    base, *others = grid.recipe.sources
     found = {cell.place: cell for cell in cells if cell.place.kind in ("drawn", "dense")}
+    base, *others = (name for name in grid.recipe.sources if any(place.series == name for place in found))
     tables, charts = [], []
     drawn: dict[tuple[str, str, str], list[float]] = {}
     facets = grouped(found, lambda place: (place.target, place.transfer))
