@@ -104,3 +104,14 @@ def test_figures_of_equal_titles_keep_files_of_their_own(tmp_path: Path) -> None
     assert len(list((tmp_path / "figures").glob("*.svg"))) == 6
     links = re.findall(r"figures/([^)]+)\)", (tmp_path / "report.md").read_text())
     assert len(set(links)) == 6
+
+
+def test_a_runs_terminal_tells_what_decides_and_names_the_rest(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    decided = FOUND.model_copy(update={"title": "Double win", "is_verdict": True, "text": "None of 9 is."})
+    show(study().model_copy(update={"sections": [FOUND, decided]}), tmp_path)
+    told = capsys.readouterr().out
+    assert "Double win: None of 9 is." in told
+    assert told.count("layer1.conv") == 1
+    assert "in the report, too: overlap <of> tickets" in told

@@ -56,7 +56,7 @@ def double_win_section(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:
     outcome = f"{len(won)} of {len(judged)} demonstrably are, up to {sparsity_percent(max(won, default=0))} % sparsity."
     text = TEXT.format(attack=recipe.verify.robustness.describe(), margin=margin)
     text += f" {outcome}" if won else f" None of {len(judged)} demonstrably is."
-    return [Section(title="Double win", text=text, tables=tuple(tables))]
+    return [Section(title="Double win", text=text, tables=tuple(tables), is_verdict=True)]
 
 
 def pair(cell: Cell) -> Pair:

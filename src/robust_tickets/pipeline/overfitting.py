@@ -32,4 +32,4 @@ def overfitting_section(folder: Path) -> list[Section]:
         return []
     columns = ("training", "found at epoch", "best so far under PGD-10 (%)", "then (%)", "under the single step (%)")
     table = Table(title="Trainings that collapsed", columns=columns, rows=tuple(rows))
-    return [Section(title="Catastrophic overfitting", text=TEXT, tables=(table,))]
+    return [Section(title="Catastrophic overfitting", text=TEXT, tables=(table,), is_verdict=True)]

@@ -124,7 +124,12 @@ def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:
     text = f"{len(filled)} of {len(grid.places)} cells are filled. The same command fills the others, where it stopped."
     columns = ("target", "transfer", "source", "ticket", "filled", "not filled")
     return [
-        Section(title="Not filled yet", text=text, tables=(Table(title="Cells", columns=columns, rows=tuple(rows)),))
+        Section(
+            title="Not filled yet",
+            text=text,
+            tables=(Table(title="Cells", columns=columns, rows=tuple(rows)),),
+            is_verdict=True,
+        )
     ]
 
 

@@ -68,6 +68,9 @@ class Section(Settings):
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     maps: tuple[Map, ...] = ()
+    is_verdict: bool = Field(
+        default=False, description="Whether a run's terminal output tells it, too, and not its report alone."
+    )
 
 
 def figure_names(sections: Sequence[Section]) -> list[list[str]]:

@@ -22,10 +22,14 @@ def show(summary: Summary, folder: Path) -> None:
         console.print(terminal_table(verdict_cells(summary.verdicts)))
     if summary.shrink:
         console.print(terminal_table(shrink_cells(summary.shrink)))
-    show_sections(summary.sections)
+    # A run's report holds far more than a terminal can: there, what decides; without a run, everything.
+    told = [section for section in summary.sections if section.is_verdict or not summary.rows]
+    show_sections(told)
     for headline in headlines(summary):
         console.print(headline.claim, style="bold", soft_wrap=True)
         console.print(headline.evidence, soft_wrap=True)
+    if further := [section.title.lower() for section in summary.sections if section not in told]:
+        console.print(f"in the report, too: {', '.join(further)}", soft_wrap=True)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 
