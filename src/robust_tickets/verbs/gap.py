@@ -5,16 +5,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.data import DataSettings, batches
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.domain_gap import DomainGap, domain_gap
-from robust_tickets.measures.evaluation import balanced_first
 from robust_tickets.measures.predict import Batches
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.inception import load_inception
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.objectives.attack import attack_mode
-from robust_tickets.verbs.target import Data, fitted_data
+from robust_tickets.verbs.measure import in_order
+from robust_tickets.verbs.target import Data, converted_data
 
 
 def gap(
@@ -57,14 +56,8 @@ def gap(
 
 def network_features(network: Classifier, name: str, data: Data, limit: int | None, seed: int) -> Tensor:
     """Return what enters the network's head, [N, features], for the training images of a data set."""
-    if isinstance(data, str | Path):
-        data = DataSettings(name=str(data))
-    if isinstance(data, DataSettings) and data.channels is None:
-        data = DataSettings.model_validate({**data.model_dump(), "channels": network.preprocessing.channels})
-    images = fitted_data(data, network.preprocessing, name, seed).train
-    if limit is not None:
-        images = images.subset(torch.tensor(balanced_first([int(label) for label in images.labels], limit)))
-    return pooled_features(network, batches(images, batch_size=64, seed=seed, train=False))
+    images = converted_data(data, network.preprocessing, name, seed).train
+    return pooled_features(network, in_order(images, limit))
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Batches, evaluation_mode
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.shrinking.export import portable
-from robust_tickets.verbs.target import fitted_data
+from robust_tickets.verbs.target import converted_data
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run
 
@@ -96,9 +96,7 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None) -> Iterator
     preprocessing = run.classifier.preprocessing
 
     def other(settings: DataSettings, limit: int | None) -> Batches:
-        if settings.channels is None:
-            settings = settings.model_copy(update={"channels": preprocessing.channels})
-        return in_order(fitted_data(settings, preprocessing, "the network", run.seed).test, limit)
+        return in_order(converted_data(settings, preprocessing, "the network", run.seed).test, limit)
 
     with evaluation_mode(network, next(network.parameters()).device) as predict:
         measured = predict if artefact is None else artefact.predict

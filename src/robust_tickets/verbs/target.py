@@ -47,6 +47,19 @@ def fitted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int)
     return splits
 
 
+def converted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int) -> DataSplits:
+    """Load data that are not the target as `fitted_data` does, grey or RGB as the network takes them unless they say.
+
+    Raises:
+        UserError: see `fitted_data`.
+    """
+    if isinstance(data, str | Path):
+        data = DataSettings(name=str(data))
+    if isinstance(data, DataSettings) and data.channels is None:
+        data = changed(data, {"channels": preprocessing.channels})
+    return fitted_data(data, preprocessing, asker, seed)
+
+
 def _load(data: Data, preprocessing: Preprocessing, seed: int) -> DataSplits:
     return load_data(
         data,
