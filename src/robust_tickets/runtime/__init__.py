@@ -1,0 +1,4 @@
+"""The sparse CPU engine: reads and executes runtime files, and imports no other room.
+
+- `graph.py`: what a file computes, as nodes, values and weights.
+"""
