@@ -5,6 +5,7 @@
 | `removal.py` | channels that are all zero, taken out, with a check that nothing else changed |
 | `counts.py` | parameters, nonzero parameters, multiply-adds |
 | `export.py` | an ONNX file with preprocessing inside, checked against the network in ONNX Runtime |
+| `quantisation.py` | such a file in 8-bit integers |
 | `artefact.py` | such a file as what is measured, and which run it was made from |
 | `latency.py` | several ONNX files timed side by side |
 | `shrink.py` | all of it in order, and the report |
@@ -14,6 +15,7 @@
 
 from robust_tickets.shrinking.export import export_onnx
 from robust_tickets.shrinking.latency import LatencyRow, measure_latency
+from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.shrinking.removal import Removal, RemovalCounts, remove_channels
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Variant, shrink_network
@@ -27,6 +29,7 @@ __all__ = [
     "Variant",
     "export_onnx",
     "measure_latency",
+    "quantise",
     "remove_channels",
     "shrink_network",
 ]

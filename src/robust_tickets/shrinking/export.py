@@ -74,7 +74,7 @@ def export_onnx(
         raise UserError(f"{path}: {size / 2**30:.1f} GiB of parameters do not fit one ONNX file (2 GiB)")
     images = random_images(network, 3)
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 network,
                 (images[:2],),
@@ -94,7 +94,7 @@ def export_onnx(
 
     def write(temporary: Path) -> None:
         nonlocal difference
-        with _quiet():
+        with quiet():
             program.save(temporary, external_data=False)
         difference = _difference(network, temporary, images)
 
@@ -139,7 +139,7 @@ def _difference(network: Classifier, path: Path, images: Tensor) -> float:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what the exporter prints and warns about for the log."""
     said = io.StringIO()
     with (
