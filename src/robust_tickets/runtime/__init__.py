@@ -1,6 +1,10 @@
 """The sparse CPU engine: reads and executes runtime files, and imports no other room.
 
 - `graph.py`: what a file computes, as nodes, values and weights.
+- `errors.py`: the exception for a file or a graph that the runtime cannot execute.
+- `attributes.py`: types and ranges of the attributes of an operation.
+- `shapes.py`: an operation's output shape, given its inputs and weights.
+- `operations.py`: the operations there are, and the check that a graph is made of them.
 - `layout.py`: how a feature map lies in memory.
 - `target.py`: the processors that code is generated for.
 - `compiler.py`: from LLVM IR text to machine code in memory, once a machine.

@@ -1,0 +1,178 @@
+"""Rules of shapes: what an operation's output is, given its inputs, attributes and weights.
+
+Every rule takes the shapes of the inputs (without the batch), the node's attributes and the shapes of its weights,
+and returns the output's shape, or raises `RuntimeFileError` with what does not fit; `operations.check` adds the node.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robust_tickets.runtime.attributes import LARGEST_WINDOW
+from robust_tickets.runtime.errors import RuntimeFileError
+from robust_tickets.runtime.graph import Shape
+
+Shapes = Sequence[Shape]
+Attributes = Mapping[str, Any]
+WeightShapes = Mapping[str, Shape]
+
+LARGEST_VALUE = 2**28
+"""Most elements of one value of one image, and of one weight: a gibibyte, so that offsets in bytes fit int32."""
+
+
+def window_outputs(length: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1) -> int:
+    """Return how many windows fit along one axis of `length` pixels, padded on both ends."""
+    return (length + before + after - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def average_divisors(shape: Shape, attributes: Attributes) -> NDArray[np.float32]:
+    """Return what each sum of an average pooling is divided by, float32 [output height, output width].
+
+    As torch counts: with `count_include_pad` padding counts like pixels, but only as far as it is symmetric, because
+    what the bottom (right) has beyond the top (left) is what `ceil_mode` added, which never counts.
+    """
+    (height, width), (top, left, _, _) = shape[1:], attributes["padding"]
+    _, rows, columns = pool_shape([shape], attributes, {})
+    counts = []
+    for axis, (length, before, outputs) in enumerate(((height, top, rows), (width, left, columns))):
+        start = np.arange(outputs) * attributes["stride"][axis] - before
+        stop = np.minimum(start + attributes["kernel"][axis], length + before)
+        if not attributes["count_include_pad"]:
+            start, stop = np.maximum(start, 0), np.minimum(stop, length)
+        counts.append((stop - start).astype(np.float32))
+    return counts[0][:, None] * counts[1]
+
+
+def adaptive_bounds(length: int, outputs: int) -> list[tuple[int, int]]:
+    """Return start and stop of each window of an adaptive pooling along one axis; they may overlap."""
+    return [(index * length // outputs, -(-(index + 1) * length // outputs)) for index in range(outputs)]
+
+
+def conv_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """(C,H,W) with weight [O, C/groups, kh, kw] gives (O, H', W')."""
+    channels, height, width = _image(inputs[0])
+    weight, groups = weights["weight"], attributes["groups"]
+    if len(weight) != 4:
+        raise RuntimeFileError(f"weight has shape {weight}, should be (outputs, inputs / groups, height, width)")
+    if channels % groups or weight[0] % groups or weight[1] != channels // groups:
+        raise RuntimeFileError(
+            f"weight has shape {weight}, which does not fit {channels} input channels in {groups} groups"
+        )
+    if max(weight[2:]) > LARGEST_WINDOW:
+        raise RuntimeFileError(
+            f"weight has shape {weight}, should have kernels of up to {LARGEST_WINDOW} pixels a side"
+        )
+    _vector("bias", weight[0], weights)
+    return (weight[0], *_windows((channels, height, width), weight[2:], attributes, attributes["dilation"]))
+
+
+def linear_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """(F,) with weight [O, F] gives (O,)."""
+    if len(inputs[0]) != 1:
+        raise RuntimeFileError(f"its input has shape {inputs[0]}, should be (features,): reshape it before")
+    weight = weights["weight"]
+    if len(weight) != 2 or weight[1] != inputs[0][0]:
+        raise RuntimeFileError(f"weight has shape {weight}, should be (outputs, {inputs[0][0]})")
+    _vector("bias", weight[0], weights)
+    return (weight[0],)
+
+
+def same_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """The input's shape; scale and shift, where there are any, are [C]."""
+    _vector("scale", inputs[0][0], weights)
+    _vector("shift", inputs[0][0], weights)
+    return inputs[0]
+
+
+def broadcast_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """Two equal shapes, or (C,H,W) and (C,1,1) in either order."""
+    small, large = sorted(inputs, key=prod)
+    if small == large or (len(large) == 3 and small == (large[0], 1, 1)):
+        return large
+    raise RuntimeFileError(f"its inputs have shapes {inputs[0]} and {inputs[1]}, should be equal, or one (C, 1, 1)")
+
+
+def concat_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """The sum of the channels; everything else equal."""
+    for first, second in pairwise(inputs):
+        if first[1:] != second[1:]:
+            raise RuntimeFileError(f"its inputs have shapes {first} and {second}, which differ in more than channels")
+    return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+
+
+def slice_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """Channels [start, stop)."""
+    start, stop = attributes["start"], attributes["stop"]
+    if not start < stop <= inputs[0][0]:
+        raise RuntimeFileError(f"it takes channels {start} to {stop} of {inputs[0][0]}")
+    return (stop - start, *inputs[0][1:])
+
+
+def shuffle_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """The input's shape; the groups divide its channels."""
+    channels, _, _ = _image(inputs[0])
+    if channels % attributes["groups"]:
+        raise RuntimeFileError(f"{channels} channels do not divide into {attributes['groups']} groups")
+    return inputs[0]
+
+
+def pool_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """(C,H,W) gives (C,H',W'); every window holds a pixel."""
+    channels, height, width = _image(inputs[0])
+    kernel, dilation = attributes["kernel"], attributes.get("dilation", (1, 1))
+    outputs = _windows((channels, height, width), kernel, attributes, dilation)
+    for axis, length in enumerate((height, width)):
+        stride, before = attributes["stride"][axis], attributes["padding"][axis]
+        # The windows that begin before the first pixel, and the last: all between them begin on a pixel.
+        starts = [*range(-before, min(0, (outputs[axis] - 1) * stride - before + 1), stride)]
+        starts.append((outputs[axis] - 1) * stride - before)
+        first = [start + max(0, -(start // dilation[axis])) * dilation[axis] for start in starts]
+        reach = (kernel[axis] - 1) * dilation[axis]
+        if any(tap >= length or tap > start + reach for start, tap in zip(starts, first, strict=True)):
+            raise RuntimeFileError(f"its padding {list(attributes['padding'])} makes windows that hold no pixel")
+    return (channels, *outputs)
+
+
+def adaptive_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """(C,H,W) gives (C, *output)."""
+    return (_image(inputs[0])[0], *attributes["output"])
+
+
+def reshape_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """Any shape gives (F,), and (C,) gives (C,1,1)."""
+    before, after = inputs[0], tuple(attributes["shape"])
+    if after == (prod(before),) or after == (*before, 1, 1):
+        return after
+    raise RuntimeFileError(f"it makes {after} of {before}, should be ({prod(before)},), or (C, 1, 1) of (C,)")
+
+
+def _image(shape: Shape) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise RuntimeFileError(f"its input has shape {shape}, should be (channels, height, width)")
+    return shape[0], shape[1], shape[2]
+
+
+def _vector(role: str, length: int, weights: WeightShapes) -> None:
+    if role in weights and weights[role] != (length,):
+        raise RuntimeFileError(f"{role} has shape {weights[role]}, should be ({length},)")
+
+
+def _windows(
+    shape: tuple[int, int, int], kernel: Sequence[int], attributes: Attributes, dilation: Sequence[int]
+) -> tuple[int, int]:
+    channels, height, width = shape
+    (top, left, bottom, right), stride = attributes["padding"], attributes["stride"]
+    rows = window_outputs(height, kernel[0], stride[0], top, bottom, dilation[0])
+    columns = window_outputs(width, kernel[1], stride[1], left, right, dilation[1])
+    if (height + top + bottom) * (width + left + right) * channels > LARGEST_VALUE:
+        raise RuntimeFileError(f"its padded input has more than {LARGEST_VALUE} elements")
+    if rows < 1 or columns < 1:
+        raise RuntimeFileError(
+            f"its kernel of {kernel[0]} x {kernel[1]} pixels does not fit {height} x {width} pixels with padding "
+            f"{[top, left, bottom, right]} and dilation {list(dilation)}"
+        )
+    return rows, columns
