@@ -5,6 +5,7 @@
 - `attributes.py`: types and ranges of the attributes of an operation.
 - `shapes.py`: an operation's output shape, given its inputs and weights.
 - `operations.py`: the operations there are, and the check that a graph is made of them.
+- `reference.py`: what every operation means, in plain numpy.
 - `layout.py`: how a feature map lies in memory.
 - `target.py`: the processors that code is generated for.
 - `compiler.py`: from LLVM IR text to machine code in memory, once a machine.
