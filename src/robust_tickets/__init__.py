@@ -6,7 +6,7 @@ import robust_tickets as rt
 ticket = rt.draw("timm/resnet18", sparsity=0.9)
 result = rt.transfer(ticket, data="path/to/images")
 verdict = rt.verify(result, against="dense")
-rt.shrink(result, "model.onnx")
+rt.shrink(result, "model.onnx")       # or a folder, which rt.load("folder") reads again
 ```
 
 Names are loaded when they are first used, so that importing the package costs nothing.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from robust_tickets.data import DataSettings, load_data
     from robust_tickets.foundation.errors import UserError
     from robust_tickets.models.classifier import Classifier
+    from robust_tickets.models.folders import load
     from robust_tickets.models.preprocessing import Preprocessing
     from robust_tickets.models.sources import Source, SourceSettings, load_source
     from robust_tickets.pipeline import run
@@ -57,6 +58,7 @@ _HOME = {
     "draw_all": "verbs.draw",
     "find": "verbs.find",
     "gap": "verbs.gap",
+    "load": "models.folders",
     "load_data": "data",
     "load_recipe": "recipe",
     "load_source": "models.sources",
@@ -90,6 +92,7 @@ __all__ = [
     "draw_all",
     "find",
     "gap",
+    "load",
     "load_data",
     "load_recipe",
     "load_source",

@@ -18,6 +18,7 @@
 | `dependencies.py` | which positions of which layers are the same channel |
 | `proofs.py` | proof by experiment that channels can be removed exactly |
 | `surgery.py` | masking channels, and taking them out for good |
+| `shapes.py` | how a shrunken network's modules differ from its architecture's |
 | `registry.py` | every name there is, and near ones |
 | `fitting.py` | which named architecture a state dict or a module is |
 | `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |
@@ -29,7 +30,7 @@
 
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.convert import Conversion, convert
-from robust_tickets.models.folders import load_folder, save_source
+from robust_tickets.models.folders import load, load_folder, save_source
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.layers import Prunable, prunable_weights
 from robust_tickets.models.preprocessing import Preprocessing, PreprocessingOverrides
@@ -48,6 +49,7 @@ __all__ = [
     "SourceSettings",
     "available",
     "convert",
+    "load",
     "load_folder",
     "load_source",
     "prunable_weights",

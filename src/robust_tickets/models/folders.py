@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 from safetensors.torch import save
+from torch import Tensor, nn
 
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
@@ -13,9 +14,10 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.family import Shape
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.heads import find_head
-from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.identity import VERSION, SourceIdentity
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
+from robust_tickets.models.shapes import reshape
 from robust_tickets.models.strict import load_strictly, mismatches
 
 FACTS = "source.json"
@@ -38,21 +40,44 @@ def save_source(classifier: Classifier, identity: SourceIdentity, folder: Path |
         UserError: the folder cannot be written.
     """
     folder = Path(folder)
-    state = classifier.plain_state()
-    identity = identity.model_copy(
+    identity, state = identified(classifier, identity), classifier.plain_state()
+    with disk_errors(folder):
+        (folder / FACTS).unlink(missing_ok=True)
+    write_bytes(folder / WEIGHTS, save(state))
+    write_json(folder / FACTS, identity.model_dump(mode="json"))
+    return identity
+
+
+def identified(classifier: Classifier, identity: SourceIdentity) -> SourceIdentity:
+    """Return an identity with everything in it that can be read off the classifier."""
+    return identity.model_copy(
         update={
-            "digest": tensors_digest(state),
+            "digest": tensors_digest(classifier.plain_state()),
             "num_classes": classifier.num_classes,
             "head": classifier.head,
             "preprocessing": classifier.preprocessing,
             "segmentation": classifier.body.settings if isinstance(classifier.body, SegmentationNetwork) else None,
         }
     )
-    with disk_errors(folder):
-        (folder / FACTS).unlink(missing_ok=True)
-    write_bytes(folder / WEIGHTS, save(state))
-    write_json(folder / FACTS, identity.model_dump(mode="json"))
-    return identity
+
+
+def load(folder: Path | str, like: nn.Module | None = None) -> Classifier:
+    """Return a network that was saved by us: shrunken, transferred or pretrained; nothing is downloaded or executed.
+
+    Args:
+        folder: where it lies.
+        like: the architecture, where it is the user's own code; a Classifier, or the plain module.
+
+    Raises:
+        UserError: see `load_folder`.
+    """
+    folder = Path(folder)
+    if not is_saved(folder):
+        raise UserError(f"{folder}: is not a network saved by robust-tickets (no {FACTS} in it)")
+    if like is not None and not isinstance(like, Classifier):
+        identity = read_identity(folder)
+        like = Classifier(like, identity.preprocessing, identity.head)
+    return load_folder(folder, like)[0].eval()
 
 
 def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Classifier, SourceIdentity]:
@@ -64,11 +89,45 @@ def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Cla
             is the user's own code.
 
     Raises:
-        UserError: a file is missing, broken or altered, or the architecture is the user's own code, which a
-            folder never runs by itself.
+        UserError: a file is missing, broken or altered, was written by a newer version, or the architecture is the
+            user's own code, which a folder never runs by itself.
     """
     folder = Path(folder)
-    identity = parse(SourceIdentity, read_json(folder / FACTS), str(folder / FACTS))
+    identity = read_identity(folder)
+    state = read_checkpoint(folder / WEIGHTS)
+    classifier = rebuilt(identity, state, folder, like)
+    if (digest := tensors_digest(classifier.plain_state())) != identity.digest:
+        raise UserError(f"{folder}: {WEIGHTS} was altered: its digest is {digest}, not {identity.digest}")
+    return classifier, identity
+
+
+def read_identity(folder: Path) -> SourceIdentity:
+    """Read which network a folder holds.
+
+    Raises:
+        UserError: `source.json` is missing, broken, or of a newer version.
+    """
+    content, where = read_json(folder / FACTS), folder / FACTS
+    version = content.get("version", VERSION) if isinstance(content, dict) else VERSION
+    if isinstance(version, int) and version > VERSION:
+        raise UserError(f"{where}: version {version}, this one reads up to {VERSION}; upgrade robust-tickets")
+    return parse(SourceIdentity, content, str(where))
+
+
+def rebuilt(
+    identity: SourceIdentity, state: dict[str, Tensor], folder: Path, like: Classifier | None = None
+) -> Classifier:
+    """Build the architecture of an identity, give it the shapes it records, and load its tensors strictly.
+
+    Args:
+        identity: which network.
+        state: its tensors by name.
+        folder: where both are from, for messages.
+        like: see `load_folder`.
+
+    Raises:
+        UserError: see `load_folder`.
+    """
     preprocessing = identity.preprocessing
     if like is not None:
         body = copy.deepcopy(like.body)
@@ -87,10 +146,9 @@ def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Cla
     classifier = Classifier(body, preprocessing, identity.head)
     if classifier.num_classes != identity.num_classes:
         classifier.reset_head(identity.num_classes, seed=0)
-    state = read_checkpoint(folder / WEIGHTS)
+    if identity.modules:
+        reshape(body, identity.modules, state, str(folder / FACTS))
     if wrong := mismatches(body, state):
         raise UserError(f"{folder / WEIGHTS}: does not fit the network: {'; '.join(wrong)}")
     load_strictly(body, state, str(folder / WEIGHTS))
-    if (digest := tensors_digest(classifier.plain_state())) != identity.digest:
-        raise UserError(f"{folder}: {WEIGHTS} was altered: its digest is {digest}, not {identity.digest}")
-    return classifier, identity
+    return classifier

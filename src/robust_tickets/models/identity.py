@@ -5,11 +5,16 @@ from pydantic import Field
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.segmentation import SegmentationSettings
+from robust_tickets.models.shapes import Size
+
+VERSION = 1
+"""Of the layout of a saved network; one of a higher version is not read."""
 
 
 class SourceIdentity(Settings):
     """What says which network this is, on any machine; the digest decides whether two are the same."""
 
+    version: int = Field(default=VERSION, description="Version of this layout.")
     name: str = Field(description="Architecture by its full name: `timm/resnet18.a1_in1k`, `cifar/resnet20`.")
     weights: str = Field(description="Name of the weights' file or tag, or `random (seed 0)`.")
     format: str = Field(description="The layout in which the weights were found.")
@@ -17,6 +22,11 @@ class SourceIdentity(Settings):
     num_classes: int = Field(ge=1, description="Number of classes of the head.")
     head: str = Field(description="Module path of the last layer inside the body.")
     preprocessing: Preprocessing
+    modules: dict[str, dict[str, Size]] = Field(
+        default_factory=dict,
+        description="Of a shrunken network: whole-number attributes of modules that are not the architecture's, "
+        "such as `{'conv1': {'out_channels': 40}}`.",
+    )
     segmentation: SegmentationSettings | None = Field(
         default=None, description="What the architecture was given to label pixels; absent: it labels images."
     )

@@ -1,6 +1,6 @@
 """A network by the name its family has for it: with random, pretrained or a file's weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from robust_tickets.models.heads import (
 from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
+from robust_tickets.models.shapes import ModuleShapes
 from robust_tickets.models.strict import load_strictly, mismatches
 
 
@@ -42,6 +43,8 @@ class Loaded:
     weights: str
     format: str
     notes: tuple[str, ...] = ()
+    modules: ModuleShapes = field(default_factory=dict)
+    """Shapes that are not the architecture's, of a shrunken network."""
 
 
 def load_named(settings: SourceSettings) -> Loaded:
@@ -93,7 +96,15 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
             body, identity_preprocessing(input_channels(body) or 3, (1, 1)), settings.head or find_head(body)
         )
         classifier, identity = load_folder(file, like)
-        return Loaded(full, classifier.body, identity.preprocessing, identity.weights, identity.format, identity.notes)
+        return Loaded(
+            full,
+            classifier.body,
+            identity.preprocessing,
+            identity.weights,
+            identity.format,
+            identity.notes,
+            identity.modules,
+        )
     state = find_state(read_checkpoint(file), str(file))
     found = recognise(state, body.state_dict().keys())
     body = _of_the_same_shape(settings, family, name, body, found.state)

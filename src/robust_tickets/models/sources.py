@@ -144,5 +144,6 @@ def _identify(classifier: Classifier, loaded: Loaded) -> SourceIdentity:
         num_classes=classifier.num_classes,
         head=classifier.head,
         preprocessing=classifier.preprocessing,
+        modules=loaded.modules,
         notes=loaded.notes,
     )

@@ -7,6 +7,7 @@
 | `export.py` | an ONNX file with preprocessing inside, checked against the network in ONNX Runtime |
 | `quantisation.py` | such a file in 8-bit integers |
 | `artefact.py` | such a file as what is measured, and which run it was made from |
+| `folder.py` | a shrunken network as a folder of JSON and safetensors |
 | `latency.py` | several ONNX files timed side by side |
 | `shrink.py` | all of it in order, and the report |
 | `settings.py` | what can be chosen |

@@ -1,0 +1,95 @@
+"""A shrunken network as a folder that `rt.load` reads: shapes in JSON, weights in safetensors, no pickle.
+
+| file | content |
+|---|---|
+| `source.json` | architecture, the shapes that are not the architecture's, preprocessing, head, digest of the weights |
+| `weights.safetensors` | the tensors that are left, by their names |
+| `origin.json` | which run it was made from, and the names of the classes |
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field
+
+from robust_tickets.foundation.files import disk_errors, read_json, write_json
+from robust_tickets.foundation.settings import Settings, parse
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.folders import FACTS, identified, rebuilt, save_source
+from robust_tickets.models.heads import get_head, width_of
+from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.shapes import shape_changes
+from robust_tickets.shrinking.export import Provenance, portable, random_images
+
+ORIGIN = "origin.json"
+
+
+class Origin(Settings):
+    """`origin.json`: what the metadata of an exported file say, and cannot be read off the network."""
+
+    classes: tuple[str, ...] | None = Field(default=None, description="Names in the order of the logits.")
+    run: Provenance | None = Field(default=None, description="Which run it was made from.")
+
+
+def write_folder(
+    shrunk: Classifier,
+    before: Classifier,
+    identity: SourceIdentity,
+    folder: Path | str,
+    *,
+    classes: Sequence[str] | None = None,
+    provenance: Provenance | None = None,
+) -> SourceIdentity:
+    """Write a shrunken network, once it is certain that reading it gives the very same outputs.
+
+    Every file is whole or absent, and `source.json` comes last: without it, it is no network.
+
+    Args:
+        shrunk: the network to write, on the CPU.
+        before: the same network before channels were removed: what says how the modules changed.
+        identity: of the source that `before` was trained from.
+        folder: where to write; other files in it are left alone.
+        classes: names in the order of the logits.
+        provenance: which run the network is of.
+
+    Returns:
+        The identity of what was written.
+
+    Raises:
+        UserError: its modules are not the architecture's, or the folder cannot be written.
+        RuntimeError: what would be read back answers otherwise.
+    """
+    folder = Path(folder)
+    shrunk = portable(shrunk)
+    settle_width(shrunk, width_of(get_head(before.body, before.head)))
+    changes, known = shape_changes(before.body, shrunk.body), identity.modules
+    modules = known | {name: known.get(name, {}) | attributes for name, attributes in changes.items()}
+    identity = identified(shrunk, identity.model_copy(update={"modules": modules}))
+    twin = rebuilt(identity, shrunk.plain_state(), folder, before if ":" in identity.name else None).eval()
+    images = random_images(shrunk, 2)
+    with torch.no_grad():
+        if not torch.equal(twin(images), shrunk(images)):
+            raise RuntimeError(f"{folder}: read back, the shrunken {type(shrunk.body).__name__} answers otherwise")
+    said = Origin(classes=tuple(classes) if classes is not None else None, run=provenance)
+    with disk_errors(folder):
+        (folder / FACTS).unlink(missing_ok=True)
+    write_json(folder / ORIGIN, said.model_dump(mode="json"))
+    return save_source(shrunk, identity, folder)
+
+
+def settle_width(classifier: Classifier, before: int) -> None:
+    """Let timm's own record of the width before the head, by which it makes new heads, say what it is now."""
+    body, width = classifier.body, width_of(get_head(classifier.body, classifier.head))
+    for name in ("num_features", "head_hidden_size"):
+        if getattr(body, name, None) == before:
+            setattr(body, name, width)
+
+
+def read_origin(folder: Path) -> Origin:
+    """Read what a shrunken network's folder says of itself.
+
+    Raises:
+        UserError: it says nothing, or the file is broken.
+    """
+    return parse(Origin, read_json(folder / ORIGIN), str(folder / ORIGIN))
