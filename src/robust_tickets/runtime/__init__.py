@@ -6,6 +6,10 @@
 - `shapes.py`: an operation's output shape, given its inputs and weights.
 - `operations.py`: the operations there are, and the check that a graph is made of them.
 - `reference.py`: what every operation means, in plain numpy.
+- `indices.py`: ascending indices as bytes.
+- `encoding.py`: a weight as bytes: dense, or only those groups that are not zero.
+- `header.py`: a file's JSON part.
+- `file.py`: files: written whole or not at all, read without trusting them.
 - `layout.py`: how a feature map lies in memory.
 - `target.py`: the processors that code is generated for.
 - `compiler.py`: from LLVM IR text to machine code in memory, once a machine.
