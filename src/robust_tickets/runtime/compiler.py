@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import re
 import threading
-import weakref
 from collections.abc import Iterable
 
 import llvmlite.binding as llvm
@@ -17,12 +16,12 @@ FORMAT = 1
 """Raised whenever the same text would be compiled to other code: other passes, other options."""
 _DEFINED = re.compile(r"^define (?!internal |private )[^@\n]*@([\w.]+)\(", re.MULTILINE)
 _libraries = itertools.count()
-_loaded: "weakref.WeakValueDictionary[str, Module]" = weakref.WeakValueDictionary()
+_loaded: dict[str, "Module"] = {}
 _lock = threading.Lock()
 
 
 class Module:
-    """Functions in memory, callable at their addresses as long as this object lives."""
+    """Functions in memory, callable at their addresses as long as this object lives: from `compile`, to the end."""
 
     def __init__(self, code: bytes, names: Iterable[str]) -> None:
         """Link an object file into this process, whose own symbols (libc, libm) it may call.
@@ -53,7 +52,8 @@ class Module:
 def compile(ir_text: str, target: Target | None = None) -> Module:
     """Return the functions of an LLVM IR text as machine code, from the cache where they are in it.
 
-    The same text for the same target is one module in a process. Text without triple and data layout gets the
+    The same text for the same target is one module, and what was compiled stays until the process ends, so that an
+    address once given is always good. Text without triple and data layout gets the
     target's. For a multiplication and an addition in one use `llvm.fmuladd`, which every target has; `llvm.fma`
     is a call of libm for each element where the target is not `fused`.
 
