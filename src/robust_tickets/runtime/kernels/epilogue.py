@@ -7,12 +7,13 @@ from dataclasses import dataclass
 class Activation:
     """An activation with its parameters."""
 
-    kind: str = "none"
+    kind: str = ""
+    """Empty: none."""
     attributes: tuple[tuple[str, float], ...] = ()
 
     def ir(self, value: str, prefix: str) -> tuple[list[str], str]:
         """Return lines that compute it of the vector `value`, with names that begin with `prefix`, and the result."""
-        if self.kind == "none":
+        if not self.kind:
             return [], value
         assert self.kind == "relu"
         return [

@@ -1,0 +1,156 @@
+"""What a plan consists of: commands on views, which become steps once addresses and kernels are chosen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robust_tickets.runtime.buffers import MapView, PlainView, View
+from robust_tickets.runtime.graph import Weight
+from robust_tickets.runtime.kernels.epilogue import Activation
+
+
+@dataclass(frozen=True, eq=False)
+class Command:
+    """One thing to do."""
+
+    name: str
+    """Of the layer that it is part of."""
+    source: View
+    target: View
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Return all views that it reads or writes."""
+        return (self.source, self.target)
+
+
+@dataclass(frozen=True, eq=False)
+class Gather(Command):
+    """Put pixels into blocks: from a plain map or other blocks, halo included, as x * scale + shift."""
+
+    target: MapView
+    scale: NDArray[np.float32] | None = None
+    """By channel; None: 1."""
+    shift: NDArray[np.float32] | None = None
+    """By channel; None: 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scatter(Command):
+    """Put the pixels of blocks into row-major order."""
+
+    source: MapView
+    target: PlainView
+
+
+@dataclass(frozen=True, eq=False)
+class Border(Command):
+    """Fill the halo of a map from its blocks, and lanes outside of the map with zeros."""
+
+    source: MapView
+    target: MapView
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """How a window moves over a map."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    """Top, left, bottom, right."""
+    dilation: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolve(Command):
+    """A convolution of maps, with its bias, a residual and an activation."""
+
+    source: MapView
+    target: MapView
+    window: Window
+    groups: int
+    weight: Weight
+    bias: NDArray[np.float32]
+    residual: MapView | None
+    activation: Activation
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Return all views that it reads or writes."""
+        return (self.source, self.target, *([] if self.residual is None else [self.residual]))
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Command):
+    """A matrix times features."""
+
+    source: PlainView
+    target: PlainView
+    weight: Weight
+    """[outputs, inputs]."""
+    bias: NDArray[np.float32]
+    activation: Activation
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(Command):
+    """The largest value or the average in a window."""
+
+    source: MapView
+    target: MapView
+    kind: str
+    """max or avg."""
+    window: Window
+    divisors: NDArray[np.float32] | None = None
+    """What sums are divided by, [output height, output width]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Average(Command):
+    """Weighted means over whole maps: target[channel, o] = sum over pixels of weights[o, pixel] * source."""
+
+    source: MapView
+    target: PlainView
+    weights: NDArray[np.float32]
+    """[outputs a channel, pixels]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pointwise(Command):
+    """activation(x * scale + shift), channel by channel, or activation(x + y), or activation(x * y)."""
+
+    kind: str
+    """affine, add, mul, or scale: a map times one number a channel."""
+    other: View | None
+    """The second operand of add and mul; the numbers of scale, plain."""
+    scale: NDArray[np.float32] | None
+    shift: NDArray[np.float32] | None
+    activation: Activation
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Return all views that it reads or writes."""
+        return (self.source, self.target, *([] if self.other is None else [self.other]))
+
+
+@dataclass(frozen=True, eq=False)
+class CopyChannels(Command):
+    """target[c] = source[channels[c]]."""
+
+    channels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNorm(Command):
+    """Normalise over the channels at each pixel."""
+
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    epsilon: float
+
+
+Attributes = Mapping[str, Any]

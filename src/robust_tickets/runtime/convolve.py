@@ -1,0 +1,195 @@
+"""A convolution as a step: its weights packed for a kernel, its map cut into tiles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robust_tickets.runtime.buffers import MapView
+from robust_tickets.runtime.commands import Convolve
+from robust_tickets.runtime.compiler import compile
+from robust_tickets.runtime.kernels import driver
+from robust_tickets.runtime.kernels.convolution import RESIDUAL, ConvolutionKernel
+from robust_tickets.runtime.layout import LANES, VECTOR
+from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.target import Target
+
+
+@dataclass(frozen=True, order=True)
+class Tiling:
+    """How a convolution is cut up: what autotuning chooses."""
+
+    rows: int
+    """R: output channels that share positions; a row of zeros is multiplied where only some have a weight."""
+    height: int
+    """Rows of vectors in a tile."""
+    width: int
+    """Vectors in a row of a tile."""
+    channels: int
+    """Input channels that a tile works on at a time; at least as many as there are: all."""
+
+
+def convolution_step(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> Step:
+    """Return a convolution ready to be called.
+
+    Args:
+        command: what is convolved.
+        tiling: how it is cut up.
+        arena: address of the arena.
+        target: what to compile for.
+        threads: how many should find work.
+    """
+    source, out, residual = command.source, command.target, command.residual
+    stride = command.window.stride
+    tiles, shapes = _tiles(command, tiling)
+    outputs = command.weight.shape[0]
+    keep: list[object] = [tiles]
+    chunks = []
+    per_tile = -(-2 * threads // len(tiles)) if threads > 1 and len(tiles) < 2 * threads else 1
+    for first, last, rows in _segments(outputs, tiling.rows, per_tile):
+        modules = [
+            compile(ConvolutionKernel(rows, high, wide, stride[1], command.activation).ir(), target)
+            for high, wide in shapes
+        ]
+        kernels = np.array([module.address("convolution") for module in modules], np.int64)
+        bias = np.ascontiguousarray(command.bias[first:last])
+        packed = pack(command, first, last, rows, tiling.channels)
+        slices = np.array([(address(entries), address(ends)) for entries, ends in packed], driver.SLICE)
+        channel = residual.layout.channel_stride if residual is not None else 0
+        chunks.append(
+            (
+                first * out.layout.channel_stride,
+                first * channel,
+                address(bias),
+                (last - first) // rows,
+                address(kernels),
+                address(slices),
+            )
+        )
+        keep += [modules, kernels, bias, packed, slices]
+    table = np.array(chunks, driver.CHUNK)
+    other = residual.layout if residual is not None else out.layout
+    strides = arguments(
+        stride[0] * source.layout.row_stride,
+        out.layout.row_stride,
+        out.layout.channel_stride,
+        other.row_stride,
+        other.channel_stride,
+    )
+    walk = compile(driver.ir(), target)
+    top, left, _, _ = command.window.padding
+    call = arguments(
+        source.address(arena) + source.layout.offset(-top, -left),
+        out.address(arena),
+        residual.address(arena) if residual is not None else 0,
+        address(strides),
+        address(tiles),
+        len(tiles),
+        address(table),
+        len(packed),
+        RESIDUAL if residual is not None else 0,
+    )
+    keep += [table, strides, walk]
+    count = len(command.weight.nonzeros()[0])
+    flops = 2 * count * out.layout.height * out.layout.width
+    tasks = len(tiles) * len(table)
+    return Step(command.name, "convolution", walk.address(driver.NAME), call, tasks, tuple(keep), flops)
+
+
+def pack(
+    command: Convolve, first: int, last: int, rows: int, channels: int
+) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """Return the weights of output channels [first, last) as the kernel reads them.
+
+    Args:
+        command: the convolution.
+        first: an output channel.
+        last: one more than the last; last - first is a multiple of `rows`.
+        rows: output channels that share positions.
+        channels: input channels in a slice.
+
+    Returns:
+        For each slice: entries int32 [n, 1 + rows], the byte offset from the tile's input and the bits of float32
+        values; and int32 [blocks], the number of entries up to the end of each block.
+    """
+    outputs, group, high, wide = command.weight.shape
+    positions, values = command.weight.nonzeros()
+    size = group * high * wide
+    begin, end = np.searchsorted(positions, (first * size, last * size))
+    positions, values = positions[begin:end], values[begin:end]
+    out, rest = np.divmod(positions, size)
+    inner, tap = np.divmod(rest, high * wide)
+    y, x = np.divmod(tap, wide)
+    channel = inner
+    if command.groups > 1:
+        channel = inner + out // (outputs // command.groups) * group
+    layout, dilation = command.source.layout, command.window.dilation
+    offset = (
+        channel * layout.channel_stride
+        + y * (dilation[0] * layout.row_stride)
+        + x * (dilation[1] * VECTOR)
+    )
+    blocks = (last - first) // rows
+    block, row = np.divmod(out - first, rows)
+    count = max(1, -(-command.source.channels // channels))
+    part = channel // channels
+    key = part * blocks + block
+    if rows == 1:
+        if count > 1:
+            order = np.argsort(key.astype(np.int32), kind="stable")
+            key, offset, values = key[order], offset[order], values[order]
+        entries = np.empty((len(key), 2), np.int32)
+        entries[:, 0] = offset
+        entries[:, 1] = values.view(np.int32)
+    else:
+        both, inverse = np.unique(key << 32 | offset, return_inverse=True)
+        entries = np.zeros((len(both), 1 + rows), np.int32)
+        entries[:, 0] = both & 0xFFFFFFFF
+        entries[inverse, 1 + row] = values.view(np.int32)
+        key = both >> 32
+    bounds = np.searchsorted(key, np.arange(count * blocks + 1))
+    parts = []
+    for one in range(count):
+        edges = bounds[one * blocks : (one + 1) * blocks + 1]
+        parts.append((np.ascontiguousarray(entries[edges[0] : edges[-1]]), (edges[1:] - edges[0]).astype(np.int32)))
+    return parts
+
+
+def _segments(outputs: int, rows: int, pieces: int) -> list[tuple[int, int, int]]:
+    """Return (first, last, R) of runs of output channels: full blocks in so many pieces, and what is left over."""
+    blocks = outputs // rows
+    edges = [blocks * one // min(pieces, blocks) * rows for one in range(min(pieces, blocks) + 1)] if blocks else [0]
+    runs = [(first, last, rows) for first, last in zip(edges, edges[1:], strict=False)]
+    return [*runs, *([(blocks * rows, outputs, 1)] if outputs % rows else [])]
+
+
+def _tiles(command: Convolve, tiling: Tiling) -> tuple[NDArray[np.void], list[tuple[int, int]]]:
+    """Return the tiles of the output's blocks, and the shapes that they have."""
+    out: MapView = command.target
+    source, residual = command.source.layout, command.residual
+    other = residual.layout if residual is not None else out.layout
+    down, right = command.window.stride
+    shapes: dict[tuple[int, int], int] = {}
+    tiles = []
+    for y, high in _cuts(out.layout.block[0], tiling.height):
+        for x, wide in _cuts(out.layout.block[1], tiling.width):
+            kind = shapes.setdefault((high, wide), len(shapes))
+            tiles.append((source.offset(down * y, right * x), out.layout.offset(y, x), other.offset(y, x), kind))
+    return np.array(tiles, driver.TILE), list(shapes)
+
+
+def _cuts(length: int, piece: int) -> list[tuple[int, int]]:
+    """Return (start, size) of pieces that are as equal as can be, none larger than `piece`."""
+    count = -(-length // piece)
+    edges = [length * one // count for one in range(count + 1)]
+    return [(start, stop - start) for start, stop in zip(edges, edges[1:], strict=False)]
+
+
+def lanes_used(command: Convolve) -> float:
+    """Return the share of lanes that are pixels."""
+    layout = command.target.layout
+    return layout.height * layout.width / (layout.block[0] * layout.block[1] * LANES)
+
+
+Tilings = Mapping[str, Tiling]

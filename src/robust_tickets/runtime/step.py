@@ -1,0 +1,41 @@
+"""One call of machine code over a number of tasks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A function void(arguments, begin, end), its arguments, and how many tasks it has."""
+
+    name: str
+    """Of the layer."""
+    kind: str
+    """Of the command."""
+    function: int
+    """Address."""
+    arguments: NDArray[np.int64]
+    tasks: int
+    keep: tuple[Any, ...] = field(default=(), repr=False)
+    """Arrays and modules that the arguments point into."""
+    flops: int = 0
+    """Multiplications and additions, zeros left out."""
+
+
+def arguments(*fields: int) -> NDArray[np.int64]:
+    """Return addresses and numbers as the arguments of a function."""
+    return np.array(fields, np.int64)
+
+
+def address(array: NDArray[Any]) -> int:
+    """Return where an array's data begin."""
+    return array.ctypes.data
+
+
+def total(steps: Sequence[Step]) -> int:
+    """Return the operations of all steps."""
+    return sum(step.flops for step in steps)
