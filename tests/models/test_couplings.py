@@ -8,7 +8,6 @@ import torch
 import torchvision
 from torch import nn
 
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.channels import Port
 from robust_tickets.models.couplings import trace_channels, trace_couplings
 from robust_tickets.models.proofs import relative_difference
@@ -27,6 +26,7 @@ TABLE = [
     ("torchvision/squeezenet1_1", 48, 25, 25, {}),
     ("torchvision/regnet_y_400mf", 32, 85, 85, {}),
     ("timm/ghostnet_100", 32, 95, 95, {}),
+    ("torchvision/shufflenet_v2_x0_5", 32, 46, 56, {"stage3.0.branch1.2.weight": "is one inseparable channel"}),
     ("narrow vgg", 32, 10, 10, {}),
     # Layer norms read whole streams, so only the hidden neurons of the blocks can go.
     ("timm/convnext_atto", 32, 12, 40, {"stem.0.weight": "passes a layer norm (stem.1)"}),
@@ -130,12 +130,6 @@ def test_masked_channels_are_zero_and_their_removal_is_exact(name, side, covered
     assert relative_difference(shrunk(images), masked_logits) < 1e-5
 
 
-def test_a_network_beyond_the_tracer_is_told_in_one_line():
-    body, weights = build("torchvision/shufflenet_v2_x0_5")
-    with pytest.raises(UserError, match="ShuffleNetV2 cannot be traced"):
-        trace_couplings(body, torch.zeros(1, 3, 32, 32), weights)
-
-
 def test_an_exempt_stem_holds_back_the_stream_it_writes_to():
     body, weights = build("torchvision/resnet18")
     trace = trace_channels(body, torch.zeros(1, 3, 32, 32), [w for w in weights if w != "conv1.weight"])
@@ -165,11 +159,11 @@ def test_residual_streams_tie_producers_to_their_norms():
     ]
 
 
-def test_a_group_norm_holds_back_its_channels():
+def test_groups_of_a_group_norm_go_as_a_whole():
     body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(4, 8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 2))
-    (refusal,) = trace_channels(body, torch.zeros(1, 3, 8, 8), ["0.weight"]).refusals
-    assert (refusal.name, refusal.channels) == ("0.weight", 8)
-    assert "passes a group norm (1)" in refusal.reason
+    (coupling,) = trace_couplings(body, torch.zeros(1, 3, 8, 8), ["0.weight"])
+    assert coupling.channels == 4
+    assert {m.parameter: m.index.tolist()[1] for m in coupling.followers}["1.bias"] == [2, 3]
 
 
 def test_groups_of_a_convolution_go_as_a_whole():

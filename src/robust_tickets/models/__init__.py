@@ -16,6 +16,7 @@
 | `couplings.py` | which channels live and die together |
 | `channels.py` | channels as positions along the sides of layers |
 | `dependencies.py` | which positions of which layers are the same channel |
+| `labels.py` | labels that follow channels through tensor operations |
 | `proofs.py` | proof by experiment that channels can be removed exactly |
 | `surgery.py` | masking channels, and taking them out for good |
 | `shapes.py` | how a shrunken network's modules differ from its architecture's |

@@ -16,9 +16,9 @@ class Port:
     """One side of a layer along which channels lie."""
 
     module: str
-    """Path of the layer inside the body."""
-    role: Literal["out", "in", "norm", "slope"]
-    """Output or input of a convolution or linear layer, a batch norm, or the slopes of a PReLU."""
+    """Path of the layer inside the body; of the parameter for `bare`."""
+    role: Literal["out", "in", "norm", "slope", "bare"]
+    """Output or input of a convolution or linear layer, a norm, the slopes of a PReLU, or a parameter itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +40,10 @@ class Slots:
     def __init__(self) -> None:
         self.bases: dict[Port, int] = {}
         self.sizes: dict[Port, int] = {}
-        self.total = 0
+        self.total = 1  # 0 is no channel
         self.left: list[np.ndarray] = []
         self.right: list[np.ndarray] = []
-        self.obstacles: list[tuple[np.ndarray, str]] = []
+        self.obstacles: list[tuple[np.ndarray, str, str]] = []
 
     def number(self, port: Port, size: int, positions: Any) -> np.ndarray:
         """Return the numbers of positions along a port that is `size` wide."""
@@ -57,24 +57,30 @@ class Slots:
         self.left.append(left)
         self.right.append(right)
 
-    def refuse(self, numbers: np.ndarray, reason: str) -> None:
-        """Note why the channels with these numbers cannot be removed."""
-        self.obstacles.append((numbers, reason))
+    def refuse(self, numbers: np.ndarray, reason: str, subject: str = "") -> None:
+        """Note why the channels with these numbers cannot be removed.
+
+        Args:
+            numbers: of the channels.
+            reason: with `{}` for the subject. Of equal reasons the first stands for all.
+            subject: the layer or parameter that is the reason.
+        """
+        self.obstacles.append((numbers, reason, subject))
 
     def channel_sets(self, order: list[str]) -> list[ChannelSet]:
         """Merge tied positions into channels, and channels with the same course into sets.
 
         Args:
-            order: paths of all modules; sets come in the order of the first layer each runs through.
+            order: paths of all modules and parameters; sets come in the order of the first layer each runs through.
         """
         left, right = np.concatenate([*self.left, [0]]), np.concatenate([*self.right, [0]])
         edges = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(self.total, self.total))
         _, labels = connected_components(edges, directed=False)
 
-        obstacles: defaultdict[int, set[str]] = defaultdict(set)
-        for origin, reason in self.obstacles:
-            for label in np.unique(labels[origin]):
-                obstacles[int(label)].add(reason)
+        obstacles: defaultdict[int, dict[str, str]] = defaultdict(dict)
+        for numbers, reason, subject in self.obstacles:
+            for label in np.unique(labels[numbers]):
+                obstacles[int(label)].setdefault(reason, reason.format(subject))
 
         courses: defaultdict[int, list[tuple[Port, np.ndarray]]] = defaultdict(list)
         rank = {name: position for position, name in enumerate(order)}
@@ -89,7 +95,7 @@ class Slots:
         sets: defaultdict[tuple[Any, ...], list[list[np.ndarray]]] = defaultdict(list)
         for label, course in courses.items():
             shape = tuple((port, len(positions)) for port, positions in course)
-            sets[shape, tuple(sorted(obstacles[label]))].append([positions for _, positions in course])
+            sets[shape, tuple(obstacles[label].values())].append([positions for _, positions in course])
         return [
             ChannelSet(
                 channels=len(channels),

@@ -56,8 +56,6 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
     Returns:
         Couplings in the order of the network, and refusals. Every prunable weight is in one or the other.
 
-    Raises:
-        UserError: torch-pruning cannot follow the network at all.
     """
     probe = randomised(body)
     modules = dict(probe.named_modules())
@@ -79,7 +77,8 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
         elif exempt:
             refusals[name] = Refusal(name, channels.channels, f"needs {', '.join(exempt)}, exempt from pruning")
         elif channels.channels == 1:
-            refusals[name] = Refusal(name, 1, "is one inseparable channel")
+            wide = sum(index.shape[1] for port, index in channels.positions.items() if port.role == "out")
+            refusals[name] = Refusal(name, 1, f"is one inseparable channel of {wide} filters")
         else:
             candidates[name] = (_coupling(name, channels, modules), channels)
 
@@ -99,6 +98,9 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
 def _coupling(name: str, channels: ChannelSet, modules: Mapping[str, nn.Module]) -> Coupling:
     producers, followers = [], []
     for port, index in channels.positions.items():
+        if port.role == "bare":
+            followers.append(Member(port.module, 0, index))
+            continue
         if port.role == "out":
             producers.append(Member(f"{port.module}.weight", 0, index))
             affine = ("bias",)

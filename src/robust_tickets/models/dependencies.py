@@ -1,183 +1,182 @@
-"""Which positions of which layers are the same channel, read off torch-pruning's dependency graph.
+"""Which positions of which layers are the same channel, read off one pass of labels through the network.
 
-The graph says what must go together when a filter goes. It is a set of good heuristics over autograd nodes,
-not a proof, and its own surgery on grouped convolutions is not exact; so only its edges are used here, and
-`models/proofs.py` proves every set before anyone may rely on it.
+Every layer gives the channels that it makes labels of its own; `models/labels.py` carries them along; every
+layer ties the labels that arrive to the positions where it reads them. What cannot be removed exactly is
+refused on the way. This tells what must go together, not that it may: `models/proofs.py` proves every set
+before anyone may rely on it.
 """
 
-import warnings
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
-import torch_pruning
 from torch import Tensor, nn
-from torch_pruning.ops import OPTYPE
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_leaves
 
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.channels import ChannelSet, Port, Slots
+from robust_tickets.models.labels import LabelMode
 
-LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
 
-_OBSTACLES = {
-    OPTYPE.OUTPUT: "reaches the output of the network",
-    OPTYPE.LN: "passes a layer norm ({}), where removing one channel changes all others",
-    OPTYPE.GN: "passes a group norm ({}), where removing one channel changes the others of its group",
-    OPTYPE.IN: "passes an instance norm ({}), which is not traced",
-    OPTYPE.MHA: "belongs to the attention layer {}, which shrinks by heads, not by channels",
-    OPTYPE.LSTM: "passes the recurrent layer {}",
-    OPTYPE.EMBED: "meets the embedding {}",
-    OPTYPE.PARAMETER: "meets the bare parameter {}",
+_OBSTACLES: dict[type[nn.Module], str] = {
+    nn.LayerNorm: "passes a layer norm ({}), where removing one channel changes all others",
+    nn.RMSNorm: "passes an RMS norm ({}), where removing one channel changes all others",
+    nn.LocalResponseNorm: "passes a local response norm ({}), where channels change their neighbours",
+    nn.MultiheadAttention: "belongs to the attention layer {}, which shrinks by heads, not by channels",
+    nn.RNNBase: "passes the recurrent layer {}",
+    nn.Embedding: "meets the embedding {}",
+    nn.modules.conv._ConvTransposeNd: "passes the transposed convolution {}",
 }
-
-
-class _Index(NamedTuple):
-    """A position in the layer reached and the root channel it came from: what torch-pruning's maps take."""
-
-    idx: int
-    root_idx: int
-
-
-class _Names:
-    """Names of modules and bare parameters, empty for the graph's own nodes."""
-
-    def __init__(self, body: nn.Module) -> None:
-        self.names = {id(module): name for name, module in body.named_modules()}
-        self.names |= {id(parameter): name for name, parameter in body.named_parameters()}
-
-    def of(self, owner: Any) -> str:
-        return self.names.get(id(owner), "")
+_KEEPS_CHANNELS = (nn.LayerNorm, nn.RMSNorm, nn.LocalResponseNorm)
+"""Obstacles behind which channels still lie where they lay, so that what meets them there is refused too."""
 
 
 def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
     """Group the positions of all convolutions and linear layers into sets of channels.
 
     Args:
-        body: a network on the CPU whose parameters require gradients; it is put into eval mode.
+        body: a network on the CPU in eval mode.
         example: an input of the shape the network takes, [N, C, H, W] for images.
 
     Returns:
         Sets in the order in which their first producer appears in the network.
-
-    Raises:
-        UserError: torch-pruning cannot follow the network at all.
     """
-    with torch.no_grad():
-        body(example)  # a shape the network does not take fails here, in the network's own words
-    try:
-        with warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("ignore")
-            graph = torch_pruning.DependencyGraph().build_dependency(body, (example,), verbose=False)  # pyright: ignore[reportArgumentType]
-    except Exception as error:
-        raise UserError(
-            f"the channels of {type(body).__name__} cannot be traced (torch-pruning: {error!r}); "
-            "prune it by elements, rows, kernels or blocks"
-        ) from error
-    names = _Names(body)
     slots = Slots()
-    traced: set[Port] = set()
-    layers = {name: module for name, module in body.named_modules() if isinstance(module, LAYERS)}
-    for name, layer in layers.items():
-        if layer in graph.module2node and Port(name, "out") not in traced:
-            _collect(graph, layer, slots, traced, names)
-    for name, layer in layers.items():
-        if isinstance(layer, nn.modules.conv._ConvNd) and layer.groups > 1:
-            _tie_groups(name, layer, slots)
-    return slots.channel_sets([name for name, _ in body.named_modules()])
+    walk = _Walk(body, slots)
+    with torch.no_grad(), walk.mode:
+        try:
+            output = body(example[:1])
+        finally:
+            walk.end()
+    for tensor in tree_leaves(output):
+        if isinstance(tensor, Tensor):
+            walk.mode.refuse(tensor, "reaches the output of the network")
+    order = [name for name, _ in body.named_modules()] + [name for name, _ in body.named_parameters()]
+    return slots.channel_sets(order)
 
 
-def _collect(graph: Any, layer: Any, slots: Slots, traced: set[Port], names: _Names) -> None:
-    """Follow the output channels of one layer and tie every position they reach to them.
+class _Walk:
+    """Hooks on every layer: labels that arrive are tied to it, labels of its own leave it."""
 
-    A channel that meets an obstacle is not followed further. That also ends walks in circles, which windowed
-    and shuffled layouts cause: their index arithmetic is beyond the graph.
-    """
-    width = layer.weight.shape[0]
-    root = slots.number(Port(names.of(layer), "out"), width, np.arange(width))
-    refused = np.zeros(width, dtype=bool)
-    handler = graph.get_pruner_of_module(layer).prune_out_channels
-    stack = [(graph.module2node[layer], handler, [_Index(channel, channel) for channel in range(width)])]
-    seen: set[tuple[Any, ...]] = set()
-    limit = 8 * len(graph.module2node)
-    while stack:
-        node, handler, indices = stack.pop()
-        indices = [index for index in indices if not refused[index.root_idx]]
-        if not indices or (step := (id(node), handler, tuple(indices))) in seen:
-            continue
-        seen.add(step)
-        origins = np.asarray([index.root_idx for index in indices], dtype=np.int64)
-        obstacle = _arrive(node, handler, indices, root[origins], slots, traced, names)
-        if obstacle is None and len(seen) > limit:
-            obstacle = "cannot be followed: its layout is regrouped in a way that is not traced"
-        if obstacle is not None:
-            slots.refuse(root[origins], obstacle)
-            refused[origins] = True
-            continue
-        for edge in node.dependencies:
-            if edge.is_triggered_by(handler):
-                reached: Any = indices
-                for mapping in edge.index_mapping:
-                    reached = reached if mapping is None else mapping(reached)
-                stack.append((edge.target, edge.handler, reached))
+    def __init__(self, body: nn.Module, slots: Slots) -> None:
+        self.mode = LabelMode(body, slots)
+        self.slots = slots
+        self.hooks: list[Any] = []
+        arrivals: list[tuple[tuple[type[nn.Module], ...], Callable[..., None]]] = [
+            (CONVOLUTIONS, self.convolution),
+            ((nn.Linear,), self.linear),
+            (NORMS, self.norm),
+            ((nn.GroupNorm,), self.group_norm),
+            ((nn.PReLU,), self.slopes),
+            (tuple(_OBSTACLES), self.obstacle),
+        ]
+        owned: set[int] = set()
+        for name, module in body.named_modules():
+            owned.update(id(parameter) for parameter in module.parameters(recurse=False))
+            for kinds, arrive in arrivals:
+                if isinstance(module, kinds):
+                    self._watch(name, module, arrive)
+                    break
+            else:
+                self._bare_parameters(name, module)
 
+    def end(self) -> None:
+        """Take the hooks off again."""
+        for hook in self.hooks:
+            hook.remove()
 
-def _arrive(
-    node: Any,
-    handler: Any,
-    indices: list[Any],
-    origins: np.ndarray,
-    slots: Slots,
-    traced: set[Port],
-    names: _Names,
-) -> str | None:
-    """Tie channels to their places in the layer reached, or return what keeps them from being removed."""
-    if node.type in _OBSTACLES:
-        return _OBSTACLES[node.type].format(names.of(node.module))
-    if node.type == OPTYPE.ELEMENTWISE and any(kind in str(node.module) for kind in ("Softmax", "DotProduct")):
-        return "feeds attention or a softmax, where removing one channel changes all others"
-    if isinstance(node.module, nn.modules.conv._ConvTransposeNd):
-        return f"passes the transposed convolution {names.of(node.module)}"
-    found = _port(node.module, names.of(node.module), handler.__name__)
-    if found is None:
-        return None
-    port, size = found
-    positions = np.asarray([index.idx for index in indices], dtype=np.int64)
-    if positions.max() >= size or positions.min() < 0:
-        return f"is padded, cut or regrouped on its way to {port.module}, which is not traced"
-    slots.tie(origins, slots.number(port, size, positions))
-    if port.role == "out" and len(np.unique(positions)) == size:
-        traced.add(port)
-    return None if port.role == "in" or node.outputs else _OBSTACLES[OPTYPE.OUTPUT]
+    def convolution(self, name: str, layer: Any, tensor: Tensor, out: Tensor) -> None:
+        """Inputs meet outputs only inside a group, which keeps its shape only as a whole."""
+        channel_dim = tensor.dim() - 1 - len(layer.kernel_size)
+        outputs = self.slots.number(Port(name, "out"), layer.out_channels, np.arange(layer.out_channels))
+        if layer.groups == layer.in_channels == layer.out_channels:
+            self._arrive(name, tensor, channel_dim, outputs)
+        else:
+            inputs = self.slots.number(Port(name, "in"), layer.in_channels, np.arange(layer.in_channels))
+            self._arrive(name, tensor, channel_dim, inputs)
+            if layer.groups > 1:
+                self._tie_groups(np.concatenate([side.reshape(layer.groups, -1) for side in (inputs, outputs)], axis=1))
+        self._leave(out, channel_dim, outputs)
 
+    def linear(self, name: str, layer: nn.Linear, tensor: Tensor, out: Tensor) -> None:
+        """Features lie along the last dimension."""
+        inputs = self.slots.number(Port(name, "in"), layer.in_features, np.arange(layer.in_features))
+        outputs = self.slots.number(Port(name, "out"), layer.out_features, np.arange(layer.out_features))
+        self._arrive(name, tensor, tensor.dim() - 1, inputs)
+        self._leave(out, out.dim() - 1, outputs)
 
-def _port(module: nn.Module, name: str, handler: str) -> tuple[Port, int] | None:
-    """Return the port a pruning function acts on and its width, or None for layers without channels."""
-    if isinstance(module, nn.modules.conv._ConvNd):
-        if handler == "prune_in_channels" and not _depthwise(module):
-            return Port(name, "in"), module.in_channels
-        return Port(name, "out"), module.out_channels
-    if isinstance(module, nn.Linear):
-        if handler == "prune_in_channels":
-            return Port(name, "in"), module.in_features
-        return Port(name, "out"), module.out_features
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return Port(name, "norm"), module.num_features
-    if isinstance(module, nn.PReLU) and module.num_parameters > 1:
-        return Port(name, "slope"), module.num_parameters
-    return None
+    def norm(self, name: str, layer: Any, tensor: Tensor, out: Tensor) -> None:
+        """Batch and instance norms treat every channel on its own."""
+        numbers = self.slots.number(Port(name, "norm"), layer.num_features, np.arange(layer.num_features))
+        self._arrive(name, tensor, 1, numbers)
+        self.mode.set_labels(out, self.mode.labels(tensor))
 
+    def group_norm(self, name: str, layer: nn.GroupNorm, tensor: Tensor, out: Tensor) -> None:
+        """A group norm treats every group on its own."""
+        numbers = self.slots.number(Port(name, "norm"), layer.num_channels, np.arange(layer.num_channels))
+        self._arrive(name, tensor, 1, numbers)
+        self._tie_groups(numbers.reshape(layer.num_groups, -1))
+        if layer.num_groups == 1:
+            self.slots.refuse(numbers, "passes a group norm of one group ({}), where all channels change all", name)
+        self.mode.set_labels(out, self.mode.labels(tensor))
 
-def _depthwise(layer: nn.modules.conv._ConvNd) -> bool:
-    return layer.groups == layer.in_channels == layer.out_channels
+    def slopes(self, name: str, layer: nn.PReLU, tensor: Tensor, out: Tensor) -> None:
+        """One slope a channel, or one for all."""
+        if layer.num_parameters > 1:
+            numbers = self.slots.number(Port(name, "slope"), layer.num_parameters, np.arange(layer.num_parameters))
+            self._arrive(name, tensor, 1, numbers)
+        self.mode.set_labels(out, self.mode.labels(tensor))
 
+    def obstacle(self, name: str, layer: nn.Module, tensor: Tensor, out: Any) -> None:
+        """Refuse whatever arrives."""
+        reason = next(reason for kind, reason in _OBSTACLES.items() if isinstance(layer, kind))
+        self.mode.refuse(tensor, reason, name)
+        if isinstance(layer, _KEEPS_CHANNELS):
+            self.mode.set_labels(out, self.mode.labels(tensor))
 
-def _tie_groups(name: str, layer: nn.modules.conv._ConvNd, slots: Slots) -> None:
-    """A group of a convolution keeps its shape only as a whole: tie its inputs and outputs to each other."""
-    outputs = slots.number(Port(name, "out"), layer.out_channels, np.arange(layer.out_channels))
-    sides = [outputs.reshape(layer.groups, -1)]
-    if not _depthwise(layer):
-        inputs = slots.number(Port(name, "in"), layer.in_channels, np.arange(layer.in_channels))
-        sides.append(inputs.reshape(layer.groups, -1))
-    members = np.concatenate(sides, axis=1)
-    for column in range(1, members.shape[1]):
-        slots.tie(members[:, 0], members[:, column])
+    def _watch(self, name: str, module: nn.Module, arrive: Callable[..., None]) -> None:
+        def before(layer: nn.Module, args: Any) -> None:
+            self.mode.enter()
+
+        def after(layer: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
+            self.mode.leave()
+            with _disable_current_modes():
+                tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+                for other in tensors[1:]:  # queries, keys and values; states
+                    self.mode.refuse(other, "meets other inputs of the layer {}", name)
+                arrive(name, layer, tensors[0], out)
+
+        self.hooks.append(module.register_forward_pre_hook(before))
+        self.hooks.append(module.register_forward_hook(after, with_kwargs=True))
+
+    def _bare_parameters(self, path: str, module: nn.Module) -> None:
+        """A vector that no layer owns, such as a layer scale, is cut with the channels that it meets."""
+        for leaf, parameter in module.named_parameters(recurse=False):
+            if parameter.dim() == 1 and len(parameter) > 1:
+                name = f"{path}.{leaf}".lstrip(".")
+                numbers = self.slots.number(Port(name, "bare"), len(parameter), np.arange(len(parameter)))
+                self.mode.set_labels(parameter, torch.from_numpy(numbers))
+
+    def _arrive(self, name: str, tensor: Tensor, dim: int, numbers: np.ndarray) -> None:
+        """Tie the labels along a dimension to where the layer reads them."""
+        if self.mode.labels(tensor) is None:
+            self.slots.refuse(numbers, "is no channel where {} reads it", name)
+        elif (labels := self.mode.along(tensor, dim)) is None:
+            self.mode.refuse(tensor, "is mixed with other channels by {}, which reads along another dimension", name)
+            self.slots.refuse(numbers, "is no channel where {} reads it", name)
+        else:
+            known = (labels != 0).numpy()
+            self.slots.tie(labels.numpy()[known], numbers[known])
+            self.slots.refuse(numbers[~known], "is no channel where {} reads it", name)
+
+    def _leave(self, out: Tensor, dim: int, numbers: np.ndarray) -> None:
+        shape = [1] * out.dim()
+        shape[dim] = -1
+        self.mode.set_labels(out, torch.from_numpy(numbers).reshape(shape).expand(out.shape))
+
+    def _tie_groups(self, members: np.ndarray) -> None:
+        for column in range(1, members.shape[1]):
+            self.slots.tie(members[:, 0], members[:, column])

@@ -6,9 +6,11 @@ real network could hide a dependence that training would later bring to light.
 
 import copy
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.models.channels import ChannelSet
@@ -124,7 +126,7 @@ def _removal_problem(
         outputs = masked(images)
     except (RuntimeError, ValueError, AssertionError) as error:
         return f"the network's own code fixes how many channels it has ({' '.join(str(error).split())[:120]})"
-    if outputs.shape != expected.shape:
+    if [tensor.shape for tensor in _tensors(outputs)] != [tensor.shape for tensor in _tensors(expected)]:
         return "reaches the output of the network"
     difference = relative_difference(outputs, expected)
     if not difference <= TOLERANCE:
@@ -132,7 +134,20 @@ def _removal_problem(
     return None
 
 
-def relative_difference(outputs: Tensor, expected: Tensor) -> float:
-    """Return max |outputs - expected| over the standard deviation of `expected`; nan where not finite."""
-    spread = float(expected.double().std())
-    return float((outputs.double() - expected.double()).abs().max()) / max(spread, 1e-30)
+def relative_difference(outputs: Any, expected: Any) -> float:
+    """Return max |outputs - expected| over the standard deviation of `expected`; nan where not finite.
+
+    Args:
+        outputs: a tensor, or a dict, list or tuple of them as networks of segmentation or detection return.
+        expected: the same of equal shapes. Each tensor is held to its own spread; the worst counts.
+    """
+    worst = 0.0
+    for output, wanted in zip(_tensors(outputs), _tensors(expected), strict=True):
+        spread = max(float(wanted.double().std()), 1e-30)
+        difference = float((output.double() - wanted.double()).abs().max()) / spread
+        worst = difference if not difference <= worst else worst
+    return worst
+
+
+def _tensors(outputs: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)]

@@ -35,12 +35,23 @@ def mask_channels(body: nn.Module, coupling: Coupling, dead: Tensor) -> None:
 
 def _remove_positions(body: nn.Module, removed: Mapping[Port, Tensor]) -> None:
     for port, positions in removed.items():
+        if port.role == "bare":
+            path, _, leaf = port.module.rpartition(".")
+            owner = body.get_submodule(path)
+            _select(owner, leaf, 0, _kept(len(getattr(owner, leaf)), positions))
+            continue
         module = body.get_submodule(port.module)
         if isinstance(module, nn.modules.conv._ConvNd):
             _shrink_convolution(module, port.role, positions)
         elif isinstance(module, nn.Linear):
             _shrink_linear(module, port.role, positions)
-        elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+        elif isinstance(module, nn.GroupNorm):
+            kept = _kept(module.num_channels, positions)
+            for name in ("weight", "bias"):
+                _select(module, name, 0, kept)
+            module.num_groups = module.num_groups * len(kept) // module.num_channels
+            module.num_channels = len(kept)
+        elif isinstance(module, nn.modules.batchnorm._NormBase):
             kept = _kept(module.num_features, positions)
             for name in ("weight", "bias", "running_mean", "running_var"):
                 _select(module, name, 0, kept)

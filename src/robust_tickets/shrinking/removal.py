@@ -1,6 +1,7 @@
 """Physical removal: a network without the channels that are zero anyway."""
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from robust_tickets.models.proofs import relative_difference
 from robust_tickets.models.surgery import cut_channels
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.masks import Masks
 from robust_tickets.shrinking.counts import multiply_adds, parameter_count
 
 TOLERANCE = 1e-5
@@ -42,6 +44,8 @@ class Removal:
 
     body: nn.Module
     counts: RemovalCounts
+    masks: Masks
+    """What is left of the masks over the smaller network's parameters: zeros that went with no channel."""
     refusals: tuple[Refusal, ...]
     """Sets of channels that cannot be removed from this architecture, and why."""
 
@@ -56,8 +60,11 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
     Args:
         body: the architecture with the ticket's weights; it is copied, not touched.
         masks: parameter name -> bool of its shape, True = kept.
-        example: an input of the shape `body` takes, [N, C, H, W].
-        round_to: keep channels of each set up to a multiple of this number.
+        example: an input of the shape `body` takes, [N, C, H, W]. What `body` returns may be a tensor, or a dict,
+            list or tuple of tensors; all are compared.
+        round_to: keep channels of each set until every layer that makes them has a multiple of this number of
+            outputs; groups of a convolution stay whole, so that one of 4 channels counts as 4. A set whose layers
+            are not such a multiple to begin with may keep all its channels.
 
     Raises:
         UserError: the network cannot be traced.
@@ -68,9 +75,12 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
     MaskApplier(parameters, masks).apply_to_weights()
     trace = trace_channels(masked, example, weights_by_type(masked))
 
-    shrunk = copy.deepcopy(masked)
+    shrunk, kept = copy.deepcopy(masked), copy.deepcopy(masked)
     removed = {coupling.name: _removable(coupling, parameters, round_to) for coupling in trace.couplings}
-    cut_channels(shrunk, trace.sets, {name: dead for name, dead in removed.items() if dead.any()})
+    for name, parameter in kept.named_parameters():
+        parameter.copy_(masks[name].to(parameter) if name in masks else torch.ones_like(parameter))
+    for network in (shrunk, kept):
+        cut_channels(network, trace.sets, {name: dead for name, dead in removed.items() if dead.any()})
 
     inputs = torch.randn((4, *example.shape[1:]), generator=generator(0, "removal"))
     difference = relative_difference(shrunk(inputs), masked(inputs))
@@ -88,7 +98,8 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
         multiply_adds_after=multiply_adds(shrunk, inputs[:1]),
         max_difference=difference,
     )
-    return Removal(shrunk, counts, trace.refusals)
+    left = {name: parameter != 0 for name, parameter in kept.named_parameters() if name in masks}
+    return Removal(shrunk, counts, left, trace.refusals)
 
 
 def _removable(coupling: Coupling, parameters: Mapping[str, Tensor], round_to: int) -> Tensor:
@@ -99,6 +110,7 @@ def _removable(coupling: Coupling, parameters: Mapping[str, Tensor], round_to: i
         nonzero = slices.reshape(len(slices), -1).ne(0).any(1)
         dead &= ~nonzero[member.index].any(1)
     alive = coupling.channels - int(dead.sum())
-    target = min(coupling.channels, -(-max(alive, 1) // round_to) * round_to)
+    step = math.lcm(*(round_to // math.gcd(round_to, member.index.shape[1]) for member in coupling.producers))
+    target = min(coupling.channels, -(-max(alive, 1) // step) * step)
     dead[dead.nonzero().flatten()[: target - alive]] = False
     return dead

@@ -79,10 +79,11 @@ def draw_all(
     folder = Path(folder) if folder is not None else None
     found: list[Ticket] = []
     wanted = list(settings.sparsities)
+    traced: dict[tuple[str, ...], tuple[Coupling, ...]] = {}
     while wanted:
         target = wanted.pop()
         place = folder / label(target) if folder is not None and len(settings.sparsities) > 1 else folder
-        rungs = draw_chain(source, settings, target, data, seed, place)
+        rungs = draw_chain(source, settings, target, data, seed, place, traced)
         found.append(rungs[-1][1])
         for sparsity, ticket in rungs[:-1]:
             matching = [other for other in wanted if other is not None and abs(other - sparsity) < SAME_SPARSITY]
@@ -198,8 +199,12 @@ def draw_chain(
     data: Data | None,
     seed: int,
     folder: Path | None,
+    traced: dict[tuple[str, ...], tuple[Coupling, ...]],
 ) -> list[tuple[float, Ticket]]:
-    """Follow one timeline to its end and return every ticket on the way, as (target sparsity, ticket)."""
+    """Follow one timeline to its end and return every ticket on the way, as (target sparsity, ticket).
+
+    `traced` keeps couplings by the names of the weights that may go, for the next draw from this source.
+    """
     prepared = Preparation.of(source, settings, sparsity, data, seed)
     classifier, splits, plan, names = prepared.classifier, prepared.splits, prepared.plan, prepared.names
     parts = {**settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}}), "sparsity": sparsity}
@@ -213,7 +218,9 @@ def draw_chain(
     step = Step(folder, identity)
     if step.folder is not None and (result := step.result) is not None:
         return [(rung["sparsity"], bound(step.folder / rung["folder"], source)) for rung in result["rungs"]]
-    couplings = couplings_of(classifier, names, settings.group)
+    if names not in traced:
+        traced[names] = couplings_of(classifier, names, settings.group)
+    couplings = traced[names]
     target = plan.events[-1].sparsity
     provenance = {
         "robust-tickets": version("robust-tickets"),
