@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-LIBRARIES = ("torch", "torchvision", "timm", "accelerate", "onnxruntime", "torch-pruning")
+LIBRARIES = ("torch", "torchvision", "timm", "accelerate", "onnxruntime")
 EXTRAS = {"robust": "pyautoattack", "dill pickles": "dill"}
 
 
