@@ -12,6 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --
 # Stamps: a finished installation is done again only when what it was made from changes.
 RUNTIME := $(VENV)/.installed-runtime
 DEVELOPMENT := $(VENV)/.installed-development
+BENCHMARKS := $(VENV)/.installed-benchmarks
 
 .PHONY: help demo test test-slow lint format bench clean
 
@@ -42,7 +43,7 @@ format: $(DEVELOPMENT)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(RUNTIME)
+bench: $(BENCHMARKS)
 	$(BIN)/python -m benchmarks
 
 clean:
@@ -55,6 +56,10 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEVELOPMENT): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[dev,robust]'
+	@touch $(RUNTIME) $@
+
+$(BENCHMARKS): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[bench]'
 	@touch $(RUNTIME) $@
 
 $(BIN)/python:

@@ -15,6 +15,46 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How often engines take turns, and what a turn is."""
+
+    rounds: int
+    hot: int
+    """Timed calls of a turn with what the call before left in the caches."""
+    cold: int
+    """Timed calls of a turn with evicted caches."""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How much is timed of networks that only run."""
+
+    networks: tuple[tuple[str, str], ...]
+    """What stands for the networks that rows are named after."""
+    size: int
+    """Height and width of images, pixels."""
+    many: int
+    """Images a call in rows of a batch."""
+    one: Pace
+    """At batch 1."""
+    batched: Pace
+    trained: str | None
+    """Folder of networks that `python -m benchmarks.trained` made; None: random weights stand for them."""
+    baselines: bool
+    """Whether other engines are measured beside the rows."""
+    starts: int
+    """Processes started to time how long a file takes to load."""
+
+    def source(self, network: str) -> str:
+        """Return the name of the architecture that stands for a network."""
+        return dict(self.networks)[network]
+
+    def pace(self, batch: int) -> Pace:
+        """Return how much is timed with so many images a call."""
+        return self.one if batch == 1 else self.batched
+
+
+@dataclass(frozen=True)
 class Scale:
     """Networks, batches and rounds of one run."""
 
@@ -34,6 +74,7 @@ class Scale:
     """Training images of that comparison."""
     epochs: int
     test_images: int
+    inference: Inference
 
 
 FULL = Scale(
@@ -47,6 +88,16 @@ FULL = Scale(
     letters=8000,
     epochs=4,
     test_images=2000,
+    inference=Inference(
+        networks=(("resnet18", "torchvision/resnet18"), ("resnet50", "torchvision/resnet50")),
+        size=224,
+        many=16,
+        one=Pace(rounds=15, hot=3, cold=2),
+        batched=Pace(rounds=5, hot=2, cold=1),
+        trained="runs/benchmarks",
+        baselines=True,
+        starts=6,
+    ),
 )
 TOY = Scale(
     pruned="demo/resnet4",
@@ -59,5 +110,15 @@ TOY = Scale(
     letters=104,
     epochs=1,
     test_images=16,
+    inference=Inference(
+        networks=(("resnet18", "demo/resnet4"), ("resnet50", "demo/resnet4")),
+        size=16,
+        many=3,
+        one=Pace(rounds=2, hot=1, cold=1),
+        batched=Pace(rounds=2, hot=1, cold=1),
+        trained=None,
+        baselines=False,
+        starts=2,
+    ),
 )
 """Shows that the machinery works; its ratios mean nothing."""

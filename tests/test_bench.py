@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 from benchmarks import pgd_training
-from benchmarks.__main__ import BENCHMARKS, run
+from benchmarks.__main__ import BENCHMARKS, OUT, PAGE, run, written
 from benchmarks.device import CPU
+from benchmarks.page import page
 from benchmarks.row import Row, table
 from benchmarks.scale import TOY
 from benchmarks.steps import network, plain, product, random_batch
@@ -30,6 +31,24 @@ def test_a_run_writes_every_row_with_its_machine(tmp_path):
         assert row["met"] == (not row["reason"])
         assert {"summary", "machine", "load_average"} <= set(row["details"])
     assert table(rows).row_count == len(rows)
+
+
+def test_rows_measured_again_take_the_place_of_their_elders(tmp_path):
+    out = tmp_path / "bench.json"
+    first = [row("import_cli", 0.5), row("pgd_training_gpu", 7.0), row("row that no longer exists", 1.0)]
+    out.write_text(json.dumps([one.model_dump(mode="json") for one in first]))
+    (measured,) = run(TOY, out, ["import*"])
+    assert written(out) == [measured, first[1]]
+    assert measured.ratio != 0.5
+
+
+def row(name: str, ratio: float) -> Row:
+    """Return a row as another run left it."""
+    return Row.judged(name, ratio, 1.0, {"summary": "", "machine": {}}, "slow")
+
+
+def test_the_page_shows_what_was_measured():
+    assert PAGE.read_text(encoding="utf-8") == page(written(OUT)), "python -m benchmarks --table > docs/performance.md"
 
 
 def test_ours_and_torchs_global_magnitude_choose_the_same_weights(tmp_path):

@@ -1,0 +1,48 @@
+"""What each row of the runtime compares, and what is claimed of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.inference.networks import Pattern
+
+NETWORKS = ("resnet18", "resnet50")
+
+
+@dataclass(frozen=True)
+class Case:
+    """The runtime on a pruned network against a dense engine."""
+
+    network: str
+    percent: int
+    """Sparsity."""
+    target: float
+    stretch: float | None = None
+    """What would be more than is claimed."""
+    pattern: Pattern = "uniform"
+    against: Literal["onnxruntime", "onnxruntime int8"] = "onnxruntime"
+    batch: Literal["one", "many"] = "one"
+    threads: int = 1
+
+    def name(self, batch_size: int) -> str:
+        """Return the row's name."""
+        pattern = "" if self.pattern == "uniform" else f"_{self.pattern}"
+        against = "_vs_int8" if self.against == "onnxruntime int8" else ""
+        threads = f"_t{self.threads}" if self.threads > 1 else ""
+        return f"runtime_{self.network}{pattern}{against}_{self.percent}_b{batch_size}{threads}"
+
+
+def cases() -> Iterator[Case]:
+    """Yield all cases, those that share files and baselines one after the other."""
+    for network in NETWORKS:
+        yield Case(network, 90, 3.3, 4.5)
+        yield Case(network, 95, 4.8, 6.5)
+        yield Case(network, 90, 1.05, against="onnxruntime int8")
+        yield Case(network, 95, 1.5, against="onnxruntime int8")
+        yield Case(network, 90, 4.2, 6.0, pattern="block8x1")
+        yield Case(network, 95, 6.0, 8.0, pattern="block8x1")
+        yield Case(network, 90, 2.5, pattern="global")
+        yield Case(network, 90, 3.4, batch="many")
+        yield Case(network, 95, 4.4, batch="many")
+        yield Case(network, 90, 2.8, threads=2)
+        yield Case(network, 95, 4.0, threads=2)

@@ -1,0 +1,81 @@
+"""What removed channels gain in ONNX Runtime: how much of the fall in multiply-adds arrives as a fall in time."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from benchmarks.inference.contest import Contestant, Measured, contest
+from benchmarks.inference.networks import SEED, dense, dense_file, path_of, random_images, written
+from benchmarks.row import Row
+from benchmarks.scale import Inference, Scale
+from benchmarks.timing import ratios, spread
+from robust_tickets.models import Classifier, prunable_weights
+from robust_tickets.pruning import Selection
+from robust_tickets.pruning.groups import Channel
+from robust_tickets.pruning.scopes import LayerScope
+from robust_tickets.shrinking import RemovalCounts, remove_channels
+from robust_tickets.verbs.draw import couplings_of
+
+TARGET = 0.8
+SPARSITY = 0.5
+ROUND_TO = 8
+
+
+def channel_row(network: str) -> Callable[[Scale], Row]:
+    """Return the measurement of one network."""
+
+    def measure(scale: Scale) -> Row:
+        return measured_row(network, scale.inference)
+
+    return measure
+
+
+def measured_row(network: str, scale: Inference) -> Row:
+    """Time the dense and the smaller file in turns; the ratio is speed-up over the factor of multiply-adds."""
+    source = scale.source(network)
+    path, counts = smaller(scale, source)
+    contestants = {
+        "dense": Contestant("onnxruntime", dense_file(scale, source, "onnx")),
+        "shrunk": Contestant("onnxruntime", path),
+    }
+    done = contest(contestants, random_images(scale, 1), 1, scale.pace(1))
+    base, own = done["dense"], done["shrunk"]
+    assert isinstance(base, Measured)
+    assert isinstance(own, Measured)
+    fewer = counts.multiply_adds_before / counts.multiply_adds_after
+    faster = own.over(base)
+    details = {
+        "summary": f"{fewer:.2f} times fewer multiply-adds, {faster:.2f} times faster",
+        "network": source,
+        "image": [3, scale.size, scale.size],
+        "channel_sparsity": SPARSITY,
+        "round_to": ROUND_TO,
+        "batch_size": 1,
+        "threads": 1,
+        "counts": counts.model_dump(mode="json"),
+        "ratio": spread([value / fewer for value in ratios(base.hot, own.hot)]),
+        "engines": {"dense": base.facts(base), "shrunk": own.facts(base)},
+    }
+    before, after = counts.multiply_adds_before / base.hot_seconds, counts.multiply_adds_after / own.hot_seconds
+    reason = (
+        f"ONNX Runtime does {before / 1e9:.1f} G multiply-adds a second on the dense file, {after / 1e9:.1f} on this"
+    )
+    return Row.judged(f"channel_{network}_onnx", faster / fewer, TARGET, details, reason)
+
+
+@cache
+@torch.no_grad()
+def smaller(scale: Inference, source: str) -> tuple[Path, RemovalCounts]:
+    """Return the network without the half of each layer's channels that weigh least, as an ONNX file."""
+    classifier = dense(scale, source)
+    names = prunable_weights(classifier)
+    selection = Selection(group=Channel(), scope=LayerScope())
+    weights = {name: classifier.body.get_parameter(name).detach() for name in names}
+    couplings = couplings_of(classifier, names, selection.group)
+    masks = selection.select(weights, sparsity=SPARSITY, couplings=couplings, seed=SEED)
+    example = torch.from_numpy(random_images(scale, 1))
+    removal = remove_channels(classifier.body, masks, example, round_to=ROUND_TO)
+    shrunk = Classifier(removal.body, classifier.preprocessing, classifier.head)
+    return written(shrunk, "onnx", path_of(source, "onnx", "channels-50")), removal.counts

@@ -1,0 +1,107 @@
+"""What can run a network: each engine opens a file and gives a function from images to logits.
+
+Imports happen when an engine is chosen, in its own process, before memory is counted.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.float32]
+"""[N, 3, H, W] in [0, 1]; normalisation is inside the networks."""
+Run = Callable[[Images], NDArray[np.float32]]
+Open = Callable[[Path, int], Run]
+"""Opens a file for so many threads."""
+
+
+class Absent(Exception):
+    """What an engine needs is not on this machine; the message says what."""
+
+
+def onnxruntime() -> Open:
+    """ONNX Runtime on the CPU."""
+    import onnxruntime as ort
+
+    def opened(path: Path, threads: int) -> Run:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        return lambda images: np.asarray(session.run(None, {name: images})[0])
+
+    return opened
+
+
+def openvino() -> Open:
+    """OpenVINO on the CPU for one request at a time; in fp32, where its own choice may be bf16."""
+    try:
+        import openvino as ov
+    except ImportError:
+        raise Absent("OpenVINO is not installed (the extra `bench`)") from None
+
+    def opened(path: Path, threads: int) -> Run:
+        options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        request = ov.Core().compile_model(path, "CPU", options).create_infer_request()
+        # Without sharing, every call copies its input; ONNX Runtime does not.
+        return lambda images: np.array(request.infer([images], share_inputs=True)[0])
+
+    return opened
+
+
+def torch_eager() -> Open:
+    """PyTorch as it is, on a network saved whole by this benchmark."""
+    import torch
+
+    def opened(path: Path, threads: int) -> Run:
+        torch.set_num_threads(threads)
+        network = torch.load(path, weights_only=False)
+
+        def run(images: Images) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                return network(torch.from_numpy(images)).numpy()
+
+        return run
+
+    return opened
+
+
+def torch_compiled() -> Open:
+    """PyTorch with `torch.compile`: inductor, weights frozen into the graph."""
+    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
+        raise Absent("torch.compile needs a C++ compiler, and there is none")
+    os.environ |= {"TORCHINDUCTOR_FREEZING": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}  # read on import
+    import torch
+
+    def opened(path: Path, threads: int) -> Run:
+        torch.set_num_threads(threads)
+        network = torch.compile(torch.load(path, weights_only=False))
+
+        def run(images: Images) -> NDArray[np.float32]:
+            with torch.no_grad():  # freezing asks for this, not for inference mode
+                return network(torch.from_numpy(images)).numpy()
+
+        return run
+
+    return opened
+
+
+def runtime() -> Open:
+    """The project's sparse runtime."""
+    from robust_tickets.runtime import load_runtime
+
+    return lambda path, threads: load_runtime(path, threads=threads)
+
+
+ENGINES: dict[str, Callable[[], Open]] = {
+    "onnxruntime": onnxruntime,
+    "openvino": openvino,
+    "torch": torch_eager,
+    "torch.compile": torch_compiled,
+    "runtime": runtime,
+}
