@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from robust_tickets.runtime.kernels.activations import LONG, expression
+from robust_tickets.runtime.kernels.text import V
+from robust_tickets.runtime.kernels.vector_code import DECLARATIONS
+
 
 @dataclass(frozen=True, order=True)
 class Activation:
@@ -15,13 +19,20 @@ class Activation:
         """Return lines that compute it of the vector `value`, with names that begin with `prefix`, and the result."""
         if not self.kind:
             return [], value
-        assert self.kind == "relu"
-        return [
-            f"  %{prefix}.c = fcmp olt <16 x float> {value}, zeroinitializer",
-            f"  %{prefix} = select <16 x i1> %{prefix}.c, <16 x float> zeroinitializer, <16 x float> {value}",
-        ], f"%{prefix}"
+        if self.kind in LONG:
+            return [f"  %{prefix} = call {V} @activation({V} {value})"], f"%{prefix}"
+        return expression(self.kind, dict(self.attributes), value, prefix)
 
 
 def declarations(activation: Activation) -> list[str]:
-    """Return what the activation calls."""
-    return []
+    """Return what the activation calls, `llvm.fmuladd` apart: a long one is a function, called for every vector."""
+    if activation.kind not in LONG:
+        return []
+    lines, result = expression(activation.kind, dict(activation.attributes), "%x", "a")
+    return [
+        f"define internal {V} @activation({V} %x) noinline #0 {{",
+        *lines,
+        f"  ret {V} {result}",
+        "}",
+        *DECLARATIONS,
+    ]
