@@ -114,7 +114,7 @@ def test_memory_counts_what_was_held_and_let_go():
 
 
 def test_a_trained_network_is_what_global_magnitude_ranks(tmp_path):
-    data = DataSettings.model_validate({"name": "glyphs", "size": 16, "per_class": 2})
+    data = DataSettings.model_validate({"name": "glyphs", "size": 16, "channels": 3, "per_class": 2})
     train("resnet18", data, 1.0, tmp_path / "resnet4", like=SOURCE, size=SCALE.size)
     scale = replace(SCALE, trained=str(tmp_path))
     classifier = dense(scale, SOURCE, trained=True)

@@ -1,16 +1,18 @@
 """How long a runtime file takes to load in a new process, and how small it is."""
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.inference.messages import Order, Started
-from benchmarks.inference.networks import masks, pruned, pruned_file, random_images
+from benchmarks.inference.networks import masks, pruned_file, random_images
 from benchmarks.inference.team import Member, cores
 from benchmarks.row import Row
 from benchmarks.scale import Scale
 from benchmarks.timing import spread, typical
+from robust_tickets.runtime.file import stored_weights
 
 PERCENT = 90
 LOAD_TARGET = 1.0
@@ -48,31 +50,26 @@ def measure_load(scale: Scale) -> Row:
 
 
 def measure_size(scale: Scale) -> Row:
-    """Compare the bytes that pruned weights take in the file with the 4 bytes each takes dense.
-
-    What the file holds beside them (stem, head, biases, graph) is counted as float32 and taken off.
-    """
+    """Compare the bytes that pruned weights take in the file with the 4 bytes each takes dense."""
     settings = scale.inference
     source = settings.source("resnet50")
     path = pruned_file(settings, source, "uniform", PERCENT, "runtime")
     kept = masks(settings, source, "uniform", PERCENT)
-    weights = sum(mask.numel() for mask in kept.values())
+    stored = [one for one in stored_weights(path) if one.name in kept]
+    assert len(stored) == len(kept)
+    dense_bytes, own_bytes = sum(one.dense_bytes for one in stored), sum(one.bytes for one in stored)
     nonzero = sum(int(mask.sum()) for mask in kept.values())
-    classifier = pruned(settings, source, "uniform", PERCENT)
-    others = sum(p.numel() for name, p in classifier.body.named_parameters() if name not in kept)
-    dense_bytes = 4 * weights
-    file_bytes = path.stat().st_size
-    own = file_bytes - 4 * others
-    each = own / nonzero
+    each, index = own_bytes / nonzero, sum(one.index_bytes for one in stored) / nonzero
     details = {
-        "summary": f"{dense_bytes / 1e6:.1f} MB of weights in {own / 1e6:.2f} MB, {each:.2f} bytes a nonzero weight",
+        "summary": f"{dense_bytes / 1e6:.1f} MB of weights in {own_bytes / 1e6:.2f} MB, {each:.2f} bytes a nonzero",
         "network": source,
         "sparsity": PERCENT / 100,
-        "weights": weights,
+        "weights": dense_bytes // 4,
         "nonzero": nonzero,
         "dense_bytes": dense_bytes,
-        "file_bytes": file_bytes,
-        "other_parameters": others,
+        "own_bytes": own_bytes,
+        "file_bytes": path.stat().st_size,
+        "encodings": dict(Counter(f"{one.encoding}, {one.coding}, {one.dtype}" for one in stored)),
     }
-    reason = f"a nonzero weight takes {each:.2f} bytes, 4 of them its value"
-    return Row.judged(f"size_{PERCENT}", dense_bytes / own, SIZE_TARGET, details, reason)
+    reason = f"a nonzero weight takes {each:.2f} bytes, {index:.2f} of them its position"
+    return Row.judged(f"size_{PERCENT}", dense_bytes / own_bytes, SIZE_TARGET, details, reason)
