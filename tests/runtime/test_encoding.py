@@ -73,14 +73,14 @@ def test_zeros_within_groups_are_dropped_when_read() -> None:
 
 
 def test_what_float16_rounds_to_zero_is_gone() -> None:
-    weight = Weight((4, 4), np.float32([1e-9] + [0] * 14 + [1]))
+    weight = Weight((4, 4), np.array([1e-9] + [0] * 14 + [1], np.float32))
     decoded = decode(*encode("w", weight, "float16"))
     np.testing.assert_array_equal(decoded.dense().ravel(), [0] * 15 + [1])
 
 
 def test_float16_refuses_what_it_cannot_hold() -> None:
     with pytest.raises(RuntimeFileError, match="weight 'head' holds 70000, and float16 ends at 65504"):
-        encode("head", Weight((1, 2), np.float32([1, -70000])), "float16")
+        encode("head", Weight((1, 2), np.array([1, -70000], np.float32)), "float16")
 
 
 @pytest.mark.parametrize(("dtype", "most"), [("float32", 1 / 6), ("float16", 1 / 12)])
