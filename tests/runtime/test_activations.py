@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robust_tickets.runtime.compiler import assembly, compile
 from robust_tickets.runtime.kernels.activations import EXPRESSIONS
 from robust_tickets.runtime.kernels.epilogue import Activation, declarations
-from robust_tickets.runtime.kernels.text import ATTRIBUTES, FMULADD, V
+from robust_tickets.runtime.kernels.text import ATTRIBUTES, V
 from robust_tickets.runtime.reference import ACTIVATIONS
 from robust_tickets.runtime.target import Target, runnable_names
 
@@ -29,9 +29,7 @@ def ir(activation: Activation) -> str:
         "  ret void",
         "}",
     ]
-    return "\n".join(
-        ["define void @apply(ptr %from, ptr %to) #0 {", *body, *declarations(activation), FMULADD, ATTRIBUTES]
-    )
+    return "\n".join(["define void @apply(ptr %from, ptr %to) #0 {", *body, *declarations(activation), ATTRIBUTES])
 
 
 def apply(kind: str, values: NDArray[np.float32], target: str) -> NDArray[np.float32]:

@@ -8,8 +8,8 @@ one kernel serves convolutions of every shape, and fully connected layers, at ev
 
 from dataclasses import dataclass
 
-from robust_tickets.runtime.kernels.text import ATTRIBUTES, FMULADD, V, fmuladd, splat
 from robust_tickets.runtime.kernels.epilogue import Activation, declarations
+from robust_tickets.runtime.kernels.text import ATTRIBUTES, V, fmuladd, splat
 
 FIRST, LAST, RESIDUAL = 1, 2, 4
 """Bits of `mode`: start from the bias instead of the output; activate at the end; add the residual before it."""
@@ -59,7 +59,6 @@ class ConvolutionKernel:
                 *self._finish(cells, tile, sets),
                 "}",
                 *declarations(self.activation),
-                FMULADD,
                 ATTRIBUTES,
             ]
         )
@@ -167,13 +166,9 @@ class ConvolutionKernel:
                 f"  %d{r}.{k}.{one} = phi {V} [{value}, %{before}], [%n{r}.{k}.{one}, %loop]"
                 for (r, k), value in zip(cells, initial, strict=True)
             ]
-        last = "d"
         if sets == 2:
-            last = "e"
             lines += [f"  %e{r}.{k}.0 = fadd {V} %d{r}.{k}.0, %d{r}.{k}.1" for r, k in cells]
-        lines += ["  br i1 %last, label %finishing, label %store"]
-        self_last = last
-        return [*lines, f"; sums are %{self_last}"]
+        return [*lines, "  br i1 %last, label %finishing, label %store"]
 
     def _entry(self, pointer: str, tile: list[tuple[int, int]], old: str, new: str, one: int, skip: int) -> list[str]:
         """Return the work of one entry: `new` sums are `old` sums plus values times input vectors."""

@@ -25,9 +25,9 @@ class Activation:
 
 
 def declarations(activation: Activation) -> list[str]:
-    """Return what the activation calls, `llvm.fmuladd` apart: a long one is a function, called for every vector."""
+    """Return what the lines call, `llvm.fmuladd` included; a long activation is a function, called for every vector."""
     if activation.kind not in LONG:
-        return []
+        return [*DECLARATIONS]
     lines, result = expression(activation.kind, dict(activation.attributes), "%x", "a")
     return [
         f"define internal {V} @activation({V} %x) noinline #0 {{",
