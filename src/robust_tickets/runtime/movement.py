@@ -16,7 +16,9 @@ def gather_step(command: Gather, arena: int, target: Target) -> Step:
     """Return the step that puts pixels into blocks."""
     view, layout = command.target, command.target.layout
     pixels = layout.pixels()
-    table = np.where(pixels < 0, -1, _offsets(command.source, layout)[pixels]).astype(np.int32)
+    inside = pixels >= 0
+    table = np.where(inside, _offsets(command.source, layout)[pixels], 0).astype(np.int32)
+    masks = (inside << np.arange(LANES)).sum(axis=-1).astype(np.uint16)
     channels = view.channels
     scale = np.ones(channels, np.float32) if command.scale is None else np.ascontiguousarray(command.scale)
     shift = np.zeros(channels, np.float32) if command.shift is None else np.ascontiguousarray(command.shift)
@@ -28,6 +30,7 @@ def gather_step(command: Gather, arena: int, target: Target) -> Step:
         source.address(arena),
         arena + view.buffer.offset + view.start,
         address(table),
+        address(masks),
         address(scale),
         address(shift),
         rows,
@@ -36,7 +39,7 @@ def gather_step(command: Gather, arena: int, target: Target) -> Step:
         layout.channel_stride,
         layout.row_stride,
     )
-    keep = (table, scale, shift, module)
+    keep = (table, masks, scale, shift, module)
     return Step(command.name, "gather", module.address(gather.NAME), call, channels * rows, keep)
 
 

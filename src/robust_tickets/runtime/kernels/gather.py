@@ -9,6 +9,7 @@ ARGUMENTS = (
     "source",
     "target",
     "table",
+    "masks",
     "scale",
     "shift",
     "rows",
@@ -18,8 +19,9 @@ ARGUMENTS = (
     "target_row",
 )
 """Int64 fields of the arguments, in order: addresses of the source, of the target's very first vector, of the table
-int32 [rows, columns, 16] of byte offsets within a channel of the source (negative: zero), of float32 scale and shift
-by channel; numbers of rows and columns; strides in bytes."""
+int32 [rows, columns, 16] of byte offsets within a channel of the source, of uint16 [rows, columns] with a bit for each
+lane that is a pixel (the others become zero, whatever their offset leads to), of float32 scale and shift by channel;
+numbers of rows and columns; strides in bytes."""
 
 
 def ir() -> str:
@@ -29,7 +31,7 @@ def ir() -> str:
     """
     lines = [f"define void @{NAME}(ptr noalias %arguments, i32 %begin, i32 %end) #0 {{", "entry:"]
     for number, name in enumerate(ARGUMENTS):
-        kind = "ptr" if number < 5 else "i64"
+        kind = "ptr" if number < 6 else "i64"
         lines += [
             f"  %{name}.p = getelementptr i64, ptr %arguments, i64 {number}",
             f"  %{name} = load {kind}, ptr %{name}.p",
@@ -63,14 +65,16 @@ def ir() -> str:
         "  %x = phi i64 [0, %task], [%x.next, %vector]",
         f"  %x.o = mul i64 %x, {VECTOR}",
         "  %index.p = getelementptr i8, ptr %indices, i64 %x.o",
-        "  %index = load <16 x i32>, ptr %index.p, align 4",
-        "  %inside = icmp sge <16 x i32> %index, zeroinitializer",
-        "  %safe = select <16 x i1> %inside, <16 x i32> %index, <16 x i32> zeroinitializer",
+        "  %mask.n = add i64 %table.v, %x",
+        "  %mask.p = getelementptr i16, ptr %masks, i64 %mask.n",
+        "  %mask = load i16, ptr %mask.p",
+        "  %inside = bitcast i16 %mask to <16 x i1>",
     ]
     for lane in range(LANES):
         before = "poison" if lane == 0 else f"%v{lane - 1}"
         lines += [
-            f"  %i{lane} = extractelement <16 x i32> %safe, i32 {lane}",
+            f"  %i{lane}.p = getelementptr i32, ptr %index.p, i64 {lane}",
+            f"  %i{lane} = load i32, ptr %i{lane}.p",
             f"  %o{lane} = zext i32 %i{lane} to i64",
             f"  %p{lane} = getelementptr i8, ptr %plane, i64 %o{lane}",
             f"  %f{lane} = load float, ptr %p{lane}",

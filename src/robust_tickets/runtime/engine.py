@@ -1,0 +1,127 @@
+"""A graph, ready to be executed: planned, compiled, and its weights packed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import ctypes
+import numpy as np
+from numpy.typing import NDArray
+from time import perf_counter
+
+from robust_tickets.runtime import commands as c
+from robust_tickets.runtime.buffers import Arena
+from robust_tickets.runtime.convolve import convolution_step
+from robust_tickets.runtime.graph import Graph
+from robust_tickets.runtime.movement import border_step, gather_step
+from robust_tickets.runtime.operations import check
+from robust_tickets.runtime.plan import Plan, make_plan
+from robust_tickets.runtime.step import Step
+from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.tuning import Tilings, estimated
+from robust_tickets.runtime.workers import Step as Call
+from robust_tickets.runtime.workers import Workers
+
+ChooseTilings = Callable[[Plan, Target, Arena], Tilings]
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """What one step took."""
+
+    layer: str
+    kind: str
+    seconds: float
+    """The least of the calls."""
+    flops: int
+    """Multiplications and additions, zeros left out."""
+
+
+class Engine:
+    """A network that computes logits, float32 [N, ...], of images, float32 [N, *input_shape]."""
+
+    def __init__(
+        self, graph: Graph, threads: int = 1, *, target: Target | None = None, tilings: ChooseTilings | None = None
+    ) -> None:
+        """Plan, compile and pack.
+
+        Args:
+            graph: what to compute.
+            threads: how many threads may work, at least 1.
+            target: what to compile for; this processor if not given.
+            tilings: gives the tilings of a plan; what is likely to be fast if not given.
+
+        Raises:
+            RuntimeFileError: the graph is malformed.
+        """
+        shapes = check(graph)
+        self.graph, self.threads = graph, threads
+        self.target = target or Target.host()
+        self.output_shape = shapes[graph.output]
+        self.plan = make_plan(graph, shapes)
+        self.arena = Arena.holding(self.plan.buffers)
+        self.tilings = (
+            tilings(self.plan, self.target, self.arena)
+            if tilings is not None
+            else estimated(self.plan.commands, self.target)
+        )
+        self.steps = [self._step(command) for command in self.plan.commands]
+        self._program = (Call * len(self.steps))(
+            *(Call(step.function, step.arguments.ctypes.data, step.tasks, 1) for step in self.steps)
+        )
+        self._input = self._numbers(self.plan.input.address(self.arena.address), graph.input_shape)
+        self._output = self._numbers(self.plan.output.address(self.arena.address), self.output_shape)
+        self._workers = Workers(threads)
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits of images; NaN for an image that has NaN or infinity in it."""
+        logits = np.empty((len(images), *self.output_shape), np.float32)
+        for index, image in enumerate(images):
+            np.copyto(self._input, image)
+            self._workers.run(ctypes.addressof(self._program), len(self.steps))
+            np.copyto(logits[index], self._output)
+        # A weight that is gone would hide what is no number, and the largest of several may, too.
+        if not np.isfinite(images.sum()):
+            spoilt = ~np.isfinite(images.reshape(len(images), -1)).all(axis=1)
+            logits[spoilt] = np.nan
+        return logits
+
+    def profile(self, image: NDArray[np.float32], calls: int = 10) -> list[StepTime]:
+        """Return what each step takes, on one thread, in order.
+
+        Args:
+            image: float32 of the input's shape.
+            calls: how often everything is executed.
+        """
+        np.copyto(self._input, image)
+        prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
+        ready = [(prototype(step.function), step.arguments.ctypes.data, step.tasks) for step in self.steps]
+        least = [float("inf")] * len(ready)
+        for _ in range(calls):
+            for index, (function, arguments, tasks) in enumerate(ready):
+                start = perf_counter()
+                function(arguments, 0, tasks)
+                least[index] = min(least[index], perf_counter() - start)
+        return [
+            StepTime(step.name, step.kind, seconds, step.flops)
+            for step, seconds in zip(self.steps, least, strict=True)
+        ]
+
+    def close(self) -> None:
+        """End the threads."""
+        self._workers.close()
+
+    def _step(self, command: c.Command) -> Step:
+        arena = self.arena.address
+        match command:
+            case c.Convolve():
+                return convolution_step(command, self.tilings[command.name], arena, self.target, self.threads)
+            case c.Gather():
+                return gather_step(command, arena, self.target)
+            case c.Border():
+                return border_step(command, arena, self.target)
+        raise AssertionError(command)
+
+    def _numbers(self, address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        start = address - self.arena.address
+        count = int(np.prod(shape))
+        return self.arena.bytes[start : start + 4 * count].view(np.float32).reshape(shape)

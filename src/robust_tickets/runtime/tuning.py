@@ -1,0 +1,159 @@
+"""Which tiling of each convolution is fastest where it stands: measured once, kept beside the model."""
+
+import ctypes
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from robust_tickets.runtime.commands import Command, Convolve
+from robust_tickets.runtime.convolve import Tiling, convolution_step
+from robust_tickets.runtime.step import Step
+from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.tiling import likely, slices
+
+VERSION = 1
+"""Raised when tilings come to mean something else, or others become possible."""
+
+_TILES = 8
+"""Tiles measured for each kind of convolution."""
+_FINALISTS = 2
+"""Of which so many are measured with all slices."""
+_CALLS = 4
+
+Tilings = dict[str, Tiling]
+"""Name of a convolution -> how it is cut up."""
+
+_FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
+
+
+def estimated(commands: Sequence[Command], target: Target) -> Tilings:
+    """Return the tilings that are likely to be fast, without measuring."""
+    return {one.name: likely(one, target, 1)[0] for one in commands if isinstance(one, Convolve)}
+
+
+def measured(commands: Sequence[Command], target: Target, arena: int) -> Tilings:
+    """Return the fastest of the likely tilings, measured one convolution at a time on one thread.
+
+    Convolutions of the same shape, layout and density within a twentieth are measured once.
+
+    Args:
+        commands: of a plan.
+        target: what is compiled for.
+        arena: address of the arena; what is in it is overwritten.
+    """
+    known: dict[Any, Tiling] = {}
+    found: Tilings = {}
+    for command in commands:
+        if isinstance(command, Convolve):
+            key = _alike(command)
+            if key not in known:
+                known[key] = _fastest(command, target, arena)
+            found[command.name] = known[key]
+    return found
+
+
+def _alike(command: Convolve) -> tuple[Any, ...]:
+    count, size = len(command.weight.nonzeros()[0]), 1
+    for length in command.weight.shape:
+        size *= length
+    return (
+        command.weight.shape,
+        command.source.layout,
+        command.target.layout,
+        command.window.stride,
+        command.window.dilation,
+        command.groups,
+        command.residual is None,
+        round(20 * count / size),
+    )
+
+
+def _fastest(command: Convolve, target: Target, arena: int) -> Tiling:
+    def seconds(tiling: Tiling) -> float:
+        return _seconds(convolution_step(command, tiling, arena, target, 1))
+
+    times = {tiling: seconds(tiling) for tiling in likely(command, target, _TILES)}
+    for tile in sorted(times, key=times.__getitem__)[:_FINALISTS]:
+        for channels in slices(command):
+            other = replace(tile, channels=channels)
+            if other not in times:
+                times[other] = seconds(other)
+    return min(times, key=times.__getitem__)
+
+
+def _seconds(step: Step) -> float:
+    """Return the least time of some calls, after one that warms up."""
+    function, arguments = _FUNCTION(step.function), step.arguments.ctypes.data
+    least = float("inf")
+    for _ in range(1 + _CALLS):
+        start = perf_counter()
+        function(arguments, 0, step.tasks)
+        least = min(least, perf_counter() - start)
+    return least
+
+
+def tuned(path: Path, digest: str, target: Target, measure: Callable[[], Tilings], names: set[str]) -> Tilings:
+    """Return the tilings kept in a file for this model and processor, or measure them and keep them.
+
+    A file that cannot be read, or is of another model, is measured anew; one that cannot be written is not kept.
+
+    Args:
+        path: the file, JSON.
+        digest: of the model.
+        target: of the kernels.
+        measure: what to call if there is nothing to go by.
+        names: of the model's convolutions.
+    """
+    machine = f"{target.cpu} {target.features}"
+    kept = _read(path, digest)
+    found = kept.get(machine)
+    if found is not None and (tilings := _parsed(found, names)) is not None:
+        return tilings
+    tilings = measure()
+    kept[machine] = {name: asdict(tiling) for name, tiling in tilings.items()}
+    _write(path, {"version": VERSION, "model": digest, "tilings": kept})
+    return tilings
+
+
+def _read(path: Path, digest: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict) or content.get("version") != VERSION or content.get("model") != digest:
+        return {}
+    kept = content.get("tilings")
+    return kept if isinstance(kept, dict) else {}
+
+
+def _parsed(found: Any, names: set[str]) -> Tilings | None:
+    """Return tilings of JSON, or None if they are not what this module wrote."""
+    if not isinstance(found, Mapping) or set(found) != names:
+        return None
+    fields = set(Tiling.__dataclass_fields__)
+    for entry in found.values():
+        if not isinstance(entry, dict) or set(entry) != fields:
+            return None
+        if not all(type(number) is int and 1 <= number <= 2**24 for number in entry.values()):
+            return None
+        if entry["rows"] > 16 or entry["height"] > 4 or entry["width"] > 16:
+            return None
+    return {name: Tiling(**entry) for name, entry in found.items()}
+
+
+def _write(path: Path, content: Any) -> None:
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "w") as file:
+            json.dump(content, file)
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
