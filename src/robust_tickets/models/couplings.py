@@ -58,7 +58,6 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
 
     """
     probe = randomised(body)
-    modules = dict(probe.named_modules())
     candidates: dict[str, tuple[Coupling, ChannelSet]] = {}
     refusals: dict[str, Refusal] = {}
     seen: set[str] = set()
@@ -80,7 +79,7 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
             wide = sum(index.shape[1] for port, index in channels.positions.items() if port.role == "out")
             refusals[name] = Refusal(name, 1, f"is one inseparable channel of {wide} filters")
         else:
-            candidates[name] = (_coupling(name, channels, modules), channels)
+            candidates[name] = (_coupling(name, channels, probe), channels)
 
     for name, reason in refused_by_proof(probe, example, candidates).items():
         refusals[name] = Refusal(name, candidates.pop(name)[0].channels, reason)
@@ -95,20 +94,16 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
     )
 
 
-def _coupling(name: str, channels: ChannelSet, modules: Mapping[str, nn.Module]) -> Coupling:
+def _coupling(name: str, channels: ChannelSet, body: nn.Module) -> Coupling:
     producers, followers = [], []
     for port, index in channels.positions.items():
-        if port.role == "bare":
-            followers.append(Member(port.module, 0, index))
-            continue
         if port.role == "out":
             producers.append(Member(f"{port.module}.weight", 0, index))
-            affine = ("bias",)
+            parts = [f"{port.module}.bias"]
         else:
-            affine = ("weight", "bias") if port.role == "norm" else ()
-        followers += [
-            Member(f"{port.module}.{part}", 0, index)
-            for part in affine
-            if getattr(modules[port.module], part) is not None
-        ]
+            parts = {"norm": [f"{port.module}.weight", f"{port.module}.bias"], "bare": [port.module]}.get(port.role, [])
+        for part in parts:
+            path, _, leaf = part.rpartition(".")
+            if (parameter := getattr(body.get_submodule(path), leaf)) is not None:
+                followers.append(Member(part, 0, index, len(parameter)))
     return Coupling(name, channels.channels, tuple(producers), tuple(followers))

@@ -27,7 +27,8 @@ class CouplingPartition:
     ) -> None:
         """Divide weights along couplings.
 
-        A follower's length is that of its present mask, or else reaches to the last position of a coupling.
+        A follower's length is that of its present mask, or else what its member says, or else it reaches to the
+        last position of a coupling.
 
         Raises:
             UserError: the present masks cut through a channel.
@@ -38,7 +39,7 @@ class CouplingPartition:
         self._followers: dict[str, Tensor] = {}
         for member in (member for coupling in couplings for member in coupling.followers):
             known = self._followers.get(member.parameter, ())
-            length = max(len(known), int(member.index.max()) + 1)
+            length = member.size or max(len(known), int(member.index.max()) + 1)
             if masks is not None and member.parameter in masks:
                 length = len(masks[member.parameter])
             self._followers[member.parameter] = torch.empty(length, device=device)

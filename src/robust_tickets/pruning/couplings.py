@@ -21,6 +21,8 @@ class Member:
     """Dimension of the parameter along which channels lie."""
     index: Tensor
     """int64 [channels, k]: the k positions along `dim` that belong to each channel."""
+    size: int | None = None
+    """Length of the parameter along `dim`, where it may reach beyond its last channel."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,6 +46,8 @@ class Removal:
     counts: RemovalCounts
     masks: Masks
     """What is left of the masks over the smaller network's parameters: zeros that went with no channel."""
+    couplings: tuple[Coupling, ...]
+    """Sets of channels that this architecture lets go, as they were in the larger network."""
     refusals: tuple[Refusal, ...]
     """Sets of channels that cannot be removed from this architecture, and why."""
 
@@ -67,7 +69,6 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
             are not such a multiple to begin with may keep all its channels.
 
     Raises:
-        UserError: the network cannot be traced.
         RuntimeError: the shrunk network differs from the masked one by more than 1e-5 of the logits' spread.
     """
     masked = copy.deepcopy(body).cpu().eval()
@@ -99,7 +100,7 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
         max_difference=difference,
     )
     left = {name: parameter != 0 for name, parameter in kept.named_parameters() if name in masks}
-    return Removal(shrunk, counts, left, trace.refusals)
+    return Removal(shrunk, counts, left, trace.couplings, trace.refusals)
 
 
 def _removable(coupling: Coupling, parameters: Mapping[str, Tensor], round_to: int) -> Tensor:
