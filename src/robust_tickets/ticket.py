@@ -29,6 +29,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json, write_text
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.folders import is_saved
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.models.strict import mismatches
@@ -228,6 +229,9 @@ class Ticket:
         ticket = cls(masks, file.prunable, file.source, stored, file.recipe, file.provenance)
         if ticket.digest != file.digest or abs(ticket.sparsity - file.sparsity) > 1e-9:
             raise UserError(f"{folder}: damaged: masks and weights are not those that ticket.json names; get it again")
+        if is_saved(folder) and ":" not in file.source.name:
+            # A shrunken network beside its masks: the folder may have been moved.
+            return ticket.with_network(load_source(folder))
         return ticket
 
     def with_network(self, source: Source) -> "Ticket":

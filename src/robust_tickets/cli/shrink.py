@@ -1,4 +1,4 @@
-"""`tickets shrink`: a transferred ticket in, an ONNX file out."""
+"""`tickets shrink`: a transferred ticket in, a smaller network out: an ONNX file, or a folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +10,17 @@ from robust_tickets.cli.options import Override, SourcePlace, overrides
 
 def shrink(
     runs: Annotated[Path, typer.Argument(help="The folder of a transfer.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="What to write: model.onnx, or a folder/ for rt.load.")],
     source: SourcePlace = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Write and check an 8-bit ONNX file beside it, too.")] = False,
     settings: Override = None,
 ) -> None:
-    """Remove zero channels, export to ONNX, time it beside dense."""
+    """Remove zero channels, write what is left, time it beside dense."""
     from robust_tickets.shrinking.settings import ShrinkSettings
     from robust_tickets.verbs.shrink import shrink
-    from robust_tickets.verbs.target import changed
+    from robust_tickets.verbs.target import changed, merged
     from robust_tickets.verbs.transfer import load_transfer
 
-    chosen = changed(ShrinkSettings(), overrides(settings)[0])
+    chosen = changed(ShrinkSettings(), merged({"int8": {}} if int8 else {}, overrides(settings)[0]))
     report = shrink(load_transfer(runs, source=source), out, settings=chosen, folder=runs / "shrink")
     print(f"{out}: {report.sentence}")

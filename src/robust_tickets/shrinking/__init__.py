@@ -6,6 +6,7 @@
 | `counts.py` | parameters, nonzero parameters, multiply-adds |
 | `export.py` | an ONNX file with preprocessing inside, checked against the network in ONNX Runtime |
 | `quantisation.py` | such a file in 8-bit integers |
+| `check.py` | what each form of the network still does, on validation images |
 | `artefact.py` | such a file as what is measured, and which run it was made from |
 | `folder.py` | a shrunken network as a folder of JSON and safetensors |
 | `latency.py` | several ONNX files timed side by side |
@@ -18,10 +19,11 @@ from robust_tickets.shrinking.export import export_onnx
 from robust_tickets.shrinking.latency import LatencyRow, measure_latency
 from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.shrinking.removal import Removal, RemovalCounts, remove_channels
-from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.shrinking.settings import Int8, ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Variant, shrink_network
 
 __all__ = [
+    "Int8",
     "LatencyRow",
     "Removal",
     "RemovalCounts",

@@ -1,8 +1,9 @@
-"""An exported file as what is measured: images in, logits out, and which run it was made from."""
+"""What was written of a network, as what is measured: images in, logits out, and which run it was made from."""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, final
 
 import onnxruntime
 import torch
@@ -19,14 +20,45 @@ from torch import Tensor
 
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.folders import FACTS, load
+from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, portable
+from robust_tickets.shrinking.folder import ORIGIN, read_origin
 
 UNREADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoModel, NotImplemented, RuntimeException)
 """What ONNX Runtime says of a file that is none, or that it cannot run."""
 
 
+class Artefact(Protocol):
+    """A file or folder that `tickets shrink` wrote."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """What decides its answers, as `sha256:...`."""
+        ...
+
+    @property
+    def provenance(self) -> Provenance:
+        """Which run it says it was made from.
+
+        Raises:
+            UserError: it does not say.
+        """
+        ...
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
+        ...
+
+
+@final
 @dataclass(frozen=True, eq=False)
-class Artefact:
+class OnnxFile:
     """An ONNX file that `export_onnx` wrote, open in ONNX Runtime on the CPU."""
 
     path: Path
@@ -56,17 +88,49 @@ class Artefact:
         )
 
 
-def load_artefact(path: Path | str, threads: int = 1) -> Artefact:
-    """Open an exported file.
+@final
+@dataclass(frozen=True, eq=False)
+class NetworkFolder:
+    """A folder that `write_folder` wrote, its network on the CPU."""
+
+    path: Path
+    digest: str
+    """Of `source.json`, which holds that of the weights."""
+    network: Classifier = field(repr=False)
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
+        return self.network(images.detach().float().cpu())
+
+    @property
+    def provenance(self) -> Provenance:
+        """Return which run the folder says it was made from.
+
+        Raises:
+            UserError: it does not say.
+        """
+        said = read_origin(self.path).run if (self.path / ORIGIN).is_file() else None
+        if said is None:
+            raise UserError(f"{self.path}: does not say which run it was made from; write it with tickets shrink")
+        return said
+
+
+def load_artefact(path: Path | str, threads: int = 1, like: Classifier | None = None) -> Artefact:
+    """Open what `tickets shrink` wrote.
 
     Args:
-        path: the ONNX file.
+        path: an ONNX file, or a folder.
         threads: threads ONNX Runtime may use within an operator.
+        like: the architecture, for a folder whose architecture is the user's own code.
 
     Raises:
-        UserError: no such file, not an ONNX file, or not one that takes `images` and gives `logits`.
+        UserError: no such file, not an ONNX file, not one that takes `images` and gives `logits`, or a folder that
+            cannot be read.
     """
     path = Path(path)
+    if path.is_dir():
+        return NetworkFolder(path, file_digest(path / FACTS), portable(load(path, like)))
     session = open_session(path, threads)
     inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
     if inputs != [INPUT] or outputs != [OUTPUT]:
@@ -74,7 +138,7 @@ def load_artefact(path: Path | str, threads: int = 1) -> Artefact:
             f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file that tickets shrink wrote takes "
             f"{INPUT} and gives {OUTPUT}"
         )
-    return Artefact(path, file_digest(path), session)
+    return OnnxFile(path, file_digest(path), session)
 
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -20,6 +20,7 @@ from robust_tickets.models.folders import FACTS, identified, rebuilt, save_sourc
 from robust_tickets.models.heads import get_head, width_of
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.shapes import shape_changes
+from robust_tickets.shrinking.counts import parameter_count
 from robust_tickets.shrinking.export import Provenance, portable, random_images
 
 ORIGIN = "origin.json"
@@ -65,7 +66,9 @@ def write_folder(
     settle_width(shrunk, width_of(get_head(before.body, before.head)))
     changes, known = shape_changes(before.body, shrunk.body), identity.modules
     modules = known | {name: known.get(name, {}) | attributes for name, attributes in changes.items()}
-    identity = identified(shrunk, identity.model_copy(update={"modules": modules}))
+    note = f"shrunken: {parameter_count(before)} parameters became {parameter_count(shrunk)}"
+    identity = identity.model_copy(update={"modules": modules, "notes": (*identity.notes, note)})
+    identity = identified(shrunk, identity)
     twin = rebuilt(identity, shrunk.plain_state(), folder, before if ":" in identity.name else None).eval()
     images = random_images(shrunk, 2)
     with torch.no_grad():

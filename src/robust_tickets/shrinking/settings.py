@@ -5,6 +5,18 @@ from pydantic import Field
 from robust_tickets.foundation.settings import Settings
 
 
+class Int8(Settings):
+    """How an exported file is written in 8-bit integers too."""
+
+    images: int = Field(
+        default=256, ge=1, description="Training images on which the ranges of activations are measured."
+    )
+    reduce_range: bool = Field(
+        default=False,
+        description="7 bits for weights, for x86 processors without VNNI instructions, where 8 can saturate.",
+    )
+
+
 class ShrinkSettings(Settings):
     """How channels are removed and how latency is measured."""
 
@@ -16,4 +28,11 @@ class ShrinkSettings(Settings):
     )
     threads: int = Field(default=1, ge=1, description="Threads ONNX Runtime may use.")
     batch_size: int = Field(default=1, ge=1, description="Images a call, for latency.")
+    recalibrate: bool = Field(
+        default=False,
+        description="Compute batch-norm statistics anew on the training images, once removal has been found exact.",
+    )
+    int8: Int8 | None = Field(
+        default=None, description="Write and check an 8-bit file beside the exported one; absent: none."
+    )
     rounds: int = Field(default=30, ge=3, description="Timed calls of each network.")

@@ -2,10 +2,12 @@
 
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 from torch import Tensor
 
@@ -13,9 +15,12 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.pruning.applier import MaskApplier
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.shrinking.check import Check
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
 from robust_tickets.shrinking.export import Provenance, export_onnx, portable, random_images
 from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
+from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.summary import summarise
@@ -54,9 +59,26 @@ class ShrinkReport(Settings):
     export_difference: float = Field(
         description="Largest |ONNX Runtime - torch| over the standard deviation of the logits, shrunk file."
     )
+    int8: Variant | None = Field(
+        default=None, description="The same network in the 8-bit file; absent: none asked for."
+    )
+    checks: tuple[Check, ...] = Field(
+        default=(), description="The ticket, and each file made of it where it may answer otherwise, on validation."
+    )
     machine: Machine
     settings: ShrinkSettings
     sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Shrunken:
+    """A network without the channels that were zero, on the CPU."""
+
+    network: Classifier
+    before: Classifier
+    """The same network with these channels, as zeros."""
+    masks: Masks
+    """What is left of the ticket's masks: zeros that went with no channel."""
 
 
 def shrink_network(
@@ -68,8 +90,11 @@ def shrink_network(
     *,
     classes: Sequence[str] | None = None,
     provenance: Provenance | None = None,
+    recalibrate: Callable[[Classifier], None] | None = None,
+    calibration: np.ndarray | None = None,
+    write: Callable[[Shrunken], None] | None = None,
 ) -> ShrinkReport:
-    """Remove what can be removed exactly, export it to `out`, and measure dense, ticket and result together.
+    """Remove what can be removed exactly, write it to `out`, and measure dense, ticket and result together.
 
     A ticket without zero channels is exported too, and the report says what it gained: nothing in a dense
     engine, with the ratio measured here.
@@ -82,6 +107,10 @@ def shrink_network(
         settings: rounding of channels, threads, batch size, rounds.
         classes: names in the order of the logits, written into the file.
         provenance: which run the ticket is of, written into the file.
+        recalibrate: computes batch-norm statistics of the smaller network anew, in place, where settings ask for it.
+        calibration: training images float32 [N, C, H, W] in [0, 1], for an 8-bit file beside the ONNX file, where
+            settings ask for one.
+        write: writes the smaller network in another form, for which the ONNX file at `out` is not written.
 
     Raises:
         UserError: the networks do not compare, cannot be traced or exported, or the place cannot be written.
@@ -98,15 +127,24 @@ def shrink_network(
     example = random_images(masked, 1)
     removal = remove_channels(masked.body, masks, example, round_to=settings.round_to)
     shrunk = Classifier(removal.body, masked.preprocessing, masked.head)
+    if settings.recalibrate and recalibrate is not None:
+        recalibrate(shrunk)
 
     networks = {"dense": dense, "ticket": masked, "shrunk": shrunk}
     if not removal.counts.channels_removed:
         del networks["ticket"]  # it would be the same file as what is written
     with tempfile.TemporaryDirectory(prefix="tickets-shrink-") as folder:
-        files = {name: Path(folder, f"{name}.onnx") for name in networks} | {"shrunk": out}
+        files = {name: Path(folder, f"{name}.onnx") for name in networks}
+        if write is None:
+            files["shrunk"] = out
         for name in networks.keys() - {"shrunk"}:
             export_onnx(networks[name], files[name])
-        difference = export_onnx(shrunk, out, classes=classes, provenance=provenance)
+        difference = export_onnx(shrunk, files["shrunk"], classes=classes, provenance=provenance)
+        if settings.int8 is not None and calibration is not None:
+            networks["int8"], files["int8"] = shrunk, int8_path(out)
+            quantise(files["shrunk"], files["int8"], calibration, reduce_range=settings.int8.reduce_range)
+        if write is not None:
+            write(Shrunken(shrunk, masked, removal.masks))
         shape = (settings.batch_size, *example.shape[1:])
         rows = measure_latency(files, shape, baseline="dense", threads=settings.threads, rounds=settings.rounds)
         variants = {row.name: _variant(networks[row.name], files[row.name], row, example) for row in rows}
@@ -121,10 +159,21 @@ def shrink_network(
         removal=removal.counts,
         kept=tuple(KeptSet(name=r.name, channels=r.channels, reason=r.reason) for r in removal.refusals),
         export_difference=difference,
+        int8=variants.get("int8"),
         machine=machine,
         settings=settings,
         sentence=summarise(removal.counts, zeros, variants["shrunk"].latency, machine),
     )
+
+
+def is_folder(out: Path | str) -> bool:
+    """Return whether a place means a folder: its name ends in `/` or has no suffix, or a folder is there."""
+    return str(out).endswith("/") or not Path(out).suffix or Path(out).is_dir()
+
+
+def int8_path(out: Path) -> Path:
+    """Return the place of the 8-bit file beside an ONNX file."""
+    return out.with_name(f"{out.stem}-int8{out.suffix}")
 
 
 def _variant(network: Classifier, path: Path, row: LatencyRow, example: Tensor) -> Variant:

@@ -126,5 +126,5 @@ def open_exported(file: Artefact | Path | str, result: Transfer) -> tuple[Artefa
     Raises:
         UserError: not such a file, or not of this transfer.
     """
-    artefact = file if isinstance(file, Artefact) else load_artefact(file)
+    artefact = load_artefact(file, like=result.source.classifier) if isinstance(file, str | Path) else file
     return artefact, run_of(result, artefact)

@@ -1,17 +1,38 @@
 """Shrink: make a transferred ticket physically smaller, export it, and time it beside dense."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from robust_tickets.foundation.digests import file_digest
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import disk_errors
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.segmentation import placed
+from robust_tickets.measures.predict import Predict, evaluation_mode
+from robust_tickets.models.folders import FACTS, WEIGHTS
+from robust_tickets.models.segmentation import BACKBONE, placed
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.pruning.masks import sparsity
+from robust_tickets.shrinking.artefact import load_artefact
+from robust_tickets.shrinking.check import Check, told
+from robust_tickets.shrinking.folder import write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
-from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
+from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, is_folder, shrink_network
+from robust_tickets.ticket import INIT, MASKS, TICKET, Ticket
+from robust_tickets.training import recalibrate
 from robust_tickets.verbs.exported import provenance_of
+from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.target import changed
-from robust_tickets.verbs.transfer import Transfer
+from robust_tickets.verbs.task import task_of
+from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify import dense_transfer
+
+SUFFIXES = (".onnx",)
+"""What files are written, by their suffix."""
 
 
 def shrink(
@@ -23,31 +44,40 @@ def shrink(
     folder: Path | str | None = None,
     **changes: Any,
 ) -> ShrinkReport:
-    """Export the transfer's best run (on validation) to an ONNX file without the channels that are zero.
+    """Write the transfer's best run (on validation) without the channels that are zero, and time it beside dense.
+
+    An ONNX file has normalisation inside: images in [0, 1] go in. A folder is read by `rt.load`, without pickle and
+    without any class but the architecture's own; it is a source like any other, to be drawn from and transferred. Zeros
+    that are left in it are masks beside it: transferred, they stay zeros.
 
     Args:
         result: a transferred ticket.
-        out: the ONNX file to write; normalisation is inside, images in [0, 1] go in.
+        out: the ONNX file to write, or a folder: a name without suffix, one that ends in `/`, or one that is there.
         dense: dense under the same settings, to be timed beside it; made where it is not given.
-        settings: rounding of channels, threads, batch size; `changes` are keyword changes to it.
+        settings: rounding of channels, recalibration of batch norm, an 8-bit file, threads, batch size; `changes` are
+            keyword changes to it. What changes answers is checked on validation.
         folder: keeps what was measured, so that a second call does not measure again.
 
     Raises:
-        UserError: the network cannot be traced or exported, or the place cannot be written.
+        UserError: the network cannot be traced or exported, the place cannot be written, or validation images are
+            needed and there are none.
     """
     settings = changed(settings or ShrinkSettings(), changes)
     run = result.best
     provenance = provenance_of(result, run)
-    out = Path(out)
+    as_folder, out = is_folder(out), Path(out)
+    forms = {"shrunk": out} | ({"int8": int8_path(out)} if settings.int8 is not None else {})
+    require_possible(settings, run, out, as_folder)
     identity = {
         "verb": "shrink",
         **provenance.model_dump(),
         "transfer": result.settings.comparable,
         "data": run.data.digest,
         "settings": settings.model_dump(mode="json"),
+        "form": "folder" if as_folder else "file",
     }
     step = Step.named(Path(folder) if folder is not None else None, "shrink", identity)
-    if step.result is not None and out.exists() and file_digest(out) == step.result["file"]:
+    if step.result is not None and digests(forms) == step.result["files"]:
         return ShrinkReport.model_validate(step.result["report"])
     dense = dense or dense_transfer(result)
     counterpart = next(other for other in dense.runs if other.seed == run.seed)
@@ -61,6 +91,102 @@ def shrink(
             settings,
             classes=run.data.classes,
             provenance=provenance,
+            recalibrate=lambda network: recalibrate(network, in_order(run.data.train, None)),
+            calibration=calibration_images(run, settings.int8.images) if settings.int8 is not None else None,
+            write=(lambda shrunken: save_folder(shrunken, result, run, out)) if as_folder else None,
         )
-        step.finish({"file": file_digest(out), "report": report.model_dump(mode="json")})
+        if settings.recalibrate or settings.int8 is not None:
+            checks = checked(run, forms)
+            report = report.model_copy(update={"checks": checks, "sentence": report.sentence + told(checks)})
+        step.finish({"files": digests(forms), "report": report.model_dump(mode="json")})
     return report
+
+
+def require_possible(settings: ShrinkSettings, run: Run, out: Path, as_folder: bool) -> None:
+    """Refuse what could not be written or checked, before anything is made.
+
+    Raises:
+        UserError: says what is missing.
+    """
+    if not as_folder and out.suffix not in SUFFIXES:
+        raise UserError(
+            f"{out}: its suffix does not say what to write; end it in {' or '.join(SUFFIXES)}, or in / for a folder"
+        )
+    if settings.int8 is not None and as_folder:
+        raise UserError("int8: an 8-bit file is written beside an ONNX file; give a name that ends in .onnx")
+    if (settings.int8 is not None or settings.recalibrate) and not len(run.data.validation):
+        raise UserError(
+            f"{run.data.name}: the validation part is empty, on which {'int8' if settings.int8 else 'recalibrate'} is "
+            "checked; set the data's `validation` fraction above 0"
+        )
+
+
+def calibration_images(run: Run, count: int) -> np.ndarray:
+    """Return at most so many training images, balanced over classes, not augmented: float32 [N, C, H, W] in [0, 1]."""
+    return torch.cat([images for images, _ in in_order(run.data.train, count)]).numpy()
+
+
+def save_folder(shrunken: Shrunken, result: Transfer, run: Run, folder: Path) -> None:
+    """Write a smaller network into a folder; where zeros are left in it, with the ticket that holds them."""
+    for name in (TICKET, MASKS, INIT):
+        with disk_errors(folder):
+            (folder / name).unlink(missing_ok=True)
+    identity = write_folder(
+        shrunken.network,
+        shrunken.before,
+        result.source.identity,
+        folder,
+        classes=run.data.classes,
+        provenance=provenance_of(result, run),
+    )
+    masks, ticket = shrunken.masks, result.ticket
+    if ticket is None or all(bool(mask.all()) for mask in masks.values()):
+        return
+    counted = {name for known in ticket.prunable for name in (known, f"{BACKBONE}.{known}")}
+    prunable = tuple(name for name in masks if name in counted)
+    recipe = {
+        "source": SourceSettings(name=str(folder.resolve())).model_dump(mode="json"),
+        "draw": {**ticket.recipe["draw"], "sparsity": sparsity(masks, prunable)},
+    }
+    Ticket(masks, prunable, identity, recipe=recipe, provenance=ticket.provenance).save(folder)
+
+
+def checked(run: Run, forms: Mapping[str, Path]) -> tuple[Check, ...]:
+    """Return the score of the run's network and of each file made of it, on validation."""
+    task, device = task_of(run.data), next(run.classifier.parameters()).device
+    checks: list[Check] = []
+    before: Tensor | None = None
+    with evaluation_mode(run.classifier, device) as network:
+        predicts: dict[str, Predict] = {"ticket": network}
+        predicts |= {path.name: load_artefact(path, like=run.classifier).predict for path in forms.values()}
+        for form, predict in predicts.items():
+            answers: list[Tensor] = []
+
+            def watched(images: Tensor, predict: Predict = predict, answers: list[Tensor] = answers) -> Tensor:
+                logits = predict(images)
+                answers.append(logits.argmax(1).cpu())
+                return logits
+
+            measured = task.score.measured(watched, in_order(run.data.validation, None))[0]
+            given = torch.cat([answer.flatten() for answer in answers])
+            checks.append(
+                Check(
+                    form=form,
+                    score=task.score.name,
+                    value=task.score.value(measured),
+                    agreement=1.0 if before is None else (given == before).double().mean().item(),
+                    images=len(run.data.validation),
+                )
+            )
+            before = given
+    return tuple(checks)
+
+
+def digests(forms: Mapping[str, Path]) -> list[str]:
+    """Return the digests of what was written; files that are not there are left out."""
+    files = [
+        path / name if name else path
+        for path in forms.values()
+        for name in ((FACTS, WEIGHTS) if path.is_dir() else ("",))
+    ]
+    return [file_digest(path) for path in files if path.is_file()]

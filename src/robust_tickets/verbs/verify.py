@@ -155,8 +155,8 @@ def verify(
         settings: margin, level, attack and further measures, which are taken on test alone; `changes` are keyword
             changes, as in `margin=0.02`.
         part: `validation` for selection; `test` is for the end.
-        exported: the ONNX file that `shrink` made of one of the runs, to be measured beside that run's network: attacks
-            are replayed on it, and where there is one Square attack searches on the file itself.
+        exported: the file or folder that `shrink` made of one of the runs, to be measured beside that run's network:
+            attacks are replayed on it, and where there is one Square attack searches on the file itself.
 
     Raises:
         UserError: `against` was transferred under other settings, seeds or data, the part is empty, or `exported` is

@@ -1,0 +1,27 @@
+"""What a network still does in each of its forms, on the same images: shrunken, recalibrated, in 8 bits."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from robust_tickets.foundation.settings import Settings
+
+
+class Check(Settings):
+    """One form of the network on validation images, beside the form that it was made from."""
+
+    form: str = Field(description="`ticket` as it was transferred, or the name of the file.")
+    score: str = Field(description="`accuracy`, or `mIoU` where pixels have labels.")
+    value: float = Field(description="The score, in [0, 1].")
+    agreement: float = Field(description="Fraction of answers that are those of the form before, in [0, 1].")
+    images: int = Field(description="How many images.")
+
+
+def told(checks: Sequence[Check]) -> str:
+    """Return one sentence on how the score changes from form to form; empty without forms."""
+    if not checks:
+        return ""
+    first, *rest = checks
+    parts = [f"{first.form} {100 * first.value:.4g} %"]
+    parts += [f"{one.form} {100 * one.value:.4g} % ({100 * one.agreement:.4g} % equal answers)" for one in rest]
+    return f" {first.score.capitalize()} on {first.images} validation images: {', '.join(parts)}."
