@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.operations import check
+from robust_tickets.runtime.reference import interpret
 
 from .graphs import every_operation
 
@@ -144,3 +147,28 @@ def test_a_billion_element_weight_is_refused() -> None:
     graph = weighed("h", Weight((2**15, 2**15), np.ones(1, F32), np.zeros(1, I64)))
     with pytest.raises(RuntimeFileError, match=r"weight 'h': shape \(32768, 32768\), should be"):
         check(graph)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    length=st.integers(1, 9),
+    kernel=st.integers(1, 6),
+    stride=st.integers(1, 4),
+    before=st.integers(0, 9),
+    after=st.integers(0, 9),
+    dilation=st.integers(1, 5),
+)
+def test_a_pooling_is_refused_exactly_if_a_window_holds_no_pixel(
+    length: int, kernel: int, stride: int, before: int, after: int, dilation: int
+) -> None:
+    starts = range(-before, length + after - dilation * (kernel - 1), stride)
+    windows = [[start + tap * dilation for tap in range(kernel)] for start in starts]
+    valid = len(windows) > 0 and all(any(0 <= place < length for place in window) for window in windows)
+    window = {"kernel": [kernel, 1], "stride": [stride, 1], "dilation": [dilation, 1], "padding": [before, 0, after, 0]}
+    graph = Graph("x", (1, length, 1), (Node("max_pool", "pool", ("x",), "y", window),), "y", {})
+    if valid:
+        assert check(graph)["y"] == (1, len(windows), 1)
+        assert np.isfinite(interpret(graph, np.ones((1, 1, length, 1), F32))).all()
+    else:
+        with pytest.raises(RuntimeFileError, match=r"hold no pixel|does not fit"):
+            check(graph)
