@@ -139,9 +139,11 @@ class Pointwise(Command):
 
 @dataclass(frozen=True, eq=False)
 class CopyChannels(Command):
-    """target[c] = source[channels[c]]."""
+    """target[first + c] = source[channels[c]]."""
 
     channels: NDArray[np.int64]
+    first: int = 0
+    """The first channel that is written, of a plain target; a map's view begins with it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,14 @@
 """Pixels brought into blocks, halos filled, pixels brought back: as steps."""
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.buffers import MapView, View
-from robust_tickets.runtime.commands import Border, Gather
+from robust_tickets.runtime.buffers import MapView, PlainView, View
+from robust_tickets.runtime.commands import Border, CopyChannels, Gather, Scatter
 from robust_tickets.runtime.compiler import compile
-from robust_tickets.runtime.kernels import border, gather
+from robust_tickets.runtime.kernels import border, copy, gather
 from robust_tickets.runtime.layout import LANES, Layout
 from robust_tickets.runtime.step import Step, address, arguments
 from robust_tickets.runtime.target import Target
@@ -49,6 +51,40 @@ def border_step(command: Border, arena: int, target: Target) -> Step:
     module = compile(border.ir(view.layout), target)
     call = arguments(view.address(arena), view.layout.row_stride)
     return Step(command.name, "border", module.address(border.NAME), call, view.channels, (module,))
+
+
+def scatter_step(command: Scatter, arena: int, target: Target) -> Step:
+    """Return the step that puts the pixels of blocks into row-major order."""
+    view = command.source
+    table = lane_offsets(view.layout)
+    module = compile(copy.scatter_ir(), target)
+    call = arguments(
+        view.address(arena), command.target.address(arena), address(table), len(table), view.layout.channel_stride
+    )
+    return Step(command.name, "scatter", module.address(copy.SCATTER), call, view.channels, (table, module))
+
+
+def copy_step(command: CopyChannels, arena: int, target: Target) -> Step:
+    """Return the step that copies channels."""
+    module = compile(copy.copy_ir(), target)
+    channels = np.ascontiguousarray(command.channels, np.int64)
+    source, place = command.source, command.target
+    if isinstance(source, MapView) and isinstance(place, MapView):
+        high, wide = place.layout.block
+        shape = (high, wide * 4 * LANES)
+        strides = (
+            source.layout.channel_stride,
+            source.layout.row_stride,
+            place.layout.channel_stride,
+            place.layout.row_stride,
+        )
+    else:
+        assert isinstance(source, PlainView) and isinstance(place, PlainView)
+        size = 4 * prod(place.shape[1:])
+        shape, strides = (1, size), (size, 0, size, 0)
+    to = place.address(arena) + command.first * strides[2]
+    call = arguments(source.address(arena), to, address(channels), *shape, *strides)
+    return Step(command.name, "copy", module.address(copy.COPY), call, len(channels), (channels, module))
 
 
 def _offsets(source: View, layout: Layout) -> NDArray[np.int64]:

@@ -379,7 +379,7 @@ class _Planner:
                     self.do(c.CopyChannels(layer.name, view, part, np.arange(count)))
             else:
                 assert isinstance(view, PlainView)
-                self.do(c.CopyChannels(layer.name, view, target, np.arange(first, first + count)))
+                self.do(c.CopyChannels(layer.name, view, target, np.arange(count), first))
             first += count
 
     def _slice(self, layer: Layer) -> None:
