@@ -1,0 +1,115 @@
+"""Torch's operators by name: sums and products, of a value with a constant or of two values."""
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from robust_tickets.shrinking.conversion.operators import Handler, array
+from robust_tickets.shrinking.conversion.site import Inexpressible, Site
+from robust_tickets.shrinking.conversion.value import Value
+
+Operand = Value | Tensor | float | int
+
+
+def add(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> Value:
+    """x + alpha other."""
+    if not isinstance(x, Value):
+        assert isinstance(other, Value)
+        return scaled(site, other, float(alpha), per_channel(x, other))
+    if not isinstance(other, Value):
+        return scaled(site, x, 1.0, alpha * per_channel(other, x))
+    if alpha != 1:
+        other = scaled(site, other, float(alpha), 0.0)
+    left, right, order = together(site, x, other)
+    name = site.builder.add(site.layer, left, right)
+    return Value(name, site.builder.shapes[name], order)
+
+
+def sub(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> Value:
+    """x - alpha other."""
+    return add(site, x, other, -alpha)
+
+
+def rsub(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> Value:
+    """other - alpha x."""
+    return add(site, other, x, -alpha)
+
+
+def mul(site: Site, x: Operand, other: Operand, **rest: Any) -> Value:
+    """x * other."""
+    if not isinstance(x, Value):
+        x, other = other, x
+    assert isinstance(x, Value)
+    if not isinstance(other, Value):
+        return scaled(site, x, per_channel(other, x), 0.0)
+    left, right, order = together(site, x, other)
+    name = site.builder.multiply(site.layer, left, right)
+    return Value(name, site.builder.shapes[name], order)
+
+
+def div(site: Site, x: Operand, other: Operand, rounding_mode: str | None = None, **rest: Any) -> Value:
+    """x / other, where other is a constant."""
+    if not isinstance(x, Value) or isinstance(other, Value) or rounding_mode is not None:
+        raise Inexpressible("divides by what depends on the images")
+    return scaled(site, x, 1.0 / per_channel(other, x), 0.0)
+
+
+def neg(site: Site, x: Value) -> Value:
+    """-x."""
+    return scaled(site, x, -1.0, 0.0)
+
+
+def scaled(site: Site, x: Value, scale: float | np.ndarray, shift: float | np.ndarray) -> Value:
+    """Return x * scale + shift, each one number or one a channel."""
+    return Value(site.builder.affine(site.layer, x.name, scale, shift), x.shape, x.order)
+
+
+def per_channel(constant: Tensor | float, x: Value) -> np.ndarray:
+    """Return a constant that broadcasts against x as one number, or one a channel, in float64.
+
+    Raises:
+        Inexpressible: it differs between pixels.
+    """
+    values = np.asarray(array(constant) if isinstance(constant, Tensor) else constant, np.float64)
+    if values.size == 1:
+        return values.reshape(())
+    aligned = (
+        values.reshape((1,) * (len(x.order) + 1 - values.ndim) + values.shape)
+        if values.ndim <= len(x.order) + 1
+        else values
+    )
+    varying = [place for place, length in enumerate(aligned.shape) if length != 1]
+    if len(varying) != 1 or varying[0] == 0 or x.order[varying[0] - 1 : varying[0]] != (0,):
+        raise Inexpressible(f"combines {list(x.seen)} with a constant of shape {list(values.shape)}: not one a channel")
+    return values.reshape(-1)
+
+
+def together(site: Site, left: Value, right: Value) -> tuple[str, str, tuple[int, ...]]:
+    """Return the names of two values that broadcast in the graph as in torch, and the order of what they make.
+
+    Raises:
+        Inexpressible: they are laid out differently, or their shapes broadcast otherwise than (C, 1, 1) to (C, H, W).
+    """
+    if len(left.order) == len(right.order) == 1 and len(left.shape) != len(right.shape):
+        return site.flat(left), site.flat(right), (0,)
+    a, b = left.shape, right.shape
+    fits = a == b or (len(a) == len(b) == 3 and a[0] == b[0] and (left.is_pixelless or right.is_pixelless))
+    if not fits or left.order != right.order:
+        raise Inexpressible(
+            f"combines {list(left.seen)} with {list(right.seen)}; the runtime does equal shapes, and (channels, 1, 1) "
+            "with (channels, height, width)"
+        )
+    return left.name, right.name, left.order
+
+
+ARITHMETIC: dict[str, Handler] = {
+    "add": add,
+    "sub": sub,
+    "rsub": rsub,
+    "mul": mul,
+    "multiply": mul,
+    "div": div,
+    "true_divide": div,
+    "neg": neg,
+}

@@ -1,0 +1,173 @@
+"""A classifier in, a graph out: torch's own export walked call by call."""
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import SymInt, Tensor, fx
+from torch._ops import OpOverload
+from torch.export import ExportedProgram
+from torch.fx.node import map_arg
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.runtime.errors import RuntimeFileError
+from robust_tickets.runtime.graph import Graph, Shape
+from robust_tickets.runtime.operations import check
+from robust_tickets.shrinking.conversion.arithmetic import ARITHMETIC
+from robust_tickets.shrinking.conversion.builder import INTERNAL, Builder
+from robust_tickets.shrinking.conversion.folding import finished
+from robust_tickets.shrinking.conversion.movement import MOVEMENT
+from robust_tickets.shrinking.conversion.operators import OPERATORS, Handler
+from robust_tickets.shrinking.conversion.program import constants_of, exported, operator_of
+from robust_tickets.shrinking.conversion.site import Inexpressible, Site
+from robust_tickets.shrinking.conversion.value import Grouped, Value
+
+HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT
+"""Name of torch's operator, without overload and without the underscore of an operation in place -> handler."""
+
+HINTS = {
+    **dict.fromkeys(("scaled_dot_product_attention", "softmax", "matmul", "bmm", "einsum"), "attention"),
+    **dict.fromkeys(("upsample_nearest2d", "upsample_bilinear2d", "interpolate"), "upsampling"),
+    **dict.fromkeys(("group_norm", "instance_norm"), "norms over the pixels of the image at hand"),
+    **dict.fromkeys(("linalg_vector_norm", "norm", "std", "var"), "norms over the pixels of the image at hand"),
+    **dict.fromkeys(("conv_transpose2d", "pixel_shuffle"), "upsampling"),
+    **dict.fromkeys(("conv1d", "conv3d"), "convolutions that are not of images"),
+}
+"""What an operator that the runtime does not have is for, in the words of the field."""
+
+IMAGE = "images"
+_SIZE = object()
+"""The number of images, and what is computed from it."""
+
+
+def convert(classifier: Classifier, metadata: Mapping[str, str] | None = None) -> Graph:
+    """Return what a classifier computes, from images [C, H, W] in [0, 1] to logits, as the runtime's operations.
+
+    Batch norms are folded into the layers before them; weights that are zero stay exactly zero.
+
+    Args:
+        classifier: on the CPU, in float32 and eval mode.
+        metadata: what the graph says about itself.
+
+    Raises:
+        UserError: the network cannot be exported, or the runtime lacks an operation that it uses.
+    """
+    network = type(classifier.body).__name__
+    try:
+        graph = _Walk(exported(classifier), classifier).graph(metadata or {})
+        check(graph)
+    except Inexpressible as refusal:
+        raise UserError(
+            f"{network} cannot become a runtime file: {refusal}; write an .onnx file, which ONNX Runtime runs"
+        ) from None
+    except RuntimeFileError as error:
+        raise UserError(f"{network} cannot become a runtime file: {error}; write an .onnx file instead") from error
+    return graph
+
+
+class _Walk:
+    """Calls a handler for every call of the program that a value of the graph goes into; computes the others."""
+
+    def __init__(self, program: ExportedProgram, classifier: Classifier) -> None:
+        self.shape = (classifier.preprocessing.channels, *classifier.preprocessing.size)
+        self.builder = Builder(shapes={IMAGE: self.shape})
+        self.modules = dict(classifier.named_modules())
+        self.found: dict[fx.Node, Any] = {}
+        held = constants_of(program)
+        for node in program.graph.nodes:
+            if node.op == "placeholder" and node.name in held:
+                self.found[node] = held[node.name]
+            elif node.op == "placeholder":
+                self.found[node] = Value.plain(IMAGE, self.shape)
+                self.batch = str(node.meta["val"].shape[0])
+            elif node.op == "call_function":
+                self.found[node] = self.call(node)
+            elif node.op == "output":
+                self.output = self.found[node.all_input_nodes[0]]
+
+    def call(self, node: fx.Node) -> Any:
+        """Return what a call gives: values of the graph, a constant, or a number that depends on that of images."""
+        args: Any
+        args, kwargs = map_arg((node.args, node.kwargs), self.found.__getitem__)  # pyright: ignore[reportArgumentType]
+        reads = [self.found[one] for one in node.all_input_nodes]
+        if node.target is operator.getitem:
+            return args[0][args[1]]
+        if not any(isinstance(one, Value | Grouped | tuple) for one in reads):
+            if any(one is _SIZE for one in reads) or not isinstance(node.target, OpOverload):
+                return _SIZE
+            return node.target(*args, **kwargs)
+        name = operator_of(node)
+        if name in ("sym_size", "sym_numel"):
+            return _SIZE
+        layer = self.layer(node, name)
+        try:
+            if name not in HANDLERS or not isinstance(node.target, OpOverload):
+                raise Inexpressible(f"the runtime has no {name}{f' ({HINTS[name]})' if name in HINTS else ''}")
+            site = Site(self.builder, layer, self.result_shape(node))
+            self.require_whole(name, node)
+            return HANDLERS[name](site, **_named(node.target, args, kwargs))
+        except Inexpressible as refusal:
+            raise Inexpressible(f"{layer} ({name}): {refusal}") from None
+
+    def layer(self, node: fx.Node, name: str) -> str:
+        """Return the module path inside the body, and the operator where that is not a module of its own."""
+        stack = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+        path = str(stack[-1]) if stack and stack[-1] in self.modules else ""
+        if not path:
+            return "normalise"
+        inside = path.removeprefix("body").removeprefix(".")
+        if next(self.modules[path].children(), None) is None and inside:
+            return inside
+        return f"{inside}.{name}" if inside else name
+
+    def result_shape(self, node: fx.Node) -> Shape | None:
+        """Return torch's shape of the result without the batch; None where there are several results.
+
+        Raises:
+            Inexpressible: the first dimension is not that of the images, or another depends on their number.
+        """
+        result = node.meta["val"]
+        if not isinstance(result, Tensor):
+            return None
+        first, *rest = result.shape or (None,)
+        if str(first) != self.batch or any(isinstance(n, SymInt) for n in rest):
+            raise Inexpressible(f"gives {list(result.shape)}, whose first dimension is not the number of images")
+        return tuple(int(n) for n in rest)
+
+    def require_whole(self, name: str, node: fx.Node) -> None:
+        """Let only sums and products read a value that torch has expanded and the graph has not.
+
+        Raises:
+            Inexpressible: something else does.
+        """
+        for one in node.all_input_nodes if name not in ARITHMETIC else ():
+            value = self.found[one]
+            if isinstance(value, Value) and value.seen != tuple(one.meta["val"].shape[1:]):
+                raise Inexpressible("reads one number a channel repeated over pixels")
+
+    def graph(self, metadata: Mapping[str, str]) -> Graph:
+        """Return the graph of everything that the output needs."""
+        if not isinstance(self.output, Value):
+            raise Inexpressible("its output does not depend on the images")
+        site = Site(self.builder, "logits", self.output.seen)
+        name = site.flat(self.output) if len(self.output.order) == 1 else site.image(self.output)
+        graph = finished(self.builder, IMAGE, self.shape, name, metadata)
+        for node in graph.nodes:
+            if (kind := node.attributes.get("kind", node.op)) in INTERNAL:
+                raise Inexpressible(f"{node.name} ({kind.split(' ')[0]}) is not part of anything that the runtime has")
+        return graph
+
+
+def _named(target: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments by the names of torch's schema, defaults filled in."""
+    named = {}
+    for place, argument in enumerate(target._schema.arguments):
+        name = "x" if argument.name == "self" else argument.name
+        if place < len(args):
+            named[name] = args[place]
+        elif argument.name in kwargs:
+            named[name] = kwargs[argument.name]
+        elif argument.has_default_value():
+            named[name] = argument.default_value
+    return named

@@ -1,0 +1,198 @@
+"""Torch's operators by name: what moves numbers without changing them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from robust_tickets.shrinking.conversion.operators import Handler
+from robust_tickets.shrinking.conversion.site import Inexpressible, Site
+from robust_tickets.shrinking.conversion.value import Grouped, Value
+
+
+def same(site: Site, **arguments: Any) -> Any:
+    """What changes nothing in evaluation: dropout, copies, contiguity."""
+    return arguments.get("x", arguments.get("input"))
+
+
+def view(site: Site, x: Value | Grouped, **sizes: Any) -> Value | Grouped:
+    """A view, a reshape, a flattening: of axes of length 1, of all pixels, or of channels on their way to a shuffle."""
+    wanted = site.wanted()
+    if x.seen == wanted:
+        return x
+    if isinstance(x, Grouped):
+        if wanted != x.value.shape:
+            raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; the runtime shuffles channels, no more")
+        if not x.swapped:
+            return x.value
+        name = site.builder.emit("shuffle", site.layer, [x.value.name], wanted, None, {"groups": x.groups})
+        return Value.plain(name, wanted)
+    if (found := x.viewed(wanted)) is not None:
+        return found
+    if len(x.shape) == 1 and x.shape[0] in wanted and len(wanted) <= 3:
+        shape = (x.shape[0], 1, 1)
+        name = site.builder.emit("reshape", site.layer, [x.name], shape, None, {"shape": list(shape)})
+        found = Value(name, shape, (0,)).viewed(wanted)
+        assert found is not None
+        return found
+    if len(wanted) == 1 and x.is_plain:
+        return Value.plain(site.flattened(x), wanted)
+    if len(wanted) == 4 and x.is_plain and len(x.shape) == 3 and wanted[2:] == x.shape[1:]:
+        return Grouped(x, wanted[0])
+    if len(wanted) == 2 and len(x.seen) == 3:
+        raise Inexpressible(f"makes a sequence of pixels, {list(wanted)}, as attention does; the runtime keeps images")
+    raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; the runtime keeps images or flattens them")
+
+
+def permute(site: Site, x: Value | Grouped, dims: Sequence[int]) -> Value | Grouped:
+    """Dimensions in another order: images and their channels-last form, or the groups of a shuffle."""
+    places = [dim % (len(x.seen) + 1) for dim in dims]
+    if places[0] != 0:
+        raise Inexpressible("moves the dimension of the images")
+    if isinstance(x, Value):
+        return x.permuted([place - 1 for place in places[1:]])
+    if places == [0, 2, 1, 3, 4]:
+        return replace(x, swapped=not x.swapped)
+    raise Inexpressible(f"permutes {list(x.seen)} by {list(dims)}; the runtime shuffles channels, no more")
+
+
+def transpose(site: Site, x: Value | Grouped, dim0: int, dim1: int) -> Value | Grouped:
+    """Two dimensions swapped."""
+    rank = len(x.seen) + 1
+    dims = list(range(rank))
+    dims[dim0], dims[dim1] = dims[dim1 % rank], dims[dim0 % rank]
+    return permute(site, x, dims)
+
+
+def expand(site: Site, x: Value, **sizes: Any) -> Value:
+    """One number a channel, as many times as there are pixels: what reads it broadcasts anyway."""
+    if x.seen != site.wanted() and not (x.is_pixelless and len(x.shape) == 3 and x.seen[0] == site.wanted()[0]):
+        raise Inexpressible(f"repeats {list(x.seen)} to {list(site.wanted())}")
+    return x
+
+
+def cat(site: Site, tensors: Sequence[Value], dim: int) -> Value:
+    """Channels one after another."""
+    first = tensors[0]
+    if not all(isinstance(one, Value) for one in tensors):
+        raise Inexpressible("concatenates with constants")
+    place = dim % (len(first.seen) + 1) - 1
+    if place < 0 or any(one.order != first.order or first.order[place] != 0 for one in tensors):
+        raise Inexpressible(f"concatenates {[list(one.seen) for one in tensors]} along dimension {dim}; not channels")
+    if len({len(one.shape) for one in tensors}) > 1:
+        names, sizes = [site.flat(one) for one in tensors], ()
+    else:
+        names, sizes = [one.name for one in tensors], first.shape[1:]
+    shape = (sum(one.shape[0] for one in tensors), *sizes)
+    order = first.order if sizes else (0,)
+    return Value(site.builder.emit("concat", site.layer, names, shape), shape, order)
+
+
+def part(site: Site, x: Value, place: int, start: int, stop: int) -> Value:
+    """Return channels [start, stop); `place` counts torch's dimensions behind the batch."""
+    length = x.seen[place] if place >= 0 else -1
+    if (start, stop) == (0, length):
+        return x
+    if place < 0 or x.order[place] != 0:
+        raise Inexpressible(f"takes a part of {list(x.seen)} along dimension {place + 1}; the runtime does of channels")
+    shape = (stop - start, *x.shape[1:])
+    attributes = {"start": start, "stop": stop}
+    return Value(site.builder.emit("slice", site.layer, [x.name], shape, None, attributes), shape, x.order)
+
+
+def bounds(start: int | None, end: int | None, length: int) -> tuple[int, int]:
+    """Return a slice's ends as Python has them."""
+    first, last, _ = slice(start, end).indices(length)
+    return first, max(first, last)
+
+
+def take(site: Site, x: Value, dim: int, start: int | None, end: int | None, step: int) -> Value:
+    """A slice of the channels; one of all images or all pixels is none."""
+    place = dim % (len(x.seen) + 1) - 1
+    if place < 0 and start in (0, None) and (end is None or (isinstance(end, int) and end >= 2**31)):
+        return x
+    if place < 0 or step != 1:
+        raise Inexpressible("takes some of the images" if place < 0 else f"takes every {step}th")
+    return part(site, x, place, *bounds(start, end, x.seen[place]))
+
+
+def put(site: Site, x: Value, src: Value, dim: int, start: int | None, end: int | None, step: int) -> Value:
+    """Channels put in place of others."""
+    place = dim % (len(x.seen) + 1) - 1
+    if src.seen == x.seen:
+        return src
+    if place < 0 or step != 1:
+        raise Inexpressible("replaces some of the images or every few channels")
+    first, last = bounds(start, end, x.seen[place])
+    around = [part(site, x, place, a, b) for a, b in ((0, first), (last, x.seen[place])) if a != b]
+    pieces = [*around[: int(first > 0)], src, *around[int(first > 0) :]]
+    return cat(site, pieces, dim)
+
+
+def select(site: Site, x: Value, dim: int, index: int) -> Value:
+    """One channel, without its dimension."""
+    place = dim % (len(x.seen) + 1) - 1
+    if place < 0:
+        raise Inexpressible("takes one of the images")
+    index %= x.seen[place]
+    one = part(site, x, place, index, index + 1)
+    return replace(one, order=tuple(axis for other, axis in enumerate(one.order) if other != place))
+
+
+def split(site: Site, x: Value, dim: int, **sizes: Any) -> tuple[Value, ...]:
+    """Channels in several parts: so many each, so many parts, or sizes one by one."""
+    place = dim % (len(x.seen) + 1) - 1
+    if place < 0:
+        raise Inexpressible("splits the images")
+    length = x.seen[place]
+    given = next(iter(sizes.values()))
+    if "chunks" in sizes:
+        given = -(-length // given)
+    each = [given] * (length // given) + [length % given] * (length % given > 0) if isinstance(given, int) else given
+    ends = [sum(each[: index + 1]) for index in range(len(each))]
+    return tuple(part(site, x, place, end - size, end) for end, size in zip(ends, each, strict=True))
+
+
+def pad(site: Site, x: Value, pad: Sequence[int], value: float | None = None, mode: str = "constant") -> Value:
+    """Padding of pixels, which has to end in a convolution or a pooling."""
+    sides = [*pad, 0, 0, 0, 0][:4]
+    if mode != "constant" or any(pad[4:]) or min(sides) < 0:
+        raise Inexpressible(f"pads {list(pad)} in mode {mode}; the runtime pads pixels with a constant")
+    if not any(sides):
+        return x
+    left, right, top, bottom = sides
+    attributes = {"padding": [top, left, bottom, right], "value": float(value or 0.0)}
+    return site.give("pad", [site.image(x)], None, **attributes)
+
+
+MOVEMENT: dict[str, Handler] = {
+    **dict.fromkeys(
+        (
+            "dropout",
+            "dropout2d",
+            "feature_dropout",
+            "alpha_dropout",
+            "clone",
+            "contiguous",
+            "detach",
+            "alias",
+            "lift_fresh_copy",
+        ),
+        same,
+    ),
+    **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze", "_unsafe_view", "unflatten"), view),
+    "permute": permute,
+    "transpose": transpose,
+    "expand": expand,
+    "expand_as": expand,
+    "cat": cat,
+    "concat": cat,
+    "slice": take,
+    "slice_scatter": put,
+    "select": select,
+    "split": split,
+    "split_with_sizes": split,
+    "chunk": split,
+    "pad": pad,
+    "constant_pad_nd": pad,
+    "zero_pad2d": pad,
+}

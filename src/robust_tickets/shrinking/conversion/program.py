@@ -1,0 +1,61 @@
+"""Torch's export of a classifier: its calls in order, for any number of images."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._ops import OpOverload
+from torch.export import ExportedProgram
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.classifier import Classifier
+
+FRESH = {"conv2d", "batch_norm", "linear", "layer_norm", "add", "mul", "cat", "relu", "silu", "hardswish", "leaky_relu"}
+"""Operators whose result shares no memory with anything (in place: with nothing that is read again)."""
+
+
+def exported(classifier: Classifier) -> ExportedProgram:
+    """Return torch's export, in which no call changes a value that another one reads.
+
+    Raises:
+        UserError: torch cannot export it.
+    """
+    preprocessing = classifier.preprocessing
+    images = torch.zeros(2, preprocessing.channels, *preprocessing.size)
+    try:
+        program = torch.export.export(classifier, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    except Exception as error:  # whatever the network's own code raises while it is traced
+        reason = str(error).strip().splitlines()[0][:200]
+        raise UserError(f"{type(classifier.body).__name__} cannot be exported by torch: {reason}") from error
+    # Torch makes operations in place functional, which takes longer than the export itself; almost always each
+    # overwrites what nobody else reads, and is functional as it stands.
+    functional = all(_overwrites_freely(node) for node in program.graph.nodes if _is_in_place(node))
+    return program if functional else program.run_decompositions({})
+
+
+def operator_of(node: fx.Node) -> str:
+    """Return the name of the operator that is called, without overload and without the underscore of one in place."""
+    if isinstance(node.target, OpOverload):
+        return node.target._schema.name.split("::")[1].rstrip("_")
+    return getattr(node.target, "__name__", str(node.target))
+
+
+def constants_of(program: ExportedProgram) -> dict[str, Tensor]:
+    """Return parameters, buffers and constants by the name of the placeholder they go in at."""
+    signature = program.graph_signature
+    held: dict[str, Any] = {**program.state_dict, **program.constants}
+    places = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    return {name: held[target].detach() for name, target in places.items()}
+
+
+def _is_in_place(node: fx.Node) -> bool:
+    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
+
+
+def _overwrites_freely(node: fx.Node) -> bool:
+    written = node.args[0]
+    return isinstance(written, fx.Node) and len(written.users) == 1 and operator_of(written) in FRESH

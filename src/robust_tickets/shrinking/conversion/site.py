@@ -1,0 +1,67 @@
+"""One call of the network: what a handler may ask about it, what it may add to the graph, and how it refuses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from robust_tickets.runtime.graph import Shape
+from robust_tickets.shrinking.conversion.builder import Builder
+from robust_tickets.shrinking.conversion.value import Value
+
+
+class Inexpressible(Exception):
+    """A call that the runtime's operations cannot express: why, and what would be right."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A call of one operator in one layer."""
+
+    builder: Builder
+    layer: str
+    """Module path, with the operator's name where it is called outside a module of its own."""
+    shape: Shape | None
+    """Torch's shape of the result without the batch, or None where it gives several."""
+
+    def image(self, x: Value) -> str:
+        """Return the name of a (C, H, W) value that torch sees as the graph does.
+
+        Raises:
+            Inexpressible: it is laid out otherwise.
+        """
+        if len(x.shape) != 3 or not x.is_plain:
+            raise Inexpressible(f"reads {list(x.seen)} where the runtime takes images of (channels, height, width)")
+        return x.name
+
+    def flat(self, x: Value) -> str:
+        """Return the name of x as (F,).
+
+        Raises:
+            Inexpressible: it has more than one number a channel.
+        """
+        if len(x.order) != 1 or (len(x.shape) == 3 and not x.is_pixelless):
+            raise Inexpressible(f"reads {list(x.seen)} where the runtime takes (features,)")
+        return x.name if len(x.shape) == 1 else self.flattened(x)
+
+    def flattened(self, x: Value) -> str:
+        """Return the name of a node that is x, row by row, as (F,); what was made of (F,) is taken back."""
+        made = self.builder.producers.get(x.name)
+        if made is not None and made.op == "reshape" and len(self.builder.shapes[made.inputs[0]]) == 1:
+            return made.inputs[0]
+        length = prod(x.shape)
+        return self.builder.emit("reshape", self.layer, (x.name,), (length,), attributes={"shape": [length]})
+
+    def wanted(self) -> Shape:
+        """Return torch's shape of the result."""
+        assert self.shape is not None
+        return self.shape
+
+    def give(
+        self, op: str, inputs: Sequence[str], weights: Mapping[str, ArrayLike] | None = None, **attributes: Any
+    ) -> Value:
+        """Add an operation that gives an image or features as torch sees them."""
+        shape = self.wanted()
+        return Value.plain(self.builder.emit(op, self.layer, inputs, shape, weights, attributes), shape)

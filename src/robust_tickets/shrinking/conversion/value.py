@@ -1,0 +1,79 @@
+"""A value of the graph as torch sees it.
+
+The graph holds images as (C, H, W). Torch may permute them (channels last) or drop axes of length 1; neither moves
+a number that an elementwise operation would notice, so both are only noted here and cancel where they are undone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from robust_tickets.runtime.graph import Shape
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the graph, and how torch has laid it out."""
+
+    name: str
+    shape: Shape
+    """As the graph holds it: (C, H, W) or (F,)."""
+    order: tuple[int, ...]
+    """For each of torch's dimensions behind the batch, the axis of `shape`; an axis that is missing has length 1."""
+
+    @staticmethod
+    def plain(name: str, shape: Shape) -> "Value":
+        """Return a value that torch sees as the graph does."""
+        return Value(name, shape, tuple(range(len(shape))))
+
+    @property
+    def seen(self) -> Shape:
+        """Return torch's shape, without the batch."""
+        return tuple(self.shape[axis] for axis in self.order)
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether torch sees it as the graph holds it."""
+        return self.order == tuple(range(len(self.shape)))
+
+    @property
+    def is_pixelless(self) -> bool:
+        """Return whether it is one number a channel."""
+        return len(self.shape) == 1 or self.shape[1:] == (1, 1)
+
+    def permuted(self, dims: Sequence[int]) -> "Value":
+        """Return it with torch's dimensions in another order; `dims` count from 0 behind the batch."""
+        return replace(self, order=tuple(self.order[dim] for dim in dims))
+
+    def viewed(self, shape: Shape) -> "Value | None":
+        """Return it under another shape of torch's that differs in axes of length 1 alone, or None."""
+        if [n for n in shape if n != 1] != [n for n in self.seen if n != 1] or len(shape) > len(self.shape):
+            return None
+        lengthy = [axis for axis in self.order if self.shape[axis] != 1]
+        spare = [axis for axis in range(len(self.shape)) if self.shape[axis] == 1]
+        order: list[int] = []
+        for place, length in enumerate(shape):
+            if length != 1:
+                order.append(lengthy.pop(0))
+                continue
+            fitting = [axis for axis in spare if axis >= place] or spare
+            if not fitting:
+                return None
+            order.append(fitting[0])
+            spare.remove(fitting[0])
+        return replace(self, order=tuple(order))
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """An image whose channels torch sees as groups: on its way through a channel shuffle."""
+
+    value: Value
+    groups: int
+    swapped: bool = False
+
+    @property
+    def seen(self) -> Shape:
+        """Return torch's shape, without the batch."""
+        channels, *size = self.value.shape
+        pair = (self.groups, channels // self.groups)
+        return (*(pair[::-1] if self.swapped else pair), *size)
