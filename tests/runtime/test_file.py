@@ -22,6 +22,7 @@ from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.reference import interpret
 
 from .graphs import every_operation, images
+from .random_graphs import random_graph
 
 
 def test_a_graph_comes_back(tmp_path: Path) -> None:
@@ -36,6 +37,16 @@ def test_a_graph_comes_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read.weights[name].dense(), weight.dense())
     np.testing.assert_array_equal(interpret(read, images()), interpret(graph, images()))
     assert os.listdir(tmp_path / "folder") == ["a.rtk"]
+
+
+def test_random_networks_come_back_and_compute_the_same(tmp_path: Path) -> None:
+    for seed in range(100):
+        graph = random_graph(seed)
+        write_file(graph, tmp_path / "a.rtk")
+        some = np.random.default_rng(seed).standard_normal((2, *graph.input_shape)).astype(np.float32)
+        expected = interpret(graph, some)
+        assert np.isfinite(expected).all()
+        np.testing.assert_array_equal(interpret(read_file(tmp_path / "a.rtk"), some), expected)
 
 
 def test_every_encoding_is_there_and_sparse_weights_come_as_their_nonzeros(tmp_path: Path) -> None:
