@@ -100,8 +100,7 @@ def _leaks(
     hooks = []
     for name, (_, channels) in candidates.items():
         for port, positions in channels.positions.items():
-            module = network.get_submodule(port.module)
-            if port.role == "in" and getattr(module, "groups", 1) == 1:
+            if port.role == "in" and getattr(module := network.get_submodule(port.module), "groups", 1) == 1:
                 look = watch(name, port.module, positions[dead[name]].flatten())
                 hooks.append(module.register_forward_pre_hook(look))
     network(images)
