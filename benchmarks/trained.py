@@ -14,7 +14,7 @@ from benchmarks.inference.networks import TRAINED
 from benchmarks.inference.team import ROOT
 from benchmarks.scale import FULL
 from robust_tickets.data import DataSettings
-from robust_tickets.foundation.files import write_json
+from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.models import load_source
 from robust_tickets.models.folders import save_source
 from robust_tickets.models.settings import SourceSettings
@@ -62,7 +62,11 @@ def train(
     # Enough of a schedule for few steps: a warm-up, then down to 0.
     training = Training(epochs=epochs, warmup=epochs / 10, keep="last")
     source = pretrain(SourceSettings.model_validate(settings), data, training=training, folder=folder)
-    told = f"trained for {epochs:g} epochs of {data.name.rpartition('/')[2]} at {size} x {size} pixels only"
+    result = read_json(folder / "result.json")
+    told = (
+        f"trained for {result['steps']} steps only, on {Path(data.name).name} at {size} x {size} pixels "
+        f"(validation accuracy {result['validation']:.0%})"
+    )
     write_json(folder / TRAINED, {"told": told, "digest": source.identity.digest, "epochs": epochs})
 
 

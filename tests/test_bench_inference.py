@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.inference.contest import Contestant, Measured, contest
-from benchmarks.inference.layers import layer_table, where_time_goes
+from benchmarks.inference.layers import step_table, where_time_goes
 from benchmarks.inference.memory import forget_peak, peak_bytes
 from benchmarks.inference.networks import dense, dense_file, masks, pruned_file, random_images
 from benchmarks.inference.roofline import Roofline, measured
@@ -83,18 +83,19 @@ def test_multiply_adds_of_the_layers_add_up_to_those_of_the_network():
 
 def test_a_layers_least_time_is_what_takes_longer():
     roofline = Roofline(peak=100e9, from_cache=50e9, bandwidth={1000: 200e9, 10**6: 20e9})
-    assert roofline.seconds(1e9, 10, resident=500) == pytest.approx(0.01)
+    assert roofline.seconds(1e9, 10, resident=500) == pytest.approx(0.02)
     assert roofline.seconds(0, 2e9, resident=500) == pytest.approx(0.01)
     assert roofline.seconds(0, 2e9, resident=10**9) == pytest.approx(0.1)
-    assert roofline.seconds(1e9, 10, resident=500, threads=2) == pytest.approx(0.005)
 
 
 def test_the_reason_names_the_layers_that_lose_most():
     roofline = Roofline(peak=1e9, from_cache=1e9, bandwidth={10**9: 1e9})
-    profile = [("a", 0.001, 1e6, 0), ("b", 0.009, 1e6, 0), ("c", 0.004, 1e6, 0), ("d", 0.002, 2e6, 0)]
-    told = where_time_goes(layer_table(profile, roofline, 1))
-    assert told.startswith("the layers take 16.0 ms where the roofline allows 5.0 ms")
-    assert told.index("b 9.00 of 1.00 ms") < told.index("c 4.00 of 1.00 ms")
+    work = {name: {"kept": 5e5, "bytes": 0.0} for name in "abcd"}
+    profile = [(step, "convolve", 1e-3 * ms) for step, ms in zip(["a", "b", "c_2", "d"], [1, 9, 4, 2], strict=True)]
+    told = where_time_goes(step_table([*profile, ("b", "border", 0.0035)], work, roofline))
+    assert told.startswith("an image takes 19.5 ms on one thread where the roofline allows 4.0 ms")
+    found = [told.index(step) for step in ("b (convolve) 9.00 of 1.00", "b (border) 3.50 of 0.00", "c_2 (convolve) 4")]
+    assert found == sorted(found)
     assert told.count(" of ") == 3
 
 

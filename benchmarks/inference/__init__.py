@@ -14,7 +14,7 @@
 | `runtime_rows.py` | the rows of the runtime |
 | `baselines.py` | what dense engines reach on the same network, beside the rows |
 | `roofline.py` | what this machine can do at most: multiply-adds and bandwidths, measured |
-| `layers.py` | where the time goes, layer by layer, beside the roofline |
+| `layers.py` | where the time goes, step by step, beside the roofline |
 | `channel_rows.py` | what removed channels gain in ONNX Runtime |
 | `file_rows.py` | how long a runtime file takes to load, and how small it is |
 """

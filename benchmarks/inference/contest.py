@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.inference.layers import Profile
 from benchmarks.inference.messages import Order, Started, Times
 from benchmarks.inference.team import Member, cores
 from benchmarks.scale import Pace
@@ -36,7 +37,7 @@ class Measured:
     hot: list[float] = field(default_factory=list)
     """Median seconds of a call in each round."""
     cold: list[float] = field(default_factory=list)
-    layers: list[tuple[str, float, float, float]] = field(default_factory=list)
+    steps: Profile = ()
     """The runtime's own profile."""
 
     def add(self, times: Times) -> None:
@@ -103,5 +104,5 @@ def contest(
                 found[name].add(members[name].ask("time", pace.hot, pace.cold))
         for name, member in members.items():
             if contestants[name].engine == "runtime":
-                found[name].layers = member.ask("profile")
+                found[name].steps = member.ask("profile")
     return found

@@ -1,34 +1,44 @@
-"""Where the runtime's time goes, layer by layer, beside what the machine could do."""
+"""Where the runtime's time goes, step by step, beside what the machine could do."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.inference.roofline import Roofline
+from benchmarks.inference.work import Layers
 
 TOLD = 3
-"""Layers that a reason names."""
+"""Steps that a reason names."""
 
-Profile = Sequence[tuple[str, float, float, float]]
-"""(layer, seconds, floating-point operations, bytes of weights, inputs and outputs), in the order of execution."""
-
-
-def layer_table(profile: Profile, roofline: Roofline, threads: int) -> list[dict[str, Any]]:
-    """Return each layer's time, its least time, and the rate it reached."""
-    resident = sum(moved for _, _, _, moved in profile)
-    return [
-        {
-            "layer": layer,
-            "ms": round(1000 * seconds, 4),
-            "least_ms": round(1000 * roofline.seconds(operations, moved, resident, threads), 4),
-            "gflops": round(operations / seconds / 1e9, 1) if seconds else 0.0,
-        }
-        for layer, seconds, operations, moved in profile
-    ]
+Profile = Sequence[tuple[str, str, float]]
+"""(layer, kind, seconds) of each step for one image on one thread, in the order of execution."""
 
 
-def where_time_goes(layers: Sequence[dict[str, Any]]) -> str:
-    """Return a sentence: the sum beside the least, and the layers that lose most against theirs."""
-    total, least = sum(layer["ms"] for layer in layers), sum(layer["least_ms"] for layer in layers)
-    losing = sorted(layers, key=lambda layer: layer["least_ms"] - layer["ms"])[:TOLD]
-    told = ", ".join(f"{layer['layer']} {layer['ms']:.2f} of {layer['least_ms']:.2f} ms" for layer in losing)
-    return f"the layers take {total:.1f} ms where the roofline allows {least:.1f} ms; furthest from it: {told}"
+def step_table(profile: Profile, work: Layers, roofline: Roofline) -> list[dict[str, Any]]:
+    """Return each step's time beside the least of its layer's arithmetic; moving pixels could cost nothing."""
+    resident, seen, rows = sum(layer["bytes"] for layer in work.values()), set(), []
+    for name, kind, seconds in profile:
+        layer = name if name in work else re.sub(r"_\d+$", "", name)
+        own = work[layer] if layer in work and layer not in seen else {"kept": 0, "bytes": 0}
+        seen.add(layer)
+        rows.append(
+            {
+                "layer": name,
+                "kind": kind,
+                "ms": round(1000 * seconds, 4),
+                "least_ms": round(1000 * roofline.seconds(2 * own["kept"], own["bytes"], resident), 4),
+                "gflops": round(2e-9 * own["kept"] / seconds, 1),
+            }
+        )
+    return rows
+
+
+def where_time_goes(steps: Sequence[dict[str, Any]]) -> str:
+    """Return a sentence: the sum beside the least, and the steps that lose most against theirs."""
+    total, least = sum(step["ms"] for step in steps), sum(step["least_ms"] for step in steps)
+    losing = sorted(steps, key=lambda step: step["least_ms"] - step["ms"])[:TOLD]
+    told = [f"{step['layer']} ({step['kind']}) {step['ms']:.2f} of {step['least_ms']:.2f} ms" for step in losing]
+    return (
+        f"an image takes {total:.1f} ms on one thread where the roofline allows {least:.1f} ms; "
+        f"furthest from it: {', '.join(told)}"
+    )

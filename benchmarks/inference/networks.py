@@ -31,7 +31,7 @@ PATTERNS: dict[Pattern, AnyGroup] = {"uniform": Element(), "block8x1": Block(out
 SEED = 0
 TRAINED = "trained.json"
 """In the folder of a trained network, written last: what it was trained on, and how long."""
-CALIBRATION = 32
+CALIBRATION = 16
 """Images for the int8 file: random, as the weights are; ranges do not change what a call costs."""
 
 

@@ -35,24 +35,23 @@ class Roofline:
     """Rates of one core."""
 
     peak: float
-    """Floating-point operations a second, fused multiply-adds in registers."""
+    """Floating-point operations a second, multiply-adds in registers: what dense layers could reach."""
     from_cache: float
-    """The same where each multiply-add reads 64 bytes from the first cache, as one with unstructured zeros must."""
+    """The same where each vector of them is read from the first cache, as with unstructured zeros it must."""
     bandwidth: dict[int, float]
     """Bytes read a second, by bytes that are read over and over."""
 
-    def seconds(self, operations: float, moved: float, resident: float, threads: int = 1) -> float:
+    def seconds(self, operations: float, moved: float, resident: float) -> float:
         """Return the least time of a layer: what takes longer, computing or moving its bytes once.
 
         Args:
             operations: floating-point, 2 for a multiply-add.
             moved: bytes of weights, inputs and outputs.
             resident: bytes the whole network touches in a call: they decide which cache answers.
-            threads: on cores that share none of these rates.
         """
         sizes = sorted(self.bandwidth)
         rate = self.bandwidth[sizes[min(bisect_left(sizes, resident), len(sizes) - 1)]]
-        return max(operations / self.peak, moved / rate) / threads
+        return max(operations / self.from_cache, moved / rate)
 
     def facts(self) -> dict[str, Any]:
         """Return the rates as people name them."""

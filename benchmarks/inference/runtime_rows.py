@@ -9,7 +9,7 @@ import torch
 from benchmarks.inference.baselines import baselines
 from benchmarks.inference.cases import Case
 from benchmarks.inference.contest import Contestant, Measured, contest
-from benchmarks.inference.layers import layer_table, where_time_goes
+from benchmarks.inference.layers import step_table, where_time_goes
 from benchmarks.inference.networks import (
     TRAINED,
     Pattern,
@@ -59,7 +59,7 @@ def measured_row(case: Case, scale: Inference) -> Row:
         return Row.not_run(name, case.target, "no trained network; `python -m benchmarks.trained` makes one")
     done = timed(scale, source, case.pattern, case.percent, batch, case.threads)
     base, own = done[case.against], done["runtime"]
-    layers = layer_table(own.layers, roofline(), case.threads)
+    steps = step_table(own.steps, layer_work(scale, source, case.pattern, case.percent), roofline())
     details = facts(case, scale, source, batch, done)
     if trained is not None:
         details["trained"] = read_json(trained / TRAINED)
@@ -67,10 +67,10 @@ def measured_row(case: Case, scale: Inference) -> Row:
     ratio, difference = own.over(base), details["logits_difference"]
     wrong = "" if difference <= TOLERANCE else f"its logits differ by {difference:.1e} of their spread"
     if ratio < case.target:
-        details["layers"] = layers
+        details["steps"] = steps
     if scale.baselines:
         details["baselines"] = baselines(scale, source, batch, case.threads)
-    return Row.judged(name, ratio, case.target, details, where_time_goes(layers), wrong)
+    return Row.judged(name, ratio, case.target, details, where_time_goes(steps), wrong)
 
 
 def facts(case: Case, scale: Inference, source: str, batch: int, done: Mapping[str, Measured]) -> dict[str, Any]:

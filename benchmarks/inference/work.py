@@ -15,14 +15,22 @@ Layers = dict[str, dict[str, float]]
 @cache
 @torch.no_grad()
 def layer_work(scale: Inference, source: str, pattern: Pattern, percent: int) -> Layers:
-    """Return density, multiply-adds an image, and how many of them are with weights that are not zero."""
+    """Return of each layer density, multiply-adds an image, how many of them are with weights that are not zero
+    (`kept`), and the bytes of those weights, inputs and outputs.
+    """
     classifier, found = pruned(scale, source, pattern, percent), {}
 
     def watch(path: str, layer: nn.Conv2d | nn.Linear) -> Any:
-        def seen(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        def seen(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             density = int(layer.weight.count_nonzero()) / layer.weight.numel()
             dense = layer.weight.numel() * (output[0].numel() // len(layer.weight))
-            found[path] = {"density": round(density, 4), "multiply_adds": dense, "kept": round(dense * density)}
+            numbers = int(layer.weight.count_nonzero()) + inputs[0][0].numel() + output[0].numel()
+            found[path] = {
+                "density": round(density, 4),
+                "multiply_adds": dense,
+                "kept": round(dense * density),
+                "bytes": 4 * numbers,
+            }
 
         return layer.register_forward_hook(seen)
 

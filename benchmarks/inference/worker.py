@@ -67,9 +67,9 @@ class Worker:
         """Fill the caches with something else."""
         self.other += 1.0
 
-    def profile(self) -> list[tuple[str, float, float, float]]:
-        """Return (layer, seconds, floating-point operations, bytes moved) of the runtime's layers."""
-        return [tuple(layer) for layer in self.run.profile(self.images)]
+    def profile(self) -> list[tuple[str, str, float]]:
+        """Return (layer, kind, seconds) of the runtime's steps for one image on one thread."""
+        return [(step.layer, step.kind, step.seconds) for step in self.run.profile(self.images[0])]
 
 
 def main() -> None:
