@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from robust_tickets.models.sources import Source, SourceSettings, load_source
     from robust_tickets.pipeline import run
     from robust_tickets.recipe import Recipe, load_recipe
+    from robust_tickets.runtime.load import load_runtime
     from robust_tickets.ticket import Ticket
     from robust_tickets.training import Training
     from robust_tickets.verbs.analyse import AnalyseSettings, analyse
@@ -61,6 +62,7 @@ _HOME = {
     "load": "models.folders",
     "load_data": "data",
     "load_recipe": "recipe",
+    "load_runtime": "runtime.load",
     "load_source": "models.sources",
     "load_transfer": "verbs.transfer",
     "pretrain": "verbs.pretrain",
@@ -95,6 +97,7 @@ __all__ = [
     "load",
     "load_data",
     "load_recipe",
+    "load_runtime",
     "load_source",
     "load_transfer",
     "pretrain",

@@ -10,6 +10,7 @@
 - `encoding.py`: a weight as bytes: dense, or only those groups that are not zero.
 - `header.py`: a file's JSON part.
 - `file.py`: files: written whole or not at all, read without trusting them.
+- `load.py`: a file, ready to be called.
 - `layout.py`: how a feature map lies in memory.
 - `target.py`: the processors that code is generated for.
 - `compiler.py`: from LLVM IR text to machine code in memory, once a machine.

@@ -1,0 +1,101 @@
+"""A runtime file as it is called: arrays or tensors, any batch, and one clear line where something does not fit."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import robust_tickets as rt
+from robust_tickets.runtime.errors import RuntimeFileError
+from robust_tickets.runtime.file import write_file
+from robust_tickets.runtime.graph import Graph, Node, Weight
+from robust_tickets.runtime.reference import interpret
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    random = np.random.default_rng(0)
+    kernel = random.standard_normal((4, 3, 3, 3), np.float32) * (random.random((4, 3, 3, 3)) < 0.3)
+    window = {"stride": [2, 2], "padding": [1, 1, 1, 1], "dilation": [1, 1], "groups": 1}
+    graph = Graph(
+        "images",
+        (3, 8, 8),
+        (
+            Node("conv", "conv", ("images",), "conv", window, {"weight": "w"}),
+            Node("adaptive_avg_pool", "pool", ("conv",), "pool", {"output": [1, 1]}),
+            Node("reshape", "flat", ("pool",), "logits", {"shape": [4]}),
+        ),
+        "logits",
+        {"w": Weight(kernel.shape, kernel.reshape(-1).astype(np.float32))},
+    )
+    path = tmp_path_factory.mktemp("load") / "model.rtk"
+    write_file(graph, path)
+    return path, graph
+
+
+@pytest.mark.parametrize("batch", [0, 1, 5])
+def test_arrays_give_arrays_and_tensors_tensors(file, batch):
+    path, graph = file
+    images = np.random.default_rng(1).random((batch, 3, 8, 8), np.float32)
+    runtime = rt.load_runtime(path)
+    expected = interpret(graph, images)
+    logits = runtime(images)
+    assert isinstance(logits, np.ndarray)
+    assert logits.shape == (batch, 4)
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    tensor = runtime(torch.from_numpy(images).requires_grad_())
+    assert isinstance(tensor, torch.Tensor)
+    assert not tensor.requires_grad
+    np.testing.assert_allclose(tensor.numpy(), expected, atol=1e-5)
+
+
+def test_strides_and_other_precisions_do_not_matter(file):
+    images = np.random.default_rng(1).random((2, 8, 8, 3))
+    runtime = rt.load_runtime(file[0])
+    expected = runtime(np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(np.float32))
+    np.testing.assert_allclose(runtime(images.transpose(0, 3, 1, 2)), expected, atol=1e-5)
+    np.testing.assert_allclose(runtime(torch.from_numpy(images).permute(0, 3, 1, 2)), expected, atol=1e-5)
+
+
+def test_a_broken_image_gives_nan_and_leaves_the_others_alone(file):
+    runtime = rt.load_runtime(file[0])
+    images = np.random.default_rng(1).random((3, 3, 8, 8), np.float32)
+    whole = runtime(images)
+    images[1, 0, 0, 0] = np.nan
+    logits = runtime(images)
+    assert np.isnan(logits[1]).all()
+    np.testing.assert_array_equal(logits[[0, 2]], whole[[0, 2]])
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (np.zeros((1, 3, 9, 8), np.float32), ValueError, r"shape \[1, 3, 9, 8\], should be \[N, 3, 8, 8\]"),
+        (np.zeros((3, 8, 8), np.float32), ValueError, r"shape \[3, 8, 8\], should be \[N, 3, 8, 8\]"),
+        (np.zeros((1, 3, 8, 8), np.uint8), TypeError, r"are uint8, should be .* in \[0, 1\]"),
+        (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), TypeError, r"are torch.uint8, should be"),
+        ([[0.0]], TypeError, "are list, should be a numpy array or a torch tensor"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_one_line(file, images, error, message):
+    with pytest.raises(error, match=message) as caught:
+        rt.load_runtime(file[0])(images)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_threads_and_no_file_are_refused(file, tmp_path):
+    with pytest.raises(ValueError, match="threads is 0, should be at least 1"):
+        rt.load_runtime(file[0], threads=0)
+    with pytest.raises(RuntimeFileError, match=r"gone\.rtk: no such file"):
+        rt.load_runtime(tmp_path / "gone.rtk")
+
+
+def test_running_a_file_needs_no_torch(file):
+    code = (
+        "import sys, numpy as np, robust_tickets as rt\n"
+        f"print(rt.load_runtime({str(file[0])!r})(np.zeros((1, 3, 8, 8), np.float32)).shape, 'torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "(1, 4) False"
