@@ -1,19 +1,18 @@
 """A convolution as a step: its weights packed for a kernel, its map cut into tiles."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.buffers import MapView
 from robust_tickets.runtime.commands import Convolve
 from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import driver
 from robust_tickets.runtime.kernels.convolution import RESIDUAL, ConvolutionKernel
-from robust_tickets.runtime.layout import LANES, VECTOR
+from robust_tickets.runtime.layout import VECTOR
 from robust_tickets.runtime.step import Step, address, arguments
 from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.winograd import winograd_steps
 
 
 @dataclass(frozen=True, order=True)
@@ -28,10 +27,28 @@ class Tiling:
     """Vectors in a row of a tile."""
     channels: int
     """Input channels that a tile works on at a time; at least as many as there are: all."""
+    winograd: int = 0
+    """Side of the output tiles that Winograd's algorithm computes at a time, the rest being its own affair;
+    0: directly."""
 
 
-def convolution_step(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> Step:
-    """Return a convolution ready to be called.
+def convolution_steps(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> list[Step]:
+    """Return a convolution as steps in order.
+
+    Args:
+        command: what is convolved.
+        tiling: how it is cut up.
+        arena: address of the arena.
+        target: what to compile for.
+        threads: how many should find work.
+    """
+    if tiling.winograd:
+        return winograd_steps(command, tiling.winograd, arena, target)
+    return [direct_step(command, tiling, arena, target, threads)]
+
+
+def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> Step:
+    """Return a convolution without detours, ready to be called.
 
     Args:
         command: what is convolved.
@@ -166,7 +183,7 @@ def _segments(outputs: int, rows: int, pieces: int) -> list[tuple[int, int, int]
 
 def _tiles(command: Convolve, tiling: Tiling) -> tuple[NDArray[np.void], list[tuple[int, int]]]:
     """Return the tiles of the output's blocks, and the shapes that they have."""
-    out: MapView = command.target
+    out = command.target
     source, residual = command.source.layout, command.residual
     other = residual.layout if residual is not None else out.layout
     down, right = command.window.stride
@@ -185,11 +202,3 @@ def _cuts(length: int, piece: int) -> list[tuple[int, int]]:
     edges = [length * one // count for one in range(count + 1)]
     return [(start, stop - start) for start, stop in zip(edges, edges[1:], strict=False)]
 
-
-def lanes_used(command: Convolve) -> float:
-    """Return the share of lanes that are pixels."""
-    layout = command.target.layout
-    return layout.height * layout.width / (layout.block[0] * layout.block[1] * LANES)
-
-
-Tilings = Mapping[str, Tiling]

@@ -1,20 +1,24 @@
 """A graph, ready to be executed: planned, compiled, and its weights packed."""
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 
-import ctypes
 import numpy as np
 from numpy.typing import NDArray
-from time import perf_counter
 
 from robust_tickets.runtime import commands as c
 from robust_tickets.runtime.buffers import Arena
-from robust_tickets.runtime.convolve import convolution_step
+from robust_tickets.runtime.convolve import convolution_steps
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.movement import border_step, gather_step
+from robust_tickets.runtime.matrix import linear_step
+from robust_tickets.runtime.movement import border_step, copy_step, gather_step, scatter_step
+from robust_tickets.runtime.normalise import layer_norm_step
 from robust_tickets.runtime.operations import check
 from robust_tickets.runtime.plan import Plan, make_plan
+from robust_tickets.runtime.pointwise import pointwise_step
+from robust_tickets.runtime.pooling import average_step, pool_step
 from robust_tickets.runtime.step import Step
 from robust_tickets.runtime.target import Target
 from robust_tickets.runtime.tuning import Tilings, estimated
@@ -64,7 +68,7 @@ class Engine:
             if tilings is not None
             else estimated(self.plan.commands, self.target)
         )
-        self.steps = [self._step(command) for command in self.plan.commands]
+        self.steps = [step for command in self.plan.commands for step in self._steps(command)]
         self._program = (Call * len(self.steps))(
             *(Call(step.function, step.arguments.ctypes.data, step.tasks, 1) for step in self.steps)
         )
@@ -110,18 +114,26 @@ class Engine:
         """End the threads."""
         self._workers.close()
 
-    def _step(self, command: c.Command) -> Step:
-        arena = self.arena.address
-        match command:
-            case c.Convolve():
-                return convolution_step(command, self.tilings[command.name], arena, self.target, self.threads)
-            case c.Gather():
-                return gather_step(command, arena, self.target)
-            case c.Border():
-                return border_step(command, arena, self.target)
-        raise AssertionError(command)
+    def _steps(self, command: c.Command) -> list[Step]:
+        if isinstance(command, c.Convolve):
+            tiling = self.tilings[command.name]
+            return convolution_steps(command, tiling, self.arena.address, self.target, self.threads)
+        return [_STEPS[type(command)](command, self.arena.address, self.target)]
 
     def _numbers(self, address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
         start = address - self.arena.address
         count = int(np.prod(shape))
         return self.arena.bytes[start : start + 4 * count].view(np.float32).reshape(shape)
+
+
+_STEPS: dict[type[c.Command], Callable[..., Step]] = {
+    c.Average: average_step,
+    c.Border: border_step,
+    c.CopyChannels: copy_step,
+    c.Gather: gather_step,
+    c.LayerNorm: layer_norm_step,
+    c.Linear: linear_step,
+    c.Pointwise: pointwise_step,
+    c.Pool: pool_step,
+    c.Scatter: scatter_step,
+}

@@ -14,7 +14,7 @@ from robust_tickets.runtime.fusion import Layer, fuse
 from robust_tickets.runtime.graph import Graph, Shape, Weight
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.layout import Halo, Layout, best_layout
-from robust_tickets.runtime.shapes import average_divisors
+from robust_tickets.runtime.shapes import adaptive_bounds, average_divisors
 
 _WINDOWS = {"conv", "max_pool", "avg_pool"}
 
@@ -143,7 +143,7 @@ class _Planner:
         shape = self.shapes[layer.output]
         if len(shape) != 3 or prod(shape[1:]) == 1 or layer.op in ("reshape", "adaptive_avg_pool"):
             return False
-        return layer.op in _WINDOWS or any(self.is_map(value) for value in layer.inputs)
+        return layer.op in (*_WINDOWS, "layer_norm") or any(self.is_map(value) for value in layer.inputs)
 
     def _default(self, value: str) -> Layout:
         return best_layout(*self.shapes[value])
@@ -450,8 +450,7 @@ def _adaptive_weights(size: tuple[int, int], output: tuple[int, ...]) -> NDArray
 
     def along(length: int, count: int) -> NDArray[np.float64]:
         share = np.zeros((count, length))
-        for one in range(count):
-            begin, end = one * length // count, -(-(one + 1) * length // count)
+        for one, (begin, end) in enumerate(adaptive_bounds(length, count)):
             share[one, begin:end] = 1 / (end - begin)
         return share
 

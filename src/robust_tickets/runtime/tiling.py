@@ -1,7 +1,6 @@
 """Which tilings a convolution may have, and which are likely to be fast."""
 
 from collections.abc import Iterator
-from functools import cache
 from math import inf
 
 import numpy as np
@@ -65,7 +64,7 @@ def _entries(command: Convolve, rows: int) -> int:
 
 def _all(command: Convolve, target: Target, rows: tuple[int, ...]) -> Iterator[Tiling]:
     high, wide = command.target.layout.block
-    registers = vector_registers(target)
+    registers = target.vector_registers * target.vector_bits // (8 * VECTOR)
     pieces = slices(command)
     for r in rows:
         for y in range(1, min(4, high) + 1):
@@ -76,17 +75,6 @@ def _all(command: Convolve, target: Target, rows: tuple[int, ...]) -> Iterator[T
                     continue
                 for channels in pieces:
                     yield Tiling(r, y, x, channels)
-
-
-@cache
-def vector_registers(target: Target) -> int:
-    """Return how many vectors of sixteen float32 the registers hold."""
-    widths = {"x86-64": 4, "x86-64-v3": 8}
-    if "+avx512f" in target.features or target.cpu == "x86-64-v4":
-        return 32
-    if "+avx2" in target.features:
-        return 8
-    return widths.get(target.cpu, 8)
 
 
 def _cycles(command: Convolve, tiling: Tiling, entries: dict[int, int]) -> float:

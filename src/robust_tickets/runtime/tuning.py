@@ -11,10 +11,11 @@ from time import perf_counter
 from typing import Any
 
 from robust_tickets.runtime.commands import Command, Convolve
-from robust_tickets.runtime.convolve import Tiling, convolution_step
+from robust_tickets.runtime.convolve import Tiling, convolution_steps
 from robust_tickets.runtime.step import Step
 from robust_tickets.runtime.target import Target
 from robust_tickets.runtime.tiling import likely, slices
+from robust_tickets.runtime.winograd import possible_side
 
 VERSION = 1
 """Raised when tilings come to mean something else, or others become possible."""
@@ -75,7 +76,7 @@ def _alike(command: Convolve) -> tuple[Any, ...]:
 
 def _fastest(command: Convolve, target: Target, arena: int) -> Tiling:
     def seconds(tiling: Tiling) -> float:
-        return _seconds(convolution_step(command, tiling, arena, target, 1))
+        return _seconds(convolution_steps(command, tiling, arena, target, 1))
 
     times = {tiling: seconds(tiling) for tiling in likely(command, target, _TILES)}
     for tile in sorted(times, key=times.__getitem__)[:_FINALISTS]:
@@ -83,16 +84,22 @@ def _fastest(command: Convolve, target: Target, arena: int) -> Tiling:
             other = replace(tile, channels=channels)
             if other not in times:
                 times[other] = seconds(other)
-    return min(times, key=times.__getitem__)
+    best = min(times, key=times.__getitem__)
+    if side := possible_side(command):
+        other = replace(best, winograd=side)
+        times[other] = seconds(other)
+        best = min(best, other, key=times.__getitem__)
+    return best
 
 
-def _seconds(step: Step) -> float:
+def _seconds(steps: Sequence[Step]) -> float:
     """Return the least time of some calls, after one that warms up."""
-    function, arguments = _FUNCTION(step.function), step.arguments.ctypes.data
+    calls = [(_FUNCTION(step.function), step.arguments.ctypes.data, step.tasks) for step in steps]
     least = float("inf")
     for _ in range(1 + _CALLS):
         start = perf_counter()
-        function(arguments, 0, step.tasks)
+        for function, arguments, tasks in calls:
+            function(arguments, 0, tasks)
         least = min(least, perf_counter() - start)
     return least
 
@@ -139,9 +146,8 @@ def _parsed(found: Any, names: set[str]) -> Tilings | None:
     for entry in found.values():
         if not isinstance(entry, dict) or set(entry) != fields:
             return None
-        if not all(type(number) is int and 1 <= number <= 2**24 for number in entry.values()):
-            return None
-        if entry["rows"] > 16 or entry["height"] > 4 or entry["width"] > 16:
+        limits = {"rows": (1, 16), "height": (1, 4), "width": (1, 16), "channels": (1, 2**24), "winograd": (0, 4)}
+        if not all(type(entry[name]) is int and low <= entry[name] <= high for name, (low, high) in limits.items()):
             return None
     return {name: Tiling(**entry) for name, entry in found.items()}
 

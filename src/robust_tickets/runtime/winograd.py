@@ -1,0 +1,161 @@
+"""A dense convolution as steps: into Winograd's domain, products for each point, and out of it, row by row of tiles."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robust_tickets.runtime.buffers import aligned
+from robust_tickets.runtime.commands import Convolve
+from robust_tickets.runtime.compiler import compile
+from robust_tickets.runtime.kernels import driver, winograd
+from robust_tickets.runtime.kernels.convolution import ConvolutionKernel
+from robust_tickets.runtime.kernels.epilogue import Activation
+from robust_tickets.runtime.layout import VECTOR
+from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.target import Target
+
+SIDES = (4, 3, 2)
+"""Sides of the output tiles that may be computed at a time, the preferred first."""
+
+_MOST_POINTS = 8
+"""Along a side; more would cost precision."""
+
+_ROWS, _WIDTH = 4, 5
+"""Output channels and tiles that the products' kernel keeps in registers on processors with many of them."""
+
+_ROOM = 400 * 1024
+"""Bytes of products that are made before they are taken out of the domain: they stay in the second-level cache."""
+
+
+def possible_side(command: Convolve) -> int:
+    """Return the side of the output tiles that fits a convolution, or 0 if Winograd's algorithm does not serve it.
+
+    It serves convolutions that are dense, ungrouped and undilated, of the same stride both ways, whose kernel has
+    several taps left at that stride, and whose blocks divide into tiles.
+    """
+    window = command.window
+    stride = window.stride[0]
+    density = len(command.weight.nonzeros()[0]) / max(1, np.prod(command.weight.shape))
+    if density < 0.5 or command.groups > 1 or window.dilation != (1, 1) or window.stride[1] != stride:
+        return 0
+    taps = _taps(command)
+    if command.residual is not None or min(window.kernel) <= stride or taps < 2:
+        return 0
+    high, wide = command.target.layout.block
+    fitting = [side for side in SIDES if high % side == wide % side == 0 and side + taps - 1 <= _MOST_POINTS]
+    return fitting[0] if fitting else 0
+
+
+def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> list[Step]:
+    """Return a convolution as steps in order.
+
+    Args:
+        command: what is convolved.
+        side: of the output tiles, as `possible_side` gives it.
+        arena: address of the arena.
+        target: what to compile for.
+    """
+    source, out, window = command.source, command.target, command.window
+    stride, taps = window.stride[0], _taps(command)
+    weights = transformed(command, side)
+    points, outputs, inputs = weights.shape
+    high, wide = out.layout.block[0] // side, out.layout.block[1] // side
+    pitch = VECTOR * wide
+    rows, width = (_ROWS, _WIDTH) if target.vector_bits == 512 else (2, 2)
+    rows = rows if outputs % rows == 0 else 1
+    group = max(rows, min(outputs, _ROOM // (points * pitch)) // rows * rows)
+    before, after = aligned(points * inputs * pitch), aligned(points * group * pitch)
+    forward = compile(winograd.forward_ir(side, taps, stride, window.kernel), target)
+    backward = compile(winograd.backward_ir(side, taps, command.activation), target)
+    walk = compile(driver.ir(), target)
+    bias = np.ascontiguousarray(command.bias)
+    zeros, nothing = np.zeros(outputs, np.float32), arguments(0, 0, pitch, 0, 0)
+    kernels: dict[int, object] = {}
+    cuts = []
+    for start in range(0, wide, width):
+        kernels.setdefault(min(width, wide - start), compile(_kernel(rows, min(width, wide - start)).ir(), target))
+        cuts.append((start, min(width, wide - start)))
+    widths = list(kernels)
+    functions = np.array([kernels[one].address("convolution") for one in widths], np.int64)  # type: ignore[attr-defined]
+    tiles = np.array([(VECTOR * start, VECTOR * start, 0, widths.index(one)) for start, one in cuts], driver.TILE)
+    shared = (before, after, bias, zeros, nothing, functions, tiles, forward, backward, walk, kernels)
+    products = []
+    for first in range(0, outputs, group):
+        last = min(outputs, first + group)
+        entries, ends = _packed(weights[:, first:last], rows, pitch)
+        slices = np.empty((points, 1), driver.SLICE)
+        slices["entries"][:, 0] = [address(one) for one in entries]
+        slices["ends"] = address(ends)
+        chunks = np.array(
+            [
+                (point * group * pitch, 0, address(zeros), (last - first) // rows, address(functions), address(slices[point]))
+                for point in range(points)
+            ],
+            driver.CHUNK,
+        )
+        products.append((first, last, chunks, (entries, ends, slices, chunks)))
+    top, left, _, _ = window.padding
+    steps = []
+    for y in range(high):
+        origin = source.address(arena) + source.layout.offset(stride * side * y - top, -left)
+        call = arguments(
+            origin, address(before), wide, source.layout.channel_stride, source.layout.row_stride, inputs * pitch, pitch
+        )
+        steps.append(Step(command.name, "winograd", forward.address(winograd.FORWARD), call, inputs, shared))
+        for first, last, chunks, keep in products:
+            call = arguments(
+                address(before), address(after), 0, address(nothing), address(tiles), len(tiles), address(chunks), 1, 0
+            )
+            steps.append(
+                Step(command.name, "winograd", walk.address(driver.NAME), call, len(tiles) * len(chunks), (*shared, *keep))
+            )
+            call = arguments(
+                address(after),
+                out.address(arena) + out.layout.offset(side * y, 0, first),
+                address(bias) + 4 * first,
+                wide,
+                group * pitch,
+                pitch,
+                out.layout.channel_stride,
+                out.layout.row_stride,
+            )
+            steps.append(Step(command.name, "winograd", backward.address(winograd.BACKWARD), call, last - first, shared))
+    return steps
+
+
+def transformed(command: Convolve, side: int) -> NDArray[np.float32]:
+    """Return the weights in Winograd's domain, float32 [points, outputs, inputs * stride^2]."""
+    weight = command.weight.dense().astype(np.float64)
+    stride, taps = command.window.stride[0], _taps(command)
+    outputs, inputs = weight.shape[:2]
+    phases = np.zeros((outputs, inputs, stride, stride, taps, taps))
+    for p in range(stride):
+        for q in range(stride):
+            part = weight[:, :, p::stride, q::stride]
+            phases[:, :, p, q, : part.shape[2], : part.shape[3]] = part
+    _, g, _ = winograd.matrices(side, taps)
+    matrix = np.array(g, np.float64)
+    points = np.einsum("ia,ocpqab,jb->ijocpq", matrix, phases, matrix)
+    return points.reshape(len(matrix) ** 2, outputs, -1).astype(np.float32)
+
+
+def _taps(command: Convolve) -> int:
+    return -(-max(command.window.kernel) // command.window.stride[0])
+
+
+def _kernel(rows: int, width: int) -> ConvolutionKernel:
+    return ConvolutionKernel(rows, 1, width, 1, Activation())
+
+
+def _packed(weights: NDArray[np.float32], rows: int, pitch: int) -> tuple[list[NDArray[np.int32]], NDArray[np.int32]]:
+    """Return entries of each point, and the ends of the blocks, which are the same for all."""
+    points, outputs, inputs = weights.shape
+    blocks = outputs // rows
+    ends = (np.arange(1, blocks + 1) * inputs).astype(np.int32)
+    packed = []
+    for point in range(points):
+        entries = np.empty((blocks, inputs, 1 + rows), np.int32)
+        entries[:, :, 0] = (point * inputs + np.arange(inputs)) * pitch
+        values = weights[point].reshape(blocks, rows, inputs).transpose(0, 2, 1)
+        entries[:, :, 1:] = np.ascontiguousarray(values).view(np.int32)
+        packed.append(entries.reshape(-1, 1 + rows))
+    return packed, ends
