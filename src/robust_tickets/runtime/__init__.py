@@ -18,4 +18,7 @@
 - `workers.py`: threads that execute the steps of a program together.
 - `workers_ir.py`: who takes which tasks, as LLVM IR.
 - `parking_ir.py`: how threads wait, as LLVM IR.
+- `pointwise.py`: an operation on every number, as a step.
+- `pooling.py`: pooling as steps: over windows, and over whole maps.
+- `matrix.py`: a matrix times features, as a step.
 """

@@ -8,4 +8,9 @@
 - `epilogue.py`: the activation at the end of a kernel.
 - `activations.py`: activations of a vector.
 - `vector_code.py`: arithmetic on vectors, the exponential function among it.
+- `function.py`: a function over tasks, written down with its loops.
+- `pointwise.py`: one operation on every number.
+- `pool.py`: the largest number, or the sum, of what a window covers.
+- `average.py`: weighted means over the pixels of whole maps.
+- `linear.py`: a matrix times features, all of it or what is not zero.
 """

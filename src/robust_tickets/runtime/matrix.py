@@ -1,0 +1,69 @@
+"""A matrix times features, as a step."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robust_tickets.runtime.commands import Linear
+from robust_tickets.runtime.compiler import compile
+from robust_tickets.runtime.graph import Weight
+from robust_tickets.runtime.kernels import linear
+from robust_tickets.runtime.kernels.linear import LinearKernel
+from robust_tickets.runtime.layout import LANES, VECTOR
+from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.target import Target
+
+SPARSE = 0.25
+"""Density below which only the nonzeros are read: they take twice the bytes, and are gathered one by one."""
+
+
+def linear_step(command: Linear, arena: int, target: Target) -> Step:
+    """Return the step that multiplies by a matrix."""
+    rows, features = command.weight.shape
+    count = len(command.weight.nonzeros()[0])
+    sparse = count < SPARSE * rows * features
+    if sparse:
+        values, offsets, ends = pack(command.weight)
+        size = 0
+    else:
+        size = -(-features // LANES) * VECTOR
+        values = _aligned(rows * size // 4, np.float32).reshape(rows, -1)
+        values[:, :features] = command.weight.dense()
+        offsets, ends = np.zeros(0, np.int32), np.zeros(0, np.int32)
+    bias = np.ascontiguousarray(command.bias)
+    module = compile(LinearKernel(sparse, command.activation).ir(), target)
+    call = arguments(
+        rows,
+        features,
+        size,
+        command.source.address(arena),
+        command.target.address(arena),
+        address(bias),
+        address(values),
+        address(offsets),
+        address(ends),
+    )
+    keep = (bias, values, offsets, ends, module)
+    function = module.address(linear.NAME)
+    return Step(command.name, "linear", function, call, -(-rows // LANES), keep, 2 * count)
+
+
+def pack(weight: Weight) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
+    """Return a matrix's nonzeros as the sparse kernel reads them: values, byte offsets, ends."""
+    rows, features = weight.shape
+    positions, entries = weight.nonzeros()
+    row, feature = np.divmod(positions, features)
+    counts = np.bincount(row, minlength=rows)
+    vectors = -(-counts // LANES)
+    ends = np.concatenate([[0], np.cumsum(vectors)]).astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    place = ends[row] * LANES + np.arange(len(row)) - starts[row]
+    values, offsets = _aligned(ends[-1] * LANES, np.float32), _aligned(ends[-1] * LANES, np.int32)
+    values[place], offsets[place] = entries, 4 * feature
+    return values, offsets, ends
+
+
+def _aligned(length: int, kind: type) -> NDArray:
+    """Return zeros [length] of a type of four bytes that start at a multiple of 64 bytes."""
+    raw = np.zeros(length + LANES, kind)
+    start = -raw.ctypes.data % VECTOR // 4
+    return raw[start : start + length]
