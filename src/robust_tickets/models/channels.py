@@ -77,33 +77,37 @@ class Slots:
         edges = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(self.total, self.total))
         _, labels = connected_components(edges, directed=False)
 
-        obstacles: defaultdict[int, dict[str, str]] = defaultdict(dict)
+        reasons: defaultdict[int, dict[str, str]] = defaultdict(dict)
         for numbers, reason, subject in self.obstacles:
             for label in np.unique(labels[numbers]):
-                obstacles[int(label)].setdefault(reason, reason.format(subject))
+                reasons[int(label)].setdefault(reason, reason.format(subject))
+        distinct: dict[tuple[str, ...], int] = {(): 0}
+        # Channels with the same obstacles start together, and part at every port that they do not run through alike.
+        course = np.zeros(labels.max() + 1, dtype=np.int64)
+        for label, found in reasons.items():
+            course[label] = distinct.setdefault(tuple(found.values()), len(distinct))
+        obstacles = {number: texts for texts, number in distinct.items()}
+        courses = len(distinct)
 
-        courses: defaultdict[int, list[tuple[Port, np.ndarray]]] = defaultdict(list)
         rank = {name: position for position, name in enumerate(order)}
-        for port in sorted(self.bases, key=lambda port: (rank[port.module], port.role)):
-            base, size = self.bases[port], self.sizes[port]
-            own = labels[base : base + size]
+        ports = sorted(self.bases, key=lambda port: (rank[port.module], port.role))
+        runs = []
+        for port in ports:
+            own = labels[self.bases[port] : self.bases[port] + self.sizes[port]]
             by_label = np.argsort(own, kind="stable")
-            found, starts = np.unique(own[by_label], return_index=True)
-            for label, positions in zip(found, np.split(by_label, starts[1:]), strict=True):
-                courses[int(label)].append((port, positions))
+            found, starts, counts = np.unique(own[by_label], return_index=True, return_counts=True)
+            runs.append((by_label, found, starts, counts))
+            kinds, kind = np.unique(np.stack([course[found], counts]), axis=1, return_inverse=True)
+            for new, old in enumerate(kinds[0]):
+                obstacles[courses + new] = obstacles[int(old)]
+            course[found] = courses + kind.reshape(-1)
+            courses += kinds.shape[1]
 
-        sets: defaultdict[tuple[Any, ...], list[list[np.ndarray]]] = defaultdict(list)
-        for label, course in courses.items():
-            shape = tuple((port, len(positions)) for port, positions in course)
-            sets[shape, tuple(obstacles[label].values())].append([positions for _, positions in course])
-        return [
-            ChannelSet(
-                channels=len(channels),
-                positions={
-                    port: torch.from_numpy(np.stack([channel[i] for channel in channels]))
-                    for i, (port, _) in enumerate(shape)
-                },
-                obstacles=reasons,
-            )
-            for (shape, reasons), channels in sets.items()
-        ]
+        sets: dict[int, ChannelSet] = {}
+        for port, (by_label, found, starts, counts) in zip(ports, runs, strict=True):
+            for number, first in zip(*np.unique(course[found], return_index=True), strict=True):
+                alike = np.flatnonzero(course[found] == number)
+                positions = by_label[starts[alike][:, None] + np.arange(counts[first])]
+                channels = sets.setdefault(int(number), ChannelSet(len(alike), {}, obstacles[int(number)]))
+                channels.positions[port] = torch.from_numpy(positions)
+        return list(sets.values())
