@@ -14,14 +14,15 @@ target stays, with the reason.
 How it is measured: every engine runs in a process of its own, pinned to as many cores as it may use threads; engines
 take turns, so that only one runs at a time and a busy moment hits all of them. A *hot* call follows another call of
 the same network; before a *cold* call the caches are filled with something else. A ratio is the median over rounds of
-the other's time over ours, in hot calls; all times are medians over rounds.
+the other's time over ours, in hot calls; all times are medians over rounds. OpenVINO comes with the extra `bench`;
+`python -m benchmarks --only 'runtime_resnet18*'` measures some rows anew and leaves the others.
 """
 
 PRUNED = """\
 Networks of the runtime's rows have random weights, with as many zeros in every layer but the first and the last, which
 stay dense: what a call costs depends on where zeros are, not on the other values. Rows called `global` are tickets
 that `draw` took from a trained network, all layers ranked together; these keep more of the early layers, where most
-multiply-adds are. Images are 224 x 224.
+multiply-adds are (`python -m benchmarks.trained` trains such a network briefly, or takes weights). Images are 224 x 224.
 
 DeepSparse, which is discontinued, reached 0.95 to 1.44 times ONNX Runtime on such networks at batch 1, and 3.4 to 4.3
 times at batch 16: figures from another machine, quoted here and not measured.

@@ -30,6 +30,7 @@ def test_a_run_writes_every_row_with_its_machine(tmp_path):
         assert row["ratio"] > 0 if row["ratio"] is not None else row["reason"].startswith("not run: ")
         assert row["met"] == (not row["reason"])
         assert {"summary", "machine", "load_average"} <= set(row["details"])
+        assert row["details"].get("logits_difference", 0.0) < 1e-4
     assert table(rows).row_count == len(rows)
 
 

@@ -93,7 +93,7 @@ def torch_compiled() -> Open:
 
 def runtime() -> Open:
     """The project's sparse runtime."""
-    from robust_tickets.runtime import load_runtime
+    from robust_tickets import load_runtime
 
     return lambda path, threads: load_runtime(path, threads=threads)
 

@@ -35,6 +35,8 @@ def step_table(profile: Profile, work: Layers, roofline: Roofline) -> list[dict[
 
 def where_time_goes(steps: Sequence[dict[str, Any]]) -> str:
     """Return a sentence: the sum beside the least, and the steps that lose most against theirs."""
+    if not steps:
+        return "the runtime gives no profile"
     total, least = sum(step["ms"] for step in steps), sum(step["least_ms"] for step in steps)
     losing = sorted(steps, key=lambda step: step["least_ms"] - step["ms"])[:TOLD]
     told = [f"{step['layer']} ({step['kind']}) {step['ms']:.2f} of {step['least_ms']:.2f} ms" for step in losing]

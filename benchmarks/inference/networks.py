@@ -20,7 +20,9 @@ from robust_tickets.pruning import Masks, Selection
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.groups import AnyGroup, Block, Element
 from robust_tickets.pruning.scopes import LayerScope
+from robust_tickets.runtime.file import write_file
 from robust_tickets.shrinking import export_onnx, quantise
+from robust_tickets.shrinking.conversion import convert
 from robust_tickets.verbs.draw import draw
 
 Pattern = Literal["uniform", "block8x1", "global"]
@@ -125,9 +127,7 @@ def written(classifier: Classifier, form: Format, path: Path) -> Path:
     if form == "torch":
         torch.save(classifier, path)
     elif form == "runtime":
-        from robust_tickets.shrinking import write_runtime
-
-        write_runtime(classifier, path)
+        write_file(convert(classifier), path)
     else:
         export_onnx(classifier, path)
     return path
