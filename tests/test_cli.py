@@ -22,7 +22,7 @@ FROZEN = {
     "transfer": [*SOURCE, "--data", "--mode", "--out", "--set", "subject"],
     "verify": ["--exported", "--set", "--source", "runs"],
     "find": [*SOURCE, "--criterion", "--data", "--out", "--seed", "--set"],
-    "shrink": ["--out", "--set", "--source", "runs"],
+    "shrink": ["--int8", "--out", "--set", "--source", "runs"],
     "run": [*SOURCE, "--data", "--minutes", "--out", "--set", "--sparsity", "recipe"],
     "demo": ["--out", "--set"],
     "report": ["folder"],
@@ -124,6 +124,10 @@ JOB = [
     ("verify runs --set robustness.threat.epsilon=2/255 --set robustness.threat.steps=1", "PGD-1 in L-inf 2/255"),
     ("verify dense", "Cannot tell from one seed"),
     ("shrink runs -o small.onnx --set rounds=3", "small.onnx: Not smaller"),
+    ("shrink runs -o byte.onnx --int8 --set rounds=3", "byte-int8.onnx"),
+    ("shrink runs -o small/ --set rounds=3", "small/: Not smaller"),
+    ("verify runs --exported small", "small beside its network"),
+    ("transfer small -d images -o further --set training.epochs=1 --set seeds=[0]", "further/seed-0: "),
     (
         "verify runs --exported small.onnx --set robustness.threat.epsilon=2/255 --set robustness.threat.steps=1 "
         "--set 'measures=[calibration, {kind: robustness, attack: {kind: square, queries: 5}}]'",

@@ -66,7 +66,8 @@ def load(folder: Path | str, like: nn.Module | None = None) -> Classifier:
 
     Args:
         folder: where it lies.
-        like: the architecture, where it is the user's own code; a Classifier, or the plain module.
+        like: the architecture, where it is the user's own code; a Classifier, or the plain module. Not looked at
+            otherwise.
 
     Raises:
         UserError: see `load_folder`.
@@ -74,8 +75,10 @@ def load(folder: Path | str, like: nn.Module | None = None) -> Classifier:
     folder = Path(folder)
     if not is_saved(folder):
         raise UserError(f"{folder}: is not a network saved by robust-tickets (no {FACTS} in it)")
-    if like is not None and not isinstance(like, Classifier):
-        identity = read_identity(folder)
+    identity = read_identity(folder)
+    if ":" not in identity.name:
+        like = None
+    elif like is not None and not isinstance(like, Classifier):
         like = Classifier(like, identity.preprocessing, identity.head)
     return load_folder(folder, like)[0].eval()
 
