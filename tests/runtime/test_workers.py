@@ -159,6 +159,36 @@ def test_nothing_is_burnt_while_nothing_runs(workers: Workers) -> None:
     assert time.process_time() - start < 0.02
 
 
+def test_two_threads_are_no_disaster_where_all_processors_are_busy(workers: Workers) -> None:
+    chain, alone = Chain([32] * 100, burn=2000), Workers(1)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        time.sleep(0.1)
+        seconds: dict[Workers, list[float]] = {alone: [], workers: []}
+        for _ in range(40):
+            for pool, times in seconds.items():
+                start = time.perf_counter()
+                chain.run(pool)
+                times.append(time.perf_counter() - start)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    # Barriers that only spin take a time slice a step, some hundred times as long.
+    assert np.mean(seconds[workers]) < 5 * np.mean(seconds[alone])
+
+
+def test_a_thread_that_the_system_does_not_give_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    workers, chain = Workers(4), Chain([64, 3] * 9)
+    chain.run(workers)
+    np.testing.assert_array_equal(chain.values, chain.expected())
+    workers.close()
+
+
 def test_python_threads_take_turns(workers: Workers) -> None:
     chains = [Chain([40, 3, 8] * 10) for _ in range(4)]
     wrong = []

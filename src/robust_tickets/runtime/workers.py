@@ -114,13 +114,15 @@ class _Pool:
         ctypes.c_int32.from_address(self._address + PAUSES).value = _pauses() if threads > 1 else 0
         _function("initialise", ctypes.c_void_p)(self._address)
         self._run = _function("run", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32)
-        help = _function("help", ctypes.c_void_p, ctypes.c_int32)
-        self._helpers = [
-            threading.Thread(target=help, args=(self._address, i), name=f"tickets-worker-{i}", daemon=True)
-            for i in range(1, threads)
-        ]
-        for helper in self._helpers:
-            helper.start()
+        self._helpers: list[threading.Thread] = []
+        for number in range(1, threads):
+            name, arguments = f"tickets-worker-{number}", (self._address, number, self._memory)
+            helper = threading.Thread(target=_help, args=arguments, name=name, daemon=True)
+            try:
+                helper.start()
+            except RuntimeError:  # the system has no thread left to give; the others take its tasks
+                break
+            self._helpers.append(helper)
 
     def run(self, program: int, steps: int) -> None:
         """Execute steps in order."""
@@ -131,6 +133,11 @@ class _Pool:
         _function("stop", ctypes.c_void_p)(self._address)
         for helper in self._helpers:
             helper.join()
+
+
+def _help(address: int, number: int, memory: object) -> None:
+    """Take part until the pool stops; `memory` is what the address points into."""
+    _function("help", ctypes.c_void_p, ctypes.c_int32)(address, number)
 
 
 _all: "weakref.WeakSet[Workers]" = weakref.WeakSet()
