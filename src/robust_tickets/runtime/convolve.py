@@ -1,6 +1,7 @@
 """A convolution as a step: its weights packed for a kernel, its map cut into tiles."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from robust_tickets.runtime.kernels.convolution import RESIDUAL, ConvolutionKern
 from robust_tickets.runtime.layout import VECTOR
 from robust_tickets.runtime.step import Step, address, arguments
 from robust_tickets.runtime.target import Target
-from robust_tickets.runtime.winograd import winograd_steps
+from robust_tickets.runtime.winograd import possible_side, winograd_steps
 
 
 @dataclass(frozen=True, order=True)
@@ -42,7 +43,7 @@ def convolution_steps(command: Convolve, tiling: Tiling, arena: int, target: Tar
         target: what to compile for.
         threads: how many should find work.
     """
-    if tiling.winograd:
+    if tiling.winograd and tiling.winograd == possible_side(command):
         return winograd_steps(command, tiling.winograd, arena, target)
     return [direct_step(command, tiling, arena, target, threads)]
 
@@ -104,7 +105,7 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
         address(tiles),
         len(tiles),
         address(table),
-        len(packed),
+        -(-source.channels // tiling.channels),
         RESIDUAL if residual is not None else 0,
     )
     keep += [table, strides, walk]
@@ -142,11 +143,7 @@ def pack(
     if command.groups > 1:
         channel = inner + out // (outputs // command.groups) * group
     layout, dilation = command.source.layout, command.window.dilation
-    offset = (
-        channel * layout.channel_stride
-        + y * (dilation[0] * layout.row_stride)
-        + x * (dilation[1] * VECTOR)
-    )
+    offset = channel * layout.channel_stride + y * (dilation[0] * layout.row_stride) + x * (dilation[1] * VECTOR)
     blocks = (last - first) // rows
     block, row = np.divmod(out - first, rows)
     count = max(1, -(-command.source.channels // channels))
@@ -177,7 +174,7 @@ def _segments(outputs: int, rows: int, pieces: int) -> list[tuple[int, int, int]
     """Return (first, last, R) of runs of output channels: full blocks in so many pieces, and what is left over."""
     blocks = outputs // rows
     edges = [blocks * one // min(pieces, blocks) * rows for one in range(min(pieces, blocks) + 1)] if blocks else [0]
-    runs = [(first, last, rows) for first, last in zip(edges, edges[1:], strict=False)]
+    runs = [(first, last, rows) for first, last in pairwise(edges)]
     return [*runs, *([(blocks * rows, outputs, 1)] if outputs % rows else [])]
 
 
@@ -200,5 +197,4 @@ def _cuts(length: int, piece: int) -> list[tuple[int, int]]:
     """Return (start, size) of pieces that are as equal as can be, none larger than `piece`."""
     count = -(-length // piece)
     edges = [length * one // count for one in range(count + 1)]
-    return [(start, stop - start) for start, stop in zip(edges, edges[1:], strict=False)]
-
+    return [(start, stop - start) for start, stop in pairwise(edges)]

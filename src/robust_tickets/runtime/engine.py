@@ -106,8 +106,7 @@ class Engine:
                 function(arguments, 0, tasks)
                 least[index] = min(least[index], perf_counter() - start)
         return [
-            StepTime(step.name, step.kind, seconds, step.flops)
-            for step, seconds in zip(self.steps, least, strict=True)
+            StepTime(step.name, step.kind, seconds, step.flops) for step, seconds in zip(self.steps, least, strict=True)
         ]
 
     def close(self) -> None:

@@ -114,6 +114,16 @@ def stored_weights(path: Path | str) -> tuple[StoredWeight, ...]:
         raise RuntimeFileError(f"{path}: {error}") from None
 
 
+def stored_digest(path: Path | str) -> str:
+    """Return the digest that a file states, in hexadecimal digits: the same of two files only if they are the same.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return file.read(BEGIN)[PREAMBLE.size :].hex()
+
+
 def _read(path: Path) -> tuple[Bytes, Header]:
     """Return a file's bytes, which are what their digest says, and its header, which accounts for all of them."""
     try:

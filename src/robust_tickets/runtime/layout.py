@@ -55,7 +55,7 @@ class Layout:
     """Rows and columns of blocks; their product is 16."""
     block: tuple[int, int]
     """Rows and columns of vectors in a block; the grid of blocks may be larger than the map."""
-    halo: Halo = Halo()  # noqa: RUF009 - frozen
+    halo: Halo = Halo()
 
     @property
     def rows(self) -> int:
@@ -99,7 +99,7 @@ class Layout:
 
     def pixels(self) -> NDArray[np.int32]:
         """Return the pixel y * width + x in each lane, int32 [rows, left + block + right, 16]; -1 outside."""
-        (rows, columns), (high, wide), halo = self.grid, self.block, self.halo
+        (_, columns), (high, wide), halo = self.grid, self.block, self.halo
         lane = np.arange(LANES)
         y = np.arange(-halo.top, high + halo.bottom)[:, None, None] + (lane // columns) * high
         x = np.arange(-halo.left, wide + halo.right)[None, :, None] + (lane % columns) * wide

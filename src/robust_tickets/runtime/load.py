@@ -1,17 +1,21 @@
 """A runtime file, ready to be called: numpy arrays or torch tensors in, the same kind out."""
 
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.file import read_file
+from robust_tickets.runtime.buffers import Arena
+from robust_tickets.runtime.commands import Convolve
+from robust_tickets.runtime.engine import ChooseTilings, Engine, StepTime
+from robust_tickets.runtime.file import read_file, stored_digest
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.reference import interpret
+from robust_tickets.runtime.object_cache import folder
+from robust_tickets.runtime.plan import Plan
+from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.tuning import Tilings, measured, tuned
 
 
 class Runtime:
@@ -20,17 +24,18 @@ class Runtime:
     Args:
         graph: what to compute.
         threads: how many threads may work, at least 1.
+        tilings: chooses how convolutions are cut up; what is likely to be fast if not given.
 
     Raises:
         RuntimeFileError: the graph is malformed.
         ValueError: fewer than one thread.
     """
 
-    def __init__(self, graph: Graph, threads: int = 1) -> None:
+    def __init__(self, graph: Graph, threads: int = 1, *, tilings: ChooseTilings | None = None) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}, should be at least 1")
         self.graph, self.threads = graph, threads
-        self._execute = _executor(graph, threads)
+        self._engine = Engine(graph, threads, tilings=tilings)
 
     def __call__(self, images: Any) -> Any:
         """Return logits, float32 [N, ...], of images [N, *input_shape] in [0, 1]; N may be 0.
@@ -54,6 +59,14 @@ class Runtime:
             return torch.from_numpy(logits).to(images.device)
         return self._logits(images)
 
+    def profile(self, image: NDArray[np.float32], calls: int = 10) -> list[StepTime]:
+        """Return what each step takes for one image, float32 [*input_shape], on one thread."""
+        return self._engine.profile(image, calls)
+
+    def close(self) -> None:
+        """End the threads; the network cannot be called any more."""
+        self._engine.close()
+
     def _logits(self, images: Any) -> NDArray[np.float32]:
         wanted = f"[N, {', '.join(map(str, self.graph.input_shape))}] of floating-point numbers in [0, 1]"
         if not isinstance(images, np.ndarray) or not np.issubdtype(images.dtype, np.floating):
@@ -61,22 +74,39 @@ class Runtime:
             raise TypeError(f"the images are {found}, should be a numpy array or a torch tensor {wanted}")
         if images.shape[1:] != self.graph.input_shape or images.ndim == 0:
             raise ValueError(f"the images have shape {list(images.shape)}, should be {wanted}")
-        return self._execute(np.ascontiguousarray(images, np.float32))
+        return self._engine(np.ascontiguousarray(images, np.float32))
 
 
-def load_runtime(path: Path | str, threads: int = 1) -> Runtime:
+def load_runtime(path: Path | str, threads: int = 1, *, tune: bool = True) -> Runtime:
     """Read a runtime file, `.rtk`, and make it ready.
+
+    The first time on a machine its kernels are compiled, and what is fastest here is measured for some seconds;
+    both are kept, the latter in `model.rtk.tuning.json` beside the file, or with the kernels where that cannot be
+    written.
 
     Args:
         path: the file; nothing in it is executed or trusted.
         threads: how many threads may work, at least 1.
+        tune: whether to measure; without, what is likely to be fast is taken.
 
     Raises:
         RuntimeFileError: the file is missing, damaged, or not a runtime file.
         ValueError: fewer than one thread.
     """
-    return Runtime(read_file(path), threads)
+    path = Path(path)
+    graph = read_file(path)
+    return Runtime(graph, threads, tilings=_kept(path) if tune else None)
 
 
-def _executor(graph: Graph, threads: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    return partial(interpret, graph)
+def _kept(path: Path) -> ChooseTilings:
+    """Return what gives the tilings kept for a file, measured if there are none."""
+    digest = stored_digest(path)
+    places = [path.with_name(path.name + ".tuning.json")]
+    if (cache := folder()) is not None:
+        places.append(cache.with_name("tuning") / f"{digest}.json")
+
+    def choose(plan: Plan, target: Target, arena: Arena) -> Tilings:
+        names = {command.name for command in plan.commands if isinstance(command, Convolve)}
+        return tuned(places, digest, target, lambda: measured(plan.commands, target, arena.address), names)
+
+    return choose

@@ -79,7 +79,7 @@ def copy_step(command: CopyChannels, arena: int, target: Target) -> Step:
             place.layout.row_stride,
         )
     else:
-        assert isinstance(source, PlainView) and isinstance(place, PlainView)
+        assert isinstance(place, PlainView)
         size = 4 * prod(place.shape[1:])
         shape, strides = (1, size), (size, 0, size, 0)
     to = place.address(arena) + command.first * strides[2]

@@ -159,9 +159,9 @@ class _Planner:
         block = (down * out.block[0], right * out.block[1])
         halo = Halo(top, left, max(0, reach[0] - top - down + 1), max(0, reach[1] - left - right + 1))
         layout = Layout(channels, height, width, out.grid, block, halo)
-        beyond = (
-            (out.height - 1) * down + reach[0] - top >= height or (out.width - 1) * right + reach[1] - left >= width
-        )
+        beyond = (out.height - 1) * down + reach[0] - top >= height or (out.width - 1) * right + reach[
+            1
+        ] - left >= width
         return _Need(layout, bool(halo) or (beyond and not layout.full))
 
     # Where values lie
@@ -409,10 +409,7 @@ def _blocks(layout: Layout) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def _window(layer: Layer) -> c.Window:
     a = layer.attributes
-    if layer.op == "conv":
-        kernel = layer.weights["weight"].shape[2:]
-    else:
-        kernel = a["kernel"]
+    kernel = layer.weights["weight"].shape[2:] if layer.op == "conv" else a["kernel"]
     (high, wide), (down, right) = kernel, a["stride"]
     top, left, bottom, below = a["padding"]
     spread = a.get("dilation", (1, 1))
@@ -425,7 +422,7 @@ def _vector(weight: Weight | None, length: int) -> NDArray[np.float32]:
 
 def _as_matrix(weight: Weight, shape: Shape, window: c.Window, groups: int) -> Weight:
     """Return the matrix [O, C * H * W] of a convolution that has room for one window only."""
-    outputs, group, high, wide = weight.shape
+    outputs, group, _, _ = weight.shape
     channels, height, width = (*shape, 1, 1)[:3]
     positions, values = weight.nonzeros()
     out, inner, y, x = np.unravel_index(positions, weight.shape)
@@ -456,4 +453,3 @@ def _adaptive_weights(size: tuple[int, int], output: tuple[int, ...]) -> NDArray
 
     rows, columns = along(size[0], output[0]), along(size[1], output[1])
     return np.einsum("ay,bx->abyx", rows, columns).reshape(prod(output), prod(size)).astype(np.float32)
-

@@ -104,26 +104,31 @@ def _seconds(steps: Sequence[Step]) -> float:
     return least
 
 
-def tuned(path: Path, digest: str, target: Target, measure: Callable[[], Tilings], names: set[str]) -> Tilings:
-    """Return the tilings kept in a file for this model and processor, or measure them and keep them.
+def tuned(
+    places: Sequence[Path], digest: str, target: Target, measure: Callable[[], Tilings], names: set[str]
+) -> Tilings:
+    """Return the tilings kept for this model and processor, or measure them and keep them.
 
-    A file that cannot be read, or is of another model, is measured anew; one that cannot be written is not kept.
+    A file that cannot be read, or is of another model, counts as none; where none can be written none is kept.
 
     Args:
-        path: the file, JSON.
+        places: JSON files; the first that has tilings is taken, the first that can be written is kept.
         digest: of the model.
         target: of the kernels.
         measure: what to call if there is nothing to go by.
         names: of the model's convolutions.
     """
     machine = f"{target.cpu} {target.features}"
-    kept = _read(path, digest)
-    found = kept.get(machine)
-    if found is not None and (tilings := _parsed(found, names)) is not None:
-        return tilings
+    for place in places:
+        found = _read(place, digest).get(machine)
+        if found is not None and (tilings := _parsed(found, names)) is not None:
+            return tilings
     tilings = measure()
-    kept[machine] = {name: asdict(tiling) for name, tiling in tilings.items()}
-    _write(path, {"version": VERSION, "model": digest, "tilings": kept})
+    entry = {name: asdict(tiling) for name, tiling in tilings.items()}
+    for place in places:
+        kept = _read(place, digest) | {machine: entry}
+        if _write(place, {"version": VERSION, "model": digest, "tilings": kept}):
+            break
     return tilings
 
 
@@ -152,14 +157,18 @@ def _parsed(found: Any, names: set[str]) -> Tilings | None:
     return {name: Tiling(**entry) for name, entry in found.items()}
 
 
-def _write(path: Path, content: Any) -> None:
+def _write(path: Path, content: Any) -> bool:
+    """Write a file whole or not at all, and return whether it was."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     except OSError:
-        return
+        return False
     try:
         with os.fdopen(handle, "w") as file:
             json.dump(content, file)
         os.replace(temporary, path)
     except OSError:
         Path(temporary).unlink(missing_ok=True)
+        return False
+    return True

@@ -87,7 +87,14 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
         slices["ends"] = address(ends)
         chunks = np.array(
             [
-                (point * group * pitch, 0, address(zeros), (last - first) // rows, address(functions), address(slices[point]))
+                (
+                    point * group * pitch,
+                    0,
+                    address(zeros),
+                    (last - first) // rows,
+                    address(functions),
+                    address(slices[point]),
+                )
                 for point in range(points)
             ],
             driver.CHUNK,
@@ -106,7 +113,14 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
                 address(before), address(after), 0, address(nothing), address(tiles), len(tiles), address(chunks), 1, 0
             )
             steps.append(
-                Step(command.name, "winograd", walk.address(driver.NAME), call, len(tiles) * len(chunks), (*shared, *keep))
+                Step(
+                    command.name,
+                    "winograd",
+                    walk.address(driver.NAME),
+                    call,
+                    len(tiles) * len(chunks),
+                    (*shared, *keep),
+                )
             )
             call = arguments(
                 address(after),
@@ -118,7 +132,9 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
                 out.layout.channel_stride,
                 out.layout.row_stride,
             )
-            steps.append(Step(command.name, "winograd", backward.address(winograd.BACKWARD), call, last - first, shared))
+            steps.append(
+                Step(command.name, "winograd", backward.address(winograd.BACKWARD), call, last - first, shared)
+            )
     return steps
 
 

@@ -11,7 +11,7 @@ ARGUMENTS = ("map", "row_stride")
 
 def ir(layout: Layout) -> str:
     """Return the LLVM IR text of void(arguments, begin, end) over channels, for maps with this layout's blocks."""
-    (rows, columns), (high, wide), halo = layout.grid, layout.block, layout.halo
+    (_, columns), (high, wide), halo = layout.grid, layout.block, layout.halo
     pixels = layout.pixels()
     lines = [
         f"define void @{NAME}(ptr noalias %arguments, i32 %begin, i32 %end) #0 {{",

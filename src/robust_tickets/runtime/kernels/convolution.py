@@ -247,6 +247,7 @@ class ConvolutionKernel:
                     f"  %{base}{r}.r{y} = getelementptr i8, ptr %{base}{r}, i64 %{base}{r}.r{y}.o",
                 ]
             lines += [
-                f"  %{base}{r}.{k} = getelementptr i8, ptr %{base}{r}.r{y}, i64 {64 * x}" for k, (y, x) in enumerate(tile)
+                f"  %{base}{r}.{k} = getelementptr i8, ptr %{base}{r}.r{y}, i64 {64 * x}"
+                for k, (y, x) in enumerate(tile)
             ]
         return lines
