@@ -20,7 +20,7 @@ def test_a_channel_ticket_becomes_smaller(tmp_path):
     assert report.kind == "channels"
     assert report.shrunk.parameters < 0.4 * report.dense.parameters
     assert report.shrunk.multiply_adds < 0.4 * report.dense.multiply_adds
-    assert report.shrunk.onnx_bytes == (tmp_path / "model.onnx").stat().st_size < report.dense.onnx_bytes
+    assert report.shrunk.file_bytes == (tmp_path / "model.onnx").stat().st_size < report.dense.file_bytes
     assert report.ticket.multiply_adds == report.dense.multiply_adds
     assert report.ticket.nonzero_parameters < report.ticket.parameters == report.dense.parameters
     assert max(report.export_difference, report.removal.max_difference) < 1e-4

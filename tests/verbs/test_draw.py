@@ -30,8 +30,8 @@ def test_the_four_lines_of_the_readme(source: rt.Source, tmp_path: Path) -> None
     report = rt.shrink(result, tmp_path / "model.onnx", rounds=3)
     assert verdict.verdict in {"matches", "does not match", "cannot tell"}
     assert report.kind == "channels"
-    assert report.shrunk.onnx_bytes < report.dense.onnx_bytes
-    assert (tmp_path / "model.onnx").stat().st_size == report.shrunk.onnx_bytes
+    assert report.shrunk.file_bytes < report.dense.file_bytes
+    assert (tmp_path / "model.onnx").stat().st_size == report.shrunk.file_bytes
 
 
 def test_several_sparsities_come_in_ascending_order_each_exact(source: rt.Source, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`tickets shrink`: a transferred ticket in, a smaller network out: an ONNX file, or a folder."""
+"""`tickets shrink`: a transferred ticket in, a smaller network out: an ONNX file, a runtime file, or a folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,12 @@ from robust_tickets.cli.options import Override, SourcePlace, overrides
 
 def shrink(
     runs: Annotated[Path, typer.Argument(help="The folder of a transfer.")],
-    out: Annotated[str, typer.Option("--out", "-o", help="What to write: model.onnx, or a folder/ for rt.load.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", "-o", help="What to write: model.onnx, model.rtk for rt.load_runtime, or a folder/ for rt.load."
+        ),
+    ],
     source: SourcePlace = None,
     int8: Annotated[bool, typer.Option("--int8", help="Write and check an 8-bit ONNX file beside it, too.")] = False,
     settings: Override = None,

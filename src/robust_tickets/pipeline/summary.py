@@ -210,7 +210,7 @@ def shrink_row(name: str, sparsity: float, variant: Variant, difference: float |
         parameters=variant.parameters,
         nonzero=variant.nonzero_parameters,
         macs=variant.multiply_adds,
-        bytes=variant.onnx_bytes,
+        bytes=variant.file_bytes,
         latency_ms=variant.latency.median_ms,
         ratio=variant.latency.speedup,
         max_difference=difference,

@@ -5,11 +5,13 @@
 | `removal.py` | channels that are all zero, taken out, with a check that nothing else changed |
 | `counts.py` | parameters, nonzero parameters, multiply-adds |
 | `export.py` | an ONNX file with preprocessing inside, checked against the network in ONNX Runtime |
+| `runtime_file.py` | a file for the sparse CPU runtime, checked by running it |
+| `conversion/` | what such a file computes, from torch's own export |
 | `quantisation.py` | such a file in 8-bit integers |
 | `check.py` | what each form of the network still does, on validation images |
 | `artefact.py` | such a file as what is measured, and which run it was made from |
 | `folder.py` | a shrunken network as a folder of JSON and safetensors |
-| `latency.py` | several ONNX files timed side by side |
+| `latency.py` | several files timed side by side |
 | `shrink.py` | all of it in order, and the report |
 | `settings.py` | what can be chosen |
 | `summary.py` | the report's one honest sentence |
@@ -19,6 +21,7 @@ from robust_tickets.shrinking.export import export_onnx
 from robust_tickets.shrinking.latency import LatencyRow, measure_latency
 from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.shrinking.removal import Removal, RemovalCounts, remove_channels
+from robust_tickets.shrinking.runtime_file import write_runtime
 from robust_tickets.shrinking.settings import Int8, ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Variant, shrink_network
 
@@ -35,4 +38,5 @@ __all__ = [
     "quantise",
     "remove_channels",
     "shrink_network",
+    "write_runtime",
 ]

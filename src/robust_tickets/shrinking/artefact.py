@@ -1,6 +1,7 @@
 """What was written of a network, as what is measured: images in, logits out, and which run it was made from."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, final
@@ -22,11 +23,16 @@ from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import FACTS, load
+from robust_tickets.runtime.errors import RuntimeFileError
+from robust_tickets.runtime.load import Runtime, load_runtime
 from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, portable
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
 
 UNREADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoModel, NotImplemented, RuntimeException)
 """What ONNX Runtime says of a file that is none, or that it cannot run."""
+
+RUNTIME = ".rtk"
+"""How the name of a runtime file ends."""
 
 
 class Artefact(Protocol):
@@ -78,14 +84,31 @@ class OnnxFile:
         Raises:
             UserError: it does not say.
         """
-        said = self.session.get_modelmeta().custom_metadata_map
-        if not {"network", "seed"} <= said.keys():
-            raise UserError(f"{self.path}: does not say which run it was made from; write it with tickets shrink")
-        return Provenance(
-            ticket=json.loads(said.get("ticket", "null")),
-            network=json.loads(said["network"]),
-            seed=json.loads(said["seed"]),
-        )
+        return _provenance(self.path, self.session.get_modelmeta().custom_metadata_map)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RuntimeFile:
+    """A file that `write_runtime` wrote, ready to be executed on the CPU."""
+
+    path: Path
+    digest: str
+    """Of the file's bytes."""
+    runtime: Runtime = field(repr=False)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
+        return self.runtime(images).cpu()
+
+    @property
+    def provenance(self) -> Provenance:
+        """Return which run the file says it was made from.
+
+        Raises:
+            UserError: it does not say.
+        """
+        return _provenance(self.path, self.runtime.graph.metadata)
 
 
 @final
@@ -120,17 +143,20 @@ def load_artefact(path: Path | str, threads: int = 1, like: Classifier | None = 
     """Open what `tickets shrink` wrote.
 
     Args:
-        path: an ONNX file, or a folder.
-        threads: threads ONNX Runtime may use within an operator.
+        path: an ONNX file, a runtime file, or a folder.
+        threads: threads that a file's engine may use.
         like: the architecture, for a folder whose architecture is the user's own code.
 
     Raises:
-        UserError: no such file, not an ONNX file, not one that takes `images` and gives `logits`, or a folder that
-            cannot be read.
+        UserError: no such file, not an ONNX or runtime file, not one that takes `images` and gives `logits`, or a
+            folder that cannot be read.
     """
     path = Path(path)
     if path.is_dir():
         return NetworkFolder(path, file_digest(path / FACTS), portable(load(path, like)))
+    if path.suffix == RUNTIME:
+        runtime = open_runtime(path, threads)
+        return RuntimeFile(path, file_digest(path), runtime)
     session = open_session(path, threads)
     inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
     if inputs != [INPUT] or outputs != [OUTPUT]:
@@ -139,6 +165,18 @@ def load_artefact(path: Path | str, threads: int = 1, like: Classifier | None = 
             f"{INPUT} and gives {OUTPUT}"
         )
     return OnnxFile(path, file_digest(path), session)
+
+
+def open_runtime(path: Path, threads: int) -> Runtime:
+    """Read a runtime file and make it ready, with so many threads.
+
+    Raises:
+        UserError: no such file, or not a runtime file.
+    """
+    try:
+        return load_runtime(path, threads)
+    except RuntimeFileError as error:
+        raise UserError(str(error)) from None
 
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -157,3 +195,13 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except UNREADABLE as error:
         raise UserError(f"{path}: is not an ONNX file that ONNX Runtime can run ({error})") from None
+
+
+def _provenance(path: Path, said: Mapping[str, str]) -> Provenance:
+    if not {"network", "seed"} <= said.keys():
+        raise UserError(f"{path}: does not say which run it was made from; write it with tickets shrink")
+    return Provenance(
+        ticket=json.loads(said.get("ticket", "null")),
+        network=json.loads(said["network"]),
+        seed=json.loads(said["seed"]),
+    )

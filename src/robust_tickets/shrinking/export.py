@@ -12,7 +12,7 @@ from pathlib import Path
 import onnxruntime
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
@@ -67,28 +67,11 @@ def export_onnx(
             fit, or the place cannot be written.
         RuntimeError: the file differs from the network by more than 1e-4 of the logits' spread.
     """
-    if classes is not None and len(classes) != classifier.num_classes:
-        raise UserError(f"{len(classes)} class names were given for a network of {classifier.num_classes} classes")
+    about = metadata(classifier, classes, provenance)
     network = portable(classifier)
-    if (size := sum(parameter.nbytes for parameter in network.parameters())) > LARGEST_FILE:
-        raise UserError(f"{path}: {size / 2**30:.1f} GiB of parameters do not fit one ONNX file (2 GiB)")
     images = random_images(network, 3)
-    try:
-        with quiet():
-            program = torch.onnx.export(
-                network,
-                (images[:2],),
-                dynamo=True,
-                verbose=False,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-            )
-    except torch.onnx.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
-        raise UserError(f"{type(classifier.body).__name__} cannot be exported to ONNX: {reason}") from error
-    assert program is not None
-    program.model.metadata_props.update(_metadata(classifier, classes, provenance))
+    program = onnx_program(network, images[:2], type(classifier.body).__name__)
+    program.model.metadata_props.update(about)
 
     difference = float("nan")
 
@@ -100,6 +83,37 @@ def export_onnx(
 
     write_atomic(path, write)
     return difference
+
+
+def onnx_program(network: nn.Module, images: Tensor, name: str) -> torch.onnx.ONNXProgram:
+    """Return a network as ONNX, from `images` of any number to `logits`.
+
+    Args:
+        network: on the CPU, in float32 and eval mode.
+        images: two or more of its inputs.
+        name: what messages call the network.
+
+    Raises:
+        UserError: it cannot be expressed in ONNX, or is too large for one file.
+    """
+    if (size := sum(parameter.nbytes for parameter in network.parameters())) > LARGEST_FILE:
+        raise UserError(f"{name}: {size / 2**30:.1f} GiB of parameters do not fit one ONNX file (2 GiB)")
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                network,
+                (images,),
+                dynamo=True,
+                verbose=False,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
+        raise UserError(f"{name} cannot be exported to ONNX: {reason}") from error
+    assert program is not None
+    return program
 
 
 def portable(classifier: Classifier) -> Classifier:
@@ -114,7 +128,14 @@ def random_images(classifier: Classifier, count: int) -> Tensor:
     return torch.rand(shape, generator=generator(0, "export"))
 
 
-def _metadata(classifier: Classifier, classes: Sequence[str] | None, provenance: Provenance | None) -> dict[str, str]:
+def metadata(classifier: Classifier, classes: Sequence[str] | None, provenance: Provenance | None) -> dict[str, str]:
+    """Return what an exported file says about itself, each as JSON.
+
+    Raises:
+        UserError: the class names do not fit.
+    """
+    if classes is not None and len(classes) != classifier.num_classes:
+        raise UserError(f"{len(classes)} class names were given for a network of {classifier.num_classes} classes")
     content = classifier.preprocessing.model_dump(mode="json")
     if classes is not None:
         content["classes"] = list(classes)

@@ -1,8 +1,9 @@
-"""How long exported networks take on this machine, measured side by side."""
+"""How long exported networks take on this machine, each in its own engine, measured side by side."""
 
 import gc
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.shrinking.artefact import open_session
+from robust_tickets.shrinking.artefact import RUNTIME, open_runtime, open_session
 from robust_tickets.shrinking.export import INPUT, OUTPUT
 
 WARM_UP = 5
@@ -60,44 +61,51 @@ def measure_latency(
     threads: int = 1,
     rounds: int = 30,
 ) -> list[LatencyRow]:
-    """Time ONNX files in one process, taking turns, so that a busy moment hits all of them.
+    """Time files in one process, taking turns, so that a busy moment hits all of them.
 
     In each round every network is called twice and its second call is timed: caches are warm, as for a caller
     that runs one network over and over. The order is reversed every other round. Speed-ups are ratios within
     a round.
 
     Args:
-        files: name -> ONNX file taking `images` and giving `logits`.
+        files: name -> ONNX file taking `images` and giving `logits`, or runtime file.
         shape: shape of the input, [N, C, H, W].
         baseline: name of the network that the others are compared with.
-        threads: threads ONNX Runtime may use within an operator.
+        threads: threads that each file's engine may use.
         rounds: timed calls of each network, at least 3.
 
     Raises:
         UserError: a file is missing, or is not a network that takes `shape`.
     """
     images = np.random.default_rng(0).random(shape, dtype=np.float32)
-    sessions = {name: open_session(path, threads) for name, path in files.items()}
+    calls = {name: _call(path, threads, images) for name, path in files.items()}
     times: dict[str, list[float]] = {name: [] for name in files}
-    for name, session in sessions.items():
+    for name, call in calls.items():
         try:
             for _ in range(WARM_UP):
-                session.run([OUTPUT], {INPUT: images})
+                call()
         except (InvalidArgument, ValueError) as error:
             raise UserError(f"{files[name]}: does not take images of shape {shape} ({error})") from None
     collecting = gc.isenabled()
     gc.disable()
     try:
         for turn in range(rounds):
-            for name in list(sessions)[:: 1 if turn % 2 == 0 else -1]:
-                sessions[name].run([OUTPUT], {INPUT: images})
+            for name in list(calls)[:: 1 if turn % 2 == 0 else -1]:
+                calls[name]()
                 start = perf_counter()
-                sessions[name].run([OUTPUT], {INPUT: images})
+                calls[name]()
                 times[name].append(1000 * (perf_counter() - start))
     finally:
         if collecting:
             gc.enable()
     return [_row(name, files[name].stat().st_size, own, times[baseline]) for name, own in times.items()]
+
+
+def _call(path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
+    """Return what computes a file's logits of these images."""
+    if path.suffix == RUNTIME:
+        return partial(open_runtime(path, threads), images)
+    return partial(open_session(path, threads).run, [OUTPUT], {INPUT: images})
 
 
 def this_machine(threads: int, batch_size: int) -> Machine:

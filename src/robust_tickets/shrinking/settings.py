@@ -26,7 +26,7 @@ class ShrinkSettings(Settings):
         description="Keep the channels of each set up to a multiple of this number, for kernels that like "
         "multiples of 8; the extra channels are zeros, so the result is still exact.",
     )
-    threads: int = Field(default=1, ge=1, description="Threads ONNX Runtime may use.")
+    threads: int = Field(default=1, ge=1, description="Threads an engine may use.")
     batch_size: int = Field(default=1, ge=1, description="Images a call, for latency.")
     recalibrate: bool = Field(
         default=False,
@@ -34,5 +34,9 @@ class ShrinkSettings(Settings):
     )
     int8: Int8 | None = Field(
         default=None, description="Write and check an 8-bit file beside the exported one; absent: none."
+    )
+    half: bool = Field(
+        default=False,
+        description="Store the weights of a runtime file in 16 bits; what that changes is reported and checked.",
     )
     rounds: int = Field(default=30, ge=3, description="Timed calls of each network.")

@@ -16,12 +16,14 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.shrinking.artefact import RUNTIME
 from robust_tickets.shrinking.check import Check
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
 from robust_tickets.shrinking.export import Provenance, export_onnx, portable, random_images
 from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
 from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
+from robust_tickets.shrinking.runtime_file import Differences, write_runtime
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.summary import summarise
 
@@ -32,8 +34,8 @@ class Variant(Settings):
     parameters: int
     nonzero_parameters: int
     multiply_adds: int = Field(description="For one image, as a dense engine executes them: zeros count.")
-    onnx_bytes: int
-    deflated_bytes: int = Field(description="Bytes of the ONNX file after DEFLATE at level 1, as for a download.")
+    file_bytes: int
+    deflated_bytes: int = Field(description="Bytes of the file after DEFLATE at level 1, as for a download.")
     latency: LatencyRow
 
 
@@ -52,12 +54,17 @@ class ShrinkReport(Settings):
         description="Whether channels could be removed, or the ticket has only zeros of other shapes."
     )
     dense: Variant
-    ticket: Variant = Field(description="With its zeros in place; the file written where nothing could be removed.")
+    ticket: Variant = Field(
+        description="With its zeros in place, in an ONNX file; the file written where that is the same one."
+    )
     shrunk: Variant = Field(description="The file written.")
     removal: RemovalCounts
     kept: tuple[KeptSet, ...] = Field(description="Sets of channels that cannot be removed, with the reason.")
     export_difference: float = Field(
-        description="Largest |ONNX Runtime - torch| over the standard deviation of the logits, shrunk file."
+        description="Largest |the file's engine - torch| over the standard deviation of the logits, shrunk file."
+    )
+    storage_difference: float = Field(
+        default=0.0, description="What weights stored in 16 bits change, in the same unit; 0 where they are not."
     )
     int8: Variant | None = Field(
         default=None, description="The same network in the 8-bit file; absent: none asked for."
@@ -96,21 +103,21 @@ def shrink_network(
 ) -> ShrinkReport:
     """Remove what can be removed exactly, write it to `out`, and measure dense, ticket and result together.
 
-    A ticket without zero channels is exported too, and the report says what it gained: nothing in a dense
-    engine, with the ratio measured here.
+    A ticket without zero channels is exported too, and the report says what it gained: in an ONNX file nothing, since
+    a dense engine computes with zeros; in a runtime file, which leaves them out, what is measured here.
 
     Args:
         dense: the network the ticket is compared with, with as many classes.
         ticket: the trained ticket; its weights are masked again.
         masks: parameter name inside `body` -> bool of its shape, True = kept.
-        out: the ONNX file to write.
+        out: the file to write: a runtime file where its name ends in .rtk, else an ONNX file.
         settings: rounding of channels, threads, batch size, rounds.
         classes: names in the order of the logits, written into the file.
         provenance: which run the ticket is of, written into the file.
         recalibrate: computes batch-norm statistics of the smaller network anew, in place, where settings ask for it.
         calibration: training images float32 [N, C, H, W] in [0, 1], for an 8-bit file beside the ONNX file, where
             settings ask for one.
-        write: writes the smaller network in another form, for which the ONNX file at `out` is not written.
+        write: writes the smaller network in another form, for which no file is written at `out`.
 
     Raises:
         UserError: the networks do not compare, cannot be traced or exported, or the place cannot be written.
@@ -131,7 +138,8 @@ def shrink_network(
         recalibrate(shrunk)
 
     networks = {"dense": dense, "ticket": masked, "shrunk": shrunk}
-    if not removal.counts.channels_removed:
+    as_runtime = write is None and out.suffix == RUNTIME
+    if not removal.counts.channels_removed and not as_runtime:
         del networks["ticket"]  # it would be the same file as what is written
     with tempfile.TemporaryDirectory(prefix="tickets-shrink-") as folder:
         files = {name: Path(folder, f"{name}.onnx") for name in networks}
@@ -139,7 +147,10 @@ def shrink_network(
             files["shrunk"] = out
         for name in networks.keys() - {"shrunk"}:
             export_onnx(networks[name], files[name])
-        difference = export_onnx(shrunk, files["shrunk"], classes=classes, provenance=provenance)
+        if as_runtime:
+            found = write_runtime(shrunk, out, classes=classes, provenance=provenance, half=settings.half)
+        else:
+            found = Differences(export_onnx(shrunk, files["shrunk"], classes=classes, provenance=provenance), 0.0)
         if settings.int8 is not None and calibration is not None:
             networks["int8"], files["int8"] = shrunk, int8_path(out)
             quantise(files["shrunk"], files["int8"], calibration, reduce_range=settings.int8.reduce_range)
@@ -158,11 +169,14 @@ def shrink_network(
         shrunk=variants["shrunk"],
         removal=removal.counts,
         kept=tuple(KeptSet(name=r.name, channels=r.channels, reason=r.reason) for r in removal.refusals),
-        export_difference=difference,
+        export_difference=found.runtime,
+        storage_difference=found.storage,
         int8=variants.get("int8"),
         machine=machine,
         settings=settings,
-        sentence=summarise(removal.counts, zeros, variants["shrunk"].latency, machine),
+        sentence=summarise(
+            removal.counts, zeros, variants["shrunk"].latency, variants["dense"].latency, machine, as_runtime
+        ),
     )
 
 
@@ -181,7 +195,7 @@ def _variant(network: Classifier, path: Path, row: LatencyRow, example: Tensor) 
         parameters=parameter_count(network),
         nonzero_parameters=nonzero_count(network),
         multiply_adds=multiply_adds(network, example),
-        onnx_bytes=row.file_bytes,
+        file_bytes=row.file_bytes,
         deflated_bytes=_deflated(path),
         latency=row,
     )

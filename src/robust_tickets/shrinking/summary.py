@@ -4,30 +4,39 @@ from robust_tickets.shrinking.latency import LatencyRow, Machine
 from robust_tickets.shrinking.removal import RemovalCounts
 
 
-def summarise(counts: RemovalCounts, zeros: float, row: LatencyRow, machine: Machine) -> str:
+def summarise(
+    counts: RemovalCounts, zeros: float, row: LatencyRow, dense: LatencyRow, machine: Machine, as_runtime: bool
+) -> str:
     """Tell what was removed and what the exported file gained over dense.
 
     Args:
         counts: what was removed.
         zeros: fraction of the ticket's parameters that are zero, in [0, 1].
-        row: the exported file's latency, measured beside dense.
+        row: the exported file's size and latency, measured beside dense.
+        dense: those of dense's ONNX file.
         machine: where it was measured.
+        as_runtime: whether it is a runtime file, which leaves zeros out.
     """
     where = (
         f"measured beside dense on {machine.processor}, {_plural(machine.threads, 'thread')}, "
         f"{machine.runtime}, batch {machine.batch_size}"
     )
+    removed = (
+        f"{counts.channels_removed} of {counts.channels_before} channels removed: "
+        f"{counts.parameters_before / counts.parameters_after:.2f}x fewer parameters, "
+        f"{counts.multiply_adds_before / counts.multiply_adds_after:.2f}x fewer multiply-adds"
+    )
+    if as_runtime:
+        told = removed if counts.channels_removed else f"{zeros:.0%} of the parameters are zero and left out"
+        size = f"{row.file_bytes / 1e6:.3g} MB, {dense.file_bytes / row.file_bytes:.2f}x smaller than dense in ONNX"
+        return f"{told}; {size}; {_speed(row)} ({where})."
     if counts.channels_removed == 0:
         return (
             f"Not smaller: {zeros:.0%} of the parameters are zero but no channel is zero throughout, so "
-            f"nothing could be removed; {_speed(row)} ({where}). Draw by channel to shrink."
+            f"nothing could be removed; {_speed(row)} ({where}). Draw by channel to shrink, or write a runtime file "
+            "(.rtk), which leaves zeros out."
         )
-    return (
-        f"{counts.channels_removed} of {counts.channels_before} channels removed: "
-        f"{counts.parameters_before / counts.parameters_after:.2f}x fewer parameters, "
-        f"{counts.multiply_adds_before / counts.multiply_adds_after:.2f}x fewer multiply-adds; "
-        f"{_speed(row)} ({where})."
-    )
+    return f"{removed}; {_speed(row)} ({where})."
 
 
 def _speed(row: LatencyRow) -> str:

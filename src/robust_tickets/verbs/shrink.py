@@ -17,7 +17,7 @@ from robust_tickets.models.folders import FACTS, WEIGHTS
 from robust_tickets.models.segmentation import BACKBONE, placed
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning.masks import sparsity
-from robust_tickets.shrinking.artefact import load_artefact
+from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
 from robust_tickets.shrinking.check import Check, told
 from robust_tickets.shrinking.folder import write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
@@ -31,7 +31,7 @@ from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify import dense_transfer
 
-SUFFIXES = (".onnx",)
+SUFFIXES = (".onnx", RUNTIME)
 """What files are written, by their suffix."""
 
 
@@ -46,13 +46,15 @@ def shrink(
 ) -> ShrinkReport:
     """Write the transfer's best run (on validation) without the channels that are zero, and time it beside dense.
 
-    An ONNX file has normalisation inside: images in [0, 1] go in. A folder is read by `rt.load`, without pickle and
-    without any class but the architecture's own; it is a source like any other, to be drawn from and transferred. Zeros
-    that are left in it are masks beside it: transferred, they stay zeros.
+    An ONNX file has normalisation inside: images in [0, 1] go in. So has a runtime file (.rtk), which leaves out every
+    zero, those of single weights too, and is executed by `rt.load_runtime`. A folder is read by `rt.load`, without
+    pickle and without any class but the architecture's own; it is a source like any other, to be drawn from and
+    transferred. Zeros that are left in it are masks beside it: transferred, they stay zeros.
 
     Args:
         result: a transferred ticket.
-        out: the ONNX file to write, or a folder: a name without suffix, one that ends in `/`, or one that is there.
+        out: the ONNX or runtime file to write, or a folder: a name without suffix, one that ends in `/`, or one that is
+            there.
         dense: dense under the same settings, to be timed beside it; made where it is not given.
         settings: rounding of channels, recalibration of batch norm, an 8-bit file, threads, batch size; `changes` are
             keyword changes to it. What changes answers is checked on validation.
@@ -74,7 +76,7 @@ def shrink(
         "transfer": result.settings.comparable,
         "data": run.data.digest,
         "settings": settings.model_dump(mode="json"),
-        "form": "folder" if as_folder else "file",
+        "form": "folder" if as_folder else out.suffix,
     }
     step = Step.named(Path(folder) if folder is not None else None, "shrink", identity)
     if step.result is not None and digests(forms) == step.result["files"]:
@@ -95,7 +97,7 @@ def shrink(
             calibration=calibration_images(run, settings.int8.images) if settings.int8 is not None else None,
             write=(lambda shrunken: save_folder(shrunken, result, run, out)) if as_folder else None,
         )
-        if settings.recalibrate or settings.int8 is not None:
+        if changes_answers(settings) is not None:
             checks = checked(run, forms)
             report = report.model_copy(update={"checks": checks, "sentence": report.sentence + told(checks)})
         step.finish({"files": digests(forms), "report": report.model_dump(mode="json")})
@@ -112,13 +114,21 @@ def require_possible(settings: ShrinkSettings, run: Run, out: Path, as_folder: b
         raise UserError(
             f"{out}: its suffix does not say what to write; end it in {' or '.join(SUFFIXES)}, or in / for a folder"
         )
-    if settings.int8 is not None and as_folder:
+    if settings.half and (as_folder or out.suffix != RUNTIME):
+        raise UserError(f"half: weights are stored in 16 bits in a runtime file; give a name that ends in {RUNTIME}")
+    if settings.int8 is not None and (as_folder or out.suffix == RUNTIME):
         raise UserError("int8: an 8-bit file is written beside an ONNX file; give a name that ends in .onnx")
-    if (settings.int8 is not None or settings.recalibrate) and not len(run.data.validation):
+    if (asked := changes_answers(settings)) is not None and not len(run.data.validation):
         raise UserError(
-            f"{run.data.name}: the validation part is empty, on which {'int8' if settings.int8 else 'recalibrate'} is "
-            "checked; set the data's `validation` fraction above 0"
+            f"{run.data.name}: the validation part is empty, on which {asked} is checked; set the data's `validation` "
+            "fraction above 0"
         )
+
+
+def changes_answers(settings: ShrinkSettings) -> str | None:
+    """Return the name of a setting after which the network answers otherwise, or None."""
+    asked = {"int8": settings.int8 is not None, "half": settings.half, "recalibrate": settings.recalibrate}
+    return next((name for name, given in asked.items() if given), None)
 
 
 def calibration_images(run: Run, count: int) -> np.ndarray:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from robust_tickets.shrinking.conversion.operators import Handler
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
 from robust_tickets.shrinking.conversion.value import Grouped, Value
@@ -35,7 +37,7 @@ def view(site: Site, x: Value | Grouped, **sizes: Any) -> Value | Grouped:
         assert found is not None
         return found
     if len(wanted) == 1 and x.is_plain:
-        return Value.plain(site.flattened(x), wanted)
+        return Value.plain(site.flattened(x, site.layer), wanted)
     if len(wanted) == 4 and x.is_plain and len(x.shape) == 3 and wanted[2:] == x.shape[1:]:
         return Grouped(x, wanted[0])
     if len(wanted) == 2 and len(x.seen) == 3:
@@ -106,12 +108,19 @@ def bounds(start: int | None, end: int | None, length: int) -> tuple[int, int]:
 
 
 def take(site: Site, x: Value, dim: int, start: int | None, end: int | None, step: int) -> Value:
-    """A slice of the channels; one of all images or all pixels is none."""
+    """A slice of the channels, or every so manyth row or column; all images are none."""
     place = dim % (len(x.seen) + 1) - 1
     if place < 0 and start in (0, None) and (end is None or (isinstance(end, int) and end >= 2**31)):
         return x
-    if place < 0 or step != 1:
-        raise Inexpressible("takes some of the images" if place < 0 else f"takes every {step}th")
+    if place < 0:
+        raise Inexpressible("takes some of the images")
+    if step != 1:
+        if x.order[place] == 0 or bounds(start, end, x.seen[place]) != (0, x.seen[place]):
+            raise Inexpressible(f"takes every {step}th of some; the runtime does of all rows or all columns")
+        stride = [step if axis == x.order[place] else 1 for axis in (1, 2)]
+        shape = (x.shape[0], *((length - 1) // step + 1 for length, step in zip(x.shape[1:], stride, strict=True)))
+        one = {"kernel": [1, 1], "stride": stride, "padding": [0, 0, 0, 0], "dilation": [1, 1]}
+        return Value(site.builder.emit("max_pool", site.layer, [x.name], shape, None, one), shape, x.order)
     return part(site, x, place, *bounds(start, end, x.seen[place]))
 
 
@@ -153,10 +162,20 @@ def split(site: Site, x: Value, dim: int, **sizes: Any) -> tuple[Value, ...]:
 
 
 def pad(site: Site, x: Value, pad: Sequence[int], value: float | None = None, mode: str = "constant") -> Value:
-    """Padding of pixels, which has to end in a convolution or a pooling."""
+    """Padding of pixels, which has to end in a convolution or pooling; of channels with zeros, a 1 x 1 convolution."""
     sides = [*pad, 0, 0, 0, 0][:4]
-    if mode != "constant" or any(pad[4:]) or min(sides) < 0:
-        raise Inexpressible(f"pads {list(pad)} in mode {mode}; the runtime pads pixels with a constant")
+    if mode != "constant" or any(pad[6:]) or min(pad) < 0:
+        raise Inexpressible(f"pads {list(pad)} in mode {mode}; the runtime pads pixels and channels with a constant")
+    if any(pad[4:6]) and not any(sides) and not value:
+        before, channels = pad[4], x.shape[0]
+        weight = np.zeros((sum(pad[4:6]) + channels, channels, 1, 1), np.float32)
+        weight[before + np.arange(channels), np.arange(channels)] = 1
+        plain = {"stride": [1, 1], "padding": [0, 0, 0, 0], "dilation": [1, 1], "groups": 1}
+        return site.give("conv", [site.image(x)], {"weight": weight}, **plain)
+    if any(pad[4:6]):
+        raise Inexpressible(
+            f"pads {list(pad)} with {value}: pixels and channels at once, or channels with another number"
+        )
     if not any(sides):
         return x
     left, right, top, bottom = sides

@@ -44,15 +44,15 @@ class Site:
         """
         if len(x.order) != 1 or (len(x.shape) == 3 and not x.is_pixelless):
             raise Inexpressible(f"reads {list(x.seen)} where the runtime takes (features,)")
-        return x.name if len(x.shape) == 1 else self.flattened(x)
+        return x.name if len(x.shape) == 1 else self.flattened(x, f"{self.layer}.flatten")
 
-    def flattened(self, x: Value) -> str:
-        """Return the name of a node that is x, row by row, as (F,); what was made of (F,) is taken back."""
+    def flattened(self, x: Value, layer: str) -> str:
+        """Return the name of x, row by row, as (F,): of what x was made of if that was (F,), else of a new node."""
         made = self.builder.producers.get(x.name)
         if made is not None and made.op == "reshape" and len(self.builder.shapes[made.inputs[0]]) == 1:
             return made.inputs[0]
         length = prod(x.shape)
-        return self.builder.emit("reshape", self.layer, (x.name,), (length,), attributes={"shape": [length]})
+        return self.builder.emit("reshape", layer, (x.name,), (length,), attributes={"shape": [length]})
 
     def wanted(self) -> Shape:
         """Return torch's shape of the result."""

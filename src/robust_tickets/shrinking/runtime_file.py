@@ -1,0 +1,90 @@
+"""A runtime file: what a network computes, its zeros left out, checked before it is in place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import write_atomic
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.proofs import relative_difference
+from robust_tickets.runtime.errors import RuntimeFileError
+from robust_tickets.runtime.file import write_file
+from robust_tickets.runtime.graph import Graph
+from robust_tickets.runtime.load import load_runtime
+from robust_tickets.shrinking.conversion import GraphNetwork, convert
+from robust_tickets.shrinking.export import TOLERANCE, Provenance, metadata, portable, random_images
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How far a file's logits are from the network's, largest difference over their standard deviation."""
+
+    runtime: float
+    """What conversion and execution add: rounding of float32."""
+    storage: float
+    """What weights rounded to float16 add; 0 where they are not."""
+
+
+def write_runtime(
+    classifier: Classifier,
+    path: Path | str,
+    *,
+    classes: Sequence[str] | None = None,
+    provenance: Provenance | None = None,
+    half: bool = False,
+) -> Differences:
+    """Write a classifier as a runtime file, whole or not at all, and check it by running it.
+
+    The file takes images, float32 [N, C, H, W] in [0, 1], and gives logits [N, classes]; normalisation is inside. Its
+    metadata are those of `export_onnx`. Every weight is stored in the smallest of several ways, zeros left out.
+
+    Args:
+        classifier: moved to the CPU in float32 eval mode on a copy; the one given is not touched.
+        path: the file to write.
+        classes: names in the order of the logits.
+        provenance: which run the network is of.
+        half: store weights as float16; they are computed with in float32 all the same.
+
+    Returns:
+        What conversion and execution change, and what half precision does, on random images.
+
+    Raises:
+        UserError: the runtime lacks an operation that the network uses, a weight is too large for float16, the class
+            names do not fit, or the place cannot be written.
+        RuntimeError: what is executed differs from the network by more than 1e-4 of the logits' spread.
+    """
+    network = portable(classifier)
+    graph = convert(network, metadata(classifier, classes, provenance))
+    differences = Differences(float("nan"), float("nan"))
+
+    def write(temporary: Path) -> None:
+        nonlocal differences
+        try:
+            write_file(graph, temporary, half=half)
+        except RuntimeFileError as error:
+            raise UserError(str(error).replace(str(temporary), str(path))) from error
+        differences = _differences(network, graph, temporary, half)
+
+    write_atomic(path, write)
+    return differences
+
+
+@torch.no_grad()
+def _differences(network: Classifier, graph: Graph, path: Path, half: bool) -> Differences:
+    images = random_images(network, 3)
+    runtime = load_runtime(path)
+    expected = network(images)
+    converted = GraphNetwork(graph)(images)
+    # Rounded weights are a network of their own: what is executed is held to that, the graph to the network given.
+    stored = GraphNetwork(runtime.graph)(images) if half else converted
+    executed = max(relative_difference(runtime(batch), stored[: len(batch)]) for batch in (images, images[:2]))
+    worst = max(executed, relative_difference(converted, expected))
+    if not worst <= TOLERANCE:
+        raise RuntimeError(
+            f"the runtime file of {type(network.body).__name__} differs from the network by {worst:.1e} of the "
+            f"spread of its logits (allowed: {TOLERANCE:.0e})"
+        )
+    return Differences(worst, relative_difference(stored, expected) if half else 0.0)
