@@ -92,7 +92,7 @@ class _Planner:
         for layer in layers:
             self.maps[layer.output] = self._makes_map(layer)
         for layer in layers:
-            if layer.op in _WINDOWS and self.is_map(layer.output):
+            if layer.op == "max_pool" or (layer.op in _WINDOWS and self.is_map(layer.output)):
                 need = self._need(layer)
                 key = (layer.inputs[0], _blocks(need.layout))
                 self.halos[key] = self.halos.get(key, Halo()) | need.layout.halo
@@ -304,8 +304,8 @@ class _Planner:
             return
         target = self.target(layer.output)
         assert isinstance(target, PlainView)
-        source = self.map(layer.inputs[0], layer.name)
         if divisors is not None:
+            source = self.map(layer.inputs[0], layer.name)
             self.do(c.Average(layer.name, source, target, _window_weights(shape, window, divisors)))
             return
         layout = best_layout(*self.shapes[layer.output])
