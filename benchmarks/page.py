@@ -22,7 +22,8 @@ PRUNED = """\
 Networks of the runtime's rows have random weights, with as many zeros in every layer but the first and the last, which
 stay dense: what a call costs depends on where zeros are, not on the other values. Rows called `global` are tickets
 that `draw` took from a trained network, all layers ranked together; these keep more of the early layers, where most
-multiply-adds are (`python -m benchmarks.trained` trains such a network briefly, or takes weights). Images are 224 x 224.
+multiply-adds are (`python -m benchmarks.trained` trains such networks briefly, or takes weights). Images are
+224 x 224.
 
 DeepSparse, which is discontinued, reached 0.95 to 1.44 times ONNX Runtime on such networks at batch 1, and 3.4 to 4.3
 times at batch 16: figures from another machine, quoted here and not measured.

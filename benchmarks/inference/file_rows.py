@@ -37,7 +37,7 @@ def measure_load(scale: Scale) -> Row:
     first_calls = [one.first_call_seconds for one in started[1:]]
     own = typical(cached)
     details = {
-        "summary": f"{own:.2f} s; the first call {typical(first_calls):.3f} s; without caches at most "
+        "summary": f"{own:.2f} s, then the first call {typical(first_calls):.3f} s; in the process before these "
         f"{started[0].load_seconds:.1f} s",
         "network": source,
         "sparsity": PERCENT / 100,

@@ -15,12 +15,19 @@ Profile = Sequence[tuple[str, str, float]]
 
 
 def step_table(profile: Profile, work: Layers, roofline: Roofline) -> list[dict[str, Any]]:
-    """Return each step's time beside the least of its layer's arithmetic; moving pixels could cost nothing."""
-    resident, seen, rows = sum(layer["bytes"] for layer in work.values()), set(), []
-    for name, kind, seconds in profile:
-        layer = name if name in work else re.sub(r"_\d+$", "", name)
-        own = work[layer] if layer in work and layer not in seen else {"kept": 0, "bytes": 0}
-        seen.add(layer)
+    """Return each step's time beside the least of its layer's arithmetic, which stands at the layer's slowest step.
+
+    Others move pixels, which could cost nothing.
+    """
+    resident = sum(layer["bytes"] for layer in work.values())
+    layers = [name if name in work else re.sub(r"_\d+$", "", name) for name, _, _ in profile]
+    slowest: dict[str, int] = {}
+    for index in sorted(range(len(profile)), key=lambda index: profile[index][2]):
+        slowest[layers[index]] = index
+    rows = []
+    for index, (name, kind, seconds) in enumerate(profile):
+        computes = layers[index] in work and slowest[layers[index]] == index
+        own = work[layers[index]] if computes else {"kept": 0, "bytes": 0}
         rows.append(
             {
                 "layer": name,
@@ -35,8 +42,6 @@ def step_table(profile: Profile, work: Layers, roofline: Roofline) -> list[dict[
 
 def where_time_goes(steps: Sequence[dict[str, Any]]) -> str:
     """Return a sentence: the sum beside the least, and the steps that lose most against theirs."""
-    if not steps:
-        return "the runtime gives no profile"
     total, least = sum(step["ms"] for step in steps), sum(step["least_ms"] for step in steps)
     losing = sorted(steps, key=lambda step: step["least_ms"] - step["ms"])[:TOLD]
     told = [f"{step['layer']} ({step['kind']}) {step['ms']:.2f} of {step['least_ms']:.2f} ms" for step in losing]

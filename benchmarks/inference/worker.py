@@ -69,8 +69,6 @@ class Worker:
 
     def profile(self) -> list[tuple[str, str, float]]:
         """Return (layer, kind, seconds) of the runtime's steps for one image on one thread."""
-        if not hasattr(self.run, "profile"):
-            return []
         return [(step.layer, step.kind, step.seconds) for step in self.run.profile(self.images[0])]
 
 
