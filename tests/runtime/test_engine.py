@@ -1,0 +1,195 @@
+"""The engine is held to the reference interpreter: on random networks, on every processor, however it is cut up."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from robust_tickets.runtime import commands as c
+from robust_tickets.runtime.convolve import Tiling
+from robust_tickets.runtime.engine import Engine
+from robust_tickets.runtime.graph import Graph, Node, Weight
+from robust_tickets.runtime.operations import check
+from robust_tickets.runtime.plan import make_plan
+from robust_tickets.runtime.reference import interpret
+from robust_tickets.runtime.target import Target, runnable_names
+from robust_tickets.runtime.tiling import likely
+from robust_tickets.runtime.winograd import possible_side
+from tests.runtime.graphs import every_operation, images
+from tests.runtime.random_graphs import random_graph
+
+WINDOW = {"stride": [1, 1], "padding": [1, 1, 1, 1], "dilation": [1, 1], "groups": 1}
+
+
+def random_weight(*shape: int, density: float = 1.0, seed: int = 0) -> Weight:
+    random = np.random.default_rng([seed, *shape])
+    values = random.standard_normal(shape).astype(np.float32) / np.sqrt(density * np.prod(shape[1:]))
+    return Weight(shape, (values * (random.random(shape) < density)).astype(np.float32).reshape(-1))
+
+
+def convolution(shape: tuple[int, int, int], outputs: int, kernel: int, density: float, **window: object) -> Graph:
+    """A network of one convolution."""
+    attributes = WINDOW | window
+    group = shape[0] // int(attributes["groups"])  # type: ignore[call-overload]
+    weights = {"w": random_weight(outputs, group, kernel, kernel, density=density), "b": random_weight(outputs)}
+    weights["b"] = Weight((outputs,), weights["b"].values)
+    node = Node("conv", "conv", ("x",), "y", attributes, {"weight": "w", "bias": "b"})
+    return Graph("x", shape, (node,), "y", weights)
+
+
+def difference(graph: Graph, engine: Engine, batch: int = 2) -> float:
+    """The largest error over the spread of the output, against the interpreter in double precision."""
+    x = np.random.default_rng(1).random((batch, *graph.input_shape)).astype(np.float32)
+    expected = interpret(graph, x.astype(np.float64))
+    spread = max(float(expected.std()), 1e-6 * float(np.abs(expected).max()), 1e-9)
+    return float(np.abs(engine(x) - expected).max()) / spread
+
+
+@pytest.mark.parametrize("name", runnable_names())
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks_on_every_processor(seed, name):
+    graph = random_graph(seed)
+    assert difference(graph, Engine(graph, target=Target.named(name))) < 1e-4
+
+
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_random_networks(seed):
+    graph = random_graph(seed)
+    assert difference(graph, Engine(graph)) < 1e-4
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_every_operation_on_several_threads(threads):
+    graph = every_operation()
+    engine = Engine(graph, threads)
+    x = images(3)
+    np.testing.assert_allclose(engine(x), interpret(graph, x), atol=1e-4)
+    engine.close()
+
+
+SHAPES = [
+    ((8, 28, 28), 12, 3, 0.1, {}),
+    ((16, 14, 14), 24, 3, 0.1, {"stride": [2, 2]}),
+    ((24, 7, 7), 20, 1, 0.2, {"padding": [0, 0, 0, 0]}),
+    ((12, 9, 13), 12, 5, 1.0, {"groups": 4, "padding": [2, 2, 2, 2]}),
+    ((6, 20, 20), 6, 3, 1.0, {"groups": 6, "dilation": [2, 2], "padding": [2, 2, 2, 2]}),
+]
+
+
+@pytest.mark.parametrize(("shape", "outputs", "kernel", "density", "window"), SHAPES)
+def test_the_result_does_not_depend_on_how_a_convolution_is_cut_up(shape, outputs, kernel, density, window):
+    graph = convolution(shape, outputs, kernel, density, **window)
+    command = next(one for one in make_plan(graph, check(graph)).commands if isinstance(one, c.Convolve))
+    tilings = likely(command, Target.host(), 1000)
+    # The best of each number of rows, in slices of few channels, and one that divides nothing.
+    chosen = [next(one for one in tilings if one.rows == rows) for rows in (1, 2, 4)]
+    chosen += [replace(one, channels=3) for one in chosen] + [Tiling(1, 3, 5, 7)]
+    for tiling in chosen:
+        if window.get("groups", 1) > 1:
+            tiling = replace(tiling, channels=shape[0])
+        engine = Engine(graph, tilings=lambda plan, target, arena, one=tiling: {"conv": one})
+        assert difference(graph, engine) < 1e-5, tiling
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_winograd_equals_the_direct_way(kernel, stride):
+    side = kernel // 2
+    graph = convolution((3, 64, 64), 10, kernel, 1.0, stride=[stride, stride], padding=[side] * 4)
+    command = next(one for one in make_plan(graph, check(graph)).commands if isinstance(one, c.Convolve))
+    assert possible_side(command) == (2 if (kernel, stride) == (7, 1) else 4)
+    direct = likely(command, Target.host(), 1)[0]
+    for tiling in (direct, replace(direct, winograd=possible_side(command))):
+        engine = Engine(graph, tilings=lambda plan, target, arena, one=tiling: {"conv": one})
+        assert difference(graph, engine) < 1e-4
+        kinds = {step.kind for step in engine.steps}
+        assert ("winograd" in kinds) == bool(tiling.winograd)
+
+
+def test_winograd_that_does_not_fit_is_not_taken():
+    """Tilings come from a file that anyone may have edited."""
+    graph = convolution((8, 30, 30), 8, 3, 0.1)
+    engine = Engine(graph, tilings=lambda plan, target, arena: {"conv": Tiling(1, 1, 4, 8, winograd=4)})
+    assert difference(graph, engine) < 1e-5
+
+
+def test_residual_and_activation_are_drawn_into_the_convolution():
+    nodes = (
+        Node("conv", "first", ("x",), "a", WINDOW, {"weight": "w"}),
+        Node("conv", "second", ("a",), "b", WINDOW, {"weight": "w"}),
+        Node("add", "sum", ("a", "b"), "c"),
+        Node("activation", "relu", ("c",), "y", {"kind": "relu"}),
+    )
+    graph = Graph("x", (8, 12, 12), nodes, "y", {"w": random_weight(8, 8, 3, 3, density=0.3)})
+    engine = Engine(graph)
+    assert difference(graph, engine) < 1e-5
+    assert [command.name for command in engine.plan.commands if isinstance(command, c.Convolve)] == ["first", "second"]
+    assert not any(isinstance(command, c.Pointwise) for command in engine.plan.commands)
+
+
+def test_what_is_concatenated_is_not_copied():
+    """As in DenseNet: each layer reads all earlier ones, and all lie in one buffer from the beginning."""
+    narrow = WINDOW | {"padding": [0, 0, 0, 0]}
+    nodes = [Node("conv", "stem", ("x",), "f0", WINDOW, {"weight": "w0"})]
+    weights = {"w0": random_weight(4, 3, 3, 3)}
+    for layer in (1, 2, 3):
+        before = tuple(f"f{one}" for one in range(layer))
+        weights[f"w{layer}"] = random_weight(4, 4 * layer, 1, 1, density=0.5)
+        nodes += [
+            Node("concat", f"cat{layer}", before, f"c{layer}"),
+            Node("conv", f"conv{layer}", (f"c{layer}",), f"f{layer}", narrow, {"weight": f"w{layer}"}),
+        ]
+    nodes.append(Node("concat", "all", ("f0", "f1", "f2", "f3"), "y"))
+    graph = Graph("x", (3, 16, 16), tuple(nodes), "y", weights)
+    engine = Engine(graph)
+    assert difference(graph, engine) < 1e-5
+    assert not any(isinstance(command, c.CopyChannels) for command in engine.plan.commands)
+
+
+def test_the_normalisation_of_images_costs_no_pass():
+    nodes = (
+        Node("affine", "normalise", ("x",), "n", {}, {"scale": "s", "shift": "t"}),
+        Node("conv", "stem", ("n",), "y", WINDOW, {"weight": "w"}),
+    )
+    weights = {
+        "s": Weight((3,), np.array([2, 3, 4], np.float32)),
+        "t": Weight((3,), np.array([-1, 0.5, 2], np.float32)),
+        "w": random_weight(4, 3, 3, 3),
+    }
+    graph = Graph("x", (3, 10, 10), nodes, "y", weights)
+    engine = Engine(graph)
+    assert difference(graph, engine) < 1e-5, "zeros around the image are not normalised"
+    assert not any(isinstance(command, c.Pointwise) for command in engine.plan.commands)
+
+
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_spoils_its_own_image_only(spoilt):
+    """Even where every weight that would meet it is zero."""
+    graph = convolution((3, 8, 8), 4, 3, 0.05)
+    x = np.random.default_rng(0).random((3, 3, 8, 8)).astype(np.float32)
+    clean = Engine(graph)(x)
+    x[1, 2, 3, 3] = spoilt
+    engine = Engine(graph)
+    logits = engine(x)
+    assert np.isnan(logits[1]).all()
+    np.testing.assert_array_equal(logits[[0, 2]], clean[[0, 2]])
+    np.testing.assert_array_equal(engine(x[[0]]), clean[[0]])
+
+
+def test_an_image_is_computed_the_same_in_any_batch():
+    graph = every_operation()
+    engine, x = Engine(graph), images(5)
+    together = engine(x)
+    for index in range(5):
+        np.testing.assert_array_equal(engine(x[index : index + 1])[0], together[index])
+    assert engine(x[:0]).shape == (0, *together.shape[1:])
+
+
+def test_profile_names_the_layers_and_counts_their_work():
+    graph = convolution((8, 14, 14), 16, 3, 0.25)
+    engine = Engine(graph)
+    times = engine.profile(np.zeros((8, 14, 14), np.float32), calls=2)
+    [layer] = [one for one in times if one.flops]
+    assert layer.layer == "conv"
+    assert layer.flops == 2 * 14 * 14 * np.count_nonzero(graph.weights["w"].values)
+    assert all(one.seconds > 0 for one in times)
