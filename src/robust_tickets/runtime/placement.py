@@ -1,0 +1,221 @@
+"""Where the values of a graph lie: in which layout, side by side with what, and moved where a reader needs them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robust_tickets.runtime import commands as c
+from robust_tickets.runtime.buffers import Buffer, MapView, PlainView, View
+from robust_tickets.runtime.fusion import Layer
+from robust_tickets.runtime.graph import Shape
+from robust_tickets.runtime.kernels.epilogue import Activation
+from robust_tickets.runtime.layout import Halo, Layout, best_layout
+
+_WINDOWS = {"conv", "max_pool", "avg_pool"}
+
+
+@dataclass(frozen=True)
+class Need:
+    """The layout in which a window reads its input."""
+
+    layout: Layout
+    bordered: bool
+    """Whether it reads the halo, or lanes outside of the map."""
+
+
+@dataclass
+class Placement:
+    """What is known while a plan is made, and the commands so far."""
+
+    shapes: Mapping[str, Shape]
+    input: str
+    commands: list[c.Command] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
+    views: dict[str, View] = field(default_factory=dict)
+    """Value -> where its producer puts it, or where it is known to lie."""
+    copies: dict[tuple[str, Any], View] = field(default_factory=dict)
+    """(value, grid and block, or "plain") -> the same value elsewhere."""
+    halos: dict[tuple[str, Any], Halo] = field(default_factory=dict)
+    """(value, grid and block) -> what the windows that read it need together."""
+    bordered: dict[Buffer, set[int]] = field(default_factory=dict)
+    """Channels whose halo is up to date."""
+    scaled: dict[str, tuple[str, NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=dict)
+    """Value -> the plain value, scale and shift by channel that it is made of when it is moved into blocks."""
+
+    def __post_init__(self) -> None:
+        self.views[self.input] = PlainView(self.buffer(4 * prod(self.shapes[self.input])), self.shapes[self.input])
+        self.maps = {self.input: False}
+
+    def is_map(self, value: str) -> bool:
+        """Return whether a value lies in blocks."""
+        return self.maps[value]
+
+    def decide(self, layers: Sequence[Layer]) -> None:
+        """Decide on the layout of every map, and let what is concatenated be written where the whole lies."""
+        for layer in layers:
+            self.maps[layer.output] = self._makes_map(layer)
+        for layer in layers:
+            if layer.op == "max_pool" or (layer.op in _WINDOWS and self.is_map(layer.output)):
+                need = self.need(layer)
+                key = (layer.inputs[0], _blocks(need.layout))
+                self.halos[key] = self.halos.get(key, Halo()) | need.layout.halo
+        homes: dict[str, tuple[str, int]] = {}
+        for layer in reversed(layers):
+            if layer.op == "concat" and self.is_map(layer.output):
+                if layer.output not in homes:
+                    homes[layer.output] = self._within(layer, homes)
+                root, first = homes[layer.output]
+                for value in layer.inputs:
+                    taken = value in homes or layer.inputs.count(value) > 1
+                    if not taken and self.is_map(value) and self.made_by(layers, value) not in ("slice", ""):
+                        homes[value] = (root, first)
+                    first += self.shapes[value][0]
+        by_root: dict[str, Halo] = {}
+        for value, is_map in self.maps.items():
+            if is_map:
+                root, _ = homes.get(value, (value, 0))
+                key = (value, _blocks(self._default(value)))
+                by_root[root] = by_root.get(root, Halo()) | self.halos.get(key, Halo())
+        self.homes = homes
+        self.root_halos = by_root
+        # A slice is a view of its input, and what reads the slice reads the input's halo.
+        for layer in reversed(layers):
+            if layer.op == "slice" and self.is_map(layer.output):
+                root, _ = homes.get(layer.inputs[0], (layer.inputs[0], 0))
+                by_root[root] = by_root[root] | by_root[layer.output]
+
+    def _within(self, layer: Layer, homes: Mapping[str, tuple[str, int]]) -> tuple[str, int]:
+        """Return where a concatenation lies: among what a later one already has side by side, else by itself."""
+        found = [homes.get(value) for value in layer.inputs]
+        alone = (layer.output, 0)
+        first = found[0]
+        if first is None:
+            return alone
+        expected = first[1]
+        for place, value in zip(found, layer.inputs, strict=True):
+            if place != (first[0], expected):
+                return alone
+            expected += self.shapes[value][0]
+        return first
+
+    def made_by(self, layers: Sequence[Layer], value: str) -> str:
+        """Return the operation that makes a value; empty for the network's input."""
+        return next((layer.op for layer in layers if layer.output == value), "")
+
+    def _makes_map(self, layer: Layer) -> bool:
+        shape = self.shapes[layer.output]
+        if len(shape) != 3 or prod(shape[1:]) == 1 or layer.op in ("reshape", "adaptive_avg_pool"):
+            return False
+        return layer.op in (*_WINDOWS, "layer_norm") or any(self.is_map(value) for value in layer.inputs)
+
+    def _default(self, value: str) -> Layout:
+        return best_layout(*self.shapes[value])
+
+    def need(self, layer: Layer) -> Need:
+        """Return the layout in which a layer that moves a window reads its input."""
+        channels, height, width = self.shapes[layer.inputs[0]]
+        out = self._default(layer.output)
+        window = window_of(layer)
+        (high, wide), (down, right) = window.kernel, window.stride
+        top, left, _, _ = window.padding
+        reach = ((high - 1) * window.dilation[0], (wide - 1) * window.dilation[1])
+        block = (down * out.block[0], right * out.block[1])
+        halo = Halo(top, left, max(0, reach[0] - top - down + 1), max(0, reach[1] - left - right + 1))
+        layout = Layout(channels, height, width, out.grid, block, halo)
+        last = ((out.height - 1) * down + reach[0] - top, (out.width - 1) * right + reach[1] - left)
+        beyond = last[0] >= height or last[1] >= width
+        return Need(layout, bool(halo) or (beyond and not layout.full))
+
+    def buffer(self, size: int) -> Buffer:
+        """Return a new stretch of the arena."""
+        buffer = Buffer(size)
+        self.buffers.append(buffer)
+        return buffer
+
+    def target(self, value: str) -> View:
+        """Return where a value is to be written."""
+        if value not in self.views:
+            shape = self.shapes[value]
+            if not self.is_map(value):
+                self.views[value] = PlainView(self.buffer(4 * prod(shape)), shape)
+            else:
+                root, first = self.homes.get(value, (value, 0))
+                if root != value:
+                    whole = self.target(root)
+                    assert isinstance(whole, MapView)
+                    self.views[value] = MapView(whole.buffer, whole.layout, whole.first + first, shape[0])
+                else:
+                    layout = self._default(value).with_halo(self.root_halos[value])
+                    self.views[value] = MapView(self.buffer(layout.size), layout, 0, shape[0])
+        return self.views[value]
+
+    def plain(self, value: str, name: str) -> PlainView:
+        """Return a value in row-major order, moved there if need be."""
+        view = self.views.get(value)
+        if isinstance(view, PlainView):
+            return view
+        key = (value, "plain")
+        if key not in self.copies:
+            shape = self.shapes[value]
+            copy = PlainView(self.buffer(4 * prod(shape)), shape)
+            if view is None:
+                source, scale, shift = self.scaled[value]
+                self.do(c.Pointwise(name, self.plain(source, name), copy, "affine", None, scale, shift, Activation()))
+            else:
+                self.do(c.Scatter(name, view, copy))
+            self.copies[key] = copy
+        copy = self.copies[key]
+        assert isinstance(copy, PlainView)
+        return copy
+
+    def map(self, value: str, name: str, need: Need | None = None) -> MapView:
+        """Return a value in blocks, moved and bordered if need be."""
+        view = self.views.get(value)
+        layout = need.layout if need is not None else self._default(value)
+        if not (isinstance(view, MapView) and view.layout.aligned(layout)):
+            key = (value, _blocks(layout))
+            if key not in self.copies:
+                layout = layout.with_halo(self.halos.get(key, Halo()))
+                copy = MapView(self.buffer(layout.size), layout, 0, layout.channels)
+                if view is None:
+                    source, scale, shift = self.scaled[value]
+                    self.do(c.Gather(name, self.plain(source, name), copy, scale, shift))
+                else:
+                    self.do(c.Gather(name, view, copy))
+                self.copies[key] = copy
+            found = self.copies[key]
+            assert isinstance(found, MapView)
+            return found
+        if need is not None and need.bordered:
+            done = self.bordered.setdefault(view.buffer, set())
+            missing = [one for one in range(view.first, view.first + view.channels) if one not in done]
+            if missing:
+                first, last = missing[0], missing[-1]
+                part = MapView(view.buffer, view.layout, first, last + 1 - first)
+                self.do(c.Border(name, part, part))
+                done.update(missing)
+        return view
+
+    def do(self, command: c.Command) -> None:
+        """Append a command."""
+        for view in command.views:
+            view.buffer.used(len(self.commands))
+        self.commands.append(command)
+
+
+def _blocks(layout: Layout) -> tuple[tuple[int, int], tuple[int, int]]:
+    return layout.grid, layout.block
+
+
+def window_of(layer: Layer) -> c.Window:
+    """Return how the window of a convolution or a pooling moves."""
+    a = layer.attributes
+    kernel = layer.weights["weight"].shape[2:] if layer.op == "conv" else a["kernel"]
+    (high, wide), (down, right) = kernel, a["stride"]
+    top, left, bottom, below = a["padding"]
+    spread = a.get("dilation", (1, 1))
+    return c.Window((high, wide), (down, right), (top, left, bottom, below), (spread[0], spread[1]))
