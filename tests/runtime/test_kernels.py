@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from robust_tickets.runtime.commands import Average, Linear, Pointwise, Pool, Window
-from robust_tickets.runtime.graph import Weight
+from robust_tickets.runtime.engine import Engine
+from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.layout import Halo, Layout, best_layout
 from robust_tickets.runtime.matrix import SPARSE, linear_step
@@ -166,3 +167,14 @@ def test_a_matrix_times_features(shape: tuple[int, int], density: float, target:
         execute(step)
         assert step.flops == 2 * np.count_nonzero(matrix)
         np.testing.assert_allclose(read(arena, result), np.maximum(right, 0), rtol=1e-4, atol=1e-5)
+
+
+def test_one_window_over_one_pixel() -> None:
+    node = Node(
+        "max_pool", "pool", ("x",), "y", {"kernel": [3, 3], "stride": [1, 1], "padding": [1] * 4, "dilation": [1, 1]}
+    )
+    graph = Graph("x", (3, 1, 1), (node,), "y", {})
+    image = random(1, 3, 1, 1) - 5
+    engine = Engine(graph)
+    np.testing.assert_array_equal(engine(image), image)
+    engine.close()

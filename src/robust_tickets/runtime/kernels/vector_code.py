@@ -90,10 +90,6 @@ class VectorCode:
         """Return x, or the bound where x is above it."""
         return self._replaced("ogt", x, bound)
 
-    def larger(self, left: str, right: str) -> str:
-        """Return the larger of both; not a number where either is not."""
-        return self.where(self.line(f"fcmp ugt {V} {left}, {right}"), left, self._unless_nan(right, left))
-
     def negative_lanes(self, x: str) -> str:
         """Return the mask of lanes where x < 0."""
         return self.line(f"fcmp olt {V} {x}, zeroinitializer")
@@ -127,10 +123,6 @@ class VectorCode:
     def _replaced(self, comparison: str, x: str, bound: float) -> str:
         mask = self.line(f"fcmp {comparison} {V} {x}, {number(bound)}")
         return self.where(mask, number(bound), x)
-
-    def _unless_nan(self, x: str, other: str) -> str:
-        """Return x; other where x is a number and other is not."""
-        return self.where(self.line(f"fcmp uno {V} {other}, zeroinitializer"), other, x)
 
     def _reduced(self, x: str) -> tuple[str, str]:
         """Return e^r - 1 and the integer n, where x = n ln 2 + r and |r| <= ln(2) / 2."""
