@@ -68,8 +68,8 @@ def test_a_target_gets_its_own_instructions_and_no_wider(target: Target, widest:
 
 def test_what_a_target_has_is_known_without_executing_it() -> None:
     levels = [Target("x86_64-unknown-linux-gnu", name) for name in ("x86-64-v4", "x86-64-v3", "x86-64")]
-    shapes = [(target.vector_bits, target.vector_registers, target.fused) for target in (*levels, ARM)]
-    assert shapes == [(512, 32, True), (256, 16, True), (128, 16, False), (128, 32, True)]
+    shapes = [(target.vector_bits, target.vector_registers) for target in (*levels, ARM)]
+    assert shapes == [(512, 32), (256, 16), (128, 16), (128, 32)]
 
 
 def test_a_text_is_compiled_once_and_then_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,11 +60,6 @@ class Target:
         """How many vector registers there are."""
         return 16 if self.triple.startswith("x86_64") and self.vector_bits < 512 else 32
 
-    @property
-    def fused(self) -> bool:
-        """Whether a multiplication and an addition are one instruction, rounded once."""
-        return not self.triple.startswith("x86_64") or self._has("fma", {"x86-64-v3", "x86-64-v4"})
-
     def machine(self) -> llvm.TargetMachine:
         """Return a new code generator; one that a JIT took over cannot be used again."""
         if self.triple == llvm.get_process_triple():
