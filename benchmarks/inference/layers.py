@@ -15,22 +15,24 @@ Profile = Sequence[tuple[str, str, float]]
 
 
 def step_table(profile: Profile, work: Layers, roofline: Roofline) -> list[dict[str, Any]]:
-    """Return each step's time beside the least of its layer's arithmetic, which stands at the layer's slowest step.
+    """Return the time of each layer's steps of a kind beside the least time.
 
-    Others move pixels, which could cost nothing.
+    The least is that of the layer's arithmetic and stands at the kind that takes longest; others move pixels, which
+    could cost nothing.
     """
     resident = sum(layer["bytes"] for layer in work.values())
-    layers = [name if name in work else re.sub(r"_\d+$", "", name) for name, _, _ in profile]
-    slowest: dict[str, int] = {}
-    for index in sorted(range(len(profile)), key=lambda index: profile[index][2]):
-        slowest[layers[index]] = index
+    total: dict[tuple[str, str], float] = {}
+    for name, kind, seconds in profile:
+        layer = name if name in work else re.sub(r"_\d+$", "", name)
+        total[layer, kind] = total.get((layer, kind), 0.0) + seconds
+    computing = {layer: kind for (layer, kind), _ in sorted(total.items(), key=lambda item: item[1])}
     rows = []
-    for index, (name, kind, seconds) in enumerate(profile):
-        computes = layers[index] in work and slowest[layers[index]] == index
-        own = work[layers[index]] if computes else {"kept": 0, "bytes": 0}
+    for (layer, kind), seconds in total.items():
+        computes = layer in work and computing[layer] == kind
+        own = work[layer] if computes else {"kept": 0, "bytes": 0}
         rows.append(
             {
-                "layer": name,
+                "layer": layer,
                 "kind": kind,
                 "ms": round(1000 * seconds, 4),
                 "least_ms": round(1000 * roofline.seconds(2 * own["kept"], own["bytes"], resident), 4),
