@@ -12,6 +12,10 @@ from robust_tickets.models.couplings import ChannelTrace, trace_channels
 from robust_tickets.models.layers import weights_by_type
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.models.surgery import cut_channels, mask_channels
+from robust_tickets.pruning.groups import Channel
+from robust_tickets.pruning.scopes import LayerScope
+from robust_tickets.pruning.select import Selection
+from robust_tickets.shrinking import remove_channels
 
 
 class Between(nn.Module):
@@ -54,7 +58,7 @@ def one_gate_for_all(net: Any, x: Tensor, images: Tensor) -> Tensor:
 
 
 def scaled(net: Any, x: Tensor, images: Tensor) -> Tensor:
-    return x.relu() + net.layer_scale.scale[:, None, None] * net.second(x)
+    return x.relu() + net.layer_scale.scale * net.second(x)
 
 
 def summed_branches(net: Any, x: Tensor, images: Tensor) -> Tensor:
@@ -95,7 +99,7 @@ def check_removal(net: nn.Module, found: ChannelTrace) -> None:
 class Scale(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.rand(12))
+        self.scale = nn.Parameter(torch.rand(12, 1, 1))
 
 
 CASES = [
@@ -143,8 +147,15 @@ def test_channels_are_followed_through(code, needs, sets, kept) -> None:
 
 def test_a_layer_scale_is_cut_with_the_channels_it_scales() -> None:
     net = Between(scaled, layer_scale=Scale())
-    (coupling,) = trace(net).couplings
+    found = trace(net)
+    (coupling,) = found.couplings
     assert "layer_scale.scale" in [member.parameter for member in coupling.followers]
+    weights = {name: net.get_parameter(name) for name in ("first.weight", "second.weight")}
+    masks = Selection(group=Channel(), scope=LayerScope()).select(weights, sparsity=0.5, couplings=found.couplings)
+    assert masks["layer_scale.scale"].shape == (12, 1, 1)
+    assert int(masks["layer_scale.scale"].sum()) == 6
+    removal = remove_channels(net, masks, torch.zeros(1, 3, 8, 8))
+    assert removal.body.get_parameter("layer_scale.scale").shape == (6, 1, 1)
 
 
 def test_instance_norms_let_channels_go() -> None:

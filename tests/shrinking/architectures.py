@@ -80,7 +80,7 @@ def _ssdlite() -> SSD:
 
 ARCHITECTURES = (
     Architecture("torchvision/resnet18", 32, core=True),
-    Architecture("torchvision/resnet50", 32, core=True),
+    Architecture("torchvision/resnet50", 32),
     Architecture("torchvision/resnext50_32x4d", 32, core=True),
     Architecture("torchvision/wide_resnet50_2", 32),
     Architecture("torchvision/vgg16", 32),
@@ -92,10 +92,10 @@ ARCHITECTURES = (
     Architecture("torchvision/efficientnet_b0", 32, core=True),
     Architecture("torchvision/regnet_x_400mf", 32, core=True),
     Architecture("torchvision/regnet_y_400mf", 32),
-    Architecture("torchvision/convnext_tiny", 32, "neuron", core=True),
+    Architecture("torchvision/convnext_tiny", 32, "neuron"),
     Architecture("torchvision/squeezenet1_1", 48, core=True),
     Architecture("torchvision/shufflenet_v2_x1_0", 32, core=True),
-    Architecture("torchvision/googlenet", 32, core=True),
+    Architecture("torchvision/googlenet", 32),
     Architecture("torchvision/inception_v3", 96),
     Architecture(
         "torchvision/vit_b_16", 32, "neuron", make=lambda: models.VisionTransformer(32, 16, 12, 12, 768, 3072)
@@ -127,6 +127,9 @@ ARCHITECTURES = (
     Architecture("timm/dla34", 32),
     Architecture("timm/hrnet_w18_small", 32),
     Architecture("timm/inception_v3", 96),
+    Architecture("timm/repvgg_a0", 32),
+    Architecture("timm/lcnet_050", 32),
+    Architecture("timm/fastvit_t8", 64),
     Architecture("timm/vit_tiny_patch16_224", 32, "neuron", True, timm_sized("vit_tiny_patch16_224", 32)),
     Architecture("timm/vit_small_patch16_224", 32, "neuron", make=timm_sized("vit_small_patch16_224", 32)),
     Architecture("timm/deit_tiny_patch16_224", 32, "neuron", make=timm_sized("deit_tiny_patch16_224", 32)),

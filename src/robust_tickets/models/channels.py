@@ -34,6 +34,11 @@ class ChannelSet:
     obstacles: tuple[str, ...]
 
 
+def channel_dim(parameter: Tensor) -> int:
+    """Return the dimension of a vector along which channels lie, such as 0 of [C] or [C, 1, 1]."""
+    return max(range(parameter.dim()), key=lambda dim: parameter.shape[dim])
+
+
 class Slots:
     """Gives every position of every port one number, and remembers which numbers are one channel."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from robust_tickets.models.channels import ChannelSet
+from robust_tickets.models.channels import ChannelSet, channel_dim
 from robust_tickets.models.dependencies import channel_sets
 from robust_tickets.models.proofs import randomised, refused_by_proof
 from robust_tickets.pruning.couplings import Coupling, Member
@@ -105,5 +105,5 @@ def _coupling(name: str, channels: ChannelSet, body: nn.Module) -> Coupling:
         for part in parts:
             path, _, leaf = part.rpartition(".")
             if (parameter := getattr(body.get_submodule(path), leaf)) is not None:
-                followers.append(Member(part, 0, index, len(parameter)))
+                followers.append(Member(part, channel_dim(parameter), index, tuple(parameter.shape)))
     return Coupling(name, channels.channels, tuple(producers), tuple(followers))

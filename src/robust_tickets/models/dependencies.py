@@ -155,10 +155,10 @@ class _Walk:
     def _bare_parameters(self, path: str, module: nn.Module) -> None:
         """A vector that no layer owns, such as a layer scale, is cut with the channels that it meets."""
         for leaf, parameter in module.named_parameters(recurse=False):
-            if parameter.dim() == 1 and len(parameter) > 1:
+            if parameter.numel() > 1 and parameter.numel() == max(parameter.shape):
                 name = f"{path}.{leaf}".lstrip(".")
-                numbers = self.slots.number(Port(name, "bare"), len(parameter), np.arange(len(parameter)))
-                self.mode.set_labels(parameter, torch.from_numpy(numbers))
+                numbers = self.slots.number(Port(name, "bare"), parameter.numel(), np.arange(parameter.numel()))
+                self.mode.set_labels(parameter, torch.from_numpy(numbers).reshape(parameter.shape))
 
     def _arrive(self, name: str, tensor: Tensor, dim: int, numbers: np.ndarray) -> None:
         """Tie the labels along a dimension to where the layer reads them."""

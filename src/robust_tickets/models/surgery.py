@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.models.channels import ChannelSet, Port
+from robust_tickets.models.channels import ChannelSet, Port, channel_dim
 from robust_tickets.pruning.couplings import Coupling
 
 
@@ -38,7 +38,8 @@ def _remove_positions(body: nn.Module, removed: Mapping[Port, Tensor]) -> None:
         if port.role == "bare":
             path, _, leaf = port.module.rpartition(".")
             owner = body.get_submodule(path)
-            _select(owner, leaf, 0, _kept(len(getattr(owner, leaf)), positions))
+            parameter = getattr(owner, leaf)
+            _select(owner, leaf, channel_dim(parameter), _kept(parameter.numel(), positions))
             continue
         module = body.get_submodule(port.module)
         if isinstance(module, nn.modules.conv._ConvNd):

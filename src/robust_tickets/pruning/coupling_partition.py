@@ -27,7 +27,7 @@ class CouplingPartition:
     ) -> None:
         """Divide weights along couplings.
 
-        A follower's length is that of its present mask, or else what its member says, or else it reaches to the
+        A follower's shape is that of its present mask, or else what its member says, or else it reaches to the
         last position of a coupling.
 
         Raises:
@@ -39,10 +39,10 @@ class CouplingPartition:
         self._followers: dict[str, Tensor] = {}
         for member in (member for coupling in couplings for member in coupling.followers):
             known = self._followers.get(member.parameter, ())
-            length = member.size or max(len(known), int(member.index.max()) + 1)
+            shape = member.shape or (max(len(known), int(member.index.max()) + 1),)
             if masks is not None and member.parameter in masks:
-                length = len(masks[member.parameter])
-            self._followers[member.parameter] = torch.empty(length, device=device)
+                shape = masks[member.parameter].shape
+            self._followers[member.parameter] = torch.empty(shape, device=device)
         self.units: dict[str, Unit] = {}
         self.remaining: dict[str, Tensor] = {}
         for name, coupling in self._couplings.items():

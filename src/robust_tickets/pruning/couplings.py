@@ -21,8 +21,8 @@ class Member:
     """Dimension of the parameter along which channels lie."""
     index: Tensor
     """int64 [channels, k]: the k positions along `dim` that belong to each channel."""
-    size: int | None = None
-    """Length of the parameter along `dim`, where it may reach beyond its last channel."""
+    shape: tuple[int, ...] | None = None
+    """Shape of the parameter; None for a vector that ends with its last channel."""
 
 
 @dataclass(frozen=True, eq=False)
