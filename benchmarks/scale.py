@@ -93,7 +93,7 @@ FULL = Scale(
         size=224,
         many=16,
         one=Pace(rounds=15, hot=3, cold=2),
-        batched=Pace(rounds=5, hot=2, cold=1),
+        batched=Pace(rounds=5, hot=1, cold=1),
         trained="runs/benchmarks",
         baselines=True,
         starts=6,
