@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from robust_tickets.ticket import Ticket
     from robust_tickets.training import Training
     from robust_tickets.verbs.analyse import AnalyseSettings, analyse
+    from robust_tickets.verbs.check import check
     from robust_tickets.verbs.draw import draw, draw_all
     from robust_tickets.verbs.draw_settings import DrawSettings
     from robust_tickets.verbs.find import FindSettings, find
@@ -55,6 +56,7 @@ _HOME = {
     "Verdict": "verbs.verify",
     "VerifySettings": "verbs.verify",
     "analyse": "verbs.analyse",
+    "check": "verbs.check",
     "draw": "verbs.draw",
     "draw_all": "verbs.draw",
     "find": "verbs.find",
@@ -90,6 +92,7 @@ __all__ = [
     "Verdict",
     "VerifySettings",
     "analyse",
+    "check",
     "draw",
     "draw_all",
     "find",

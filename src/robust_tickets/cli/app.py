@@ -11,6 +11,7 @@ import sys
 import typer
 
 from robust_tickets.cli.analyse import analyse
+from robust_tickets.cli.check import check
 from robust_tickets.cli.convert import convert
 from robust_tickets.cli.doctor import doctor
 from robust_tickets.cli.draw import draw
@@ -38,7 +39,7 @@ app = typer.Typer(
 for command in (
     *(pretrain, draw, transfer, verify, find, shrink),
     *(run, demo, report, analyse, gap),
-    *(schema, convert, doctor),
+    *(check, schema, convert, doctor),
 ):
     app.command()(command)
 

@@ -75,7 +75,7 @@ def write_runtime(
 @torch.no_grad()
 def _differences(network: Classifier, graph: Graph, path: Path, half: bool) -> Differences:
     images = random_images(network, 3)
-    runtime = load_runtime(path)
+    runtime = load_runtime(path, tune=False)
     expected = network(images)
     converted = GraphNetwork(graph)(images)
     # Rounded weights are a network of their own: what is executed is held to that, the graph to the network given.

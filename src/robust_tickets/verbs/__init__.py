@@ -12,6 +12,7 @@
 | `double_win.py` | decide whether it does after standard and adversarial transfer alike |
 | `find.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |
+| `check.py` | hold a runtime file against other engines |
 | `analyse.py` | what tickets have in common, and the loss around and between their transfers |
 | `controls.py` | tickets without what is claimed to matter |
 | `target.py` | data as a network needs them; settings with keyword changes |

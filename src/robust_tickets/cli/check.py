@@ -1,0 +1,31 @@
+"""`tickets check`: whether a runtime file computes what other engines compute."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robust_tickets.cli.options import SourcePlace
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="A runtime file (.rtk) that tickets shrink wrote.")],
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Data whose test images are tried beside random ones.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="The folder of the transfer it was shrunk from: its network is tried, too.")
+    ] = None,
+    source: SourcePlace = None,
+) -> None:
+    """Hold a runtime file against PyTorch and ONNX Runtime; exit code 1 if it differs."""
+    from robust_tickets.verbs.check import check
+    from robust_tickets.verbs.transfer import load_transfer
+
+    runs = load_transfer(against, source=source) if against is not None else None
+    report = check(file, data=data, against=runs)
+    for line in report.lines():
+        print(line)
+    print(f"{file}: {report.sentence()}")
+    if not report.passes:
+        raise typer.Exit(1)
