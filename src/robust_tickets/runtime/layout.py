@@ -9,6 +9,7 @@ contiguous but for the kernel's height.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ LANES = 16
 VECTOR = 4 * LANES
 """Bytes of a vector: sixteen float32."""
 
-GRIDS = ((4, 4), (2, 8), (8, 2), (1, 16), (16, 1))
-"""Rows and columns of blocks, the preferred first."""
+GRIDS = ((4, 4), (8, 2), (16, 1), (2, 8), (1, 16))
+"""Rows and columns of blocks."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,13 @@ class Layout:
 
 
 def best_layout(channels: int, height: int, width: int) -> Layout:
-    """Return the layout whose blocks cover the map with the fewest vectors."""
+    """Return the layout whose blocks cover the map with the fewest vectors.
+
+    Among equals, a square grid without gaps: halving the map leaves it aligned; else wide blocks: their rows are
+    contiguous.
+    """
     choices = [
         Layout(channels, height, width, (rows, columns), (-(-height // rows), -(-width // columns)))
         for rows, columns in GRIDS
     ]
-    return min(choices, key=lambda layout: layout.block[0] * layout.block[1])
+    return min(choices, key=lambda one: (prod(one.block), not (one.full and one.grid == GRIDS[0]), one.block[0]))

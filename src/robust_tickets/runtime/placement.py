@@ -74,6 +74,7 @@ class Placement:
                     if not taken and self.is_map(value) and self.made_by(layers, value) not in ("slice", ""):
                         homes[value] = (root, first)
                     first += self.shapes[value][0]
+        self._reuse_residuals(layers, homes)
         by_root: dict[str, Halo] = {}
         for value, is_map in self.maps.items():
             if is_map:
@@ -87,6 +88,23 @@ class Placement:
             if layer.op == "slice" and self.is_map(layer.output):
                 root, _ = homes.get(layer.inputs[0], (layer.inputs[0], 0))
                 by_root[root] = by_root[root] | by_root[layer.output]
+
+    def _reuse_residuals(self, layers: Sequence[Layer], homes: dict[str, tuple[str, int]]) -> None:
+        """Let a convolution write over its residual where nobody reads that any more.
+
+        What has just been read need not be fetched again to be written.
+        """
+        last = {value: index for index, layer in enumerate(layers) for value in layer.reads}
+        taken = {*homes, self.input}
+        for layer in layers:
+            if layer.op == "slice":
+                taken |= {layer.output, *layer.inputs}
+        for index, layer in enumerate(layers):
+            value = layer.residual
+            if value is None or last[value] != index or value in layer.inputs:
+                continue
+            if self.is_map(layer.output) and self.is_map(value) and not taken & {value, layer.output}:
+                homes[layer.output] = homes.get(value, (value, 0))
 
     def _within(self, layer: Layer, homes: Mapping[str, tuple[str, int]]) -> tuple[str, int]:
         """Return where a concatenation lies: among what a later one already has side by side, else by itself."""
@@ -204,6 +222,9 @@ class Placement:
         """Append a command."""
         for view in command.views:
             view.buffer.used(len(self.commands))
+        if not isinstance(command, c.Border):
+            # A buffer may be written again, over a residual.
+            self.bordered.pop(command.target.buffer, None)
         self.commands.append(command)
 
 

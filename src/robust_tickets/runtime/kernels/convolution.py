@@ -12,7 +12,9 @@ from robust_tickets.runtime.kernels.epilogue import Activation, declarations
 from robust_tickets.runtime.kernels.text import ATTRIBUTES, V, fmuladd, splat
 
 FIRST, LAST, RESIDUAL = 1, 2, 4
-"""Bits of `mode`: start from the bias instead of the output; activate at the end; add the residual before it."""
+"""Bits of `mode`: start from the bias instead of the output; activate at the end; start from the residual as well.
+
+The residual comes first so that it may lie where the output is to lie."""
 
 
 @dataclass(frozen=True, order=True)
@@ -91,7 +93,7 @@ class ConvolutionKernel:
         return lines
 
     def _start(self, cells: list[tuple[int, int]], tile: list[tuple[int, int]], sets: int) -> list[str]:
-        """Return the beginning of a row block: where its entries end, and sums from the bias or the output."""
+        """Return the beginning of a row block: where its entries end, and what its sums begin with."""
         lines = [
             "block:",
             "  %index = phi i64 [0, %entry], [%index.next, %stored]",
@@ -114,10 +116,19 @@ class ConvolutionKernel:
                 f"  %b{r}.f = load float, ptr %b{r}.p",
                 *splat(f"b{r}", f"b{r}.f"),
             ]
+        lines += ["  br i1 %with, label %adding, label %ready", "adding:"]
+        lines += self._addresses("s", "residual", tile)
+        for r, k in cells:
+            lines += [
+                f"  %q{r}.{k} = load {V}, ptr %s{r}.{k}, align 64",
+                f"  %h{r}.{k} = fadd {V} %b{r}, %q{r}.{k}",
+            ]
         lines += ["  br label %ready", "resumed:"]
         lines += [f"  %l{r}.{k} = load {V}, ptr %o{r}.{k}, align 64" for r, k in cells]
         lines += ["  br label %ready", "ready:"]
-        lines += [f"  %i{r}.{k}.0 = phi {V} [%b{r}, %fresh], [%l{r}.{k}, %resumed]" for r, k in cells]
+        lines += [
+            f"  %i{r}.{k}.0 = phi {V} [%b{r}, %fresh], [%h{r}.{k}, %adding], [%l{r}.{k}, %resumed]" for r, k in cells
+        ]
         if sets == 2:
             lines += [
                 "  %count.p = ptrtoint ptr %end to i64",
@@ -168,7 +179,7 @@ class ConvolutionKernel:
             ]
         if sets == 2:
             lines += [f"  %e{r}.{k}.0 = fadd {V} %d{r}.{k}.0, %d{r}.{k}.1" for r, k in cells]
-        return [*lines, "  br i1 %last, label %finishing, label %store"]
+        return [*lines, "  br i1 %last, label %activating, label %store"]
 
     def _entry(self, pointer: str, tile: list[tuple[int, int]], old: str, new: str, one: int, skip: int) -> list[str]:
         """Return the work of one entry: `new` sums are `old` sums plus values times input vectors."""
@@ -198,20 +209,12 @@ class ConvolutionKernel:
         return lines
 
     def _finish(self, cells: list[tuple[int, int]], tile: list[tuple[int, int]], sets: int) -> list[str]:
-        """Return the end of a row block: residual, activation, store."""
+        """Return the end of a row block: activation, store."""
         sums = "e" if sets == 2 else "d"
-        lines = ["finishing:", "  br i1 %with, label %adding, label %activating", "adding:"]
-        lines += self._addresses("s", "residual", tile)
-        for r, k in cells:
-            lines += [
-                f"  %q{r}.{k} = load {V}, ptr %s{r}.{k}, align 64",
-                f"  %h{r}.{k} = fadd {V} %{sums}{r}.{k}.0, %q{r}.{k}",
-            ]
-        lines += ["  br label %activating", "activating:"]
-        lines += [f"  %g{r}.{k} = phi {V} [%{sums}{r}.{k}.0, %finishing], [%h{r}.{k}, %adding]" for r, k in cells]
+        lines = ["activating:"]
         results = {}
         for r, k in cells:
-            more, results[r, k] = self.activation.ir(f"%g{r}.{k}", f"act{r}.{k}")
+            more, results[r, k] = self.activation.ir(f"%{sums}{r}.{k}.0", f"act{r}.{k}")
             lines += more
         lines += ["  br label %store", "store:"]
         # An expression may have opened no blocks of its own, so the last block is still "activating".

@@ -60,10 +60,10 @@ def ir() -> str:
         "  %ends = load ptr, ptr %ends.p",
         "  %s.next = add i64 %s, 1",
         "  %is_first = icmp eq i64 %s, 0",
-        f"  %first = select i1 %is_first, i64 {FIRST}, i64 0",
+        f"  %first.bits = or i64 %extra, {FIRST}",
+        "  %first = select i1 %is_first, i64 %first.bits, i64 0",
         "  %is_last = icmp eq i64 %s.next, %slice_count",
-        f"  %last.bits = or i64 %extra, {LAST}",
-        "  %last = select i1 %is_last, i64 %last.bits, i64 0",
+        f"  %last = select i1 %is_last, i64 {LAST}, i64 0",
         "  %mode = or i64 %first, %last",
         "  call void %kernel(ptr %in, ptr %out, ptr %res, ptr %entries, ptr %ends, ptr %chunk.bias, ptr %strides, "
         "i64 %chunk.blocks, i64 %mode)",
