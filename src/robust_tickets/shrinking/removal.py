@@ -1,7 +1,6 @@
 """Physical removal: a network without the channels that are zero anyway."""
 
 import copy
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -111,7 +110,15 @@ def _removable(coupling: Coupling, parameters: Mapping[str, Tensor], round_to: i
         nonzero = slices.reshape(len(slices), -1).ne(0).any(1)
         dead &= ~nonzero[member.index].any(1)
     alive = coupling.channels - int(dead.sum())
-    step = math.lcm(*(round_to // math.gcd(round_to, member.index.shape[1]) for member in coupling.producers))
-    target = min(coupling.channels, -(-max(alive, 1) // step) * step)
+
+    def rounded(kept: int) -> bool:
+        gone = coupling.channels - kept
+        return not any(
+            (parameters[member.parameter].shape[member.dim] - gone * member.index.shape[1]) % round_to
+            for member in coupling.producers
+        )
+
+    enough = range(max(alive, 1), coupling.channels + 1)
+    target = next(filter(rounded, enough), coupling.channels)
     dead[dead.nonzero().flatten()[: target - alive]] = False
     return dead
