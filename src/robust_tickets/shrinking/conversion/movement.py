@@ -137,6 +137,18 @@ def put(site: Site, x: Value, src: Value, dim: int, start: int | None, end: int 
     return cat(site, pieces, dim)
 
 
+def copy(site: Site, x: Value, src: Value, **rest: Any) -> Value:
+    """All numbers put in place of others."""
+    if not isinstance(src, Value) or src.seen != x.seen:
+        raise Inexpressible(f"fills {list(x.seen)} with something of another shape")
+    return src
+
+
+def shuffle(site: Site, x: Value, groups: int) -> Value:
+    """A channel shuffle by its own name."""
+    return site.give("shuffle", [site.image(x)], groups=groups)
+
+
 def select(site: Site, x: Value, dim: int, index: int) -> Value:
     """One channel, without its dimension."""
     place = dim % (len(x.seen) + 1) - 1
@@ -207,6 +219,9 @@ MOVEMENT: dict[str, Handler] = {
     "concat": cat,
     "slice": take,
     "slice_scatter": put,
+    "copy": copy,
+    "channel_shuffle": shuffle,
+    "native_channel_shuffle": shuffle,
     "select": select,
     "split": split,
     "split_with_sizes": split,
