@@ -70,7 +70,8 @@ class Builder:
             shift = shift + scale * self.weight(before, "shift")
             scale = scale * self.weight(before, "scale")
             x = before.inputs[0]
-        if np.allclose(scale, 1, CLOSE, 0) and np.allclose(shift, 0, 0, 1e-12):
+        # Not as close as a fresh batch norm, whose epsilon makes 0.999995: twenty of them are 1e-4.
+        if np.allclose(scale, 1, 2**-24, 0) and np.allclose(shift, 0, 0, 1e-12):
             return x
         return self.emit("affine", layer, (x,), shape, {"scale": scale, "shift": shift})
 
