@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from robust_tickets.runtime.compiler import assembly, compile
 from robust_tickets.runtime.kernels.activations import EXPRESSIONS
-from robust_tickets.runtime.kernels.epilogue import Activation, declarations
-from robust_tickets.runtime.kernels.text import ATTRIBUTES, V
+from robust_tickets.runtime.kernels.epilogue import Activation
+from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.vector_code import VectorCode
 from robust_tickets.runtime.reference import ACTIVATIONS
 from robust_tickets.runtime.target import Target, runnable_names
 
@@ -21,15 +22,9 @@ EXACT = {"relu", "relu6", "clip"}
 
 def ir(activation: Activation) -> str:
     """A function that applies an activation to one vector."""
-    lines, result = activation.ir("%x", "a")
-    body = [
-        f"  %x = load {V}, ptr %from, align 4",
-        *lines,
-        f"  store {V} {result}, ptr %to, align 4",
-        "  ret void",
-        "}",
-    ]
-    return "\n".join(["define void @apply(ptr %from, ptr %to) #0 {", *body, *declarations(activation), ATTRIBUTES])
+    f = Function("apply", {"source": "ptr", "target": "ptr"})
+    f.store(f.activated(activation, f.load(f["source"])), f["target"])
+    return f.text(activation)
 
 
 def apply(kind: str, values: NDArray[np.float32], target: str) -> NDArray[np.float32]:
@@ -85,7 +80,9 @@ def test_no_activation_calls_a_library(kind: str) -> None:
 
 
 def test_no_activation_is_the_value_itself() -> None:
-    assert Activation().ir("%x", "a") == ([], "%x")
+    code = VectorCode("v")
+    assert Activation().of(code, "%x") == "%x"
+    assert code.lines == []
 
 
 def test_every_kind_of_the_format_is_there() -> None:

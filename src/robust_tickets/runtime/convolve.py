@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from robust_tickets.runtime.commands import Convolve
 from robust_tickets.runtime.compiler import compile
-from robust_tickets.runtime.kernels import driver
+from robust_tickets.runtime.kernels import convolution, driver
 from robust_tickets.runtime.kernels.convolution import RESIDUAL, ConvolutionKernel
 from robust_tickets.runtime.layout import VECTOR
-from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.step import Step, address
 from robust_tickets.runtime.target import Target
 from robust_tickets.runtime.winograd import possible_side, winograd_steps
 
@@ -70,43 +70,43 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
             compile(ConvolutionKernel(rows, high, wide, stride[1], command.activation).ir(), target)
             for high, wide in shapes
         ]
-        kernels = np.array([module.address("convolution") for module in modules], np.int64)
+        kernels = np.array([module.address(convolution.NAME) for module in modules], np.int64)
         bias = np.ascontiguousarray(command.bias[first:last])
         packed = pack(command, first, last, rows, tiling.channels)
-        slices = np.array([(address(entries), address(ends)) for entries, ends in packed], driver.SLICE)
+        slices = np.array([driver.SLICE.pack(entries=address(entries), ends=address(ends)) for entries, ends in packed])
         channel = residual.layout.channel_stride if residual is not None else 0
         chunks.append(
-            (
-                first * out.layout.channel_stride,
-                first * channel,
-                address(bias),
-                (last - first) // rows,
-                address(kernels),
-                address(slices),
+            driver.CHUNK.pack(
+                bias=address(bias),
+                kernels=address(kernels),
+                slices=address(slices),
+                output=first * out.layout.channel_stride,
+                residual=first * channel,
+                blocks=(last - first) // rows,
             )
         )
         keep += [modules, kernels, bias, packed, slices]
-    table = np.array(chunks, driver.CHUNK)
+    table = np.array(chunks)
     other = residual.layout if residual is not None else out.layout
-    strides = arguments(
-        stride[0] * source.layout.row_stride,
-        out.layout.row_stride,
-        out.layout.channel_stride,
-        other.row_stride,
-        other.channel_stride,
+    strides = convolution.STRIDES.pack(
+        input_row=stride[0] * source.layout.row_stride,
+        output_row=out.layout.row_stride,
+        output_channel=out.layout.channel_stride,
+        residual_row=other.row_stride,
+        residual_channel=other.channel_stride,
     )
     walk = compile(driver.ir(), target)
     top, left, _, _ = command.window.padding
-    call = arguments(
-        source.address(arena) + source.layout.offset(-top, -left),
-        out.address(arena),
-        residual.address(arena) if residual is not None else 0,
-        address(strides),
-        address(tiles),
-        len(tiles),
-        address(table),
-        -(-source.channels // tiling.channels),
-        RESIDUAL if residual is not None else 0,
+    call = driver.ARGUMENTS.pack(
+        input=source.address(arena) + source.layout.offset(-top, -left),
+        output=out.address(arena),
+        residual=residual.address(arena) if residual is not None else 0,
+        strides=address(strides),
+        tiles=address(tiles),
+        chunks=address(table),
+        tile_count=len(tiles),
+        slice_count=-(-source.channels // tiling.channels),
+        extra=RESIDUAL if residual is not None else 0,
     )
     keep += [table, strides, walk]
     count = len(command.weight.nonzeros()[0])
@@ -178,7 +178,7 @@ def _segments(outputs: int, rows: int, pieces: int) -> list[tuple[int, int, int]
     return [*runs, *([(blocks * rows, outputs, 1)] if outputs % rows else [])]
 
 
-def _tiles(command: Convolve, tiling: Tiling) -> tuple[NDArray[np.void], list[tuple[int, int]]]:
+def _tiles(command: Convolve, tiling: Tiling) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
     """Return the tiles of the output's blocks, and the shapes that they have."""
     out = command.target
     source, residual = command.source.layout, command.residual
@@ -189,8 +189,15 @@ def _tiles(command: Convolve, tiling: Tiling) -> tuple[NDArray[np.void], list[tu
     for y, high in _cuts(out.layout.block[0], tiling.height):
         for x, wide in _cuts(out.layout.block[1], tiling.width):
             kind = shapes.setdefault((high, wide), len(shapes))
-            tiles.append((source.offset(down * y, right * x), out.layout.offset(y, x), other.offset(y, x), kind))
-    return np.array(tiles, driver.TILE), list(shapes)
+            tiles.append(
+                driver.TILE.pack(
+                    input=source.offset(down * y, right * x),
+                    output=out.layout.offset(y, x),
+                    residual=other.offset(y, x),
+                    kind=kind,
+                )
+            )
+    return np.array(tiles), list(shapes)
 
 
 def _cuts(length: int, piece: int) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from robust_tickets.runtime.graph import Weight
 from robust_tickets.runtime.kernels import linear
 from robust_tickets.runtime.kernels.linear import LinearKernel
 from robust_tickets.runtime.layout import LANES, VECTOR
-from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.step import Step, address
 from robust_tickets.runtime.target import Target
 
 SPARSE = 0.15
@@ -32,16 +32,16 @@ def linear_step(command: Linear, arena: int, target: Target) -> Step:
         offsets, ends = np.zeros(0, np.int32), np.zeros(0, np.int32)
     bias = np.ascontiguousarray(command.bias)
     module = compile(LinearKernel(sparse, command.activation).ir(), target)
-    call = arguments(
-        rows,
-        features,
-        size,
-        command.source.address(arena),
-        command.target.address(arena),
-        address(bias),
-        address(values),
-        address(offsets),
-        address(ends),
+    call = linear.ARGUMENTS.pack(
+        source=command.source.address(arena),
+        target=command.target.address(arena),
+        bias=address(bias),
+        values=address(values),
+        offsets=address(offsets),
+        ends=address(ends),
+        rows=rows,
+        features=features,
+        row_size=size,
     )
     keep = (bias, values, offsets, ends, module)
     function = module.address(linear.NAME)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from robust_tickets.runtime.buffers import MapView, PlainView, View
 from robust_tickets.runtime.commands import Border, CopyChannels, Gather, Scatter
 from robust_tickets.runtime.compiler import compile
-from robust_tickets.runtime.kernels import border, copy, gather
-from robust_tickets.runtime.layout import LANES, Layout
-from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.kernels import border, copy, gather, scatter
+from robust_tickets.runtime.layout import LANES, VECTOR, Layout
+from robust_tickets.runtime.step import Step, address
 from robust_tickets.runtime.target import Target
 
 
@@ -28,18 +28,18 @@ def gather_step(command: Gather, arena: int, target: Target) -> Step:
     plane = source.layout.channel_stride if isinstance(source, MapView) else 4 * layout.height * layout.width
     rows, columns, _ = table.shape
     module = compile(gather.ir(), target)
-    call = arguments(
-        source.address(arena),
-        arena + view.buffer.offset + view.start,
-        address(table),
-        address(masks),
-        address(scale),
-        address(shift),
-        rows,
-        columns,
-        plane,
-        layout.channel_stride,
-        layout.row_stride,
+    call = gather.ARGUMENTS.pack(
+        source=source.address(arena),
+        target=arena + view.buffer.offset + view.start,
+        table=address(table),
+        masks=address(masks),
+        scale=address(scale),
+        shift=address(shift),
+        rows=rows,
+        columns=columns,
+        source_channel=plane,
+        target_channel=layout.channel_stride,
+        target_row=layout.row_stride,
     )
     keep = (table, masks, scale, shift, module)
     return Step(command.name, "gather", module.address(gather.NAME), call, channels * rows, keep)
@@ -49,7 +49,7 @@ def border_step(command: Border, arena: int, target: Target) -> Step:
     """Return the step that fills a halo."""
     view = command.target
     module = compile(border.ir(view.layout), target)
-    call = arguments(view.address(arena), view.layout.row_stride)
+    call = border.ARGUMENTS.pack(map=view.address(arena), row_stride=view.layout.row_stride)
     return Step(command.name, "border", module.address(border.NAME), call, view.channels, (module,))
 
 
@@ -57,34 +57,43 @@ def scatter_step(command: Scatter, arena: int, target: Target) -> Step:
     """Return the step that puts the pixels of blocks into row-major order."""
     view = command.source
     table = lane_offsets(view.layout)
-    module = compile(copy.scatter_ir(), target)
-    call = arguments(
-        view.address(arena), command.target.address(arena), address(table), len(table), view.layout.channel_stride
+    module = compile(scatter.ir(), target)
+    call = scatter.ARGUMENTS.pack(
+        source=view.address(arena),
+        target=command.target.address(arena),
+        table=address(table),
+        pixels=len(table),
+        source_channel=view.layout.channel_stride,
     )
-    return Step(command.name, "scatter", module.address(copy.SCATTER), call, view.channels, (table, module))
+    return Step(command.name, "scatter", module.address(scatter.NAME), call, view.channels, (table, module))
 
 
 def copy_step(command: CopyChannels, arena: int, target: Target) -> Step:
     """Return the step that copies channels."""
-    module = compile(copy.copy_ir(), target)
+    module = compile(copy.ir(), target)
     channels = np.ascontiguousarray(command.channels, np.int64)
     source, place = command.source, command.target
     if isinstance(source, MapView) and isinstance(place, MapView):
         high, wide = place.layout.block
-        shape = (high, wide * 4 * LANES)
-        strides = (
-            source.layout.channel_stride,
-            source.layout.row_stride,
-            place.layout.channel_stride,
-            place.layout.row_stride,
-        )
+        rows, size = high, wide * VECTOR
+        strides = source.layout.channel_stride, source.layout.row_stride
+        target_strides = place.layout.channel_stride, place.layout.row_stride
     else:
         assert isinstance(place, PlainView)
-        size = 4 * prod(place.shape[1:])
-        shape, strides = (1, size), (size, 0, size, 0)
-    to = place.address(arena) + command.first * strides[2]
-    call = arguments(source.address(arena), to, address(channels), *shape, *strides)
-    return Step(command.name, "copy", module.address(copy.COPY), call, len(channels), (channels, module))
+        rows, size = 1, 4 * prod(place.shape[1:])
+        strides = target_strides = size, 0
+    call = copy.ARGUMENTS.pack(
+        source=source.address(arena),
+        target=place.address(arena) + command.first * target_strides[0],
+        channels=address(channels),
+        rows=rows,
+        bytes=size,
+        source_channel=strides[0],
+        source_row=strides[1],
+        target_channel=target_strides[0],
+        target_row=target_strides[1],
+    )
+    return Step(command.name, "copy", module.address(copy.NAME), call, len(channels), (channels, module))
 
 
 def _offsets(source: View, layout: Layout) -> NDArray[np.int64]:
@@ -100,5 +109,5 @@ def lane_offsets(layout: Layout) -> NDArray[np.int64]:
     pixels = layout.pixels()[halo.top : halo.top + high, halo.left : halo.left + wide]
     y, x, lane = np.nonzero(pixels >= 0)
     offsets = np.empty(layout.height * layout.width, np.int64)
-    offsets[pixels[y, x, lane]] = y * layout.row_stride + x * 4 * LANES + lane * 4
+    offsets[pixels[y, x, lane]] = y * layout.row_stride + x * VECTOR + lane * 4
     return offsets

@@ -6,7 +6,7 @@ from robust_tickets.runtime.buffers import MapView
 from robust_tickets.runtime.commands import LayerNorm
 from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import layer_norm
-from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.step import Step, address
 from robust_tickets.runtime.target import Target
 
 
@@ -16,19 +16,28 @@ def layer_norm_step(command: LayerNorm, arena: int, target: Target) -> Step:
     channels = len(command.scale)
     scale, shift = np.ascontiguousarray(command.scale), np.ascontiguousarray(command.shift)
     constants = np.array([1 / channels, command.epsilon], np.float32)
-    addresses = [source.address(arena), place.address(arena), address(scale), address(shift), address(constants)]
     if isinstance(source, MapView) and isinstance(place, MapView):
         high, wide = place.layout.block
-        strides = (
-            source.layout.channel_stride,
-            source.layout.row_stride,
-            place.layout.channel_stride,
-            place.layout.row_stride,
-        )
-        text, name, tasks, numbers = layer_norm.map_ir(), layer_norm.MAP, high * wide, (channels, wide, *strides)
+        text, tasks = layer_norm.map_ir(), high * wide
+        strides = {
+            "columns": wide,
+            "source_channel": source.layout.channel_stride,
+            "source_row": source.layout.row_stride,
+            "target_channel": place.layout.channel_stride,
+            "target_row": place.layout.row_stride,
+        }
     else:
-        text, name, tasks, numbers = layer_norm.plain_ir(), layer_norm.PLAIN, 1, (channels,)
+        text, tasks = layer_norm.plain_ir(), 1
+        strides = dict.fromkeys(layer_norm.MAP_NUMBERS, 0)
     module = compile(text, target)
-    call = arguments(*addresses, *numbers)
+    call = layer_norm.ARGUMENTS.pack(
+        source=source.address(arena),
+        target=place.address(arena),
+        scale=address(scale),
+        shift=address(shift),
+        constants=address(constants),
+        channels=channels,
+        **strides,
+    )
     keep = (scale, shift, constants, module)
-    return Step(command.name, "layer norm", module.address(name), call, tasks, keep)
+    return Step(command.name, "layer norm", module.address(layer_norm.NAME), call, tasks, keep)

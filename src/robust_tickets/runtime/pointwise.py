@@ -10,7 +10,7 @@ from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import pointwise
 from robust_tickets.runtime.kernels.pointwise import PointwiseKernel
 from robust_tickets.runtime.layout import LANES
-from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.step import Step, address
 from robust_tickets.runtime.target import Target
 
 _PIECE = 512
@@ -38,25 +38,28 @@ def pointwise_step(command: Pointwise, arena: int, target: Target) -> Step:
         rows = -(-total // width)
     whole = isinstance(source, MapView) or total % LANES == width % LANES == 0
     module = compile(PointwiseKernel(operation, whole, command.activation).ir(), target)
-    call = arguments(
-        channels,
-        width,
-        total,
-        *_strides(source, total, width),
-        *_strides(command.target, total, width),
-        *((0, 4) if operation.endswith("_number") else _strides(other, total, width)),
-        source.address(arena),
-        command.target.address(arena),
-        0 if other is None else other.address(arena),
-        address(scale),
-        address(shift),
+    number = operation.endswith("_number")
+    call = pointwise.ARGUMENTS.pack(
+        source=source.address(arena),
+        target=command.target.address(arena),
+        other=0 if other is None else other.address(arena),
+        scale=address(scale),
+        shift=address(shift),
+        channels=channels,
+        width=width,
+        total=total,
+        **_strides("source", source, total, width),
+        **_strides("target", command.target, total, width),
+        **({"other_row": 0, "other_channel": 4} if number else _strides("other", other, total, width)),
     )
     keep = (scale, shift, module)
     return Step(command.name, command.kind, module.address(pointwise.NAME), call, rows * channels, keep)
 
 
-def _strides(view: View | None, total: int, width: int) -> tuple[int, int]:
+def _strides(name: str, view: View | None, total: int, width: int) -> dict[str, int]:
     """Return bytes from row to row, and from channel to channel."""
     if isinstance(view, MapView):
-        return view.layout.row_stride, view.layout.channel_stride
-    return 4 * width, 4 * total
+        row, channel = view.layout.row_stride, view.layout.channel_stride
+    else:
+        row, channel = 4 * width, 4 * total
+    return {f"{name}_row": row, f"{name}_channel": channel}

@@ -8,7 +8,7 @@ from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import average, pool
 from robust_tickets.runtime.kernels.pool import PoolKernel
 from robust_tickets.runtime.layout import LANES, VECTOR, Layout
-from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.step import Step, address
 from robust_tickets.runtime.target import Target
 
 
@@ -30,20 +30,20 @@ def pool_step(command: Pool, arena: int, target: Target) -> Step:
         borders, masks = np.zeros(0, np.int32), np.zeros(0, np.uint16)
         factors = _by_lane(out, np.float32(1) / command.divisors.reshape(1, -1))
     module = compile(PoolKernel(command.kind == "max", high * wide).ir(), target)
-    call = arguments(
-        view.channels,
-        columns,
-        down * source.row_stride,
-        source.channel_stride,
-        right * VECTOR,
-        out.row_stride,
-        out.channel_stride,
-        view.address(arena) + source.offset(-top, -left),
-        command.target.address(arena),
-        address(offsets),
-        address(borders),
-        address(masks),
-        address(factors),
+    call = pool.ARGUMENTS.pack(
+        source=view.address(arena) + source.offset(-top, -left),
+        target=command.target.address(arena),
+        offsets=address(offsets),
+        borders=address(borders),
+        masks=address(masks),
+        factors=address(factors),
+        channels=view.channels,
+        columns=columns,
+        source_row=down * source.row_stride,
+        source_channel=source.channel_stride,
+        source_step=right * VECTOR,
+        target_row=out.row_stride,
+        target_channel=out.channel_stride,
     )
     keep = (offsets, borders, masks, factors, module)
     return Step(command.name, f"{command.kind}_pool", module.address(pool.NAME), call, rows * view.channels, keep)
@@ -55,14 +55,16 @@ def average_step(command: Average, arena: int, target: Target) -> Step:
     means = len(command.weights)
     weights = _by_lane(layout, command.weights)
     module = compile(average.ir(), target)
-    call = arguments(
-        means,
-        *layout.block,
-        layout.row_stride,
-        layout.channel_stride,
-        view.address(arena),
-        command.target.address(arena),
-        address(weights),
+    rows, columns = layout.block
+    call = average.ARGUMENTS.pack(
+        source=view.address(arena),
+        target=command.target.address(arena),
+        weights=address(weights),
+        means=means,
+        rows=rows,
+        columns=columns,
+        source_row=layout.row_stride,
+        source_channel=layout.channel_stride,
     )
     return Step(command.name, "average", module.address(average.NAME), call, view.channels * means, (weights, module))
 

@@ -26,11 +26,6 @@ class Step:
     """Multiplications and additions, zeros left out."""
 
 
-def arguments(*fields: int) -> NDArray[np.int64]:
-    """Return addresses and numbers as the arguments of a function."""
-    return np.array(fields, np.int64)
-
-
 def address(array: NDArray[Any]) -> int:
     """Return where an array's data begin."""
     return array.ctypes.data

@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from robust_tickets.runtime.buffers import aligned
 from robust_tickets.runtime.commands import Convolve
 from robust_tickets.runtime.compiler import compile
-from robust_tickets.runtime.kernels import driver, winograd
+from robust_tickets.runtime.kernels import convolution, driver, winograd, winograd_backward, winograd_forward
 from robust_tickets.runtime.kernels.convolution import ConvolutionKernel
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.layout import VECTOR
-from robust_tickets.runtime.step import Step, address, arguments
+from robust_tickets.runtime.step import Step, address
 from robust_tickets.runtime.target import Target
 
 SIDES = (4, 3, 2)
@@ -64,77 +64,87 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
     rows = rows if outputs % rows == 0 else 1
     group = max(rows, min(outputs, _ROOM // (points * pitch)) // rows * rows)
     before, after = aligned(points * inputs * pitch), aligned(points * group * pitch)
-    forward = compile(winograd.forward_ir(side, taps, stride, window.kernel), target)
-    backward = compile(winograd.backward_ir(side, taps, command.activation), target)
+    forward = compile(winograd_forward.ir(side, taps, stride, window.kernel), target)
+    backward = compile(winograd_backward.ir(side, taps, command.activation), target)
     walk = compile(driver.ir(), target)
     bias = np.ascontiguousarray(command.bias)
-    zeros, nothing = np.zeros(outputs, np.float32), arguments(0, 0, pitch, 0, 0)
+    zeros = np.zeros(outputs, np.float32)
+    strides = convolution.STRIDES.pack(
+        input_row=0, output_row=0, output_channel=pitch, residual_row=0, residual_channel=0
+    )
     kernels: dict[int, object] = {}
     cuts = []
     for start in range(0, wide, width):
         kernels.setdefault(min(width, wide - start), compile(_kernel(rows, min(width, wide - start)).ir(), target))
         cuts.append((start, min(width, wide - start)))
     widths = list(kernels)
-    functions = np.array([kernels[one].address("convolution") for one in widths], np.int64)  # type: ignore[attr-defined]
-    tiles = np.array([(VECTOR * start, VECTOR * start, 0, widths.index(one)) for start, one in cuts], driver.TILE)
-    shared = (before, after, bias, zeros, nothing, functions, tiles, forward, backward, walk, kernels)
+    functions = np.array([kernels[one].address(convolution.NAME) for one in widths], np.int64)  # type: ignore[attr-defined]
+    tiles = np.array(
+        [
+            driver.TILE.pack(input=VECTOR * start, output=VECTOR * start, residual=0, kind=widths.index(one))
+            for start, one in cuts
+        ]
+    )
+    shared = (before, after, bias, zeros, strides, functions, tiles, forward, backward, walk, kernels)
     products = []
     for first in range(0, outputs, group):
         last = min(outputs, first + group)
         entries, ends = _packed(weights[:, first:last], rows, pitch)
-        slices = np.empty((points, 1), driver.SLICE)
-        slices["entries"][:, 0] = [address(one) for one in entries]
-        slices["ends"] = address(ends)
+        slices = np.array([driver.SLICE.pack(entries=address(one), ends=address(ends)) for one in entries])
         chunks = np.array(
             [
-                (
-                    point * group * pitch,
-                    0,
-                    address(zeros),
-                    (last - first) // rows,
-                    address(functions),
-                    address(slices[point]),
+                driver.CHUNK.pack(
+                    bias=address(zeros),
+                    kernels=address(functions),
+                    slices=address(slices[point]),
+                    output=point * group * pitch,
+                    residual=0,
+                    blocks=(last - first) // rows,
                 )
                 for point in range(points)
-            ],
-            driver.CHUNK,
+            ]
         )
         products.append((first, last, chunks, (entries, ends, slices, chunks)))
     top, left, _, _ = window.padding
     steps = []
     for y in range(high):
         origin = source.address(arena) + source.layout.offset(stride * side * y - top, -left)
-        call = arguments(
-            origin, address(before), wide, source.layout.channel_stride, source.layout.row_stride, inputs * pitch, pitch
+        call = winograd_forward.ARGUMENTS.pack(
+            source=origin,
+            target=address(before),
+            tiles=wide,
+            source_channel=source.layout.channel_stride,
+            source_row=source.layout.row_stride,
+            target_point=inputs * pitch,
+            target_channel=pitch,
         )
-        steps.append(Step(command.name, "winograd", forward.address(winograd.FORWARD), call, inputs, shared))
+        steps.append(Step(command.name, "winograd", forward.address(winograd_forward.NAME), call, inputs, shared))
         for first, last, chunks, keep in products:
-            call = arguments(
-                address(before), address(after), 0, address(nothing), address(tiles), len(tiles), address(chunks), 1, 0
+            call = driver.ARGUMENTS.pack(
+                input=address(before),
+                output=address(after),
+                residual=0,
+                strides=address(strides),
+                tiles=address(tiles),
+                chunks=address(chunks),
+                tile_count=len(tiles),
+                slice_count=1,
+                extra=0,
             )
-            steps.append(
-                Step(
-                    command.name,
-                    "winograd",
-                    walk.address(driver.NAME),
-                    call,
-                    len(tiles) * len(chunks),
-                    (*shared, *keep),
-                )
+            tasks, function = len(tiles) * len(chunks), walk.address(driver.NAME)
+            steps.append(Step(command.name, "winograd", function, call, tasks, (*shared, *keep)))
+            call = winograd_backward.ARGUMENTS.pack(
+                source=address(after),
+                target=out.address(arena) + out.layout.offset(side * y, 0, first),
+                bias=address(bias) + 4 * first,
+                tiles=wide,
+                source_point=group * pitch,
+                source_channel=pitch,
+                target_channel=out.layout.channel_stride,
+                target_row=out.layout.row_stride,
             )
-            call = arguments(
-                address(after),
-                out.address(arena) + out.layout.offset(side * y, 0, first),
-                address(bias) + 4 * first,
-                wide,
-                group * pitch,
-                pitch,
-                out.layout.channel_stride,
-                out.layout.row_stride,
-            )
-            steps.append(
-                Step(command.name, "winograd", backward.address(winograd.BACKWARD), call, last - first, shared)
-            )
+            function = backward.address(winograd_backward.NAME)
+            steps.append(Step(command.name, "winograd", function, call, last - first, shared))
     return steps
 
 

@@ -22,20 +22,6 @@ _HALF_ERFC = (
 Attributes = Mapping[str, float]
 
 
-def expression(kind: str, attributes: Attributes, value: str, prefix: str) -> tuple[list[str], str]:
-    """Return lines that compute an activation of a vector, and the name of the result.
-
-    Args:
-        kind: one of `EXPRESSIONS`.
-        attributes: the parameters that the kind has.
-        value: the vector, with its "%".
-        prefix: begins the names of everything in between; no other name in the function may begin with it.
-    """
-    code = VectorCode(prefix)
-    result = EXPRESSIONS[kind](code, value, attributes)
-    return code.lines, result
-
-
 def _relu(code: VectorCode, x: str, given: Attributes) -> str:
     return code.at_least(x, 0.0)
 

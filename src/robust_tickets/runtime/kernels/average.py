@@ -1,14 +1,20 @@
 """Weighted means over the pixels of whole maps."""
 
 from robust_tickets.runtime.kernels.function import Function
-from robust_tickets.runtime.kernels.text import V
+from robust_tickets.runtime.kernels.record import Record
+from robust_tickets.runtime.kernels.vector_code import V
+from robust_tickets.runtime.layout import VECTOR
 
 NAME = "average"
 
-NUMBERS = ("means", "rows", "columns", "source_row", "source_channel")
-"""Means of a channel; rows and columns of vectors in a block; bytes from row to row and from channel to channel."""
-ADDRESSES = ("source", "target", "weights")
-"""The map; float32 [channels, means]; float32 [means, rows, columns, 16]."""
+ARGUMENTS = Record(
+    addresses=("source", "target", "weights"),
+    numbers=("means", "rows", "columns", "source_row", "source_channel"),
+)
+"""The map; float32 [channels, means]; float32 [means, rows, columns, 16].
+
+Means of a channel; rows and columns of vectors in a block; bytes from row to row and from channel to channel.
+"""
 
 
 def ir() -> str:
@@ -16,21 +22,21 @@ def ir() -> str:
 
     Where the weight is 0 the map may hold anything.
     """
-    f = Function(NAME, NUMBERS, ADDRESSES)
+    f = Function.over_tasks(NAME, ARGUMENTS)
     with f.tasks() as task:
         channel, mean = f.split(task, f["means"])
-        plane = f.at(f["source"], f.times(channel, f["source_channel"]))
+        plane = f.at(f["source"], (channel, f["source_channel"]))
         size = f.times(f["rows"], f["columns"])
-        weights = f.element(f["weights"], f.times(mean, size), 64)
-        with f.loop("0", f["rows"], values=[(V, "zeroinitializer")]) as row:
-            line = f.at(plane, f.times(row.index, f["source_row"]))
-            shares = f.element(weights, f.times(row.index, f["columns"]), 64)
-            with f.loop("0", f["columns"], values=[(V, row.values[0])]) as column:
-                share = f.load(f.element(shares, column.index, 64))
-                pixels = f.load(f.element(line, column.index, 64), alignment=64)
+        weights = f.at(f["weights"], (f.times(mean, size), VECTOR))
+        with f.loop(0, f["rows"], values=[(V, "zeroinitializer")]) as row:
+            line = f.at(plane, (row.index, f["source_row"]))
+            shares = f.at(weights, (f.times(row.index, f["columns"]), VECTOR))
+            with f.loop(0, f["columns"], values=[(V, row.values[0])]) as column:
+                share = f.load(f.at(shares, (column.index, VECTOR)))
+                pixels = f.load(f.at(line, (column.index, VECTOR)), alignment=VECTOR)
                 counted = f.code.line(f"fcmp une {V} {share}, zeroinitializer")
                 pixels = f.code.where(counted, pixels, "zeroinitializer")
                 column.next = [f.code.multiply_add(pixels, share, column.values[0])]
             row.next = [column.values[0]]
-        f.store(f.sum(row.values[0]), f.element(f["target"], task, 4), "float")
+        f.store(f.code.sum(row.values[0]), f.at(f["target"], (task, 4)), "float")
     return f.text()

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from robust_tickets.runtime.kernels.activations import LONG, expression
-from robust_tickets.runtime.kernels.text import V
-from robust_tickets.runtime.kernels.vector_code import DECLARATIONS
+from robust_tickets.runtime.kernels.activations import EXPRESSIONS, LONG
+from robust_tickets.runtime.kernels.vector_code import DECLARATIONS, V, VectorCode
 
 
 @dataclass(frozen=True, order=True)
@@ -15,24 +14,20 @@ class Activation:
     """Empty: none."""
     attributes: tuple[tuple[str, float], ...] = ()
 
-    def ir(self, value: str, prefix: str) -> tuple[list[str], str]:
-        """Return lines that compute it of the vector `value`, with names that begin with `prefix`, and the result."""
+    def of(self, code: VectorCode, value: str) -> str:
+        """Return it of a vector; a long one is a function, called for every vector."""
         if not self.kind:
-            return [], value
+            return value
         if self.kind in LONG:
-            return [f"  %{prefix} = call {V} @activation({V} {value})"], f"%{prefix}"
-        return expression(self.kind, dict(self.attributes), value, prefix)
+            return code.line(f"call {V} @activation({V} {value})")
+        return EXPRESSIONS[self.kind](code, value, dict(self.attributes))
 
 
 def declarations(activation: Activation) -> list[str]:
-    """Return what the lines call, `llvm.fmuladd` included; a long activation is a function, called for every vector."""
+    """Return what may be called where an activation is written down: its function if it is long, and LLVM's own."""
     if activation.kind not in LONG:
         return [*DECLARATIONS]
-    lines, result = expression(activation.kind, dict(activation.attributes), "%x", "a")
-    return [
-        f"define internal {V} @activation({V} %x) noinline #0 {{",
-        *lines,
-        f"  ret {V} {result}",
-        "}",
-        *DECLARATIONS,
-    ]
+    code = VectorCode("v")
+    result = EXPRESSIONS[activation.kind](code, "%x", dict(activation.attributes))
+    head = f"define internal {V} @activation({V} %x) noinline #0 {{"
+    return [head, *code.lines, f"  ret {V} {result}", "}", *DECLARATIONS]

@@ -1,17 +1,21 @@
 """From any arrangement of pixels to a layout of blocks, halo included."""
 
-from robust_tickets.runtime.kernels.text import ATTRIBUTES, FMULADD, V, at, fmuladd, loop, splat, step
+from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.layout import LANES, VECTOR
 
 NAME = "gather"
 
-ADDRESSES = ("source", "target", "table", "masks", "scale", "shift")
-"""Of the source; of the target's very first vector; of int32 [rows, columns, 16], byte offsets within a channel of the
-source; of uint16 [rows, columns] with a bit for each lane that is a pixel: the others become zero, whatever their
-offset leads to; of float32 scale and shift by channel."""
+ARGUMENTS = Record(
+    addresses=("source", "target", "table", "masks", "scale", "shift"),
+    numbers=("rows", "columns", "source_channel", "target_channel", "target_row"),
+)
+"""The source; the target's very first vector; int32 [rows, columns, 16], byte offsets within a channel of the source;
+uint16 [rows, columns] with a bit for each lane that is a pixel: the others become zero, whatever their offset leads to;
+float32 [channels] twice.
 
-NUMBERS = ("rows", "columns", "source_channel", "target_channel", "target_row")
-"""Rows and columns of vectors, and strides in bytes."""
+Rows and columns of vectors, and strides in bytes.
+"""
 
 
 def ir() -> str:
@@ -19,43 +23,22 @@ def ir() -> str:
 
     target[channel, row, column] = source * scale[channel] + shift[channel] where there is a pixel, else 0.
     """
-    vector = [
-        *at("index", "indices", ("%x", str(VECTOR))),
-        "  %mask.n = add i64 %table.v, %x",
-        *at("mask.p", "masks", ("%mask.n", "2")),
-        "  %mask = load i16, ptr %mask.p",
-        "  %inside = bitcast i16 %mask to <16 x i1>",
-    ]
-    for lane in range(LANES):
-        before = "poison" if lane == 0 else f"%v{lane - 1}"
-        vector += [
-            f"  %i{lane}.p = getelementptr i32, ptr %index, i64 {lane}",
-            f"  %i{lane} = load i32, ptr %i{lane}.p",
-            f"  %o{lane} = zext i32 %i{lane} to i64",
-            f"  %p{lane} = getelementptr i8, ptr %plane, i64 %o{lane}",
-            f"  %f{lane} = load float, ptr %p{lane}",
-            f"  %v{lane} = insertelement {V} {before}, float %f{lane}, i32 {lane}",
-        ]
-    vector += [
-        fmuladd("affine", f"v{LANES - 1}", "scale.v", "shift.v"),
-        f"  %result = select <16 x i1> %inside, {V} %affine, {V} zeroinitializer",
-        *at("result.p", "line", ("%x", str(VECTOR))),
-        f"  store {V} %result, ptr %result.p, align 64",
-    ]
-    body = [
-        "  %channel = udiv i64 %t, %rows",
-        "  %row = urem i64 %t, %rows",
-        *at("plane", "source", ("%channel", "%source_channel")),
-        *at("line", "target", ("%channel", "%target_channel"), ("%row", "%target_row")),
-        "  %table.v = mul i64 %row, %columns",
-        *at("indices", "table", ("%table.v", str(VECTOR))),
-        *at("scale.p", "scale", ("%channel", "4")),
-        "  %scale.f = load float, ptr %scale.p",
-        *splat("scale.v", "scale.f"),
-        *at("shift.p", "shift", ("%channel", "4")),
-        "  %shift.f = load float, ptr %shift.p",
-        *splat("shift.v", "shift.f"),
-        "  br label %x.loop",
-        *loop("x", "%columns", vector, "task", "done"),
-    ]
-    return "\n".join([*step(NAME, ADDRESSES, NUMBERS, body), FMULADD, ATTRIBUTES])
+    f = Function.over_tasks(NAME, ARGUMENTS)
+    with f.tasks() as task:
+        channel, row = f.split(task, f["rows"])
+        plane = f.at(f["source"], (channel, f["source_channel"]))
+        line = f.at(f["target"], (channel, f["target_channel"]), (row, f["target_row"]))
+        scale, shift = (f.load_splat(f.at(f[name], (channel, 4))) for name in ("scale", "shift"))
+        first = f.times(row, f["columns"])
+        with f.loop(0, f["columns"], unroll=False) as column:
+            vector = f.plus(first, column.index)
+            inside = f.load_mask(f.at(f["masks"], (vector, 2)))
+            offsets = f.at(f["table"], (vector, VECTOR))
+            pixels = "poison"
+            # One by one: processors do not load them faster together.
+            for lane in range(LANES):
+                offset = f.load_index(f.at(offsets, 4 * lane))
+                pixels = f.code.with_lane(pixels, lane, f.load(f.at(plane, offset), "float"))
+            result = f.code.where(inside, f.code.multiply_add(pixels, scale, shift), "zeroinitializer")
+            f.store(result, f.at(line, (column.index, VECTOR)), alignment=VECTOR)
+    return f.text()

@@ -1,158 +1,78 @@
 """Normalisation over the channels at each pixel (layer norm of ConvNeXt)."""
 
-from robust_tickets.runtime.kernels.text import ATTRIBUTES, FMULADD, V, at, fmuladd, loop, splat, step
+from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.record import Record
+from robust_tickets.runtime.kernels.vector_code import V
 from robust_tickets.runtime.layout import LANES, VECTOR
 
-MAP, PLAIN = "layer_norm_map", "layer_norm_plain"
+NAME = "layer_norm"
 
-ADDRESSES = ("source", "target", "scale", "shift", "constants")
-"""Of both values, of float32 scale and shift by channel, and of float32 {1 / channels, epsilon}."""
+MAP_NUMBERS = ("columns", "source_channel", "source_row", "target_channel", "target_row")
 
-MAP_NUMBERS = ("channels", "columns", "source_channel", "source_row", "target_channel", "target_row")
-"""Numbers of channels and of vectors in a row, and strides in bytes."""
+ARGUMENTS = Record(
+    addresses=("source", "target", "scale", "shift", "constants"),
+    numbers=("channels", *MAP_NUMBERS),
+)
+"""Both values; float32 [channels] twice; float32 {1 / channels, epsilon}.
 
-PLAIN_NUMBERS = ("channels",)
-
-_SQUARE_ROOT = f"declare {V} @llvm.sqrt.v16f32({V})\ndeclare float @llvm.vector.reduce.fadd.v16f32(float, {V})"
+Numbers of channels and of vectors in a row, and strides in bytes: of a plain value only the first is read.
+"""
 
 
 def map_ir() -> str:
     """Return the LLVM IR text of void(arguments, begin, end) over tasks: task = row * columns + column."""
-    add = [
-        f"  %sum = phi {V} [zeroinitializer, %task], [%sum.next, %c.loop]",
-        *at("add.p", "from", ("%c", "%source_channel")),
-        f"  %add.x = load {V}, ptr %add.p, align 64",
-        f"  %sum.next = fadd {V} %sum, %add.x",
-    ]
-    spread = [
-        f"  %power = phi {V} [zeroinitializer, %averaged], [%power.next, %d.loop]",
-        *at("spread.p", "from", ("%d", "%source_channel")),
-        f"  %spread.x = load {V}, ptr %spread.p, align 64",
-        f"  %spread.d = fsub {V} %spread.x, %mean",
-        fmuladd("power.next", "spread.d", "spread.d", "power"),
-    ]
-    normalise = [
-        *at("x.p", "from", ("%e", "%source_channel")),
-        f"  %x = load {V}, ptr %x.p, align 64",
-        *_scaled("%e"),
-        *at("y.p", "to", ("%e", "%target_channel")),
-        f"  store {V} %y, ptr %y.p, align 64",
-    ]
-    body = [
-        "  %row = udiv i64 %t, %columns",
-        "  %column = urem i64 %t, %columns",
-        *at("from", "source", ("%row", "%source_row"), ("%column", str(VECTOR))),
-        *at("to", "target", ("%row", "%target_row"), ("%column", str(VECTOR))),
-        *_constants(),
-        "  br label %c.loop",
-        *loop("c", "%channels", add, "task", "averaged"),
-        "averaged:",
-        f"  %mean = fmul {V} %sum.next, %share",
-        "  br label %d.loop",
-        *loop("d", "%channels", spread, "averaged", "measured"),
-        "measured:",
-        *_deviation("%power.next"),
-        "  br label %e.loop",
-        *loop("e", "%channels", normalise, "measured", "done"),
-    ]
-    return "\n".join([*step(MAP, ADDRESSES, MAP_NUMBERS, body), FMULADD, _SQUARE_ROOT, ATTRIBUTES])
+    f = Function.over_tasks(NAME, ARGUMENTS)
+    with f.tasks() as task:
+        share, epsilon = _constants(f)
+        row, column = f.split(task, f["columns"])
+        source = f.at(f["source"], (row, f["source_row"]), (column, VECTOR))
+        target = f.at(f["target"], (row, f["target_row"]), (column, VECTOR))
+
+        def pixels(channel: str) -> str:
+            return f.load(f.at(source, (channel, f["source_channel"])), alignment=VECTOR)
+
+        with f.loop(0, f["channels"], values=[(V, "zeroinitializer")]) as loop:
+            loop.next = [f.code.add(loop.values[0], pixels(loop.index))]
+        mean = f.code.multiply(loop.values[0], share)
+        with f.loop(0, f["channels"], values=[(V, "zeroinitializer")]) as loop:
+            distance = f.code.subtract(pixels(loop.index), mean)
+            loop.next = [f.code.multiply_add(distance, distance, loop.values[0])]
+        deviation = f.code.square_root(f.code.multiply_add(loop.values[0], share, epsilon))
+        with f.loop(0, f["channels"]) as loop:
+            normal = f.code.divide(f.code.subtract(pixels(loop.index), mean), deviation)
+            scale, shift = (f.load_splat(f.at(f[name], (loop.index, 4))) for name in ("scale", "shift"))
+            result = f.code.multiply_add(normal, scale, shift)
+            f.store(result, f.at(target, (loop.index, f["target_channel"])), alignment=VECTOR)
+    return f.text()
 
 
 def plain_ir() -> str:
     """Return the LLVM IR text of void(arguments, begin, end): one task, the channels of one pixel side by side."""
-    add = [
-        f"  %sum = phi {V} [zeroinitializer, %task], [%sum.next, %c.loop]",
-        *_part("c", "add"),
-        f"  %sum.next = fadd {V} %sum, %add.x",
-    ]
-    spread = [
-        f"  %power = phi {V} [zeroinitializer, %averaged], [%power.next, %d.loop]",
-        *_part("d", "spread"),
-        f"  %spread.off = fsub {V} %spread.x, %mean",
-        f"  %spread.d = select <16 x i1> %spread.in, {V} %spread.off, {V} zeroinitializer",
-        fmuladd("power.next", "spread.d", "spread.d", "power"),
-    ]
-    # One by one: scale and shift end with the channels.
-    normalise = [
-        *at("x.p", "source", ("%e", "4")),
-        "  %x.f = load float, ptr %x.p",
-        *splat("x", "x.f"),
-        *_scaled("%e"),
-        f"  %y.f = extractelement {V} %y, i32 0",
-        *at("y.p", "target", ("%e", "4")),
-        "  store float %y.f, ptr %y.p",
-    ]
-    body = [
-        *_constants(),
-        "  %parts.up = add i64 %channels, 15",
-        f"  %parts = udiv i64 %parts.up, {LANES}",
-        "  br label %c.loop",
-        *loop("c", "%parts", add, "task", "averaged"),
-        "averaged:",
-        *_over_lanes("sum.next", "total"),
-        f"  %mean = fmul {V} %total, %share",
-        "  br label %d.loop",
-        *loop("d", "%parts", spread, "averaged", "measured"),
-        "measured:",
-        *_over_lanes("power.next", "powers"),
-        *_deviation("%powers"),
-        "  br label %e.loop",
-        *loop("e", "%channels", normalise, "measured", "done"),
-    ]
-    return "\n".join([*step(PLAIN, ADDRESSES, PLAIN_NUMBERS, body), FMULADD, _SQUARE_ROOT, ATTRIBUTES])
+    f = Function.over_tasks(NAME, ARGUMENTS)
+    with f.tasks():
+        share, epsilon = _constants(f)
+
+        def part(name: str, channel: str) -> tuple[str, str]:
+            """Return sixteen numbers from a channel on, zero behind the last, and the mask of those that there are."""
+            mask = f.code.first_lanes(f.minus(f["channels"], channel))
+            return f.load_lanes(f.at(f[name], (channel, 4)), mask), mask
+
+        with f.loop(0, f["channels"], LANES, [(V, "zeroinitializer")], unroll=False) as loop:
+            loop.next = [f.code.add(loop.values[0], part("source", loop.index)[0])]
+        mean = f.code.multiply(f.code.splat(f.code.sum(loop.values[0])), share)
+        with f.loop(0, f["channels"], LANES, [(V, "zeroinitializer")], unroll=False) as loop:
+            values, mask = part("source", loop.index)
+            distance = f.code.where(mask, f.code.subtract(values, mean), "zeroinitializer")
+            loop.next = [f.code.multiply_add(distance, distance, loop.values[0])]
+        power = f.code.splat(f.code.sum(loop.values[0]))
+        deviation = f.code.square_root(f.code.multiply_add(power, share, epsilon))
+        with f.loop(0, f["channels"], LANES, unroll=False) as loop:
+            (values, mask), (scale, _), (shift, _) = (part(name, loop.index) for name in ("source", "scale", "shift"))
+            normal = f.code.divide(f.code.subtract(values, mean), deviation)
+            f.store_lanes(f.code.multiply_add(normal, scale, shift), f.at(f["target"], (loop.index, 4)), mask)
+    return f.text()
 
 
-def _constants() -> list[str]:
-    return [
-        "  %share.f = load float, ptr %constants",
-        *splat("share", "share.f"),
-        "  %epsilon.p = getelementptr float, ptr %constants, i64 1",
-        "  %epsilon.f = load float, ptr %epsilon.p",
-        *splat("epsilon", "epsilon.f"),
-    ]
-
-
-def _deviation(power: str) -> list[str]:
-    """Return lines for %deviation = sqrt(power / channels + epsilon)."""
-    return [
-        f"  %variance = call {V} @llvm.fmuladd.v16f32({V} {power}, {V} %share, {V} %epsilon)",
-        f"  %deviation = call {V} @llvm.sqrt.v16f32({V} %variance)",
-    ]
-
-
-def _scaled(channel: str) -> list[str]:
-    """Return lines for %y = (%x - mean) / deviation * scale + shift."""
-    return [
-        f"  %x.d = fsub {V} %x, %mean",
-        f"  %x.n = fdiv {V} %x.d, %deviation",
-        *at("scale.p", "scale", (channel, "4")),
-        "  %scale.f = load float, ptr %scale.p",
-        *splat("scale.v", "scale.f"),
-        *at("shift.p", "shift", (channel, "4")),
-        "  %shift.f = load float, ptr %shift.p",
-        *splat("shift.v", "shift.f"),
-        fmuladd("y", "x.n", "scale.v", "shift.v"),
-    ]
-
-
-def _part(index: str, name: str) -> list[str]:
-    """Return lines for sixteen channels %{name}.x, zeros behind the last one, where %{name}.in says which are."""
-    lanes = ", ".join(f"i64 {lane}" for lane in range(LANES))
-    return [
-        *at(f"{name}.p", "source", (f"%{index}", str(VECTOR))),
-        f"  %{name}.all = load {V}, ptr %{name}.p, align 4",
-        f"  %{name}.first = mul i64 %{index}, {LANES}",
-        f"  %{name}.left = sub i64 %channels, %{name}.first",
-        f"  %{name}.left.i = insertelement <16 x i64> poison, i64 %{name}.left, i32 0",
-        f"  %{name}.left.v = shufflevector <16 x i64> %{name}.left.i, <16 x i64> poison, <16 x i32> zeroinitializer",
-        f"  %{name}.in = icmp sgt <16 x i64> %{name}.left.v, <{lanes}>",
-        f"  %{name}.x = select <16 x i1> %{name}.in, {V} %{name}.all, {V} zeroinitializer",
-    ]
-
-
-def _over_lanes(source: str, name: str) -> list[str]:
-    """Return lines that put the sum of all lanes into every lane."""
-    return [
-        f"  %{name}.f = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, {V} %{source})",
-        *splat(name, f"{name}.f"),
-    ]
+def _constants(f: Function) -> tuple[str, str]:
+    """Return 1 / channels and epsilon in all lanes."""
+    return f.load_splat(f["constants"]), f.load_splat(f.at(f["constants"], 4))

@@ -1,10 +1,13 @@
 """Arithmetic on vectors of sixteen float32, written down line by line as LLVM IR."""
 
 import math
+import struct
+from collections.abc import Sequence
 
-from robust_tickets.runtime.kernels.text import FMULADD, V, constant
+import numpy as np
 
-MASK, WORDS = "<16 x i1>", "<16 x i32>"
+V, MASK, WORDS = "<16 x float>", "<16 x i1>", "<16 x i32>"
+_LANES = "<" + ", ".join(f"i32 {lane}" for lane in range(16)) + ">"
 _MAGIC = 12582912.0
 """1.5 * 2^23: added to a small number it leaves the nearest integer in the lowest bits."""
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
@@ -13,17 +16,19 @@ _EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.66
 """(e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, the highest power first (S. Moshier, Cephes)."""
 
 DECLARATIONS = (
-    FMULADD,
+    f"declare {V} @llvm.fmuladd.v16f32({V}, {V}, {V})",
     f"declare {V} @llvm.fabs.v16f32({V})",
     f"declare {V} @llvm.copysign.v16f32({V}, {V})",
     f"declare {V} @llvm.sqrt.v16f32({V})",
+    f"declare float @llvm.vector.reduce.fadd.v16f32(float, {V})",
 )
 """What lines of `VectorCode` may call; a declaration that nothing uses costs nothing."""
 
 
 def number(value: float) -> str:
-    """Return a constant that every lane has."""
-    return f"splat (float {constant(value)})"
+    """Return a constant that every lane has, as LLVM writes it: sixteen hexadecimal digits of a double."""
+    digits = struct.unpack("<Q", struct.pack("<d", float(np.float32(value))))[0]
+    return f"splat (float 0x{digits:016X})"
 
 
 class VectorCode:
@@ -63,6 +68,10 @@ class VectorCode:
         """Return left * right + addend, fused where the processor can."""
         return self.line(f"call {V} @llvm.fmuladd.v16f32({V} {left}, {V} {right}, {V} {addend})")
 
+    def square_root(self, x: str) -> str:
+        """Return the square root."""
+        return self.line(f"call {V} @llvm.sqrt.v16f32({V} {x})")
+
     def polynomial(self, x: str, coefficients: tuple[float, ...]) -> str:
         """Return a polynomial of x by Horner's rule, the coefficient of the highest power first."""
         result = number(coefficients[0])
@@ -98,6 +107,28 @@ class VectorCode:
         """Return `chosen` in the mask's lanes, `other` elsewhere."""
         return self.line(f"select {MASK} {mask}, {V} {chosen}, {V} {other}")
 
+    def splat(self, number: str) -> str:
+        """Return a vector that has a float in every lane."""
+        return self._splat(V, f"float {number}")
+
+    def with_lane(self, x: str, lane: str | int, number: str) -> str:
+        """Return x with a float in one lane."""
+        return self.line(f"insertelement {V} {x}, float {number}, i64 {lane}")
+
+    def moved(self, x: str, lanes: Sequence[int]) -> str:
+        """Return the vector of these lanes of x, lane 16 being zero."""
+        chosen = ", ".join(f"i32 {lane}" for lane in lanes)
+        return self.line(f"shufflevector {V} {x}, {V} zeroinitializer, {WORDS} <{chosen}>")
+
+    def first_lanes(self, count: str) -> str:
+        """Return the mask of the first lanes, as many as an i64 says, which may be more than there are."""
+        every = self._splat(WORDS, f"i32 {self.line(f'trunc i64 {count} to i32')}")
+        return self.line(f"icmp ult {WORDS} {_LANES}, {every}")
+
+    def sum(self, x: str) -> str:
+        """Return the sum of all lanes, a float."""
+        return self.line(f"call reassoc float @llvm.vector.reduce.fadd.v16f32(float -0.0, {V} {x})")
+
     def exponential(self, x: str) -> str:
         """Return e^x; error below 2 units in the last place, denormal results included."""
         x = self.at_least(self.at_most(x, 89.0), -104.0)
@@ -119,6 +150,10 @@ class VectorCode:
     def logistic(self, x: str, numerator: str) -> str:
         """Return numerator / (1 + e^-x)."""
         return self.divide(numerator, self.add(self.exponential(self.negative(x)), number(1.0)))
+
+    def _splat(self, kind: str, number: str) -> str:
+        first = self.line(f"insertelement {kind} poison, {number}, i32 0")
+        return self.line(f"shufflevector {kind} {first}, {kind} poison, {WORDS} zeroinitializer")
 
     def _replaced(self, comparison: str, x: str, bound: float) -> str:
         mask = self.line(f"fcmp {comparison} {V} {x}, {number(bound)}")
