@@ -132,7 +132,7 @@ class _Walk:
             return None
         first, *rest = result.shape or (None,)
         if str(first) != self.batch or any(isinstance(n, SymInt) for n in rest):
-            raise Inexpressible("gives a first dimension that is not the number of images, as attention in windows does")
+            raise Inexpressible("its first dimension is not the number of images, as attention in windows has it")
         return tuple(int(n) for n in rest)
 
     def require_whole(self, name: str, node: fx.Node) -> None:
