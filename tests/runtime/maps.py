@@ -9,8 +9,17 @@ from numpy.typing import NDArray
 from robust_tickets.runtime.buffers import Arena, Buffer, MapView, PlainView, View
 from robust_tickets.runtime.layout import LANES, Halo, Layout, best_layout
 from robust_tickets.runtime.step import Step
+from robust_tickets.runtime.target import Target, runnable_names
 
 Array = NDArray[np.float32]
+
+TARGETS = [Target.named(name) for name in runnable_names() if name != "x86-64-v4"]
+"""Of all widths; the widest is this machine's own."""
+
+
+def random(*shape: int) -> Array:
+    """Normally distributed, the same for the same shape."""
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
 def map_view(shape: tuple[int, ...], halo: Halo | None = None, layout: Layout | None = None) -> MapView:
@@ -43,7 +52,7 @@ def fill(arena: Arena, view: View, value: Array, beyond: float = np.nan) -> None
     pixels = view.layout.pixels()
     flat = value.reshape(view.channels, -1)
     lanes = np.where(pixels < 0, np.float32(beyond), flat[:, pixels])  # [C, rows, columns, 16]
-    _map(arena, view)[:, :, : pixels.shape[1]] = lanes.transpose(1, 0, 2, 3)
+    vectors(arena, view)[:] = lanes.transpose(1, 0, 2, 3)
 
 
 def read(arena: Arena, view: View) -> Array:
@@ -53,11 +62,21 @@ def read(arena: Arena, view: View) -> Array:
     layout, halo = view.layout, view.layout.halo
     (high, wide), pixels = layout.block, layout.pixels()
     inner = (slice(halo.top, halo.top + high), slice(halo.left, halo.left + wide))
-    lanes = _map(arena, view).transpose(1, 0, 2, 3)[:, inner[0], inner[1]]
+    lanes = vectors(arena, view).transpose(1, 0, 2, 3)[:, inner[0], inner[1]]
     valid = pixels[inner] >= 0
     result = np.empty((view.channels, layout.height * layout.width), np.float32)
     result[:, pixels[inner][valid]] = lanes[:, valid]
     return result.reshape(view.channels, layout.height, layout.width)
+
+
+def vectors(arena: Arena, view: MapView) -> Array:
+    """All vectors of a map, halo included, [rows, C, columns, 16], to be read or written."""
+    layout = view.layout
+    start = view.buffer.offset
+    whole = arena.bytes[start : start + layout.size].view(np.float32)
+    shape = (layout.rows, layout.channels, layout.pitch, LANES)
+    columns = layout.halo.left + layout.block[1] + layout.halo.right
+    return whole.reshape(shape)[:, view.first : view.first + view.channels, :columns]
 
 
 def execute(step: Step, pieces: int = 3) -> None:
@@ -66,15 +85,6 @@ def execute(step: Step, pieces: int = 3) -> None:
     edges = [step.tasks * one // pieces for one in range(pieces + 1)]
     for first, last in reversed([*pairwise(edges)]):
         function(step.arguments.ctypes.data, first, last)
-
-
-def _map(arena: Arena, view: MapView) -> Array:
-    """All vectors of a view, [rows, C, pitch, 16]."""
-    layout = view.layout
-    start = view.buffer.offset
-    whole = arena.bytes[start : start + layout.size].view(np.float32)
-    shape = (layout.rows, layout.channels, layout.pitch, LANES)
-    return whole.reshape(shape)[:, view.first : view.first + view.channels]
 
 
 def _plain(arena: Arena, view: PlainView) -> Array:

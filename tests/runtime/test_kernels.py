@@ -3,24 +3,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robust_tickets.runtime.commands import Average, Linear, Pointwise, Pool, Window
+from robust_tickets.runtime.commands import Average, LayerNorm, Linear, Pointwise, Pool, Window
 from robust_tickets.runtime.engine import Engine
 from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.layout import Halo, Layout, best_layout
 from robust_tickets.runtime.matrix import SPARSE, linear_step
+from robust_tickets.runtime.normalise import layer_norm_step
 from robust_tickets.runtime.pointwise import pointwise_step
 from robust_tickets.runtime.pooling import average_step, pool_step
 from robust_tickets.runtime.reference import ACTIVATIONS, COMPUTATIONS
 from robust_tickets.runtime.shapes import average_divisors
-from robust_tickets.runtime.target import Target, runnable_names
-from tests.runtime.maps import Array, arena_of, execute, fill, map_view, plain_view, read
-
-TARGETS = [Target.named(name) for name in runnable_names() if name != "x86-64-v4"]
-
-
-def random(*shape: int) -> Array:
-    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+from robust_tickets.runtime.target import Target
+from tests.runtime.maps import TARGETS, Array, arena_of, execute, fill, map_view, plain_view, random, read
 
 
 def windows(shape: tuple[int, int, int], attributes: dict[str, Any]) -> tuple[Window, tuple[int, int, int], Layout]:
@@ -167,6 +162,20 @@ def test_a_matrix_times_features(shape: tuple[int, int], density: float, target:
         execute(step)
         assert step.flops == 2 * np.count_nonzero(matrix)
         np.testing.assert_allclose(read(arena, result), np.maximum(right, 0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda one: one.cpu)
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("channels", [1, 7, 16, 40])
+def test_every_pixel_is_normalised_over_its_channels(channels: int, plain: bool, target: Target) -> None:
+    shape = (channels,) if plain else (channels, 9, 11)
+    source, result = (plain_view(shape) if plain else map_view(shape, halo) for halo in (Halo(1, 1), Halo(0, 2, 1)))
+    arena, x, scale, shift = arena_of(source, result), random(*shape) + 3, random(channels), random(channels + 1)[1:]
+    fill(arena, source, x)
+    execute(layer_norm_step(LayerNorm("norm", source, result, scale, shift, 1e-6), arena.address, target))
+    weights = {"scale": scale.astype(np.float64), "shift": shift.astype(np.float64)}
+    right = COMPUTATIONS["layer_norm"]([x[None].astype(np.float64)], {"epsilon": 1e-6}, weights)[0]
+    np.testing.assert_allclose(read(arena, result), right, rtol=1e-4, atol=1e-5)
 
 
 def test_one_window_over_one_pixel() -> None:

@@ -63,7 +63,7 @@ class ConvolutionKernel:
         inputs = [f.at(f["input"], (strides["input_row"], y)) for y in range(self.height)]
         first, last, added = (f.different(f.bits(f["mode"], bit), 0) for bit in (FIRST, LAST, RESIDUAL))
         carried = [("ptr", f[name]) for name in ("entries", "output", "residual", "bias")]
-        with f.loop(0, f["blocks"], values=carried, unroll=False) as block:
+        with f.loop(0, f["blocks"], values=carried) as block:
             entries, output, residual, bias = block.values
             end = f.at(f["entries"], (f.load_index(f.at(f["ends"], (block.index, 4))), self.entry_size))
             places = self._places(f, output, strides["output_row"], strides["output_channel"])

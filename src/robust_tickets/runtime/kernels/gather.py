@@ -30,7 +30,7 @@ def ir() -> str:
         line = f.at(f["target"], (channel, f["target_channel"]), (row, f["target_row"]))
         scale, shift = (f.load_splat(f.at(f[name], (channel, 4))) for name in ("scale", "shift"))
         first = f.times(row, f["columns"])
-        with f.loop(0, f["columns"], unroll=False) as column:
+        with f.loop(0, f["columns"]) as column:
             vector = f.plus(first, column.index)
             inside = f.load_mask(f.at(f["masks"], (vector, 2)))
             offsets = f.at(f["table"], (vector, VECTOR))

@@ -28,7 +28,7 @@ def ir(outputs: int, taps: int, activation: Activation) -> str:
         plane = f.at(f["source"], (channel, f["source_channel"]))
         place = f.at(f["target"], (channel, f["target_channel"]))
         bias = f.load_splat(f.at(f["bias"], (channel, 4)))
-        with f.loop(0, f["tiles"], unroll=False) as tile:
+        with f.loop(0, f["tiles"]) as tile:
             source = f.at(plane, (tile.index, VECTOR))
             points = [
                 [f.load(f.at(source, (f["source_point"], i * size + j)), alignment=VECTOR) for j in range(size)]

@@ -37,7 +37,7 @@ def ir(outputs: int, taps: int, stride: int, kernel: tuple[int, int]) -> str:
         plane = f.at(f["source"], (channel, f["source_channel"]), (p, f["source_row"]), (q, VECTOR))
         place = f.at(f["target"], (task, f["target_channel"]))
         missing = [_is_short(f, phase, length, stride, taps) for phase, length in zip((p, q), kernel, strict=True)]
-        with f.loop(0, f["tiles"], unroll=False) as tile:
+        with f.loop(0, f["tiles"]) as tile:
             window = f.at(plane, (tile.index, VECTOR * stride * outputs))
             points = both_sides(f.code, matrix, _window(f, window, len(matrix), stride, missing))
             target = f.at(place, (tile.index, VECTOR))
