@@ -67,7 +67,7 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
     per_tile = -(-2 * threads // len(tiles)) if threads > 1 and len(tiles) < 2 * threads else 1
     for first, last, rows in _segments(outputs, tiling.rows, per_tile):
         modules = [
-            compile(ConvolutionKernel(rows, high, wide, stride[1], command.activation).ir(), target)
+            compile(ConvolutionKernel(rows, high, wide, stride[1], command.activation, target.vector_bits).ir(), target)
             for high, wide in shapes
         ]
         kernels = np.array([module.address(convolution.NAME) for module in modules], np.int64)

@@ -75,7 +75,9 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
     kernels: dict[int, object] = {}
     cuts = []
     for start in range(0, wide, width):
-        kernels.setdefault(min(width, wide - start), compile(_kernel(rows, min(width, wide - start)).ir(), target))
+        kernels.setdefault(
+            min(width, wide - start), compile(_kernel(rows, min(width, wide - start), target).ir(), target)
+        )
         cuts.append((start, min(width, wide - start)))
     widths = list(kernels)
     functions = np.array([kernels[one].address(convolution.NAME) for one in widths], np.int64)  # type: ignore[attr-defined]
@@ -168,8 +170,8 @@ def _taps(command: Convolve) -> int:
     return -(-max(command.window.kernel) // command.window.stride[0])
 
 
-def _kernel(rows: int, width: int) -> ConvolutionKernel:
-    return ConvolutionKernel(rows, 1, width, 1, Activation())
+def _kernel(rows: int, width: int, target: Target) -> ConvolutionKernel:
+    return ConvolutionKernel(rows, 1, width, 1, Activation(), target.vector_bits)
 
 
 def _packed(weights: NDArray[np.float32], rows: int, pitch: int) -> tuple[list[NDArray[np.int32]], NDArray[np.int32]]:
