@@ -16,6 +16,8 @@ from robust_tickets.runtime.target import Target
 SIDES = (4, 3, 2)
 """Sides of the output tiles that may be computed at a time, the preferred first."""
 
+Bytes = NDArray[np.uint8]
+
 _MOST_POINTS = 8
 """Along a side; more would cost precision."""
 
@@ -64,55 +66,16 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
     rows = rows if outputs % rows == 0 else 1
     group = max(rows, min(outputs, _ROOM // (points * pitch)) // rows * rows)
     before, after = aligned(points * inputs * pitch), aligned(points * group * pitch)
+    products = _Products(command.name, before, after, rows, wide, width, target)
+    groups = [(first, products.step(weights[:, first : first + group], group)) for first in range(0, outputs, group)]
     forward = compile(winograd_forward.ir(side, taps, stride, window.kernel), target)
     backward = compile(winograd_backward.ir(side, taps, command.activation), target)
-    walk = compile(driver.ir(), target)
     bias = np.ascontiguousarray(command.bias)
-    zeros = np.zeros(outputs, np.float32)
-    strides = convolution.STRIDES.pack(
-        input_row=0, output_row=0, output_channel=pitch, residual_row=0, residual_channel=0
-    )
-    kernels: dict[int, object] = {}
-    cuts = []
-    for start in range(0, wide, width):
-        kernels.setdefault(
-            min(width, wide - start), compile(_kernel(rows, min(width, wide - start), target).ir(), target)
-        )
-        cuts.append((start, min(width, wide - start)))
-    widths = list(kernels)
-    functions = np.array([kernels[one].address(convolution.NAME) for one in widths], np.int64)  # type: ignore[attr-defined]
-    tiles = np.array(
-        [
-            driver.TILE.pack(input=VECTOR * start, output=VECTOR * start, residual=0, kind=widths.index(one))
-            for start, one in cuts
-        ]
-    )
-    shared = (before, after, bias, zeros, strides, functions, tiles, forward, backward, walk, kernels)
-    products = []
-    for first in range(0, outputs, group):
-        last = min(outputs, first + group)
-        entries, ends = _packed(weights[:, first:last], rows, pitch)
-        slices = np.array([driver.SLICE.pack(entries=address(one), ends=address(ends)) for one in entries])
-        chunks = np.array(
-            [
-                driver.CHUNK.pack(
-                    bias=address(zeros),
-                    kernels=address(functions),
-                    slices=address(slices[point]),
-                    output=point * group * pitch,
-                    residual=0,
-                    blocks=(last - first) // rows,
-                )
-                for point in range(points)
-            ]
-        )
-        products.append((first, last, chunks, (entries, ends, slices, chunks)))
     top, left, _, _ = window.padding
     steps = []
     for y in range(high):
-        origin = source.address(arena) + source.layout.offset(stride * side * y - top, -left)
         call = winograd_forward.ARGUMENTS.pack(
-            source=origin,
+            source=source.address(arena) + source.layout.offset(stride * side * y - top, -left),
             target=address(before),
             tiles=wide,
             source_channel=source.layout.channel_stride,
@@ -120,21 +83,9 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
             target_point=inputs * pitch,
             target_channel=pitch,
         )
-        steps.append(Step(command.name, "winograd", forward.address(winograd_forward.NAME), call, inputs, shared))
-        for first, last, chunks, keep in products:
-            call = driver.ARGUMENTS.pack(
-                input=address(before),
-                output=address(after),
-                residual=0,
-                strides=address(strides),
-                tiles=address(tiles),
-                chunks=address(chunks),
-                tile_count=len(tiles),
-                slice_count=1,
-                extra=0,
-            )
-            tasks, function = len(tiles) * len(chunks), walk.address(driver.NAME)
-            steps.append(Step(command.name, "winograd", function, call, tasks, (*shared, *keep)))
+        function = forward.address(winograd_forward.NAME)
+        steps.append(Step(command.name, "winograd", function, call, inputs, (before, forward)))
+        for first, step in groups:
             call = winograd_backward.ARGUMENTS.pack(
                 source=address(after),
                 target=out.address(arena) + out.layout.offset(side * y, 0, first),
@@ -145,9 +96,68 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
                 target_channel=out.layout.channel_stride,
                 target_row=out.layout.row_stride,
             )
-            function = backward.address(winograd_backward.NAME)
-            steps.append(Step(command.name, "winograd", function, call, last - first, shared))
+            function, tasks = backward.address(winograd_backward.NAME), min(group, outputs - first)
+            steps += [step, Step(command.name, "winograd", function, call, tasks, (after, bias, backward))]
     return steps
+
+
+class _Products:
+    """The products for each point, of a row of tiles."""
+
+    def __init__(
+        self, name: str, before: Bytes, after: Bytes, rows: int, wide: int, width: int, target: Target
+    ) -> None:
+        """Compile kernels of so many rows for a row of `wide` tiles, cut into pieces of up to `width`."""
+        self._name, self._before, self._after, self._rows = name, before, after, rows
+        self._pitch = VECTOR * wide
+        cuts = [(start, min(width, wide - start)) for start in range(0, wide, width)]
+        widths = sorted({one for _, one in cuts})
+        kernels = [ConvolutionKernel(rows, 1, one, 1, Activation(), target.vector_bits) for one in widths]
+        self._modules = [compile(kernel.ir(), target) for kernel in kernels]
+        self._functions = np.array([module.address(convolution.NAME) for module in self._modules])
+        self._tiles = np.array(
+            [
+                driver.TILE.pack(input=VECTOR * start, output=VECTOR * start, residual=0, kind=widths.index(one))
+                for start, one in cuts
+            ]
+        )
+        self._strides = convolution.STRIDES.pack(
+            input_row=0, output_row=0, output_channel=self._pitch, residual_row=0, residual_channel=0
+        )
+        self._driver = compile(driver.ir(), target)
+
+    def step(self, weights: NDArray[np.float32], group: int) -> Step:
+        """Return the step for some outputs' weights [points, outputs, inputs], given room for `group` outputs."""
+        points, outputs, _ = weights.shape
+        zeros = np.zeros(outputs, np.float32)
+        entries, ends = _packed(weights, self._rows, self._pitch)
+        slices = np.array([driver.SLICE.pack(entries=address(one), ends=address(ends)) for one in entries])
+        chunks = np.array(
+            [
+                driver.CHUNK.pack(
+                    bias=address(zeros),
+                    kernels=address(self._functions),
+                    slices=address(slices[point]),
+                    output=point * group * self._pitch,
+                    residual=0,
+                    blocks=outputs // self._rows,
+                )
+                for point in range(points)
+            ]
+        )
+        call = driver.ARGUMENTS.pack(
+            input=address(self._before),
+            output=address(self._after),
+            residual=0,
+            strides=address(self._strides),
+            tiles=address(self._tiles),
+            chunks=address(chunks),
+            tile_count=len(self._tiles),
+            slice_count=1,
+            extra=0,
+        )
+        tasks, keep = len(self._tiles) * points, (self, zeros, entries, ends, slices, chunks)
+        return Step(self._name, "winograd", self._driver.address(driver.NAME), call, tasks, keep)
 
 
 def transformed(command: Convolve, side: int) -> NDArray[np.float32]:
@@ -168,10 +178,6 @@ def transformed(command: Convolve, side: int) -> NDArray[np.float32]:
 
 def _taps(command: Convolve) -> int:
     return -(-max(command.window.kernel) // command.window.stride[0])
-
-
-def _kernel(rows: int, width: int, target: Target) -> ConvolutionKernel:
-    return ConvolutionKernel(rows, 1, width, 1, Activation(), target.vector_bits)
 
 
 def _packed(weights: NDArray[np.float32], rows: int, pitch: int) -> tuple[list[NDArray[np.int32]], NDArray[np.int32]]:

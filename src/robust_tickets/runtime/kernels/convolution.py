@@ -104,10 +104,11 @@ class ConvolutionKernel:
 
     def _accumulated(self, f: Function, entries: str, end: str, inputs: list[str], sums: Sequence[str]) -> list[str]:
         """Return sums with all entries of a block added."""
-        if self.cells * 8 * VECTOR >= 8 * self.vector_bits:
+        registers = self.cells * 8 * VECTOR // self.vector_bits
+        if registers >= 8:
             return self._looped(f, entries, end, inputs, [sums])
-        # With sums in fewer than eight registers a processor would wait for the last multiplication of the same sum:
-        # take two sets of sums, two entries at a time, once their number is even.
+        # With so few a processor would wait for the last multiplication of the same sum: take two sets of sums, two
+        # entries at a time, once their number is even.
         bounds = [f.code.line(f"ptrtoint ptr {one} to i64") for one in (end, entries)]
         count = f.code.line(f"udiv exact i64 {f.minus(*bounds)}, {self.entry_size}")
         entries, *sums = f.either(
