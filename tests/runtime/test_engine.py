@@ -127,6 +127,37 @@ def test_residual_and_activation_are_drawn_into_the_convolution():
     assert not any(isinstance(command, c.Pointwise) for command in engine.plan.commands)
 
 
+@pytest.mark.parametrize("channels", [3, 8])
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_a_residual_is_written_over_slice_by_slice(rows, channels):
+    """Partial sums lie where the residual lay: it must have been added before."""
+    nodes = (
+        Node("conv", "first", ("x",), "a", WINDOW, {"weight": "w"}),
+        Node("conv", "second", ("a",), "b", WINDOW, {"weight": "w"}),
+        Node("conv", "third", ("b",), "c", WINDOW, {"weight": "w"}),
+        Node("add", "sum", ("a", "c"), "d"),
+        Node("activation", "relu", ("d",), "e", {"kind": "relu"}),
+        Node("conv", "fourth", ("e",), "y", WINDOW, {"weight": "w"}),
+    )
+    graph = Graph("x", (8, 12, 12), nodes, "y", {"w": random_weight(8, 8, 3, 3, density=0.5)})
+    tiling = Tiling(rows, 1, 3, channels)
+    engine = Engine(graph, tilings=lambda *_: dict.fromkeys(("first", "second", "third", "fourth"), tiling))
+    assert difference(graph, engine) < 1e-5
+    third = next(one for one in engine.plan.commands if isinstance(one, c.Convolve) and one.name == "third")
+    assert third.residual is not None
+    assert third.residual.buffer is third.target.buffer
+
+
+@pytest.mark.parametrize("kind", ["relu", "silu", "gelu", "mish"])
+def test_winograd_ends_with_an_activation(kind):
+    plain = convolution((3, 32, 32), 8, 3, 1.0, stride=[2, 2])
+    nodes = (*plain.nodes, Node("activation", "end", ("y",), "z", {"kind": kind}))
+    graph = Graph("x", plain.input_shape, nodes, "z", plain.weights)
+    engine = Engine(graph, tilings=lambda *_: {"conv": Tiling(1, 1, 4, 3, winograd=4)})
+    assert {"winograd"} <= {step.kind for step in engine.steps}
+    assert difference(graph, engine) < 1e-4
+
+
 def test_what_is_concatenated_is_not_copied():
     """As in DenseNet: each layer reads all earlier ones, and all lie in one buffer from the beginning."""
     narrow = WINDOW | {"padding": [0, 0, 0, 0]}

@@ -69,15 +69,22 @@ class ConvolutionKernel:
             entries, output, residual, bias = block.values
             end = f.at(f["entries"], (f.load_index(f.at(f["ends"], (block.index, 4))), self.entry_size))
             places = self._places(f, output, strides["output_row"], strides["output_channel"])
-            start = f.either(first, lambda: self._biases(f, bias), lambda: self._loaded(f, places))
+
+            def fresh() -> list[str]:
+                biases = self._biases(f, bias)
+
+                def with_residual() -> list[str]:
+                    row, channel = strides["residual_row"], strides["residual_channel"]
+                    more = self._loaded(f, self._places(f, residual, row, channel))
+                    return [f.code.add(*pair) for pair in zip(biases, more, strict=True)]
+
+                return f.either(added, with_residual, lambda: biases)
+
+            start = f.either(first, fresh, lambda: self._loaded(f, places))
             sums = self._accumulated(f, entries, end, inputs, start)
 
-            def with_residual() -> list[str]:
-                more = self._loaded(f, self._places(f, residual, strides["residual_row"], strides["residual_channel"]))
-                return [f.code.add(*pair) for pair in zip(sums, more, strict=True)]
-
             def finished() -> list[str]:
-                return [f.activated(self.activation, one) for one in f.either(added, with_residual, lambda: sums)]
+                return [f.activated(self.activation, one) for one in sums]
 
             for value, place in zip(f.either(last, finished, lambda: sums), places, strict=True):
                 f.store(value, place, alignment=VECTOR)

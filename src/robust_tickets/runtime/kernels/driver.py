@@ -38,10 +38,10 @@ def ir() -> str:
         output = f.at(f["output"], tile["output"], chunk["output"])
         residual = f.at(f["residual"], tile["residual"], chunk["residual"])
         last = f.minus(f["slice_count"], 1)
-        at_last = f.plus(f["extra"], LAST)
+        at_first = f.plus(f["extra"], FIRST)
         with f.loop(0, f["slice_count"], unroll=False) as loop:
-            begun = f.choose(f.equal(loop.index, 0), FIRST, 0)
-            ended = f.choose(f.equal(loop.index, last), at_last, 0)
+            begun = f.choose(f.equal(loop.index, 0), at_first, 0)
+            ended = f.choose(f.equal(loop.index, last), LAST, 0)
             f.call(
                 kernel,
                 PARAMETERS,
