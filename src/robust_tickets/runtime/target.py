@@ -60,6 +60,11 @@ class Target:
         """How many vector registers there are."""
         return 16 if self.triple.startswith("x86_64") and self.vector_bits < 512 else 32
 
+    @property
+    def held_vectors(self) -> int:
+        """How many vectors of sixteen float32 the registers hold: 32, 8 or 4."""
+        return self.vector_registers * self.vector_bits // 512
+
     def machine(self) -> llvm.TargetMachine:
         """Return a new code generator; one that a JIT took over cannot be used again."""
         if self.triple == llvm.get_process_triple():

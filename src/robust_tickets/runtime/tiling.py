@@ -64,7 +64,7 @@ def _entries(command: Convolve, rows: int) -> int:
 
 def _all(command: Convolve, target: Target, rows: tuple[int, ...]) -> Iterator[Tiling]:
     high, wide = command.target.layout.block
-    registers = target.vector_registers * target.vector_bits // (8 * VECTOR)
+    registers = target.held_vectors
     pieces = slices(command)
     for r in rows:
         for y in range(1, min(4, high) + 1):

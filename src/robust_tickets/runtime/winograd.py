@@ -21,8 +21,8 @@ Bytes = NDArray[np.uint8]
 _MOST_POINTS = 8
 """Along a side; more would cost precision."""
 
-_ROWS, _WIDTH = 4, 5
-"""Output channels and tiles that the products' kernel keeps in registers on processors with many of them."""
+_KERNELS = {32: (4, 5), 8: (2, 2), 4: (1, 2)}
+"""Vectors that a processor's registers hold -> output channels and tiles that the products' kernel keeps in them."""
 
 _ROOM = 400 * 1024
 """Bytes of products that are made before they are taken out of the domain: they stay in the second-level cache."""
@@ -62,7 +62,7 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
     points, outputs, inputs = weights.shape
     high, wide = out.layout.block[0] // side, out.layout.block[1] // side
     pitch = VECTOR * wide
-    rows, width = (_ROWS, _WIDTH) if target.vector_bits == 512 else (2, 2)
+    rows, width = _KERNELS[target.held_vectors]
     rows = rows if outputs % rows == 0 else 1
     group = max(rows, min(outputs, _ROOM // (points * pitch)) // rows * rows)
     before, after = aligned(points * inputs * pitch), aligned(points * group * pitch)
