@@ -27,7 +27,10 @@ STRIDES = Record(numbers=("input_row", "output_row", "output_channel", "residual
 """Bytes."""
 
 FIRST, LAST, RESIDUAL = 1, 2, 4
-"""Bits of `mode`: start from the bias instead of the output; activate at the end; add the residual before it."""
+"""Bits of `mode`: start from the bias instead of the output; activate at the end; start from the residual as well.
+
+The residual comes first so that it may lie where the output is to lie.
+"""
 
 
 @dataclass(frozen=True, order=True)
