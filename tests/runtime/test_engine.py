@@ -158,6 +158,26 @@ def test_winograd_ends_with_an_activation(kind):
     assert difference(graph, engine) < 1e-4
 
 
+@pytest.mark.parametrize("behind", [(), ("relu",)])
+def test_a_strided_pointwise_convolution_moves_only_what_it_reads(behind):
+    shape = (6, 28, 26)
+    nodes = [
+        Node("activation", "relu", ("x",), "a", {"kind": "relu"}),
+        Node("conv", "map", ("a",), "b", WINDOW, {"weight": "w"}),
+    ]
+    window = WINDOW | {"padding": [0, 0, 0, 0], "stride": [2, 2]}
+    nodes.append(Node("conv", "conv", ("b" if behind else "x",), "y", window, {"weight": "v"}))
+    weights = {"w": random_weight(6, 6, 3, 3), "v": random_weight(5, 6, 1, 1)}
+    if not behind:
+        nodes, weights = nodes[2:], {"v": weights["v"]}
+    graph = Graph("x", shape, tuple(nodes), "y", weights)
+    engine = Engine(graph)
+    assert difference(graph, engine) < 1e-5
+    gathers = [one for one in engine.plan.commands if isinstance(one, c.Gather) and one.name == "conv"]
+    assert [one.every for one in gathers] == [(2, 2)]
+    assert gathers[0].target.layout.height == 14
+
+
 def test_what_is_concatenated_is_not_copied():
     """As in DenseNet: each layer reads all earlier ones, and all lie in one buffer from the beginning."""
     narrow = WINDOW | {"padding": [0, 0, 0, 0]}

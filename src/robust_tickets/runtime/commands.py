@@ -36,6 +36,8 @@ class Gather(Command):
     """By channel; None: 1."""
     shift: NDArray[np.float32] | None = None
     """By channel; None: 0."""
+    every: tuple[int, int] = (1, 1)
+    """Which rows and columns of pixels are taken."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.buffers import MapView, PlainView, View
+from robust_tickets.runtime.buffers import MapView, PlainView
 from robust_tickets.runtime.commands import Border, CopyChannels, Gather, Scatter
 from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import border, copy, gather, scatter
@@ -19,13 +19,13 @@ def gather_step(command: Gather, arena: int, target: Target) -> Step:
     view, layout = command.target, command.target.layout
     pixels = layout.pixels()
     inside = pixels >= 0
-    table = np.where(inside, _offsets(command.source, layout)[pixels], 0).astype(np.int32)
+    table = np.where(inside, _offsets(command)[pixels], 0).astype(np.int32)
     masks = (inside << np.arange(LANES)).sum(axis=-1).astype(np.uint16)
     channels = view.channels
     scale = np.ones(channels, np.float32) if command.scale is None else np.ascontiguousarray(command.scale)
     shift = np.zeros(channels, np.float32) if command.shift is None else np.ascontiguousarray(command.shift)
     source = command.source
-    plane = source.layout.channel_stride if isinstance(source, MapView) else 4 * layout.height * layout.width
+    plane = source.layout.channel_stride if isinstance(source, MapView) else 4 * prod(source.shape[1:])
     rows, columns, _ = table.shape
     module = compile(gather.ir(), target)
     call = gather.ARGUMENTS.pack(
@@ -96,11 +96,15 @@ def copy_step(command: CopyChannels, arena: int, target: Target) -> Step:
     return Step(command.name, "copy", module.address(copy.NAME), call, len(channels), (channels, module))
 
 
-def _offsets(source: View, layout: Layout) -> NDArray[np.int64]:
-    """Return byte offsets of pixels from the address of a channel, int64 [height * width]."""
-    if not isinstance(source, MapView):
-        return 4 * np.arange(layout.height * layout.width)
-    return lane_offsets(source.layout)
+def _offsets(command: Gather) -> NDArray[np.int64]:
+    """Return byte offsets of the pixels that are taken, from the address of a channel, int64 [height * width]."""
+    source, layout = command.source, command.target.layout
+    if isinstance(source, MapView):
+        width, offsets = source.layout.width, lane_offsets(source.layout)
+    else:
+        width, offsets = source.shape[-1], 4 * np.arange(prod(source.shape[1:]))
+    y, x = np.divmod(np.arange(layout.height * layout.width), layout.width)
+    return offsets[y * command.every[0] * width + x * command.every[1]]
 
 
 def lane_offsets(layout: Layout) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Where the values of a graph lie: in which layout, side by side with what, and moved where a reader needs them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -25,6 +25,13 @@ class Need:
     layout: Layout
     bordered: bool
     """Whether it reads the halo, or lanes outside of the map."""
+    every: tuple[int, int] = (1, 1)
+    """Which rows and columns of pixels it reads; the layout is of those alone."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Return what a copy of the value can be shared by."""
+        return (self.layout.grid, self.layout.block, self.every)
 
 
 @dataclass
@@ -61,7 +68,7 @@ class Placement:
         for layer in layers:
             if layer.op == "max_pool" or (layer.op in _WINDOWS and self.is_map(layer.output)):
                 need = self.need(layer)
-                key = (layer.inputs[0], _blocks(need.layout))
+                key = (layer.inputs[0], need.key)
                 self.halos[key] = self.halos.get(key, Halo()) | need.layout.halo
         homes: dict[str, tuple[str, int]] = {}
         for layer in reversed(layers):
@@ -79,7 +86,7 @@ class Placement:
         for value, is_map in self.maps.items():
             if is_map:
                 root, _ = homes.get(value, (value, 0))
-                key = (value, _blocks(self._default(value)))
+                key = (value, Need(self._default(value), False).key)
                 by_root[root] = by_root.get(root, Halo()) | self.halos.get(key, Halo())
         self.homes = homes
         self.root_halos = by_root
@@ -144,6 +151,14 @@ class Placement:
         block = (down * out.block[0], right * out.block[1])
         halo = Halo(top, left, max(0, reach[0] - top - down + 1), max(0, reach[1] - left - right + 1))
         layout = Layout(channels, height, width, out.grid, block, halo)
+        if (
+            reach == (0, 0)
+            and not halo
+            and window.stride != (1, 1)
+            and not layout.aligned(self._default(layer.inputs[0]))
+        ):
+            # It has to be moved anyway: move what is read.
+            return Need(replace(out, channels=channels), False, window.stride)
         last = ((out.height - 1) * down + reach[0] - top, (out.width - 1) * right + reach[1] - left)
         beyond = last[0] >= height or last[1] >= width
         return Need(layout, bool(halo) or (beyond and not layout.full))
@@ -193,22 +208,23 @@ class Placement:
     def map(self, value: str, name: str, need: Need | None = None) -> MapView:
         """Return a value in blocks, moved and bordered if need be."""
         view = self.views.get(value)
-        layout = need.layout if need is not None else self._default(value)
-        if not (isinstance(view, MapView) and view.layout.aligned(layout)):
-            key = (value, _blocks(layout))
+        need = need or Need(self._default(value), False)
+        layout = need.layout
+        if need.every != (1, 1) or not (isinstance(view, MapView) and view.layout.aligned(layout)):
+            key = (value, need.key)
             if key not in self.copies:
                 layout = layout.with_halo(self.halos.get(key, Halo()))
                 copy = MapView(self.buffer(layout.size), layout, 0, layout.channels)
                 if view is None:
                     source, scale, shift = self.scaled[value]
-                    self.do(c.Gather(name, self.plain(source, name), copy, scale, shift))
+                    self.do(c.Gather(name, self.plain(source, name), copy, scale, shift, need.every))
                 else:
-                    self.do(c.Gather(name, view, copy))
+                    self.do(c.Gather(name, view, copy, every=need.every))
                 self.copies[key] = copy
             found = self.copies[key]
             assert isinstance(found, MapView)
             return found
-        if need is not None and need.bordered:
+        if need.bordered:
             done = self.bordered.setdefault(view.buffer, set())
             missing = [one for one in range(view.first, view.first + view.channels) if one not in done]
             if missing:
@@ -226,10 +242,6 @@ class Placement:
             # A buffer may be written again, over a residual.
             self.bordered.pop(command.target.buffer, None)
         self.commands.append(command)
-
-
-def _blocks(layout: Layout) -> tuple[tuple[int, int], tuple[int, int]]:
-    return layout.grid, layout.block
 
 
 def window_of(layer: Layer) -> c.Window:

@@ -1,7 +1,7 @@
 """From layers to commands: which value lies where, in which layout, and what is moved in between."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -63,8 +63,10 @@ class _Planner:
     def _conv(self, layer: Layer) -> None:
         weight, bias = layer.weights["weight"], _vector(layer.weights.get("bias"), layer.weights["weight"].shape[0])
         if self.at.is_map(layer.output):
-            need = self.at.need(layer)
+            need, window = self.at.need(layer), window_of(layer)
             source = self.at.map(layer.inputs[0], layer.name, need)
+            if need.every != (1, 1):
+                window = replace(window, stride=(1, 1))
             residual = None if layer.residual is None else self.at.map(layer.residual, layer.name)
             target = self.at.target(layer.output)
             assert isinstance(target, MapView)
@@ -73,7 +75,7 @@ class _Planner:
                     layer.name,
                     source,
                     target,
-                    window_of(layer),
+                    window,
                     layer.attributes["groups"],
                     weight,
                     bias,
