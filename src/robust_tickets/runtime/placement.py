@@ -151,16 +151,13 @@ class Placement:
         block = (down * out.block[0], right * out.block[1])
         halo = Halo(top, left, max(0, reach[0] - top - down + 1), max(0, reach[1] - left - right + 1))
         layout = Layout(channels, height, width, out.grid, block, halo)
-        if (
-            reach == (0, 0)
-            and not halo
-            and window.stride != (1, 1)
-            and not layout.aligned(self._default(layer.inputs[0]))
-        ):
-            # It has to be moved anyway: move what is read.
-            return Need(replace(out, channels=channels), False, window.stride)
         last = ((out.height - 1) * down + reach[0] - top, (out.width - 1) * right + reach[1] - left)
         beyond = last[0] >= height or last[1] >= width
+        if reach == (0, 0) and window.stride != (1, 1) and not halo and not beyond:
+            default = self._default(layer.inputs[0])
+            if not layout.aligned(default):
+                # It has to be moved anyway: move what is read.
+                return Need(replace(out, channels=channels), False, window.stride)
         return Need(layout, bool(halo) or (beyond and not layout.full))
 
     def buffer(self, size: int) -> Buffer:
