@@ -153,7 +153,7 @@ class Placement:
         layout = Layout(channels, height, width, out.grid, block, halo)
         last = ((out.height - 1) * down + reach[0] - top, (out.width - 1) * right + reach[1] - left)
         beyond = last[0] >= height or last[1] >= width
-        if reach == (0, 0) and window.stride != (1, 1) and not halo and not beyond:
+        if layer.op == "conv" and reach == (0, 0) and window.stride != (1, 1) and not halo and not beyond:
             default = self._default(layer.inputs[0])
             if not layout.aligned(default):
                 # It has to be moved anyway: move what is read.
