@@ -12,7 +12,7 @@ from benchmarks.inference.team import Member, cores
 from benchmarks.row import Row
 from benchmarks.scale import Scale
 from benchmarks.timing import spread, typical
-from robust_tickets.runtime.file import stored_weights
+from robust_tickets.runtime.storage.file import stored_weights
 
 PERCENT = 90
 LOAD_TARGET = 1.0

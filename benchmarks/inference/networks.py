@@ -20,7 +20,7 @@ from robust_tickets.pruning import Masks, Selection
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.groups import AnyGroup, Block, Element
 from robust_tickets.pruning.scopes import LayerScope
-from robust_tickets.runtime.file import write_file
+from robust_tickets.runtime.storage.file import write_file
 from robust_tickets.shrinking import export_onnx, quantise
 from robust_tickets.shrinking.conversion import convert
 from robust_tickets.verbs.draw import draw

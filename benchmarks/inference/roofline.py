@@ -145,7 +145,7 @@ def kernels() -> str:
 
 def measured() -> Roofline:
     """Measure on this core, now; each rate is the best of some tries."""
-    from robust_tickets.runtime.compiler import compile
+    from robust_tickets.runtime.machine.compiler import compile
 
     module = compile(kernels())
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.buffers import Arena, Buffer, MapView, PlainView, View
-from robust_tickets.runtime.layout import LANES, Halo, Layout, best_layout
-from robust_tickets.runtime.step import Step
-from robust_tickets.runtime.target import Target, runnable_names
+from robust_tickets.runtime.kernels.layout import LANES, Halo, Layout, best_layout
+from robust_tickets.runtime.machine.target import Target, runnable_names
+from robust_tickets.runtime.planning.buffers import Arena, Buffer, MapView, PlainView, View
+from robust_tickets.runtime.steps.step import Step
 
 Array = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
-from robust_tickets.runtime.operations import ACTIVATIONS, OPERATIONS, check
+from robust_tickets.runtime.rules.operations import ACTIVATIONS, OPERATIONS, check
 
 MOST_ELEMENTS = 2**13
 """Of a value; larger ones are not grown further."""

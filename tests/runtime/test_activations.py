@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.compiler import assembly, compile
 from robust_tickets.runtime.kernels.activations import EXPRESSIONS
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.function import Function
 from robust_tickets.runtime.kernels.vector_code import VectorCode
+from robust_tickets.runtime.machine.compiler import assembly, compile
+from robust_tickets.runtime.machine.target import Target, runnable_names
 from robust_tickets.runtime.reference import ACTIVATIONS
-from robust_tickets.runtime.target import Target, runnable_names
 
 PARAMETERS = {"clip": {"min": -1.0, "max": 2.5}, "leaky_relu": {"slope": 0.1}, "elu": {"alpha": 1.5}}
 KINDS = sorted(EXPRESSIONS)

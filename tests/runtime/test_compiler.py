@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robust_tickets.runtime import compiler, object_cache
-from robust_tickets.runtime.target import Target, runnable_names
+from robust_tickets.runtime.machine import compiler, object_cache
+from robust_tickets.runtime.machine.target import Target, runnable_names
 
 SQUARE = """
 declare <16 x float> @llvm.fmuladd.v16f32(<16 x float>, <16 x float>, <16 x float>)
@@ -139,7 +139,7 @@ def test_without_a_usable_folder_kernels_are_compiled_all_the_same(place: str, m
 
 def test_a_full_disk_leaves_nothing_behind(folder: Path) -> None:
     code = (
-        "import resource, sys; from robust_tickets.runtime import object_cache\n"
+        "import resource, sys; from robust_tickets.runtime.machine import object_cache\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "object_cache.write('key', bytes(10000))"

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_tickets.runtime.encoding import ENCODINGS, decode, encode
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Weight
-from robust_tickets.runtime.indices import decode_indices, encode_indices
+from robust_tickets.runtime.storage.encoding import ENCODINGS, decode, encode
+from robust_tickets.runtime.storage.indices import decode_indices, encode_indices
 
 
 def masked(mask: np.ndarray, seed: int = 0) -> Weight:

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robust_tickets.runtime import commands as c
-from robust_tickets.runtime.convolve import Tiling
 from robust_tickets.runtime.engine import Engine
 from robust_tickets.runtime.graph import Graph, Node, Weight
-from robust_tickets.runtime.operations import check
-from robust_tickets.runtime.plan import make_plan
+from robust_tickets.runtime.machine.target import Target, runnable_names
+from robust_tickets.runtime.planning import commands as c
+from robust_tickets.runtime.planning.plan import make_plan
 from robust_tickets.runtime.reference import interpret
-from robust_tickets.runtime.target import Target, runnable_names
-from robust_tickets.runtime.tiling import likely
-from robust_tickets.runtime.winograd import possible_side
+from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.steps.convolve import Tiling
+from robust_tickets.runtime.steps.winograd import possible_side
+from robust_tickets.runtime.tuning.tiling import likely
 from tests.runtime.graphs import every_operation, images
 from tests.runtime.random_graphs import random_graph
 

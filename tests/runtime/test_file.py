@@ -17,9 +17,9 @@ import onnx
 import pytest
 
 from robust_tickets.runtime.errors import RuntimeFileError
-from robust_tickets.runtime.file import MAGIC, PREAMBLE, VERSION, read_file, stored_weights, write_file
 from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.reference import interpret
+from robust_tickets.runtime.storage.file import MAGIC, PREAMBLE, VERSION, read_file, stored_weights, write_file
 
 from .graphs import every_operation, images
 from .random_graphs import random_graph
@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_the_previous_file(tmp_path: Path) -> None:
     code = f"""
         import resource
         from robust_tickets.runtime.errors import RuntimeFileError
-        from robust_tickets.runtime.file import read_file, write_file
+        from robust_tickets.runtime.storage.file import read_file, write_file
         graph = read_file({str(tmp_path / "a.rtk")!r})
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:

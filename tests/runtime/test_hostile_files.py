@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from robust_tickets.runtime.errors import RuntimeFileError
-from robust_tickets.runtime.file import BEGIN, MAGIC, PREAMBLE, VERSION, read_file, write_file
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.operations import check
 from robust_tickets.runtime.reference import interpret
+from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.storage.file import BEGIN, MAGIC, PREAMBLE, VERSION, read_file, write_file
 
 from .graphs import every_operation
 

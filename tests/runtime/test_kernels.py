@@ -3,18 +3,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robust_tickets.runtime.commands import Average, LayerNorm, Linear, Pointwise, Pool, Window
 from robust_tickets.runtime.engine import Engine
 from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.kernels.epilogue import Activation
-from robust_tickets.runtime.layout import Halo, Layout, best_layout
-from robust_tickets.runtime.matrix import SPARSE, linear_step
-from robust_tickets.runtime.normalise import layer_norm_step
-from robust_tickets.runtime.pointwise import pointwise_step
-from robust_tickets.runtime.pooling import average_step, pool_step
+from robust_tickets.runtime.kernels.layout import Halo, Layout, best_layout
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.commands import Average, LayerNorm, Linear, Pointwise, Pool, Window
 from robust_tickets.runtime.reference import ACTIVATIONS, COMPUTATIONS
-from robust_tickets.runtime.shapes import average_divisors
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.rules.shapes import average_divisors
+from robust_tickets.runtime.steps.matrix import SPARSE, linear_step
+from robust_tickets.runtime.steps.normalise import layer_norm_step
+from robust_tickets.runtime.steps.pointwise import pointwise_step
+from robust_tickets.runtime.steps.pooling import average_step, pool_step
 from tests.runtime.maps import TARGETS, Array, arena_of, execute, fill, map_view, plain_view, random, read
 
 

@@ -9,9 +9,9 @@ import torch
 
 import robust_tickets as rt
 from robust_tickets.runtime.errors import RuntimeFileError
-from robust_tickets.runtime.file import write_file
 from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.reference import interpret
+from robust_tickets.runtime.storage.file import write_file
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robust_tickets.runtime.buffers import MapView
-from robust_tickets.runtime.commands import Border, CopyChannels, Gather, Scatter
-from robust_tickets.runtime.layout import GRIDS, Halo, Layout
-from robust_tickets.runtime.movement import border_step, copy_step, gather_step, scatter_step
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.kernels.layout import GRIDS, Halo, Layout
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.buffers import MapView
+from robust_tickets.runtime.planning.commands import Border, CopyChannels, Gather, Scatter
+from robust_tickets.runtime.steps.movement import border_step, copy_step, gather_step, scatter_step
 from tests.runtime.maps import (
     TARGETS,
     Array,

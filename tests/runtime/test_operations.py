@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Weight
-from robust_tickets.runtime.operations import check
 from robust_tickets.runtime.reference import interpret
+from robust_tickets.runtime.rules.operations import check
 
 from .graphs import every_operation
 

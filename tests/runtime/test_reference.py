@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
-from robust_tickets.runtime.operations import ACTIVATIONS, OPERATIONS, check
 from robust_tickets.runtime.reference import ACTIVATIONS as COMPUTED_ACTIVATIONS
 from robust_tickets.runtime.reference import COMPUTATIONS, interpret
+from robust_tickets.runtime.rules.operations import ACTIVATIONS, OPERATIONS, check
 
 
 def one(

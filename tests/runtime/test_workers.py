@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.compiler import assembly, compile
-from robust_tickets.runtime.target import Target
-from robust_tickets.runtime.workers import PATIENCE, Step, Workers
-from robust_tickets.runtime.workers_ir import workers_ir
+from robust_tickets.runtime.machine.compiler import assembly, compile
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.machine.workers import PATIENCE, Step, Workers
+from robust_tickets.runtime.machine.workers_ir import workers_ir
 
 ADD = """
 ; values[i] = previous[i] + 1 for i in first ... last - 1, after burning some time if asked to

@@ -13,7 +13,7 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.pruning.applier import MaskApplier
-from robust_tickets.runtime.file import read_file
+from robust_tickets.runtime.storage.file import read_file
 from robust_tickets.shrinking import ShrinkSettings, shrink_network, write_runtime
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.export import Provenance

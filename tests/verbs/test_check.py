@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import robust_tickets as rt
-from robust_tickets.runtime.file import read_file, write_file
+from robust_tickets.runtime.storage.file import read_file, write_file
 from tests.commands import Tickets
 from tests.verbs.small import PARTS, small_source
 

@@ -8,22 +8,22 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime import commands as c
-from robust_tickets.runtime.buffers import Arena
-from robust_tickets.runtime.convolve import convolution_steps
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.matrix import linear_step
-from robust_tickets.runtime.movement import border_step, copy_step, gather_step, scatter_step
-from robust_tickets.runtime.normalise import layer_norm_step
-from robust_tickets.runtime.operations import check
-from robust_tickets.runtime.plan import Plan, make_plan
-from robust_tickets.runtime.pointwise import pointwise_step
-from robust_tickets.runtime.pooling import average_step, pool_step
-from robust_tickets.runtime.step import Step
-from robust_tickets.runtime.target import Target
-from robust_tickets.runtime.tuning import Tilings, estimated
-from robust_tickets.runtime.workers import Step as Call
-from robust_tickets.runtime.workers import Workers
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.machine.workers import Step as Call
+from robust_tickets.runtime.machine.workers import Workers
+from robust_tickets.runtime.planning import commands as c
+from robust_tickets.runtime.planning.buffers import Arena
+from robust_tickets.runtime.planning.plan import Plan, make_plan
+from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.steps.convolve import convolution_steps
+from robust_tickets.runtime.steps.matrix import linear_step
+from robust_tickets.runtime.steps.movement import border_step, copy_step, gather_step, scatter_step
+from robust_tickets.runtime.steps.normalise import layer_norm_step
+from robust_tickets.runtime.steps.pointwise import pointwise_step
+from robust_tickets.runtime.steps.pooling import average_step, pool_step
+from robust_tickets.runtime.steps.step import Step
+from robust_tickets.runtime.tuning.tuning import Tilings, estimated
 
 ChooseTilings = Callable[[Plan, Target, Arena], Tilings]
 

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.buffers import Arena
-from robust_tickets.runtime.commands import Convolve
 from robust_tickets.runtime.engine import ChooseTilings, Engine, StepTime
-from robust_tickets.runtime.file import read_file, stored_digest
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.object_cache import folder
-from robust_tickets.runtime.plan import Plan
-from robust_tickets.runtime.target import Target
-from robust_tickets.runtime.tuning import Tilings, measured, tuned
+from robust_tickets.runtime.machine.object_cache import folder
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.buffers import Arena
+from robust_tickets.runtime.planning.commands import Convolve
+from robust_tickets.runtime.planning.plan import Plan
+from robust_tickets.runtime.storage.file import read_file, stored_digest
+from robust_tickets.runtime.tuning.tuning import Tilings, measured, tuned
 
 
 class Runtime:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import erf, expit
 
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.operations import check
-from robust_tickets.runtime.shapes import adaptive_bounds, average_divisors, window_outputs
+from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.rules.shapes import adaptive_bounds, average_divisors, window_outputs
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]

@@ -11,9 +11,9 @@ from robust_tickets.foundation.files import write_atomic
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.runtime.errors import RuntimeFileError
-from robust_tickets.runtime.file import write_file
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.load import load_runtime
+from robust_tickets.runtime.storage.file import write_file
 from robust_tickets.shrinking.conversion import GraphNetwork, convert
 from robust_tickets.shrinking.export import TOLERANCE, Provenance, metadata, portable, random_images
 

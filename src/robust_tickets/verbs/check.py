@@ -20,9 +20,9 @@ from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.measures.predict import Predict
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.proofs import relative_difference
-from robust_tickets.runtime.file import stored_weights
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.load import Runtime
+from robust_tickets.runtime.storage.file import stored_weights
 from robust_tickets.shrinking.artefact import RuntimeFile, open_runtime, open_session
 from robust_tickets.shrinking.conversion import GraphNetwork
 from robust_tickets.shrinking.export import INPUT, OUTPUT, TOLERANCE, onnx_program, portable, quiet

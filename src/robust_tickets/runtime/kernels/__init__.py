@@ -1,5 +1,7 @@
 """Machine code as LLVM IR text.
 
+`layout.py` says how a feature map lies in memory: what all kernels work on.
+
 How kernels are written down:
 
 - `function.py`: a function, with its loops and branches.

@@ -1,9 +1,9 @@
 """Weighted means over the pixels of whole maps."""
 
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import VECTOR
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.vector_code import V
-from robust_tickets.runtime.layout import VECTOR
 
 NAME = "average"
 

@@ -1,8 +1,8 @@
 """The halo of a map from its own blocks, and zeros in the lanes that are no pixels."""
 
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import LANES, VECTOR, Layout
 from robust_tickets.runtime.kernels.record import Record
-from robust_tickets.runtime.layout import LANES, VECTOR, Layout
 
 NAME = "border"
 

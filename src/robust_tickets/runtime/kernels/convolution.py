@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import VECTOR
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.vector_code import V
-from robust_tickets.runtime.layout import VECTOR
 
 NAME = "convolution"
 

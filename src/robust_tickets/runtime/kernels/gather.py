@@ -1,8 +1,8 @@
 """From any arrangement of pixels to a layout of blocks, halo included."""
 
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import LANES, VECTOR
 from robust_tickets.runtime.kernels.record import Record
-from robust_tickets.runtime.layout import LANES, VECTOR
 
 NAME = "gather"
 

@@ -1,9 +1,9 @@
 """Normalisation over the channels at each pixel (layer norm of ConvNeXt)."""
 
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import LANES, VECTOR
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.vector_code import V
-from robust_tickets.runtime.layout import LANES, VECTOR
 
 NAME = "layer_norm"
 

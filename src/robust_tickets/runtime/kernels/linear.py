@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import LANES, VECTOR
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.vector_code import WORDS, V
-from robust_tickets.runtime.layout import LANES, VECTOR
 
 NAME = "linear"
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import LANES
 from robust_tickets.runtime.kernels.record import Record
-from robust_tickets.runtime.layout import LANES
 
 NAME = "pointwise"
 

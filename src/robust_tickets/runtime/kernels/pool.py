@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import VECTOR
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.vector_code import V, number
-from robust_tickets.runtime.layout import VECTOR
 
 NAME = "pool"
 

@@ -2,9 +2,9 @@
 
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import VECTOR
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.winograd import both_sides, matrices
-from robust_tickets.runtime.layout import VECTOR
 
 NAME = "winograd_backward"
 

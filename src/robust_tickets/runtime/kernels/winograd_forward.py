@@ -3,10 +3,10 @@
 from itertools import chain
 
 from robust_tickets.runtime.kernels.function import Function
+from robust_tickets.runtime.kernels.layout import VECTOR
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.vector_code import V
 from robust_tickets.runtime.kernels.winograd import both_sides, matrices
-from robust_tickets.runtime.layout import VECTOR
 
 NAME = "winograd_forward"
 

@@ -13,7 +13,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Shape
-from robust_tickets.runtime.operations import check
+from robust_tickets.runtime.rules.operations import check
 from robust_tickets.shrinking.conversion.arithmetic import ARITHMETIC
 from robust_tickets.shrinking.conversion.builder import INTERNAL, Builder
 from robust_tickets.shrinking.conversion.folding import finished

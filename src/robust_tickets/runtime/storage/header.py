@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, NoReturn
 
-from robust_tickets.runtime.attributes import is_integer, is_integers
-from robust_tickets.runtime.encoding import CODINGS, DTYPES, ENCODINGS, StoredWeight, group_shape
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Weight
-from robust_tickets.runtime.shapes import LARGEST_VALUE
+from robust_tickets.runtime.rules.attributes import is_integer, is_integers
+from robust_tickets.runtime.rules.shapes import LARGEST_VALUE
+from robust_tickets.runtime.storage.encoding import CODINGS, DTYPES, ENCODINGS, StoredWeight, group_shape
 
 LARGEST_HEADER = 2**23
 """Bytes; a network of a thousand layers needs half a million."""

@@ -27,12 +27,12 @@ from pathlib import Path
 
 import numpy as np
 
-from robust_tickets.runtime.encoding import StoredWeight, decode, encode
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.header import LARGEST_HEADER, Header, header_bytes, parse_header
-from robust_tickets.runtime.indices import Bytes
-from robust_tickets.runtime.operations import check
+from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.storage.encoding import StoredWeight, decode, encode
+from robust_tickets.runtime.storage.header import LARGEST_HEADER, Header, header_bytes, parse_header
+from robust_tickets.runtime.storage.indices import Bytes
 
 MAGIC = b"\x89RTK\r\n\x1a\n"
 """As PNG's: not ASCII, and broken by whatever translates line ends."""

@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.buffers import aligned
-from robust_tickets.runtime.commands import Convolve
-from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import convolution, driver, winograd, winograd_backward, winograd_forward
 from robust_tickets.runtime.kernels.convolution import ConvolutionKernel
 from robust_tickets.runtime.kernels.epilogue import Activation
-from robust_tickets.runtime.layout import VECTOR
-from robust_tickets.runtime.step import Step, address
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.kernels.layout import VECTOR
+from robust_tickets.runtime.machine.compiler import compile
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.buffers import aligned
+from robust_tickets.runtime.planning.commands import Convolve
+from robust_tickets.runtime.steps.step import Step, address
 
 SIDES = (4, 3, 2)
 """Sides of the output tiles that may be computed at a time, the preferred first."""

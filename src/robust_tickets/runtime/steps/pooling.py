@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.commands import Average, Pool
-from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import average, pool
+from robust_tickets.runtime.kernels.layout import LANES, VECTOR, Layout
 from robust_tickets.runtime.kernels.pool import PoolKernel
-from robust_tickets.runtime.layout import LANES, VECTOR, Layout
-from robust_tickets.runtime.step import Step, address
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.machine.compiler import compile
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.commands import Average, Pool
+from robust_tickets.runtime.steps.step import Step, address
 
 
 def pool_step(command: Pool, arena: int, target: Target) -> Step:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.buffers import MapView, PlainView, View
 from robust_tickets.runtime.graph import Weight
 from robust_tickets.runtime.kernels.epilogue import Activation
+from robust_tickets.runtime.planning.buffers import MapView, PlainView, View
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from robust_tickets.runtime.buffers import MapView
-from robust_tickets.runtime.commands import LayerNorm
-from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import layer_norm
-from robust_tickets.runtime.step import Step, address
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.machine.compiler import compile
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.buffers import MapView
+from robust_tickets.runtime.planning.commands import LayerNorm
+from robust_tickets.runtime.steps.step import Step, address
 
 
 def layer_norm_step(command: LayerNorm, arena: int, target: Target) -> Step:

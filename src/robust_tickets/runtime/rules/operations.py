@@ -11,8 +11,10 @@ from reprlib import Repr
 
 import numpy as np
 
-from robust_tickets.runtime import shapes
-from robust_tickets.runtime.attributes import (
+from robust_tickets.runtime.errors import RuntimeFileError
+from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
+from robust_tickets.runtime.rules import shapes
+from robust_tickets.runtime.rules.attributes import (
     LARGEST_LENGTH,
     LARGEST_WINDOW,
     Attribute,
@@ -23,9 +25,7 @@ from robust_tickets.runtime.attributes import (
     is_integers,
     number,
 )
-from robust_tickets.runtime.errors import RuntimeFileError
-from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
-from robust_tickets.runtime.shapes import LARGEST_VALUE
+from robust_tickets.runtime.rules.shapes import LARGEST_VALUE
 
 ACTIVATIONS: dict[str, tuple[str, ...]] = {
     "relu": (),

@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.commands import Linear
-from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.graph import Weight
 from robust_tickets.runtime.kernels import linear
+from robust_tickets.runtime.kernels.layout import LANES, VECTOR
 from robust_tickets.runtime.kernels.linear import LinearKernel
-from robust_tickets.runtime.layout import LANES, VECTOR
-from robust_tickets.runtime.step import Step, address
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.machine.compiler import compile
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.commands import Linear
+from robust_tickets.runtime.steps.step import Step, address
 
 SPARSE = 0.15
 """Density below which only the nonzeros are read: they take twice the bytes, and are gathered one by one, two cycles

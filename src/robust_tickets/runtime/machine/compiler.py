@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import llvmlite.binding as llvm
 
-from robust_tickets.runtime import object_cache
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.machine import object_cache
+from robust_tickets.runtime.machine.target import Target
 
 FORMAT = 1
 """Raised whenever the same text would be compiled to other code: other passes, other options."""

@@ -4,14 +4,14 @@ from math import prod
 
 import numpy as np
 
-from robust_tickets.runtime.buffers import MapView, PlainView, View
-from robust_tickets.runtime.commands import Pointwise
-from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import pointwise
+from robust_tickets.runtime.kernels.layout import LANES
 from robust_tickets.runtime.kernels.pointwise import PointwiseKernel
-from robust_tickets.runtime.layout import LANES
-from robust_tickets.runtime.step import Step, address
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.machine.compiler import compile
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.buffers import MapView, PlainView, View
+from robust_tickets.runtime.planning.commands import Pointwise
+from robust_tickets.runtime.steps.step import Step, address
 
 _PIECE = 512
 """Numbers of a plain value that make a task."""

@@ -6,14 +6,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.commands import Convolve
-from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import convolution, driver
 from robust_tickets.runtime.kernels.convolution import RESIDUAL, ConvolutionKernel
-from robust_tickets.runtime.layout import VECTOR
-from robust_tickets.runtime.step import Step, address
-from robust_tickets.runtime.target import Target
-from robust_tickets.runtime.winograd import possible_side, winograd_steps
+from robust_tickets.runtime.kernels.layout import VECTOR
+from robust_tickets.runtime.machine.compiler import compile
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.commands import Convolve
+from robust_tickets.runtime.steps.step import Step, address
+from robust_tickets.runtime.steps.winograd import possible_side, winograd_steps
 
 
 @dataclass(frozen=True, order=True)

@@ -11,7 +11,7 @@ Why no thread can mistake an old step for a new one: whoever has taken tasks kno
 before it says they are done, and only then reads what the step is.
 """
 
-from robust_tickets.runtime.parking_ir import LINE, PAIR, PARKING, pause_ir
+from robust_tickets.runtime.machine.parking_ir import LINE, PAIR, PARKING, pause_ir
 
 THREADS, PAUSES, STOP, PENDING, WAITING, CALLER = 0, 4, 8, LINE, LINE + 4, 2 * LINE
 """Bytes from the start of a pool to its fields; `CALLER` is the mutex and condition that the caller sleeps on."""

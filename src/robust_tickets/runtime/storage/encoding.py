@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Weight
-from robust_tickets.runtime.indices import Bytes, Indices, decode_indices, encode_indices
+from robust_tickets.runtime.storage.indices import Bytes, Indices, decode_indices, encode_indices
 
 ENCODINGS = ("dense", "element", "row", "kernel", "filter", "block8x1", "block16x1")
 CODINGS = ("none", "gaps", "bitmap")

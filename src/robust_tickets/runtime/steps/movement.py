@@ -5,13 +5,13 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.buffers import MapView, PlainView
-from robust_tickets.runtime.commands import Border, CopyChannels, Gather, Scatter
-from robust_tickets.runtime.compiler import compile
 from robust_tickets.runtime.kernels import border, copy, gather, scatter
-from robust_tickets.runtime.layout import LANES, VECTOR, Layout
-from robust_tickets.runtime.step import Step, address
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.kernels.layout import LANES, VECTOR, Layout
+from robust_tickets.runtime.machine.compiler import compile
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.buffers import MapView, PlainView
+from robust_tickets.runtime.planning.commands import Border, CopyChannels, Gather, Scatter
+from robust_tickets.runtime.steps.step import Step, address
 
 
 def gather_step(command: Gather, arena: int, target: Target) -> Step:

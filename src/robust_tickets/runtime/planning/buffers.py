@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.layout import Layout
+from robust_tickets.runtime.kernels.layout import Layout
 
 ALIGNMENT = 64
 _GUARD = 256

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime import commands as c
-from robust_tickets.runtime.buffers import Buffer, MapView, PlainView, View
-from robust_tickets.runtime.fusion import Layer
 from robust_tickets.runtime.graph import Shape
 from robust_tickets.runtime.kernels.epilogue import Activation
-from robust_tickets.runtime.layout import Halo, Layout, best_layout
+from robust_tickets.runtime.kernels.layout import Halo, Layout, best_layout
+from robust_tickets.runtime.planning import commands as c
+from robust_tickets.runtime.planning.buffers import Buffer, MapView, PlainView, View
+from robust_tickets.runtime.planning.fusion import Layer
 
 _WINDOWS = {"conv", "max_pool", "avg_pool"}
 

@@ -12,10 +12,10 @@ import threading
 import time
 import weakref
 
-from robust_tickets.runtime.compiler import Module, compile
-from robust_tickets.runtime.parking_ir import LINE
-from robust_tickets.runtime.target import Target
-from robust_tickets.runtime.workers_ir import PAUSES, THREADS, pool_size, workers_ir
+from robust_tickets.runtime.machine.compiler import Module, compile
+from robust_tickets.runtime.machine.parking_ir import LINE
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.machine.workers_ir import PAUSES, THREADS, pool_size, workers_ir
 
 PATIENCE = 50e-6
 """Seconds that a thread waits before it sleeps; waking it takes about as long."""

@@ -5,10 +5,10 @@ from math import inf
 
 import numpy as np
 
-from robust_tickets.runtime.commands import Convolve
-from robust_tickets.runtime.convolve import Tiling
-from robust_tickets.runtime.layout import VECTOR
-from robust_tickets.runtime.target import Target
+from robust_tickets.runtime.kernels.layout import VECTOR
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.commands import Convolve
+from robust_tickets.runtime.steps.convolve import Tiling
 
 FIRST_LEVEL = 32 * 1024
 """Bytes of the first-level data cache that are counted on."""

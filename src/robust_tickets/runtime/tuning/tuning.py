@@ -10,12 +10,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from robust_tickets.runtime.commands import Command, Convolve
-from robust_tickets.runtime.convolve import Tiling, convolution_steps
-from robust_tickets.runtime.step import Step
-from robust_tickets.runtime.target import Target
-from robust_tickets.runtime.tiling import likely, slices
-from robust_tickets.runtime.winograd import possible_side
+from robust_tickets.runtime.machine.target import Target
+from robust_tickets.runtime.planning.commands import Command, Convolve
+from robust_tickets.runtime.steps.convolve import Tiling, convolution_steps
+from robust_tickets.runtime.steps.step import Step
+from robust_tickets.runtime.steps.winograd import possible_side
+from robust_tickets.runtime.tuning.tiling import likely, slices
 
 VERSION = 1
 """Raised when tilings come to mean something else, or others become possible."""

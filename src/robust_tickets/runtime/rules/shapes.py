@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime.attributes import LARGEST_WINDOW
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Shape
+from robust_tickets.runtime.rules.attributes import LARGEST_WINDOW
 
 Shapes = Sequence[Shape]
 Attributes = Mapping[str, Any]

@@ -7,14 +7,14 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tickets.runtime import commands as c
-from robust_tickets.runtime.buffers import Buffer, MapView, PlainView, View
-from robust_tickets.runtime.fusion import Layer, fuse
 from robust_tickets.runtime.graph import Graph, Shape, Weight
 from robust_tickets.runtime.kernels.epilogue import Activation
-from robust_tickets.runtime.layout import best_layout
-from robust_tickets.runtime.placement import Placement, window_of
-from robust_tickets.runtime.shapes import adaptive_bounds, average_divisors
+from robust_tickets.runtime.kernels.layout import best_layout
+from robust_tickets.runtime.planning import commands as c
+from robust_tickets.runtime.planning.buffers import Buffer, MapView, PlainView, View
+from robust_tickets.runtime.planning.fusion import Layer, fuse
+from robust_tickets.runtime.planning.placement import Placement, window_of
+from robust_tickets.runtime.rules.shapes import adaptive_bounds, average_divisors
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,11 @@
+"""Commands as calls of machine code: weights packed, arguments filled in.
+
+- `step.py`: one call over a number of tasks.
+- `convolve.py`: convolutions, cut into tiles.
+- `winograd.py`: dense convolutions by Winograd's algorithm.
+- `matrix.py`: a matrix times features.
+- `movement.py`: pixels into blocks and back, halos, copies.
+- `pooling.py`: pooling over windows and over whole maps.
+- `pointwise.py`: an operation on every number.
+- `normalise.py`: layer norm.
+"""
