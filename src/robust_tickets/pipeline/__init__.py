@@ -2,6 +2,7 @@
 
 | file | noun |
 |---|---|
+| `exports.py` | the files that a run ships |
 | `run.py` | the run: sources, cells, exports, report |
 | `grid.py` | the cells of a recipe: what is planned, what is filled |
 | `names.py` | what cells are called where their settings alone would not tell them apart |

@@ -1,15 +1,14 @@
 """What further measures found in every cell of a run, and on the files exported from it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from robust_tickets.findings.measures import Subject, measure_sections
+from robust_tickets.pipeline.exports import Export
 from robust_tickets.pipeline.grid import DRAW, Cell
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.points import CONTROL_NAMES
 from robust_tickets.report.sections import Section
-from robust_tickets.shrinking.shrink import ShrinkReport
 from robust_tickets.verbs.exported import Exported, open_exported, verify_exported
 
 
@@ -45,7 +44,7 @@ def is_charted(cell: Cell) -> bool:
     return cell.place.kind == "dense" or (cell.place.kind == "drawn" and cell.place.way == DRAW)
 
 
-def measured_files(recipe: Recipe, exports: Sequence[tuple[Cell, ShrinkReport]], folder: Path) -> list[Exported]:
+def measured_files(recipe: Recipe, exports: Sequence[Export]) -> list[Exported]:
     """Measure the exported files as their networks were measured; nothing where no more than accuracy was asked for.
 
     Square attack is run on them only where the recipe asks for it, because of its thousands of predictions an image.
@@ -53,7 +52,4 @@ def measured_files(recipe: Recipe, exports: Sequence[tuple[Cell, ShrinkReport]],
     asked, further = recipe.verify.robustness, recipe.verify.measures
     if asked is None and not further:
         return []
-    return [
-        verify_exported(*open_exported(folder / f"{cell.place.way}.onnx", cell.result), asked, further)
-        for cell, _ in exports
-    ]
+    return [verify_exported(*open_exported(export.path, export.cell.result), asked, further) for export in exports]

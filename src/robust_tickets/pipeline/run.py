@@ -6,21 +6,19 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_text
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.sources import load_source
-from robust_tickets.pipeline.grid import DATA, Cell, Grid
+from robust_tickets.pipeline.exports import shrink_best
+from robust_tickets.pipeline.grid import DATA, Grid
 from robust_tickets.pipeline.measured import measured_files
 from robust_tickets.pipeline.summary import summarise
 from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
 from robust_tickets.report.summary import Summary, save_summary
-from robust_tickets.shrinking.shrink import ShrinkReport
 from robust_tickets.verbs.analyse import require_analysable
 from robust_tickets.verbs.controls import check_control
 from robust_tickets.verbs.draw import check_draw
 from robust_tickets.verbs.pretrain import check_pretrain
-from robust_tickets.verbs.shrink import shrink
 from robust_tickets.verbs.task import require_measurable
 from robust_tickets.verbs.transfer import check_transfer
-from robust_tickets.verbs.verify import verify
 
 
 def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float | None = None) -> Summary:
@@ -52,7 +50,7 @@ def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float
             raise UserError(f"{folder}: no cell was filled in {minutes:g} minutes; give more, or run the command again")
         is_whole = len(cells) == len(grid.places)
         exports = shrink_best(recipe, cells, folder) if recipe.shrink is not None and is_whole else []
-        files = measured_files(recipe, exports, folder)
+        files = measured_files(recipe, exports)
         summary = summarise(recipe, grid, cells, exports, files, command)
         save_summary(summary, folder / "summary.json")
         write_report(summary, folder)
@@ -83,30 +81,3 @@ def rehearse(recipe: Recipe) -> None:
                 require_measurable(splits, recipe.verify.robustness, recipe.verify.measures)
                 if recipe.analyse is not None and target == DATA:
                     require_analysable(splits, recipe.analyse)
-
-
-def shrink_best(recipe: Recipe, cells: list[Cell], folder: Path) -> list[tuple[Cell, ShrinkReport]]:
-    """Export, for each way of drawing, the sparsest ticket that matches on the first target, or else the best one.
-
-    Both are decided on validation; on test where the data have no validation part, which the notes then say.
-    """
-    exports = []
-    for way in recipe.draws():
-        drawn = [cell for cell in cells if is_drawn(cell, way) and cell.place.target == DATA]
-        verdicts = {
-            id(cell): verify(cell.result, cell.dense, settings=recipe.verify, part=cell.selected_on) for cell in drawn
-        }
-        matching = [cell for cell in drawn if verdicts[id(cell)].matches]
-        if matching:
-            best = max(matching, key=lambda cell: cell.result.sparsity)
-        else:
-            best = max(drawn, key=lambda cell: verdicts[id(cell)].standard.ticket)
-        out = folder / f"{way}.onnx"
-        place = folder / "shrink" / way
-        exports.append((best, shrink(best.result, out, dense=best.dense, settings=recipe.shrink, folder=place)))
-    return exports
-
-
-def is_drawn(cell: Cell, way: str) -> bool:
-    """Say whether a cell is a drawn ticket's, drawn in a certain way."""
-    return cell.place.way == way and cell.place.kind == "drawn"

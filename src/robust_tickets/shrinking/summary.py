@@ -29,19 +29,20 @@ def summarise(
     if as_runtime:
         told = removed if counts.channels_removed else f"{zeros:.0%} of the parameters are zero and left out"
         size = f"{row.file_bytes / 1e6:.3g} MB, {dense.file_bytes / row.file_bytes:.2f}x smaller than dense in ONNX"
-        return f"{told}; {size}; {_speed(row)} ({where})."
+        return f"{told}; {size}; {_speed(row, dense)} ({where})."
     if counts.channels_removed == 0:
         return (
             f"Not smaller: {zeros:.0%} of the parameters are zero but no channel is zero throughout, so "
-            f"nothing could be removed; {_speed(row)} ({where}). Draw by channel to shrink, or write a runtime file "
-            "(.rtk), which leaves zeros out."
+            f"nothing could be removed; {_speed(row, dense)} ({where}). Draw by channel to shrink, or write a runtime "
+            "file (.rtk), which leaves zeros out."
         )
-    return f"{removed}; {_speed(row)} ({where})."
+    return f"{removed}; {_speed(row, dense)} ({where})."
 
 
-def _speed(row: LatencyRow) -> str:
+def _speed(row: LatencyRow, dense: LatencyRow) -> str:
     low, high = row.speedup_quartiles
-    spread = f"{row.speedup:.2f}x the speed of dense, middle half of rounds {low:.2f} to {high:.2f}"
+    times = f"{row.median_ms:.3g} ms beside {dense.median_ms:.3g} ms"
+    spread = f"{row.speedup:.2f}x the speed of dense, middle half of rounds {low:.2f} to {high:.2f}; {times}"
     if not row.differs:
         return f"no measurable difference in latency ({spread})"
     return f"{'faster' if row.speedup > 1 else 'slower'} than dense ({spread})"
