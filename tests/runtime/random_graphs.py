@@ -1,4 +1,8 @@
-"""Valid graphs of random operations: odd sizes, uneven padding, skips, groups, sparse and dense weights."""
+"""Valid graphs of random operations: odd sizes, uneven padding, skips, groups, sparse and dense weights.
+
+Among them residuals in any order, sums of two convolutions, layers that share weights, and dense blocks, in which
+every layer reads all before it.
+"""
 
 import random
 from typing import Any
@@ -57,15 +61,18 @@ class Growth:
         channels, height, width = shape
         kernel = [draw.randint(1, 5), draw.randint(1, 5)] if draw.random() < 0.3 else [draw.choice([1, 1, 3, 3, 7])] * 2
         window: dict[str, Any] = {
-            "stride": draw.choice([[1, 1], [1, 1], [2, 2], [3, 1]]),
+            "stride": draw.choice([[1, 1], [1, 1], [2, 2], [3, 1], [1, 4], [8, 8]]),
             "padding": [side // 2 for side in kernel] * 2
             if draw.random() < 0.7
-            else [draw.randint(0, 3) for _ in "tlbr"],
+            else [draw.randint(0, draw.choice([3, 12])) for _ in "tlbr"],
         }
-        dilation = draw.choice([[1, 1], [1, 1], [1, 1], [2, 2], [1, 3]])
+        dilation = draw.choice([[1, 1], [1, 1], [1, 1], [2, 2], [1, 3], [9, 5]])
         others = [name for name in self.shapes if self.shapes[name] in (shape, (channels, 1, 1)) and name != last]
         match draw.choice(
-            ["conv"] * 5 + ["activation"] * 3 + ["skip"] * 3 + ["pool", "move", "norm", "squeeze", "end"]
+            ["conv"] * 5
+            + ["activation"] * 3
+            + ["skip"] * 3
+            + ["pool", "move", "norm", "squeeze", "end", "sums", "dense"]
         ):
             case "conv":
                 groups = draw.choice([g for g in (1, 1, 1, 2, channels) if channels % g == 0])
@@ -100,8 +107,56 @@ class Growth:
                 self.add(attributes[0], last, weights=weights, **attributes[1])
             case "squeeze":
                 self.add("adaptive_avg_pool", last, output=draw.choice([[1, 1], [1, 1], [2, 3], [7, 7]]))
+            case "sums":
+                self._sums(last)
+            case "dense":
+                self._dense_block(last)
             case "end" if draw.random() < 0.3:
                 self.add("reshape", last, shape=[channels * height * width])
+
+    def _same(self, value: str, channels: int, weight: str = "") -> str:
+        """Add a convolution that keeps the size, and return its output."""
+        inner = self.shapes[value][0]
+        side = self.random.choice([1, 3, 3])
+        weight = weight or self.weight(channels, inner, side, side)
+        border = self.weights[weight].shape[2] // 2
+        padding, ones = [border] * 4, [1, 1]
+        added = self.add(
+            "conv", value, weights={"weight": weight}, stride=ones, padding=padding, dilation=ones, groups=1
+        )
+        return list(self.shapes)[-1] if added else value
+
+    def _sums(self, last: str) -> None:
+        """Add some convolutions of one size, perhaps of the same weights, and add them up in any order."""
+        draw, channels = self.random, self.shapes[last][0]
+        shared = self.weight(channels, channels, *draw.choice([(1, 1), (3, 3)])) if draw.random() < 0.5 else ""
+        values = [last]
+        for _ in range(draw.randint(1, 3)):
+            values.append(self._same(draw.choice(values), channels, shared))
+            if draw.random() < 0.3:
+                self._activation(values[-1])
+                values.append(list(self.shapes)[-1])
+        draw.shuffle(values)
+        total = values[0]
+        for value in values[1:]:
+            inputs = [total, value]
+            draw.shuffle(inputs)
+            self.add("add", *inputs)
+            total = list(self.shapes)[-1]
+
+    def _dense_block(self, last: str) -> None:
+        """Add layers that each read all before them, or a slice of it."""
+        draw, values = self.random, [last]
+        for _ in range(draw.randint(1, 3)):
+            if self.add("concat", *values) and draw.random() < 0.3:
+                both = list(self.shapes)[-1]
+                start = draw.randrange(self.shapes[both][0])
+                self.add("slice", both, start=start, stop=draw.randint(start + 1, self.shapes[both][0]))
+            values.append(self._same(list(self.shapes)[-1], draw.randint(1, 6)))
+            if draw.random() < 0.4:
+                self._activation(values[-1])
+                values[-1] = list(self.shapes)[-1]
+        self.add("concat", *values)
 
     def graph(self) -> Graph:
         """Return the network, without the nodes and weights that nothing uses."""

@@ -66,14 +66,17 @@ def test_only_pixels_are_scaled_on_the_way(target: Target) -> None:
 
 @on_targets
 @of_shapes
-def test_the_halo_comes_from_the_blocks(shape: tuple[int, int, int], target: Target) -> None:
-    view, image = map_view(shape, Halo(1, 1, 1, 1)), random(*shape)
+@pytest.mark.parametrize("reach", [1, 11])
+def test_the_halo_comes_from_the_blocks(shape: tuple[int, int, int], reach: int, target: Target) -> None:
+    """A large one, of a large dilation, too, which would take minutes to compile if it were written out."""
+    view, image = map_view(shape, Halo(reach, reach, reach, reach)), random(*shape)
     arena = arena_of(view)
     fill(arena, view, image)
     whole, (high, wide) = vectors(arena, view), view.layout.block
-    blocks = whole[1 : 1 + high, :, 1 : 1 + wide].copy()
+    inner = slice(reach, reach + high), slice(None), slice(reach, reach + wide)
+    blocks = whole[inner].copy()
     whole[:] = np.nan
-    whole[1 : 1 + high, :, 1 : 1 + wide] = blocks
+    whole[inner] = blocks
     execute(border_step(Border("border", view, view), arena.address, target))
     np.testing.assert_array_equal(whole, as_laid_out(view, image))
 

@@ -1,4 +1,7 @@
-"""The halo of a map from its own blocks, and zeros in the lanes that are no pixels."""
+"""The halo of a map from its own blocks, and zeros in the lanes that are no pixels: written out, or from a table.
+
+Written out, a vector is one permutation of another; but the time to compile grows with the square of their number.
+"""
 
 from robust_tickets.runtime.kernels.function import Function
 from robust_tickets.runtime.kernels.layout import LANES, VECTOR, Layout
@@ -8,6 +11,13 @@ NAME = "border"
 
 ARGUMENTS = Record(addresses=("map",), numbers=("row_stride",))
 """Vector (0, 0) of channel 0; bytes from row to row."""
+
+TABLE_ARGUMENTS = Record(addresses=("map", "targets", "sources", "masks"), numbers=("vectors", "channel_stride"))
+"""Vector (0, 0) of channel 0; for each vector that is written, bytes from there, int64 [vectors], bytes to the pixel of
+each lane, int32 [vectors, 16], and uint16 [vectors] with a bit for each lane that is a pixel: the others become zero.
+
+How many vectors; bytes from channel to channel.
+"""
 
 
 def ir(layout: Layout) -> str:
@@ -29,4 +39,17 @@ def ir(layout: Layout) -> str:
                 lanes = [lane + down * columns + right if valid[lane] else LANES for lane in range(LANES)]
                 source = f.load(f.at(rows[y % high], x % wide * VECTOR), alignment=VECTOR)
                 f.store(f.code.moved(source, lanes), f.at(rows[y], x * VECTOR), alignment=VECTOR)
+    return f.text()
+
+
+def table_ir() -> str:
+    """Return the LLVM IR text of void(`TABLE_ARGUMENTS`, begin, end) over channels, for any map."""
+    f = Function.over_tasks(NAME, TABLE_ARGUMENTS)
+    with f.tasks() as channel:
+        plane = f.at(f["map"], (channel, f["channel_stride"]))
+        with f.loop(0, f["vectors"]) as vector:
+            target = f.at(plane, f.load(f.at(f["targets"], (vector.index, 8)), "i64"))
+            pixels = f.load_pixels(plane, f.at(f["sources"], (vector.index, VECTOR)))
+            inside = f.load_mask(f.at(f["masks"], (vector.index, 2)))
+            f.store(f.code.where(inside, pixels, "zeroinitializer"), target, alignment=VECTOR)
     return f.text()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from robust_tickets.runtime.kernels.epilogue import Activation, declarations
+from robust_tickets.runtime.kernels.layout import LANES
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.vector_code import MASK, WORDS, V, VectorCode
 
@@ -229,6 +230,17 @@ class Function:
         """Put the mask's lanes of a vector at an address."""
         arguments = f"{V} {value}, ptr {address}, i32 4, {MASK} {mask}"
         self.code.lines.append(f"  call void @llvm.masked.store.v16f32.p0({arguments})")
+
+    def load_pixels(self, address: str, offsets: str) -> str:
+        """Return the floats so many bytes behind an address, sixteen int32 that lie at another, one by one.
+
+        Which is as fast as together, on today's processors.
+        """
+        pixels = "poison"
+        for lane in range(LANES):
+            offset = self.load_index(self.at(offsets, 4 * lane))
+            pixels = self.code.with_lane(pixels, lane, self.load(self.at(address, offset), "float"))
+        return pixels
 
     def load_scattered(self, address: str, offsets: str) -> str:
         """Return the floats that lie so many bytes behind an address, unsigned integers of 32 bits, one a lane."""

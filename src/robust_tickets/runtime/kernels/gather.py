@@ -1,7 +1,7 @@
 """From any arrangement of pixels to a layout of blocks, halo included."""
 
 from robust_tickets.runtime.kernels.function import Function
-from robust_tickets.runtime.kernels.layout import LANES, VECTOR
+from robust_tickets.runtime.kernels.layout import VECTOR
 from robust_tickets.runtime.kernels.record import Record
 
 NAME = "gather"
@@ -33,12 +33,7 @@ def ir() -> str:
         with f.loop(0, f["columns"]) as column:
             vector = f.plus(first, column.index)
             inside = f.load_mask(f.at(f["masks"], (vector, 2)))
-            offsets = f.at(f["table"], (vector, VECTOR))
-            pixels = "poison"
-            # One by one: processors do not load them faster together.
-            for lane in range(LANES):
-                offset = f.load_index(f.at(offsets, 4 * lane))
-                pixels = f.code.with_lane(pixels, lane, f.load(f.at(plane, offset), "float"))
+            pixels = f.load_pixels(plane, f.at(f["table"], (vector, VECTOR)))
             result = f.code.where(inside, f.code.multiply_add(pixels, scale, shift), "zeroinitializer")
             f.store(result, f.at(line, (column.index, VECTOR)), alignment=VECTOR)
     return f.text()

@@ -1,8 +1,6 @@
 """What a plan consists of: commands on views, which become steps once addresses and kernels are chosen."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,9 +124,9 @@ class Pointwise(Command):
     """activation(x * scale + shift), channel by channel, or activation(x + y), or activation(x * y)."""
 
     kind: str
-    """affine, add, mul, or scale: a map times one number a channel."""
+    """affine, add, mul; scale or shift: x times, or plus, one number a channel that is computed as well."""
     other: View | None
-    """The second operand of add and mul; the numbers of scale, plain."""
+    """The second operand of add and mul; the numbers of scale or shift, plain."""
     scale: NDArray[np.float32] | None
     shift: NDArray[np.float32] | None
     activation: Activation
@@ -155,6 +153,3 @@ class LayerNorm(Command):
     scale: NDArray[np.float32]
     shift: NDArray[np.float32]
     epsilon: float
-
-
-Attributes = Mapping[str, Any]

@@ -1,7 +1,7 @@
 """Layers to execute: operations of a graph with what follows them drawn in."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,12 +106,3 @@ def _plain(node: Node, graph: Graph) -> Layer:
         attributes = {}
     weights = {role: graph.weights[name] for role, name in node.weights.items()}
     return Layer(node.op, node.name, tuple(node.inputs), node.output, attributes, weights, activation)
-
-
-def consumers(layers: Sequence[Layer]) -> dict[str, list[Layer]]:
-    """Return value -> the layers that read it."""
-    read: dict[str, list[Layer]] = {}
-    for layer in layers:
-        for value in layer.reads:
-            read.setdefault(value, []).append(layer)
-    return read

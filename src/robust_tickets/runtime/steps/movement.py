@@ -13,6 +13,9 @@ from robust_tickets.runtime.planning.buffers import MapView, PlainView
 from robust_tickets.runtime.planning.commands import Border, CopyChannels, Gather, Scatter
 from robust_tickets.runtime.steps.step import Step, address
 
+_MOST_WRITTEN_OUT = 256
+"""Vectors of a halo that are code each: a second is spent on compiling so many, for all maps of their size."""
+
 
 def gather_step(command: Gather, arena: int, target: Target) -> Step:
     """Return the step that puts pixels into blocks."""
@@ -48,9 +51,23 @@ def gather_step(command: Gather, arena: int, target: Target) -> Step:
 def border_step(command: Border, arena: int, target: Target) -> Step:
     """Return the step that fills a halo."""
     view = command.target
-    module = compile(border.ir(view.layout), target)
-    call = border.ARGUMENTS.pack(map=view.address(arena), row_stride=view.layout.row_stride)
-    return Step(command.name, "border", module.address(border.NAME), call, view.channels, (module,))
+    keep: tuple[object, ...] = ()
+    targets, sources, masks = _border(view.layout)
+    if len(targets) <= _MOST_WRITTEN_OUT:
+        module = compile(border.ir(view.layout), target)
+        call = border.ARGUMENTS.pack(map=view.address(arena), row_stride=view.layout.row_stride)
+    else:
+        module = compile(border.table_ir(), target)
+        call = border.TABLE_ARGUMENTS.pack(
+            map=view.address(arena),
+            targets=address(targets),
+            sources=address(sources),
+            masks=address(masks),
+            vectors=len(targets),
+            channel_stride=view.layout.channel_stride,
+        )
+        keep = (targets, sources, masks)
+    return Step(command.name, "border", module.address(border.NAME), call, view.channels, (module, *keep))
 
 
 def scatter_step(command: Scatter, arena: int, target: Target) -> Step:
@@ -94,6 +111,19 @@ def copy_step(command: CopyChannels, arena: int, target: Target) -> Step:
         target_row=target_strides[1],
     )
     return Step(command.name, "copy", module.address(copy.NAME), call, len(channels), (channels, module))
+
+
+def _border(layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint16]]:
+    """Return what `border.TABLE_ARGUMENTS` says of the vectors that are halo, or have lanes that are no pixels."""
+    (high, wide), halo, pixels = layout.block, layout.halo, layout.pixels()
+    outside = (pixels < 0).any(axis=-1)
+    halos = np.ones_like(outside)
+    halos[halo.top : halo.top + high, halo.left : halo.left + wide] = False
+    y, x = np.nonzero(outside | halos)
+    inside = pixels[y, x] >= 0
+    sources = np.where(inside, lane_offsets(layout)[pixels[y, x]], 0).astype(np.int32)
+    targets = (y - halo.top) * layout.row_stride + (x - halo.left) * VECTOR
+    return targets, sources, (inside << np.arange(LANES)).sum(axis=-1).astype(np.uint16)
 
 
 def _offsets(command: Gather) -> NDArray[np.int64]:

@@ -1,6 +1,5 @@
 """One call of machine code over a number of tasks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +28,3 @@ class Step:
 def address(array: NDArray[Any]) -> int:
     """Return where an array's data begin."""
     return array.ctypes.data
-
-
-def total(steps: Sequence[Step]) -> int:
-    """Return the operations of all steps."""
-    return sum(step.flops for step in steps)
