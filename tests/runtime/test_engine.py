@@ -1,5 +1,6 @@
 """The engine is held to the reference interpreter: on random networks, on every processor, however it is cut up."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -111,6 +112,19 @@ def test_winograd_that_does_not_fit_is_not_taken():
     graph = convolution((8, 30, 30), 8, 3, 0.1)
     engine = Engine(graph, tilings=lambda plan, target, arena: {"conv": Tiling(1, 1, 4, 8, winograd=4)})
     assert difference(graph, engine) < 1e-5
+
+
+@pytest.mark.parametrize("kernel", [(5, 3), (3, 5), (7, 3), (3, 2)])
+def test_winograd_reads_nothing_behind_a_map(kernel):
+    """As it would if one side of the kernel had far fewer taps than the other."""
+    padding = [kernel[0] // 2, kernel[1] // 2, (kernel[0] - 1) // 2, (kernel[1] - 1) // 2]
+    node = Node("conv", "conv", ("x",), "y", WINDOW | {"padding": padding}, {"weight": "w"})
+    graph = Graph("x", (3, 32, 32), (node,), "y", {"w": random_weight(4, 3, *kernel)})
+    command = next(one for one in make_plan(graph, check(graph)).commands if isinstance(one, c.Convolve))
+    tiling = Tiling(1, 2, 4, 3, winograd=possible_side(command))
+    engine = Engine(graph, tilings=lambda *_: {"conv": tiling})
+    engine.arena.bytes.view(np.float32)[:] = np.nan
+    assert difference(graph, engine) < 1e-4
 
 
 def test_residual_and_activation_are_drawn_into_the_convolution():
@@ -225,6 +239,33 @@ def test_what_is_no_number_spoils_its_own_image_only(spoilt):
     assert np.isnan(logits[1]).all()
     np.testing.assert_array_equal(logits[[0, 2]], clean[[0, 2]])
     np.testing.assert_array_equal(engine(x[[0]]), clean[[0]])
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_whose_sum_is_no_number_are_numbers():
+    """The largest float32 of either sign; a sum of them is infinite, or nothing at all."""
+    graph = Graph("x", (3, 8, 8), (Node("activation", "relu", ("x",), "y", {"kind": "relu"}),), "y", {})
+    x = np.full((2, 3, 8, 8), np.finfo(np.float32).max, np.float32)
+    x[0, :, ::2] *= -1
+    np.testing.assert_array_equal(Engine(graph)(x), np.maximum(x, 0))
+
+
+def test_threads_of_python_may_share_an_engine():
+    graph = every_operation()
+    engine, x = Engine(graph, 2), images(8)
+    expected, results = engine(x), {}
+
+    def compute(number: int) -> None:
+        results[number] = [engine(x[number : number + 1])[0] for _ in range(20)]
+
+    threads = [threading.Thread(target=compute, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(8):
+        for logits in results[number]:
+            np.testing.assert_array_equal(logits, expected[number])
 
 
 def test_an_image_is_computed_the_same_in_any_batch():

@@ -1,7 +1,10 @@
 """A runtime file as it is called: arrays or tensors, any batch, and one clear line where something does not fit."""
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -67,6 +70,46 @@ def test_a_broken_image_gives_nan_and_leaves_the_others_alone(file):
     logits = runtime(images)
     assert np.isnan(logits[1]).all()
     np.testing.assert_array_equal(logits[[0, 2]], whole[[0, 2]])
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_float32_cannot_hold_is_infinite(file):
+    images = np.random.default_rng(1).random((2, 3, 8, 8))
+    images[1, 0, 0, 0] = 1e300
+    logits = rt.load_runtime(file[0])(images)
+    assert np.isfinite(logits[0]).all()
+    assert np.isnan(logits[1]).all()
+
+
+def test_once_closed_it_cannot_be_called(file):
+    runtime = rt.load_runtime(file[0], threads=2)
+    images = np.zeros((1, 3, 8, 8), np.float32)
+    runtime(images)
+    runtime.close()
+    runtime.close()
+    with pytest.raises(ValueError, match=r"it is closed: .*, and it cannot be called any more"):
+        runtime(images)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_forked_process_computes_the_same_while_others_compute(file):
+    runtime, images = rt.load_runtime(file[0], threads=2), np.random.default_rng(1).random((4, 3, 8, 8), np.float32)
+    expected, done = runtime(images), threading.Event()
+
+    def keep_busy() -> None:
+        while not done.is_set():
+            runtime(images)
+
+    busy = threading.Thread(target=keep_busy)
+    busy.start()
+    for _ in range(5):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            os._exit(0 if np.array_equal(runtime(images), expected) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    done.set()
+    busy.join()
 
 
 @pytest.mark.parametrize(

@@ -77,14 +77,21 @@ class Engine:
         self._workers = Workers(threads)
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the logits of images; NaN for an image that has NaN or infinity in it."""
+        """Return the logits of images; NaN for an image that has NaN or infinity in it.
+
+        Raises:
+            ValueError: it is closed.
+        """
         logits = np.empty((len(images), *self.output_shape), np.float32)
         for index, image in enumerate(images):
-            np.copyto(self._input, image)
-            self._workers.run(ctypes.addressof(self._program), len(self.steps))
-            np.copyto(logits[index], self._output)
+            with self._workers.lock:
+                np.copyto(self._input, image)
+                self._workers.run(ctypes.addressof(self._program), len(self.steps))
+                np.copyto(logits[index], self._output)
         # A weight that is gone would hide what is no number, and the largest of several may, too.
-        if not np.isfinite(images.sum()):
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = images.sum()
+        if not np.isfinite(total):
             spoilt = ~np.isfinite(images.reshape(len(images), -1)).all(axis=1)
             logits[spoilt] = np.nan
         return logits
@@ -96,15 +103,16 @@ class Engine:
             image: float32 of the input's shape.
             calls: how often everything is executed.
         """
-        np.copyto(self._input, image)
         prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
         ready = [(prototype(step.function), step.arguments.ctypes.data, step.tasks) for step in self.steps]
         least = [float("inf")] * len(ready)
-        for _ in range(calls):
-            for index, (function, arguments, tasks) in enumerate(ready):
-                start = perf_counter()
-                function(arguments, 0, tasks)
-                least[index] = min(least[index], perf_counter() - start)
+        with self._workers.lock:
+            np.copyto(self._input, image)
+            for _ in range(calls):
+                for index, (function, arguments, tasks) in enumerate(ready):
+                    start = perf_counter()
+                    function(arguments, 0, tasks)
+                    least[index] = min(least[index], perf_counter() - start)
         return [
             StepTime(step.name, step.kind, seconds, step.flops) for step, seconds in zip(self.steps, least, strict=True)
         ]

@@ -29,6 +29,11 @@ class Weight:
         full[self.positions] = self.values
         return full.reshape(self.shape)
 
+    @property
+    def count(self) -> int:
+        """Return how many elements `nonzeros` gives."""
+        return int(np.count_nonzero(self.values)) if self.positions is None else len(self.positions)
+
     def nonzeros(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions, ascending, and values of what is not zero."""
         if self.positions is not None:

@@ -19,7 +19,7 @@ from robust_tickets.runtime.tuning.tuning import Tilings, measured, tuned
 
 
 class Runtime:
-    """A network that computes logits of images on the CPU; not to be called by two threads at once.
+    """A network that computes logits of images on the CPU; called by several threads, it serves one after the other.
 
     Args:
         graph: what to compute.
@@ -50,7 +50,7 @@ class Runtime:
 
         Raises:
             TypeError: not an array or a tensor, or not of floating-point numbers.
-            ValueError: another shape.
+            ValueError: another shape, or the network was closed.
         """
         # Whoever gives a tensor has imported torch; the runtime itself does without it.
         torch = sys.modules.get("torch")
@@ -74,7 +74,9 @@ class Runtime:
             raise TypeError(f"the images are {found}, should be a numpy array or a torch tensor {wanted}")
         if images.shape[1:] != self.graph.input_shape or images.ndim == 0:
             raise ValueError(f"the images have shape {list(images.shape)}, should be {wanted}")
-        return self._engine(np.ascontiguousarray(images, np.float32))
+        with np.errstate(over="ignore"):  # float32 has an infinity for it
+            numbers = np.ascontiguousarray(images, np.float32)
+        return self._engine(numbers)
 
 
 def load_runtime(path: Path | str, threads: int = 1, *, tune: bool = True) -> Runtime:
@@ -106,7 +108,7 @@ def _kept(path: Path) -> ChooseTilings:
         places.append(cache.with_name("tuning") / f"{digest}.json")
 
     def choose(plan: Plan, target: Target, arena: Arena) -> Tilings:
-        names = {command.name for command in plan.commands if isinstance(command, Convolve)}
-        return tuned(places, digest, target, lambda: measured(plan.commands, target, arena.address), names)
+        convolutions = [command for command in plan.commands if isinstance(command, Convolve)]
+        return tuned(places, digest, target, lambda: measured(plan.commands, target, arena.address), convolutions)
 
     return choose

@@ -73,9 +73,9 @@ class Workers:
         Raises:
             ValueError: the workers are closed.
         """
-        with self._lock:
+        with self.lock:
             if self._closed:
-                raise ValueError("these workers are closed")
+                raise ValueError("it is closed: its threads have ended, and it cannot be called any more")
             if self._pool is None:
                 self._pool = _Pool(self._asked)
                 self._end = weakref.finalize(self, self._pool.end)
@@ -83,13 +83,14 @@ class Workers:
 
     def close(self) -> None:
         """End the other threads, after what is being run; again is fine."""
-        with self._lock:
+        with self.lock:
             self._closed = True
             if self._end is not None:
                 self._end()
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
+        """Held while a program runs, and by whoever hands over what it reads and fetches what it wrote."""
         self._closed = False
         self._pool: _Pool | None = None
         self._end: weakref.finalize | None = None

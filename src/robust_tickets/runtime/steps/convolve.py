@@ -109,8 +109,7 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
         extra=RESIDUAL if residual is not None else 0,
     )
     keep += [table, strides, walk]
-    count = len(command.weight.nonzeros()[0])
-    flops = 2 * count * out.layout.height * out.layout.width
+    flops = 2 * command.weight.count * out.layout.height * out.layout.width
     tasks = len(tiles) * len(table)
     return Step(command.name, "convolution", walk.address(driver.NAME), call, tasks, tuple(keep), flops)
 

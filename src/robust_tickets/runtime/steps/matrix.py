@@ -20,7 +20,7 @@ each. From the first-level cache a dense row is as fast at 0.1, from further awa
 def linear_step(command: Linear, arena: int, target: Target) -> Step:
     """Return the step that multiplies by a matrix."""
     rows, features = command.weight.shape
-    count = len(command.weight.nonzeros()[0])
+    count = command.weight.count
     sparse = count < SPARSE * rows * features
     if sparse:
         values, offsets, ends = pack(command.weight)

@@ -1,5 +1,7 @@
 """A dense convolution as steps: into Winograd's domain, products for each point, and out of it, row by row of tiles."""
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,11 +38,18 @@ def possible_side(command: Convolve) -> int:
     """
     window = command.window
     stride = window.stride[0]
-    density = len(command.weight.nonzeros()[0]) / max(1, np.prod(command.weight.shape))
-    if density < 0.5 or command.groups > 1 or window.dilation != (1, 1) or window.stride[1] != stride:
+    if (
+        command.weight.count < 0.5 * prod(command.weight.shape)
+        or command.groups > 1
+        or window.dilation != (1, 1)
+        or window.stride[1] != stride
+    ):
         return 0
     taps = _taps(command)
     if command.residual is not None or min(window.kernel) <= stride or taps < 2:
+        return 0
+    # A phase has as many taps as the largest, or one fewer: with even fewer, what is read may lie behind the map.
+    if min(window.kernel) // stride < taps - 1:
         return 0
     high, wide = command.target.layout.block
     fitting = [side for side in SIDES if high % side == wide % side == 0 and side + taps - 1 <= _MOST_POINTS]

@@ -9,6 +9,7 @@ from robust_tickets.runtime.kernels.layout import VECTOR
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.commands import Convolve
 from robust_tickets.runtime.steps.convolve import Tiling
+from robust_tickets.runtime.steps.winograd import SIDES
 
 FIRST_LEVEL = 32 * 1024
 """Bytes of the first-level data cache that are counted on."""
@@ -39,6 +40,23 @@ def slices(command: Convolve) -> list[int]:
     return sorted({*(one for one in (8, 16, 32, 64, 128, 256) if one < inputs), inputs})
 
 
+def is_possible(command: Convolve, tiling: Tiling) -> bool:
+    """Return whether a tiling is of those that might have been measured, on some processor."""
+    high, wide = _largest_tile(command)
+    return (
+        tiling.rows in _row_choices(command)
+        and 1 <= tiling.height <= high
+        and 1 <= tiling.width <= wide
+        and tiling.channels in slices(command)
+        and tiling.winograd in (0, *SIDES)
+    )
+
+
+def _largest_tile(command: Convolve) -> tuple[int, int]:
+    high, wide = command.target.layout.block
+    return min(4, high), min(16, wide)
+
+
 def _row_choices(command: Convolve) -> tuple[int, ...]:
     outputs = command.weight.shape[0]
     return tuple(rows for rows in (1, 2, 4, 8) if rows <= outputs)
@@ -46,15 +64,17 @@ def _row_choices(command: Convolve) -> tuple[int, ...]:
 
 def _entries(command: Convolve, rows: int) -> int:
     """Return how many entries there are if so many output channels share positions."""
+    if rows == 1:
+        return command.weight.count
     outputs, group, high, wide = command.weight.shape
     positions, _ = command.weight.nonzeros()
-    if rows == 1:
-        return len(positions)
     size = group * high * wide
     full = outputs // rows * rows
     out, rest = np.divmod(positions, size)
     if command.groups > 1:
-        rest = rest + out // (outputs // command.groups) * size
+        # Groups are counted from the first of the block: of thousands there are few in each.
+        each = outputs // command.groups
+        rest = rest + (out // each - out // rows * rows // each) * size
     inside = out < full
     width = int(rest.max(initial=0)) + 1
     marks = np.zeros((full // rows, width), bool)
@@ -63,12 +83,12 @@ def _entries(command: Convolve, rows: int) -> int:
 
 
 def _all(command: Convolve, target: Target, rows: tuple[int, ...]) -> Iterator[Tiling]:
-    high, wide = command.target.layout.block
+    high, wide = _largest_tile(command)
     registers = target.held_vectors
     pieces = slices(command)
     for r in rows:
-        for y in range(1, min(4, high) + 1):
-            for x in range(1, min(16, wide) + 1):
+        for y in range(1, high + 1):
+            for x in range(1, wide + 1):
                 sums = r * x * y
                 # A shared row of inputs stays in registers, with one weight; one row takes its inputs from memory.
                 if sums + (1 if r == 1 else x * y + 1) > registers:

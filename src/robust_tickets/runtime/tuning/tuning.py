@@ -4,8 +4,9 @@ import ctypes
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from math import prod
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,7 +16,7 @@ from robust_tickets.runtime.planning.commands import Command, Convolve
 from robust_tickets.runtime.steps.convolve import Tiling, convolution_steps
 from robust_tickets.runtime.steps.step import Step
 from robust_tickets.runtime.steps.winograd import possible_side
-from robust_tickets.runtime.tuning.tiling import likely, slices
+from robust_tickets.runtime.tuning.tiling import is_possible, likely, slices
 
 VERSION = 1
 """Raised when tilings come to mean something else, or others become possible."""
@@ -59,9 +60,6 @@ def measured(commands: Sequence[Command], target: Target, arena: int) -> Tilings
 
 
 def _alike(command: Convolve) -> tuple[Any, ...]:
-    count, size = len(command.weight.nonzeros()[0]), 1
-    for length in command.weight.shape:
-        size *= length
     return (
         command.weight.shape,
         command.source.layout,
@@ -70,7 +68,7 @@ def _alike(command: Convolve) -> tuple[Any, ...]:
         command.window.dilation,
         command.groups,
         command.residual is None,
-        round(20 * count / size),
+        round(20 * command.weight.count / prod(command.weight.shape)),
     )
 
 
@@ -105,7 +103,11 @@ def _seconds(steps: Sequence[Step]) -> float:
 
 
 def tuned(
-    places: Sequence[Path], digest: str, target: Target, measure: Callable[[], Tilings], names: set[str]
+    places: Sequence[Path],
+    digest: str,
+    target: Target,
+    measure: Callable[[], Tilings],
+    convolutions: Sequence[Convolve],
 ) -> Tilings:
     """Return the tilings kept for this model and processor, or measure them and keep them.
 
@@ -116,12 +118,12 @@ def tuned(
         digest: of the model.
         target: of the kernels.
         measure: what to call if there is nothing to go by.
-        names: of the model's convolutions.
+        convolutions: of the model.
     """
     machine = f"{target.cpu} {target.features}"
     for place in places:
         found = _read(place, digest).get(machine)
-        if found is not None and (tilings := _parsed(found, names)) is not None:
+        if found is not None and (tilings := _parsed(found, convolutions)) is not None:
             return tilings
     tilings = measure()
     entry = {name: asdict(tiling) for name, tiling in tilings.items()}
@@ -135,7 +137,7 @@ def tuned(
 def _read(path: Path, digest: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict) or content.get("version") != VERSION or content.get("model") != digest:
         return {}
@@ -143,18 +145,20 @@ def _read(path: Path, digest: str) -> dict[str, Any]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _parsed(found: Any, names: set[str]) -> Tilings | None:
+def _parsed(found: Any, convolutions: Sequence[Convolve]) -> Tilings | None:
     """Return tilings of JSON, or None if they are not what this module wrote."""
-    if not isinstance(found, Mapping) or set(found) != names:
+    if not isinstance(found, dict) or set(found) != {one.name for one in convolutions}:
         return None
     fields = set(Tiling.__dataclass_fields__)
-    for entry in found.values():
-        if not isinstance(entry, dict) or set(entry) != fields:
+    tilings = {}
+    for command in convolutions:
+        entry = found[command.name]
+        if not isinstance(entry, dict) or set(entry) != fields or any(type(one) is not int for one in entry.values()):
             return None
-        limits = {"rows": (1, 16), "height": (1, 4), "width": (1, 16), "channels": (1, 2**24), "winograd": (0, 4)}
-        if not all(type(entry[name]) is int and low <= entry[name] <= high for name, (low, high) in limits.items()):
+        tiling = tilings[command.name] = Tiling(**entry)
+        if not is_possible(command, tiling):
             return None
-    return {name: Tiling(**entry) for name, entry in found.items()}
+    return tilings
 
 
 def _write(path: Path, content: Any) -> bool:
