@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from robust_tickets.runtime.engine import Engine
+from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.machine.target import Target, runnable_names
 from robust_tickets.runtime.planning import commands as c
@@ -275,6 +276,15 @@ def test_an_image_is_computed_the_same_in_any_batch():
     for index in range(5):
         np.testing.assert_array_equal(engine(x[index : index + 1])[0], together[index])
     assert engine(x[:0]).shape == (0, *together.shape[1:])
+
+
+def test_a_map_beyond_the_reach_of_kernels_is_refused():
+    """Valid, and yet with its halo a pixel in sixteen is one: tens of gigabytes."""
+    channels = 2**24
+    weight = Weight((channels, 1, 3, 3), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    node = Node("conv", "conv", ("x",), "y", WINDOW | {"groups": channels}, {"weight": "w"})
+    with pytest.raises(RuntimeFileError, match=r"a value takes 9663676416 bytes .* should take at most 4294967296"):
+        Engine(Graph("x", (channels, 1, 2), (node,), "y", {"w": weight}))
 
 
 def test_profile_names_the_layers_and_counts_their_work():

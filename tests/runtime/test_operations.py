@@ -39,6 +39,11 @@ def edited(place: str, **changes: Any) -> Graph:
     return replace(graph, nodes=(*graph.nodes[:index], node, *graph.nodes[index + 1 :]))
 
 
+def large(op: str, **attributes: Any) -> Graph:
+    """One operation on images that are fine by themselves."""
+    return Graph("x", (1, 512, 512), (Node(op, op, ("x",), "y", attributes),), "y", {})
+
+
 def weighed(name: str, weight: Weight) -> Graph:
     graph = every_operation()
     return replace(graph, weights={**graph.weights, name: weight})
@@ -80,6 +85,11 @@ MALFORMED: list[tuple[Callable[[], Graph], str]] = [
     (lambda: edited("max_pool2", padding=[3, 1, 1, 1]), "its padding [3, 1, 1, 1] makes windows that hold no pixel"),
     (lambda: edited("max_pool2", padding=[1, 1, 4, 1]), "its padding [1, 1, 4, 1] makes windows that hold no pixel"),
     (lambda: edited("max_pool2", padding=[1024] * 4, kernel=[1024] * 2), "makes windows that hold no pixel"),
+    (
+        lambda: large("max_pool", kernel=[99, 99], stride=[1, 1], padding=[49] * 4, dilation=[1, 1]),
+        "should hold at most",
+    ),
+    (lambda: large("adaptive_avg_pool", output=[1024, 1024]), "1024 x 1024 means of 512 x 512 pixels, should be"),
     (lambda: edited("affine0", shift="h"), "shift has shape (5,), should be (3,)"),
     (lambda: edited("activation22", kind="swish"), "kind is 'swish', should be one of relu, relu6"),
     (lambda: edited("activation22", kind="relu"), "relu takes no parameter, and is given max, min"),

@@ -99,7 +99,7 @@ class CheckReport(Settings):
             worst = max(rows, key=lambda row: row.difference)
             batches, threads = ({getattr(row, name) for row in rows} for name in ("batch", "threads"))
             told.append(
-                f"{engine}, {worst.count} {images}, {_listed(batches)} a call, {_listed(threads)} threads: largest "
+                f"{engine}, {worst.count} {images if images == RANDOM else f'test images of {images}'}, {_listed(batches)} a call, {_listed(threads)} threads: largest "
                 f"difference {worst.difference:.1e}, {100 * min(row.agreement for row in rows):.4g} % equal answers"
                 f"{'' if worst.decides else ' (weights are rounded to 16 bits)'}"
             )
@@ -165,7 +165,7 @@ def check(
         path=str(path),
         file=file_digest(path),
         file_bytes=path.stat().st_size,
-        nonzero=sum(len(weight.nonzeros()[1]) for weight in matrices),
+        nonzero=sum(weight.count for weight in matrices),
         weights=sum(prod(weight.shape) for weight in matrices),
         half=half,
         rows=tuple(rows),

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Shape
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.layout import Halo, Layout, best_layout
 from robust_tickets.runtime.planning import commands as c
 from robust_tickets.runtime.planning.buffers import Buffer, MapView, PlainView, View
 from robust_tickets.runtime.planning.fusion import Layer
+
+_LARGEST_BUFFER = 2**32
+"""Bytes: kernels read offsets of 32 bits."""
 
 _WINDOWS = {"conv", "max_pool", "avg_pool"}
 
@@ -161,7 +165,15 @@ class Placement:
         return Need(layout, bool(halo) or (beyond and not layout.full))
 
     def buffer(self, size: int) -> Buffer:
-        """Return a new stretch of the arena."""
+        """Return a new stretch of the arena.
+
+        Raises:
+            RuntimeFileError: it is larger than kernels can reach.
+        """
+        if size > _LARGEST_BUFFER:
+            raise RuntimeFileError(
+                f"a value takes {size} bytes with all that lies around it, should take at most {_LARGEST_BUFFER}"
+            )
         buffer = Buffer(size)
         self.buffers.append(buffer)
         return buffer

@@ -134,12 +134,22 @@ def pool_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) ->
         reach = (kernel[axis] - 1) * dilation[axis]
         if any(tap >= length or tap > start + reach for start, tap in zip(starts, first, strict=True)):
             raise RuntimeFileError(f"its padding {list(attributes['padding'])} makes windows that hold no pixel")
+    if prod(kernel) * prod(outputs) > LARGEST_VALUE:
+        raise RuntimeFileError(
+            f"its {prod(outputs)} windows of {prod(kernel)} pixels should hold at most {LARGEST_VALUE} pixels together"
+        )
     return (channels, *outputs)
 
 
 def adaptive_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
     """(C,H,W) gives (C, *output)."""
-    return (_image(inputs[0])[0], *attributes["output"])
+    channels, height, width = _image(inputs[0])
+    rows, columns = attributes["output"]
+    if rows * columns * height * width > LARGEST_VALUE:
+        raise RuntimeFileError(
+            f"it makes {rows} x {columns} means of {height} x {width} pixels, should be at most {LARGEST_VALUE} shares"
+        )
+    return (channels, rows, columns)
 
 
 def reshape_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
