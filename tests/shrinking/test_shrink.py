@@ -25,6 +25,7 @@ def test_a_channel_ticket_becomes_smaller(tmp_path):
     assert report.ticket.nonzero_parameters < report.ticket.parameters == report.dense.parameters
     assert max(report.export_difference, report.removal.max_difference) < 1e-4
     assert report.sentence.startswith(f"{report.removal.channels_removed} of {report.removal.channels_before} channels")
+    assert f"{report.dense.file_bytes / report.shrunk.file_bytes:.2f}x smaller than dense" in report.sentence
     assert ticket.training
     assert all(torch.equal(before[name], value) for name, value in ticket.state_dict().items())
     assert ShrinkReport.model_validate(json.loads(json.dumps(report.model_dump(mode="json")))) == report

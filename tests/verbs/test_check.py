@@ -43,6 +43,7 @@ def test_a_file_is_held_against_both_engines_on_random_and_real_images(file: Pat
     assert report.isolates_nan
     assert {row.engine.split()[0] for row in report.rows} == {"PyTorch", "ONNX", "the"}
     assert {row.images for row in report.rows} == {"random images", DATA}
+    assert any(f" test images of {DATA}, " in line for line in report.lines())
     assert {row.batch for row in report.rows} == {1, 5}
     assert max(row.difference for row in report.rows) < 1e-4
     assert min(row.agreement for row in report.rows) == 1

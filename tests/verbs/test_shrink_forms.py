@@ -79,6 +79,7 @@ def test_a_folder_is_verified_beside_its_run(result: rt.Transfer, folder: Path) 
     exported = rt.verify(result, exported=folder).exported
     assert exported is not None
     assert [row.measure for row in exported.rows] == ["accuracy"]
+    assert not exported.section().text  # no attack was made, so none is told of
     assert abs(exported.rows[0].file - exported.rows[0].network) <= 1 / 45 + 1e-9
     other = rt.transfer(small_source(), PARTS, **QUICK)
     with pytest.raises(rt.UserError, match=r"small: was made from another transfer"):
@@ -157,7 +158,21 @@ def test_every_form_is_checked_on_validation(forms: ShrinkReport, result: rt.Tra
     assert forms.int8 is not None
     assert forms.int8.file_bytes == (place / "model-int8.onnx").stat().st_size
     assert forms.int8.latency.median_ms > 0
+    assert f"in 8 bits {forms.int8.file_bytes / 1e6:.3g} MB, " in forms.sentence
+    assert f"{forms.int8.latency.speedup:.2f}x the speed of dense" in forms.sentence
     assert ShrinkReport.model_validate_json(forms.model_dump_json()) == forms
+
+
+def test_a_folder_that_holds_something_else_is_not_written_over(result: rt.Transfer, tmp_path: Path) -> None:
+    """A ticket drawn, a transfer, a source: the name of one is easily given for the name of the smaller network."""
+    assert result.ticket is not None
+    result.ticket.save(tmp_path / "ticket")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "ticket").iterdir()}
+    with pytest.raises(rt.UserError, match=r"ticket: holds something else \(ticket.json\), which would be lost"):
+        rt.shrink(result, f"{tmp_path / 'ticket'}/", rounds=3)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "ticket").iterdir()} == before
+    with pytest.raises(rt.UserError, match="out: is empty; give a name"):
+        rt.shrink(result, "", rounds=3)
 
 
 def test_a_folder_written_over_a_sparse_one_has_no_masks_of_the_old(

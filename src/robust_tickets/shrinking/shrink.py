@@ -175,7 +175,13 @@ def shrink_network(
         machine=machine,
         settings=settings,
         sentence=summarise(
-            removal.counts, zeros, variants["shrunk"].latency, variants["dense"].latency, machine, as_runtime
+            removal.counts,
+            zeros,
+            variants["shrunk"].latency,
+            variants["dense"].latency,
+            machine,
+            as_runtime,
+            variants["int8"].latency if "int8" in variants else None,
         ),
     )
 

@@ -5,7 +5,13 @@ from robust_tickets.shrinking.removal import RemovalCounts
 
 
 def summarise(
-    counts: RemovalCounts, zeros: float, row: LatencyRow, dense: LatencyRow, machine: Machine, as_runtime: bool
+    counts: RemovalCounts,
+    zeros: float,
+    row: LatencyRow,
+    dense: LatencyRow,
+    machine: Machine,
+    as_runtime: bool,
+    int8: LatencyRow | None = None,
 ) -> str:
     """Tell what was removed and what the exported file gained over dense.
 
@@ -16,6 +22,7 @@ def summarise(
         dense: those of dense's ONNX file.
         machine: where it was measured.
         as_runtime: whether it is a runtime file, which leaves zeros out.
+        int8: size and latency of the 8-bit file, measured in the same rounds; None where there is none.
     """
     where = (
         f"measured beside dense on {machine.processor}, {_plural(machine.threads, 'thread')}, "
@@ -26,17 +33,18 @@ def summarise(
         f"{counts.parameters_before / counts.parameters_after:.2f}x fewer parameters, "
         f"{counts.multiply_adds_before / counts.multiply_adds_after:.2f}x fewer multiply-adds"
     )
+    size = f"{row.file_bytes / 1e6:.3g} MB, {dense.file_bytes / row.file_bytes:.2f}x smaller than dense in ONNX"
     if as_runtime:
         told = removed if counts.channels_removed else f"{zeros:.0%} of the parameters are zero and left out"
-        size = f"{row.file_bytes / 1e6:.3g} MB, {dense.file_bytes / row.file_bytes:.2f}x smaller than dense in ONNX"
         return f"{told}; {size}; {_speed(row, dense)} ({where})."
+    bits = f"; in 8 bits {int8.file_bytes / 1e6:.3g} MB, {_speed(int8, dense)}" if int8 is not None else ""
     if counts.channels_removed == 0:
         return (
             f"Not smaller: {zeros:.0%} of the parameters are zero but no channel is zero throughout, so "
-            f"nothing could be removed; {_speed(row, dense)} ({where}). Draw by channel to shrink, or write a runtime "
-            "file (.rtk), which leaves zeros out."
+            f"nothing could be removed; {_speed(row, dense)}{bits} ({where}). Draw by channel to shrink, or write a "
+            "runtime file (.rtk), which leaves zeros out."
         )
-    return f"{removed}; {_speed(row, dense)} ({where})."
+    return f"{removed}; {size}; {_speed(row, dense)}{bits} ({where})."
 
 
 def _speed(row: LatencyRow, dense: LatencyRow) -> str:

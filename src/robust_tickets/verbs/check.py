@@ -98,8 +98,9 @@ class CheckReport(Settings):
             rows = [row for row in self.rows if (row.engine, row.images) == (engine, images)]
             worst = max(rows, key=lambda row: row.difference)
             batches, threads = ({getattr(row, name) for row in rows} for name in ("batch", "threads"))
+            which = images if images == RANDOM else f"test images of {images}"
             told.append(
-                f"{engine}, {worst.count} {images if images == RANDOM else f'test images of {images}'}, {_listed(batches)} a call, {_listed(threads)} threads: largest "
+                f"{engine}, {worst.count} {which}, {_listed(batches)} a call, {_listed(threads)} threads: largest "
                 f"difference {worst.difference:.1e}, {100 * min(row.agreement for row in rows):.4g} % equal answers"
                 f"{'' if worst.decides else ' (weights are rounded to 16 bits)'}"
             )

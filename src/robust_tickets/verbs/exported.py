@@ -25,6 +25,8 @@ TEXT = (
     "none, searched on either itself."
 )
 
+REPLAYED, SEARCHED = "crafted on the torch network and replayed", "on the file itself"
+"""What is said of an attack, by whether it needs gradients."""
 
 SQUARE_QUERIES, SQUARE_IMAGES = 1000, 200
 """How far Square attack goes where nobody said."""
@@ -41,7 +43,9 @@ class Exported(Settings):
     def section(self) -> Section:
         """Return network against file, for a report."""
         return comparison_section(
-            f"{Path(self.path).name} beside its network, seed {self.provenance.seed}", TEXT, self.rows
+            f"{Path(self.path).name} beside its network, seed {self.provenance.seed}",
+            TEXT if any(how in row.measure for row in self.rows for how in (REPLAYED, SEARCHED)) else "",
+            self.rows,
         )
 
 
@@ -116,7 +120,7 @@ def told(measure: Measure, name: str | None = None) -> str:
     name = name or measure.describe()
     if not isinstance(measure, Evaluation | RobustnessCurve):
         return name
-    how = "on the file itself" if measure.gradient_free else "crafted on the torch network and replayed"
+    how = SEARCHED if measure.gradient_free else REPLAYED
     return f"{name}, {how}{f', at most {measure.limit} images' if measure.limit is not None else ''}"
 
 

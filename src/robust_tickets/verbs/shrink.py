@@ -19,7 +19,7 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning.masks import sparsity
 from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
 from robust_tickets.shrinking.check import Check, told
-from robust_tickets.shrinking.folder import write_folder
+from robust_tickets.shrinking.folder import ORIGIN, write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, is_folder, shrink_network
 from robust_tickets.ticket import INIT, MASKS, TICKET, Ticket
@@ -65,6 +65,8 @@ def shrink(
             needed and there are none.
     """
     settings = changed(settings or ShrinkSettings(), changes)
+    if not str(out):
+        raise UserError("out: is empty; give a name that ends in .onnx or .rtk, or a folder/")
     run = result.best
     provenance = provenance_of(result, run)
     as_folder, out = is_folder(out), Path(out)
@@ -110,6 +112,10 @@ def require_possible(settings: ShrinkSettings, run: Run, out: Path, as_folder: b
     Raises:
         UserError: says what is missing.
     """
+    if as_folder and not (out / ORIGIN).is_file():
+        foreign = [name for name in ("transfer.json", TICKET, MASKS, INIT, FACTS, WEIGHTS) if (out / name).exists()]
+        if foreign:
+            raise UserError(f"{out}: holds something else ({foreign[0]}), which would be lost; choose another folder")
     if not as_folder and out.suffix not in SUFFIXES:
         raise UserError(
             f"{out}: its suffix does not say what to write; end it in {' or '.join(SUFFIXES)}, or in / for a folder"
