@@ -74,6 +74,7 @@ class Placement:
                 need = self.need(layer)
                 key = (layer.inputs[0], need.key)
                 self.halos[key] = self.halos.get(key, Halo()) | need.layout.halo
+        made_by = {layer.output: layer.op for layer in layers}
         homes: dict[str, tuple[str, int]] = {}
         for layer in reversed(layers):
             if layer.op == "concat" and self.is_map(layer.output):
@@ -82,7 +83,7 @@ class Placement:
                 root, first = homes[layer.output]
                 for value in layer.inputs:
                     taken = value in homes or layer.inputs.count(value) > 1
-                    if not taken and self.is_map(value) and self.made_by(layers, value) not in ("slice", ""):
+                    if not taken and self.is_map(value) and made_by[value] != "slice":
                         homes[value] = (root, first)
                     first += self.shapes[value][0]
         self._reuse_residuals(layers, homes)
@@ -130,10 +131,6 @@ class Placement:
                 return alone
             expected += self.shapes[value][0]
         return first
-
-    def made_by(self, layers: Sequence[Layer], value: str) -> str:
-        """Return the operation that makes a value; empty for the network's input."""
-        return next((layer.op for layer in layers if layer.output == value), "")
 
     def _makes_map(self, layer: Layer) -> bool:
         shape = self.shapes[layer.output]
