@@ -60,6 +60,20 @@ def finish(folder: Path) -> None:
     assert process.returncode == 0, errors.decode()
 
 
+def test_an_interrupted_run_says_that_it_goes_on(tmp_path: Path) -> None:
+    process = start(tmp_path / "work")
+    deadline = time.monotonic() + 120
+    while not any((tmp_path / "work" / "run").glob(MOMENTS[0])):
+        assert process.poll() is None, "the run ended before it was to be interrupted"
+        assert time.monotonic() < deadline, f"{MOMENTS[0]} never came"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate()[1].decode()
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted; the same command goes on from here"
+    assert "Traceback" not in errors
+
+
 def kill_at(folder: Path, moment: str, delay: float) -> None:
     """Start the run, wait until `moment` exists and then `delay` seconds, and kill it."""
     process = start(folder)

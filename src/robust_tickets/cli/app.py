@@ -43,6 +43,9 @@ for command in (
 ):
     app.command()(command)
 
+INTERRUPTED = 130
+"""The exit code into which typer turns Ctrl-C, without a word."""
+
 
 def main() -> None:
     """Run the command line."""
@@ -54,9 +57,10 @@ def main() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        raise SystemExit(130) from None
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            print("interrupted; the same command goes on from here", file=sys.stderr)
+        raise
 
 
 def yield_when_busy() -> None:
