@@ -128,9 +128,7 @@ def test_what_does_not_fit_is_told_in_one_line(file, images, error, message):
     assert "\n" not in str(caught.value)
 
 
-def test_no_threads_and_no_file_are_refused(file, tmp_path):
-    with pytest.raises(ValueError, match="threads is 0, should be at least 1"):
-        rt.load_runtime(file[0], threads=0)
+def test_no_file_is_refused(tmp_path):
     with pytest.raises(RuntimeFileError, match=r"gone\.rtk: no such file"):
         rt.load_runtime(tmp_path / "gone.rtk")
 
@@ -142,3 +140,20 @@ def test_running_a_file_needs_no_torch(file):
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "(1, 4) False"
+
+
+@pytest.mark.parametrize("threads", [0, -1, "2", None, 1.5, True])
+def test_threads_are_a_whole_number(file, threads):
+    with pytest.raises(ValueError, match="should be a whole number of at least 1"):
+        rt.load_runtime(file[0], threads=threads)
+
+
+def test_a_network_that_is_ready_says_what_it_takes(file):
+    assert repr(rt.load_runtime(file[0])) == "Runtime(images [N, 3, 8, 8], 3 layers, threads=1)"
+
+
+def test_other_readers_are_named(file, tmp_path):
+    with pytest.raises(rt.UserError, match=r"rt\.load_runtime reads it"):
+        rt.load(file[0])
+    with pytest.raises(rt.UserError, match="no such folder"):
+        rt.load(tmp_path / "absent")

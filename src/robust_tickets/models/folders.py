@@ -73,6 +73,10 @@ def load(folder: Path | str, like: nn.Module | None = None) -> Classifier:
         UserError: see `load_folder`.
     """
     folder = Path(folder)
+    if folder.suffix == ".rtk":
+        raise UserError(f"{folder}: is a runtime file; rt.load_runtime reads it, rt.load reads folders")
+    if not folder.exists():
+        raise UserError(f"{folder}: no such folder")
     if not is_saved(folder):
         raise UserError(f"{folder}: is not a network saved by robust-tickets (no {FACTS} in it)")
     identity = read_identity(folder)

@@ -32,8 +32,8 @@ class Runtime:
     """
 
     def __init__(self, graph: Graph, threads: int = 1, *, tilings: ChooseTilings | None = None) -> None:
-        if threads < 1:
-            raise ValueError(f"threads is {threads}, should be at least 1")
+        if type(threads) is not int or threads < 1:
+            raise ValueError(f"threads is {threads!r}, should be a whole number of at least 1")
         self.graph, self.threads = graph, threads
         self._engine = Engine(graph, threads, tilings=tilings)
 
@@ -58,6 +58,11 @@ class Runtime:
             logits = self._logits(images.detach().float().cpu().numpy() if images.is_floating_point() else images)
             return torch.from_numpy(logits).to(images.device)
         return self._logits(images)
+
+    def __repr__(self) -> str:
+        """Return what goes in, how many layers there are, and on how many threads."""
+        shape = ", ".join(map(str, ("N", *self.graph.input_shape)))
+        return f"Runtime(images [{shape}], {len(self.graph.nodes)} layers, threads={self.threads})"
 
     def profile(self, image: NDArray[np.float32], calls: int = 10) -> list[StepTime]:
         """Return what each step takes for one image, float32 [*input_shape], on one thread."""

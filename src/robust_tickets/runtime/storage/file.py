@@ -165,6 +165,8 @@ def _lengths(begin: bytes, size: int) -> tuple[int, int]:
         raise RuntimeFileError(
             f"has version {version} of the format, and this robust-tickets reads up to {VERSION}: update it"
         )
+    if size > length:
+        raise RuntimeFileError(f"has {size} bytes and should have {length}; copy or export it again")
     if size < length:
         raise RuntimeFileError(f"is cut off: it has {size} of {length} bytes; copy or export it again")
     if (

@@ -171,6 +171,8 @@ def _write(path: Path, content: Any) -> bool:
     try:
         with os.fdopen(handle, "w") as file:
             json.dump(content, file)
+        # Whoever may read the model may read it; what it says is looked at before it is believed.
+        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError:
         Path(temporary).unlink(missing_ok=True)
