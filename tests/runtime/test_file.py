@@ -152,7 +152,7 @@ def foreign(folder: Path) -> dict[str, str]:
         "magic": "is cut off after 8 bytes",
         "text": "is not a runtime file; write one",
         "cut": f"is cut off: it has {len(good) - 100} of {len(good)} bytes; copy or export it again",
-        "longer": "bytes and should have",
+        "longer": f"has {len(good) + 64} bytes and should have {len(good)}; copy",
         "newer": f"has version {VERSION + 1} of the format, and this robust-tickets reads up to {VERSION}: update it",
         "flipped": "is damaged: its content is not what its digest says; copy or export it again",
         "converted": "is not a runtime file",
