@@ -27,6 +27,7 @@ FROZEN = {
     "demo": ["--out", "--set"],
     "report": ["folder"],
     "analyse": ["--out", "--set", "--source", "folders"],
+    "check": ["--against", "--data", "--source", "file"],
     "gap": [*SOURCE, "--data", "--inception", "--limit", "--set", "--source-data"],
     "schema": [],
     "convert": ["--allow-pickle", "file", "out"],

@@ -18,7 +18,10 @@ def check(
     ] = None,
     source: SourcePlace = None,
 ) -> None:
-    """Hold a runtime file against PyTorch and ONNX Runtime; exit code 1 if it differs."""
+    """Hold a runtime file against PyTorch and ONNX Runtime.
+
+    Ends with exit code 1 where it differs.
+    """
     from robust_tickets.verbs.check import check
     from robust_tickets.verbs.transfer import load_transfer
 
