@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from robust_tickets.cli.options import SourcePlace
+from robust_tickets.foundation.errors import UserError
 
 
 def check(
@@ -22,6 +23,13 @@ def check(
 
     Ends with exit code 1 where it differs.
     """
+    from robust_tickets.runtime.errors import RuntimeFileError
+    from robust_tickets.runtime.storage.file import stored_weights
+
+    try:  # before torch is loaded, which takes seconds
+        stored_weights(file)
+    except RuntimeFileError as error:
+        raise UserError(str(error)) from None
     from robust_tickets.verbs.check import check
     from robust_tickets.verbs.transfer import load_transfer
 
