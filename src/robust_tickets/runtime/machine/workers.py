@@ -5,12 +5,14 @@ begins when all tasks are done. One call executes a whole program without Python
 nothing to do wait for about 50 microseconds, ready to start within a fraction of one, and then sleep.
 """
 
+import contextlib
 import ctypes
 import functools
 import os
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 from robust_tickets.runtime.machine.compiler import Module, compile
 from robust_tickets.runtime.machine.parking_ir import LINE
@@ -124,10 +126,28 @@ class _Pool:
             except RuntimeError:  # the system has no thread left to give; the others take its tasks
                 break
             self._helpers.append(helper)
+        self._avoided = -1
+        """The processor that the others keep away from."""
 
     def run(self, program: int, steps: int) -> None:
         """Execute steps in order."""
+        if self._helpers and (processor := _processor()) != self._avoided:
+            self._make_way(processor)
         self._run(self._address, program, steps)
+
+    def _make_way(self, processor: int) -> None:
+        """Keep the other threads from the caller's processor.
+
+        Woken there they would find it busy, and the system takes longer to move them than all steps take together.
+        """
+        others = os.sched_getaffinity(0) - {processor}
+        if len(others) >= len(self._helpers):
+            # A thread that has ended needs no place.
+            with contextlib.suppress(OSError):
+                for helper in self._helpers:
+                    assert helper.native_id is not None
+                    os.sched_setaffinity(helper.native_id, others)
+        self._avoided = processor
 
     def end(self) -> None:
         """End the helping threads."""
@@ -151,6 +171,20 @@ def _start_afresh() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_afresh)
+
+
+@functools.cache
+def _asks_for_processor() -> Callable[[], int] | None:
+    """Return what tells on which processor the caller runs; None where threads cannot be placed."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+def _processor() -> int:
+    """Return the processor that the caller runs on; -1 where the system does not tell."""
+    ask = _asks_for_processor()
+    return ask() if ask is not None else -1
 
 
 @functools.cache

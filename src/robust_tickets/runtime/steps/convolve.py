@@ -33,6 +33,9 @@ class Tiling:
     0: directly."""
 
 
+_TASKS = 6
+
+
 def convolution_steps(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> list[Step]:
     """Return a convolution as steps in order.
 
@@ -64,7 +67,8 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
     outputs = command.weight.shape[0]
     keep: list[object] = [tiles]
     chunks = []
-    per_tile = -(-2 * threads // len(tiles)) if threads > 1 and len(tiles) < 2 * threads else 1
+    # So many tasks a thread that none waits long for the last one.
+    per_tile = -(-_TASKS * threads // len(tiles)) if threads > 1 else 1
     for first, last, rows in _segments(outputs, tiling.rows, per_tile):
         modules = [
             compile(ConvolutionKernel(rows, high, wide, stride[1], command.activation, target.vector_bits).ir(), target)
