@@ -151,6 +151,31 @@ def test_tasks_of_a_step_are_done_at_the_same_time(workers: Workers) -> None:
         assert met.tolist() == [2, 2]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not place threads")
+def test_the_others_keep_away_from_the_callers_processor(workers: Workers) -> None:
+    """Two threads that wait for each other on one processor, with another one idle, are slower than one."""
+    before = os.sched_getaffinity(0)
+    if len(before) < 2:
+        pytest.skip("this machine has one processor")
+    chain = Chain([8] * 3)
+    try:
+        for processor in sorted(before)[:2]:
+            os.sched_setaffinity(0, {processor})  # moved there
+            os.sched_setaffinity(0, before)
+            chain.values[1:] = 0
+            chain.run(workers)
+            (helper,) = (one for one in threading.enumerate() if one.name == "tickets-worker-1")
+            assert helper.native_id is not None
+            allowed = os.sched_getaffinity(helper.native_id)
+            assert len(allowed) == len(before) - 1
+        os.sched_setaffinity(0, {min(before)})
+        chain.values[1:] = 0
+        chain.run(workers)
+        assert (chain.values == chain.expected()).all(), "one processor is enough, too"
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def test_nothing_is_burnt_while_nothing_runs(workers: Workers) -> None:
     Chain([64] * 50, burn=100).run(workers)
     time.sleep(20 * PATIENCE)
