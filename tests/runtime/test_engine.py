@@ -269,6 +269,31 @@ def test_threads_of_python_may_share_an_engine():
             np.testing.assert_array_equal(logits, expected[number])
 
 
+def test_an_image_is_read_where_the_caller_has_it_and_left_alone():
+    graph = convolution((3, 9, 9), 4, 3, 1.0)
+    engine = Engine(graph)
+    x = np.random.default_rng(0).random((4, 3, 9, 9)).astype(np.float32)
+    kept, expected = x.copy(), engine(x)
+    np.testing.assert_array_equal(engine(np.asfortranarray(x)), expected)
+    np.testing.assert_array_equal(engine(x[::-1])[::-1], expected)
+    np.testing.assert_array_equal(engine(x[1:3]), expected[1:3])
+    np.testing.assert_array_equal(x, kept)
+
+
+def test_an_image_that_is_not_moved_first_is_copied():
+    """Here an activation reads it, and a convolution reads the same memory under another shape."""
+    nodes = (
+        Node("reshape", "flat", ("x",), "f", {"shape": [108]}),
+        Node("activation", "relu", ("f",), "r", {"kind": "relu"}),
+        Node("linear", "fc", ("r",), "l", {}, {"weight": "v"}),
+        Node("conv", "conv", ("x",), "c", WINDOW, {"weight": "w"}),
+        Node("reshape", "flat2", ("c",), "g", {"shape": [36]}),
+        Node("add", "sum", ("l", "g"), "y"),
+    )
+    graph = Graph("x", (3, 6, 6), nodes, "y", {"v": random_weight(36, 108), "w": random_weight(1, 3, 3, 3)})
+    assert difference(graph, Engine(graph), batch=3) < 1e-5
+
+
 def test_an_image_is_computed_the_same_in_any_batch():
     graph = every_operation()
     engine, x = Engine(graph), images(5)

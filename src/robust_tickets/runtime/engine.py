@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_tickets.runtime.graph import Graph
+from robust_tickets.runtime.kernels import gather
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.machine.workers import Step as Call
 from robust_tickets.runtime.machine.workers import Workers
@@ -68,7 +69,13 @@ class Engine:
             if tilings is not None
             else estimated(self.plan.commands, self.target)
         )
-        self.steps = [step for command in self.plan.commands for step in self._steps(command)]
+        made = [(command, self._steps(command)) for command in self.plan.commands]
+        self.steps = [step for _, steps in made for step in steps]
+        image = self.plan.input.buffer
+        readers = [(one, steps) for one, steps in made if any(view.buffer is image for view in one.views)]
+        # Where the image is only moved into blocks it is moved from where the caller has it.
+        is_moved = all(isinstance(command, c.Gather) for command, _ in readers)
+        self._sources = [step.arguments for _, steps in readers for step in steps] if is_moved else []
         self._program = (Call * len(self.steps))(
             *(Call(step.function, step.arguments.ctypes.data, step.tasks, 1) for step in self.steps)
         )
@@ -83,9 +90,10 @@ class Engine:
             ValueError: it is closed.
         """
         logits = np.empty((len(images), *self.output_shape), np.float32)
+        images = np.ascontiguousarray(images, np.float32)
         for index, image in enumerate(images):
             with self._workers.lock:
-                np.copyto(self._input, image)
+                self._hand_over(image)
                 self._workers.run(ctypes.addressof(self._program), len(self.steps))
                 np.copyto(logits[index], self._output)
         # A weight that is gone would hide what is no number, and the largest of several may, too.
@@ -106,8 +114,9 @@ class Engine:
         prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
         ready = [(prototype(step.function), step.arguments.ctypes.data, step.tasks) for step in self.steps]
         least = [float("inf")] * len(ready)
+        image = np.ascontiguousarray(image, np.float32)
         with self._workers.lock:
-            np.copyto(self._input, image)
+            self._hand_over(image)
             for _ in range(calls):
                 for index, (function, arguments, tasks) in enumerate(ready):
                     start = perf_counter()
@@ -121,6 +130,14 @@ class Engine:
         """End the threads."""
         self._workers.close()
 
+    def _hand_over(self, image: NDArray[np.float32]) -> None:
+        """Let the steps read an image, contiguous in memory, which has to live until they are done."""
+        if not self._sources:
+            np.copyto(self._input, image)
+            return
+        for arguments in self._sources:
+            arguments[_SOURCE] = image.ctypes.data
+
     def _steps(self, command: c.Command) -> list[Step]:
         if isinstance(command, c.Convolve):
             tiling = self.tilings[command.name]
@@ -132,6 +149,8 @@ class Engine:
         count = int(np.prod(shape))
         return self.arena.bytes[start : start + 4 * count].view(np.float32).reshape(shape)
 
+
+_SOURCE = list(gather.ARGUMENTS.kinds).index("source")
 
 _STEPS: dict[type[c.Command], Callable[..., Step]] = {
     c.Average: average_step,
