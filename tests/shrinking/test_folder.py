@@ -161,7 +161,9 @@ def test_broken_newer_and_foreign_folders_are_refused_in_one_line(written: Path,
         assert "\n" not in str(refused.value)
         return str(refused.value)
 
-    assert "is not a network saved by robust-tickets (no source.json in it)" in complaint(tmp_path / "gone")
+    assert complaint(tmp_path / "gone").endswith("gone: no such folder")
+    (tmp_path / "empty").mkdir()
+    assert "is not a network saved by robust-tickets (no source.json in it)" in complaint(tmp_path / "empty")
     assert "version 2, this one reads up to 1; upgrade" in complaint(damaged(written, tmp_path / "new", version=2))
     modules = json.loads((written / "source.json").read_text())["modules"]
     name = next(name for name in modules if "out_channels" in modules[name])
