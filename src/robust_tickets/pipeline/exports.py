@@ -60,7 +60,8 @@ def shipped(recipe: Recipe, best: Cell, way: str, folder: Path) -> Iterator[Expo
     report = shrink(best.result, onnx, dense=best.dense, settings=recipe.shrink, folder=place)
     yield Export(best, report, onnx)
     dense_enough = report.shrunk.nonzero_parameters >= DENSE_ENOUGH * report.shrunk.parameters
-    if dense_enough or not is_runnable(best):
+    # A file that is there has been found to run: a finished run need not export its network again to know.
+    if dense_enough or not (runtime.is_file() or is_runnable(best)):
         return
     assert recipe.shrink is not None
     settings = recipe.shrink.model_copy(update={"int8": None})
