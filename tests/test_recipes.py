@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import changed
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import is_nested
@@ -19,7 +20,6 @@ from robust_tickets.pruning.ranking import exact_count
 from robust_tickets.recipe import Recipe, builtin_recipes, load_recipe
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.draw import DrawSettings, draw_all
-from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.transfer import transfer
 
 PAPERS = sorted(set(builtin_recipes()) - {"default", "demo", "segmentation"})

@@ -11,14 +11,13 @@ from pydantic import Field, model_validator
 
 from robust_tickets.data import DataSettings
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings, parse
+from robust_tickets.foundation.settings import Settings, changed, merged, parse
 from robust_tickets.models.sources import SourceSettings
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.verbs.analyse import AnalyseSettings
 from robust_tickets.verbs.controls import FLIP, Control
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain import PretrainSettings
-from robust_tickets.verbs.target import changed, merged
 from robust_tickets.verbs.transfer import TransferSettings
 from robust_tickets.verbs.verify import VerifySettings
 

@@ -24,11 +24,11 @@ def analyse(
     settings: Override = None,
 ) -> None:
     """Look inside: overlap, layers, loss landscapes, barriers."""
+    from robust_tickets.foundation.settings import changed
     from robust_tickets.report.html import write_report
     from robust_tickets.report.summary import Summary, save_summary
     from robust_tickets.report.terminal import show
     from robust_tickets.verbs.analyse import AnalyseSettings, analyse
-    from robust_tickets.verbs.target import changed
 
     chosen = changed(AnalyseSettings(), overrides(settings)[0])
     sections = analyse(*collect(folders, source), settings=chosen)

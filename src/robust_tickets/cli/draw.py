@@ -36,9 +36,9 @@ def draw(
     seed: Seed = 0,
 ) -> None:
     """Draw a ticket: one-shot global magnitude at 90 %, or as you say."""
+    from robust_tickets.foundation.settings import changed, merged
     from robust_tickets.verbs.draw import draw
     from robust_tickets.verbs.draw_settings import DrawSettings
-    from robust_tickets.verbs.target import changed, merged
 
     values, parts = overrides(settings, ("source", "data"))
     if parts["data"] and data is None:

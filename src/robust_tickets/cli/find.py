@@ -37,10 +37,10 @@ def find(
     seed: Seed = 0,
 ) -> None:
     """Find the sparsest ticket that matches; confirm it once on test."""
+    from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.draw_settings import DrawSettings
     from robust_tickets.verbs.find import FindSettings, find
-    from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import TransferSettings
     from robust_tickets.verbs.verify import VerifySettings
 

@@ -58,8 +58,8 @@ def overrides(settings: list[str] | None, parts: tuple[str, ...] = ()) -> tuple[
     Raises:
         UserError: not `key=value`, or a part is given as a whole.
     """
+    from robust_tickets.foundation.settings import merged
     from robust_tickets.recipe import parse_override
-    from robust_tickets.verbs.target import merged
 
     values: dict[str, Any] = {}
     for text in settings or []:

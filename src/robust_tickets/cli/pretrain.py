@@ -30,11 +30,11 @@ def pretrain(
 
     Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or as a recipe has it: -r sources:pgd-linf.
     """
+    from robust_tickets.foundation.settings import changed
     from robust_tickets.models.folders import is_saved
     from robust_tickets.recipe import load_pretraining
     from robust_tickets.training import Training
     from robust_tickets.verbs.pretrain import pretrain
-    from robust_tickets.verbs.target import changed
 
     values, parts = overrides(settings, ("source", "data"))
     network, pretraining = load_pretraining(recipe) if recipe is not None else (None, None)

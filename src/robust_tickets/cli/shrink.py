@@ -21,9 +21,9 @@ def shrink(
     settings: Override = None,
 ) -> None:
     """Remove zero channels, write what is left, time it beside dense."""
+    from robust_tickets.foundation.settings import changed, merged
     from robust_tickets.shrinking.settings import ShrinkSettings
     from robust_tickets.verbs.shrink import shrink
-    from robust_tickets.verbs.target import changed, merged
     from robust_tickets.verbs.transfer import load_transfer
 
     chosen = changed(ShrinkSettings(), merged({"int8": {}} if int8 else {}, overrides(settings)[0]))

@@ -31,8 +31,8 @@ def transfer(
     settings: Override = None,
 ) -> None:
     """Train a ticket, or a dense network, on your data, once a seed."""
+    from robust_tickets.foundation.settings import changed, merged
     from robust_tickets.ticket import is_ticket
-    from robust_tickets.verbs.target import changed, merged
     from robust_tickets.verbs.transfer import TransferSettings, transfer
 
     values, parts = overrides(settings, ("source", "data"))

@@ -18,8 +18,8 @@ def verify(
 ) -> None:
     """Measure on test data, once, and decide whether it matches dense."""
     from robust_tickets.foundation.files import write_json
+    from robust_tickets.foundation.settings import changed
     from robust_tickets.report.terminal import show_sections
-    from robust_tickets.verbs.target import changed
     from robust_tickets.verbs.transfer import load_transfer
     from robust_tickets.verbs.verify import VerifySettings, verify
 

@@ -70,6 +70,31 @@ def parse(kind: type[Kind], values: Any, where: str = "") -> Kind:
         raise UserError(explain(error, kind, where)) from None
 
 
+def changed(settings: Kind, changes: dict[str, Any], where: str = "") -> Kind:
+    """Return validated settings with `changes` merged into them; nested changes are dictionaries.
+
+    `where` names the place of the changes in a complaint.
+
+    Raises:
+        UserError: an unknown key or a value out of range.
+    """
+    return parse(type(settings), merged(settings.model_dump(), changes), where) if changes else settings
+
+
+def merged(base: Any, changes: Any, key: str = "") -> Any:
+    """Return `base` with `changes` over it; a dictionary that names another `kind` replaces the old one.
+
+    A string under dictionary changes is the short form of settings: the name of data, the kind of a part.
+    """
+    if isinstance(base, str) and isinstance(changes, dict):
+        base = {"name" if key == "data" else "kind": base}
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes.model_dump() if isinstance(changes, Settings) else changes
+    if "kind" in changes and changes["kind"] != base.get("kind"):
+        return changes
+    return {**base, **{name: merged(base.get(name), value, name) for name, value in changes.items()}}
+
+
 def explain(error: ValidationError, kind: type[BaseModel], where: str = "") -> str:
     """Return one line for the first thing that is wrong with a set of values."""
     places = [place_of(fault["loc"]) for fault in error.errors()]

@@ -17,14 +17,13 @@ from robust_tickets.findings.tickets import layers_section, overlap_sections
 from robust_tickets.findings.transfers import Apart, interpolation_section, landscape_section
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.report.sections import Section
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.measure import Part, examined, in_order
-from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
 
 

@@ -5,12 +5,11 @@ from typing import Any
 from pydantic import Field
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.measures.double_win import DoubleWin, double_win
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.objectives import PGD, Threat
 from robust_tickets.verbs.measure import Part
-from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.transfer import Transfer, TransferSettings
 from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from robust_tickets.data import DataSplits
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import trace_couplings
@@ -28,7 +29,7 @@ from robust_tickets.ticket import Ticket
 from robust_tickets.training import Drawing, ImageBatches, Subject, fit, rewind_step
 from robust_tickets.training.kept import check_selection
 from robust_tickets.verbs.draw_settings import DrawSettings
-from robust_tickets.verbs.target import Data, changed, fit_head, target_data
+from robust_tickets.verbs.target import Data, fit_head, target_data
 from robust_tickets.verbs.task import require_whole_images
 
 SAME_SPARSITY = 5e-4

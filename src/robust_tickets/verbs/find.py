@@ -12,7 +12,7 @@ from torch import nn
 from robust_tickets.data import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_json
-from robust_tickets.foundation.settings import Settings, Sparsity
+from robust_tickets.foundation.settings import Settings, Sparsity, changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.ticket import Ticket
@@ -26,7 +26,7 @@ from robust_tickets.verbs.double_win import (
 )
 from robust_tickets.verbs.draw import draw_all, label
 from robust_tickets.verbs.draw_settings import DrawSettings
-from robust_tickets.verbs.target import Data, changed, target_data
+from robust_tickets.verbs.target import Data, target_data
 from robust_tickets.verbs.transfer import Transfer, TransferSettings, transfer
 from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
 

@@ -9,14 +9,14 @@ from torch import nn
 
 from robust_tickets.data import DataSettings, DataSplits
 from robust_tickets.foundation.digests import tensors_digest
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.folders import save_source
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.training import ImageBatches, Subject, Training, fit
 from robust_tickets.training.kept import check_selection
-from robust_tickets.verbs.target import Data, changed, target_data
+from robust_tickets.verbs.target import Data, target_data
 from robust_tickets.verbs.task import require_whole_images
 
 

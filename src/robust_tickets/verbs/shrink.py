@@ -11,6 +11,7 @@ from torch import Tensor
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors
+from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.predict import Predict, evaluation_mode
 from robust_tickets.models.folders import FACTS, WEIGHTS
@@ -26,7 +27,6 @@ from robust_tickets.ticket import INIT, MASKS, TICKET, Ticket
 from robust_tickets.training import recalibrate
 from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.measure import in_order
-from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify import dense_transfer

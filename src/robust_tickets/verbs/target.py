@@ -1,13 +1,13 @@
-"""Data and head as a network needs them, and settings with keyword changes: what every verb begins with."""
+"""Data and head as a network needs them: what every verb begins with."""
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from robust_tickets.data import DataSettings, DataSplits, load_data
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
-from robust_tickets.foundation.settings import Settings, parse
+from robust_tickets.foundation.settings import changed
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.sources import Source
@@ -17,8 +17,6 @@ Data = Any
 
 Head = Literal["fresh", "keep"]
 """Whether a network gets a new last layer for the target's classes."""
-
-Kind = TypeVar("Kind", bound=Settings)
 
 
 def target_data(data: Data, source: Source, seed: int) -> DataSplits:
@@ -89,28 +87,3 @@ def fit_head(classifier: Classifier, splits: DataSplits, head: Head, seed: int, 
             f"{where}: keep: the network tells {classifier.num_classes} classes apart, {splits.name} has "
             f"{len(splits.classes)}; use {where}: fresh"
         )
-
-
-def changed(settings: Kind, changes: dict[str, Any], where: str = "") -> Kind:
-    """Return validated settings with `changes` merged into them; nested changes are dictionaries.
-
-    `where` names the place of the changes in a complaint.
-
-    Raises:
-        UserError: an unknown key or a value out of range.
-    """
-    return parse(type(settings), merged(settings.model_dump(), changes), where) if changes else settings
-
-
-def merged(base: Any, changes: Any, key: str = "") -> Any:
-    """Return `base` with `changes` over it; a dictionary that names another `kind` replaces the old one.
-
-    A string under dictionary changes is the short form of settings: the name of data, the kind of a part.
-    """
-    if isinstance(base, str) and isinstance(changes, dict):
-        base = {"name" if key == "data" else "kind": base}
-    if not isinstance(base, dict) or not isinstance(changes, dict):
-        return changes.model_dump() if isinstance(changes, Settings) else changes
-    if "kind" in changes and changes["kind"] != base.get("kind"):
-        return changes
-    return {**base, **{name: merged(base.get(name), value, name) for name, value in changes.items()}}

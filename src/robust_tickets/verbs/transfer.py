@@ -11,7 +11,7 @@ from torch import nn
 from robust_tickets.data import DataSettings, DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
-from robust_tickets.foundation.settings import Settings, parse
+from robust_tickets.foundation.settings import Settings, changed, parse
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
@@ -31,7 +31,7 @@ from robust_tickets.training import (
 )
 from robust_tickets.training.kept import check_selection
 from robust_tickets.training.optimisers import AdamW
-from robust_tickets.verbs.target import Data, Head, changed, target_data
+from robust_tickets.verbs.target import Data, Head, target_data
 from robust_tickets.verbs.task import network_for, require_pairs_of_images, task_of
 
 FINETUNING = Training(epochs=20, batch_size=32, optimiser=AdamW(lr=3e-4, weight_decay=0.01), head_lr=1e-3, warmup=1)

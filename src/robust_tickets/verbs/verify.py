@@ -8,7 +8,7 @@ from torch import Tensor
 
 from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.evaluation import Evaluation
@@ -22,7 +22,6 @@ from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import Part, figures_once, measure
-from robust_tickets.verbs.target import changed
 from robust_tickets.verbs.task import require_measurable, task_of
 from robust_tickets.verbs.transfer import Transfer, transfer
 
