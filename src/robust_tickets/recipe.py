@@ -88,6 +88,12 @@ class Recipe(Settings):
         further = {name: changed(self.data, changes, f"targets.{name}") for name, changes in self.targets.items()}
         return {"data": self.data, **further}
 
+    def all_data(self) -> list[DataSettings]:
+        """Return everything the run reads: targets, and what sources and draws train on."""
+        pretrained = [entry.pretrain.data for entry in self.sources.values() if entry.pretrain is not None]
+        drawn = [settings.data for settings in self.draws().values() if settings.data is not None]
+        return [*self.data_sets().values(), *pretrained, *drawn]
+
 
 def builtin_recipes() -> dict[str, str]:
     """Return the text of every recipe that ships with the package, by name."""

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json, write_text
+from robust_tickets.foundation.ownership import MASKS, STAMP, require_ours
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import is_saved
@@ -37,7 +38,7 @@ from robust_tickets.pruning.masks import Masks, layer_sparsity, pack, sparsity, 
 from robust_tickets.ticket_card import ticket_card
 from robust_tickets.ticket_file import FORMAT, TicketFile
 
-TICKET, MASKS, INIT = "ticket.json", "masks.safetensors", "init.safetensors"
+TICKET, INIT = "ticket.json", "init.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +176,13 @@ class Ticket:
         return self.with_network(load_recorded(settings, place, "this ticket's network"))
 
     def save(self, folder: Path | str) -> None:
-        """Write the ticket into a folder; `ticket.json` comes last and makes it one."""
+        """Write the ticket into a folder; `ticket.json` comes last and makes it one.
+
+        Raises:
+            UserError: the folder holds files that are not ours, or cannot be written.
+        """
+        folder = Path(folder)
+        require_ours(folder)
         file = TicketFile(
             source=self.source,
             init=self.init,
@@ -186,11 +193,9 @@ class Ticket:
             recipe=dict(self.recipe),
             provenance=dict(self.provenance),
         )
-
-        folder = Path(folder)
         with disk_errors(folder):
             (folder / TICKET).unlink(missing_ok=True)
-        write_bytes(folder / MASKS, save(pack(self.masks)))
+        write_bytes(folder / MASKS, save(pack(self.masks), STAMP))
         if self.stored is not None:
             write_bytes(folder / INIT, save(compress(self.stored, self.masks)))
         else:

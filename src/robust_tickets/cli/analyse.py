@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robust_tickets.cli.options import Override, SourcePlace, overrides
+from robust_tickets.cli.options import Override, SourcePlace, ours_or_free, overrides
 from robust_tickets.foundation.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 def analyse(
     folders: Annotated[list[Path], typer.Argument(help="Tickets, transfers, or folders that hold some, as runs do.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where report.html and its figures are written.")] = Path(
-        "runs/analysis"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Where report.html and its figures are written.", callback=ours_or_free),
+    ] = Path("runs/analysis"),
     source: SourcePlace = None,
     settings: Override = None,
 ) -> None:

@@ -18,6 +18,7 @@ from robust_tickets.cli.options import (
     source_settings,
 )
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.ownership import require_apart
 
 
 def draw(
@@ -36,6 +37,7 @@ def draw(
     seed: Seed = 0,
 ) -> None:
     """Draw a ticket: one-shot global magnitude at 90 %, or as you say."""
+    require_apart(out, data)
     from robust_tickets.foundation.settings import changed, merged
     from robust_tickets.verbs.draw import draw
     from robust_tickets.verbs.draw_settings import DrawSettings

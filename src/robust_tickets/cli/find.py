@@ -18,6 +18,7 @@ from robust_tickets.cli.options import (
     source_settings,
 )
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.ownership import require_apart
 
 
 def find(
@@ -37,6 +38,7 @@ def find(
     seed: Seed = 0,
 ) -> None:
     """Find the sparsest ticket that matches; confirm it once on test."""
+    require_apart(out, data)
     from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.draw_settings import DrawSettings

@@ -6,6 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.ownership import require_ours
+
+
+def ours_or_free(place: Path) -> Path:
+    """Return the place of a result, once it is certain that nothing of others is there."""
+    require_ours(place)
+    return place
+
 
 SourceName = Annotated[
     str,
@@ -29,7 +37,12 @@ Normalisation = Annotated[
 DataName = Annotated[
     str, typer.Option("--data", "-d", help="A folder of images, .npz, torchvision/NAME, glyphs or digits.")
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is kept; the same command goes on there.")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", help="Where the result is kept; rerun the same command to resume.", callback=ours_or_free
+    ),
+]
 Override = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of this step, key=value; may be repeated.")
 ]

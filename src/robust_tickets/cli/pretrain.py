@@ -7,6 +7,7 @@ import typer
 
 from robust_tickets.cli.options import Normalisation, Out, Override, Seed, data_settings, overrides, source_settings
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.ownership import require_apart
 
 
 def pretrain(
@@ -30,6 +31,7 @@ def pretrain(
 
     Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or as a recipe has it: -r sources:pgd-linf.
     """
+    require_apart(out, data)
     from robust_tickets.foundation.settings import changed
     from robust_tickets.models.folders import is_saved
     from robust_tickets.recipe import load_pretraining

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_tickets.cli.options import Normalisation, Override, Weights, source_values
+from robust_tickets.cli.options import Normalisation, Override, Weights, ours_or_free, source_values
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.ownership import require_apart
 
 
 def run(
@@ -20,15 +21,17 @@ def run(
     preprocessing: Normalisation = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="Target, in place of the recipe's.")] = None,
     sparsity: Annotated[float | None, typer.Option(help="In place of the recipe's draw.sparsity.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; the same command goes on there.")] = Path(
-        "runs/run"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Run folder; rerun the same command to resume.", callback=ours_or_free),
+    ] = Path("runs/run"),
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin nothing new after so long; the same command goes on.")
+        float | None, typer.Option(min=0, help="Begin nothing new after so long; rerun the same command to resume.")
     ] = None,
     settings: Override = None,
 ) -> None:
     """Do everything: draw, transfer, verify, shrink, report."""
+    require_apart(out, data)
     from robust_tickets.recipe import load_recipe
 
     values: dict[str, Any] = {}
@@ -47,7 +50,7 @@ def run(
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.", callback=ours_or_free)] = Path("runs/demo"),
     settings: Override = None,
 ) -> None:
     """Run on built-in data: letters to handwritten digits."""

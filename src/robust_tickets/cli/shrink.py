@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from robust_tickets.cli.options import Override, SourcePlace, overrides
+from robust_tickets.foundation.ownership import require_ours
 
 
 def shrink(
@@ -21,6 +22,7 @@ def shrink(
     settings: Override = None,
 ) -> None:
     """Remove zero channels, write what is left, time it beside dense."""
+    require_ours(out)
     from robust_tickets.foundation.settings import changed, merged
     from robust_tickets.shrinking.settings import ShrinkSettings
     from robust_tickets.verbs.shrink import shrink

@@ -18,6 +18,7 @@ from robust_tickets.cli.options import (
     source_settings,
 )
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.ownership import require_apart
 
 
 def transfer(
@@ -31,6 +32,7 @@ def transfer(
     settings: Override = None,
 ) -> None:
     """Train a ticket, or a dense network, on your data, once a seed."""
+    require_apart(out, data)
     from robust_tickets.foundation.settings import changed, merged
     from robust_tickets.ticket import is_ticket
     from robust_tickets.verbs.transfer import TransferSettings, transfer

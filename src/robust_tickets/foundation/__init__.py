@@ -7,6 +7,7 @@
 | `errors.py` | the one exception that means "the user can mend this" |
 | `seeds.py` | named random streams derived from one seed |
 | `files.py` | atomic writes, and reads that name the file that is broken |
+| `ownership.py` | the rule against overwriting, and how files of ours are known again |
 | `grouping.py` | items collected by a key |
 | `digests.py` | content hashes of tensors |
 | `steps.py` | one unit of resumable work in a folder |

@@ -15,6 +15,7 @@ from typing import Any
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, remove_leftovers, write_json
+from robust_tickets.foundation.ownership import require_ours
 
 WORTH_KEEPING = ("result.json", "checkpoint.pt")
 
@@ -26,8 +27,8 @@ class Step:
         """Look at `folder`, which is or will be for `settings`: plain JSON values that determine the result.
 
         Raises:
-            UserError: the folder holds work of other settings, the first difference is named; or it is a file;
-                or several processes would write it.
+            UserError: the folder holds work of other settings, the first difference is named; or files that are not
+                ours; or it is a file; or several processes would write it.
         """
         self.folder = Path(folder) if folder is not None else None
         self.settings = settings
@@ -40,8 +41,10 @@ class Step:
             )
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder}: is a file; name a folder")
-        remove_leftovers(self.folder)
         claim = self.folder / "settings.json"
+        if not claim.exists():
+            require_ours(self.folder)
+        remove_leftovers(self.folder)
         if claim.exists() and (difference := first_difference(read_json(claim), settings)) is not None:
             where, old, new = difference
             raise UserError(

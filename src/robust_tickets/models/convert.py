@@ -9,6 +9,7 @@ from safetensors.torch import save
 from robust_tickets.foundation.digests import file_digest, tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_bytes, write_json
+from robust_tickets.foundation.ownership import STAMP, json_of, require_ours
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.formats.file import file_kind, read_checkpoint
 from robust_tickets.models.formats.inert import read_inert
@@ -43,11 +44,13 @@ def convert(path: Path | str, out: Path | str, allow_pickle: bool = False) -> Co
 
     Raises:
         UserError: the pickle would import code and there is no consent; the message lists what. Or the file
-            is broken, or there is no state dict in it.
+            is broken, or there is no state dict in it, or another's file is at `out`.
     """
     path, out = Path(path), Path(out)
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: the file to write must end in .safetensors")
+    require_ours(out)
+    require_ours(record := out.with_name(f"{out.name}.json"), is_record)
     foreign = foreign_globals(path) if file_kind(path) != "safetensors" else []
     if foreign and not allow_pickle:
         raise UserError(
@@ -70,6 +73,11 @@ def convert(path: Path | str, out: Path | str, allow_pickle: bool = False) -> Co
         std=found.std,
         ignored=tuple(foreign),
     )
-    write_bytes(out, save(tensors))
-    write_json(out.with_name(f"{out.name}.json"), facts.model_dump(mode="json"))
+    write_bytes(out, save(tensors, STAMP))
+    write_json(record, facts.model_dump(mode="json"))
     return facts
+
+
+def is_record(path: Path) -> bool:
+    """Return whether a file holds the facts of a conversion."""
+    return (content := json_of(path)) is not None and content.keys() == Conversion.model_fields.keys()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_text
+from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.sources import load_source
 from robust_tickets.pipeline.exports import shrink_best
@@ -36,6 +37,8 @@ def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float
         UserError: the folder holds other work, no cell could be filled in the time, or anything that the steps refuse.
     """
     folder = Path(folder)
+    for data in recipe.all_data():
+        require_apart(folder, data)
     step = Step(folder, {"verb": "run"})
     if step.result is None or step.result["recipe"] != recipe.model_dump(mode="json"):
         rehearse(recipe)

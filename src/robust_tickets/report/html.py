@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_bytes, write_text
+from robust_tickets.foundation.ownership import GENERATOR, require_ours
 from robust_tickets.report.cells import accuracy_cells, shrink_cells, table_cells, verdict_cells
 from robust_tickets.report.charts import figures_of
 from robust_tickets.report.figures import curves, layer_bars, to_png, to_svg
@@ -32,9 +33,10 @@ def write_report(summary: Summary, folder: Path | str) -> Path:
     Every file is written atomically; equal summaries give equal bytes.
 
     Raises:
-        UserError: the summary holds nothing to report, or the folder cannot be written.
+        UserError: the summary holds nothing to report, or the folder holds another's files or cannot be written.
     """
     folder = Path(folder)
+    require_ours(folder)
     told = (summary.rows, summary.verdicts, summary.shrink, summary.layer_sparsity, summary.sections)
     if not any(told):
         raise UserError(
@@ -95,6 +97,7 @@ def to_html(summary: Summary) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="{GENERATOR}">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         f'<title>{escape(summary.title)}</title>\n<link rel="icon" href="data:,">\n'
         f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
+from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
@@ -64,9 +65,10 @@ def export_onnx(
 
     Raises:
         UserError: the network cannot be expressed in ONNX, is too large for one file, the class names do not
-            fit, or the place cannot be written.
+            fit, another's file is at the place, or it cannot be written.
         RuntimeError: the file differs from the network by more than 1e-4 of the logits' spread.
     """
+    require_ours(path)
     about = metadata(classifier, classes, provenance)
     network = portable(classifier)
     images = random_images(network, 3)

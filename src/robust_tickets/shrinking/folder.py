@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 
 from robust_tickets.foundation.files import disk_errors, read_json, write_json
+from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import FACTS, identified, rebuilt, save_source
@@ -50,7 +51,7 @@ def write_folder(
         shrunk: the network to write, on the CPU.
         before: the same network before channels were removed: what says how the modules changed.
         identity: of the source that `before` was trained from.
-        folder: where to write; other files in it are left alone.
+        folder: where to write; other files of ours in it are left alone.
         classes: names in the order of the logits.
         provenance: which run the network is of.
 
@@ -58,10 +59,11 @@ def write_folder(
         The identity of what was written.
 
     Raises:
-        UserError: its modules are not the architecture's, or the folder cannot be written.
+        UserError: its modules are not the architecture's, the folder holds another's files or cannot be written.
         RuntimeError: what would be read back answers otherwise.
     """
     folder = Path(folder)
+    require_ours(folder)
     shrunk = portable(shrunk)
     settle_width(shrunk, width_of(get_head(before.body, before.head)))
     changes, known = shape_changes(before.body, shrunk.body), identity.modules

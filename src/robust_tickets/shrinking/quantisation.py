@@ -11,6 +11,7 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
+from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.shrinking.artefact import open_session
 from robust_tickets.shrinking.export import INPUT, quiet
 
@@ -33,9 +34,10 @@ def quantise(path: Path | str, out: Path | str, images: np.ndarray, *, reduce_ra
         reduce_range: 7 bits for the weights, against saturation on x86 processors without VNNI instructions.
 
     Raises:
-        UserError: no such file, images of another shape, or the place cannot be written.
+        UserError: no such file, images of another shape, another's file at the place, or it cannot be written.
     """
     path, out = Path(path), Path(out)
+    require_ours(out)
     wanted = open_session(path, 1).get_inputs()[0].shape[1:]
     if images.ndim != 4 or list(images.shape[1:]) != wanted or not len(images):
         raise UserError(f"{path}: calibrates on images of shape (N, {', '.join(map(str, wanted))}), not {images.shape}")

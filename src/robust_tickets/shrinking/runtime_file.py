@@ -8,6 +8,7 @@ import torch
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
+from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.runtime.errors import RuntimeFileError
@@ -53,9 +54,10 @@ def write_runtime(
 
     Raises:
         UserError: the runtime lacks an operation that the network uses, a weight is too large for float16, the class
-            names do not fit, or the place cannot be written.
+            names do not fit, another's file is at the place, or it cannot be written.
         RuntimeError: what is executed differs from the network by more than 1e-4 of the logits' spread.
     """
+    require_ours(path)
     network = portable(classifier)
     graph = convert(network, metadata(classifier, classes, provenance))
     differences = Differences(float("nan"), float("nan"))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from robust_tickets.data import DataSplits
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.ownership import require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
@@ -55,7 +56,7 @@ def draw(
         folder: where the ticket is written, its rungs beside it; a second call returns it or goes on.
 
     Raises:
-        UserError: parts that do not fit each other, the network or the data.
+        UserError: parts that do not fit each other, the network or the data; a folder with another's files.
     """
     settings = changed(settings or DrawSettings(), changes)
     if len(settings.sparsities) > 1:
@@ -76,8 +77,11 @@ def draw_all(
     The rounds of one draw to the highest sparsity serve the lower ones that they pass through; the others
     are drawn on their own. Arguments and errors are those of `draw`.
     """
-    source = load_source(source)
     folder = Path(folder) if folder is not None else None
+    if folder is not None:
+        require_ours(folder)
+    require_apart(folder, data if data is not None else settings.data)
+    source = load_source(source)
     found: list[Ticket] = []
     wanted = list(settings.sparsities)
     traced: dict[tuple[str, ...], tuple[Coupling, ...]] = {}

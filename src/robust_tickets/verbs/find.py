@@ -12,6 +12,7 @@ from torch import nn
 from robust_tickets.data import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_json
+from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import Settings, Sparsity, changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.sources import Source, SourceSettings, load_source
@@ -137,6 +138,7 @@ def find(
         UserError: the data have no validation part, or anything that drawing and transferring refuse.
     """
     settings = changed(settings or FindSettings(), changes)
+    require_apart(folder, data)
     verify_settings = verify_settings or VerifySettings()
     is_double = settings.criterion == "double-win"
     if is_double:

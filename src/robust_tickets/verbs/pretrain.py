@@ -9,6 +9,7 @@ from torch import nn
 
 from robust_tickets.data import DataSettings, DataSplits
 from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.folders import save_source
@@ -46,9 +47,11 @@ def pretrain(
         folder: keeps the network; a second call with the same settings returns it, or goes on.
 
     Raises:
-        UserError: data that do not fit the network, a folder of other settings, a diverged training.
+        UserError: data that do not fit the network, a folder of other settings or with another's files, a diverged
+            training.
     """
     training = changed(training or Training(), changes)
+    require_apart(folder, data)
     source = load_source(source)
     splits = target_data(data, source, seed)
     require_whole_images(splits, "pretrain")

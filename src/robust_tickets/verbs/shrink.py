@@ -11,6 +11,7 @@ from torch import Tensor
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors
+from robust_tickets.foundation.ownership import MASKS, require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.predict import Predict, evaluation_mode
@@ -23,7 +24,7 @@ from robust_tickets.shrinking.check import Check, told
 from robust_tickets.shrinking.folder import ORIGIN, write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, is_folder, shrink_network
-from robust_tickets.ticket import INIT, MASKS, TICKET, Ticket
+from robust_tickets.ticket import INIT, TICKET, Ticket
 from robust_tickets.training import recalibrate
 from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.measure import in_order
@@ -61,16 +62,19 @@ def shrink(
         folder: keeps what was measured, so that a second call does not measure again.
 
     Raises:
-        UserError: the network cannot be traced or exported, the place cannot be written, or validation images are
-            needed and there are none.
+        UserError: the network cannot be traced or exported, the place holds another's file or cannot be written, or
+            validation images are needed and there are none.
     """
     settings = changed(settings or ShrinkSettings(), changes)
     if not str(out):
         raise UserError("out: is empty; give a name that ends in .onnx or .rtk, or a folder/")
+    require_apart(out, result.data)
     run = result.best
     provenance = provenance_of(result, run)
     as_folder, out = is_folder(out), Path(out)
     forms = {"shrunk": out} | ({"int8": int8_path(out)} if settings.int8 is not None else {})
+    for path in forms.values():
+        require_ours(path)
     require_possible(settings, run, out, as_folder)
     identity = {
         "verb": "shrink",

@@ -11,6 +11,7 @@ from torch import nn
 from robust_tickets.data import DataSettings, DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
+from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import Settings, changed, parse
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
@@ -134,9 +135,11 @@ def transfer(
         folder: where runs are kept; a second call with the same settings goes on, or returns what is there.
 
     Raises:
-        UserError: data that do not fit the network, a ticket of another source, a folder of other settings.
+        UserError: data that do not fit the network, a ticket of another source, a folder of other settings or with
+            another's files.
     """
     settings = changed(settings or TransferSettings(), changes)
+    require_apart(folder, data)
     ticket, source = bind(subject, source)
     folder = Path(folder) if folder is not None else None
     identity = {
