@@ -3,7 +3,7 @@
 | file or package | what it is |
 |---|---|
 | `graph.py` | what a file computes: nodes, values, weights |
-| `errors.py` | the exception for what cannot be executed |
+| `errors.py` | the exceptions for what cannot be executed or read |
 | `rules/` | what a graph may be |
 | `reference.py` | what every operation means, in plain numpy |
 | `storage/` | the file |
@@ -12,6 +12,7 @@
 | `planning/` | from a graph to commands |
 | `steps/` | from commands to calls |
 | `tuning/` | what is fastest here |
+| `images.py` | from files, PIL images and arrays to a network's input |
 | `engine.py` | a graph, ready to be executed |
 | `load.py` | a file, ready to be called |
 

@@ -99,7 +99,7 @@ class RuntimeFile:
 
     def predict(self, images: Tensor) -> Tensor:
         """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
-        return self.runtime(images).cpu()
+        return self.runtime.logits(images).cpu()  # smoothing's noise leaves [0, 1]
 
     @property
     def provenance(self) -> Provenance:
