@@ -34,7 +34,7 @@ from robust_tickets.models.folders import is_saved
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.sources import Source, SourceSettings, load_source
 from robust_tickets.models.strict import mismatches
-from robust_tickets.pruning.masks import Masks, layer_sparsity, pack, sparsity, unpack
+from robust_tickets.pruning.masks import Masks, emptied, layer_sparsity, pack, sparsity, unpack
 from robust_tickets.ticket_card import ticket_card
 from robust_tickets.ticket_file import FORMAT, TicketFile
 
@@ -76,6 +76,11 @@ class Ticket:
     def layer_sparsity(self) -> dict[str, float]:
         """Return the fraction removed of every prunable weight tensor."""
         return layer_sparsity({name: self.masks[name] for name in self.prunable})
+
+    @property
+    def emptied(self) -> tuple[str, ...]:
+        """Return the prunable weights of which nothing is left: such a layer passes nothing on but its bias."""
+        return emptied(self.masks, self.prunable)
 
     @property
     def digest(self) -> str:

@@ -1,14 +1,24 @@
 """The model card that travels with a ticket, in the Hugging Face layout."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from robust_tickets.ticket_file import TicketFile
+
+
+def told_emptied(names: Sequence[str]) -> str:
+    """Return a sentence that names the layers of which nothing is left, with a space before it; empty without any."""
+    if not names:
+        return ""
+    layers = "1 layer is empty" if len(names) == 1 else f"{len(names)} layers are empty"
+    return f" {layers}, all weights removed: {', '.join(names)}."
 
 
 def ticket_card(file: TicketFile, layer_sparsity: Mapping[str, float]) -> str:
     """Return the card's Markdown."""
     rows = "\n".join(f"| `{name}` | {100 * value:.2f} % |" for name, value in layer_sparsity.items())
+    empty = [name for name, value in layer_sparsity.items() if value == 1]
     start = "the source's own weights" if file.init == "source" else "weights stored beside the masks"
+    said = f"The surviving weights start from {start}.{told_emptied(empty)}"
     return f"""---
 library_name: robust-tickets
 tags: [lottery-ticket, pruning, sparsity]
@@ -16,7 +26,7 @@ tags: [lottery-ticket, pruning, sparsity]
 
 # A ticket of {file.source.name}
 
-{100 * file.sparsity:.2f} % of the prunable weights are removed. The surviving weights start from {start}.
+{100 * file.sparsity:.2f} % of the prunable weights are removed. {said}
 
 | | |
 |---|---|

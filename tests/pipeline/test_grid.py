@@ -151,3 +151,10 @@ def test_the_domain_gap_stands_beside_the_gain_and_is_measured_once(tmp_path: Pa
     before = kept.stat().st_mtime_ns
     assert run(recipe, tmp_path).sections[0] == gain
     assert kept.stat().st_mtime_ns == before
+
+
+def test_the_report_names_layers_that_a_ticket_has_emptied(tmp_path: Path) -> None:
+    draw = {"group": "filter", "scope": {"kind": "layer", "minimum": 0}, "sparsity": [0.5, 0.99]}
+    summary = run(grid_recipe(sources={"natural": {"source": NETWORK}}, targets={}, draw=draw), tmp_path)
+    (note,) = [note for note in summary.notes if "empty" in note]
+    assert note.startswith("draw, natural, drawn, 99.12 %: 7 layers are empty, all weights removed: conv1.weight, ")

@@ -18,6 +18,7 @@ from robust_tickets.pruning import (
     Masks,
     Selection,
     StraightThrough,
+    emptied,
     is_nested,
     pack,
     select,
@@ -109,13 +110,15 @@ def removed_groups(row: GroupRow, masks: Masks) -> dict[str, tuple[int, int]]:
 
 
 def assert_exact(row: GroupRow, scope: str, masks: Masks, target: float) -> None:
+    """Scopes that divide by layer leave at least one group of each; apart from that, counts are exact."""
     counts = removed_groups(row, masks)
     removed, total = map(sum, zip(*counts.values(), strict=True))
     if scope == "layer":
         for unit, (gone, groups) in counts.items():
-            assert gone == math.floor(target * groups + 0.5), unit
+            assert gone == min(math.floor(target * groups + 0.5), groups - 1), unit
     else:
-        assert removed == math.floor(target * total + 0.5)
+        most = total - len(counts) if scope == "erk" else total
+        assert removed == min(math.floor(target * total + 0.5), most)
 
 
 def draw(selection: Selection, row: GroupRow, target: float, masks: Masks | None = None, seed: int = 0) -> Masks:
@@ -138,6 +141,57 @@ def test_selection_is_exact_nested_deterministic_and_survives_packing(score: str
         if masks is not None:
             assert is_nested(inner, masks)
         masks = inner
+
+
+@pytest.mark.parametrize(
+    ("score", "group", "scope"),
+    [
+        pytest.param(score, group, scope, id=f"{score}-{group}-{scope}")
+        for score, (group, row) in itertools.product(SCORES, GROUPS.items())
+        for scope in row.scopes
+        if scope != "global" and group != "n-m"
+    ],
+)
+def test_no_scope_that_divides_by_layer_empties_one_unless_asked_to(score: str, group: str, scope: str) -> None:
+    """At 0.97 rounding alone removes all 8 filters of a layer, in one step as in several."""
+    row = GROUPS[group]
+    for target in (0.97, 0.9999):
+        masks: Masks | None = None
+        for now in (0.9, target):
+            selection = Selection.model_validate({"score": score, "group": row.settings, "scope": scope})
+            masks = draw(selection, row, now, masks)
+            assert_exact(row, scope, masks, now)
+        assert masks is not None
+        assert emptied(masks) == ()
+        free = Selection.model_validate({"score": score, "group": row.settings, "scope": {"kind": scope, "minimum": 0}})
+        if group in ("channel", "neuron"):
+            with pytest.raises(UserError, match="one of each must stay"):
+                draw(free, row, target)
+            continue
+        counts = removed_groups(row, draw(free, row, target))
+        if scope == "layer":
+            assert all(gone == math.floor(target * groups + 0.5) for gone, groups in counts.values())
+        else:
+            gone, groups = map(sum, zip(*counts.values(), strict=True))
+            assert gone == math.floor(target * groups + 0.5)
+
+
+def test_a_minimum_holds_where_it_can() -> None:
+    row = GROUPS["filter"]
+    for scope in ("layer", "erk"):
+        selection = Selection.model_validate({"group": "filter", "scope": {"kind": scope, "minimum": 10}})
+        counts = removed_groups(row, draw(selection, row, 0.9))
+        assert [groups - gone for gone, groups in counts.values()] == [8, 8, 10, 10]
+
+
+@pytest.mark.parametrize("group", ["element", "row", "kernel", "filter", "block"])
+def test_layers_that_a_global_scope_empties_are_named(group: str) -> None:
+    row = GROUPS[group]
+    weights = weights_of(small_network())
+    weights["depthwise.weight"] = weights["depthwise.weight"] * 1e-3
+    masks = select(weights, score="magnitude", group=row.settings, scope="global", sparsity=0.3)
+    assert emptied(masks) == ("depthwise.weight",)
+    assert emptied(masks, ["stem.weight", "hidden.weight"]) == ()
 
 
 @pytest.mark.parametrize(("group", "scope"), LEARNED)
@@ -235,7 +289,7 @@ def test_impossible_selections_are_refused_when_written(settings: dict[str, obje
         ({"group": "n-m", "scope": "layer"}, 0.9, "fixes sparsity at 0.5"),
         ({"score": "learned"}, 0.5, "straight-through"),
         ({}, 1.0, "not in"),
-        ({"group": "channel", "scope": "layer"}, 0.99, "one of each must stay"),
+        ({"group": "channel", "scope": "global"}, 0.99, "one of each must stay"),
     ],
 )
 def test_impossible_draws_are_refused_with_the_reason(settings: dict[str, object], target: float, message: str) -> None:

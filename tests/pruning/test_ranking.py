@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from robust_tickets.pruning import select
 from robust_tickets.pruning.ranking import SAMPLED, exact_count, keep_highest, kth_smallest
-from robust_tickets.pruning.scopes.erk import largest_remainder
+from robust_tickets.pruning.scopes.erk import apportioned, largest_remainder
 
 
 @given(
@@ -38,12 +38,33 @@ def test_shares_add_up_exactly_and_respect_their_caps(shares: list[tuple[float, 
     assert all(0 <= counts[name] <= cap for name, (_, cap) in quotas.items())
 
 
+@given(
+    shares=st.lists(st.tuples(st.floats(0.01, 100), st.integers(1, 1000)), min_size=1, max_size=12),
+    fraction=st.floats(0, 1),
+    minimum=st.integers(0, 5),
+)
+def test_everyone_gets_the_least_and_shares_still_add_up(
+    shares: list[tuple[float, int]], fraction: float, minimum: int
+) -> None:
+    quotas = {str(number): share for number, share in enumerate(shares)}
+    least = {name: min(minimum, cap) for name, (_, cap) in quotas.items()}
+    total = max(int(fraction * sum(cap for _, cap in shares)), sum(least.values()))
+    counts = apportioned(quotas, least, total)
+    assert sum(counts.values()) == total
+    assert all(least[name] <= counts[name] <= cap for name, (_, cap) in quotas.items())
+    free = largest_remainder(quotas, total)
+    if all(free[name] >= least[name] for name in free):
+        assert counts == free
+
+
 @settings(max_examples=20, deadline=None)
 @given(sparsity=st.floats(0, 0.999), seed=st.integers(0, 5), scope=st.sampled_from(["global", "erk"]))
 def test_counts_are_exact_for_any_sparsity(sparsity: float, seed: int, scope: str) -> None:
     weights = {"a": torch.randn(7, 5, 3, 3), "b": torch.randn(11, 7)}
     masks = select(weights, score="magnitude", group="element", scope=scope, sparsity=sparsity, seed=seed)
-    assert sum(int((~mask).sum()) for mask in masks.values()) == exact_count(sparsity, 7 * 5 * 9 + 77)
+    total = 7 * 5 * 9 + 77
+    most = total if scope == "global" else total - len(weights)
+    assert sum(int((~mask).sum()) for mask in masks.values()) == min(exact_count(sparsity, total), most)
 
 
 @pytest.mark.parametrize("fraction", [1e-6, 0.1, 0.5, 0.9, 0.999999])

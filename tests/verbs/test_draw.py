@@ -94,3 +94,28 @@ def test_structured_groups_compete_per_layer_unless_told_otherwise():
         assert rt.DrawSettings.model_validate({"group": group}).selection.scope.kind == "layer"
     told = rt.DrawSettings.model_validate({"group": "channel", "scope": "global"})
     assert told.selection.scope.kind == "global"
+
+
+def test_layers_that_a_draw_empties_are_named_in_the_output_and_on_the_card(
+    source: rt.Source, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = rt.draw(source, group="filter", sparsity=0.97, folder=tmp_path / "kept")
+    assert [int(kept.masks[name].flatten(1).any(1).sum()) for name in kept.prunable] == [1, 1]
+    assert (kept.emptied, caplog.messages) == ((), [])
+    scope = {"kind": "layer", "minimum": 0}
+    emptied = rt.draw(source, group="filter", sparsity=0.97, scope=scope, folder=tmp_path / "emptied")
+    assert emptied.emptied == ("features.0.weight", "features.3.weight")
+    told = "2 layers are empty, all weights removed: features.0.weight, features.3.weight."
+    assert caplog.messages == [f"100 % sparsity: {told}"]
+    assert told in (tmp_path / "emptied" / "README.md").read_text()
+    assert "empty" not in (tmp_path / "kept" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("group", ["element", "filter", "channel"])
+def test_no_group_is_asked_for_twice_over_rounds_of_a_layer_scope(source: rt.Source, group: str) -> None:
+    """Rounds go on below a layer's minimum without an error; what is left is what is there."""
+    timeline = {"kind": "iterative", "rate": 0.9, "epochs": 1}
+    settings = {"group": group, "scope": "layer", "timeline": timeline, "training": TRAINING}
+    ticket = rt.draw(source, data=PARTS, sparsity=0.9999, **settings)
+    assert ticket.emptied == ()
+    assert ticket.target == 0.9999

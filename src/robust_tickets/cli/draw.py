@@ -53,4 +53,6 @@ def draw(
         folder=out,
     )
     layers = f"of the weights in {len(ticket.prunable)} layers removed"
-    print(f"{out}: {percent(ticket.sparsity)} {layers}; ticket {ticket.digest}")
+    target, removed = percent(ticket.target), percent(ticket.sparsity)
+    asked = f" (asked for: {target} of the groups)" if target != removed else ""
+    print(f"{out}: {removed} {layers}{asked}; ticket {ticket.digest}")

@@ -21,6 +21,7 @@ from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.summary import Row, ShrinkRow, Summary, VerdictRow
 from robust_tickets.shrinking.shrink import Variant
 from robust_tickets.ticket import short
+from robust_tickets.ticket_card import told_emptied
 from robust_tickets.verbs.exported import Exported
 
 
@@ -92,12 +93,27 @@ def notes(recipe: Recipe, cells: list[Cell], exports: list[Export]) -> list[str]
         if ticket is None:
             continue
         weights = {key: ticket.masks[key] for key in ticket.prunable}
+        found += emptied_layers(name, cells)
         if layers := degenerate_layers(settings.group, weights):
             found.append(
                 f"{name}: group {settings.group.kind} is the same as element in {len(layers)} of {len(weights)} "
                 f"layers, whose kernels are 1x1: {', '.join(layers[:3])}{', ...' if len(layers) > 3 else ''}"
             )
     return found
+
+
+def emptied_layers(way: str, cells: list[Cell]) -> list[str]:
+    """Return a line for every ticket of a way of drawing, controls too, that has layers without any weights left."""
+    tickets = {
+        (cell.place.series, cell.place.kind, cell.result.sparsity): cell.result.ticket
+        for cell in cells
+        if cell.place.way == way and cell.result.ticket is not None
+    }
+    return [
+        f"{way}, {series}, {kind}, {sparsity_percent(sparsity)} %:{told_emptied(ticket.emptied)}"
+        for (series, kind, sparsity), ticket in tickets.items()
+        if ticket.emptied
+    ]
 
 
 def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:

@@ -30,7 +30,7 @@ from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.composition import check_composition
 from robust_tickets.pruning.couplings import Coupling, Member
 from robust_tickets.pruning.groups import degenerate_layers
-from robust_tickets.pruning.masks import Masks, full, is_nested, layer_sparsity, pack, sparsity, unpack
+from robust_tickets.pruning.masks import Masks, emptied, full, is_nested, layer_sparsity, pack, sparsity, unpack
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed, Parametrised, StraightThrough
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.pruning.rewinds import AnyRewind, AtStep, NoRewind, Pretrained, Reinitialised
@@ -73,6 +73,7 @@ __all__ = [
     "Trainee",
     "check_composition",
     "degenerate_layers",
+    "emptied",
     "full",
     "is_nested",
     "layer_sparsity",

@@ -38,6 +38,11 @@ def layer_sparsity(masks: Mapping[str, Tensor]) -> dict[str, float]:
     return {name: sparsity(masks, [name]) for name in masks}
 
 
+def emptied(masks: Mapping[str, Tensor], names: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Name the masks that keep nothing at all, among `names` (default: every mask)."""
+    return tuple(name for name in (masks if names is None else names) if not bool(masks[name].any()))
+
+
 def is_nested(inner: Mapping[str, Tensor], outer: Mapping[str, Tensor]) -> bool:
     """Tell whether everything `inner` keeps is also kept by `outer` (same names, same shapes)."""
     return all(not bool((mask & ~outer[name]).any()) for name, mask in inner.items())

@@ -50,6 +50,8 @@ class Selection(Settings):
     ) -> Masks:
         """Return masks that remove exactly floor(s G + 1/2) of the G groups of each pool of the scope.
 
+        Scopes that divide by layer leave each layer a `minimum` of groups, and remove fewer where that is more.
+
         Args:
             weights: prunable weights by parameter name: [out, in, *kernel] or [out, in].
             sparsity: fraction of groups removed afterwards, in [0, 1). Of the weights it is the same fraction

@@ -1,6 +1,7 @@
 """Draw: find the subnetworks of a source, by a score, within a scope, along a timeline."""
 
 import copy
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,11 +28,14 @@ from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.ticket import Ticket
+from robust_tickets.ticket_card import told_emptied
 from robust_tickets.training import Drawing, ImageBatches, Subject, fit, rewind_step
 from robust_tickets.training.kept import check_selection
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.target import Data, fit_head, target_data
 from robust_tickets.verbs.task import require_whole_images
+
+_log = logging.getLogger(__name__)
 
 SAME_SPARSITY = 5e-4
 """Two targets closer than this are one: ladders are written with a few decimals."""
@@ -95,7 +99,11 @@ def draw_all(
             if matching:
                 wanted.remove(matching[0])
                 found.append(ticket)
-    return tuple(sorted(found, key=lambda ticket: ticket.sparsity))
+    found.sort(key=lambda ticket: ticket.sparsity)
+    for ticket in found:
+        if ticket.emptied:
+            _log.warning("%.4g %% sparsity:%s", 100 * ticket.sparsity, told_emptied(ticket.emptied))
+    return tuple(found)
 
 
 def check_draw(source: Source, settings: DrawSettings, seed: int) -> None:

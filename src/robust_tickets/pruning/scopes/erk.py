@@ -7,7 +7,7 @@ from typing import Literal
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import Unit
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.pruning.scopes.scope import Pool
+from robust_tickets.pruning.scopes.scope import Minimum, Pool, least_kept
 
 
 class ErkScope(Settings):
@@ -15,21 +15,33 @@ class ErkScope(Settings):
 
     Densities are capped at 1, or at what the present masks keep; the rest is scaled up to compensate. Counts
     are rounded by largest remainder: all layers together lose exactly floor(s G + 1/2) of the G groups
-    (Evci et al., 2020, arXiv 1911.11134).
+    (Evci et al., 2020, arXiv 1911.11134), fewer only where each layer is down to `minimum`.
     """
 
     kind: Literal["erk"] = "erk"
+    minimum: Minimum = None
 
     def pools(self, units: Mapping[str, Unit], sparsity: float) -> list[Pool]:
         """Return one pool per unit."""
         total = sum(unit.groups for unit in units.values())
-        removed = exact_count(sparsity, total)
         quotas = {
             name: (unit.groups * sum(unit.shape) / math.prod(unit.shape), unit.remaining)
             for name, unit in units.items()
         }
-        kept = largest_remainder(quotas, min(total - removed, sum(unit.remaining for unit in units.values())))
+        least = {name: least_kept(unit, self.minimum) for name, unit in units.items()}
+        most = sum(unit.remaining for unit in units.values())
+        kept = apportioned(quotas, least, max(min(total - exact_count(sparsity, total), most), sum(least.values())))
         return [Pool((name,), unit.groups - kept[name]) for name, unit in units.items()]
+
+
+def apportioned(quotas: Mapping[str, tuple[float, int]], least: Mapping[str, int], total: int) -> dict[str, int]:
+    """Divide `total` as `largest_remainder` does, but give each name its least; those add up to `total` at most."""
+    counts = largest_remainder(quotas, total)
+    short = {name: least[name] for name, count in counts.items() if count < least[name]}
+    if not short:
+        return counts
+    rest = {name: quota for name, quota in quotas.items() if name not in short}
+    return short | apportioned(rest, least, total - sum(short.values()))
 
 
 def largest_remainder(quotas: Mapping[str, tuple[float, int]], total: int) -> dict[str, int]:

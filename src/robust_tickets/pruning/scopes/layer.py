@@ -6,14 +6,22 @@ from typing import Literal
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import Unit
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.pruning.scopes.scope import Pool
+from robust_tickets.pruning.scopes.scope import Minimum, Pool, least_kept
 
 
 class LayerScope(Settings):
-    """A pool per layer: floor(s G + 1/2) of the G groups of each are removed."""
+    """A pool per layer: floor(s G + 1/2) of the G groups of each are removed, but never the last `minimum`.
+
+    So a layer of 8 filters keeps one at a sparsity of 0.97, where rounding alone would remove all 8; the ticket's
+    sparsity then says what it really is.
+    """
 
     kind: Literal["layer"] = "layer"
+    minimum: Minimum = None
 
     def pools(self, units: Mapping[str, Unit], sparsity: float) -> list[Pool]:
         """Return one pool per unit."""
-        return [Pool((name,), exact_count(sparsity, unit.groups)) for name, unit in units.items()]
+        return [
+            Pool((name,), min(exact_count(sparsity, unit.groups), unit.groups - least_kept(unit, self.minimum)))
+            for name, unit in units.items()
+        ]

@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import Field
 
 from robust_tickets.pruning.partitions import Unit
+
+Minimum = Annotated[
+    int | None,
+    Field(ge=0, description="Groups that every layer keeps at least; absent: 1. With 0 a layer may lose all it has."),
+]
+"""How many groups a scope that divides by layer leaves in each."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +34,8 @@ class Scope(Protocol):
     def pools(self, units: Mapping[str, Unit], sparsity: float) -> list[Pool]:
         """Divide the units into pools, each with its exact count."""
         ...
+
+
+def least_kept(unit: Unit, minimum: int | None) -> int:
+    """Return how many groups a unit keeps whatever the sparsity: no more than the present masks leave it."""
+    return min(1 if minimum is None else minimum, unit.remaining)
