@@ -10,6 +10,7 @@ import yaml
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, models_in
 from robust_tickets.recipe import Recipe, builtin_recipes, dump_recipe, load_recipe, recipe_schema
+from robust_tickets.training.optimisers import AdamW
 
 MINIMAL = "sources: {net: {source: {name: demo/resnet4, weights: random}}}\ndata: glyphs\n"
 
@@ -225,3 +226,40 @@ def test_the_schema_is_json_schema_and_explains_itself(schema: dict[str, Any]) -
     for reference in {part.split('"')[0] for part in text.split("#/$defs/")[1:]}:
         assert reference in schema["$defs"]
     assert all({"description", "$ref"} & field.keys() for field in schema["properties"].values())
+
+
+OWN = {"sources": {"net": {"source": {"name": "timm/resnet18"}}}, "data": {"name": "digits"}}
+
+
+def test_one_setting_of_the_default_transfer_changes_nothing_else() -> None:
+    before = load_recipe("default", values=OWN)
+    after = load_recipe("default", ["transfers.full.training.epochs=3"], OWN)
+    training = before.transfers["full"].training
+    assert (training.optimiser, training.batch_size, training.head_lr, training.warmup) == (
+        AdamW(lr=3e-4, weight_decay=0.01),
+        32,
+        1e-3,
+        1,
+    )
+    assert after.transfers["full"].training == training.model_copy(update={"epochs": 3})
+    assert after == before.model_copy(update={"transfers": after.transfers})
+
+
+def test_a_recipe_that_says_one_thing_of_a_transfer_leaves_the_rest(here: Path) -> None:
+    write(
+        "few.yaml", MINIMAL + "transfers: {full: {training: {optimiser: {lr: 1e-4}}}, other: {training: {ema: 0.9}}}\n"
+    )
+    transfers = load_recipe("few.yaml").transfers
+    assert transfers["full"].training.optimiser == AdamW(lr=1e-4, weight_decay=0.01)
+    assert (transfers["full"].training.batch_size, transfers["other"].training.batch_size) == (32, 32)
+
+
+def test_overrides_add_to_the_transfers_and_null_takes_one_out() -> None:
+    assert list(load_recipe("default", ["transfers.linear.mode=linear"], OWN).transfers) == ["full", "linear"]
+    only = ["transfers.linear.mode=linear", "transfers.full=null"]
+    assert list(load_recipe("default", only, OWN).transfers) == ["linear"]
+
+
+def test_a_bare_name_of_data_keeps_what_else_is_said_of_them() -> None:
+    data = load_recipe("demo", ["data=glyphs"]).data
+    assert (data.name, data.per_class) == ("glyphs", 5)

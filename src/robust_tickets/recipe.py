@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, model_validator
 
 from robust_tickets.data import DataSettings
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings, changed, merged, parse
+from robust_tickets.foundation.merging import ChangesOf, merged, with_defaults
+from robust_tickets.foundation.settings import Settings, changed, parse
 from robust_tickets.models.sources import SourceSettings
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.verbs.analyse import AnalyseSettings
@@ -40,11 +41,11 @@ class Recipe(Settings):
     seed: int = Field(default=0, description="Seed of pretraining and drawing; transfers have seeds of their own.")
     sources: dict[str, SourceRecipe] = Field(min_length=1, description="Sources by the name that figures show.")
     data: DataSettings = Field(description="The target.")
-    targets: dict[str, dict[str, Any]] = Field(
+    targets: dict[str, Annotated[dict[str, Any], ChangesOf(DataSettings)]] = Field(
         default_factory=dict, description="Further targets, by name, each as changes of `data`."
     )
     draw: DrawSettings = Field(default=DrawSettings(), description="How tickets are drawn.")
-    variants: dict[str, dict[str, Any]] = Field(
+    variants: dict[str, Annotated[dict[str, Any], ChangesOf(DrawSettings)]] = Field(
         default_factory=dict, description="Further ways of drawing, by name, each as changes of `draw`."
     )
     controls: tuple[Control, ...] = Field(default=(), description="Controls drawn beside every ticket of `draw`.")
@@ -80,12 +81,12 @@ class Recipe(Settings):
 
     def draws(self) -> dict[str, DrawSettings]:
         """Return every way of drawing: `draw` itself, and its variants."""
-        ways = {name: changed(self.draw, changes, f"variants.{name}") for name, changes in self.variants.items()}
+        ways = {name: changed(self.draw, changes, where=f"variants.{name}") for name, changes in self.variants.items()}
         return {"draw": self.draw, **ways}
 
     def data_sets(self) -> dict[str, DataSettings]:
         """Return every target: `data` itself, and the further ones."""
-        further = {name: changed(self.data, changes, f"targets.{name}") for name, changes in self.targets.items()}
+        further = {name: changed(self.data, changes, where=f"targets.{name}") for name, changes in self.targets.items()}
         return {"data": self.data, **further}
 
     def all_data(self) -> list[DataSettings]:
@@ -117,9 +118,9 @@ def load_recipe(name: str | Path, settings: Sequence[str] = (), values: Mapping[
     if values is not None:
         if "sources" in values:
             resolved.pop("sources", None)
-        resolved = merged(resolved, values)
+        resolved = merged(Recipe, resolved, values)
     for override in settings:
-        resolved = merged(resolved, parse_override(override))
+        resolved = merged(Recipe, resolved, parse_override(override))
     return parse(Recipe, resolved)
 
 
@@ -158,9 +159,9 @@ def read_values(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
         raise UserError(f"{name}: a recipe is a mapping of settings, such as `draw: {{sparsity: 0.9}}`")
     base = values.pop("extends", None)
     if base is None:
-        return values
+        return with_defaults(Recipe, values)
     beside = path.parent / str(base)
-    return merged(read_values(beside if beside.is_file() else str(base), (*seen, where)), values)
+    return merged(Recipe, read_values(beside if beside.is_file() else str(base), (*seen, where)), values)
 
 
 def read_text(path: Path) -> str:

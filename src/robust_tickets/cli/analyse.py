@@ -31,7 +31,7 @@ def analyse(
     from robust_tickets.report.terminal import show
     from robust_tickets.verbs.analyse import AnalyseSettings, analyse
 
-    chosen = changed(AnalyseSettings(), overrides(settings)[0])
+    chosen = changed(AnalyseSettings(), *overrides(settings)[0])
     sections = analyse(*collect(folders, source), settings=chosen)
     summary = Summary(title=f"Inside {', '.join(folder.name for folder in folders)}", sections=sections)
     save_summary(summary, out / "summary.json")

@@ -38,7 +38,7 @@ def draw(
 ) -> None:
     """Draw a ticket: one-shot global magnitude at 90 %, or as you say."""
     require_apart(out, data)
-    from robust_tickets.foundation.settings import changed, merged
+    from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.draw import draw
     from robust_tickets.verbs.draw_settings import DrawSettings
 
@@ -47,7 +47,7 @@ def draw(
         raise UserError("--set data: there are no data to set; give --data")
     ticket = draw(
         source_settings(source, weights, preprocessing, parts["source"]),
-        settings=changed(DrawSettings(), merged(given(sparsity=sparsity, group=group), values)),
+        settings=changed(DrawSettings(), given(sparsity=sparsity, group=group), *values),
         data=data_settings(data, parts["data"]) if data is not None else None,
         seed=seed,
         folder=out,

@@ -48,17 +48,17 @@ def find(
 
     unknown, parts = overrides(settings, tuple(PARTS))
     if unknown:
-        raise UserError(f"--set {next(iter(unknown))}: no such step; known: {', '.join(PARTS)}")
-    transfer_settings = changed(TransferSettings(), parts["transfer"], "transfer")
-    verify_settings = changed(VerifySettings(), parts["verify"], "verify")
+        raise UserError(f"--set {next(iter(unknown[0]))}: no such step; known: {', '.join(PARTS)}")
+    transfer_settings = changed(TransferSettings(), *parts["transfer"], where="transfer")
+    verify_settings = changed(VerifySettings(), *parts["verify"], where="verify")
     adversarial = adversarial_counterpart(transfer_settings, verify_settings)
     found = find(
         source_settings(source, weights, preprocessing, parts["source"]),
         data_settings(data, parts["data"]),
-        settings=changed(FindSettings(), {**given(criterion=criterion), **parts["find"]}, "find"),
-        draw=changed(DrawSettings(), parts["draw"], "draw"),
+        settings=changed(FindSettings(), given(criterion=criterion), *parts["find"], where="find"),
+        draw=changed(DrawSettings(), *parts["draw"], where="draw"),
         transfer_settings=transfer_settings,
-        adversarial_settings=changed(adversarial, parts["adversarial"], "adversarial")
+        adversarial_settings=changed(adversarial, *parts["adversarial"], where="adversarial")
         if parts["adversarial"]
         else None,
         verify_settings=verify_settings,

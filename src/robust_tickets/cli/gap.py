@@ -36,7 +36,7 @@ def gap(
 
     unknown, parts = overrides(settings, ("source", "data"))
     if unknown:
-        raise UserError(f"--set {next(iter(unknown))}: no such part; known: source, data")
+        raise UserError(f"--set {next(iter(unknown[0]))}: no such part; known: source, data")
     if source is None and (weights is not None or preprocessing is not None or parts["source"]):
         raise UserError("--weights, --preprocessing and --set source.* belong to --source; give it too")
     network = source_settings(source, weights, preprocessing, parts["source"]) if source is not None else None

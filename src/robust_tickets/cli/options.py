@@ -65,23 +65,27 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def overrides(settings: list[str] | None, parts: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return `--set` options as nested values: of the step itself, and by part those of `parts`.
+def overrides(
+    settings: list[str] | None, parts: tuple[str, ...] = ()
+) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """Return `--set` options as nested values, in their order: of the step itself, and by part those of `parts`.
 
     Raises:
         UserError: not `key=value`, or a part is given as a whole.
     """
-    from robust_tickets.foundation.settings import merged
     from robust_tickets.recipe import parse_override
 
-    values: dict[str, Any] = {}
-    for text in settings or []:
-        values = merged(values, parse_override(text))
-    apart = {part: values.pop(part, {}) for part in parts}
-    for part, value in apart.items():
-        if not isinstance(value, dict):
-            raise UserError(f"--set {part}={value}: name one of its settings, as in {part}.{PARTS[part]}")
-    return values, apart
+    own: list[dict[str, Any]] = []
+    apart: dict[str, list[dict[str, Any]]] = {part: [] for part in parts}
+    for values in map(parse_override, settings or []):
+        ((name, value),) = values.items()
+        if name not in apart:
+            own.append(values)
+        elif isinstance(value, dict):
+            apart[name].append(value)
+        else:
+            raise UserError(f"--set {name}={value}: name one of its settings, as in {name}.{PARTS[name]}")
+    return own, apart
 
 
 def source_values(name: str, weights: str | None, preprocessing: str | None) -> dict[str, Any]:
@@ -97,20 +101,23 @@ def source_values(name: str, weights: str | None, preprocessing: str | None) -> 
     return values
 
 
-def source_settings(name: str, weights: str | None, preprocessing: str | None, values: dict[str, Any]) -> Any:
+def source_settings(name: str, weights: str | None, preprocessing: str | None, values: list[dict[str, Any]]) -> Any:
     """Return validated source settings; `values` are those given as --set source.key=value."""
+    from robust_tickets.foundation.merging import layered
     from robust_tickets.foundation.settings import parse
-    from robust_tickets.models.sources import SourceSettings
+    from robust_tickets.models.settings import SourceSettings
 
-    return parse(SourceSettings, {**source_values(name, weights, preprocessing), **values}, "source")
+    given = layered(SourceSettings, source_values(name, weights, preprocessing), *values)
+    return parse(SourceSettings, given, "source")
 
 
-def data_settings(name: str, values: dict[str, Any]) -> Any:
+def data_settings(name: str, values: list[dict[str, Any]]) -> Any:
     """Return validated data settings; `values` are those given as --set data.key=value."""
-    from robust_tickets.data import DataSettings
+    from robust_tickets.data.settings import DataSettings
+    from robust_tickets.foundation.merging import layered
     from robust_tickets.foundation.settings import parse
 
-    return parse(DataSettings, {"name": name, **values}, "data")
+    return parse(DataSettings, layered(DataSettings, {"name": name}, *values), "data")
 
 
 def percent(fraction: float) -> str:

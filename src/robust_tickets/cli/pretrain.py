@@ -51,8 +51,8 @@ def pretrain(
         raise UserError("give --source and --data, or --recipe RECIPE:SOURCE, as in sources:fgsm-rs")
     made = pretrain(
         network,
-        images if data is not None else changed(images, parts["data"], "data"),
-        training=changed(pretraining.training if pretraining is not None else Training(), values),
+        images if data is not None else changed(images, *parts["data"], where="data"),
+        training=changed(pretraining.training if pretraining is not None else Training(), *values),
         seed=seed,
         folder=out,
     )

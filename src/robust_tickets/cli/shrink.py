@@ -23,11 +23,11 @@ def shrink(
 ) -> None:
     """Remove zero channels, write what is left, time it beside dense."""
     require_ours(out)
-    from robust_tickets.foundation.settings import changed, merged
+    from robust_tickets.foundation.settings import changed
     from robust_tickets.shrinking.settings import ShrinkSettings
     from robust_tickets.verbs.shrink import shrink
     from robust_tickets.verbs.transfer import load_transfer
 
-    chosen = changed(ShrinkSettings(), merged({"int8": {}} if int8 else {}, overrides(settings)[0]))
+    chosen = changed(ShrinkSettings(), {"int8": {}} if int8 else {}, *overrides(settings)[0])
     report = shrink(load_transfer(runs, source=source), out, settings=chosen, folder=runs / "shrink")
     print(f"{out}: {report.sentence}")

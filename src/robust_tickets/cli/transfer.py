@@ -33,7 +33,7 @@ def transfer(
 ) -> None:
     """Train a ticket, or a dense network, on your data, once a seed."""
     require_apart(out, data)
-    from robust_tickets.foundation.settings import changed, merged
+    from robust_tickets.foundation.settings import changed
     from robust_tickets.ticket import is_ticket
     from robust_tickets.verbs.transfer import TransferSettings, transfer
 
@@ -46,7 +46,7 @@ def transfer(
     result = transfer(
         whole,
         data_settings(data, parts["data"]),
-        settings=changed(TransferSettings(), merged(given(mode=mode), values)),
+        settings=changed(TransferSettings(), given(mode=mode), *values),
         source=source,
         folder=out,
     )

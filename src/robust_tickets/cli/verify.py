@@ -23,7 +23,7 @@ def verify(
     from robust_tickets.verbs.transfer import load_transfer
     from robust_tickets.verbs.verify import VerifySettings, verify
 
-    chosen = changed(VerifySettings(), overrides(settings)[0])
+    chosen = changed(VerifySettings(), *overrides(settings)[0])
     verdict = verify(load_transfer(runs, source=source), settings=chosen, exported=exported)
     write_json(runs / "verdict.json", verdict.model_dump(mode="json"))
     print(verdict.sentence())

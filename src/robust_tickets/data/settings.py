@@ -1,7 +1,7 @@
 """What the user says about the data."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -23,6 +23,8 @@ Size = Annotated[
 
 class DataSettings(Settings):
     """Which data, how much of them, and as what size and channels. A bare string is the name alone."""
+
+    bare: ClassVar[str | None] = "name"
 
     name: str = Field(
         min_length=1,
@@ -66,11 +68,6 @@ class DataSettings(Settings):
         description="Refuse a folder with an unreadable image, or leave the image out and count it.",
     )
     workers: int = Field(default=0, ge=0, description="Processes that load images; 0: none but the main one.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_alone(cls, value: Any) -> Any:
-        return {"name": str(value)} if isinstance(value, str | Path) else value
 
     @model_validator(mode="after")
     def _one_amount(self) -> "DataSettings":

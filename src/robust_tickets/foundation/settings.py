@@ -4,11 +4,13 @@ import difflib
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, TypeVar, get_args
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.merging import Values, layered, merged
 
 
 class Settings(BaseModel):
@@ -19,18 +21,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
+    bare: ClassVar[str | None] = None
+    """The field that a bare string stands for, where the settings may be written as one."""
+
     @model_validator(mode="before")
     @classmethod
-    def _keep_the_default_kind(cls, values: Any) -> Any:
-        """Read `optimiser: {lr: 0.1}` as changes of the default optimiser's kind."""
-        if not isinstance(values, dict):
-            return values
-        kinds = {
-            name: field.default.kind
-            for name, field in cls.model_fields.items()
-            if isinstance(values.get(name), dict) and hasattr(field.default, "kind") and "kind" not in values[name]
-        }
-        return values | {name: {"kind": kind, **values[name]} for name, kind in kinds.items()}
+    def _over_the_defaults(cls, values: Any) -> Any:
+        """Read `optimiser: {lr: 0.1}` as changes of the default optimiser."""
+        if cls.bare is not None and isinstance(values, str | Path):
+            values = {cls.bare: str(values)}
+        return merged(cls, {}, values) if isinstance(values, dict) else values
 
 
 def parse_ratio(value: Any) -> Any:
@@ -70,29 +70,17 @@ def parse(kind: type[Kind], values: Any, where: str = "") -> Kind:
         raise UserError(explain(error, kind, where)) from None
 
 
-def changed(settings: Kind, changes: dict[str, Any], where: str = "") -> Kind:
-    """Return validated settings with `changes` merged into them; nested changes are dictionaries.
+def changed(settings: Kind, *changes: Values, where: str = "") -> Kind:
+    """Return validated settings with `changes` over them, each over those before; nested changes are dictionaries.
 
     `where` names the place of the changes in a complaint.
 
     Raises:
         UserError: an unknown key or a value out of range.
     """
-    return parse(type(settings), merged(settings.model_dump(), changes), where) if changes else settings
-
-
-def merged(base: Any, changes: Any, key: str = "") -> Any:
-    """Return `base` with `changes` over it; a dictionary that names another `kind` replaces the old one.
-
-    A string under dictionary changes is the short form of settings: the name of data, the kind of a part.
-    """
-    if isinstance(base, str) and isinstance(changes, dict):
-        base = {"name" if key == "data" else "kind": base}
-    if not isinstance(base, dict) or not isinstance(changes, dict):
-        return changes.model_dump() if isinstance(changes, Settings) else changes
-    if "kind" in changes and changes["kind"] != base.get("kind"):
-        return changes
-    return {**base, **{name: merged(base.get(name), value, name) for name, value in changes.items()}}
+    if not any(changes):
+        return settings
+    return parse(type(settings), layered(type(settings), settings.model_dump(), *changes), where)
 
 
 def explain(error: ValidationError, kind: type[BaseModel], where: str = "") -> str:
