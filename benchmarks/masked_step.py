@@ -7,8 +7,8 @@ from benchmarks.steps import network, product, random_batch
 from benchmarks.timing import in_turns, ratios, spread, typical
 from robust_tickets.models import prunable_weights
 from robust_tickets.pruning import Selection
-from robust_tickets.training import Training
 from robust_tickets.training.precision import Precision
+from robust_tickets.training.settings import Training
 
 SPARSITY = 0.9
 TARGET = 0.97

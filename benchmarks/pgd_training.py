@@ -13,8 +13,8 @@ from benchmarks.steps import network, plain, product, random_batch
 from benchmarks.timing import in_turns, ratios, spread, typical
 from robust_tickets.objectives import PGD, Threat
 from robust_tickets.shrinking.counts import multiply_adds
-from robust_tickets.training import Training
 from robust_tickets.training.precision import has_native_bf16, resolved
+from robust_tickets.training.settings import Training
 
 THREAT = Threat(norm="linf", epsilon=8 / 255, steps=3)
 TARGET, TARGET_GPU = 2.0, 3.0

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from benchmarks.scale import Scale
 from benchmarks.steps import network, plain_step
-from robust_tickets.data import DataSettings, DataSplits, batches, load_data
+from robust_tickets.data import DataSplits, batches, load_data
 from robust_tickets.data.glyphs import GlyphSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.seeds import generator, global_stream
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.accuracy import Interval, accuracy
@@ -18,8 +19,9 @@ from robust_tickets.measures.robust_accuracy import robust_correctness
 from robust_tickets.models import Classifier
 from robust_tickets.objectives import PGD, Threat
 from robust_tickets.pruning import Plan
-from robust_tickets.training import ImageBatches, Subject, Training, fit
+from robust_tickets.training import ImageBatches, Subject, fit
 from robust_tickets.training.optimisers import SGD
+from robust_tickets.training.settings import Training
 
 NETWORK, SIZE = "demo/resnet4", 16
 RATE = 0.1

@@ -13,9 +13,10 @@ from robust_tickets.models import Classifier, load_source
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.objectives import Threat
 from robust_tickets.pruning import Masks, Plan
-from robust_tickets.training import Drawing, Subject, Training
+from robust_tickets.training import Drawing, Subject
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.loop import Loop
+from robust_tickets.training.settings import Training
 from robust_tickets.training.task import Classification
 
 CLASSES = 10

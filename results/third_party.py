@@ -34,10 +34,12 @@ from robust_tickets.objectives.threat import Threat
 from robust_tickets.report.axis import density_place, sparsity_axis
 from robust_tickets.report.figures import to_png
 from robust_tickets.report.looks import CONTROL, PALETTE, figure_style
-from robust_tickets.training import ImageBatches, Training, recalibrate
+from robust_tickets.training import ImageBatches, recalibrate
 from robust_tickets.training.optimisers import SGD
-from robust_tickets.verbs.transfer import TransferSettings
-from robust_tickets.verbs.verify import Verdict, VerifySettings
+from robust_tickets.training.settings import Training
+from robust_tickets.verbs.transfer_settings import TransferSettings
+from robust_tickets.verbs.verify import Verdict
+from robust_tickets.verbs.verify_settings import VerifySettings
 
 HERE = Path(__file__).resolve().parent
 SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95)

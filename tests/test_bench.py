@@ -17,7 +17,7 @@ from torch.utils.flop_counter import flop_registry
 
 from robust_tickets.objectives import PGD
 from robust_tickets.shrinking.counts import multiply_adds
-from robust_tickets.training import Training
+from robust_tickets.training.settings import Training
 
 
 def test_a_run_writes_every_row_with_its_machine(tmp_path):

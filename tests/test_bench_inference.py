@@ -16,7 +16,7 @@ from benchmarks.inference.work import layer_work, total_work
 from benchmarks.scale import TOY
 from benchmarks.trained import train
 
-from robust_tickets.data import DataSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.shrinking.counts import multiply_adds
 
 SCALE = TOY.inference

@@ -14,7 +14,8 @@ from torch import Tensor
 from benchmarks.inference.team import ROOT
 from benchmarks.scale import Inference
 from robust_tickets.models import Classifier, load_source
-from robust_tickets.models.layers import Prunable, prunable_weights
+from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.prunable import Prunable
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning import Masks, Selection
 from robust_tickets.pruning.applier import MaskApplier

@@ -16,45 +16,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robust_tickets.data import DataSettings, load_data
+    from robust_tickets.data import load_data
+    from robust_tickets.data.settings import DataSettings
     from robust_tickets.foundation.errors import UserError
     from robust_tickets.models.classifier import Classifier
     from robust_tickets.models.folders import load
     from robust_tickets.models.preprocessing import Preprocessing
-    from robust_tickets.models.sources import Source, SourceSettings, load_source
+    from robust_tickets.models.settings import SourceSettings
+    from robust_tickets.models.sources import Source, load_source
     from robust_tickets.pipeline import run
     from robust_tickets.recipe import Recipe, load_recipe
     from robust_tickets.runtime.load import load_runtime
     from robust_tickets.ticket import Ticket
-    from robust_tickets.training import Training
-    from robust_tickets.verbs.analyse import AnalyseSettings, analyse
+    from robust_tickets.training.settings import Training
+    from robust_tickets.verbs.analyse import analyse
+    from robust_tickets.verbs.analyse_settings import AnalyseSettings
     from robust_tickets.verbs.check import check
     from robust_tickets.verbs.draw import draw, draw_all
     from robust_tickets.verbs.draw_settings import DrawSettings
-    from robust_tickets.verbs.find import FindSettings, find
+    from robust_tickets.verbs.find import find
+    from robust_tickets.verbs.find_settings import FindSettings
     from robust_tickets.verbs.gap import gap
     from robust_tickets.verbs.pretrain import pretrain
     from robust_tickets.verbs.shrink import shrink
-    from robust_tickets.verbs.transfer import Transfer, TransferSettings, load_transfer, transfer
-    from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
+    from robust_tickets.verbs.transfer import Transfer, load_transfer, transfer
+    from robust_tickets.verbs.transfer_settings import TransferSettings
+    from robust_tickets.verbs.verify import Verdict, verify
+    from robust_tickets.verbs.verify_settings import VerifySettings
 
 _HOME = {
-    "AnalyseSettings": "verbs.analyse",
+    "AnalyseSettings": "verbs.analyse_settings",
     "Classifier": "models.classifier",
-    "DataSettings": "data",
+    "DataSettings": "data.settings",
     "DrawSettings": "verbs.draw_settings",
-    "FindSettings": "verbs.find",
+    "FindSettings": "verbs.find_settings",
     "Preprocessing": "models.preprocessing",
     "Recipe": "recipe",
     "Source": "models.sources",
-    "SourceSettings": "models.sources",
+    "SourceSettings": "models.settings",
     "Ticket": "ticket",
-    "Training": "training",
+    "Training": "training.settings",
     "Transfer": "verbs.transfer",
-    "TransferSettings": "verbs.transfer",
+    "TransferSettings": "verbs.transfer_settings",
     "UserError": "foundation.errors",
     "Verdict": "verbs.verify",
-    "VerifySettings": "verbs.verify",
+    "VerifySettings": "verbs.verify_settings",
     "analyse": "verbs.analyse",
     "check": "verbs.check",
     "draw": "verbs.draw",
@@ -62,7 +68,7 @@ _HOME = {
     "find": "verbs.find",
     "gap": "verbs.gap",
     "load": "models.folders",
-    "load_data": "data",
+    "load_data": "data.load",
     "load_recipe": "recipe",
     "load_runtime": "runtime.load",
     "load_source": "models.sources",

@@ -9,18 +9,18 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, model_validator
 
-from robust_tickets.data import DataSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.merging import ChangesOf, merged, with_defaults
 from robust_tickets.foundation.settings import Settings, changed, parse
-from robust_tickets.models.sources import SourceSettings
+from robust_tickets.models.settings import SourceSettings
 from robust_tickets.shrinking.settings import ShrinkSettings
-from robust_tickets.verbs.analyse import AnalyseSettings
-from robust_tickets.verbs.controls import FLIP, Control
+from robust_tickets.verbs.analyse_settings import AnalyseSettings
+from robust_tickets.verbs.control_settings import FLIP, Control
 from robust_tickets.verbs.draw_settings import DrawSettings
-from robust_tickets.verbs.pretrain import PretrainSettings
-from robust_tickets.verbs.transfer import TransferSettings
-from robust_tickets.verbs.verify import VerifySettings
+from robust_tickets.verbs.pretrain_settings import PretrainSettings
+from robust_tickets.verbs.transfer_settings import TransferSettings
+from robust_tickets.verbs.verify_settings import VerifySettings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

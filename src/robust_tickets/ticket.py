@@ -32,7 +32,8 @@ from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import is_saved
 from robust_tickets.models.identity import SourceIdentity
-from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.models.strict import mismatches
 from robust_tickets.pruning.masks import Masks, emptied, layer_sparsity, pack, sparsity, unpack
 from robust_tickets.ticket_card import ticket_card

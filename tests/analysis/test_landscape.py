@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from robust_tickets.analysis.landscape import LandscapeSettings, landscape, random_direction
+from robust_tickets.analysis.landscape import landscape, random_direction
+from robust_tickets.analysis.landscape_settings import LandscapeSettings
 from robust_tickets.analysis.loss import OVERFLOWN, reached
 from tests.analysis.networks import Unchanged, half, images, network
 

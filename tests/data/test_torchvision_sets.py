@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from robust_tickets.data import DataSettings, load_data
+from robust_tickets.data import load_data
 from robust_tickets.data.augmentation import RandomResizedCrop
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.user import UserImages
 from robust_tickets.foundation.errors import UserError
 from tests.data.conftest import save_image

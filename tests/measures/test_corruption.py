@@ -9,7 +9,8 @@ from torch import Tensor
 from robust_tickets.measures.corruption import Corruption
 from robust_tickets.measures.corruptions.corrupt import corrupt
 from robust_tickets.measures.corruptions.published import CIFAR_10_C, CORRUPTIONS, IMAGENET_C, SEVERITIES, published
-from robust_tickets.models.sources import SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import load_source
 from tests.measures.examinees import examinee, held_out_digits
 from tests.objectives.digits import trained_network
 from tests.shared_data import SHARED, needs_shared

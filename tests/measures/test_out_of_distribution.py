@@ -4,7 +4,7 @@ from math import e, log
 import pytest
 import torch
 
-from robust_tickets.data import DataSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.out_of_distribution import OutOfDistribution, detection, max_softmax, negative_energy
 from tests.measures.examinees import examinee, held_out_digits

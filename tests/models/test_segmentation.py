@@ -14,8 +14,10 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.preprocessing import identity_preprocessing
-from robust_tickets.models.segmentation import SegmentationSettings, placed, segmenter
-from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.segmentation import placed, segmenter
+from robust_tickets.models.segmentation_settings import SegmentationSettings
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 
 SIZE = (40, 56)
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.training import FeatureBatches, ImageBatches, Subject, Training, cached_features, fit, recalibrate
+from robust_tickets.training import FeatureBatches, ImageBatches, Subject, cached_features, fit, recalibrate
+from robust_tickets.training.settings import Training
 from tests.training.small import PLAIN, classifier, digits
 
 TRAINING = Training.model_validate(PLAIN)

@@ -14,8 +14,9 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.pruning import AtStep, Iterative
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.training import Drawing, ImageBatches, Subject, Training, fit
+from robust_tickets.training import Drawing, ImageBatches, Subject, fit
 from robust_tickets.training.checkpoints import load_checkpoint
+from robust_tickets.training.settings import Training
 from tests.training.small import PER_EPOCH, PLAIN, Run, classifier, digits, equal
 
 ROUNDS = Iterative(rate=0.5, rounds=3, epochs=2).plan(None, PER_EPOCH)

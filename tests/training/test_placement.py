@@ -12,10 +12,11 @@ from robust_tickets.models import SourceSettings, load_source
 from robust_tickets.models.registry import available
 from robust_tickets.pruning import Masks, Selection
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.training import Drawing, Subject, Training
+from robust_tickets.training import Drawing, Subject
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.loop import Loop
 from robust_tickets.training.placement import Placement, memory_format
+from robust_tickets.training.settings import Training
 from robust_tickets.training.task import Classification
 from tests.training.small import PLAIN, Interruptible, classifier, digits, weights
 

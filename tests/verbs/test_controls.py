@@ -5,7 +5,8 @@ import torch
 
 import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.verbs.controls import Control, check_control, control
+from robust_tickets.verbs.control_settings import Control
+from robust_tickets.verbs.controls import check_control, control
 from tests.verbs.small import PARTS, small_source
 
 

@@ -6,9 +6,10 @@ from torchvision.models import inception_v3
 from typer.testing import CliRunner
 
 from robust_tickets.cli import app
-from robust_tickets.data import DataSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.verbs.gap import gap
 
 PREPROCESSING = {"mean": (0.5,), "std": (0.5,), "size": 16}

@@ -7,8 +7,10 @@
 | `complement.py` | the complementary mask, and masks with a share of their bits flipped |
 | `loss.py` | mean loss and error of a network on a few batches |
 | `landscape.py` | the loss around a network, over two directions |
+| `landscape_settings.py` | which part of it, and how closely |
 | `distance.py` | angle and distance between two networks' surviving weights |
 | `interpolation.py` | the loss along the straight line between two networks, and its barrier |
+| `interpolation_settings.py` | how that line is walked |
 
 No function here changes the network it is given.
 """

@@ -29,7 +29,8 @@ def analyse(
     from robust_tickets.report.html import write_report
     from robust_tickets.report.summary import Summary, save_summary
     from robust_tickets.report.terminal import show
-    from robust_tickets.verbs.analyse import AnalyseSettings, analyse
+    from robust_tickets.verbs.analyse import analyse
+    from robust_tickets.verbs.analyse_settings import AnalyseSettings
 
     chosen = changed(AnalyseSettings(), *overrides(settings)[0])
     sections = analyse(*collect(folders, source), settings=chosen)

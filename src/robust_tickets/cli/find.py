@@ -42,9 +42,10 @@ def find(
     from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.draw_settings import DrawSettings
-    from robust_tickets.verbs.find import FindSettings, find
-    from robust_tickets.verbs.transfer import TransferSettings
-    from robust_tickets.verbs.verify import VerifySettings
+    from robust_tickets.verbs.find import find
+    from robust_tickets.verbs.find_settings import FindSettings
+    from robust_tickets.verbs.transfer_settings import TransferSettings
+    from robust_tickets.verbs.verify_settings import VerifySettings
 
     unknown, parts = overrides(settings, tuple(PARTS))
     if unknown:

@@ -35,7 +35,7 @@ def pretrain(
     from robust_tickets.foundation.settings import changed
     from robust_tickets.models.folders import is_saved
     from robust_tickets.recipe import load_pretraining
-    from robust_tickets.training import Training
+    from robust_tickets.training.settings import Training
     from robust_tickets.verbs.pretrain import pretrain
 
     values, parts = overrides(settings, ("source", "data"))

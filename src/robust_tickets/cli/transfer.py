@@ -35,7 +35,8 @@ def transfer(
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed
     from robust_tickets.ticket import is_ticket
-    from robust_tickets.verbs.transfer import TransferSettings, transfer
+    from robust_tickets.verbs.transfer import transfer
+    from robust_tickets.verbs.transfer_settings import TransferSettings
 
     values, parts = overrides(settings, ("source", "data"))
     whole: Any = subject

@@ -21,7 +21,8 @@ def verify(
     from robust_tickets.foundation.settings import changed
     from robust_tickets.report.terminal import show_sections
     from robust_tickets.verbs.transfer import load_transfer
-    from robust_tickets.verbs.verify import VerifySettings, verify
+    from robust_tickets.verbs.verify import verify
+    from robust_tickets.verbs.verify_settings import VerifySettings
 
     chosen = changed(VerifySettings(), *overrides(settings)[0])
     verdict = verify(load_transfer(runs, source=source), settings=chosen, exported=exported)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from robust_tickets.data import DataSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.measures.predict import Batches, Predict
 
 

@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from robust_tickets.data import DataSettings
 from robust_tickets.data.readers import read
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.files import given_path
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure

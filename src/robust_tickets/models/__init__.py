@@ -12,7 +12,9 @@
 | `inception.py` | Inception v3 from a file at hand, for its features |
 | `heads.py` | the last layer, or a head for pixels: finding it, replacing it |
 | `segmentation.py` | a classifier turned into a network that labels pixels |
+| `segmentation_settings.py` | what a backbone gets to label pixels |
 | `layers.py` | which weights are prunable, by module type |
+| `prunable.py` | which of them take part (settings) |
 | `couplings.py` | which channels live and die together |
 | `channels.py` | channels as positions along the sides of layers |
 | `dependencies.py` | which positions of which layers are the same channel |
@@ -33,8 +35,9 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.convert import Conversion, convert
 from robust_tickets.models.folders import load, load_folder, save_source
 from robust_tickets.models.identity import SourceIdentity
-from robust_tickets.models.layers import Prunable, prunable_weights
+from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.preprocessing import Preprocessing, PreprocessingOverrides
+from robust_tickets.models.prunable import Prunable
 from robust_tickets.models.registry import available
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.preprocessing import Preprocessing
-from robust_tickets.models.segmentation import SegmentationSettings
+from robust_tickets.models.segmentation_settings import SegmentationSettings
 from robust_tickets.models.shapes import Size
 
 VERSION = 1

@@ -3,31 +3,14 @@
 import difflib
 from fnmatch import fnmatchcase
 
-from pydantic import Field
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.heads import CONVOLUTIONS
+from robust_tickets.models.prunable import Prunable
 
 ATTENTION_WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
-
-
-class Prunable(Settings):
-    """Which of the prunable weights take part. Norms, biases and embeddings never do."""
-
-    include_head: bool = Field(default=False, description="Whether the last layer is pruned too.")
-    include_stem: bool = Field(
-        default=True,
-        description="Whether the first convolution or patch embedding (without any, the first linear layer) "
-        "is pruned. Papers differ.",
-    )
-    exempt: tuple[str, ...] = Field(
-        default=(),
-        description="Glob patterns over full parameter names, such as `layer1.*` or `*.downsample.0.weight`; "
-        "what matches is left dense.",
-    )
 
 
 def weights_by_type(body: nn.Module) -> tuple[str, ...]:

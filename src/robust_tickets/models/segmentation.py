@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
@@ -15,10 +14,10 @@ from torchvision.models.segmentation.fcn import FCNHead
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.heads import get_head, width_of
 from robust_tickets.models.networks.small_resnet import SmallResNet
+from robust_tickets.models.segmentation_settings import SegmentationSettings
 from robust_tickets.pruning.masks import Masks
 
 BACKBONE, HEAD = "backbone", "classifier"
@@ -28,20 +27,6 @@ HEADS: dict[str, type[DeepLabHead] | type[FCNHead]] = {"deeplabv3": DeepLabHead,
 
 DILATED_STRIDE = 16
 """The output stride of the papers (Chen et al., 2017), where strides can become dilations."""
-
-
-class SegmentationSettings(Settings):
-    """What a backbone gets to label pixels."""
-
-    head: Literal["deeplabv3", "fcn"] = Field(
-        default="deeplabv3",
-        description="torchvision's DeepLabV3 head (dilated pyramid pooling) or its FCN head (two convolutions).",
-    )
-    output_stride: Literal[8, 16] | None = Field(
-        default=None,
-        description="Largest number of pixels between features, strides turned into dilations; default: 16 for "
-        "torchvision's ResNets and small/, the network's own for others.",
-    )
 
 
 class SegmentationNetwork(nn.Module):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from robust_tickets.data import DataSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.summary import TicketKind
@@ -14,10 +14,10 @@ from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.controls import control
 from robust_tickets.verbs.draw import draw_all, label
 from robust_tickets.verbs.draw_settings import DrawSettings
-from robust_tickets.verbs.measure import Part
 from robust_tickets.verbs.pretrain import pretrain
 from robust_tickets.verbs.transfer import Transfer, transfer
 from robust_tickets.verbs.verify import Verdict, verify
+from robust_tickets.verbs.verify_settings import Part
 
 DRAW, DATA = "draw", "data"
 """Names of the recipe's own way of drawing and of its own target, beside its variants and further targets."""

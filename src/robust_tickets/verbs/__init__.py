@@ -2,19 +2,19 @@
 
 | file | verb |
 |---|---|
-| `pretrain.py` | make a source |
+| `pretrain.py`, `pretrain_settings.py` | make a source |
 | `draw.py`, `draw_settings.py` | find subnetworks of a source |
-| `transfer.py` | train a ticket, or dense, on a target |
+| `transfer.py`, `transfer_settings.py` | train a ticket, or dense, on a target |
 | `gap.py` | how far a target lies from a source's own data |
 | `measure.py` | what a transferred network does on test images, once |
 | `exported.py` | what the file made of it does |
-| `verify.py` | decide whether the ticket matches |
+| `verify.py`, `verify_settings.py` | decide whether the ticket matches |
 | `double_win.py` | decide whether it does after standard and adversarial transfer alike |
-| `find.py` | the sparsest ticket that matches |
+| `find.py`, `find_settings.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |
 | `check.py` | hold a runtime file against other engines |
-| `analyse.py` | what tickets have in common, and the loss around and between their transfers |
-| `controls.py` | tickets without what is claimed to matter |
+| `analyse.py`, `analyse_settings.py` | what tickets have in common, and the loss around and between their transfers |
+| `controls.py`, `control_settings.py` | tickets without what is claimed to matter |
 | `target.py` | data as a network needs them; settings with keyword changes |
 | `task.py` | the task that data ask for, and the network trained for it |
 

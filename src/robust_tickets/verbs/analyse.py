@@ -5,40 +5,28 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.analysis.distance import angle, displacement, distance, survivors
-from robust_tickets.analysis.interpolation import InterpolationSettings, Path, interpolate
-from robust_tickets.analysis.landscape import Landscape, LandscapeSettings, landscape, random_direction
+from robust_tickets.analysis.interpolation import Path, interpolate
+from robust_tickets.analysis.interpolation_settings import InterpolationSettings
+from robust_tickets.analysis.landscape import Landscape, landscape, random_direction
+from robust_tickets.analysis.landscape_settings import LandscapeSettings
 from robust_tickets.analysis.loss import Reached
 from robust_tickets.data import DataSplits
 from robust_tickets.findings.tickets import layers_section, overlap_sections
 from robust_tickets.findings.transfers import Apart, interpolation_section, landscape_section
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings, changed
+from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.report.sections import Section
 from robust_tickets.ticket import Ticket
-from robust_tickets.verbs.measure import Part, examined, in_order
+from robust_tickets.verbs.analyse_settings import AnalyseSettings
+from robust_tickets.verbs.measure import examined, in_order
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
-
-
-class AnalyseSettings(Settings):
-    """What is looked at, and on which images."""
-
-    tickets: int = Field(default=12, ge=1, description="At most this many tickets, the first ones, are compared.")
-    part: Part = Field(default="test", description="Images that losses are taken on: test or validation.")
-    images: int = Field(default=256, ge=1, description="At most this many of them, balanced over classes.")
-    landscape: LandscapeSettings | None = Field(
-        default=LandscapeSettings(), description="The loss around transferred networks; null: none."
-    )
-    interpolation: InterpolationSettings | None = Field(
-        default=InterpolationSettings(), description="The line between two transfers of one ticket; null: none."
-    )
 
 
 def analyse(

@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import replace
-from typing import Literal
 
 from torch import Tensor
 
@@ -18,16 +17,9 @@ from robust_tickets.pruning.scores import Random
 from robust_tickets.pruning.select import Selection
 from robust_tickets.ticket import Ticket
 from robust_tickets.training import reinitialise
+from robust_tickets.verbs.control_settings import FLIP, OPPOSITES, Control
 from robust_tickets.verbs.draw import draw
 from robust_tickets.verbs.draw_settings import DrawSettings
-
-Control = Literal["random", "shuffled", "reinitialised", "complement", "flipped"]
-
-OPPOSITES: tuple[Control, ...] = ("complement", "flipped")
-"""Controls that keep weights which the ticket removes."""
-
-FLIP = 0.1
-"""Share of the kept groups of every layer that `flipped` exchanges unless told otherwise."""
 
 NOTHING_TO_START_FROM = (
     "{0}: tickets of this draw restart from weights of their own, and those they removed are not kept anywhere; "

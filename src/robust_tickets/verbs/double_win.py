@@ -9,9 +9,10 @@ from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.measures.double_win import DoubleWin, double_win
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.objectives import PGD, Threat
-from robust_tickets.verbs.measure import Part
-from robust_tickets.verbs.transfer import Transfer, TransferSettings
-from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
+from robust_tickets.verbs.transfer import Transfer
+from robust_tickets.verbs.transfer_settings import TransferSettings
+from robust_tickets.verbs.verify import Verdict, verify
+from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
 STEPS = 10
 """Of PGD in adversarial transfer, as in the paper; with Madry's step that is 2/255 at its radius of 8/255."""

@@ -19,7 +19,8 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.layers import prunable_weights
-from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.composition import check_composition
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup

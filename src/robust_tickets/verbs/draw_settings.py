@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from robust_tickets.data import DataSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.settings import Settings, Sparsity
-from robust_tickets.models.layers import Prunable
+from robust_tickets.models.prunable import Prunable
 from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
 from robust_tickets.pruning.rewinds import AnyRewind, Pretrained
@@ -14,7 +14,7 @@ from robust_tickets.pruning.scopes import AnyScope, GlobalScope, LayerScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import AnyTimeline, OneShot
-from robust_tickets.training import Training
+from robust_tickets.training.settings import Training
 
 
 class DrawSettings(Settings):

@@ -16,9 +16,10 @@ from robust_tickets.measures.robustness_curve import RobustnessCurve
 from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
-from robust_tickets.verbs.measure import Part, figures_once, measure_once
+from robust_tickets.verbs.measure import figures_once, measure_once
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
+from robust_tickets.verbs.verify_settings import Part
 
 TEXT = (
     "Attacks that need gradients were crafted on the network and replayed on the file; Square attack, which needs "

@@ -6,16 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
 from torch import nn
 
-from robust_tickets.data import DataSettings
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_json
 from robust_tickets.foundation.ownership import require_apart
-from robust_tickets.foundation.settings import Settings, Sparsity, changed
+from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.double_win import (
     DoubleWinVerdict,
@@ -27,31 +27,12 @@ from robust_tickets.verbs.double_win import (
 )
 from robust_tickets.verbs.draw import draw_all, label
 from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.find_settings import FindSettings
 from robust_tickets.verbs.target import Data, target_data
-from robust_tickets.verbs.transfer import Transfer, TransferSettings, transfer
-from robust_tickets.verbs.verify import Verdict, VerifySettings, verify
-
-
-class FindSettings(Settings):
-    """Which sparsities are tried, and what a ticket has to do."""
-
-    criterion: Literal["match", "double-win"] = Field(
-        default="match",
-        description="match: be as good as dense, in accuracy and where an attack is given under it. double-win: after "
-        "standard and after adversarial transfer (Chen et al., 2022, arXiv 2206.04762).",
-    )
-
-    rate: float = Field(default=0.2, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k.")
-    rungs: int = Field(default=18, ge=1, description="Number of rungs of the ladder.")
-    sparsities: tuple[Sparsity, ...] | None = Field(
-        default=None, description="Sparsities to try instead of the ladder."
-    )
-
-    def candidates(self) -> tuple[float, ...]:
-        """Return the sparsities to try, ascending."""
-        if self.sparsities is not None:
-            return tuple(sorted(self.sparsities))
-        return tuple(1 - (1 - self.rate) ** k for k in range(1, self.rungs + 1))
+from robust_tickets.verbs.transfer import Transfer, transfer
+from robust_tickets.verbs.transfer_settings import TransferSettings
+from robust_tickets.verbs.verify import Verdict, verify
+from robust_tickets.verbs.verify_settings import VerifySettings
 
 
 @dataclass(frozen=True, eq=False)

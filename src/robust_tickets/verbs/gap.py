@@ -10,7 +10,8 @@ from robust_tickets.measures.domain_gap import DomainGap, domain_gap
 from robust_tickets.measures.predict import Batches
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.inception import load_inception
-from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.objectives.attack import attack_mode
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.target import Data, converted_data

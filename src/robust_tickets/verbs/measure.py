@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from robust_tickets.data import DataSettings, batches
+from robust_tickets.data import batches
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import Part as ImageSet
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import state
@@ -21,8 +21,7 @@ from robust_tickets.shrinking.export import portable
 from robust_tickets.verbs.target import converted_data
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run
-
-Part = Literal["test", "validation"]
+from robust_tickets.verbs.verify_settings import Part
 
 
 def measure(run: Run, robustness: Evaluation | None, part: Part = "test") -> dict[str, Tensor]:

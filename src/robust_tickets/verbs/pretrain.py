@@ -4,28 +4,23 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
 from torch import nn
 
-from robust_tickets.data import DataSettings, DataSplits
+from robust_tickets.data import DataSplits
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.ownership import require_apart
-from robust_tickets.foundation.settings import Settings, changed
+from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.folders import save_source
-from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
-from robust_tickets.training import ImageBatches, Subject, Training, fit
+from robust_tickets.training import ImageBatches, Subject, fit
 from robust_tickets.training.kept import check_selection
+from robust_tickets.training.settings import Training
+from robust_tickets.verbs.pretrain_settings import PretrainSettings
 from robust_tickets.verbs.target import Data, target_data
 from robust_tickets.verbs.task import require_whole_images
-
-
-class PretrainSettings(Settings):
-    """How a source is made. The objective decides whether it is natural or robust."""
-
-    data: DataSettings = Field(description="What it is trained on.")
-    training: Training = Field(default=Training(), description="Epochs, optimiser, objective and the rest.")
 
 
 def pretrain(

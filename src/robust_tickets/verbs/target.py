@@ -2,21 +2,20 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from robust_tickets.data import DataSettings, DataSplits, load_data
+from robust_tickets.data import DataSplits, load_data
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
 from robust_tickets.foundation.settings import changed
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.sources import Source
+from robust_tickets.verbs.transfer_settings import Head
 
 Data = Any
 """A name, a path, `DataSettings`, `DataSplits`, a torch `Dataset` or `DataLoader`, or a dict of such parts."""
-
-Head = Literal["fresh", "keep"]
-"""Whether a network gets a new last layer for the target's classes."""
 
 
 def target_data(data: Data, source: Source, seed: int) -> DataSplits:

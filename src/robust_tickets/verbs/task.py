@@ -12,10 +12,12 @@ from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.heads import get_head
-from robust_tickets.models.segmentation import SegmentationNetwork, SegmentationSettings, segmenter
-from robust_tickets.training import Training
+from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
+from robust_tickets.models.segmentation_settings import SegmentationSettings
+from robust_tickets.training.settings import Training
 from robust_tickets.training.task import Classification, Segmentation, Task
-from robust_tickets.verbs.target import Head, fit_head
+from robust_tickets.verbs.target import fit_head
+from robust_tickets.verbs.transfer_settings import Head
 
 
 def task_of(splits: DataSplits) -> Task:

@@ -3,12 +3,13 @@
 import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 from torch import nn
 
-from robust_tickets.data import DataSettings, DataSplits
+from robust_tickets.data import DataSplits
+from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.ownership import require_apart
@@ -16,67 +17,16 @@ from robust_tickets.foundation.settings import Settings, changed, parse
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
-from robust_tickets.models.segmentation import SegmentationSettings, placed
-from robust_tickets.models.sources import Source, SourceSettings, load_source
+from robust_tickets.models.segmentation import placed
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.ticket import Ticket, is_ticket, load_recorded
-from robust_tickets.training import (
-    FeatureBatches,
-    Fit,
-    ImageBatches,
-    Subject,
-    Training,
-    cached_features,
-    fit,
-    recalibrate,
-)
+from robust_tickets.training import FeatureBatches, Fit, ImageBatches, Subject, cached_features, fit, recalibrate
 from robust_tickets.training.kept import check_selection
-from robust_tickets.training.optimisers import AdamW
-from robust_tickets.verbs.target import Data, Head, target_data
+from robust_tickets.verbs.target import Data, target_data
 from robust_tickets.verbs.task import network_for, require_pairs_of_images, task_of
-
-FINETUNING = Training(epochs=20, batch_size=32, optimiser=AdamW(lr=3e-4, weight_decay=0.01), head_lr=1e-3, warmup=1)
-"""What a transfer does unless told otherwise. AdamW, because its steps keep their length whatever a network's scale
-and however much of it was removed: one set of rates serves networks with and without batch norm."""
-
-
-class TransferSettings(Settings):
-    """How a network is trained on its target; the same for ticket and dense, or they cannot be compared."""
-
-    mode: Literal["full", "linear"] = Field(
-        default="full",
-        description="full: all surviving weights train; linear: the head alone, on images not augmented.",
-    )
-    bn: Literal["source", "recalibrated", "batch"] = Field(
-        default="source",
-        description="Batch norm under linear: the source's statistics; computed once from the target's training "
-        "images; or updated throughout (Salman et al., 2020). Full transfer always updates them.",
-    )
-    head: Head = Field(
-        default="fresh",
-        description="fresh: a new last layer for the target's classes; keep: the one that is there.",
-    )
-    segmentation: SegmentationSettings | None = Field(
-        default=None,
-        description="Where the data label pixels: head and output stride of the network; absent: a deeplabv3 head.",
-    )
-    training: Training = Field(default=FINETUNING, description="Epochs, optimiser, objective and the rest.")
-    seeds: tuple[int, ...] = Field(
-        default=(0, 1, 2),
-        min_length=1,
-        description="One run for each; decides head, order, fraction and attack noise.",
-    )
-
-    @property
-    def comparable(self) -> dict[str, Any]:
-        """Return what decides the result of a seed, as plain values."""
-        return self.model_dump(mode="json", exclude={"seeds": True, "training": {"checkpoint_seconds"}})
-
-    def describe(self) -> str:
-        """Return a few words for tables, such as `linear (bn source), standard`."""
-        bn = f" (bn {self.bn})" if self.mode == "linear" else ""
-        head = f" ({self.segmentation.head})" if self.segmentation is not None else ""
-        return f"{self.mode}{bn}{head}, {self.training.objective.describe()}"
+from robust_tickets.verbs.transfer_settings import TransferSettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.findings.measures import Subject, measure_sections
@@ -11,7 +11,6 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
-from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.measure import by_name
@@ -21,45 +20,10 @@ from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
-from robust_tickets.verbs.measure import Part, figures_once, measure
+from robust_tickets.verbs.measure import figures_once, measure
 from robust_tickets.verbs.task import require_measurable, task_of
 from robust_tickets.verbs.transfer import Transfer, transfer
-
-
-class VerifySettings(Settings):
-    """What counts as matching, and what is measured."""
-
-    margin: float = Field(
-        default=0.01,
-        ge=0,
-        description="Largest loss of accuracy, or of mIoU, still called a match, in [0, 1): 0.01 is one point.",
-    )
-    level: float = Field(
-        default=0.05, gt=0, lt=0.5, description="Largest probability of a wrong decision, in (0, 0.5)."
-    )
-    robustness: Evaluation | None = Field(
-        default=None,
-        description="The attack under which robust accuracy is measured and has to match too; absent: none.",
-    )
-    measures: tuple[AnyMeasure, ...] = Field(
-        default=(), description="What else is measured on the test images; nothing is decided on it."
-    )
-
-    @field_validator("margin")
-    @classmethod
-    def _is_a_fraction(cls, margin: float) -> float:
-        if margin >= 1:
-            raise ValueError(f"is a fraction in [0, 1); write {margin / 100:g} if you meant {margin:g} points")
-        return margin
-
-    def require(self) -> None:
-        """Refuse measures that this installation cannot take, before anything is trained.
-
-        Raises:
-            UserError: names what is missing.
-        """
-        for asked in (*((self.robustness,) if self.robustness is not None else ()), *self.measures):
-            asked.require()
+from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
 
 class Measured(Settings):

@@ -1,0 +1,22 @@
+"""What is looked at inside tickets and transfers, and on which images."""
+
+from pydantic import Field
+
+from robust_tickets.analysis.interpolation_settings import InterpolationSettings
+from robust_tickets.analysis.landscape_settings import LandscapeSettings
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.verbs.verify_settings import Part
+
+
+class AnalyseSettings(Settings):
+    """What is looked at, and on which images."""
+
+    tickets: int = Field(default=12, ge=1, description="At most this many tickets, the first ones, are compared.")
+    part: Part = Field(default="test", description="Images that losses are taken on: test or validation.")
+    images: int = Field(default=256, ge=1, description="At most this many of them, balanced over classes.")
+    landscape: LandscapeSettings | None = Field(
+        default=LandscapeSettings(), description="The loss around transferred networks; null: none."
+    )
+    interpolation: InterpolationSettings | None = Field(
+        default=InterpolationSettings(), description="The line between two transfers of one ticket; null: none."
+    )

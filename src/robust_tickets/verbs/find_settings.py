@@ -1,0 +1,29 @@
+"""Which sparsities are tried, and what a ticket has to do."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from robust_tickets.foundation.settings import Settings, Sparsity
+
+
+class FindSettings(Settings):
+    """Which sparsities are tried, and what a ticket has to do."""
+
+    criterion: Literal["match", "double-win"] = Field(
+        default="match",
+        description="match: be as good as dense, in accuracy and where an attack is given under it. double-win: after "
+        "standard and after adversarial transfer (Chen et al., 2022, arXiv 2206.04762).",
+    )
+
+    rate: float = Field(default=0.2, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k.")
+    rungs: int = Field(default=18, ge=1, description="Number of rungs of the ladder.")
+    sparsities: tuple[Sparsity, ...] | None = Field(
+        default=None, description="Sparsities to try instead of the ladder."
+    )
+
+    def candidates(self) -> tuple[float, ...]:
+        """Return the sparsities to try, ascending."""
+        if self.sparsities is not None:
+            return tuple(sorted(self.sparsities))
+        return tuple(1 - (1 - self.rate) ** k for k in range(1, self.rungs + 1))
