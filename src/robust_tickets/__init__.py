@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from robust_tickets.data import load_data
     from robust_tickets.data.settings import DataSettings
     from robust_tickets.foundation.errors import UserError
+    from robust_tickets.integrations.masked import masked
     from robust_tickets.models.classifier import Classifier
     from robust_tickets.models.folders import load
     from robust_tickets.models.preprocessing import Preprocessing
@@ -73,6 +74,7 @@ _HOME = {
     "load_runtime": "runtime.load",
     "load_source": "models.sources",
     "load_transfer": "verbs.transfer",
+    "masked": "integrations.masked",
     "pretrain": "verbs.pretrain",
     "run": "pipeline",
     "shrink": "verbs.shrink",
@@ -109,6 +111,7 @@ __all__ = [
     "load_runtime",
     "load_source",
     "load_transfer",
+    "masked",
     "pretrain",
     "run",
     "shrink",
