@@ -9,9 +9,10 @@ from torch.nn.utils import prune
 from benchmarks.row import Row
 from benchmarks.scale import Scale
 from benchmarks.timing import Contestant, in_turns, ratios, repeated, spread, typical
-from robust_tickets.models import load_source
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.pruning import Masks, Selection
+from robust_tickets.models.sources import load_source
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.select import Selection
 
 SPARSITY = 0.9
 TARGET = 20.0

@@ -5,8 +5,8 @@ from benchmarks.row import Row
 from benchmarks.scale import Scale
 from benchmarks.steps import network, product, random_batch
 from benchmarks.timing import in_turns, ratios, spread, typical
-from robust_tickets.models import prunable_weights
-from robust_tickets.pruning import Selection
+from robust_tickets.models.layers import prunable_weights
+from robust_tickets.pruning.select import Selection
 from robust_tickets.training.precision import Precision
 from robust_tickets.training.settings import Training
 

@@ -7,21 +7,25 @@ from pydantic import Field
 
 from benchmarks.scale import Scale
 from benchmarks.steps import network, plain_step
-from robust_tickets.data import DataSplits, batches, load_data
+from robust_tickets.data.batches import batches
 from robust_tickets.data.glyphs import GlyphSettings
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.seeds import generator, global_stream
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.accuracy import Interval, accuracy
 from robust_tickets.measures.matching import decide
 from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.measures.robust_accuracy import robust_correctness
-from robust_tickets.models import Classifier
+from robust_tickets.models.classifier import Classifier
 from robust_tickets.objectives import PGD, Threat
-from robust_tickets.pruning import Plan
-from robust_tickets.training import ImageBatches, Subject, fit
+from robust_tickets.pruning.plans import Plan
+from robust_tickets.training.batch_source import ImageBatches
+from robust_tickets.training.loop import fit
 from robust_tickets.training.optimisers import SGD
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
 
 NETWORK, SIZE = "demo/resnet4", 16
 RATE = 0.1

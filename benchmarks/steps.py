@@ -9,15 +9,18 @@ from torch import Tensor, nn
 
 from benchmarks.device import wait_for
 from benchmarks.timing import Contestant
-from robust_tickets.models import Classifier, load_source
+from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import load_source
 from robust_tickets.objectives import Threat
-from robust_tickets.pruning import Masks, Plan
-from robust_tickets.training import Drawing, Subject
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.loop import Loop
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
 from robust_tickets.training.task import Classification
+from robust_tickets.training.trainee import Drawing
 
 CLASSES = 10
 STEPS = 1_000_000

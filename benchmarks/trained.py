@@ -15,9 +15,9 @@ from benchmarks.inference.team import ROOT
 from benchmarks.scale import FULL
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.files import read_json, write_json
-from robust_tickets.models import load_source
 from robust_tickets.models.folders import save_source
 from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import load_source
 from robust_tickets.training.settings import Training
 from robust_tickets.verbs.pretrain import pretrain
 

@@ -19,7 +19,8 @@ import torch
 from matplotlib.figure import Figure
 
 import robust_tickets as rt
-from robust_tickets.data import DataSplits, batches
+from robust_tickets.data.batches import batches
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.files import write_bytes, write_json, write_text
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.steps import Step
@@ -34,9 +35,10 @@ from robust_tickets.objectives.threat import Threat
 from robust_tickets.report.axis import density_place, sparsity_axis
 from robust_tickets.report.figures import to_png
 from robust_tickets.report.looks import CONTROL, PALETTE, figure_style
-from robust_tickets.training import ImageBatches, recalibrate
+from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.optimisers import SGD
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import recalibrate
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify import Verdict
 from robust_tickets.verbs.verify_settings import VerifySettings

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 import robust_tickets as rt
 from robust_tickets.cli import app
-from robust_tickets.data import DataSplits, batches
+from robust_tickets.data.batches import batches
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.files import read_json
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.accuracy import accuracy

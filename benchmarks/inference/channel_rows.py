@@ -11,11 +11,12 @@ from benchmarks.inference.networks import SEED, dense, dense_file, path_of, rand
 from benchmarks.row import Row
 from benchmarks.scale import Inference, Scale
 from benchmarks.timing import ratios, spread
-from robust_tickets.models import Classifier, prunable_weights
-from robust_tickets.pruning import Selection
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.layers import prunable_weights
 from robust_tickets.pruning.groups import Channel
 from robust_tickets.pruning.scopes import LayerScope
-from robust_tickets.shrinking import RemovalCounts, remove_channels
+from robust_tickets.pruning.select import Selection
+from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
 from robust_tickets.verbs.draw import couplings_of
 
 TARGET = 0.8

@@ -13,17 +13,20 @@ from torch import Tensor
 
 from benchmarks.inference.team import ROOT
 from benchmarks.scale import Inference
-from robust_tickets.models import Classifier, load_source
+from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.prunable import Prunable
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.pruning import Masks, Selection
+from robust_tickets.models.sources import load_source
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.groups import AnyGroup, Block, Element
+from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.scopes import LayerScope
+from robust_tickets.pruning.select import Selection
 from robust_tickets.runtime.storage.file import write_file
-from robust_tickets.shrinking import export_onnx, quantise
 from robust_tickets.shrinking.conversion import convert
+from robust_tickets.shrinking.export import export_onnx
+from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.verbs.draw import draw
 
 Pattern = Literal["uniform", "block8x1", "global"]

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robust_tickets.data import load_data
+    from robust_tickets.data.load import load_data
     from robust_tickets.data.settings import DataSettings
     from robust_tickets.foundation.errors import UserError
     from robust_tickets.integrations.masked import masked
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from robust_tickets.models.preprocessing import Preprocessing
     from robust_tickets.models.settings import SourceSettings
     from robust_tickets.models.sources import Source, load_source
-    from robust_tickets.pipeline import run
+    from robust_tickets.pipeline.run import run
     from robust_tickets.recipe import Recipe, load_recipe
     from robust_tickets.runtime.load import load_runtime
     from robust_tickets.ticket import Ticket
@@ -76,7 +76,7 @@ _HOME = {
     "load_transfer": "verbs.transfer",
     "masked": "integrations.masked",
     "pretrain": "verbs.pretrain",
-    "run": "pipeline",
+    "run": "pipeline.run",
     "shrink": "verbs.shrink",
     "transfer": "verbs.transfer",
     "verify": "verbs.verify",

@@ -3,9 +3,9 @@ import torch
 from PIL import Image
 from pydantic import TypeAdapter
 
-from robust_tickets.data import load_data
 from robust_tickets.data.augmentation import Affine, Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
 from robust_tickets.data.fit import Fit
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 
 IMAGES = torch.rand(64, 3, 12, 12, generator=torch.Generator().manual_seed(0))

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from robust_tickets.data import folder, load_data
+from robust_tickets.data import folder
 from robust_tickets.data.folder import FolderImages
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from tests.data.conftest import save_image

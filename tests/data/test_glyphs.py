@@ -1,8 +1,8 @@
 import torch
 
-from robust_tickets.data import load_data
 from robust_tickets.data.digits import digits
 from robust_tickets.data.glyphs import GlyphSettings, glyphs
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 
 SMALL = GlyphSettings(count=520, size=12)

@@ -8,9 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from robust_tickets.data import DataSplits, batches, load_data
+from robust_tickets.data.batches import batches
+from robust_tickets.data.load import load_data
 from robust_tickets.data.scale_crop import ScaleCrop
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.data.voc import CLASSES
 from robust_tickets.foundation.errors import UserError
 from tests.shapes import COUNTS, HEIGHT, VOID, WIDTH, save_pair, scene, shapes_folder

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from robust_tickets.data import batches, load_data
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import FlipCrop, RandomResizedCrop
+from robust_tickets.data.batches import batches
 from robust_tickets.data.folder import FolderImages
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from tests.shared_data import SHARED, needs_shared
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 from torchvision.transforms import v2
 
-from robust_tickets.data import load_data
 from robust_tickets.data.arrays import ImageArrays
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 

@@ -9,8 +9,11 @@ from torch import nn
 from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models import Classifier, Preprocessing, SourceSettings, load_source
+from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.heads import find_head
+from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import load_source
 
 COLOUR = Preprocessing(mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.3), size=(32, 32))
 

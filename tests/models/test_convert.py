@@ -14,7 +14,9 @@ from torch import nn
 from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models import SourceSettings, convert, load_source
+from robust_tickets.models.convert import convert
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import load_source
 from tests.models.test_formats import load, madry, network_state
 
 

@@ -15,7 +15,8 @@ from torchvision import models
 
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models import Source, SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 
 State = dict[str, Tensor]
 

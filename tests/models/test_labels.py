@@ -15,7 +15,7 @@ from robust_tickets.models.surgery import cut_channels, mask_channels
 from robust_tickets.pruning.groups import Channel
 from robust_tickets.pruning.scopes import LayerScope
 from robust_tickets.pruning.select import Selection
-from robust_tickets.shrinking import remove_channels
+from robust_tickets.shrinking.removal import remove_channels
 
 
 class Between(nn.Module):

@@ -4,14 +4,12 @@ import pytest
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models import (
-    Classifier,
-    Preprocessing,
-    Prunable,
-    SourceSettings,
-    load_source,
-    prunable_weights,
-)
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.prunable import Prunable
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import load_source
 
 COLOUR = Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3, size=(32, 32))
 

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models import Source, SourceSettings, convert, load_source
+from robust_tickets.models.convert import convert
 from robust_tickets.models.families.family import Shape
 from robust_tickets.models.families.madry_models import FILES, REPOSITORY
 from robust_tickets.models.registry import available, resolve
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.ticket import Ticket
 from tests.commands import Tickets
 

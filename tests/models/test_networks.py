@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models import SourceSettings, load_source
 from robust_tickets.models.registry import available
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import load_source
 
 
 def body(name: str, **settings: object) -> torch.nn.Module:

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from robust_tickets.models import Source, SourceSettings, load_source
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 from tests.shared_data import SHARED, needs_shared
 
 pytestmark = needs_shared

@@ -10,8 +10,11 @@ from torch import nn
 from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models import Preprocessing, Source, SourceSettings, load_folder, load_source, save_source
+from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.formats.file import read_checkpoint
+from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source, load_source
 
 FUNCTIONS = """
 import helper

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pipeline import run
 from robust_tickets.pipeline.grid import Grid
+from robust_tickets.pipeline.run import run
 from robust_tickets.recipe import Recipe, load_recipe
 from robust_tickets.report.markdown import to_markdown
 from robust_tickets.report.points import points

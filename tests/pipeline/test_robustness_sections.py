@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from robust_tickets.foundation.files import write_json, write_text
-from robust_tickets.pipeline import run
 from robust_tickets.pipeline.overfitting import overfitting_section
+from robust_tickets.pipeline.run import run
 from robust_tickets.recipe import Recipe
 from tests.pipeline.test_grid import RECIPE, TRAINING
 

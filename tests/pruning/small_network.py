@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.pruning import Coupling, Member
+from robust_tickets.pruning.couplings import Coupling, Member
 
 PRUNABLE = ("stem.weight", "depthwise.weight", "pointwise.weight", "hidden.weight")
 

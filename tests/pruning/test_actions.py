@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from robust_tickets.pruning import Masks, Selection, full, is_nested, sparsity
 from robust_tickets.pruning.actions import DropAndGrow, Prune, Restore, Rewind
 from robust_tickets.pruning.drop_and_grow import drop_and_grow
+from robust_tickets.pruning.masks import Masks, full, is_nested, sparsity
+from robust_tickets.pruning.select import Selection
 
 
 @dataclass

@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from robust_tickets.pruning import MaskApplier, full, select
+from robust_tickets.pruning.applier import MaskApplier
+from robust_tickets.pruning.masks import full
+from robust_tickets.pruning.select import select
 from tests.pruning.small_network import small_network, weights_of
 
 OPTIMISERS = {

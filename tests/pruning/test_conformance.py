@@ -14,17 +14,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pruning import (
-    Masks,
-    Selection,
-    StraightThrough,
-    emptied,
-    is_nested,
-    pack,
-    select,
-    sparsity,
-    unpack,
-)
+from robust_tickets.pruning.masks import Masks, emptied, is_nested, pack, sparsity, unpack
+from robust_tickets.pruning.parametrisations import StraightThrough
+from robust_tickets.pruning.select import Selection, select
 from tests.pruning.small_network import COUPLINGS, PRUNABLE, small_network, weights_of
 
 LADDER = (0.0, 0.3, 0.55, 0.8)

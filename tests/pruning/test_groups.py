@@ -1,7 +1,8 @@
 import torch
 
-from robust_tickets.pruning import Coupling, Member, Selection, degenerate_layers, select
-from robust_tickets.pruning.groups import Element, Kernel, Row
+from robust_tickets.pruning.couplings import Coupling, Member
+from robust_tickets.pruning.groups import Element, Kernel, Row, degenerate_layers
+from robust_tickets.pruning.select import Selection, select
 from tests.pruning.small_network import COUPLINGS, PRUNABLE, small_network, weights_of
 
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_tickets.pruning import full, is_nested, layer_sparsity, pack, sparsity, unpack
+from robust_tickets.pruning.masks import full, is_nested, layer_sparsity, pack, sparsity, unpack
 
 
 @given(shape=st.lists(st.integers(1, 5), min_size=1, max_size=4), seed=st.integers(0, 9))

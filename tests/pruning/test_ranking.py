@@ -4,9 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_tickets.pruning import select
 from robust_tickets.pruning.ranking import SAMPLED, exact_count, keep_highest, kth_smallest
 from robust_tickets.pruning.scopes.erk import apportioned, largest_remainder
+from robust_tickets.pruning.select import select
 
 
 @given(

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from robust_tickets.pruning import layer_sparsity, select
+from robust_tickets.pruning.masks import layer_sparsity
+from robust_tickets.pruning.select import select
 
 
 def test_erk_densities_are_proportional_to_the_sum_over_the_product_of_the_shape() -> None:

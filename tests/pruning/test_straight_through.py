@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pruning import AnyTimeline, Fixed, Selection, StraightThrough, check_composition
-from robust_tickets.pruning.parametrisations import AnyParametrisation, Parametrised
-from robust_tickets.pruning.timelines import Alternating, DropAndGrowTimeline, Iterative, OneShot
+from robust_tickets.pruning.composition import check_composition
+from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed, Parametrised, StraightThrough
+from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.timelines import Alternating, AnyTimeline, DropAndGrowTimeline, Iterative, OneShot
 from tests.pruning.small_network import PRUNABLE, small_network
 
 LEARNED = Selection.model_validate({"score": "learned", "scope": "layer"})

@@ -7,16 +7,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pruning import (
-    Alternating,
-    AnyTimeline,
-    DropAndGrowTimeline,
-    Gradual,
-    Iterative,
-    OneShot,
-    select,
-)
 from robust_tickets.pruning.actions import DropAndGrow, Prune, Restore, Rewind
+from robust_tickets.pruning.select import select
+from robust_tickets.pruning.timelines import Alternating, AnyTimeline, DropAndGrowTimeline, Gradual, Iterative, OneShot
 from tests.pruning.small_network import PRUNABLE, small_network, weights_of
 
 STEPS = 10

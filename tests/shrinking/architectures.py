@@ -12,13 +12,14 @@ from torchvision import models
 from torchvision.models.detection.ssd import SSD
 
 import robust_tickets as rt
-from robust_tickets.models import Classifier, Preprocessing
+from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import Refusal
 from robust_tickets.models.heads import find_head
 from robust_tickets.models.layers import weights_by_type
+from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.proofs import randomised, relative_difference
 from robust_tickets.pruning.applier import MaskApplier
-from robust_tickets.shrinking import Removal, remove_channels
+from robust_tickets.shrinking.removal import Removal, remove_channels
 
 SPARSITY, MULTIPLE = 0.5, 8
 

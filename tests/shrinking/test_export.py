@@ -13,8 +13,7 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
-from robust_tickets.shrinking import export_onnx
-from robust_tickets.shrinking.export import Provenance
+from robust_tickets.shrinking.export import Provenance, export_onnx
 from tests.shrinking.networks import SIDE, classifier
 
 

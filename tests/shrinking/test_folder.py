@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 import robust_tickets as rt
 from robust_tickets.models.layers import weights_by_type
-from robust_tickets.shrinking import remove_channels
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import read_origin, write_folder
+from robust_tickets.shrinking.removal import remove_channels
 from tests.shrinking.networks import channel_masks, classifier
 
 SAID = Provenance(ticket="sha256:1", network="sha256:2", seed=3)

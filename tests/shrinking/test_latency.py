@@ -3,7 +3,8 @@
 import pytest
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.shrinking import LatencyRow, export_onnx, measure_latency
+from robust_tickets.shrinking.export import export_onnx
+from robust_tickets.shrinking.latency import LatencyRow, measure_latency
 from tests.shrinking.networks import SIDE, classifier
 
 

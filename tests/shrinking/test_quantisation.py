@@ -16,9 +16,9 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.named import load_named
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.shrinking import export_onnx, quantise
 from robust_tickets.shrinking.artefact import load_artefact
-from robust_tickets.shrinking.export import Provenance
+from robust_tickets.shrinking.export import Provenance, export_onnx
+from robust_tickets.shrinking.quantisation import quantise
 
 SIDE = 8
 SAID = Provenance(ticket="sha256:1", network="sha256:2", seed=3)

@@ -6,8 +6,8 @@ from torch import nn
 
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.pruning.applier import MaskApplier
-from robust_tickets.shrinking import remove_channels
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
+from robust_tickets.shrinking.removal import remove_channels
 from tests.shrinking.networks import SIDE, channel_masks, classifier, element_masks, example
 
 

@@ -14,9 +14,11 @@ from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.runtime.storage.file import read_file
-from robust_tickets.shrinking import ShrinkSettings, shrink_network, write_runtime
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.export import Provenance
+from robust_tickets.shrinking.runtime_file import write_runtime
+from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.shrinking.shrink import shrink_network
 from tests.shrinking.networks import SIDE, channel_masks, classifier, element_masks
 
 PROVENANCE = Provenance(ticket="sha256:1", network="sha256:2", seed=3)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.shrinking import ShrinkReport, ShrinkSettings, shrink_network
+from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
 from tests.shrinking.networks import channel_masks, classifier, element_masks
 
 SETTINGS = ShrinkSettings(rounds=9)

@@ -10,15 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from robust_tickets.data import DataSplits, load_data
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
-from robust_tickets.pruning import Masks, full
+from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.plans import Event, Plan
-from robust_tickets.training import Drawing, Fit, ImageBatches, Subject, fit
+from robust_tickets.training.batch_source import ImageBatches
+from robust_tickets.training.loop import Fit, fit
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
+from robust_tickets.training.trainee import Drawing
 
 PRUNABLE = ("conv1.weight", "conv2.weight")
 PER_EPOCH = 4

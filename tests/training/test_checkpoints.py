@@ -9,20 +9,12 @@ import torch
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.pruning import (
-    Alternating,
-    AtStep,
-    DropAndGrowTimeline,
-    Gradual,
-    Iterative,
-    NoRewind,
-    OneShot,
-    Reinitialised,
-    Selection,
-    StraightThrough,
-)
+from robust_tickets.pruning.parametrisations import StraightThrough
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.training import Drawing
+from robust_tickets.pruning.rewinds import AtStep, NoRewind, Reinitialised
+from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.timelines import Alternating, DropAndGrowTimeline, Gradual, Iterative, OneShot
+from robust_tickets.training.trainee import Drawing
 from tests.training.small import PER_EPOCH, PRUNABLE, Interrupted, Run, classifier, equal
 
 STANDARD: dict[str, Any] = {}

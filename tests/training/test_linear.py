@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.training import FeatureBatches, ImageBatches, Subject, cached_features, fit, recalibrate
+from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
+from robust_tickets.training.features import cached_features
+from robust_tickets.training.loop import fit
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject, recalibrate
 from tests.training.small import PLAIN, classifier, digits
 
 TRAINING = Training.model_validate(PLAIN)

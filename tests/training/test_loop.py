@@ -12,11 +12,15 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.classifier import Classifier
-from robust_tickets.pruning import AtStep, Iterative
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.training import Drawing, ImageBatches, Subject, fit
+from robust_tickets.pruning.rewinds import AtStep
+from robust_tickets.pruning.timelines import Iterative
+from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.checkpoints import load_checkpoint
+from robust_tickets.training.loop import fit
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
+from robust_tickets.training.trainee import Drawing
 from tests.training.small import PER_EPOCH, PLAIN, Run, classifier, digits, equal
 
 ROUNDS = Iterative(rate=0.5, rounds=3, epochs=2).plan(None, PER_EPOCH)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.pruning import Masks, Selection
+from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
+from robust_tickets.pruning.select import Selection
 from tests.training.small import PRUNABLE, Run, classifier, watched_steps, weights
 
 OPTIMISERS = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from robust_tickets.data import load_data
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.measures.predict import evaluation_mode
@@ -17,10 +17,12 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.pruning.actions import Rewind
 from robust_tickets.pruning.plans import Event, Plan
-from robust_tickets.training import Fit, ImageBatches, Subject, fit
+from robust_tickets.training.batch_source import ImageBatches
+from robust_tickets.training.loop import Fit, fit
 from robust_tickets.training.metrics import read_metrics
 from robust_tickets.training.overfitting import OverfittingCheck, has_collapsed
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
 
 TOO_LONG = {"kind": "fgsm-rs", "epsilon": 0.25, "step_size": 0.5}
 """FGSM-RS with a step of twice epsilon: what Wong et al. saw collapse."""

@@ -8,16 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from robust_tickets.models import SourceSettings, load_source
 from robust_tickets.models.registry import available
-from robust_tickets.pruning import Masks, Selection
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import load_source
+from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.training import Drawing, Subject
+from robust_tickets.pruning.select import Selection
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.loop import Loop
 from robust_tickets.training.placement import Placement, memory_format
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
 from robust_tickets.training.task import Classification
+from robust_tickets.training.trainee import Drawing
 from tests.training.small import PLAIN, Interruptible, classifier, digits, weights
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

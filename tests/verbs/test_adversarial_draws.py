@@ -13,14 +13,14 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import robust_tickets as rt
-from robust_tickets.data import load_data
+from robust_tickets.data.load import load_data
 from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.measures.robust_accuracy import robust_correctness
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.objectives import FGSMRS, Threat
 from robust_tickets.objectives.attack import attack_mode
 from robust_tickets.recipe import load_recipe
-from robust_tickets.training import ImageBatches
+from robust_tickets.training.batch_source import ImageBatches
 
 NETWORK = rt.SourceSettings(name="demo/resnet4", weights="random", num_classes=10, in_channels=1)
 DATA = {"name": "digits", "per_class": 6, "validation": 0, "augmentation": "none"}

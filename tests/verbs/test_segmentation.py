@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import robust_tickets as rt
-from robust_tickets.data import batches
+from robust_tickets.data.batches import batches
 from robust_tickets.foundation.files import read_json
 from robust_tickets.measures.mean_iou import MeanIoU, mean_iou
 from robust_tickets.models.folders import load_folder

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 import robust_tickets as rt
 from robust_tickets.measures.accuracy import correctness
-from robust_tickets.shrinking import RemovalCounts, ShrinkReport, remove_channels
 from robust_tickets.shrinking.artefact import load_artefact
-from robust_tickets.shrinking.shrink import Shrunken
+from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
+from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken
 from robust_tickets.verbs.shrink import save_folder
 from tests.verbs.small import PARTS, QUICK, THOROUGH, small_source, times
 

@@ -61,7 +61,7 @@ def demo(
 
 def finish(recipe: Any, out: Path, minutes: float | None = None) -> None:
     """Do a run and show its tables and the path of its report."""
-    from robust_tickets.pipeline import run
+    from robust_tickets.pipeline.run import run
     from robust_tickets.report.terminal import show
 
     show(run(recipe, out, command=shlex.join(["tickets", *sys.argv[1:]]), minutes=minutes), out)

@@ -25,11 +25,3 @@
 | `augmentation.py` | what training does to an image |
 | `batches.py` | the batches of one epoch, a pure function of seed and epoch |
 """
-
-from robust_tickets.data.augmentation import Augmentation
-from robust_tickets.data.batches import batches, batches_per_epoch
-from robust_tickets.data.load import load_data
-from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.splits import DataSplits
-
-__all__ = ["Augmentation", "DataSettings", "DataSplits", "batches", "batches_per_epoch", "load_data"]

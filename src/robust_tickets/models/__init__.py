@@ -30,32 +30,3 @@
 | `formats/` | the ways checkpoints are laid out |
 | `networks/` | the small networks of the papers |
 """
-
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.convert import Conversion, convert
-from robust_tickets.models.folders import load, load_folder, save_source
-from robust_tickets.models.identity import SourceIdentity
-from robust_tickets.models.layers import prunable_weights
-from robust_tickets.models.preprocessing import Preprocessing, PreprocessingOverrides
-from robust_tickets.models.prunable import Prunable
-from robust_tickets.models.registry import available
-from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source, load_source
-
-__all__ = [
-    "Classifier",
-    "Conversion",
-    "Preprocessing",
-    "PreprocessingOverrides",
-    "Prunable",
-    "Source",
-    "SourceIdentity",
-    "SourceSettings",
-    "available",
-    "convert",
-    "load",
-    "load_folder",
-    "load_source",
-    "prunable_weights",
-    "save_source",
-]

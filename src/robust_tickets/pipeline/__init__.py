@@ -14,7 +14,3 @@
 | `gain.py` | what each source's tickets gain over the first source's |
 | `gap.py` | how far each target lies from what the first source was pretrained on |
 """
-
-from robust_tickets.pipeline.run import run
-
-__all__ = ["run"]

@@ -16,27 +16,3 @@
 | `settings.py` | what can be chosen |
 | `summary.py` | the report's one honest sentence |
 """
-
-from robust_tickets.shrinking.export import export_onnx
-from robust_tickets.shrinking.latency import LatencyRow, measure_latency
-from robust_tickets.shrinking.quantisation import quantise
-from robust_tickets.shrinking.removal import Removal, RemovalCounts, remove_channels
-from robust_tickets.shrinking.runtime_file import write_runtime
-from robust_tickets.shrinking.settings import Int8, ShrinkSettings
-from robust_tickets.shrinking.shrink import ShrinkReport, Variant, shrink_network
-
-__all__ = [
-    "Int8",
-    "LatencyRow",
-    "Removal",
-    "RemovalCounts",
-    "ShrinkReport",
-    "ShrinkSettings",
-    "Variant",
-    "export_onnx",
-    "measure_latency",
-    "quantise",
-    "remove_channels",
-    "shrink_network",
-    "write_runtime",
-]

@@ -22,24 +22,3 @@
 | `checkpoints.py`, `metrics.py` | what makes a killed run go on bit for bit |
 | `progress.py` | bar on a terminal, lines elsewhere |
 """
-
-from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
-from robust_tickets.training.features import cached_features
-from robust_tickets.training.loop import Fit, fit
-from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject, recalibrate
-from robust_tickets.training.trainee import Drawing, reinitialise, rewind_step
-
-__all__ = [
-    "Drawing",
-    "FeatureBatches",
-    "Fit",
-    "ImageBatches",
-    "Subject",
-    "Training",
-    "cached_features",
-    "fit",
-    "recalibrate",
-    "reinitialise",
-    "rewind_step",
-]

@@ -6,7 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from robust_tickets.data import DataSplits, batches, batches_per_epoch
+from robust_tickets.data.batches import batches, batches_per_epoch
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.training.processes import world
 from robust_tickets.training.settings import Training

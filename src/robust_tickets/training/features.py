@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.data import DataSplits, batches
+from robust_tickets.data.batches import batches
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.models.classifier import Classifier
 
 LIMIT_BYTES = 2 << 30

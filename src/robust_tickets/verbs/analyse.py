@@ -13,7 +13,7 @@ from robust_tickets.analysis.interpolation_settings import InterpolationSettings
 from robust_tickets.analysis.landscape import Landscape, landscape, random_direction
 from robust_tickets.analysis.landscape_settings import LandscapeSettings
 from robust_tickets.analysis.loss import Reached
-from robust_tickets.data import DataSplits
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.findings.tickets import layers_section, overlap_sections
 from robust_tickets.findings.transfers import Apart, interpolation_section, landscape_section
 from robust_tickets.foundation.digests import tensors_digest

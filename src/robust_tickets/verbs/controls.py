@@ -16,7 +16,7 @@ from robust_tickets.pruning.scopes import LayerScope
 from robust_tickets.pruning.scores import Random
 from robust_tickets.pruning.select import Selection
 from robust_tickets.ticket import Ticket
-from robust_tickets.training import reinitialise
+from robust_tickets.training.trainee import reinitialise
 from robust_tickets.verbs.control_settings import FLIP, OPPOSITES, Control
 from robust_tickets.verbs.draw import draw
 from robust_tickets.verbs.draw_settings import DrawSettings

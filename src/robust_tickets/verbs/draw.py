@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.data import DataSplits
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart, require_ours
 from robust_tickets.foundation.settings import changed
@@ -30,8 +30,11 @@ from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.ticket import Ticket
 from robust_tickets.ticket_card import told_emptied
-from robust_tickets.training import Drawing, ImageBatches, Subject, fit, rewind_step
+from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.kept import check_selection
+from robust_tickets.training.loop import fit
+from robust_tickets.training.subject import Subject
+from robust_tickets.training.trainee import Drawing, rewind_step
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.target import Data, fit_head, target_data
 from robust_tickets.verbs.task import require_whole_images

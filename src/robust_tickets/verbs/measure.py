@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from robust_tickets.data import batches
+from robust_tickets.data.batches import batches
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import Part as ImageSet
 from robust_tickets.foundation.errors import UserError

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from robust_tickets.data import DataSplits
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import changed
@@ -15,9 +15,11 @@ from robust_tickets.models.folders import save_source
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
-from robust_tickets.training import ImageBatches, Subject, fit
+from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.kept import check_selection
+from robust_tickets.training.loop import fit
 from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
 from robust_tickets.verbs.pretrain_settings import PretrainSettings
 from robust_tickets.verbs.target import Data, target_data
 from robust_tickets.verbs.task import require_whole_images

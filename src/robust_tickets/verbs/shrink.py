@@ -25,7 +25,7 @@ from robust_tickets.shrinking.folder import ORIGIN, write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, is_folder, shrink_network
 from robust_tickets.ticket import INIT, TICKET, Ticket
-from robust_tickets.training import recalibrate
+from robust_tickets.training.subject import recalibrate
 from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.task import task_of

@@ -4,8 +4,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from robust_tickets.data import DataSplits, load_data
+from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
 from robust_tickets.foundation.settings import changed

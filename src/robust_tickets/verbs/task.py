@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
-from robust_tickets.data import DataSplits
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.attacks import PGD
 from robust_tickets.measures.evaluation import Evaluation

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import Field
 from torch import nn
 
-from robust_tickets.data import DataSplits
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.ownership import require_apart
@@ -22,8 +22,11 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.ticket import Ticket, is_ticket, load_recorded
-from robust_tickets.training import FeatureBatches, Fit, ImageBatches, Subject, cached_features, fit, recalibrate
+from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
+from robust_tickets.training.features import cached_features
 from robust_tickets.training.kept import check_selection
+from robust_tickets.training.loop import Fit, fit
+from robust_tickets.training.subject import Subject, recalibrate
 from robust_tickets.verbs.target import Data, target_data
 from robust_tickets.verbs.task import network_for, require_pairs_of_images, task_of
 from robust_tickets.verbs.transfer_settings import TransferSettings
