@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.attacks import APGD, PGD, Attack, Square
-from robust_tickets.measures.attacks.apgd import checkpoints, climb, logits_ratio, random_start
+from robust_tickets.measures.attacks.apgd import checkpoints, climb, random_start
 from robust_tickets.measures.attacks.image_streams import image_streams
+from robust_tickets.measures.attacks.logits_ratio import logits_ratio
 from robust_tickets.measures.attacks.square import margin, search
 from robust_tickets.measures.attacks.square_shapes import bump, side_length
 from robust_tickets.measures.predict import evaluation_mode
@@ -124,13 +124,6 @@ def test_the_logits_ratio_is_blind_to_scale_and_shift() -> None:
     ratio = logits_ratio(logits, labels)
     assert ratio.tolist() == pytest.approx([-2 / 3, 1.0])
     assert torch.allclose(logits_ratio(10 * logits + 5, labels), ratio)
-
-
-def test_the_logits_ratio_needs_three_classes() -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
-    attacker = APGD(loss="dlr").attacker(network, Threat(), 0)
-    with pytest.raises(UserError, match="three classes or more, the network has 2; use loss: ce"):
-        attacker(torch.rand(2, 1, 8, 8), torch.zeros(2, dtype=torch.long))
 
 
 def test_square_asks_for_no_gradient_and_keeps_its_budget() -> None:

@@ -45,10 +45,9 @@ def test_every_run_has_every_figure_by_name(verdict: rt.Verdict) -> None:
             "Square, 10 queries, in L-inf 0.1",
             "calibration, 15 bins",
         ]
-        curve = list(run.measures[names[0]].values())
-        assert list(run.measures[names[0]]) == [
-            *("robust/linf/0", "robust/linf/0.0313725", "robust/linf/0.1", "robust/linf/0.3")
-        ]
+        figures = {name: value for name, value in run.measures[names[0]].items() if name != "gradient/vanished"}
+        assert list(figures) == ["robust/linf/0", "robust/linf/0.0313725", "robust/linf/0.1", "robust/linf/0.3"]
+        curve = list(figures.values())
         assert curve[0] == pytest.approx(run.standard)
         assert curve == sorted(curve, reverse=True)
         assert curve[-1] < curve[0]

@@ -6,6 +6,7 @@ from statistics import fmean, stdev
 
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.attacks.attack_log import PREFIX
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure, by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
@@ -60,7 +61,8 @@ def measure_sections(measures: Sequence[Measure], subjects: Sequence[Subject]) -
 
 def headline_names(figures: Mapping[str, float]) -> list[str]:
     """Return the figures that tables show: those that are not parts of others, or else all."""
-    return [name for name in figures if "/" not in name] or list(figures)
+    shown = [name for name in figures if not name.startswith(PREFIX)]
+    return [name for name in shown if "/" not in name] or shown
 
 
 def _section(kind: str, measures: Mapping[str, Measure], subjects: Sequence[Subject]) -> Section:

@@ -6,7 +6,7 @@ from typing import Literal, final
 from pydantic import Field, field_validator
 
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.attacks import PGD, AnyAttack
+from robust_tickets.measures.attacks import PGD, AnyAttack, AttackLog
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Batches, Predict
@@ -48,15 +48,22 @@ class Evaluation(Measure):
         """Say whether the attack searches on what is measured itself, be it a file without gradients."""
         return self.attack.gradient_free
 
-    def attacker(self, predict: Predict, seed: int, craft_on: Predict | None = None) -> Attacker:
+    def attacker(
+        self, predict: Predict, seed: int, craft_on: Predict | None = None, log: AttackLog | None = None
+    ) -> Attacker:
         """Return the search for adversarial images; see `evaluate` for the arguments."""
         searched = predict if self.gradient_free or craft_on is None else craft_on
-        return self.attack.attacker(searched, self.threat, seed)
+        return self.attack.attacker(searched, self.threat, seed, log)
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
-        """Return `clean` and `robust`: accuracy in [0, 1] on the same images, as they are and under the attack."""
-        found = evaluate(examinee.predict, examinee.images(self.limit), self, examinee.seed, craft_on=examinee.craft)
-        return {"clean": accuracy(found.clean), "robust": accuracy(found.robust)}
+        """Return `clean` and `robust`: accuracy in [0, 1] on the same images, as they are and under the attack.
+
+        Of attacks that need gradients `gradient/...` too, see `GradientCounts.figures`.
+        """
+        log = AttackLog(examinee.tell)
+        images = examinee.images(self.limit)
+        found = evaluate(examinee.predict, images, self, examinee.seed, craft_on=examinee.craft, log=log)
+        return {"clean": accuracy(found.clean), "robust": accuracy(found.robust), **log.figures()}
 
     def describe(self) -> str:
         """Return for example `PGD-20 in L-inf 8/255` or `AutoAttack in L2 0.5`."""
@@ -72,7 +79,13 @@ class Evaluation(Measure):
 
 
 def evaluate(
-    predict: Predict, batches: Batches, evaluation: Evaluation, seed: int, *, craft_on: Predict | None = None
+    predict: Predict,
+    batches: Batches,
+    evaluation: Evaluation,
+    seed: int,
+    *,
+    craft_on: Predict | None = None,
+    log: AttackLog | None = None,
 ) -> Correctness:
     """Return which images are classified correctly, as they are and under the evaluation's attack.
 
@@ -85,11 +98,12 @@ def evaluate(
         seed: of the run; the attack has its own streams derived from it.
         craft_on: a differentiable equivalent of `predict`, where `predict` is none: attacks that need gradients
             are crafted on it and replayed on `predict`. Gradient-free attacks search on `predict` itself.
+        log: takes down how the attack went, and where it saw no gradient.
 
     Raises:
         UserError: AutoAttack is asked for and the extra is not installed.
     """
-    return withstanding(predict, batches, evaluation.attacker(predict, seed, craft_on))
+    return withstanding(predict, batches, evaluation.attacker(predict, seed, craft_on, log))
 
 
 def balanced_first(labels: Sequence[int], limit: int) -> list[int]:

@@ -21,6 +21,8 @@ class Examinee:
     """The test part of another data set, at the size and channels this network takes, limited like `images`."""
     seed: int
     """Of the run; a measure derives streams of its own from it (`foundation.seeds`)."""
+    tell: Callable[[str], None] | None = None
+    """Shows a few words on how far a measure is; None: they are not shown."""
 
     @property
     def is_exported(self) -> bool:

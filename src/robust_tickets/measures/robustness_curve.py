@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.attacks import PGD, AnyAttack
+from robust_tickets.measures.attacks import PGD, AnyAttack, AttackLog
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.robust_accuracy import withstanding_each
@@ -60,21 +60,26 @@ class RobustnessCurve(Measure):
         ]
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
-        """Return `robust/<norm>/<epsilon>` for each epsilon, ascending: accuracy in [0, 1]; see `figure_name`."""
+        """Return `robust/<norm>/<epsilon>` for each epsilon, ascending: accuracy in [0, 1]; see `figure_name`.
+
+        Of attacks that need gradients `gradient/...` too, over all radii; see `GradientCounts.figures`.
+        """
+        log = AttackLog(examinee.tell)
         searched = examinee.predict if self.gradient_free else examinee.craft
         attackers = [
             self.attack.attacker(
-                searched, threat, stream_seed(examinee.seed, "curve", self.figure_name(threat.epsilon))
+                searched, threat, stream_seed(examinee.seed, "curve", self.figure_name(threat.epsilon)), log
             )
             for threat in self.threats()
         ]
         correct = withstanding_each(examinee.predict, examinee.images(self.limit), attackers)
         radii = [0.0, *(threat.epsilon for threat in self.threats())]
-        return {
+        curve = {
             self.figure_name(epsilon): accuracy(right)
             for epsilon, right in zip(radii, correct, strict=True)
             if epsilon in self.epsilons
         }
+        return {**curve, **log.figures()}
 
     def figure_name(self, epsilon: float) -> str:
         """Return for example `robust/linf/0.0313725` (six digits), or `robust/l2/0.5`."""

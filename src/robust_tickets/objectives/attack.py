@@ -16,6 +16,10 @@ Predict = Callable[[Tensor], Tensor]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """Logits and labels, as `attack` takes them, to one loss per sample [N]."""
 
+Observe = Callable[[Tensor, Tensor | None], Tensor]
+"""The gradients [n, ...] of one step and which images they belong to, int64 [n] (None: all, in order); returns the
+gradients to follow."""
+
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of each sample, in fp32 whatever the precision of the logits; of pixels their mean.
@@ -113,6 +117,7 @@ def attack(
     threat: Threat,
     generator: torch.Generator,
     loss: SampleLoss = cross_entropy,
+    observe: Observe | None = None,
 ) -> Tensor:
     """Return the images moved, within the threat, to where the loss is high (Madry et al. 2018).
 
@@ -129,18 +134,19 @@ def attack(
         threat: norm, radius, steps, restarts.
         generator: source of the random starts, on any device.
         loss: what to maximise, per sample.
+        observe: sees the gradients of every step, and may replace them.
 
     Returns:
         fp32 tensor of the images' shape, in [0, 1], within epsilon of the images up to fp32 rounding.
     """
     images = images.detach().float()
     if threat.restarts == 1:
-        return _search(predict, images, labels, threat, generator, loss)
+        return _search(predict, images, labels, threat, generator, loss, observe, None)
     worst = images.clone()
     highest = torch.full((len(images),), -torch.inf, device=images.device)
     standing = torch.arange(len(images), device=images.device)
     for _ in range(threat.restarts):
-        found = _search(predict, images[standing], labels[standing], threat, generator, loss)
+        found = _search(predict, images[standing], labels[standing], threat, generator, loss, observe, standing)
         with torch.no_grad():
             logits = predict(found)
             right = logits.argmax(1) == _classes(labels[standing])
@@ -162,6 +168,8 @@ def _search(
     threat: Threat,
     generator: torch.Generator,
     loss: SampleLoss,
+    observe: Observe | None,
+    places: Tensor | None,
 ) -> Tensor:
     points = images
     if threat.random_start:
@@ -172,6 +180,8 @@ def _search(
             # The sum, not the mean: a sample's gradient does not shrink with the size of its batch.
             total = loss(predict(points), labels).sum()
         (gradient,) = torch.autograd.grad(total, points)
+        if observe is not None:
+            gradient = observe(gradient, places)
         points = project(points.detach() + threat.step_length * ascent(gradient, threat), images, threat)
     return points.detach()
 

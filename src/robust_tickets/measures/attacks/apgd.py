@@ -14,12 +14,22 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.attacks.attack import Attack, restarts_of
+from robust_tickets.measures.attacks.attack_log import AttackLog
 from robust_tickets.measures.attacks.image_streams import image_streams
+from robust_tickets.measures.attacks.logits_ratio import logits_ratio
+from robust_tickets.measures.attacks.persistence import persistent
 from robust_tickets.measures.predict import Predict
 from robust_tickets.measures.robust_accuracy import Attacker
-from robust_tickets.objectives.attack import SampleLoss, ascent, cross_entropy, per_sample, project, uniform_in_ball
+from robust_tickets.objectives.attack import (
+    Observe,
+    SampleLoss,
+    ascent,
+    cross_entropy,
+    per_sample,
+    project,
+    uniform_in_ball,
+)
 from robust_tickets.objectives.threat import Ball, Threat
 
 RISING = 0.75
@@ -34,55 +44,53 @@ class APGD(Attack):
     kind: Literal["apgd"] = "apgd"
     loss: Literal["ce", "dlr"] = Field(
         default="ce",
-        description="What is maximised: cross-entropy, or the difference-of-logits ratio (three classes or more).",
+        description="What is maximised: cross-entropy, or the difference-of-logits ratio (of two classes the margin).",
     )
     steps: int = Field(default=100, ge=1, description="Gradient steps of each restart.")
 
-    def attacker(self, predict: Predict, threat: Threat, seed: int) -> Attacker:
+    def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
         """Return the search; what it finds for an image does not depend on the batch it comes in."""
         loss = cross_entropy if self.loss == "ce" else logits_ratio
 
-        def attacker(images: Tensor, labels: Tensor) -> Tensor:
-            images = images.detach().float()
-            worst, highest = images.clone(), torch.full((len(images),), -torch.inf, device=images.device)
-            standing = torch.arange(len(images), device=images.device)
-            for restart in range(threat.restarts):
-                chance = image_streams(images[standing], seed, "apgd", self.loss, restart)
-                start = random_start(images[standing], threat, chance)
-                found = climb(predict, images[standing], labels[standing], threat, start, loss, self.steps)
-                better = found.fooled | (found.value > highest[standing])
-                worst[standing[better]] = found.points[better]
-                highest[standing[better]] = found.value[better]
-                standing = standing[~found.fooled]
-                if not len(standing):
-                    break
-            return worst
+        def first(images: Tensor, labels: Tensor, observe: Observe) -> Tensor:
+            return self.search(predict, images, labels, threat, loss, observe, (seed, "apgd", self.loss))
 
-        return attacker
+        def again(images: Tensor, labels: Tensor, observe: Observe) -> Tensor:
+            return self.search(predict, images, labels, threat, logits_ratio, observe, (seed, "apgd", "again"))
+
+        return persistent(predict, first, again, threat, seed, log)
+
+    def search(
+        self,
+        predict: Predict,
+        images: Tensor,
+        labels: Tensor,
+        threat: Threat,
+        loss: SampleLoss,
+        observe: Observe,
+        stream: tuple[int, str, str],
+    ) -> Tensor:
+        """Return the worst points of all restarts; the random starts come from streams below `stream`."""
+        images = images.detach().float()
+        worst, highest = images.clone(), torch.full((len(images),), -torch.inf, device=images.device)
+        standing = torch.arange(len(images), device=images.device)
+        for restart in range(threat.restarts):
+            chance = image_streams(images[standing], *stream, restart)
+            start = random_start(images[standing], threat, chance)
+            found = climb(
+                predict, images[standing], labels[standing], threat, start, loss, self.steps, observe, standing
+            )
+            better = found.fooled | (found.value > highest[standing])
+            worst[standing[better]] = found.points[better]
+            highest[standing[better]] = found.value[better]
+            standing = standing[~found.fooled]
+            if not len(standing):
+                break
+        return worst
 
     def describe(self, threat: Threat) -> str:
         """Return for example `APGD-CE, 100 steps, in L-inf 8/255`."""
         return f"APGD-{self.loss.upper()}, {self.steps} steps, in {threat.ball_name}{restarts_of(threat)}"
-
-
-def logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the difference-of-logits ratio of each sample (equation 6 of the paper), for three classes or more.
-
-    Positive where misclassified; its gradient does not vanish however confident the network is.
-
-    Raises:
-        UserError: there are fewer than three classes.
-    """
-    if logits.shape[1] < 3:
-        raise UserError(
-            f"APGD with loss: dlr needs three classes or more, the network has {logits.shape[1]}; use loss: ce"
-        )
-    logits = logits.float()
-    highest = logits.topk(3, dim=1).values
-    own = logits.gather(1, labels[:, None]).squeeze(1)
-    is_first = logits.argmax(1) == labels
-    other = torch.where(is_first, highest[:, 1], highest[:, 0])
-    return (other - own) / (highest[:, 0] - highest[:, 2] + 1e-12)
 
 
 def checkpoints(steps: int) -> list[int]:
@@ -156,21 +164,34 @@ class _Climb:
 
 
 def climb(
-    predict: Predict, images: Tensor, labels: Tensor, ball: Ball, start: Tensor, loss: SampleLoss, steps: int
+    predict: Predict,
+    images: Tensor,
+    labels: Tensor,
+    ball: Ball,
+    start: Tensor,
+    loss: SampleLoss,
+    steps: int,
+    observe: Observe | None = None,
+    numbers: Tensor | None = None,
 ) -> Found:
-    """Search once from `start`; images already misclassified are not searched for any further."""
+    """Search once from `start`; images already misclassified are not searched for any further.
 
-    def look(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    `observe` sees the gradients of every step, with the images' `numbers` (by default their places).
+    """
+
+    def look(points: Tensor, labels: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         points = points.detach().requires_grad_()
         with torch.enable_grad():
             logits = predict(points)
             values = loss(logits, labels)
             (gradient,) = torch.autograd.grad(values.sum(), points)
+        if observe is not None:
+            gradient = observe(gradient, place if numbers is None else numbers[place])
         return values.detach(), gradient, logits.argmax(1) != labels
 
-    value, gradient, fooled = look(start, labels)
-    points, highest, beaten = start.clone(), value.clone(), fooled.clone()
     everywhere = torch.arange(len(images), device=images.device)
+    value, gradient, fooled = look(start, labels, everywhere)
+    points, highest, beaten = start.clone(), value.clone(), fooled.clone()
     state = _Climb(
         place=everywhere,
         centre=images,
@@ -194,7 +215,7 @@ def climb(
         if not len(state.place):
             break
         state.move(ball, MOMENTUM if step > 1 else 1.0)
-        value, gradient, fooled = look(state.point, state.label)
+        value, gradient, fooled = look(state.point, state.label, state.place)
         state.note(value, gradient)
         fallen = state.place[fooled]
         points[fallen], highest[fallen], beaten[fallen] = state.point[fooled], value[fooled], True

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.attacks.attack_log import AttackLog
 from robust_tickets.measures.predict import Predict
 from robust_tickets.measures.robust_accuracy import Attacker
 from robust_tickets.objectives.threat import Threat
@@ -16,7 +17,7 @@ class Attack(Settings, ABC):
     """Whether it asks for logits alone, and so can search on an exported file itself."""
 
     @abstractmethod
-    def attacker(self, predict: Predict, threat: Threat, seed: int) -> Attacker:
+    def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
         """Return the search on `predict`, which has to be differentiable unless the attack is gradient-free.
 
         Every image that the search returns is in the ball around its own and in the box [0, 1].
@@ -25,6 +26,7 @@ class Attack(Settings, ABC):
             predict: images to logits, deterministic; see `evaluation_mode`.
             threat: the ball, and how many restarts.
             seed: of the run; streams of the attack's own are derived from it.
+            log: is told how the search goes and where it saw no gradient.
         """
 
     @abstractmethod

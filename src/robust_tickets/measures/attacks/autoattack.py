@@ -1,5 +1,9 @@
 """Accuracy under AutoAttack, the field's standard ensemble (Croce and Hein 2020)."""
 
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -8,9 +12,15 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.measures.attacks.attack import Attack
+from robust_tickets.measures.attacks.attack_log import AttackLog, GradientCounts
+from robust_tickets.measures.attacks.logits_ratio import logits_ratio
+from robust_tickets.measures.attacks.persistence import GradientWatch
 from robust_tickets.measures.predict import Predict
 from robust_tickets.measures.robust_accuracy import Attacker
 from robust_tickets.objectives.threat import Threat
+
+PASSES_BETWEEN_WORDS = 20
+"""Of the network, between two words on how far the ensemble is."""
 
 
 class AutoAttack(Attack):
@@ -26,24 +36,36 @@ class AutoAttack(Attack):
         """
         load_autoattack()
 
-    def attacker(self, predict: Predict, threat: Threat, seed: int) -> Attacker:
+    def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
         """Return the ensemble: APGD-CE, APGD-T, FAB-T and Square, one after the other.
 
-        Its targeted attacks try nine target classes, or all others where there are fewer. Below four classes
-        APGD-T is left out, because its loss (difference of logits ratio) is defined on four logits. The package
-        draws from torch's global generator; that is restored.
+        Its targeted attacks try nine target classes, or all others where there are fewer. APGD-T's loss is defined on
+        four logits: below four classes APGD under `logits_ratio`, which has forms for two and three, takes its place.
+        The package draws from torch's global generator; that is restored.
 
         Raises:
             UserError: the package is not installed.
         """
         ensemble_type = load_autoattack()
+        log = log or AttackLog()
 
         def attacker(images: Tensor, labels: Tensor) -> Tensor:
             with torch.no_grad():
                 classes = predict(images[:1]).shape[1]
+            watch, stage, passes = GradientWatch(), "", 0
+
+            def watched(points: Tensor) -> Tensor:
+                nonlocal passes
+                passes += 1
+                if passes % PASSES_BETWEEN_WORDS == 0:
+                    log.tell(f"{stage}, {len(standing)} images stand, {passes:,} passes")
+                if stage == "apgd-ce" and points.requires_grad:
+                    points.register_hook(lambda gradient: watch(gradient, None))
+                return predict(points)
+
             ensemble = ensemble_type(
-                predict,
-                attacks=["apgd-ce", "apgd-t", "fab-t", "square"] if classes >= 4 else ["apgd-ce", "fab-t", "square"],
+                watched,
+                attacks=[],
                 version="custom",
                 norm="Linf" if threat.norm == "linf" else "L2",
                 eps=threat.epsilon,
@@ -52,8 +74,36 @@ class AutoAttack(Attack):
             )
             ensemble.apgd.n_restarts = ensemble.fab.n_restarts = 1
             ensemble.apgd_targeted.n_target_classes = ensemble.fab.n_target_classes = min(9, classes - 1)
-            with torch.random.fork_rng():
-                adversarial, _ = ensemble.run_standard_evaluation(images, labels, batch_size=len(images))
+            ensemble.apgd.dlr_loss = logits_ratio
+            adversarial = images.detach().clone()
+            standing = torch.arange(len(images), device=images.device)
+            left = {}
+            for stage in ("apgd-ce", "apgd-t" if classes >= 4 else "apgd-dlr", "fab-t", "square"):
+                left[stage] = len(standing)
+                if not len(standing):
+                    break
+                ensemble.attacks_to_run = [stage]
+                with _traceless(ensemble.logger):
+                    found, _ = ensemble.run_standard_evaluation(
+                        images[standing], labels[standing], batch_size=len(standing)
+                    )
+                # A gradient that is not finite moves the image to NaN, which is no image.
+                real = found.flatten(1).isfinite().all(1)
+                adversarial[standing[real]] = found[real]
+                with torch.no_grad():
+                    stood = predict(adversarial[standing]).argmax(1) == labels[standing]
+                standing = standing[stood]
+            start, _, always = watch.vanished(len(images), images.device)
+            probed = left.get("square", 0)
+            log.record(
+                GradientCounts(
+                    attacked=len(images),
+                    at_start=int(start.sum()),
+                    throughout=int(always.sum()),
+                    probed=probed,
+                    found=probed - len(standing),
+                )
+            )
             return adversarial
 
         return attacker
@@ -61,6 +111,26 @@ class AutoAttack(Attack):
     def describe(self, threat: Threat) -> str:
         """Return for example `AutoAttack in L2 0.5`."""
         return f"AutoAttack in {threat.ball_name}"
+
+
+@contextmanager
+def _traceless(logger: logging.Logger) -> Iterator[None]:
+    """Restore what the package changes behind its caller's back: random state, and the function that traces calls.
+
+    Its warning that fewer than four classes have no DLR loss is kept back, since the loss is `logits_ratio`.
+    """
+
+    def is_true(record: logging.LogRecord) -> bool:
+        return "DLR loss!" not in record.getMessage()
+
+    tracer = sys.gettrace()
+    logger.addFilter(is_true)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        logger.removeFilter(is_true)
+        sys.settrace(tracer)
 
 
 def load_autoattack() -> Any:

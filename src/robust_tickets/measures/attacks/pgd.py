@@ -2,11 +2,16 @@
 
 from typing import Literal
 
+from torch import Tensor
+
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.attacks.attack import Attack
+from robust_tickets.measures.attacks.attack_log import AttackLog
+from robust_tickets.measures.attacks.logits_ratio import logits_ratio
+from robust_tickets.measures.attacks.persistence import persistent
 from robust_tickets.measures.predict import Predict
 from robust_tickets.measures.robust_accuracy import Attacker
-from robust_tickets.objectives.attack import attack
+from robust_tickets.objectives.attack import Observe, attack
 from robust_tickets.objectives.threat import Threat
 
 
@@ -15,10 +20,17 @@ class PGD(Attack):
 
     kind: Literal["pgd"] = "pgd"
 
-    def attacker(self, predict: Predict, threat: Threat, seed: int) -> Attacker:
+    def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
         """Return the search; its starts come from one stream, in the order of the images."""
-        chance = generator(seed, "evaluation")
-        return lambda images, labels: attack(predict, images, labels, threat, chance)
+        chance, other = generator(seed, "evaluation"), generator(seed, "evaluation", "again")
+
+        def first(images: Tensor, labels: Tensor, observe: Observe) -> Tensor:
+            return attack(predict, images, labels, threat, chance, observe=observe)
+
+        def again(images: Tensor, labels: Tensor, observe: Observe) -> Tensor:
+            return attack(predict, images, labels, threat, other, logits_ratio, observe)
+
+        return persistent(predict, first, again, threat, seed, log)
 
     def describe(self, threat: Threat) -> str:
         """Return for example `PGD-20 in L-inf 8/255, 5 restarts`."""

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.measures.attacks.attack import Attack, restarts_of
+from robust_tickets.measures.attacks.attack_log import AttackLog
 from robust_tickets.measures.attacks.image_streams import image_streams
 from robust_tickets.measures.attacks.square_shapes import bump, inside, side_length
 from robust_tickets.measures.predict import Predict
@@ -33,7 +34,7 @@ class Square(Attack):
         default=0.8, gt=0, le=1, description="Share of the image that the first squares cover, in (0, 1]."
     )
 
-    def attacker(self, predict: Predict, threat: Threat, seed: int) -> Attacker:
+    def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
         """Return the search; what it finds for an image does not depend on the batch it comes in."""
 
         @torch.no_grad()

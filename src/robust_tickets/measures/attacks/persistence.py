@@ -1,0 +1,146 @@
+"""What a gradient attack does where it sees no gradient: it notices, tries a loss without scale, then random search.
+
+A gradient that vanished says nothing about robustness (Athalye, Carlini and Wagner 2018, arXiv 1802.00420): the
+cross-entropy of large logits underflows, rounded inputs have no gradient at all, and a search that stands still calls
+both robust.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from robust_tickets.foundation.seeds import stream_seed
+from robust_tickets.measures.attacks.attack_log import AttackLog, GradientCounts
+from robust_tickets.measures.attacks.square import Square
+from robust_tickets.measures.predict import Predict
+from robust_tickets.measures.robust_accuracy import Attacker
+from robust_tickets.objectives.attack import Observe, per_image
+from robust_tickets.objectives.threat import Threat
+
+Search = Callable[[Tensor, Tensor, Observe], Tensor]
+"""Images, labels, and what sees the gradients, to adversarial images."""
+
+PROBE_QUERIES, PROBE_IMAGES = 300, 100
+"""Of the random search: forward passes for an image, and images of an evaluation, at most."""
+
+_SMALLEST, _LARGEST = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max
+
+
+class GradientWatch:
+    """Sees the gradients of a search, and tells for which images they had vanished (see `GradientCounts`)."""
+
+    def __init__(self, mend: bool = False) -> None:
+        """With `mend`, entries that are not finite are taken for 0; else gradients pass as they are."""
+        self.mend = mend
+        self.sizes: list[Tensor] = []
+        self.places: list[Tensor | None] = []
+
+    def __call__(self, gradient: Tensor, places: Tensor | None) -> Tensor:
+        """Take down the largest entry of each gradient; what is made of it has to wait, to cost little."""
+        if self.mend:
+            gradient = gradient.nan_to_num(0, 0, 0)
+        self.sizes.append(gradient.flatten(1).abs().amax(1))
+        self.places.append(places)
+        return gradient
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no gradient of any image vanished at any step."""
+        return bool(self._has_size(torch.cat(self.sizes)).all()) if self.sizes else True
+
+    def vanished(self, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Return bool [count] each: vanished at the first step, at any, at all (of the steps an image took part in)."""
+        start, ever = (torch.zeros(count, dtype=torch.bool, device=device) for _ in range(2))
+        always = torch.ones_like(start)
+        for number, (size, places) in enumerate(zip(self.sizes, self.places, strict=True)):
+            where = slice(None) if places is None else places
+            gone = ~self._has_size(size)
+            if number == 0:
+                start[where] = gone
+            ever[where] |= gone
+            always[where] &= gone
+        return start, ever, always
+
+    @staticmethod
+    def _has_size(size: Tensor) -> Tensor:
+        # False for NaN as well.
+        return (size >= _SMALLEST) & (size <= _LARGEST)
+
+
+def persistent(
+    predict: Predict, first: Search, again: Search, threat: Threat, seed: int, log: AttackLog | None = None
+) -> Attacker:
+    """Return `first` as an attacker that does not take a vanished gradient for robustness.
+
+    Images that stand after `first` and whose gradient vanished on the way are searched `again`; those that still stand
+    and never showed a gradient are searched by Square attack, so many of an evaluation. Where no gradient vanishes
+    the result is that of `first`, bit for bit.
+
+    Args:
+        predict: images to logits, differentiable.
+        first: the attack.
+        again: the same under a loss without scale.
+        threat: the ball; of the random search too.
+        seed: of the run.
+        log: takes down what happened.
+    """
+    log = log or AttackLog()
+    probe = Square(queries=PROBE_QUERIES).attacker(
+        predict, threat.model_copy(update={"restarts": 1}), stream_seed(seed, "probe")
+    )
+    left = PROBE_IMAGES
+
+    def right(images: Tensor, labels: Tensor) -> Tensor:
+        """Return the share of each image that is classified right: 0 or 1, or of pixels in between."""
+        with torch.no_grad():
+            return per_image((predict(images).argmax(1) == labels).double())
+
+    def attacker(images: Tensor, labels: Tensor) -> Tensor:
+        nonlocal left
+        watch = GradientWatch()
+        found = first(images, labels, watch)
+        if watch.is_sound:
+            log.record(GradientCounts(attacked=len(images)))
+            return found
+        start, ever, always = watch.vanished(len(images), images.device)
+        images = images.detach().float()
+        # A gradient that is not finite moves the image to NaN, which is no image.
+        lost = ~found.flatten(1).isfinite().all(1)
+        found[lost] = images[lost]
+        retried = (ever & (lost | (right(found, labels) > 0))).nonzero().squeeze(1)
+        counts = {"at_start": int(start.sum()), "throughout": int(always.sum()), "retried": len(retried)}
+        if len(retried):
+            log.tell("again, under the difference-of-logits ratio")
+            found, counts = mend(images, labels, found, retried, counts)
+        log.record(GradientCounts(attacked=len(images), **counts))
+        return found
+
+    def mend(
+        images: Tensor, labels: Tensor, found: Tensor, retried: Tensor, counts: dict[str, int]
+    ) -> tuple[Tensor, dict[str, int]]:
+        nonlocal left
+        watch = GradientWatch(mend=True)
+        found, fell = improved(again(images[retried], labels[retried], watch), labels, found, retried)
+        _, _, always = watch.vanished(len(retried), images.device)
+        blind = retried[always & ~fell]
+        # Square attack is for the class of an image.
+        probed = blind[:left] if labels.dim() == 1 else blind[:0]
+        hits = 0
+        if len(probed):
+            log.tell("without gradients")
+            left -= len(probed)
+            found, beaten = improved(probe(images[probed], labels[probed]), labels, found, probed)
+            hits = int(beaten.sum())
+        more = {"recovered": int(fell.sum()), "blind": len(blind), "probed": len(probed), "found": hits}
+        return found, counts | more
+
+    def improved(candidates: Tensor, labels: Tensor, found: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the candidates that fool more; return all points, and which of the candidates fool entirely."""
+        before, after = right(found[places], labels[places]), right(candidates, labels[places])
+        better = after < before
+        found = found.clone()
+        found[places[better]] = candidates[better]
+        return found, better & (after == 0)
+
+    return attacker
