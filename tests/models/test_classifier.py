@@ -10,7 +10,6 @@ from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.heads import find_head
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
@@ -72,8 +71,8 @@ def test_features_of_a_convolutional_head_are_not_pooled() -> None:
     ],
 )
 def test_head_is_found_and_replaced(body: nn.Module, head: str) -> None:
-    assert find_head(body) == head
-    classifier = Classifier(body, COLOUR, head).eval()
+    classifier = load_source(body, preprocessing=COLOUR.model_copy(update={"size": (224, 224)})).classifier.eval()
+    assert classifier.head == head
     assert classifier.num_classes == 1000
     kind = type(body.get_submodule(head))
     classifier.reset_head(7, seed=3)

@@ -10,7 +10,11 @@
 | `classifier.py` | a network with its normalisation inside: images in [0, 1] to logits |
 | `preprocessing.py` | mean, std, size, interpolation, crop |
 | `inception.py` | Inception v3 from a file at hand, for its features |
-| `heads.py` | the last layer, or a head for pixels: finding it, replacing it |
+| `forward_trace.py` | what one forward pass shows: whose output the output is, which weights take part |
+| `head_choice.py` | which layer is the head, as that pass shows |
+| `heads.py` | the last layer, or a head for pixels: measuring it, replacing it |
+| `outputs.py` | the logits in what a network returns |
+| `plain_modules.py` | a user's module without wrappers, in float32, its weights under plain names |
 | `segmentation.py` | a classifier turned into a network that labels pixels |
 | `segmentation_settings.py` | what a backbone gets to label pixels |
 | `layers.py` | which weights are prunable, by module type |

@@ -1,11 +1,35 @@
 """A network with its normalisation inside: images in [0, 1] go in, logits come out."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
+from robust_tickets.models.outputs import logits_of
 from robust_tickets.models.preprocessing import Preprocessing
+
+
+class Normalisation(nn.Module):
+    """`(images - mean) / std` of every channel.
+
+    A module of its own, so that `normalise.mean` is the full name of its constant: an exporter names results of
+    operations `mean`, and where a network takes the mean of something, one of two such names would be lost.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        shape = (1, preprocessing.channels, 1, 1)
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(preprocessing.std).reshape(shape), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [N, C, H, W] in [0, 1] to what the architecture was trained on."""
+        return (images - self.mean) / self.std
 
 
 class Classifier(nn.Module):
@@ -15,28 +39,36 @@ class Classifier(nn.Module):
     masks, tickets and files. Mean and std are not part of any state dict: they travel in `preprocessing`.
 
     Args:
-        body: maps normalised images [N, C, H, W] to logits [N, classes], or where it labels pixels (`segmentation.py`)
-            [N, classes, H, W].
+        body: maps normalised images [N, C, H, W] to logits [N, classes], or to an object that has them as `logits`;
+            where it labels pixels (`segmentation.py`) to [N, classes, H, W].
         preprocessing: mean and std with one entry per input channel, size, interpolation, crop.
         head: module path of the last layer inside `body`, a Linear or Conv2d: "fc", "classifier.6"; or of a head of
             torchvision's that labels pixels.
+        idle: names of the body's parameters without which its output is the same, such as those of a layer that is
+            never called; they are not prunable.
 
     Raises:
         UserError: `head` is not such a layer.
     """
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, body: nn.Module, preprocessing: Preprocessing, head: str) -> None:
+    def __init__(self, body: nn.Module, preprocessing: Preprocessing, head: str, idle: Iterable[str] = ()) -> None:
         super().__init__()
         get_head(body, head)
         self.body = body
         self.preprocessing = preprocessing
         self.head = head
-        shape = (1, preprocessing.channels, 1, 1)
-        self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(shape), persistent=False)
-        self.register_buffer("std", torch.tensor(preprocessing.std).reshape(shape), persistent=False)
+        self.idle = frozenset(idle)
+        self.normalise = Normalisation(preprocessing)
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of each channel, [1, C, 1, 1], where the weights are."""
+        return self.normalise.mean
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation of each channel, [1, C, 1, 1]."""
+        return self.normalise.std
 
     @property
     def num_classes(self) -> int:
@@ -45,7 +77,7 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map float images [N, C, H, W] in [0, 1] to logits [N, num_classes], or [N, num_classes, H, W] of pixels."""
-        return self.body((images - self.mean) / self.std)
+        return logits_of(self.body(self.normalise(images)))
 
     def features(self, images: Tensor) -> Tensor:
         """Map float images [N, C, H, W] in [0, 1] to what enters the head.

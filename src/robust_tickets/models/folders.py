@@ -13,7 +13,8 @@ from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.family import Shape
 from robust_tickets.models.formats.file import read_checkpoint
-from robust_tickets.models.heads import find_head
+from robust_tickets.models.forward_trace import trace_forward
+from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.identity import VERSION, SourceIdentity
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
@@ -82,18 +83,16 @@ def load(folder: Path | str, like: nn.Module | None = None) -> Classifier:
     identity = read_identity(folder)
     if ":" not in identity.name:
         like = None
-    elif like is not None and not isinstance(like, Classifier):
-        like = Classifier(like, identity.preprocessing, identity.head)
     return load_folder(folder, like)[0].eval()
 
 
-def load_folder(folder: Path | str, like: Classifier | None = None) -> tuple[Classifier, SourceIdentity]:
+def load_folder(folder: Path | str, like: nn.Module | None = None) -> tuple[Classifier, SourceIdentity]:
     """Read back what `save_source` wrote.
 
     Args:
         folder: where it was written.
-        like: a classifier of the same architecture, copied for its layers; needed only where the architecture
-            is the user's own code.
+        like: the same architecture, a Classifier or the plain module, copied for its layers; needed only where it is
+            the user's own code.
 
     Raises:
         UserError: a file is missing, broken or altered, was written by a newer version, or the architecture is the
@@ -122,7 +121,7 @@ def read_identity(folder: Path) -> SourceIdentity:
 
 
 def rebuilt(
-    identity: SourceIdentity, state: dict[str, Tensor], folder: Path, like: Classifier | None = None
+    identity: SourceIdentity, state: dict[str, Tensor], folder: Path, like: nn.Module | None = None
 ) -> Classifier:
     """Build the architecture of an identity, give it the shapes it records, and load its tensors strictly.
 
@@ -137,7 +136,7 @@ def rebuilt(
     """
     preprocessing = identity.preprocessing
     if like is not None:
-        body = copy.deepcopy(like.body)
+        body = copy.deepcopy(like.body if isinstance(like, Classifier) else like)
     elif ":" in identity.name:
         raise UserError(
             f"{folder}: its architecture is the user's code {identity.name}, not run by a file alone; "
@@ -147,7 +146,8 @@ def rebuilt(
         family, name = resolve(identity.name)
         body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
     if identity.segmentation is not None and not isinstance(body, SegmentationNetwork):
-        whole = Classifier(body, preprocessing, find_head(body) if like is None else like.head)
+        head = choose_head(body, trace_forward(body, preprocessing, identity.name), preprocessing, identity.name)[0]
+        whole = Classifier(body, preprocessing, head)
         size, name = preprocessing.size, identity.name
         body = segmenter(whole, identity.segmentation, identity.num_classes, size, seed=0, name=name).body
     classifier = Classifier(body, preprocessing, identity.head)

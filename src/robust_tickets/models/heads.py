@@ -1,4 +1,4 @@
-"""The last layer of a classifier, or the head of one of pixels: finding it, measuring it, making a fresh one."""
+"""The last layer of a classifier, or the head of one of pixels: measuring it, making a fresh one."""
 
 import difflib
 from typing import Any
@@ -15,22 +15,13 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTran
 Head = nn.Linear | nn.Conv2d | DeepLabHead | FCNHead
 
 
-def find_head(body: nn.Module) -> str:
-    """Return the path of the last layer: what timm declares, else the last linear layer or convolution.
-
-    Raises:
-        UserError: the network declares several heads, or has no linear layer or convolution.
-    """
-    declared = getattr(body, "pretrained_cfg", None)
-    if isinstance(declared, dict) and declared.get("classifier"):
-        classifier = declared["classifier"]
-        if isinstance(classifier, str):
-            return classifier
-        raise UserError(f"{type(body).__name__} has several heads ({', '.join(classifier)}); use a variant with one")
-    layers = [name for name, module in body.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    if not layers:
-        raise UserError(f"{type(body).__name__} has no linear layer or convolution that could be its head")
-    return layers[-1]
+def declared_heads(body: nn.Module) -> tuple[str, ...]:
+    """Return the paths of the last layers that timm declares; () for other networks."""
+    recorded = getattr(body, "pretrained_cfg", None)
+    declared = recorded.get("classifier") if isinstance(recorded, dict) else None
+    if not declared:
+        return ()
+    return (declared,) if isinstance(declared, str) else tuple(declared)
 
 
 def get_head(body: nn.Module, path: str) -> Head:
@@ -85,9 +76,13 @@ def fresh_head(head: Head, num_classes: int, seed: int) -> Head:
 
 
 def put_head(body: nn.Module, path: str, head: Head) -> None:
-    """Replace the module at `path`, and the `num_classes` that modules above it state."""
-    owner, _, leaf = path.rpartition(".")
-    setattr(body.get_submodule(owner), leaf, head)
+    """Replace the module at `path`, under every name it has, and the `num_classes` that modules above it state."""
+    old = body.get_submodule(path)
+    for module in list(body.modules()):
+        for leaf, child in list(module._modules.items()):
+            if child is old:
+                setattr(module, leaf, head)
+    owner = path.rpartition(".")[0]
     parts = owner.split(".") if owner else []
     for depth in range(len(parts) + 1):
         module = body.get_submodule(".".join(parts[:depth]))

@@ -28,12 +28,12 @@ def weights_by_type(body: nn.Module) -> tuple[str, ...]:
     return tuple(names)
 
 
-def stem_weight(body: nn.Module) -> str:
+def stem_weight(classifier: Classifier) -> str:
     """Return the weight of the first convolution, or of the first linear layer where there is none."""
-    convolutions = [
-        f"{path}.weight".lstrip(".") for path, module in body.named_modules() if isinstance(module, CONVOLUTIONS)
-    ]
-    return (convolutions or list(weights_by_type(body)))[0]
+    body = classifier.body
+    weights = [name for name in weights_by_type(body) if name not in classifier.idle]
+    convolutions = [name for name in weights if isinstance(body.get_submodule(name.rpartition(".")[0]), CONVOLUTIONS)]
+    return (convolutions or weights)[0]
 
 
 def prunable_weights(classifier: Classifier, settings: Prunable | None = None) -> tuple[str, ...]:
@@ -42,20 +42,32 @@ def prunable_weights(classifier: Classifier, settings: Prunable | None = None) -
     Raises:
         UserError: a pattern of `exempt` matches no prunable weight, or nothing is left to prune.
     """
+    left_out = weights_left_out(classifier, settings)
+    candidates = weights_by_type(classifier.body)
+    left = tuple(name for name in candidates if name not in left_out)
+    if not left:
+        raise UserError(f"nothing is left to prune: all {len(candidates)} weights are exempt")
+    return left
+
+
+def weights_left_out(classifier: Classifier, settings: Prunable | None = None) -> dict[str, str]:
+    """Return the weights of convolutions, linear layers and attention projections that are left dense, and why.
+
+    Raises:
+        UserError: a pattern of `exempt` matches no prunable weight.
+    """
     settings = settings or Prunable()
     candidates = weights_by_type(classifier.body)
-    spared = set()
+    reasons: dict[str, str] = {name: "has no effect on the output" for name in candidates if name in classifier.idle}
+    candidates = tuple(name for name in candidates if name not in reasons)
     if not settings.include_head:
-        spared.update(name for name in candidates if name.startswith(f"{classifier.head}."))
-    if not settings.include_stem:
-        spared.add(stem_weight(classifier.body))
+        reasons |= {name: "the head" for name in candidates if name.startswith(f"{classifier.head}.")}
+    if not settings.include_stem and candidates:
+        reasons.setdefault(stem_weight(classifier), "the stem")
     for pattern in settings.exempt:
         matched = [name for name in candidates if fnmatchcase(name, pattern)]
         if not matched:
             near = difflib.get_close_matches(pattern, candidates, n=3, cutoff=0.0)
             raise UserError(f"exempt: {pattern!r} matches no prunable weight; near ones: {', '.join(near)}")
-        spared.update(matched)
-    left = tuple(name for name in candidates if name not in spared)
-    if not left:
-        raise UserError(f"nothing is left to prune: all {len(candidates)} weights are exempt")
-    return left
+        reasons = {**dict.fromkeys(matched, f"exempt by {pattern}"), **reasons}
+    return reasons

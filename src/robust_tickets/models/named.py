@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Family, Shape
 from robust_tickets.models.fitting import architecture_of
@@ -18,7 +17,6 @@ from robust_tickets.models.formats.layout import Unwrapped
 from robust_tickets.models.formats.recognise import find_state, recognise
 from robust_tickets.models.heads import (
     classes_of,
-    find_head,
     first_convolution,
     fresh_head,
     get_head,
@@ -45,6 +43,8 @@ class Loaded:
     notes: tuple[str, ...] = ()
     modules: ModuleShapes = field(default_factory=dict)
     """Shapes that are not the architecture's, of a shrunken network."""
+    head: str | None = None
+    """Module path of the last layer, where a file says so."""
 
 
 def load_named(settings: SourceSettings) -> Loaded:
@@ -92,10 +92,7 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
         )
     body = family.build(name, Shape(size=settings.preprocessing.size))
     if is_saved(file):
-        like = Classifier(
-            body, identity_preprocessing(input_channels(body) or 3, (1, 1)), settings.head or find_head(body)
-        )
-        classifier, identity = load_folder(file, like)
+        classifier, identity = load_folder(file, like=body)
         return Loaded(
             full,
             classifier.body,
@@ -104,6 +101,7 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
             identity.format,
             identity.notes,
             identity.modules,
+            identity.head,
         )
     state = find_state(read_checkpoint(file), str(file))
     found = recognise(state, body.state_dict().keys())
@@ -126,18 +124,35 @@ def _of_the_same_shape(
     settings: SourceSettings, family: Family, name: str, body: nn.Module, state: dict[str, Tensor]
 ) -> nn.Module:
     """Return the architecture with as many classes and input channels as the checkpoint has."""
-    path = settings.head or find_head(body)
-    head = f"{path}.weight"
-    classes = state[head].shape[0] if head in state else None
+    heads = _heads_of_other_size(body, state)
+    classes = next(iter(heads.values()), None)
     stem = first_convolution(body)
     weight = state.get(f"{stem[0]}.weight") if stem else None
     channels = weight.shape[1] * stem[1].groups if stem and weight is not None and weight.ndim == 4 else None
-    if classes in (None, classes_of(get_head(body, path))) and channels in (None, input_channels(body)):
+    if classes is None and channels in (None, input_channels(body)):
         return body
     body = family.build(name, Shape(classes, channels, settings.preprocessing.size))
-    if classes and classes != classes_of(get_head(body, path)):
-        put_head(body, path, fresh_head(get_head(body, path), classes, seed=0))
+    for path, count in heads.items():
+        if count != classes_of(head := get_head(body, path)):
+            put_head(body, path, fresh_head(head, count, seed=0))
     return body
+
+
+def _heads_of_other_size(body: nn.Module, state: dict[str, Tensor]) -> dict[str, int]:
+    """Return the layers of which a checkpoint has more or fewer outputs, and how many, all the same number.
+
+    A layer inside a network of another width is told by what follows it, which then differs too.
+    """
+    found: dict[str, int] = {}
+    for path, module in body.named_modules():
+        weight, own = state.get(f"{path}.weight"), getattr(module, "weight", None)
+        if not isinstance(module, nn.Linear | nn.Conv2d) or weight is None or not isinstance(own, Tensor):
+            continue
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            continue
+        if weight.ndim == own.ndim and weight.shape[1:] == own.shape[1:] and len(weight) != len(own):
+            found[path] = len(weight)
+    return found if len({*found.values()}) == 1 else {}
 
 
 def _preprocessing(

@@ -1,6 +1,7 @@
 """The pretrained network a ticket is drawn from."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -13,11 +14,17 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.user_code import stated_preprocessing
 from robust_tickets.models.fitting import name_of
 from robust_tickets.models.folders import is_saved, load_folder
-from robust_tickets.models.heads import find_head, input_channels
+from robust_tickets.models.forward_trace import ForwardTrace, trace_forward
+from robust_tickets.models.head_choice import choose_head
+from robust_tickets.models.heads import input_channels
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.named import Loaded, load_named
+from robust_tickets.models.plain_modules import plain_module, unwrapped
 from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
+
+SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 299, 384, 512)
+"""Sides in pixels that are tried, in this order, where nobody says how large a module's images are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +35,8 @@ class Source:
     identity: SourceIdentity
     settings: SourceSettings
     """What loads it again on this machine; for a module given from Python, a name that says whose it is."""
+    untrained: tuple[str, ...] = ()
+    """Parameters that no gradient reaches, because its forward detaches them."""
 
 
 def load_source(
@@ -41,17 +50,21 @@ def load_source(
 
     Args:
         source: settings; a name or folder, which is settings with nothing else given; an nn.Module, which is
-            taken as it is, not copied; or a source, which is returned as it is.
+            taken as it is, not copied, unless it has to be made plain first (`plain_modules.py`); or a source, which
+            is returned as it is.
         preprocessing: of an nn.Module given as `source`; without it the module's own `preprocessing` or
-            `pretrained_cfg`, and without these mean 0, std 1 and 224 x 224, stated in the identity's notes.
-        head: module path of the last layer of an nn.Module given as `source`, where it is not recognised.
+            `pretrained_cfg`, and without these mean 0, std 1 and the first size of `SIZES` that it takes, stated in the
+            identity's notes.
+        head: module path of the last layer of an nn.Module given as `source`, where a forward pass cannot tell.
         like: a classifier of the same architecture, for a folder whose architecture is the user's own code.
 
     Raises:
-        UserError: no such network, weights that do not fit it, or a preprocessing nobody states.
+        UserError: no such network, weights that do not fit it, a preprocessing nobody states, a forward pass that
+            fails, or a head that the pass does not show.
     """
     if isinstance(source, Source):
         return source
+    source = unwrapped(source)
     if isinstance(source, nn.Module):
         return _from_module(source, preprocessing, head)
     settings = source if isinstance(source, SourceSettings) else SourceSettings(name=str(source))
@@ -72,14 +85,13 @@ def _from_name(settings: SourceSettings) -> Source:
         )
     base = loaded.preprocessing.model_dump() if loaded.preprocessing else {}
     preprocessing = parse(Preprocessing, {**base, **given}, "preprocessing")
-    classifier = Classifier(loaded.body, preprocessing, settings.head or find_head(loaded.body))
-    _check(settings, classifier, loaded.name)
+    source = _tried(loaded, preprocessing, settings, settings.head or loaded.head)
     file = given_path(settings.weights)
     if settings.weights not in (DEFAULT, RANDOM) and file.exists():
         settings = settings.model_copy(update={"weights": str(file.resolve())})
     if settings.cache is not None:
         settings = settings.model_copy(update={"cache": str(given_path(settings.cache).resolve())})
-    return Source(classifier, _identify(classifier, loaded), settings)
+    return replace(source, settings=settings)
 
 
 def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None) -> Source:
@@ -90,45 +102,94 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None
     classifier, identity = load_folder(folder, like)
     if given := settings.preprocessing.given():
         merged = parse(Preprocessing, {**identity.preprocessing.model_dump(), **given}, "preprocessing")
-        classifier = Classifier(classifier.body, merged, classifier.head)
-        _check(settings, classifier, str(folder))
         identity = identity.model_copy(update={"preprocessing": merged})
+    preprocessing, body, name = identity.preprocessing, classifier.body, str(folder)
+    _check_channels(settings, body, preprocessing, name)
+    trace = trace_forward(body, preprocessing, name)
+    choose_head(body, trace, preprocessing, name, identity.head)
+    classifier = Classifier(body, preprocessing, identity.head, trace.idle)
     place = str(folder.resolve())
     own_code = ":" in identity.name
     reload = {"name": identity.name, "weights": place} if own_code else {"name": place}
-    return Source(classifier, identity, settings.model_copy(update=reload))
+    return Source(classifier, identity, settings.model_copy(update=reload), trace.cut)
 
 
 def _from_module(module: nn.Module, preprocessing: Preprocessing | None, head: str | None) -> Source:
     """Take a module at hand; a Classifier is taken apart, anything else is a body."""
-    notes: tuple[str, ...] = ()
     if isinstance(module, Classifier):
         preprocessing, head, module = preprocessing or module.preprocessing, head or module.head, module.body
-    preprocessing = preprocessing or stated_preprocessing(module)
-    if preprocessing is None:
-        channels = input_channels(module)
-        if channels is None:
-            raise UserError(
-                f"{type(module).__name__}: no convolution says how many channels it reads; give preprocessing"
-            )
-        preprocessing = identity_preprocessing(channels, (224, 224))
-        notes = ("preprocessing: not given; mean 0, std 1 and 224 x 224 assumed",)
-    classifier = Classifier(module, preprocessing, head or find_head(module))
-    name = name_of(module, classifier.num_classes)
+    what = type(module).__name__
+    module, notes = plain_module(module, what)
     settings = SourceSettings(name=f"{type(module).__module__}:{type(module).__qualname__}")
-    _check(settings, classifier, name)
-    loaded = Loaded(name, module, preprocessing, "in memory", "Python module", notes)
-    return Source(classifier, _identify(classifier, loaded), settings)
+    loaded = Loaded(what, module, preprocessing or stated_preprocessing(module), "in memory", "Python module", notes)
+    if loaded.preprocessing is None:
+        source = _of_unstated_size(loaded, settings, head)
+    else:
+        source = _tried(loaded, loaded.preprocessing, settings, head)
+    name = name_of(module, source.classifier.num_classes)
+    return replace(source, identity=source.identity.model_copy(update={"name": name}))
 
 
-def _check(settings: SourceSettings, classifier: Classifier, name: str) -> None:
-    """Refuse settings that contradict the network."""
+def _of_unstated_size(loaded: Loaded, settings: SourceSettings, head: str | None) -> Source:
+    """Take a module that nothing is known about at the first size that it takes, and say so."""
+    channels = input_channels(loaded.body)
+    if channels is None:
+        raise UserError(f"{loaded.name}: no convolution says how many channels it reads; give preprocessing")
+    first: UserError | None = None
+    for side in SIZES:
+        found = f"{side} x {side} assumed" if side == SIZES[0] else f"{side} x {side}, the first size it takes, assumed"
+        note = f"preprocessing: not given; mean 0, std 1 and {found}"
+        try:
+            assumed = replace(loaded, notes=(*loaded.notes, note))
+            return _tried(assumed, identity_preprocessing(channels, (side, side)), settings, head)
+        except UserError as error:
+            if not isinstance(error.__cause__, RuntimeError | ValueError | AssertionError | IndexError):
+                raise
+            first = first or error
+    raise UserError(f"{first}; other sizes fail too, give preprocessing with the size of its images") from first
+
+
+def _tried(loaded: Loaded, preprocessing: Preprocessing, settings: SourceSettings, head: str | None) -> Source:
+    """Run a loaded network once, and return it as a source with what that shows.
+
+    Raises:
+        UserError: the pass fails, does not bear out `head`, or the settings contradict the network.
+    """
+    name = loaded.name
+    _check_channels(settings, loaded.body, preprocessing, name)
+    trace = trace_forward(loaded.body, preprocessing, name)
+    head, notes = choose_head(loaded.body, trace, preprocessing, name, head)
+    classifier = Classifier(loaded.body, preprocessing, head, trace.idle)
     if settings.num_classes not in (None, classifier.num_classes):
         raise UserError(
             f"num_classes: {name} has {classifier.num_classes} classes, not {settings.num_classes}; "
             "leave it out, transfer gives the network a fresh head"
         )
-    channels, normalised = input_channels(classifier.body), classifier.preprocessing.channels
+    loaded = replace(loaded, notes=(*loaded.notes, *notes, *_seen(trace)))
+    return Source(classifier, _identify(classifier, loaded), settings, trace.cut)
+
+
+def _seen(trace: ForwardTrace) -> tuple[str, ...]:
+    """Return what a pass showed that nobody expects of a network."""
+    notes = []
+    if trace.unused:
+        notes.append(f"never called: {layers_of(trace.unused)}; neither pruned nor trained")
+    if trace.dead:
+        notes.append(f"without effect on the output: {layers_of(trace.dead)}; neither pruned nor trained")
+    if trace.cut:
+        notes.append(f"detached: no gradient reaches {layers_of(trace.cut)}; full transfer cannot train these")
+    return tuple(notes)
+
+
+def layers_of(parameters: Iterable[str]) -> str:
+    """Return the layers of some parameters for a message, the first few by name."""
+    layers = list(dict.fromkeys(name.rpartition(".")[0] or name for name in parameters))
+    return ", ".join(layers[:4]) + (f" and {len(layers) - 4} more layers" if layers[4:] else "")
+
+
+def _check_channels(settings: SourceSettings, body: nn.Module, preprocessing: Preprocessing, name: str) -> None:
+    """Refuse channels that contradict the network."""
+    channels, normalised = input_channels(body), preprocessing.channels
     if channels is not None and settings.in_channels not in (None, channels):
         raise UserError(f"in_channels: {name} reads {channels} channels, not {settings.in_channels}; leave it out")
     if channels not in (None, normalised):

@@ -16,6 +16,7 @@ from robust_tickets.foundation.settings import parse
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Pretrained, Shape
 from robust_tickets.models.families.timm_models import recorded_preprocessing
+from robust_tickets.models.plain_modules import plain_module, unwrapped
 from robust_tickets.models.preprocessing import Preprocessing
 
 
@@ -43,16 +44,13 @@ class UserCode:
 
     def build(self, name: str, shape: Shape) -> nn.Module:
         """Return what the function returns."""
-        with _importable(Path.cwd()):
-            body = _call(name)
-        if not isinstance(body, nn.Module):
-            raise UserError(f"{name} returned a {type(body).__name__}; it must return a torch.nn.Module")
-        return body
+        return _plain(name)[0]
 
     def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
         """Return what the function returns, weights included."""
-        body = self.build(name, shape)
-        return Pretrained(body, name, "as the function returns them", "Python function", stated_preprocessing(body))
+        body, notes = _plain(name)
+        preprocessing = stated_preprocessing(body)
+        return Pretrained(body, name, "as the function returns them", "Python function", preprocessing, notes)
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
         """Return what the module itself states."""
@@ -70,6 +68,15 @@ def stated_preprocessing(body: nn.Module) -> Preprocessing | None:
     if isinstance(recorded, dict) and {"mean", "std", "input_size"} <= recorded.keys():
         return recorded_preprocessing(recorded)
     return None
+
+
+def _plain(name: str) -> tuple[nn.Module, tuple[str, ...]]:
+    """Return what the function returns as a plain module, and what was done to make it one."""
+    with _importable(Path.cwd()):
+        body = unwrapped(_call(name))
+    if not isinstance(body, nn.Module):
+        raise UserError(f"{name} returned a {type(body).__name__}; it must return a torch.nn.Module")
+    return plain_module(body, name)
 
 
 @contextmanager
