@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from timm.utils import ModelEma, ModelEmaV3
+from timm.utils.model_ema import ModelEma, ModelEmaV3
 from torch import nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
