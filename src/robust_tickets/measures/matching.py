@@ -58,7 +58,7 @@ class Decision(Settings):
         """Return the decision as one plain line."""
         figures = f"{_percent(self.ticket)} % against {_percent(self.dense)} % dense"
         if self.interval is None:
-            return f"Cannot tell from one seed: {figures}; run at least {self.seeds_needed} seeds."
+            return f"Cannot tell from one seed: {figures}{self._on_images()}; run at least {self.seeds_needed} seeds."
         grounds = (
             f"{figures}, difference {100 * self.difference:+.2f} points "
             f"[{100 * self.interval.lower:+.2f}, {100 * self.interval.upper:+.2f}] "
@@ -68,6 +68,16 @@ class Decision(Settings):
             needed = f"about {self.seeds_needed}" if self.seeds_needed else f"more than {SEEDS_CAP}"
             return f"Cannot tell: {grounds}; {needed} seeds would decide."
         return f"{self.verdict.capitalize()}: {grounds}."
+
+    def _on_images(self) -> str:
+        """Return what the test images alone say of one pair, whose seeds say nothing."""
+        if self.test_interval is None:
+            return ""
+        lower, upper = 100 * self.test_interval.lower, 100 * self.test_interval.upper
+        return (
+            f", difference {100 * self.difference:+.2f} points [{lower:+.2f}, {upper:+.2f}] over these test images, "
+            "which says nothing about other seeds"
+        )
 
 
 def decide(

@@ -5,6 +5,7 @@
 | `pretrain.py`, `pretrain_settings.py` | make a source |
 | `draw.py`, `draw_settings.py` | find subnetworks of a source |
 | `transfer.py`, `transfer_settings.py` | train a ticket, or dense, on a target |
+| `own_loop.py` | networks that a loop of the user's own trained, as the verbs take them |
 | `gap.py` | how far a target lies from a source's own data |
 | `measure.py` | what a transferred network does on test images, once |
 | `exported.py` | what the file made of it does |

@@ -28,6 +28,8 @@ from robust_tickets.ticket import INIT, TICKET, Ticket
 from robust_tickets.training.subject import recalibrate
 from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.measure import in_order
+from robust_tickets.verbs.own_loop import Given, as_transfer, dense_stand_in, own_counterpart
+from robust_tickets.verbs.target import Data
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify import dense_transfer
@@ -37,10 +39,12 @@ SUFFIXES = (".onnx", RUNTIME)
 
 
 def shrink(
-    result: Transfer,
+    result: Given,
     out: Path | str,
     *,
-    dense: Transfer | None = None,
+    dense: Given | None = None,
+    data: Data | None = None,
+    ticket: Ticket | None = None,
     settings: ShrinkSettings | None = None,
     folder: Path | str | None = None,
     **changes: Any,
@@ -53,10 +57,13 @@ def shrink(
     transferred. Zeros that are left in it are masks beside it: transferred, they stay zeros.
 
     Args:
-        result: a transferred ticket.
+        result: a transferred ticket; or a network that you trained, with `data`.
         out: the ONNX or runtime file to write, or a folder: a name without suffix, one that ends in `/`, or one that is
             there.
-        dense: dense under the same settings, to be timed beside it; made where it is not given.
+        dense: dense under the same settings, to be timed beside it; made where it is not given (beside a network that
+            you trained stands one with fresh weights, which is as large and as fast).
+        data: what a network that you trained was trained on, as in `transfer`.
+        ticket: whose masks it held; without it, its zeros are the ticket.
         settings: rounding of channels, recalibration of batch norm, an 8-bit file, threads, batch size; `changes` are
             keyword changes to it. What changes answers is checked on validation.
         folder: keeps what was measured, so that a second call does not measure again.
@@ -68,6 +75,7 @@ def shrink(
     settings = changed(settings or ShrinkSettings(), changes)
     if not str(out):
         raise UserError("out: is empty; give a name that ends in .onnx or .rtk, or a folder/")
+    result = as_transfer(result, data, ticket)
     require_apart(out, result.data)
     run = result.best
     provenance = provenance_of(result, run)
@@ -87,7 +95,10 @@ def shrink(
     step = Step.named(Path(folder) if folder is not None else None, "shrink", identity)
     if step.result is not None and digests(forms) == step.result["files"]:
         return ShrinkReport.model_validate(step.result["report"])
-    dense = dense or dense_transfer(result)
+    if dense is not None:
+        dense = own_counterpart(result, dense)
+    else:
+        dense = dense_transfer(result) if result.described is None else dense_stand_in(result)
     counterpart = next(other for other in dense.runs if other.seed == run.seed)
     masks = placed(result.ticket.masks, run.classifier) if result.ticket is not None else {}
     with step.claim():

@@ -55,6 +55,12 @@ class Transfer:
     data: Data = field(repr=False)
     runs: tuple[Run, ...] = field(repr=False)
     folder: Path | None = None
+    described: str | None = None
+    """How it was trained, where that was not here; None: as the settings say."""
+
+    def describe(self) -> str:
+        """Return a few words for tables: how it was trained."""
+        return self.described if self.described is not None else self.settings.describe()
 
     @property
     def sparsity(self) -> float:

@@ -19,8 +19,11 @@ from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import Artefact
+from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import figures_once, measure
+from robust_tickets.verbs.own_loop import Given, as_transfer, own_counterpart
+from robust_tickets.verbs.target import Data
 from robust_tickets.verbs.task import require_measurable, task_of
 from robust_tickets.verbs.transfer import Transfer, transfer
 from robust_tickets.verbs.verify_settings import Part, VerifySettings
@@ -101,9 +104,11 @@ class Verdict(Settings):
 
 
 def verify(
-    result: Transfer,
-    against: Transfer | Literal["dense"] = "dense",
+    result: Given,
+    against: Given | Literal["dense"] = "dense",
     *,
+    data: Data | None = None,
+    ticket: Ticket | None = None,
     settings: VerifySettings | None = None,
     part: Part = "test",
     exported: Artefact | Path | str | None = None,
@@ -112,9 +117,12 @@ def verify(
     """Measure a transfer and its dense counterpart on test data, and decide whether it matches.
 
     Args:
-        result: the transferred ticket.
+        result: the transferred ticket; or a network that you trained, or a list of one a seed, with `data`.
         against: the dense source's transfer under the same settings, data and seeds; `dense` makes it
-            (in the folder `dense` beside the runs).
+            (in the folder `dense` beside the runs). Of networks that you trained: dense ones, trained alike, in the
+            same order. One run of either decides nothing about seeds; the interval over the test images is told.
+        data: what networks that you trained were trained on, as in `transfer`.
+        ticket: whose masks they held; without it, their zeros are the ticket.
         settings: margin, level, attack and further measures, which are taken on test alone; `changes` are keyword
             changes, as in `margin=0.02`.
         part: `validation` for selection; `test` is for the end.
@@ -127,8 +135,9 @@ def verify(
     """
     settings = changed(settings or VerifySettings(), changes)
     settings.require()
+    result = as_transfer(result, data, ticket)
     opened = open_exported(exported, result) if exported is not None else None
-    dense = dense_transfer(result) if isinstance(against, str) else against
+    dense = dense_transfer(result) if isinstance(against, str) else own_counterpart(result, against)
     require_pairs(result, dense)
     data = result.runs[0].data
     require_measurable(data, settings.robustness, settings.measures)
@@ -145,7 +154,7 @@ def verify(
     return Verdict(
         subject=result.source.identity.name,
         sparsity=result.sparsity,
-        transfer=result.settings.describe(),
+        transfer=result.describe(),
         part=part,
         attack=settings.robustness.describe() if settings.robustness is not None else None,
         score=score.name,
@@ -185,6 +194,8 @@ def dense_transfer(result: Transfer) -> Transfer:
     """Transfer the same source dense, under the same settings; dense is its own counterpart."""
     if result.ticket is None:
         return result
+    if result.described is not None:
+        raise UserError("against: give the dense network, trained as this one was, as in against=dense_model")
     folder = result.folder / "dense" if result.folder is not None else None
     return transfer(result.source, result.data, settings=result.settings, folder=folder)
 

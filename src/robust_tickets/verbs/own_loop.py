@@ -1,0 +1,148 @@
+"""Networks that a loop of the user's own trained, as the verbs take them: a transfer that was made elsewhere."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.segmentation import placed
+from robust_tickets.models.sources import Source, load_source
+from robust_tickets.pruning.masks import Masks, sparsity
+from robust_tickets.ticket import Ticket
+from robust_tickets.training.trainee import reinitialise
+from robust_tickets.verbs.target import Data, target_data
+from robust_tickets.verbs.transfer import Run, Transfer
+from robust_tickets.verbs.transfer_settings import TransferSettings
+
+OWN_LOOP = "trained in a loop of your own"
+
+Given = Transfer | nn.Module | list[Any] | tuple[Any, ...]
+"""What a verb looks at: a transfer; or a network, or one a seed, that the user trained."""
+
+
+def as_transfer(
+    given: Given, data: Data | None = None, ticket: Ticket | None = None, source: Source | None = None
+) -> Transfer:
+    """Return what the verbs need of networks that the user trained; a transfer is returned as it is.
+
+    Args:
+        given: a torch module, or several that differ in the seed alone, in the order of their seeds; or a transfer.
+        data: what they were trained on, as in `transfer`; images in [0, 1] that are not normalised.
+        ticket: whose masks held; without it the zeros that are there are the ticket.
+        source: of which network they are versions; without it that of the ticket, or they themselves.
+
+    Raises:
+        UserError: data are missing or do not fit, a removed weight is not zero, or the modules are no versions of one
+            network.
+    """
+    if isinstance(given, Transfer):
+        if data is not None or ticket is not None:
+            raise UserError("data and ticket belong to a module; a transfer brings its own: leave them out")
+        return given
+    modules = list(given) if isinstance(given, list | tuple) else [given]
+    if not modules or not all(isinstance(module, nn.Module) for module in modules):
+        found = f"a {type(modules[0]).__name__}" if modules else "an empty list"
+        raise UserError(f"{found} is no trained network: give a transfer, a torch module, or a list of modules")
+    if data is None:
+        raise UserError("data: say on which data the module was trained, as in data='path/to/images'")
+    networks = [own_network(module, ticket) for module in modules]
+    first = networks[0]
+    if ticket is None:
+        ticket = ticket_of_zeros(networks)
+    for network in networks:
+        require_held(network.classifier, ticket)
+    if source is None:
+        source = replace(first, identity=ticket.source) if ticket is not None else first
+    settings = TransferSettings(head="keep", seeds=tuple(range(len(modules))))
+    runs = []
+    for seed, network in enumerate(networks):
+        splits = target_data(data, source, seed)
+        if not splits.labels_pixels and network.classifier.num_classes != len(splits.classes):
+            raise UserError(
+                f"the module tells {network.classifier.num_classes} classes apart, {splits.name} has "
+                f"{len(splits.classes)}; give the data it was trained on"
+            )
+        runs.append(Run(seed, network.classifier, splits, None, None))
+    return Transfer(source, ticket, settings, data, tuple(runs), described=OWN_LOOP)
+
+
+def own_counterpart(result: Transfer, against: Given) -> Transfer:
+    """Return the dense network that a ticket is paired with, on the same data; a transfer is returned as it is.
+
+    Raises:
+        UserError: one was trained by the user and the other here, or see `as_transfer`.
+    """
+    own = not isinstance(against, Transfer) or against.described is not None
+    if own != (result.described is not None):
+        raise UserError(
+            "against: one network was trained in a loop of your own and the other by transfer, so they differ in more "
+            "than the ticket; train both in the same way"
+        )
+    return against if isinstance(against, Transfer) else as_transfer(against, result.data, source=result.source)
+
+
+def own_network(module: nn.Module, ticket: Ticket | None) -> Source:
+    """Return a module as a source; where it does not say how it is normalised, the ticket does.
+
+    Raises:
+        UserError: see `load_source`.
+    """
+    if isinstance(module, Classifier) or ticket is None:
+        return load_source(module)
+    return load_source(module, preprocessing=ticket.source.preprocessing, head=ticket.source.head)
+
+
+def require_held(classifier: Classifier, ticket: Ticket | None) -> None:
+    """Refuse a network whose removed weights are not zero: what is measured would not be what is shipped.
+
+    Raises:
+        UserError: names a parameter that is missing, or that has drifted.
+    """
+    parameters = dict(classifier.body.named_parameters())
+    for name, mask in (placed(ticket.masks, classifier) if ticket is not None else {}).items():
+        parameter = parameters[name].detach()
+        if drifted := int(torch.count_nonzero(parameter[~mask.to(parameter.device)])):
+            raise UserError(
+                f"{name}: {drifted} of {int((~mask).sum())} removed weights are not zero; train inside `with "
+                "rt.masked(model, ticket, optimizer):`"
+            )
+
+
+def ticket_of_zeros(networks: Sequence[Source]) -> Ticket | None:
+    """Return the ticket of the zeros that versions of one network share; None where they share no prunable ones.
+
+    Raises:
+        UserError: they are no versions of one network.
+    """
+    first = networks[0]
+    masks: Masks = {}
+    for network in networks:
+        parameters = dict(network.classifier.body.named_parameters())
+        found = {name: parameter.detach().cpu() != 0 for name, parameter in parameters.items()}
+        masks = masks or {name: torch.zeros_like(mask) for name, mask in found.items()}
+        if {name: mask.shape for name, mask in found.items()} != {name: mask.shape for name, mask in masks.items()}:
+            raise UserError("the modules have different parameters; give versions of one network")
+        masks = {name: masks[name] | mask for name, mask in found.items()}
+    prunable = prunable_weights(first.classifier)
+    masks = {name: mask for name, mask in masks.items() if name in prunable or not bool(mask.all())}
+    removed = sparsity(masks, prunable)
+    if not removed:
+        return None
+    recipe = {"source": first.settings.model_dump(mode="json"), "draw": {"sparsity": removed}}
+    return Ticket(masks, prunable, first.identity, recipe=recipe, network=first)
+
+
+def dense_stand_in(result: Transfer) -> Transfer:
+    """Return the same architecture with fresh weights: as large and as fast as dense, and good for nothing else."""
+    runs = []
+    for run in result.runs:
+        classifier = copy.deepcopy(run.classifier)
+        reinitialise(classifier.body, run.seed)
+        runs.append(replace(run, classifier=classifier))
+    return replace(result, ticket=None, runs=tuple(runs))
