@@ -3,28 +3,65 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import torch
+
 from robust_tickets.data.fractions import TEST_SEED, choose
-from robust_tickets.data.parts import Divisible, Found, PartName
+from robust_tickets.data.part_names import PartName, part_of
+from robust_tickets.data.parts import Divisible, Found
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 
 AnyPart = TypeVar("AnyPart", bound=Divisible)
 
+ORDER: tuple[PartName, ...] = ("test", "validation", "train")
+"""Which part is measured where nothing trains: the first that is there."""
 
-def check_classes(found: Found) -> None:
-    """Refuse data of one class, or whose parts have classes that training lacks.
+
+def check_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
+    """Return what a reader has to know of the classes of the parts, one sentence each.
+
+    Args:
+        found: the parts there are.
+        trains: whether training is to follow, so that it has to have every class.
 
     Raises:
-        UserError: one of these.
+        UserError: the data have one class, a part has classes that training lacks, labels begin at 1 or are far from
+            numbers of classes, or the classes are called like parts.
     """
+    if all(part_of(name) is not None for name in found.classes):
+        raise UserError(
+            f"{found.name}: its classes are called {enumerated(found.classes)}, as the parts of a data set are; give "
+            "the folder in which these lie, or each of them as a part"
+        )
     parts = dict(found.parts)
-    first = parts.pop("train", None) or next(iter(parts.values()))
-    trained = set(first.labels.tolist())
+    first: PartName = "train" if "train" in parts else next(iter(parts))
+    trained = set(parts[first].labels.tolist())
+    if not trains:
+        return ()
+    unnamed = found.classes == tuple(map(str, range(len(found.classes))))
+    if unnamed and (0 not in trained or 2 * len(trained) < len(found.classes)):
+        raise UserError(
+            f"{found.name}: the labels in training are {enumerated(sorted(trained))}, which would make "
+            f"{len(found.classes)} classes; number them from 0 without gaps, or name them, the first for label 0"
+        )
     if len(trained) == 1:
         raise UserError(f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed")
+    notes = [fewer(found.classes, trained, "training")] if len(trained) < len(found.classes) else []
     for name, part in parts.items():
-        if strange := set(part.labels.tolist()) - trained:
-            raise UserError(f"{found.name}: the {name} part has class {min(strange)}, which training lacks")
+        present = set(part.labels.tolist())
+        if strange := sorted(present - trained):
+            names = enumerated([found.classes[label] for label in strange])
+            raise UserError(f"{found.name}: the {name} part has classes that training lacks: {names}")
+        if len(present) < len(trained):
+            notes.append(fewer(found.classes, present, name))
+    return tuple(notes)
+
+
+def fewer(classes: Sequence[str], present: set[int], part: str) -> str:
+    """Return the sentence that a part has no images of some classes."""
+    missing = [name for label, name in enumerate(classes) if label not in present]
+    return f"the {part} part has images of {len(present)} of the {len(classes)} classes; none of {enumerated(missing)}"
 
 
 def carve(
@@ -69,3 +106,15 @@ def carve(
         notes.append(f"validation is {settings.validation:.0%} of the training images used")
     parts["train"] = parts["train"].subset(kept)
     return parts, tuple(notes)
+
+
+def undivided(found: Mapping[PartName, AnyPart]) -> tuple[dict[PartName, AnyPart], tuple[str, ...]]:
+    """Return parts of which only test matters, because nothing trains, and what that is: carved is nothing.
+
+    Args:
+        found: the parts there are.
+    """
+    taken: PartName = next(part for part in ORDER if part in found)
+    none = found[taken].subset(torch.zeros(0, dtype=torch.long))
+    parts: dict[PartName, AnyPart] = {"train": none, "validation": none, "test": found[taken]}
+    return parts, () if taken == "test" else (f"all images of the {taken} part are test images, since nothing trains",)

@@ -1,7 +1,7 @@
 """Image files as a data set, decoded when asked for or kept in memory."""
 
 import hashlib
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 from PIL import Image
@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from robust_tickets.data.arrays import ImageArrays
+from robust_tickets.data.file_facts import ImageFacts, image_facts, usable
 from robust_tickets.data.fit import Fit
-from robust_tickets.data.image_files import in_threads, open_image
+from robust_tickets.data.image_files import open_image
 from robust_tickets.data.listing import Listing
 from robust_tickets.foundation.errors import UserError
 
@@ -26,12 +27,14 @@ class FolderImages(Dataset[tuple[Tensor, int]]):
 
     Args:
         listing: the files.
+        facts: what is known of each.
         fit: the network's input geometry.
         decoded: the images as evaluation sees them, where they are kept.
     """
 
-    def __init__(self, listing: Listing, fit: Fit, decoded: ImageArrays | None) -> None:
+    def __init__(self, listing: Listing, facts: Sequence[ImageFacts], fit: Fit, decoded: ImageArrays | None) -> None:
         self.listing = listing
+        self.facts = tuple(facts)
         self.fit = fit
         self.decoded = decoded
         self.labels = listing.labels
@@ -52,41 +55,34 @@ class FolderImages(Dataset[tuple[Tensor, int]]):
     def subset(self, indices: Tensor) -> "FolderImages":
         """Return the images at `indices`."""
         decoded = None if self.decoded is None else self.decoded.subset(indices)
-        return FolderImages(self.listing.subset(indices), self.fit, decoded)
+        facts = [self.facts[index] for index in indices.tolist()]
+        return FolderImages(self.listing.subset(indices), facts, self.fit, decoded)
 
     def digest(self) -> str:
-        """Return a fingerprint of names, lengths and labels of the files."""
+        """Return a fingerprint of names, contents and labels of the files."""
         digest = hashlib.sha256()
-        for index, file in enumerate(self.listing.files):
-            length = self.listing.path(index).stat().st_size
-            digest.update(f"{file}|{length}|{int(self.labels[index])}\n".encode())
+        for file, facts, label in zip(self.listing.files, self.facts, self.labels.tolist(), strict=True):
+            digest.update(f"{file}|{facts.digest}|{label}\n".encode())
         return digest.hexdigest()
 
 
 def without_unreadable(listing: Listing) -> tuple[Listing, Skipped]:
-    """Decode every file once and leave out those that cannot be, before anything is chosen from them.
+    """Leave out files that cannot be decoded, before anything is chosen from them.
 
     Raises:
         UserError: a class has no readable image.
     """
-
-    def problem(path: Path) -> UserError | None:
-        try:
-            open_image(path)
-        except UserError as error:
-            return error
-        return None
-
-    paths = [listing.path(index) for index in range(len(listing.files))]
-    problems = in_threads(problem, paths)
-    kept = listing.subset(torch.tensor([error is None for error in problems]).nonzero().flatten())
+    found = image_facts(listing.root, listing.files)
+    faults = [fault if isinstance(fault, UserError) else None for fault in found]
+    kept = listing.subset(torch.tensor([fault is None for fault in faults]).nonzero().flatten())
     if lost := set(listing.labels.tolist()) - set(kept.labels.tolist()):
         raise UserError(f"{listing.root / listing.classes[min(lost)]}: none of the images of this class can be read")
-    return kept, tuple((str(path), str(error)) for path, error in zip(paths, problems, strict=True) if error)
+    left_out = ((listing.path(index), fault) for index, fault in enumerate(faults) if fault is not None)
+    return kept, tuple((str(path), str(fault)) for path, fault in left_out)
 
 
 def decode(listing: Listing, fit: Fit) -> FolderImages:
-    """Decode every file once, in threads, and keep the fitted images where they fit into memory.
+    """See that every file can be decoded, in threads, and keep the fitted images where they fit into memory.
 
     Raises:
         UserError: a file is unreadable.
@@ -95,10 +91,8 @@ def decode(listing: Listing, fit: Fit) -> FolderImages:
     keep = count * shape[0] * shape[1] * shape[2] <= MEMORY_LIMIT
     images = torch.empty(count if keep else 0, *shape, dtype=torch.uint8)
 
-    def work(index: int) -> None:
-        image = open_image(listing.path(index))
-        if keep:
-            images[index] = fit(image)
+    def put(index: int, image: Image.Image) -> None:
+        images[index] = fit(image)
 
-    in_threads(work, range(count))
-    return FolderImages(listing, fit, ImageArrays(images, listing.labels) if keep else None)
+    facts = usable(image_facts(listing.root, listing.files, put if keep else None))
+    return FolderImages(listing, facts, fit, ImageArrays(images, listing.labels) if keep else None)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.npz import class_names, int64_labels, named_part, uint8_images
-from robust_tickets.data.parts import Found, PartName, Source
+from robust_tickets.data.npz import class_names, int64_labels, uint8_images
+from robust_tickets.data.part_names import PartName, part_in
+from robust_tickets.data.parts import Found, Source
 from robust_tickets.foundation.errors import UserError
 
 IMAGE_FILE = re.compile(r".*images[-.]idx3-ubyte(\.gz)?")
@@ -57,7 +58,7 @@ def read_idx_files(paths: Sequence[Path], name: str) -> Found:
     parts: dict[PartName, Source] = {}
     count = 0
     for path in paths:
-        part = named_part(path.name)
+        part = part_in(path.name)
         if part is None or part in parts:
             raise UserError(f"{path}: names {'a second' if part else 'no'} part train, val or test (t10k)")
         beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))

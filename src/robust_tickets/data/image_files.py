@@ -1,5 +1,6 @@
 """Single image files, decoded and upright."""
 
+import io
 import os
 import struct
 import zlib
@@ -16,7 +17,9 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 SIDEWAYS = 5
 """EXIF orientations from this one on swap height and width."""
 GREY_MODES = {"1", "L", "LA"}
+COLOUR_MODES = {"RGB", "P", "RGBA", "PA", "CMYK", "YCbCr", "HSV", "RGBX", "RGBa"}
 DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+SKIP = "`on_unreadable: skip`"
 # What PIL's decoders raise on damaged files.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
@@ -36,26 +39,56 @@ def mode_channels(image: Image.Image) -> Literal[1, 3]:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Return the decoded image, turned upright as its EXIF orientation says.
+    """Return the decoded image of a file; see `decoded_image`.
 
     Raises:
-        UserError: the file is truncated or unreadable, or has more than 8 bits a channel.
+        UserError: the file cannot be read or decoded.
+    """
+    return decoded_image(read_file(path), path)
+
+
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        UserError: it cannot be read.
     """
     try:
-        with Image.open(path) as image:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); replace or remove it, or set {SKIP}") from None
+
+
+def decoded_image(content: bytes, path: Path) -> Image.Image:
+    """Return the image in the bytes of a file, turned upright as its EXIF orientation says.
+
+    Its mode is one that PIL converts to grey and to RGB, as torchvision's ImageFolder does.
+
+    Raises:
+        UserError: the image is truncated or damaged, has more than 8 bits a channel, or no colours that RGB knows.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
             image.load()
             upright = ImageOps.exif_transpose(image)
     except DAMAGED as error:
         reason = "no image format is recognised" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise UserError(
-            f"{path}: unreadable image ({reason}); replace or remove it, or set `on_unreadable: skip`"
-        ) from None
-    if upright.mode in DEEP_MODES:
-        raise UserError(
-            f"{path}: has more than 8 bits a channel (mode {upright.mode}); save it with 8, or set "
-            "`on_unreadable: skip`"
-        )
+        raise UserError(f"{path}: unreadable image ({reason}); replace or remove it, or set {SKIP}") from None
+    if reason := unshowable(upright):
+        raise UserError(f"{path}: {reason}, or set {SKIP}")
     return upright
+
+
+def unshowable(image: Image.Image) -> str | None:
+    """Return why an image cannot become 8-bit grey or RGB, and what would be right; None where it can.
+
+    PIL converts 16 bits too, by cutting off everything above 255.
+    """
+    if image.mode in DEEP_MODES:
+        return f"has more than 8 bits a channel (mode {image.mode}); save it with 8"
+    if image.mode not in GREY_MODES | COLOUR_MODES:
+        return f"has mode {image.mode}, which does not turn into grey and RGB; save it as RGB"
+    return None
 
 
 def header(path: Path) -> tuple[tuple[int, int], int] | None:

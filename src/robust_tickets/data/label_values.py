@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robust_tickets.data.image_files import in_threads, open_image
-from robust_tickets.data.pixel_listing import PixelListing
+from robust_tickets.data.image_files import decoded_image, read_file
 from robust_tickets.foundation.errors import UserError
 
 VOID = 255
@@ -19,13 +18,13 @@ IGNORED = -100
 """The same in label tensors: what torch's losses leave out unless told otherwise."""
 
 
-def read_label(path: Path) -> Tensor:
-    """Return a label image, 8-bit grey or with a palette, as its uint8 values `(H, W)`.
+def decoded_label(content: bytes, path: Path) -> Tensor:
+    """Return the values, uint8 `(H, W)`, of a label image, 8-bit grey or with a palette.
 
     Raises:
         UserError: the file is unreadable, or is in colour.
     """
-    image = open_image(path)
+    image = decoded_image(content, path)
     if image.mode not in ("L", "P", "1"):
         raise UserError(
             f"{path}: has mode {image.mode} and not one class number a pixel; save it as an 8-bit grey or palette PNG"
@@ -61,7 +60,14 @@ class LabelValues:
         Raises:
             UserError: the file is unreadable or in colour, or holds a value that means nothing.
         """
-        values = read_label(path)
+        return self.numbers(decoded_label(read_file(path), path), path)
+
+    def numbers(self, values: Tensor, path: Path) -> Tensor:
+        """Return the values of a label image, uint8 `(H, W)`, as class numbers, 255 where it counts for nothing.
+
+        Raises:
+            UserError: a value means nothing; `path` says where.
+        """
         numbers = self.table[values.long()]
         if bool((numbers < 0).any()):
             row, column = (numbers < 0).nonzero()[0].tolist()
@@ -79,23 +85,22 @@ def named_values(classes: tuple[str, ...], ignore: Iterable[int]) -> LabelValues
     return LabelValues(kept, ignore, f"named are {len(classes)}, from 0 to {len(classes) - 1}")
 
 
-def values_present(train: PixelListing, ignore: Iterable[int]) -> LabelValues:
-    """Return what values mean where nobody named the classes: those of the training part are the classes.
+def values_present(found: Iterable[tuple[int, ...]], ignore: Iterable[int], where: Path) -> LabelValues:
+    """Return what values mean where nobody named the classes: those found in the training part are the classes.
+
+    Args:
+        found: the values in each label image of the training part.
+        ignore: values that count for nothing, beside 255.
+        where: the part's folder, for messages.
 
     Raises:
-        UserError: a label image is unreadable, or they hold fewer than two classes.
+        UserError: they hold fewer than two classes.
     """
-
-    def present(index: int) -> Tensor:
-        return torch.bincount(read_label(train.label_path(index)).flatten().long(), minlength=256) > 0
-
     ignore = tuple(ignore)
-    seen = torch.stack(in_threads(present, range(len(train.files)))).any(0)
-    seen[[VOID, *ignore]] = False
-    classes = tuple(seen.nonzero().flatten().tolist())
+    classes = tuple(sorted({value for values in found for value in values} - {VOID, *ignore}))
     if len(classes) < 2:
         raise UserError(
-            f"{train.root}: its label images hold {len(classes)} class{'es' * (len(classes) != 1)} beside what is "
+            f"{where}: its label images hold {len(classes)} class{'es' * (len(classes) != 1)} beside what is "
             "ignored; at least two are needed"
         )
     return LabelValues(classes, ignore, f"the training part has {', '.join(map(str, classes))}")

@@ -9,12 +9,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
-from robust_tickets.data.carving import carve, check_classes
+from robust_tickets.data.carving import carve, check_classes, undivided
+from robust_tickets.data.colours import converted, image_channels
 from robust_tickets.data.fit import Fit, Interpolation
 from robust_tickets.data.folder import FolderImages, Skipped, decode, without_unreadable
 from robust_tickets.data.geometry import geometry
 from robust_tickets.data.listing import Listing
-from robust_tickets.data.parts import Found, PartName, PixelsFound
+from robust_tickets.data.part_names import PartName
+from robust_tickets.data.parts import Found, PixelsFound
 from robust_tickets.data.pixels import pixel_splits
 from robust_tickets.data.readers import read
 from robust_tickets.data.settings import DataSettings
@@ -39,6 +41,7 @@ def load_data(
     interpolation: Interpolation = "bilinear",
     crop_fraction: float = 1.0,
     seed: int = 0,
+    trains: bool = True,
 ) -> DataSplits:
     """Return honest train, validation and test parts of images in [0, 1].
 
@@ -55,10 +58,13 @@ def load_data(
             `DataSplits` are returned as they are.
         size: height and width given to the network, usually the source's; the settings' own size wins.
             None: as the images are.
-        channels: convert to grey (1) or RGB (3); the settings' own wins. None: as the images are.
+        channels: convert to grey (1) or RGB (3), counted in the notes; the settings' own wins. None: as the images are,
+            RGB where only some are grey.
         interpolation: the filter used for resizing.
         crop_fraction: part of a resized photograph's side that the centre crop keeps, in (0, 1].
         seed: decides which images make the fraction and the validation part.
+        trains: whether a training follows. Otherwise all is test that can be: the test part, or else validation, or
+            else the undivided set; no image is carved out of it, and it may have classes that train/ lacks.
 
     Raises:
         UserError: the data are missing, unreadable, unlabelled, or of several sizes while none is asked for.
@@ -68,25 +74,30 @@ def load_data(
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
     if isinstance(data, DataSettings):
-        settings, found = data, read(data)
+        settings, found = data, read(data, trains=trains)
     else:
         found = read_user_sets(data)
         settings = DataSettings(name=found.name)
     if isinstance(found, PixelsFound):
-        return pixel_splits(found, settings, channels, interpolation, seed)
+        return pixel_splits(found, settings, channels, interpolation, seed, trains=trains)
     if settings.ignore:
         raise UserError(f"{found.name}: labels whole images; `ignore` is for values of label images, leave it out")
     skipped: Skipped = ()
     if settings.on_unreadable == "skip":
         found, skipped = readable(found)
-    check_classes(found)
-    parts, notes = carve(found.parts, found.name, found.classes, settings, seed)
+    remarks = check_classes(found, trains=trains)
+    if trains:
+        parts, carved = carve(found.parts, found.name, found.classes, settings, seed)
+    else:
+        parts, carved = undivided(found.parts)
     wanted_size = settings.size or ((size, size) if isinstance(size, int) else size)
     used_size, used_channels = geometry(list(parts.values()), wanted_size, settings.channels or channels)
     fit = Fit(used_size, used_channels, interpolation, crop_fraction)
     final: dict[PartName, ImageArrays | FolderImages | UserImages] = {
         name: decode(part, fit) if isinstance(part, Listing) else part.refitted(fit) for name, part in parts.items()
     }
+    # Arrays and a user's items show what they were only before they are fitted, files also afterwards.
+    before = {name: final[name] if isinstance(part, Listing) else part for name, part in parts.items()}
     return DataSplits(
         train=final["train"],
         validation=final["validation"],
@@ -95,10 +106,12 @@ def load_data(
         channels=used_channels,
         size=used_size,
         name=found.name,
-        augmentation=settings.augmentation or found.augmentation or suited(final["train"]),
+        augmentation=settings.augmentation or found.augmentation or suited(before["train"])
+        if trains
+        else NoAugmentation(),
         workers=settings.workers,
         skipped=skipped,
-        notes=notes,
+        notes=(*found.notes, *remarks, *carved, *converted(before.values(), used_channels)),
     )
 
 
@@ -119,5 +132,4 @@ def suited(train: ImageArrays | FolderImages | UserImages) -> Augmentation:
     if isinstance(train, FolderImages) and max(train.original(0).size) > SMALL:
         return RandomResizedCrop()
     # Grey images are mostly digits and letters, which must not be mirrored.
-    channels = train.fit.channels if isinstance(train, FolderImages) else train.channels
-    return FlipCrop(flip=channels == 3)
+    return FlipCrop(flip=3 in image_channels(train))

@@ -13,7 +13,10 @@ from torch import Tensor
 
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.image_files import in_threads
-from robust_tickets.data.parts import PART_NAMES, Found, PartName
+from robust_tickets.data.part_names import PartName, distinct, part_in, part_of
+from robust_tickets.data.parts import Found
+from robust_tickets.data.pixel_values import complaint
+from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
 
@@ -42,9 +45,9 @@ def uint8_images(values: np.ndarray, where: str) -> Tensor:
         )
     if not len(values):
         raise UserError(f"{where}: holds no images")
+    if reason := complaint(values):
+        raise UserError(f"{where}: {reason}")
     if values.dtype != np.uint8:
-        if values.dtype.kind != "f" or not (values.min() >= 0 and values.max() <= 1):
-            raise UserError(f"{where}: holds {values.dtype}; give uint8, or floats in [0, 1], not normalised")
         values = np.rint(values * 255).astype(np.uint8)
     return torch.from_numpy(np.array(values, order="C"))
 
@@ -93,39 +96,50 @@ def decoded_webp(encoded: np.ndarray, offsets: np.ndarray, where: str) -> Tensor
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
-def named_part(text: str) -> PartName | None:
-    """Return the part that a file's or key's name speaks of, as in `cifar10_train_1` or `x_test`."""
-    words = [word.rstrip("0123456789") for word in re.split(r"[^a-z0-9]+", text.lower())]
-    return next((PART_NAMES[word] for word in words if word in PART_NAMES), None)
-
-
-def archive_parts(path: Path, archive: Mapping[str, np.ndarray]) -> dict[PartName, Arrays]:
-    """Return images and labels of each part in one archive.
+def archive_parts(path: Path, archive: Mapping[str, np.ndarray], of_file: PartName) -> dict[PartName, Arrays]:
+    """Return images and labels of each part in one archive; `of_file` is that of keys which name none.
 
     Raises:
-        UserError: no known pair of keys is there.
+        UserError: no known pair of keys is there, or two pairs are of one part.
     """
     keys = list(archive)
-    of_file = named_part(path.stem) or "train"
     if {"webp", "offset", "label"} <= set(keys):
         images = decoded_webp(archive["webp"], archive["offset"], str(path))
         return {of_file: (images, int64_labels(archive["label"], len(images), f"{path}, label"))}
-    parts: dict[PartName, Arrays] = {}
+    pairs: list[tuple[str, str]] = []
     for key in keys:
-        stems = [word for word in re.split(r"[_\-]", key) if word.lower() not in PART_NAMES]
+        stems = [word for word in re.split(r"[_\-]", key) if part_of(word) is None]
         if len(stems) != 1 or stems[0] not in IMAGE_KEYS:
             continue
         partners = [key.replace(stems[0], label) for label in LABEL_KEYS if key.replace(stems[0], label) in keys]
-        if partners:
-            images = uint8_images(archive[key], f"{path}, {key}")
-            labels = int64_labels(archive[partners[0]], len(images), f"{path}, {partners[0]}")
-            parts[named_part(key) or of_file] = (images, labels)
-    if not parts:
+        pairs += [(key, partners[0])] if partners else []
+    if not pairs:
         raise UserError(
-            f"{path}: holds {', '.join(keys) or 'nothing'}; expected images and labels, x_train and "
+            f"{path}: holds {enumerated(keys, 'nothing')}; expected images and labels, x_train and "
             "y_train, or webp, offset and label"
         )
+    partner = dict(pairs)
+    parts: dict[PartName, Arrays] = {}
+    for part, key in distinct([(key, part_in(key) or of_file) for key in partner], str(path)).items():
+        images = uint8_images(archive[key], f"{path}, {key}")
+        parts[part] = (images, int64_labels(archive[partner[key]], len(images), f"{path}, {partner[key]}"))
     return parts
+
+
+def parts_of_files(paths: Sequence[Path]) -> list[PartName]:
+    """Return the part that each file's name speaks of; train, where no name speaks of any.
+
+    Raises:
+        UserError: some names do and some do not, so that images of the others would be trained on unasked.
+    """
+    spoken: list[PartName | None] = [part_in(path.stem) for path in paths]
+    told = [path for path, part in zip(paths, spoken, strict=True) if part is not None]
+    silent = [path for path, part in zip(paths, spoken, strict=True) if part is None]
+    if told and silent:
+        raise UserError(
+            f"{silent[0]}: its name speaks of no part, as {told[0].name} does; put train, val or test into it"
+        )
+    return [part or "train" for part in spoken]
 
 
 def class_names(paths: Sequence[Path], archives: Sequence[Mapping[str, np.ndarray]], count: int) -> tuple[str, ...]:
@@ -160,8 +174,8 @@ def read_npz(paths: Sequence[Path], name: str) -> Found:
     """Return the parts of one or several archives; files of one part are joined in order of their names."""
     archives = [open_archive(path) for path in paths]
     pieces: dict[PartName, list[Arrays]] = {}
-    for path, archive in zip(paths, archives, strict=True):
-        for part, arrays in archive_parts(path, archive).items():
+    for path, archive, of_file in zip(paths, archives, parts_of_files(paths), strict=True):
+        for part, arrays in archive_parts(path, archive, of_file).items():
             pieces.setdefault(part, []).append(arrays)
     joined: dict[PartName, ImageArrays] = {}
     for part, arrays in pieces.items():

@@ -1,48 +1,18 @@
 """What a reader finds before anything is chosen, carved or resized."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from torch import Tensor
 
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import Augmentation
 from robust_tickets.data.listing import Listing
+from robust_tickets.data.part_names import PartName
 from robust_tickets.data.pixel_listing import PixelListing
 from robust_tickets.data.user import UserImages
-from robust_tickets.foundation.errors import UserError
 
 Source = ImageArrays | Listing | UserImages
-PartName = Literal["train", "validation", "test"]
-
-PART_NAMES: dict[str, PartName] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-    "t10k": "test",
-}
-"""The names of folders, files and keys that are understood as parts."""
-
-
-def part_keys(names: Iterable[str], where: str) -> dict[PartName, str]:
-    """Return which of `names` stands for which part; other names are left alone.
-
-    Raises:
-        UserError: two names stand for one part.
-    """
-    keys: dict[PartName, str] = {}
-    for name in names:
-        part = PART_NAMES.get(name)
-        if part in keys:
-            raise UserError(f"{where}: {keys[part]} and {name} both name the {part} part; keep one")
-        if part is not None:
-            keys[part] = name
-    return keys
 
 
 class Divisible(Protocol):
@@ -68,12 +38,14 @@ class Found:
         classes: class names, in the order of labels.
         name: what the data are called in reports.
         augmentation: what suits the set in training; None: whatever suits its images.
+        notes: what a reader has to know of how they were found, one sentence each.
     """
 
     parts: dict[PartName, Source]
     classes: tuple[str, ...]
     name: str
     augmentation: Augmentation | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import torch
+
 from robust_tickets.data.image_files import SUFFIXES
 from robust_tickets.data.listing import class_folders
-from robust_tickets.data.parts import PartName, PixelsFound, part_keys
+from robust_tickets.data.part_names import PartName, folder_parts
+from robust_tickets.data.parts import PixelsFound
 from robust_tickets.data.pixel_listing import PixelListing
+from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 
 IMAGES, LABELS, CLASSES = "images", "labels", "classes.txt"
@@ -18,12 +22,16 @@ def holds_pairs(folder: Path) -> bool:
 
 def is_pixel_folder(root: Path) -> bool:
     """Return whether a folder, or one of its parts, holds images with label images."""
-    names = part_keys([folder.name for folder in class_folders(root)], str(root)).values()
-    return holds_pairs(root) or any(holds_pairs(root / name) for name in names)
+    return holds_pairs(root) or any(holds_pairs(root / name) for name in keys_below(root).values())
+
+
+def keys_below(root: Path) -> dict[PartName, str]:
+    """Return the names of the folders in `root` that stand for parts."""
+    return folder_parts([folder.name for folder in class_folders(root)], str(root))
 
 
 def read_pixel_folder(root: Path) -> PixelsFound:
-    """Return the pairs of `images/` and `labels/`, in train/, val/ and test/ or not.
+    """Return the pairs of `images/` and `labels/`, in train/, val/ and test/, with these in both of them, or without.
 
     `classes.txt` in `root` may name the classes, one a line: the first is what the label value 0 means.
 
@@ -32,8 +40,8 @@ def read_pixel_folder(root: Path) -> PixelsFound:
     """
     name, classes = root.resolve().name, read_classes(root / CLASSES)
     if holds_pairs(root):
-        return PixelsFound({"train": list_pairs(root)}, classes, name)
-    keys = part_keys([folder.name for folder in class_folders(root)], str(root))
+        return PixelsFound(parts_within(list_pairs(root)), classes, name)
+    keys = keys_below(root)
     if "train" not in keys:
         raise UserError(f"{root}: has {'/ and '.join(keys.values())}/ but no train/; add the training images as train/")
     parts: dict[PartName, PixelListing] = {}
@@ -42,6 +50,33 @@ def read_pixel_folder(root: Path) -> PixelsFound:
             raise UserError(f"{root / key}: holds no {IMAGES}/ and {LABELS}/, as other parts do; add them")
         parts[part] = list_pairs(root / key)
     return PixelsFound(parts, classes, name)
+
+
+def parts_within(listing: PixelListing) -> dict[PartName, PixelListing]:
+    """Return the parts of `images/train/`, `images/val/` and so on; all of the images as `train` where there are none.
+
+    Raises:
+        UserError: some folders in images/ are parts and others are not, or there is no train/.
+    """
+    inner = [Path(file).parts[1:] for file in listing.files]
+    folders = [parts[0] if len(parts) > 1 else "" for parts in inner]
+    keys = folder_parts(sorted(set(folders)), f"{listing.root / IMAGES}")
+    if not keys:
+        return {"train": listing}
+    place = listing.root / IMAGES
+    if others := sorted(set(folders) - set(keys.values())):
+        raise UserError(
+            f"{place}: holds {enumerated([f'{key}/' for key in keys.values()])}, which are parts, and "
+            f"{enumerated([f'{other}/' if other else 'images' for other in others])}, which are none; move these"
+        )
+    if "train" not in keys:
+        raise UserError(
+            f"{place}: has {'/ and '.join(keys.values())}/ but no train/; add the training images as train/"
+        )
+    return {
+        part: listing.subset(torch.tensor([folder == key for folder in folders]).nonzero().flatten())
+        for part, key in keys.items()
+    }
 
 
 def read_classes(path: Path) -> tuple[str, ...]:

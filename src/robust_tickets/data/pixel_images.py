@@ -1,6 +1,7 @@
 """Images whose every pixel has a label, as a data set."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from robust_tickets.data.file_facts import ImageFacts, LabelFacts, image_facts, label_facts, usable
 from robust_tickets.data.fit import PIL_FILTERS, Interpolation
-from robust_tickets.data.image_files import in_threads, open_image
+from robust_tickets.data.image_files import open_image
 from robust_tickets.data.label_values import IGNORED, VOID, LabelValues
 from robust_tickets.data.pixel_listing import PixelListing
 from robust_tickets.foundation.errors import UserError
@@ -36,24 +38,27 @@ class PixelFit:
     channels: int
     interpolation: Interpolation = "bilinear"
 
-    def __call__(self, image: Image.Image, label: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the image uint8 `(C, H, W)` and its label uint8 `(H, W)`, scaled to fit inside `size`.
+    def image(self, image: Image.Image) -> Tensor:
+        """Return the image uint8 `(C, H, W)`, scaled to fit inside `size`; what it does not fill is black."""
+        image = self._placed(image.convert("L" if self.channels == 1 else "RGB"), PIL_FILTERS[self.interpolation], 0)
+        pixels = torch.from_numpy(np.array(image)).reshape(*self.size, self.channels)
+        return pixels.permute(2, 0, 1).contiguous()
 
-        What they do not fill is black and void (255).
-        """
-        image = image.convert("L" if self.channels == 1 else "RGB")
+    def label(self, label: Tensor) -> Tensor:
+        """Return class numbers uint8 `(H, W)`, scaled as their image is; what they do not fill is void (255)."""
+        if tuple(label.shape) == self.size:
+            return label
+        return torch.from_numpy(np.array(self._placed(Image.fromarray(label.numpy()), Image.Resampling.NEAREST, VOID)))
+
+    def _placed(self, image: Image.Image, resampling: Image.Resampling, around: int) -> Image.Image:
         height, width = self.size
-        if image.size != (width, height):
-            scale = min(height / image.height, width / image.width)
-            inner = (min(width, round(image.width * scale)), min(height, round(image.height * scale)))
-            place = ((width - inner[0]) // 2, (height - inner[1]) // 2)
-            whole = Image.new(image.mode, (width, height))
-            whole.paste(image.resize(inner, PIL_FILTERS[self.interpolation]), place)
-            labels = Image.new("L", (width, height), VOID)
-            labels.paste(Image.fromarray(label.numpy()).resize(inner, Image.Resampling.NEAREST), place)
-            image, label = whole, torch.from_numpy(np.array(labels))
-        pixels = torch.from_numpy(np.array(image)).reshape(height, width, self.channels)
-        return pixels.permute(2, 0, 1).contiguous(), label
+        if image.size == (width, height):
+            return image
+        scale = min(height / image.height, width / image.width)
+        inner = (min(width, round(image.width * scale)), min(height, round(image.height * scale)))
+        whole = Image.new(image.mode, (width, height), around if image.mode == "L" else (around,) * 3)
+        whole.paste(image.resize(inner, resampling), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+        return whole
 
 
 class PixelImages(Dataset[tuple[Tensor, Tensor]]):
@@ -61,15 +66,21 @@ class PixelImages(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         listing: the files.
+        facts: what is known of each image and its label image.
         values: what the values of the label images mean.
         fit: the network's input geometry.
         decoded: images uint8 `(N, C, H, W)` and class numbers uint8 `(N, H, W)`, where they are kept.
     """
 
     def __init__(
-        self, listing: PixelListing, values: LabelValues, fit: PixelFit, decoded: tuple[Tensor, Tensor] | None
+        self,
+        listing: PixelListing,
+        facts: Sequence[tuple[ImageFacts, LabelFacts]],
+        values: LabelValues,
+        fit: PixelFit,
+        decoded: tuple[Tensor, Tensor] | None,
     ) -> None:
-        self.listing, self.values, self.fit, self.decoded = listing, values, fit, decoded
+        self.listing, self.facts, self.values, self.fit, self.decoded = listing, tuple(facts), values, fit, decoded
         self.labels = listing.labels
 
     def __len__(self) -> int:
@@ -98,15 +109,16 @@ class PixelImages(Dataset[tuple[Tensor, Tensor]]):
     def subset(self, indices: Tensor) -> "PixelImages":
         """Return the images at `indices`."""
         decoded = None if self.decoded is None else (self.decoded[0][indices], self.decoded[1][indices])
-        return PixelImages(self.listing.subset(indices), self.values, self.fit, decoded)
+        facts = [self.facts[index] for index in indices.tolist()]
+        return PixelImages(self.listing.subset(indices), facts, self.values, self.fit, decoded)
 
     def digest(self) -> str:
-        """Return a fingerprint of names and lengths of the files, and of what label values mean."""
+        """Return a fingerprint of names and contents of the files, and of what label values mean."""
         digest = hashlib.sha256(f"{self.values.classes}{self.values.ignore}".encode())
-        for index, names in enumerate(zip(self.listing.files, self.listing.label_files, strict=True)):
-            paths = (self.listing.path(index), self.listing.label_path(index))
-            lengths = [path.stat().st_size for path in paths]
-            digest.update(f"{names[0]}|{lengths[0]}|{names[1]}|{lengths[1]}\n".encode())
+        for files, facts in zip(
+            zip(self.listing.files, self.listing.label_files, strict=True), self.facts, strict=True
+        ):
+            digest.update(f"{files[0]}|{facts[0].digest}|{files[1]}|{facts[1].digest}\n".encode())
         return digest.hexdigest()
 
 
@@ -117,16 +129,25 @@ def decoded_pair(listing: PixelListing, values: LabelValues, fit: PixelFit, inde
         UserError: a file is unreadable, the two differ in size, or a label value means nothing.
     """
     image, label = open_image(listing.path(index)), values.read(listing.label_path(index))
-    if (image.height, image.width) != label.shape:
+    require_one_size(listing, index, (image.height, image.width), (label.shape[0], label.shape[1]))
+    return fit.image(image), fit.label(label)
+
+
+def require_one_size(listing: PixelListing, index: int, image: tuple[int, int], label: tuple[int, int]) -> None:
+    """Refuse an image and a label image of different (height, width).
+
+    Raises:
+        UserError: they are.
+    """
+    if image != label:
         raise UserError(
-            f"{listing.label_path(index)}: is {label.shape[1]} x {label.shape[0]} pixels and its image "
-            f"{image.width} x {image.height}; they must have one size"
+            f"{listing.label_path(index)}: is {label[1]} x {label[0]} pixels and its image {image[1]} x {image[0]}; "
+            "they must have one size"
         )
-    return fit(image, label)
 
 
 def decode_pairs(listing: PixelListing, values: LabelValues, fit: PixelFit) -> PixelImages:
-    """Decode every pair once, in threads, and keep them where they fit into memory.
+    """See that every pair can be decoded, in threads, and keep them where they fit into memory.
 
     Raises:
         UserError: see `decoded_pair`.
@@ -136,10 +157,18 @@ def decode_pairs(listing: PixelListing, values: LabelValues, fit: PixelFit) -> P
     images = torch.empty(count if keep else 0, fit.channels, height, width, dtype=torch.uint8)
     labels = torch.empty(count if keep else 0, height, width, dtype=torch.uint8)
 
-    def work(index: int) -> None:
-        pair = decoded_pair(listing, values, fit, index)
-        if keep:
-            images[index], labels[index] = pair
+    def put_image(index: int, image: Image.Image) -> None:
+        images[index] = fit.image(image)
 
-    in_threads(work, range(count))
-    return PixelImages(listing, values, fit, (images, labels) if keep else None)
+    def put_label(index: int, label: Tensor) -> None:
+        labels[index] = fit.label(values.numbers(label, listing.label_path(index)))
+
+    image_side = usable(image_facts(listing.root, listing.files, put_image if keep else None))
+    label_side = usable(label_facts(listing.root, listing.label_files, put_label if keep else None))
+    meaningful = {value for value in range(256) if values.table[value] >= 0}
+    for index, (image, label) in enumerate(zip(image_side, label_side, strict=True)):
+        require_one_size(listing, index, (image.height, image.width), (label.height, label.width))
+        if not meaningful.issuperset(label.values):
+            values.read(listing.label_path(index))
+    facts = list(zip(image_side, label_side, strict=True))
+    return PixelImages(listing, facts, values, fit, (images, labels) if keep else None)

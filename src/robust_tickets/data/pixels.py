@@ -1,27 +1,37 @@
 """From images with label images to `DataSplits`: semantic segmentation."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 
 from robust_tickets.data.augmentation import NoAugmentation
-from robust_tickets.data.carving import carve
+from robust_tickets.data.carving import carve, undivided
+from robust_tickets.data.colours import converted
+from robust_tickets.data.file_facts import image_facts, label_facts, usable
 from robust_tickets.data.fit import Interpolation
 from robust_tickets.data.folder import Skipped
 from robust_tickets.data.geometry import geometry
-from robust_tickets.data.image_files import in_threads, open_image
-from robust_tickets.data.label_values import LabelValues, named_values, read_label, values_present
-from robust_tickets.data.parts import PartName, PixelsFound
+from robust_tickets.data.label_values import LabelValues, named_values, values_present
+from robust_tickets.data.part_names import PartName
+from robust_tickets.data.parts import PixelsFound
 from robust_tickets.data.pixel_images import PixelFit, PixelImages, decode_pairs
 from robust_tickets.data.pixel_listing import PixelListing
 from robust_tickets.data.scale_crop import ScaleCrop
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
+from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 
 
 def pixel_splits(
-    found: PixelsFound, settings: DataSettings, channels: int | None, interpolation: Interpolation, seed: int
+    found: PixelsFound,
+    settings: DataSettings,
+    channels: int | None,
+    interpolation: Interpolation,
+    seed: int,
+    *,
+    trains: bool = True,
 ) -> DataSplits:
     """Return honest train, validation and test parts of images whose every pixel has a label.
 
@@ -35,6 +45,7 @@ def pixel_splits(
         channels: convert to grey (1) or RGB (3); the settings' own wins. None: as the images are.
         interpolation: the filter used for resizing images.
         seed: decides which images make the fraction and the validation part.
+        trains: whether a training follows; see `load_data`.
 
     Raises:
         UserError: files are unreadable, differ in size while none is asked for, or do not belong together; a label
@@ -55,10 +66,10 @@ def pixel_splits(
     classes = (
         tuple(found.classes[value] for value in values.classes) if found.classes else tuple(map(str, values.classes))
     )
-    parts, notes = carve(found.parts, found.name, (), settings, seed)
+    parts, notes = carve(found.parts, found.name, (), settings, seed) if trains else undivided(found.parts)
     size, used_channels = geometry(list(parts.values()), settings.size, settings.channels or channels)
     fit = PixelFit(size, used_channels, interpolation)
-    final = {name: decode_pairs(part, values, fit) for name, part in parts.items()}
+    final: dict[PartName, PixelImages] = {name: decode_pairs(part, values, fit) for name, part in parts.items()}
     return DataSplits(
         train=final["train"],
         validation=final["validation"],
@@ -70,7 +81,7 @@ def pixel_splits(
         augmentation=augmentation,
         workers=settings.workers,
         skipped=skipped,
-        notes=(*notes, *remarks(found, values, final["test"])),
+        notes=(*notes, *remarks(found, values, final), *converted(final.values(), used_channels)),
     )
 
 
@@ -79,16 +90,20 @@ def meaning(found: PixelsFound, settings: DataSettings) -> LabelValues:
     if found.classes:
         return named_values(found.classes, settings.ignore)
     train = found.parts.get("train") or next(iter(found.parts.values()))
-    return values_present(train, settings.ignore)
+    facts = usable(label_facts(train.root, train.label_files))
+    return values_present((one.values for one in facts), settings.ignore, train.root)
 
 
-def remarks(found: PixelsFound, values: LabelValues, test: PixelImages) -> tuple[str, ...]:
+def remarks(found: PixelsFound, values: LabelValues, final: Mapping[PartName, PixelImages]) -> tuple[str, ...]:
     """Return what a reader has to know about labels and sizes, one sentence each."""
+    train, test = final["train"], final["test"]
     said = [] if found.classes else ["classes are the label values of the training part"]
+    present = {value for _, label in train.facts for value in label.values}
+    if absent := [found.classes[value] for value in values.classes if found.classes and value not in present]:
+        said.append(f"no training image has a pixel of {enumerated(absent)}")
     if values.ignore:
         said.append(f"the label values {', '.join(map(str, values.ignore))} count for nothing, like 255")
-    whole = [open_image(test.listing.path(index)).size for index in range(min(1, len(test)))]
-    if any(size != (test.fit.size[1], test.fit.size[0]) for size in whole):
+    if any((image.height, image.width) != test.fit.size for image, _ in test.facts):
         said.append(f"images are scaled to fit into {test.fit.size[0]} x {test.fit.size[1]} pixels; the rest is void")
     return tuple(said)
 
@@ -98,18 +113,14 @@ def readable_pairs(found: PixelsFound) -> tuple[PixelsFound, Skipped]:
     kept: dict[PartName, PixelListing] = {}
     skipped: Skipped = ()
     for name, part in found.parts.items():
-
-        def problem(index: int, part: PixelListing = part) -> tuple[str, str] | None:
-            for path, read in ((part.path(index), open_image), (part.label_path(index), read_label)):
-                try:
-                    read(path)
-                except UserError as error:
-                    return str(path), str(error)
-            return None
-
-        problems = in_threads(problem, range(len(part.files)))
-        skipped += tuple(fault for fault in problems if fault is not None)
-        kept[name] = part.subset(torch.tensor([fault is None for fault in problems]).nonzero().flatten())
-        if not kept[name].files:
+        good = []
+        sides = (image_facts(part.root, part.files), label_facts(part.root, part.label_files))
+        for index, pair in enumerate(zip(*sides, strict=True)):
+            places = (part.path(index), part.label_path(index))
+            faults = [(str(p), str(one)) for p, one in zip(places, pair, strict=True) if isinstance(one, UserError)]
+            skipped += tuple(faults[:1])
+            good += [] if faults else [index]
+        kept[name] = part.subset(torch.tensor(good, dtype=torch.long))
+        if not good:
             raise UserError(f"{part.root}: none of its images can be read with their label images")
     return replace(found, parts=kept), skipped

@@ -54,7 +54,7 @@ class DataSplits:
     def digest(self) -> str:
         """`sha256:...` over the membership of all parts, class names, size and channels.
 
-        Arrays count with their pixels, files with name and length, a user's data set with its labels.
+        Arrays count with their pixels, files with name and content, a user's data set with its files and items.
         """
         digest = hashlib.sha256(repr((self.classes, self.channels, self.size)).encode())
         for part in (self.train, self.validation, self.test):

@@ -13,7 +13,8 @@ from torch import Tensor
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import FlipCrop, RandomResizedCrop
 from robust_tickets.data.npz import int64_labels, uint8_images
-from robust_tickets.data.parts import Found, PartName, PixelsFound, Source
+from robust_tickets.data.part_names import PartName
+from robust_tickets.data.parts import Found, PixelsFound, Source
 from robust_tickets.data.user_sets import class_labels, user_images
 from robust_tickets.data.voc import NAME as VOC
 from robust_tickets.data.voc import read_voc

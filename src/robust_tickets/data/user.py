@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from robust_tickets.data.fit import Fit
-from robust_tickets.data.image_files import mode_channels
+from robust_tickets.data.image_files import mode_channels, unshowable
+from robust_tickets.data.pixel_values import complaint
 from robust_tickets.data.sample_stream import sample_stream
+from robust_tickets.data.user_contents import contents
 from robust_tickets.foundation.errors import UserError
 
 IMAGE_KEYS = ("image", "img", "pixel_values")
@@ -50,25 +52,23 @@ def to_image(value: Any, where: str) -> Image.Image | Tensor:
         UserError: it is no image, or its values leave [0, 1].
     """
     if isinstance(value, Image.Image):
+        if reason := unshowable(value):
+            raise UserError(f"{where}: {reason}")
         return value
-    if isinstance(value, np.ndarray):
-        value = torch.from_numpy(np.array(value))
-        value = value.permute(2, 0, 1) if value.ndim == 3 else value
-    if not isinstance(value, Tensor):
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        array = (value.float() if value.is_floating_point() else value).numpy()
+    elif isinstance(value, np.ndarray):
+        array = value.transpose(2, 0, 1) if value.ndim == 3 else value
+    else:
         raise UserError(f"{where}: a {type(value).__name__} is no image; give PIL, or a tensor (C, H, W)")
-    image = value[None] if value.ndim == 2 else value
-    if image.ndim != 3 or image.shape[0] not in (1, 3):
+    array = array[None] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[0] not in (1, 3) or not array.size:
         raise UserError(f"{where}: the image has shape {tuple(value.shape)}; give (C, H, W) with 1 or 3 channels")
-    if image.dtype == torch.uint8:
-        return image.float() / 255
-    low, high = float(image.min()), float(image.max())
-    if not image.is_floating_point() or not (low >= 0 and high <= 1):
-        kind = str(image.dtype).removeprefix("torch.")
-        raise UserError(
-            f"{where}: the image holds {kind} from {low:.3g} to {high:.3g}; give uint8, or floats in [0, 1]: "
-            "normalisation lives inside the network, so remove Normalize"
-        )
-    return image.float()
+    if reason := complaint(array):
+        raise UserError(f"{where}: the image {reason}")
+    image = torch.from_numpy(array.astype(np.float32))
+    return image / 255 if array.dtype == np.uint8 else image
 
 
 class UserImages(Dataset[tuple[Tensor, int]]):
@@ -123,10 +123,11 @@ class UserImages(Dataset[tuple[Tensor, int]]):
         return UserImages(self.dataset, self.labels, self.indices, fit, self.name)
 
     def digest(self) -> str:
-        """Return a fingerprint of the chosen positions and their labels."""
+        """Return a fingerprint of the chosen positions, their labels, and what the items hold (see `contents`)."""
         digest = hashlib.sha256(f"{type(self.dataset).__name__}|{len(self.dataset)}".encode())
         digest.update(self.indices.numpy().data)
         digest.update(self.labels.numpy().data)
+        digest.update(contents(self.dataset, self.indices, self.original).encode())
         return digest.hexdigest()
 
 

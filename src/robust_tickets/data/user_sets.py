@@ -10,7 +10,9 @@ from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset,
 
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.fit import Fit
-from robust_tickets.data.parts import PART_NAMES, Found, PartName, Source, part_keys
+from robust_tickets.data.npz import int64_labels, uint8_images
+from robust_tickets.data.part_names import PartName, part_keys, part_of
+from robust_tickets.data.parts import Found, Source
 from robust_tickets.data.sample_stream import sample_stream
 from robust_tickets.data.user import UserImages, image_geometry, split_item, to_image
 from robust_tickets.foundation.errors import UserError
@@ -28,7 +30,7 @@ def stored_labels(dataset: Any) -> list[int] | None:
         parts = [stored_labels(part) for part in dataset.datasets]
         return None if None in parts else [label for part in parts for label in part or ()]
     if isinstance(dataset, TensorDataset):
-        return dataset.tensors[1].tolist()
+        return dataset.tensors[1].reshape(-1).tolist()
     if getattr(dataset, "target_transform", None) is not None:
         return None
     stored = next((getattr(dataset, name) for name in LABEL_LISTS if hasattr(dataset, name)), None)
@@ -64,8 +66,13 @@ def user_images(dataset: Any, name: str) -> Source:
         )
     if len(dataset) == 0:
         raise UserError(f"{name}: the data set is empty")
-    if isinstance(dataset, TensorDataset) and dataset.tensors[0].dtype == torch.uint8:
-        return ImageArrays(dataset.tensors[0], dataset.tensors[1].long())
+    if isinstance(dataset, TensorDataset):
+        if len(dataset.tensors) != 2:
+            raise UserError(f"{name}: holds {len(dataset.tensors)} tensors; give TensorDataset(images, labels)")
+        images, labels = (tensor.detach().cpu() for tensor in dataset.tensors)
+        numbers = int64_labels(labels.numpy(), len(images), f"{name}, labels")
+        if images.dtype == torch.uint8:
+            return ImageArrays(uint8_images(images.numpy(), name), numbers)
 
     def item(index: int) -> tuple[Any, int]:
         with sample_stream(0, "item", index):
@@ -76,6 +83,8 @@ def user_images(dataset: Any, name: str) -> Source:
     labels = stored_labels(dataset)
     if labels is None or labels[0] != label:
         labels = [item(index)[1] for index in range(len(dataset))]
+    if wrong := [index for index, label in enumerate(labels) if label < 0]:
+        raise UserError(f"{name}, item {wrong[0]}: has the label {labels[wrong[0]]}; give a class number, 0 or more")
     return UserImages(dataset, torch.tensor(labels), torch.arange(len(dataset)), Fit(size, channels), name)
 
 
@@ -98,7 +107,7 @@ def read_user_sets(data: Any) -> Found:
     given: dict[PartName, Any]
     if isinstance(data, Mapping):
         given = {part: data[key] for part, key in part_keys(data, "data").items()}
-        if unknown := [key for key in data if key not in PART_NAMES]:
+        if unknown := [key for key in data if part_of(key) is None]:
             raise UserError(f"data: {unknown[0]!r} names no part; the parts are train, validation and test")
     elif isinstance(data, tuple):
         names: dict[int, tuple[PartName, ...]] = {2: ("train", "test"), 3: ("train", "validation", "test")}

@@ -5,7 +5,8 @@ from typing import Any
 
 from torchvision.datasets import VOCSegmentation
 
-from robust_tickets.data.parts import PartName, PixelsFound
+from robust_tickets.data.part_names import PartName
+from robust_tickets.data.parts import PixelsFound
 from robust_tickets.data.pixel_listing import PixelListing
 from robust_tickets.foundation.errors import UserError
 

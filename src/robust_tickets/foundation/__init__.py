@@ -10,6 +10,8 @@
 | `files.py` | atomic writes, and reads that name the file that is broken |
 | `ownership.py` | the rule against overwriting, and how files of ours are known again |
 | `grouping.py` | items collected by a key |
-| `digests.py` | content hashes of tensors |
+| `enumeration.py` | names in a message, at most five |
+| `digests.py` | content hashes of tensors and files |
+| `user_cache.py`, `file_memory.py` | the user's cache folder, and what is remembered there of files |
 | `steps.py` | one unit of resumable work in a folder |
 """

@@ -110,9 +110,26 @@ def given_path(text: str) -> Path:
     return Path(os.path.expandvars(text)).expanduser()
 
 
+def files_below(path: Path) -> list[Path]:
+    """Return `path` itself, if it is a file, or all files below it, sorted; links are followed, each folder once."""
+    if not path.is_dir():
+        return [path] if path.is_file() else []
+    found, seen = [], set()
+    for folder, inner, files in os.walk(path, followlinks=True):
+        facts = os.stat(folder)
+        if (place := (facts.st_dev, facts.st_ino)) in seen:
+            inner.clear()
+            continue
+        seen.add(place)
+        found += [Path(folder, name) for name in files]
+    return sorted(file for file in found if file.is_file())
+
+
 def state(path: Path) -> str:
-    """Return a digest of names, sizes and times of change below `path`, which may be absent: cheap, not of contents."""
-    found = [path, *path.rglob("*")] if path.exists() else []
-    facts = ((str(file), file.lstat()) for file in found)
-    listed = sorted((name, facts.st_size, facts.st_mtime_ns) for name, facts in facts)
-    return hashlib.sha256(repr(listed).encode()).hexdigest()
+    """Return a digest of names, sizes, inodes and times of change of the files below `path`, which may be absent.
+
+    That is cheap, and not of contents: for what one process keeps in memory.
+    """
+    facts = ((str(file), file.stat()) for file in files_below(path))
+    listed = sorted((name, facts.st_size, facts.st_mtime_ns, facts.st_ino) for name, facts in facts)
+    return hashlib.sha256(repr((path.exists(), listed)).encode()).hexdigest()

@@ -28,7 +28,7 @@ from robust_tickets.shrinking.conversion import GraphNetwork
 from robust_tickets.shrinking.export import INPUT, OUTPUT, TOLERANCE, onnx_program, portable, quiet
 from robust_tickets.verbs.exported import run_of
 from robust_tickets.verbs.measure import in_order
-from robust_tickets.verbs.target import converted_data
+from robust_tickets.verbs.target import fitted_data
 from robust_tickets.verbs.transfer import Transfer
 
 BATCHES = (1, 5)
@@ -211,7 +211,7 @@ def images_of(data: str, graph: Graph, path: Path, limit: int) -> Tensor:
             f"{path}: does not say how images become its input (mean, std, size); write it with tickets shrink"
         ) from None
     preprocessing = parse(Preprocessing, values, str(path))
-    splits = converted_data(DataSettings(name=data), preprocessing, path.name, 0)
+    splits = fitted_data(DataSettings(name=data), preprocessing, path.name, 0)
     if not len(splits.test):
         raise UserError(f"{data}: has no test images; give data that have")
     return torch.cat([some for some, _ in in_order(splits.test, limit)])

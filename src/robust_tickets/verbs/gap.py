@@ -14,7 +14,7 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.objectives.attack import attack_mode
 from robust_tickets.verbs.measure import in_order
-from robust_tickets.verbs.target import Data, converted_data
+from robust_tickets.verbs.target import Data, fitted_data
 
 
 def gap(
@@ -57,7 +57,7 @@ def gap(
 
 def network_features(network: Classifier, name: str, data: Data, limit: int | None, seed: int) -> Tensor:
     """Return what enters the network's head, [N, features], for the training images of a data set."""
-    images = converted_data(data, network.preprocessing, name, seed).train
+    images = fitted_data(data, network.preprocessing, name, seed).train
     return pooled_features(network, in_order(images, limit))
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from robust_tickets.data.batches import batches
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import Part as ImageSet
+from robust_tickets.foundation.digests import contents_digest
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.files import state
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.evaluation import Evaluation, balanced_first
 from robust_tickets.measures.examinee import Examinee
@@ -18,7 +18,7 @@ from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Batches, evaluation_mode
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.shrinking.export import portable
-from robust_tickets.verbs.target import converted_data
+from robust_tickets.verbs.target import fitted_data
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run
 from robust_tickets.verbs.verify_settings import Part
@@ -64,7 +64,7 @@ def figures_once(run: Run, asked: Measure, part: Part = "test", artefact: Artefa
     """Return a measure's figures by name, measured now or taken from the run's folder; see `measure_once`."""
     settings: dict[str, object] = {"part": part, "measure": asked.model_dump(mode="json")}
     if reads := asked.reads():
-        settings["reads"] = {str(path): state(path) for path in reads}
+        settings["reads"] = {str(path): contents_digest(path) for path in reads}
     step = _step(run, asked.model_dump()["kind"], settings, part, artefact)
     if step.result is not None:
         return step.result["figures"]
@@ -95,7 +95,7 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None) -> Iterator
     preprocessing = run.classifier.preprocessing
 
     def other(settings: DataSettings, limit: int | None) -> Batches:
-        return in_order(converted_data(settings, preprocessing, "the network", run.seed).test, limit)
+        return in_order(fitted_data(settings, preprocessing, "the network", run.seed).test, limit)
 
     with evaluation_mode(network, next(network.parameters()).device) as predict:
         measured = predict if artefact is None else artefact.predict

@@ -28,50 +28,49 @@ def target_data(data: Data, source: Source, seed: int) -> DataSplits:
     return fitted_data(data, source.classifier.preprocessing, source.identity.name, seed)
 
 
-def fitted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int) -> DataSplits:
+def fitted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int, *, trains: bool = True) -> DataSplits:
     """Load data as a network with this preprocessing takes them; `asker` names it in a complaint.
 
+    Images become grey or RGB as the network takes them; the notes of the data say how many.
+
+    Args:
+        data: settings, a name, a path, or objects in memory.
+        preprocessing: size, interpolation and channels.
+        asker: the network.
+        seed: decides which images make the fraction and the validation part.
+        trains: whether a training follows; see `load_data`.
+
     Raises:
-        UserError: the data cannot be read, or have another channel count than the network.
+        UserError: the data cannot be read, or their settings ask for another channel count than the network's.
     """
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
     if isinstance(data, DataSettings):
         key = (str(Path.cwd()), state(given_path(data.name)))
-        splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed, key)
+        splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed, trains, key)
     else:
-        splits = _load(data, preprocessing, seed)
+        splits = _load(data, preprocessing, seed, trains)
     splits.require_channels(preprocessing.channels, asker)
     return splits
 
 
-def converted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int) -> DataSplits:
-    """Load data that are not the target as `fitted_data` does, grey or RGB as the network takes them unless they say.
-
-    Raises:
-        UserError: see `fitted_data`.
-    """
-    if isinstance(data, str | Path):
-        data = DataSettings(name=str(data))
-    if isinstance(data, DataSettings) and data.channels is None:
-        data = changed(data, {"channels": preprocessing.channels})
-    return fitted_data(data, preprocessing, asker, seed)
-
-
-def _load(data: Data, preprocessing: Preprocessing, seed: int) -> DataSplits:
+def _load(data: Data, preprocessing: Preprocessing, seed: int, trains: bool) -> DataSplits:
     return load_data(
         data,
         size=preprocessing.size,
+        channels=preprocessing.channels,
         interpolation=preprocessing.interpolation,
         crop_fraction=preprocessing.crop_fraction,
         seed=seed,
+        trains=trains,
     )
 
 
 @lru_cache(maxsize=8)
-def _remembered(data: str, preprocessing: str, seed: int, key: tuple[str, str]) -> DataSplits:
+def _remembered(data: str, preprocessing: str, seed: int, trains: bool, key: tuple[str, str]) -> DataSplits:
     """Keep the last few, since every ticket of a grid meets the same data under the same seeds."""
-    return _load(DataSettings.model_validate_json(data), Preprocessing.model_validate_json(preprocessing), seed)
+    settings = DataSettings.model_validate_json(data)
+    return _load(settings, Preprocessing.model_validate_json(preprocessing), seed, trains)
 
 
 def fit_head(classifier: Classifier, splits: DataSplits, head: Head, seed: int, where: str = "head") -> None:
