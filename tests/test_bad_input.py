@@ -148,7 +148,7 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
             f"draw {NET} -d images -o new --set timeline=iterative --set training.epochs=1",
             ["draw.head: keep", "10 classes", "draw.head: fresh"],
         ),
-        (f"transfer ticket -d glyphs -o new {QUICK}", ["1 channel", "takes 3", "channels: 3"]),
+        (f"transfer ticket -d images -o new {QUICK} --set data.channels=1", ["1 channel", "takes 3", "channels: 3"]),
         (f"transfer ticket -d images -o new --source cifar/resnet20 {QUICK}", ["drawn from demo/resnet4", "resnet20"]),
         (f"transfer ticket -d images -o runs {QUICK} --set mode=linear", ["runs/seed-0", "mode", "full", "linear"]),
         (f"transfer ticket -d images -o ticket {QUICK}", ["ticket: holds work", '"draw"']),
@@ -234,10 +234,19 @@ def test_a_folder_that_holds_no_images(tickets: Tickets, place: Path) -> None:
 
 
 def test_images_of_another_channel_count(tickets: Tickets, place: Path) -> None:
-    for colour in Path("images").iterdir():
-        for file in colour.iterdir():
-            Image.fromarray(np.zeros((16, 16), np.uint8)).save(file)
-    refused(tickets, f"transfer ticket -d images -o new {QUICK}", "1 channel", "channels: 3")
+    for file in Path("images").glob("*/1*.png"):
+        Image.fromarray(np.zeros((16, 16), np.uint8)).save(file)
+    grey, every = len(list(Path("images").glob("*/1*.png"))), len(list(Path("images").glob("*/*.png")))
+    said = f"images: {grey} of {every} images are grey and become RGB, as in torchvision's ImageFolder"
+    assert said in tickets(f"transfer ticket -d images -o new {QUICK}").out
+
+
+def test_finished_work_is_not_taken_for_that_of_other_pixels(tickets: Tickets, place: Path) -> None:
+    file = Path("images/red/3.png")
+    pixels = np.array(Image.open(file))
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(file)
+    refused(tickets, "verify runs", "runs/seed-", "holds work with data = ", "now ")
 
 
 def test_recipes_that_are_not_recipes(tickets: Tickets, place: Path) -> None:

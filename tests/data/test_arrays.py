@@ -99,7 +99,15 @@ def test_an_archive_of_python_objects_is_not_executed(tmp_path: Path) -> None:
     [
         ({"pixels": noise(4, 8, 8)}, r"holds pixels; expected images and labels"),
         ({"images": noise(4, 8, 8, 5), "labels": labels(4)}, r"has shape \(4, 8, 8, 5\)"),
-        ({"images": noise(4, 8, 8) / 25.0, "labels": labels(4)}, "floats in .0, 1., not normalised"),
+        ({"images": noise(4, 8, 8) / 1.0, "labels": labels(4)}, "float64 from 0 to 255; .* divide by 255"),
+        ({"images": noise(4, 8, 8) / 64 - 2, "labels": labels(4)}, "from -2 to 1.98.*; .* remove Normalize"),
+        ({"images": np.full((4, 8, 8), np.nan), "labels": labels(4)}, "NaN or infinite"),
+        ({"images": noise(4, 8, 8).astype(np.uint16) * 257, "labels": labels(4)}, "uint16 from 0 to 65535; .*65535"),
+        ({"images": noise(4, 8, 8).astype(complex), "labels": labels(4)}, "holds complex128; give uint8"),
+        ({"images": noise(40, 8, 8), "labels": labels(40, 4) + 1}, "labels in training are 1, 2, 3, 4, .* 5 classes"),
+        ({"images": noise(40, 8, 8), "labels": labels(40) * 255}, "labels in training are 0, 255, .* 256 classes"),
+        ({"images": noise(40, 8, 8), "labels": labels(40), "classes": np.array(["Train", "TEST"])}, "as the parts of"),
+        ({"x_val": noise(4, 8, 8), "x_valid": noise(4, 8, 8), "y_val": labels(4), "y_valid": labels(4)}, "both name"),
         ({"images": noise(4, 8, 8), "labels": labels(3)}, "a class number, 0 or more, for each of 4 images"),
         ({"images": noise(4, 8, 8), "labels": labels(4, 1)}, r"has one class only \(0\)"),
         ({"images": noise(0, 8, 8), "labels": labels(0)}, "holds no images"),
@@ -126,9 +134,9 @@ def test_a_test_class_that_training_lacks_is_refused(tmp_path: Path) -> None:
         x_train=noise(20, 8, 8),
         y_train=labels(20),
         x_test=noise(3, 8, 8),
-        y_test=labels(3, 3),
+        y_test=np.array([0, 1, 9]),
     )
-    with pytest.raises(UserError, match="the test part has class 2, which training lacks"):
+    with pytest.raises(UserError, match="the test part has classes that training lacks: 9"):
         load_data(tmp_path / "set.npz")
 
 
@@ -188,3 +196,32 @@ def test_the_digest_tells_membership_and_nothing_else(tmp_path: Path) -> None:
     assert len(digests) == 2
     smaller = load_data(DataSettings(name=str(tmp_path / "set.npz"), fraction=0.5))
     assert smaller.digest not in digests
+
+
+def test_labels_that_begin_at_one_are_taken_where_the_classes_have_names(tmp_path: Path) -> None:
+    """EMNIST's letters are 1 to 26, and torchvision calls the class 0 N/A."""
+    names = np.array(["N/A", "a", "b", "c"])
+    np.savez(tmp_path / "set.npz", images=noise(60, 8, 8), labels=labels(60, 3) + 1, class_names=names)
+    splits = load_data(tmp_path / "set.npz")
+    assert splits.classes == ("N/A", "a", "b", "c")
+    assert "the training part has images of 3 of the 4 classes; none of N/A" in splits.notes
+
+
+def test_a_part_without_some_classes_is_told(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "set.npz", x_train=noise(80, 8, 8), y_train=labels(80, 8), X_TEST=noise(4, 8, 8), y_TEST=labels(4)
+    )
+    (note,) = [note for note in load_data(tmp_path / "set.npz").notes if "test" in note]
+    assert note == "the test part has images of 2 of the 8 classes; none of 2, 3, 4, 5, 6 and 1 more"
+
+
+def test_names_of_files_say_which_part_they_are_without_case(tmp_path: Path) -> None:
+    for name, count in {"TrainSet_1": 20, "trainset_2": 20, "TEST": 10, "my-dev": 6}.items():
+        np.savez(tmp_path / f"{name}.npz", images=noise(count, 8, 8), labels=labels(count))
+    splits = load_data(tmp_path)
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [40, 6, 10]
+    np.savez(tmp_path / "holdout.npz", images=noise(6, 8, 8), labels=labels(6))
+    with pytest.raises(
+        UserError, match=r"holdout\.npz: its name speaks of no part, as .*put train, val or test into it"
+    ):
+        load_data(tmp_path)

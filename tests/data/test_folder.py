@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from robust_tickets.data import folder
+from robust_tickets.data.augmentation import FlipCrop
 from robust_tickets.data.folder import FolderImages
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
@@ -168,11 +170,33 @@ def test_a_file_that_is_no_image_is_named(make_folder: MakeFolder) -> None:
         load_data(root)
 
 
-def test_parts_with_other_classes_are_refused_with_their_names(make_folder: MakeFolder) -> None:
-    make_folder({"cat": 3, "dog": 3}, "set/train")
-    root = make_folder({"cat": 3, "fox": 3}, "set/val").parent
-    with pytest.raises(UserError, match="val: its classes are not those of train/; missing: dog; unknown: fox"):
+def test_a_part_may_lack_classes_and_have_none_of_its_own(make_folder: MakeFolder) -> None:
+    counts = {f"class {number}": 3 for number in range(9)}
+    make_folder(counts, "set/train")
+    root = make_folder({"class 2": 3, "class 7": 3, "class 8": 0}, "set/test").parent
+    splits = load_data(root)
+    assert len(splits.classes) == 9
+    assert splits.test.labels.tolist() == [2, 2, 2, 7, 7, 7]
+    said = (
+        "the test part has images of 2 of the 9 classes; none of class 0, class 1, class 3, class 4, class 5 and 2 more"
+    )
+    assert said in splits.notes
+    make_folder({f"fox {number}": 1 for number in range(7)}, "set/val")
+    lacking = r"val: has classes that training lacks: fox 0, fox 1, fox 2, fox 3, fox 4 and 2 more \(and none called "
+    with pytest.raises(UserError, match=lacking):
         load_data(root)
+
+
+def test_where_nothing_trains_all_images_are_test_images_of_any_class(make_folder: MakeFolder) -> None:
+    make_folder({"cat": 3, "dog": 3}, "set/train")
+    root = make_folder({"cat": 2, "ant": 2}, "set/val").parent
+    splits = load_data(root, trains=False)
+    assert splits.classes == ("ant", "cat", "dog")
+    assert splits.test.labels.tolist() == [0, 0, 1, 1]
+    assert len(splits.train) == len(splits.validation) == 0
+    assert "all images of the validation part are test images, since nothing trains" in splits.notes
+    assert len(load_data(root / "train", trains=False).test) == 6
+    assert len(load_data(make_folder({"cat": 1, "dog": 1}, "only/test").parent, trains=False).test) == 2
 
 
 def test_images_of_several_sizes_need_a_size(make_folder: MakeFolder) -> None:
@@ -183,20 +207,61 @@ def test_images_of_several_sizes_need_a_size(make_folder: MakeFolder) -> None:
     assert load_data(root, size=16).size == (16, 16)
 
 
-def test_grey_among_coloured_images_must_be_converted_explicitly(make_folder: MakeFolder) -> None:
-    root = make_folder({"cat": 3, "dog": 3})
+def test_grey_among_coloured_images_becomes_rgb_as_in_torchvision_and_is_counted(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 5, "dog": 5})
     save_image(root / "dog" / "grey.png", mode="L")
-    with pytest.raises(UserError, match=r"grey\.png: is grey and .* in colour; set the data's `channels: 3`"):
-        load_data(root)
-    assert load_data(root, channels=3).channels == 3
-    assert load_data(DataSettings(name=str(root), channels=1)).train[0][0].shape == (1, 20, 24)
+    splits = load_data(root)
+    assert splits.channels == 3
+    assert "1 of 11 images are grey and become RGB, as in torchvision's ImageFolder" in splits.notes
+    expected = {path: v2.functional.pil_to_tensor(image) for path, image in as_torchvision_shows(root).items()}
+    for part in (splits.train, splits.validation, splits.test):
+        assert isinstance(part, FolderImages)
+        for index, file in enumerate(part.listing.files):
+            assert torch.equal((part[index][0] * 255).round().byte(), expected[root / file])
 
 
-def test_grey_images_do_not_go_silently_into_a_colour_network(make_folder: MakeFolder) -> None:
-    splits = load_data(make_folder({"cat": 5, "dog": 5}, mode="L"))
-    with pytest.raises(UserError, match="have 1 channel and the network takes 3; set the data's `channels: 3`"):
-        splits.require_channels(3)
-    splits.require_channels(1)
+def test_colours_become_grey_for_a_grey_network_and_are_counted(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 5, "dog": 5})
+    save_image(root / "dog" / "grey.png", mode="L")
+    splits = load_data(root, channels=1)
+    assert splits.train[0][0].shape == (1, 20, 24)
+    assert "10 of 11 images are in colour and become grey, as the network takes them" in splits.notes
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "CMYK", "YCbCr"])
+def test_every_mode_looks_as_torchvision_shows_it(make_folder: MakeFolder, mode: str) -> None:
+    root = make_folder({"cat": 4, "dog": 4})
+    for path in root.glob("*/*.png"):
+        image = Image.open(path).convert("L").convert("LA") if mode == "LA" else Image.open(path).convert(mode)
+        suffix = ".jpg" if mode in ("CMYK", "YCbCr") else ".tif" if mode == "PA" else ".png"
+        if mode == "RGBA":
+            image.putalpha(Image.open(path).convert("L"))
+        path.unlink()
+        if mode == "PA":
+            image = image.convert("RGBA")
+        image.save(path.with_suffix(suffix))
+    splits, expected = load_data(root, channels=3), as_torchvision_shows(root)
+    assert isinstance(splits.train, FolderImages)
+    for index in range(len(splits.train)):
+        shown = v2.functional.to_pil_image((splits.train[index][0] * 255).round().byte())
+        assert shown.tobytes() == expected[splits.train.listing.path(index)].tobytes()
+
+
+def as_torchvision_shows(root: Path) -> dict[Path, Image.Image]:
+    dataset = ImageFolder(root)
+    return {Path(path): dataset[index][0] for index, (path, _) in enumerate(dataset.samples)}
+
+
+def test_other_colour_spaces_are_refused_by_name(make_folder: MakeFolder) -> None:
+    root = make_folder({"cat": 3, "dog": 3})
+    Image.new("LAB", (24, 20)).save(root / "dog" / "lab.tif")
+    with pytest.raises(UserError, match=r"dog/lab\.tif: has mode LAB, .* save it as RGB"):
+        load_data(root, channels=1)
+
+
+def test_grey_images_are_not_mirrored_though_they_become_rgb(make_folder: MakeFolder) -> None:
+    assert load_data(make_folder({"one": 5, "two": 5}, mode="L"), channels=3).augmentation == FlipCrop(flip=False)
+    assert load_data(make_folder({"cat": 5, "dog": 5}, "colours"), channels=3).augmentation == FlipCrop(flip=True)
 
 
 def test_deep_images_are_refused(make_folder: MakeFolder) -> None:

@@ -51,6 +51,8 @@ def transfer(
         source=source,
         folder=out,
     )
+    for note in result.runs[0].data.notes:
+        print(f"{result.runs[0].data.name}: {note}")
     for run in result.runs:
         score = f"{percent(run.validation)} on validation" if run.validation is not None else "no validation part"
         print(f"{run.folder}: {score}")

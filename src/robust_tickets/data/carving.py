@@ -34,11 +34,14 @@ def check_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
             f"{found.name}: its classes are called {enumerated(found.classes)}, as the parts of a data set are; give "
             "the folder in which these lie, or each of them as a part"
         )
-    parts = dict(found.parts)
-    first: PartName = "train" if "train" in parts else next(iter(parts))
-    trained = set(parts[first].labels.tolist())
     if not trains:
         return ()
+    present = {name: set(part.labels.tolist()) for name, part in found.parts.items()}
+    trained = present.pop("train", None) or present.pop(next(iter(present)))
+    for name, labels in present.items():
+        if strange := sorted(labels - trained):
+            names = enumerated([found.classes[label] for label in strange])
+            raise UserError(f"{found.name}: the {name} part has classes that training lacks: {names}")
     unnamed = found.classes == tuple(map(str, range(len(found.classes))))
     if unnamed and (0 not in trained or 2 * len(trained) < len(found.classes)):
         raise UserError(
@@ -48,14 +51,7 @@ def check_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
     if len(trained) == 1:
         raise UserError(f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed")
     notes = [fewer(found.classes, trained, "training")] if len(trained) < len(found.classes) else []
-    for name, part in parts.items():
-        present = set(part.labels.tolist())
-        if strange := sorted(present - trained):
-            names = enumerated([found.classes[label] for label in strange])
-            raise UserError(f"{found.name}: the {name} part has classes that training lacks: {names}")
-        if len(present) < len(trained):
-            notes.append(fewer(found.classes, present, name))
-    return tuple(notes)
+    return (*notes, *(fewer(found.classes, labels, name) for name, labels in present.items() if labels < trained))
 
 
 def fewer(classes: Sequence[str], present: set[int], part: str) -> str:

@@ -67,8 +67,10 @@ def list_folder(root: Path, classes: Sequence[str] | None = None) -> Listing:
     names = tuple(folder.name for folder in folders) if classes is None else tuple(classes)
     number = {name: label for label, name in enumerate(names)}
     if strange := [folder.name for folder in folders if folder.name not in number]:
+        missing = [name for name in names if not (root / name).is_dir()]
         raise UserError(
-            f"{root}: has classes that training lacks: {enumerated(strange)}; add them there, or remove them"
+            f"{root}: has classes that training lacks: {enumerated(strange)}"
+            f"{f' (and none called {enumerated(missing)})' if missing else ''}; rename or remove them"
         )
     found = {folder.name: image_paths(folder) for folder in folders}
     require_classes(root, found)

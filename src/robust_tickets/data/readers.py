@@ -39,8 +39,9 @@ def read_image_folder(root: Path, *, trains: bool = True) -> Found:
         return Found({"train": listing}, listing.classes, name)
     if others and len(keys) == 1:
         raise UserError(
-            f"{root}: {only(keys)}/ holds classes as a part does, but beside it there is no other part, only "
-            f"{enumerated(others)}; name the parts train/, val/ and test/, or move {only(keys)}/ out"
+            f"{root}: {only(keys)}/ holds classes, as a part does, but no other folder is called like a part "
+            f"({enumerated([f'{folder}/' for folder in others])}); name the parts train/, val/ and test/, or give "
+            f"{root / only(keys)}"
         )
     if "train" not in keys and trains:
         raise UserError(f"{root}: has {'/ and '.join(folders)}/ but no train/; add the training images as train/")

@@ -75,7 +75,7 @@ class DataSplits:
         if self.channels != channels:
             raise UserError(
                 f"{self.name}: images have {self.channels} channel{'s' * (self.channels > 1)} and {asker} "
-                f"takes {channels}; set the data's `channels: {channels}` to convert them"
+                f"takes {channels}; leave the data's `channels` out, or set `channels: {channels}`"
             )
 
     def describe(self) -> str:

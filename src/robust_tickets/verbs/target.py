@@ -9,7 +9,6 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
-from robust_tickets.foundation.settings import changed
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.sources import Source
