@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.find import find
     from robust_tickets.verbs.find_settings import FindSettings
     from robust_tickets.verbs.gap import gap
+    from robust_tickets.verbs.predict import predict
     from robust_tickets.verbs.pretrain import pretrain
     from robust_tickets.verbs.shrink import shrink
     from robust_tickets.verbs.transfer import Transfer, load_transfer, transfer
@@ -75,6 +76,7 @@ _HOME = {
     "load_source": "models.sources",
     "load_transfer": "verbs.transfer",
     "masked": "integrations.masked",
+    "predict": "verbs.predict",
     "pretrain": "verbs.pretrain",
     "run": "pipeline.run",
     "shrink": "verbs.shrink",
@@ -112,6 +114,7 @@ __all__ = [
     "load_source",
     "load_transfer",
     "masked",
+    "predict",
     "pretrain",
     "run",
     "shrink",

@@ -6,6 +6,7 @@
 | `pretrain.py` `draw.py` `transfer.py` `verify.py` `find.py` `shrink.py` | the verbs |
 | `run.py` `report.py` | a whole recipe, and its page |
 | `analyse.py` `gap.py` | looks inside tickets, and at data |
+| `predict.py` | images in, classes out |
 | `check.py` | a runtime file, held against other engines |
 | `schema.py` `convert.py` `doctor.py` | around them |
 | `app.py` | the application: its commands, and what a mistake looks like |

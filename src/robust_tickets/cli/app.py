@@ -17,6 +17,7 @@ from robust_tickets.cli.doctor import doctor
 from robust_tickets.cli.draw import draw
 from robust_tickets.cli.find import find
 from robust_tickets.cli.gap import gap
+from robust_tickets.cli.predict import predict
 from robust_tickets.cli.pretrain import pretrain
 from robust_tickets.cli.report import report
 from robust_tickets.cli.run import demo, run
@@ -39,7 +40,7 @@ app = typer.Typer(
 for command in (
     *(pretrain, draw, transfer, verify, find, shrink),
     *(run, demo, report, analyse, gap),
-    *(check, schema, convert, doctor),
+    *(predict, check, schema, convert, doctor),
 ):
     app.command()(command)
 

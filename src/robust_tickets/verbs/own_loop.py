@@ -16,7 +16,7 @@ from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import Masks, sparsity
 from robust_tickets.ticket import Ticket
 from robust_tickets.training.trainee import reinitialise
-from robust_tickets.verbs.target import Data, target_data
+from robust_tickets.verbs.target import Data, as_evaluated, target_data
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
@@ -68,6 +68,7 @@ def as_transfer(
                 f"the module tells {network.classifier.num_classes} classes apart, {splits.name} has "
                 f"{len(splits.classes)}; give the data it was trained on"
             )
+        network.classifier.preprocessing = as_evaluated(network.classifier.preprocessing, splits)
         runs.append(Run(seed, network.classifier, splits, None, None))
     return Transfer(source, ticket, settings, data, tuple(runs), described=OWN_LOOP)
 

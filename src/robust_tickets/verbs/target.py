@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
@@ -51,6 +52,16 @@ def fitted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int,
         splits = _load(data, preprocessing, seed, trains)
     splits.require_channels(preprocessing.channels, asker)
     return splits
+
+
+def as_evaluated(preprocessing: Preprocessing, splits: DataSplits) -> Preprocessing:
+    """Return how the images of these data were prepared, which is what a network trained on them is shipped with.
+
+    The data's own size wins over the network's, and arrays are resized whole: no centre is cut out of them.
+    """
+    whole = isinstance(splits.test, ImageArrays)
+    crop_fraction = 1.0 if whole else preprocessing.crop_fraction
+    return preprocessing.model_copy(update={"size": splits.size, "crop_fraction": crop_fraction})
 
 
 def _load(data: Data, preprocessing: Preprocessing, seed: int, trains: bool) -> DataSplits:

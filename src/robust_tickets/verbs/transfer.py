@@ -27,7 +27,7 @@ from robust_tickets.training.features import cached_features
 from robust_tickets.training.kept import check_selection
 from robust_tickets.training.loop import Fit, fit
 from robust_tickets.training.subject import Subject, recalibrate
-from robust_tickets.verbs.target import Data, target_data
+from robust_tickets.verbs.target import Data, as_evaluated, target_data
 from robust_tickets.verbs.task import network_for, require_pairs_of_images, task_of
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
@@ -236,12 +236,14 @@ def transfer_once(
         return Run(seed, classifier, splits, step.result["validation"], step.folder)
     network, name = subnetwork(source, ticket), source.identity.name
     classifier = network_for(splits, network, settings.head, settings.segmentation, seed, name)
+    classifier.preprocessing = as_evaluated(classifier.preprocessing, splits)
     with step.claim():
         result = train(classifier, ticket, splits, settings, seed, step.folder)
         if step.folder is not None:
             save_source(classifier, source.identity, step.folder)
         collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
-        step.finish({"validation": result.validation, "steps": result.steps, **collapse})
+        told = {"validation": result.validation, "steps": result.steps, "classes": list(splits.classes)}
+        step.finish({**told, **collapse})
     return Run(seed, classifier, splits, result.validation, step.folder)
 
 
