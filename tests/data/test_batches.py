@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 from robust_tickets.data import folder
 from robust_tickets.data.augmentation import Affine, Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
 from robust_tickets.data.batches import batches, batches_per_epoch
-from robust_tickets.data.glyphs import GlyphSettings
+from robust_tickets.data.glyph_settings import GlyphSettings
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import Part

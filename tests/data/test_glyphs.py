@@ -1,7 +1,8 @@
 import torch
 
 from robust_tickets.data.digits import digits
-from robust_tickets.data.glyphs import GlyphSettings, glyphs
+from robust_tickets.data.glyph_settings import GlyphSettings
+from robust_tickets.data.glyphs import glyphs
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 

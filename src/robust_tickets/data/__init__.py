@@ -24,6 +24,7 @@
 | `user.py`, `user_sets.py`, `user_contents.py` | the user's own torch data sets, and a fingerprint of what they hold |
 | `sample_stream.py` | global random state, seeded for one sample |
 | `torchvision_sets.py` | torchvision's data sets, by name |
+| `glyph_settings.py` | how many of the built-in letters, how large, how varied |
 | `glyphs.py`, `digits.py` | the built-in sets: rendered letters, real handwritten digits |
 | `augmentation.py` | what training does to an image |
 | `batches.py` | the batches of one epoch, a pure function of seed and epoch |

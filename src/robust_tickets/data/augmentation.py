@@ -4,19 +4,23 @@ Each kind consumes a fixed number of uniform numbers a sample, drawn by the call
 the same sample is augmented alike on one process or on several, and in a resumed run.
 """
 
+from __future__ import annotations
+
 from math import log
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import torch
-import torch.nn.functional as F
-from PIL import Image
 from pydantic import Field, model_validator
-from torch import Tensor
 
-from robust_tickets.data.fit import Fit
 from robust_tickets.data.scale_crop import ScaleCrop
 from robust_tickets.foundation.kinds import Shorthand
+from robust_tickets.foundation.lazy import F, torch
 from robust_tickets.foundation.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+    from robust_tickets.data.fit import Fit
 
 
 def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
@@ -83,7 +87,7 @@ class RandomResizedCrop(Settings):
     uniforms: ClassVar[int] = 5
 
     @model_validator(mode="after")
-    def _ordered(self) -> "RandomResizedCrop":
+    def _ordered(self) -> RandomResizedCrop:
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise ValueError(f"scale is {self.scale}; give two areas in (0, 1], the smaller first")
         if not 0 < self.ratio[0] <= self.ratio[1]:

@@ -1,14 +1,16 @@
 """Random scale, crop and flip, of images alone or together with their label images."""
 
-from typing import ClassVar, Literal
+from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from typing import TYPE_CHECKING, ClassVar, Literal
+
 from pydantic import Field, model_validator
-from torch import Tensor
 
-from robust_tickets.data.label_values import IGNORED
+from robust_tickets.foundation.lazy import F, torch
 from robust_tickets.foundation.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ScaleCrop(Settings):
@@ -26,7 +28,7 @@ class ScaleCrop(Settings):
     uniforms: ClassVar[int] = 4
 
     @model_validator(mode="after")
-    def _ordered(self) -> "ScaleCrop":
+    def _ordered(self) -> ScaleCrop:
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"scale is {self.scale}; give two positive multiples, the smaller first")
         return self
@@ -39,6 +41,8 @@ class ScaleCrop(Settings):
         self, images: Tensor, labels: Tensor, draws: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Return images as `apply` does, and their class numbers, int64 `(N, H, W)`, moved alike."""
+        from robust_tickets.data.label_values import IGNORED
+
         # Beyond the border the sampler gives 0, which is why classes are counted from 1 here.
         numbers = torch.where(labels == IGNORED, 0, labels + 1).float()[:, None]
         moved = F.grid_sample(numbers, self.grid(draws, size), mode="nearest", align_corners=False)[:, 0].long() - 1

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from robust_tickets.data.augmentation import Augmentation
-from robust_tickets.data.glyphs import GlyphSettings
+from robust_tickets.data.glyph_settings import GlyphSettings
 from robust_tickets.foundation.settings import Ratio, Settings
 
 

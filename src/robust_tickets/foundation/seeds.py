@@ -5,11 +5,13 @@ about random state has to be saved: batch 7 of epoch 3 sees the same noise wheth
 interrupted in between.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+from robust_tickets.foundation.lazy import torch
 
 
 def stream_seed(seed: int, *path: str | int) -> int:

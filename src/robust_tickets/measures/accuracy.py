@@ -1,9 +1,13 @@
 """Accuracy, and how far it can be trusted as a statement about more than this test set."""
 
-from scipy.special import betaincinv
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from robust_tickets.foundation.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Interval(Settings):
@@ -36,6 +40,9 @@ def accuracy_interval(correct: Tensor, coverage: float = 0.95) -> Interval:
 
     It is about the draw of test images alone; the spread between training seeds is another matter.
     """
+    # Here, because every recipe imports this file.
+    from scipy.special import betaincinv
+
     total, hits = len(correct), int(correct.sum())
     tail = (1 - coverage) / 2
     lower = betaincinv(hits, total - hits + 1, tail) if hits > 0 else 0.0

@@ -1,14 +1,18 @@
 """Calibration: whether the probabilities a network states are those with which it is right."""
 
-from typing import Literal, final
+from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, Literal, final
+
 from pydantic import Field
-from torch import Tensor
 
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import logits
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final

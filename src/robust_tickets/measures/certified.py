@@ -1,19 +1,21 @@
 """Certified accuracy by randomised smoothing (Cohen, Rosenfeld and Kolter 2019)."""
 
+from __future__ import annotations
+
 from statistics import NormalDist
-from typing import Annotated, Literal, final
+from typing import TYPE_CHECKING, Annotated, Literal, final
 
-import numpy as np
-import torch
 from pydantic import Field
-from scipy.special import betaincinv
-from torch import Tensor
 
+from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Predict
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final
@@ -79,7 +81,6 @@ class Certified(Measure):
             return chosen, float("-inf")
         return chosen, self.sigma * NormalDist().inv_cdf(probability)
 
-    @torch.no_grad()
     def counts(self, predict: Predict, image: Tensor, number: int, chance: np.random.Generator) -> Tensor:
         """Return how often each class [C] is the highest among `number` noisy copies of an image [C, H, W]."""
         total = torch.zeros(0, dtype=torch.long)
@@ -87,7 +88,8 @@ class Certified(Measure):
             # numpy's normals are drawn one after the other, so that the size of a batch does not change them.
             shape = (min(self.batch, number - start), *image.shape)
             noise = torch.from_numpy(chance.standard_normal(shape, dtype=np.float32))
-            scores = predict(image + self.sigma * noise).cpu()
+            with torch.no_grad():
+                scores = predict(image + self.sigma * noise).cpu()
             counted = scores.argmax(1).bincount(minlength=scores.shape[1])
             total = total + counted if len(total) else counted
         return total
@@ -99,4 +101,7 @@ class Certified(Measure):
 
 def lower_bound(hits: int, total: int, alpha: float) -> float:
     """Return the one-sided Clopper-Pearson bound, below a binomial's probability with probability 1 - alpha."""
+    # Here, because every recipe imports this file.
+    from scipy.special import betaincinv
+
     return float(betaincinv(hits, total - hits + 1, alpha)) if hits else 0.0

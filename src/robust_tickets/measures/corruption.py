@@ -1,14 +1,15 @@
 """Accuracy under the common corruptions of Hendrycks and Dietterich (2019), computed on the fly."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Literal, final
 
-import torch
 from pydantic import Field
 
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.accuracy import correctness
-from robust_tickets.measures.corruptions.corrupt import corrupt
 from robust_tickets.measures.corruptions.published import CORRUPTIONS, SEVERITIES, CorruptionName, Severity
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
@@ -40,6 +41,8 @@ class Corruption(Measure):
 
         `corruption/<name>` is the mean over severities and `corruption` that over names.
         """
+        from robust_tickets.measures.corruptions.corrupt import corrupt
+
         hits: dict[Place, int] = {(name, severity): 0 for name in self.names for severity in self.severities}
         seen = 0
         # Batches outside, because an image may have to be decoded whenever it is asked for.

@@ -1,22 +1,25 @@
 """Accuracy on files in the layout of CIFAR-10-C: corrupted images that somebody else has made."""
 
-from pathlib import Path
-from typing import Any, Literal, final
+from __future__ import annotations
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, final
+
 from pydantic import Field
-from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
+from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.measures.accuracy import correctness
 from robust_tickets.measures.corruption import Place, described, summarised
 from robust_tickets.measures.corruptions.published import CORRUPTIONS, SEVERITIES, CorruptionName, Severity
 from robust_tickets.measures.evaluation import balanced_first
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 BATCH = 256
 

@@ -1,20 +1,22 @@
 """Out-of-distribution detection: whether the network is less sure of images from another data set."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
-import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from robust_tickets.data.readers import read
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.files import given_path
+from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import logits
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final
@@ -61,6 +63,8 @@ class OutOfDistribution(Measure):
         Raises:
             UserError: it cannot be read.
         """
+        from robust_tickets.data.readers import read
+
         read(self.data)
 
     def describe(self) -> str:

@@ -1,14 +1,18 @@
 """The one view of a network that every measure has: images in, logits out."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.objectives.attack import Predict, attack_mode
 
-Batches = Iterable[tuple[Tensor, Tensor]]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Batches = Iterable[tuple["Tensor", "Tensor"]]
 """Pairs of float images [N, C, H, W] in [0, 1] and class indices [N]."""
 
 
@@ -25,8 +29,8 @@ def evaluation_mode(network: nn.Module, device: torch.device | str) -> Iterator[
         yield lambda images: plain(images.to(device, torch.float32))
 
 
-@torch.no_grad()
 def logits(predict: Predict, batches: Batches) -> tuple[Tensor, Tensor]:
     """Return logits [N, C] and labels [N] of all batches in order, on the CPU, logits in fp32."""
-    pairs = [(predict(images).float().cpu(), labels.cpu()) for images, labels in batches]
+    with torch.no_grad():
+        pairs = [(predict(images).float().cpu(), labels.cpu()) for images, labels in batches]
     return torch.cat([batch for batch, _ in pairs]), torch.cat([labels for _, labels in pairs])

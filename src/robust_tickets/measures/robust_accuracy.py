@@ -1,15 +1,18 @@
 """Accuracy under an attack, image by image."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
-
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.accuracy import correctness
 from robust_tickets.measures.predict import Batches, Predict
 from robust_tickets.objectives.attack import attack
 from robust_tickets.objectives.threat import Threat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Correctness(NamedTuple):
@@ -19,7 +22,7 @@ class Correctness(NamedTuple):
     robust: Tensor
 
 
-Attacker = Callable[[Tensor, Tensor], Tensor]
+Attacker = Callable[["Tensor", "Tensor"], "Tensor"]
 """Images [N, C, H, W] and labels [N], on the network's device, to adversarial images."""
 
 

@@ -1,22 +1,24 @@
 """Projected gradient descent in a ball: the one attack that training and evaluation share."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-
+from robust_tickets.foundation.lazy import F, nn, torch
 from robust_tickets.objectives.threat import Ball, Threat
 
-Predict = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Predict = Callable[["Tensor"], "Tensor"]
 """Float images in [0, 1], NCHW, to logits [N, C]."""
 
-SampleLoss = Callable[[Tensor, Tensor], Tensor]
+SampleLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 """Logits and labels, as `attack` takes them, to one loss per sample [N]."""
 
-Observe = Callable[[Tensor, Tensor | None], Tensor]
+Observe = Callable[["Tensor", "Tensor | None"], "Tensor"]
 """The gradients [n, ...] of one step and which images they belong to, int64 [n] (None: all, in order); returns the
 gradients to follow."""
 
@@ -43,7 +45,7 @@ def attack_mode(network: nn.Module) -> Iterator[nn.Module]:
     Of a `DistributedDataParallel` wrapper the wrapped module is yielded, because the wrapper expects
     every backward pass to reach the parameters.
     """
-    network = network.module if isinstance(network, DistributedDataParallel) else network
+    network = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
     modes = [(module, module.training) for module in network.modules()]
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     network.eval()

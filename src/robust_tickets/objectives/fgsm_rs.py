@@ -1,16 +1,20 @@
 """Fast adversarial training: FGSM from a random start (Wong, Rice and Kolter 2020)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
 from robust_tickets.objectives.pgd import PGD
 from robust_tickets.objectives.threat import Ball, Threat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final

@@ -1,15 +1,19 @@
 """Free adversarial training (Shafahi et al. 2019): each backward pass serves weights and attack."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.objectives.attack import ascent, into_ball
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
 from robust_tickets.objectives.threat import Ball, Threat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final

@@ -1,15 +1,19 @@
 """What every objective offers the training loop."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.objectives.threat import Ball, Threat
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Criterion = Callable[["Tensor", "Tensor"], "Tensor"]
 """Logits [N, C] and labels ([N], or probabilities [N, C]) to a scalar loss."""
 
 

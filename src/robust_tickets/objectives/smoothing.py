@@ -1,14 +1,18 @@
 """Training under Gaussian noise, as randomised smoothing needs it (Cohen, Rosenfeld and Kolter 2019)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final

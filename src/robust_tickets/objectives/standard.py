@@ -1,12 +1,15 @@
 """Standard training: the criterion on the images as they are."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
-import torch
-from torch import Tensor, nn
-
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final

@@ -1,16 +1,19 @@
 """TRADES: accuracy on clean images, and the same answer around them (Zhang et al. 2019, arXiv 1901.08573)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
 
+from robust_tickets.foundation.lazy import F, nn, torch
 from robust_tickets.objectives.attack import attack, attack_mode, per_image
 from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
 from robust_tickets.objectives.threat import Ball, Threat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final

@@ -1,16 +1,20 @@
 """Groups that span several parameters: coupled channels."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.couplings import Coupling, Member
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.partitions import Norm, Unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class CouplingPartition:

@@ -6,9 +6,13 @@ all of those are zero the channel's output is exactly zero, so that removing it 
 couplings needs a network and happens in `models/couplings.py`; selecting among them needs only this.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)

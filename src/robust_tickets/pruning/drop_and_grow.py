@@ -1,13 +1,17 @@
 """Moving connections at constant sparsity (RigL)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.ranking import exact_count, keep_highest
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def drop_and_grow(

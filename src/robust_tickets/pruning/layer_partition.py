@@ -1,15 +1,18 @@
 """Groups inside single weights."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
-from typing import Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.partitions import Norm, Unit, reduce_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Extent(Protocol):

@@ -5,14 +5,19 @@ cover biases and norm parameters; those are masked with their channel but never 
 counting functions take the names that count.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor
+from robust_tickets.foundation.lazy import np, torch
 
-Masks = dict[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+Masks = dict[str, "Tensor"]
 """Parameter name -> bool tensor of the parameter's shape, True = kept."""
 
 

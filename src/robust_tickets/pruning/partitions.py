@@ -4,14 +4,17 @@ A unit is where groups live: a layer, or a coupling of several. Scopes count and
 partition translates between tensors of weights and one score, or one decision, per group.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import torch
-from torch import Tensor
-
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.pruning.masks import Masks
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Norm = Literal["l1", "l2"]
 """How scores are reduced over a group: mean (L1) or root mean square (L2), so that size does not matter."""

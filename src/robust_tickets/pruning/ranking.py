@@ -1,13 +1,16 @@
 """Exact selection of the lowest scores across several tensors, ties broken without bias."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
-
-import numpy as np
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import np, torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SAMPLED = 1 << 20
 """Above this many values the k-th smallest is bracketed by a sample before it is looked for."""

@@ -4,10 +4,12 @@ Score, group and scope are independent: the group divides the weights, the score
 says which groups compete and how many of them go.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
@@ -19,6 +21,9 @@ from robust_tickets.pruning.ranking import keep_highest
 from robust_tickets.pruning.scopes import AnyScope, GlobalScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.statistics import Statistics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SAME_SPARSITY = 1e-3
 """How far a sparsity asked for may be from one that a group fixes, as .67 is from 1 - 1/3."""
@@ -32,7 +37,7 @@ class Selection(Settings):
     scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete: global, layer or erk.")
 
     @model_validator(mode="after")
-    def _is_possible(self) -> "Selection":
+    def _is_possible(self) -> Selection:
         if self.scope.kind not in self.group.scopes:
             allowed = " or ".join(repr(kind) for kind in self.group.scopes)
             raise ValueError(f"group {self.group.kind!r} goes with scope {allowed}, not {self.scope.kind!r}; set scope")

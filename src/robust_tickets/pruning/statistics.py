@@ -1,9 +1,12 @@
 """What a score may know beyond the weights."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Statistics(Protocol):

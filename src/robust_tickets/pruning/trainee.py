@@ -1,11 +1,14 @@
 """What a timeline may do to a network in training."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from robust_tickets.pruning.masks import Masks
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Trainee(Protocol):

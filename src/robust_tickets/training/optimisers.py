@@ -1,13 +1,14 @@
 """Optimisers: torch's own, with the decay and head groups that transfer papers use."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import nn
 
 from robust_tickets.foundation.kinds import Shorthand
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.settings import Settings
 
 

@@ -1,10 +1,11 @@
 """The number format of training passes: fp32, or bfloat16 where the machine multiplies it natively."""
 
+from __future__ import annotations
+
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
-import torch
-from torch import nn
+from robust_tickets.foundation.lazy import nn, torch
 
 Precision = Literal["auto", "fp32", "bf16"]
 Resolved = Literal["fp32", "bf16"]

@@ -6,14 +6,15 @@ point where, since the last checkpoint, fewer than 3/4 of the steps raised the l
 halved at the last checkpoint and the best loss has not risen since.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
 from math import ceil
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.attacks.attack import Attack, restarts_of
 from robust_tickets.measures.attacks.attack_log import AttackLog
 from robust_tickets.measures.attacks.image_streams import image_streams
@@ -31,6 +32,9 @@ from robust_tickets.objectives.attack import (
     uniform_in_ball,
 )
 from robust_tickets.objectives.threat import Ball, Threat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RISING = 0.75
 """Share of steps that has to raise the loss (rho of the paper)."""

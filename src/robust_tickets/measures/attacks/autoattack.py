@@ -1,15 +1,15 @@
 """Accuracy under AutoAttack, the field's standard ensemble (Croce and Hein 2020)."""
 
+from __future__ import annotations
+
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.measures.attacks.attack import Attack
 from robust_tickets.measures.attacks.attack_log import AttackLog, GradientCounts
@@ -18,6 +18,9 @@ from robust_tickets.measures.attacks.persistence import GradientWatch
 from robust_tickets.measures.predict import Predict
 from robust_tickets.measures.robust_accuracy import Attacker
 from robust_tickets.objectives.threat import Threat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PASSES_BETWEEN_WORDS = 20
 """Of the network, between two words on how far the ensemble is."""

@@ -3,12 +3,16 @@
 So what an attack does to an image is the same in batches of any size, among any other images.
 """
 
+from __future__ import annotations
+
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def image_streams(images: Tensor, seed: int, *path: str | int) -> list[torch.Generator]:

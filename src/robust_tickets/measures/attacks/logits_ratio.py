@@ -1,8 +1,14 @@
 """The difference-of-logits ratio (Croce and Hein 2020, arXiv 2003.01690): a loss without the logits' scale."""
 
-from torch import Tensor, where
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.objectives.attack import per_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
@@ -20,7 +26,7 @@ def logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
     logits = logits.float()
     highest = logits.topk(min(3, logits.shape[1]), dim=1).values
     own = logits.gather(1, labels.clamp(min=0).unsqueeze(1)).squeeze(1)
-    other = where(logits.argmax(1) == labels, highest[:, 1], highest[:, 0])
+    other = torch.where(logits.argmax(1) == labels, highest[:, 1], highest[:, 0])
     loss = other - own
     if logits.shape[1] > 2:
         loss = loss / (highest[:, 0] - highest[:, 2] + 1e-12)

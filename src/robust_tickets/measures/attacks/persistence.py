@@ -5,11 +5,12 @@ cross-entropy of large logits underflows, rounded inputs have no gradient at all
 both robust.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.measures.attacks.attack_log import AttackLog, GradientCounts
 from robust_tickets.measures.attacks.square import Square
@@ -18,7 +19,10 @@ from robust_tickets.measures.robust_accuracy import Attacker
 from robust_tickets.objectives.attack import Observe, per_image
 from robust_tickets.objectives.threat import Threat
 
-Search = Callable[[Tensor, Tensor, Observe], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Search = Callable[["Tensor", "Tensor", Observe], "Tensor"]
 """Images, labels, and what sees the gradients, to adversarial images."""
 
 PROBE_QUERIES, PROBE_IMAGES = 300, 100

@@ -1,8 +1,8 @@
 """Projected gradient descent (Madry et al. 2018), as training uses it, with the threat's steps."""
 
-from typing import Literal
+from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.attacks.attack import Attack
@@ -13,6 +13,9 @@ from robust_tickets.measures.predict import Predict
 from robust_tickets.measures.robust_accuracy import Attacker
 from robust_tickets.objectives.attack import Observe, attack
 from robust_tickets.objectives.threat import Threat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class PGD(Attack):

@@ -5,12 +5,13 @@ only spoil gradients. A candidate differs from the best point so far in one squa
 the margin of the right class.
 """
 
-from typing import Literal
+from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, Literal
+
 from pydantic import Field
-from torch import Tensor
 
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.attacks.attack import Attack, restarts_of
 from robust_tickets.measures.attacks.attack_log import AttackLog
 from robust_tickets.measures.attacks.image_streams import image_streams
@@ -19,6 +20,9 @@ from robust_tickets.measures.predict import Predict
 from robust_tickets.measures.robust_accuracy import Attacker
 from robust_tickets.objectives.attack import normalise, per_sample, project
 from robust_tickets.objectives.threat import Ball, Threat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DRAWN_AT_ONCE = 100
 """Queries whose random numbers are drawn together."""

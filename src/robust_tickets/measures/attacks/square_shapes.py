@@ -1,10 +1,16 @@
 """The shapes that Square attack adds, and how large they are (Andriushchenko et al. 2020, arXiv 1912.00049)."""
 
+from __future__ import annotations
+
 from functools import cache
 from math import sqrt
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from robust_tickets.foundation.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 SHRINKS_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Of 10,000 queries, those after which the area of the squares is halved."""

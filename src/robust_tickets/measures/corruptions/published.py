@@ -1,17 +1,19 @@
 """The fifteen corruptions by name, and the two sets of parameters that their authors published."""
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+from robust_tickets.foundation.lazy import np
 
-Images = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Images: TypeAlias = "NDArray[np.float64]"
 """Images [N, C, H, W] in [0, 1]."""
 
 Parameters = tuple[float, ...]
 """What one corruption is told at one severity; its docstring says in which order."""
 
-Chances = list[np.random.Generator]
+Chances = list["np.random.Generator"]
 """A random stream for each image."""
 
 CorruptionName = Literal[

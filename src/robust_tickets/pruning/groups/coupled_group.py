@@ -1,15 +1,18 @@
 """Groups that go with everything that depends on them."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.coupling_partition import CouplingPartition
 from robust_tickets.pruning.couplings import Coupling
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class CoupledGroup(Settings, ABC):

@@ -1,13 +1,17 @@
 """Where a structured group is no structure at all."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from robust_tickets.pruning.groups.element import Element
 from robust_tickets.pruning.groups.group import Group
 from robust_tickets.pruning.groups.weight_group import WeightGroup
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def degenerate_layers(group: Group, weights: Mapping[str, Tensor]) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 """What every group can do."""
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.partitions import Partition
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Group(Protocol):

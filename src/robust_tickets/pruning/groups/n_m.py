@@ -1,13 +1,14 @@
 """N of every M consecutive weights kept."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor
 
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
@@ -15,6 +16,9 @@ from robust_tickets.pruning.groups.element import Element
 from robust_tickets.pruning.layer_partition import Box, LayerPartition
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.partitions import Norm, Unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class NM(Settings):
@@ -30,7 +34,7 @@ class NM(Settings):
     m: int = Field(default=4, ge=2, description="Length of a run of input channels.")
 
     @model_validator(mode="after")
-    def _keeps_fewer_than_all(self) -> "NM":
+    def _keeps_fewer_than_all(self) -> NM:
         if self.n >= self.m:
             raise ValueError(f"n-m keeps n={self.n} of m={self.m} weights; n must be below m")
         return self
@@ -42,7 +46,7 @@ class NM(Settings):
 
     def partition(
         self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, couplings: Sequence[Coupling]
-    ) -> "NMPartition":
+    ) -> NMPartition:
         """Divide every weight; couplings play no part."""
         return NMPartition(self.n, self.m, weights, masks)
 

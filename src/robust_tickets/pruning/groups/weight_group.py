@@ -1,14 +1,17 @@
 """Groups inside single weights."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.layer_partition import LayerPartition
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class WeightGroup(Settings, ABC):

@@ -1,10 +1,11 @@
 """Weights train; masks stand still between events."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
-from torch import nn
-
+from robust_tickets.foundation.lazy import nn
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised

@@ -1,10 +1,11 @@
 """What every parametrisation can do."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from torch import nn
-
+from robust_tickets.foundation.lazy import nn
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection

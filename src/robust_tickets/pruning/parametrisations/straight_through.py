@@ -1,19 +1,22 @@
 """Masks are learned over frozen weights."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.pruning.parametrisations.masked_network import MaskedNetwork
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Initialisation = Literal["weights", "scaled", "random"]
 Frozen = Literal["source", "signed-constant"]
@@ -75,6 +78,8 @@ class StraightThrough(Settings):
                     fan_in = math.prod(parameters[name].shape[1:])
                     parameters[name].sign_().mul_(math.sqrt(2.0 / fan_in))
         scores = {name: nn.Parameter(self._initial(name, parameters[name], seed)) for name in names}
+        from robust_tickets.pruning.parametrisations.masked_network import MaskedNetwork
+
         module = MaskedNetwork(network, body, scores, selection, sparsity, couplings, seed)
         return Parametrised(module, {**scores, **heads}, scores)
 

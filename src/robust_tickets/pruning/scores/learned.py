@@ -1,16 +1,20 @@
 """Scores that training has learned."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import Norm, Partition
 from robust_tickets.pruning.scores.magnitude import magnitudes
 from robust_tickets.pruning.statistics import Statistics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Learned(Settings):

@@ -1,15 +1,18 @@
 """Pure chance."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import Partition
 from robust_tickets.pruning.statistics import Statistics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Random(Settings):

@@ -1,12 +1,15 @@
 """What every score can do."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from robust_tickets.pruning.partitions import Partition
 from robust_tickets.pruning.statistics import Statistics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Score(Protocol):
