@@ -3,11 +3,11 @@
 import subprocess
 import sys
 from itertools import pairwise
-from math import log
 
 import matplotlib as mpl
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -65,13 +65,27 @@ def test_points_lie_at_equal_steps_of_log_density_sparser_to_the_right() -> None
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "90", "99"]
 
 
-def test_ticks_of_a_fine_grid_do_not_run_into_each_other() -> None:
-    ladder = [1 - 0.8**k for k in range(1, 20)]
-    ticks = readable_ticks(ladder)
-    assert ticks[-1] == ladder[-1]
-    gaps = [log((1 - a) / (1 - b)) for a, b in pairwise(ticks)]
-    assert min(gaps) >= log((1 - ladder[0]) / (1 - ladder[-1])) / 8
-    assert len({tick_label(tick) for tick in ticks}) == len(ticks)
+@pytest.mark.parametrize(
+    "ladder",
+    [
+        [1 - 0.8**k for k in range(1, 20)],
+        [0.25, 0.5, 0.8, 0.9, 0.95, 0.98],
+        [0.5, 0.9, 0.99, 0.999, 0.9995],
+        [0.5, 0.89, 0.9, 0.91],
+    ],
+)
+def test_labels_of_ticks_do_not_touch_and_both_ends_have_one(ladder: list[float]) -> None:
+    figure = drawn([row(sparsity=s) for s in ladder])
+    FigureCanvasAgg(figure).draw()
+    labels = figure.axes[0].get_xticklabels()
+    assert [labels[0].get_text(), labels[-1].get_text()] == [tick_label(ladder[0]), tick_label(ladder[-1])]
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_every_sparsity_of_a_usual_ladder_has_a_tick() -> None:
+    ladder = [0.25, 0.5, 0.8, 0.9, 0.95, 0.98]
+    assert readable_ticks(ladder) == ladder
 
 
 def test_bars_are_one_sample_deviation() -> None:

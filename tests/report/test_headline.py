@@ -1,7 +1,7 @@
 """What the report says first."""
 
 from robust_tickets.report.headline import headlines
-from robust_tickets.report.summary import Summary, VerdictRow
+from robust_tickets.report.summary import ShrinkRow, Summary, VerdictRow
 from tests.report.examples import decided, study
 
 
@@ -70,6 +70,47 @@ def test_several_targets_are_told_apart() -> None:
         "The a ticket at 90 % sparsity matches dense with full transfer to CIFAR-10 (100 %).",
         "The a ticket at 50 % sparsity matches dense with full transfer to SVHN (1 %).",
     ]
+
+
+def shipped(**given: object) -> ShrinkRow:
+    ordinary = {
+        "name": "draw: zeros left out (runtime)",
+        "series": "robust",
+        "group": "element",
+        "transfer": "full",
+        "sparsity": 0.9,
+        "file": "draw.rtk",
+        "accuracy": 0.981,
+        "verdict": "matches",
+        "parameters": 100,
+        "nonzero": 10,
+        "bytes": 10,
+        "latency_ms": 0.5,
+        "size_ratio": 7.94,
+        "ratio": 2.61,
+    }
+    return ShrinkRow.model_validate({**ordinary, **given})
+
+
+def test_the_shipped_ticket_that_matches_leads_with_accuracy_size_and_speed() -> None:
+    verdicts = [decided("robust", "full", 0.9, -0.002), decided("natural", "full", 0.9, -0.05)]
+    found = headlines(Summary(title="t", verdicts=verdicts, shrink=[shipped()]))
+    assert [headline.claim for headline in found] == [
+        "The robust element ticket at 90 % sparsity matches dense: 98.1 % accuracy against 98.3 %, 7.9 times smaller "
+        "and 2.6 times as fast.",
+        "No natural ticket matches dense with full transfer.",
+    ]
+    assert found[0].evidence == (
+        "At 90 %: −0.2 points of standard accuracy (interval −0.8 to +0.4), margin 1.0, 3 seeds. Size and speed: "
+        "draw.rtk, measured beside dense in ONNX Runtime."
+    )
+
+
+def test_neither_a_slower_file_nor_a_worse_ticket_leads() -> None:
+    verdicts = [decided("robust", "full", 0.9, -0.002)]
+    for row in (shipped(ratio=0.8), shipped(verdict="cannot tell"), shipped(size_ratio=0.99), shipped(ratio=None)):
+        (headline,) = headlines(Summary(title="t", verdicts=verdicts, shrink=[row]))
+        assert headline.claim == "The robust ticket at 90 % sparsity matches dense with full transfer."
 
 
 def test_without_verdicts_nothing_is_claimed() -> None:

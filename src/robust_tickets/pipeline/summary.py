@@ -1,6 +1,7 @@
 """What a run tells: the facts, rows and verdicts of its report."""
 
 from importlib.metadata import version
+from typing import Any
 
 import torch
 
@@ -207,33 +208,39 @@ def verdict_row(cell: Cell, names: Names, measure: str, decision: Decision) -> V
 
 def shrink_rows(export: Export) -> list[ShrinkRow]:
     """Return the exported networks as the report shows them."""
-    report, way, sparsity = export.report, export.cell.place.way, export.cell.result.sparsity
+    report, way, verdict = export.report, export.cell.place.way, export.cell.verdict
+    ticket = {
+        "sparsity": export.cell.result.sparsity,
+        "accuracy": verdict.standard.ticket,
+        "verdict": verdict.verdict,
+        "series": export.cell.place.series,
+        "group": export.cell.draw.group.kind,
+        "transfer": export.cell.result.settings.mode,
+    }
+    shipped = {**ticket, "file": export.path.name, "note": report.sentence}
+
+    def row(name: str, variant: Variant, **more: Any) -> ShrinkRow:
+        return ShrinkRow(
+            name=f"{way}: {name}",
+            parameters=variant.parameters,
+            nonzero=variant.nonzero_parameters,
+            macs=variant.multiply_adds,
+            bytes=variant.file_bytes,
+            size_ratio=report.dense.file_bytes / variant.file_bytes,
+            latency_ms=variant.latency.median_ms,
+            ratio=variant.latency.speedup,
+            score=verdict.score,
+            **more,
+        )
+
     if export.is_runtime:
         # Timed in other rounds than the ONNX file: its ratio is to dense in these.
-        name = f"{way}: zeros left out (runtime)"
-        return [shrink_row(name, sparsity, report.shrunk, report.removal.max_difference, report.sentence)]
-    dense = shrink_row(f"{way}: dense", 0.0, report.dense, None, "")
+        return [row("zeros left out (runtime)", report.shrunk, max_difference=report.removal.max_difference, **shipped)]
+    dense = row("dense", report.dense, sparsity=0.0, accuracy=verdict.standard.dense)
     if report.kind == "zeros only":
-        return [dense, shrink_row(f"{way}: zeros in place", sparsity, report.ticket, None, report.sentence)]
-    shrunk, difference = f"{way}: channels removed", report.removal.max_difference
+        return [dense, row("zeros in place", report.ticket, **shipped)]
     return [
         dense,
-        shrink_row(f"{way}: zeros in place", sparsity, report.ticket, None, ""),
-        shrink_row(shrunk, sparsity, report.shrunk, difference, report.sentence),
+        row("zeros in place", report.ticket, **ticket),
+        row("channels removed", report.shrunk, max_difference=report.removal.max_difference, **shipped),
     ]
-
-
-def shrink_row(name: str, sparsity: float, variant: Variant, difference: float | None, note: str) -> ShrinkRow:
-    """Return one exported network."""
-    return ShrinkRow(
-        name=name,
-        sparsity=sparsity,
-        parameters=variant.parameters,
-        nonzero=variant.nonzero_parameters,
-        macs=variant.multiply_adds,
-        bytes=variant.file_bytes,
-        latency_ms=variant.latency.median_ms,
-        ratio=variant.latency.speedup,
-        max_difference=difference,
-        note=note,
-    )

@@ -6,6 +6,9 @@ from math import log
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+CHARACTER, GAP = 0.02, 0.03
+"""Width of a character of a tick's label, and room between two labels, as fractions of the axis."""
+
 
 def density_place(sparsity: float) -> float:
     """Return where a sparsity lies on the logarithmic axis; nothing kept at all has no place but the edge."""
@@ -33,16 +36,23 @@ def tick_label(sparsity: float) -> str:
     return f"{100 * sparsity:.{1 if sparsity < 0.99 else 2}f}".rstrip("0").rstrip(".")
 
 
-def readable_ticks(sparsities: Sequence[float], most: int = 8) -> list[float]:
+def readable_ticks(sparsities: Sequence[float]) -> list[float]:
     """Choose which of the ascending sparsities get a tick, so that labels do not run into each other.
 
-    The sparsest always has one; going left, a tick is left out when it is nearer than 1/`most` of the axis.
+    Both ends always have one. Between them, from the sparsest to the left, a tick is left out where its label would
+    touch the one to its right, or the one at the left end.
     """
     if len(sparsities) < 2:
         return list(sparsities)
-    span = log(density_place(sparsities[0]) / density_place(sparsities[-1]))
-    chosen = [sparsities[-1]]
-    for sparsity in reversed(sparsities[:-1]):
-        if log(density_place(sparsity) / density_place(chosen[-1])) >= span / most:
+    first, last = sparsities[0], sparsities[-1]
+    span = log(density_place(first) / density_place(last))
+
+    def clear(left: float, right: float) -> bool:
+        width = CHARACTER * (len(tick_label(left)) + len(tick_label(right))) / 2 + GAP
+        return log(density_place(left) / density_place(right)) >= width * span
+
+    chosen = [last]
+    for sparsity in reversed(sparsities[1:-1]):
+        if clear(sparsity, chosen[-1]) and clear(first, sparsity):
             chosen.append(sparsity)
-    return chosen[::-1]
+    return [first, *chosen[::-1]]

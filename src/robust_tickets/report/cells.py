@@ -110,6 +110,9 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
     columns = (
         Column("verdict"),
         Column("sparsity (%)", numeric=True),
+        # The figures come before the settings, so that a phone shows them without scrolling.
+        Column("difference (points)", numeric=True),
+        Column("interval (points)", numeric=True),
         Column("drawing", setting=True),
         Column("group", setting=True),
         Column("source", setting=True),
@@ -119,8 +122,6 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         Column("objective", setting=True),
         Column("target", setting=True),
         Column("data", setting=True),
-        Column("difference (points)", numeric=True),
-        Column("interval (points)", numeric=True),
         Column("margin (points)", numeric=True, setting=True),
         Column("seeds", numeric=True, setting=True),
         Column("seeds that would decide", numeric=True),
@@ -130,6 +131,8 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         (
             row.verdict,
             sparsity_percent(row.sparsity),
+            signed_points(row.difference),
+            interval(row),
             row.drawing or ABSENT,
             row.group,
             row.series,
@@ -139,8 +142,6 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
             row.objective,
             row.target,
             row.fraction,
-            signed_points(row.difference),
-            interval(row),
             percent(row.margin),
             str(row.seeds),
             ABSENT if row.seeds_needed is None else str(row.seeds_needed),
@@ -152,38 +153,54 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
 
 
 def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
-    """Return sizes and latencies of the exported networks; their notes stand below the table."""
+    """Return what was exported: accuracy, verdict, size and latency; notes stand below the table."""
     columns = (
         Column("network"),
         Column("sparsity (%)", numeric=True),
+        Column("accuracy (%)" if all(row.score == "accuracy" for row in shrink) else "score (%)", numeric=True),
+        Column("verdict"),
+        Column("file", numeric=True),
+        Column("smaller", numeric=True),
+        Column("latency (ms)", numeric=True),
+        Column("speed against dense", numeric=True),
         Column("parameters", numeric=True),
         Column("not zero", numeric=True),
         Column("multiply-adds", numeric=True),
-        Column("file", numeric=True),
-        Column("latency (ms)", numeric=True),
-        Column("speed against dense", numeric=True),
         Column("largest difference", numeric=True),
     )
-    lines = tuple(
+    lines = [
         (
             row.name,
             sparsity_percent(row.sparsity),
+            ABSENT if row.accuracy is None else percent(row.accuracy),
+            row.verdict or ABSENT,
+            magnitude(row.bytes, "B"),
+            ABSENT if row.size_ratio is None else f"{row.size_ratio:.2f} ×",
+            "not measured" if row.latency_ms is None else f"{row.latency_ms:.3g}",
+            ABSENT if row.ratio is None else f"{row.ratio:.2f} ×",
             magnitude(row.parameters),
             magnitude(row.nonzero),
             ABSENT if row.macs is None else magnitude(row.macs),
-            magnitude(row.bytes, "B"),
-            "not measured" if row.latency_ms is None else f"{row.latency_ms:.3g}",
-            ABSENT if row.ratio is None else f"{row.ratio:.2f} ×",
             ABSENT if row.max_difference is None else f"{row.max_difference:.2g}",
         )
         for row in shrink
-    )
-    if all(row.max_difference is None for row in shrink):
-        columns, lines, caption = columns[:-1], tuple(line[:-1] for line in lines), ""
-    else:
-        caption = "Largest difference: between logits of the exported network and of the masked one, on equal images."
+    ]
+    captions = []
+    if any(row.accuracy is not None for row in shrink):
+        captions.append("Accuracy: mean over seeds on test data; a file holds the run that is best on validation.")
+    if any(row.max_difference is not None for row in shrink):
+        captions.append(
+            "Largest difference: between logits of the exported network and of the masked one, on equal images."
+        )
     notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
-    return Cells("Size and speed of what was exported", columns, lines, caption, notes)
+    stays = [bool({line[index] for line in lines} - {ABSENT}) for index in range(len(columns))]
+    return Cells(
+        "Accuracy, size and speed of what was exported" if stays[2] else "Size and speed of what was exported",
+        tuple(compress(columns, stays)),
+        tuple(tuple(compress(line, stays)) for line in lines),
+        " ".join(captions),
+        notes,
+    )
 
 
 def table_cells(table: Table) -> Cells:

@@ -101,9 +101,23 @@ class ShrinkRow(Settings):
         gt=0,
         description="Dense latency over this one's, both measured alike; above 1 is faster.",
     )
+    size_ratio: float | None = Field(
+        default=None, gt=0, description="Bytes of dense's file over this one's; above 1 is smaller."
+    )
     max_difference: float | None = Field(
         default=None, ge=0, description="Largest absolute difference of logits from the masked network's."
     )
+    score: ScoreName = Field(default="accuracy", description="What `accuracy` is.")
+    accuracy: float | None = Field(
+        default=None, description="Mean over seeds on test data, as a fraction; absent where it was not measured."
+    )
+    verdict: Literal["", "matches", "does not match", "cannot tell"] = Field(
+        default="", description="What was decided of the ticket in this file; empty: it is dense, or nothing was."
+    )
+    series: str = Field(default="", description="Source of the ticket in this file, as in the verdicts.")
+    group: str = Field(default="", description="What was removed as one, as in the verdicts.")
+    transfer: Literal["", "full", "linear"] = Field(default="", description="How it was trained, as in the verdicts.")
+    file: str = Field(default="", description="Name of the file inside the run folder; empty: it was not kept.")
     note: str = Field(default="", description="What the figures do not say, in a sentence.")
 
 
