@@ -22,6 +22,7 @@ from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.summary import Row, ShrinkRow, Summary, VerdictRow
 from robust_tickets.shrinking.shrink import Variant
 from robust_tickets.ticket import short
+from robust_tickets.training.precision import resolved
 from robust_tickets.ticket_card import told_emptied
 from robust_tickets.verbs.exported import Exported
 
@@ -84,6 +85,8 @@ def notes(recipe: Recipe, cells: list[Cell], exports: list[Export]) -> list[str]
     """Return what a reader has to know."""
     data = {cell.place.target: cell.result.runs[0].data for cell in cells}
     found = [note if len(data) == 1 else f"{name}: {note}" for name, one in data.items() for note in one.notes]
+    if told := precision_note(cells):
+        found.append(told)
     if exports and exports[0].cell.selected_on == "test":
         found.append("The data have no validation part: what was exported was chosen on test data.")
     for name, one in data.items():
@@ -115,6 +118,19 @@ def emptied_layers(way: str, cells: list[Cell]) -> list[str]:
         for (series, kind, sparsity), ticket in tickets.items()
         if ticket.emptied
     ]
+
+
+def precision_note(cells: list[Cell]) -> str | None:
+    """Return in which number format training ran where that depends on the machine, None where it does not."""
+    automatic = [cell.result.runs[0] for cell in cells if cell.result.settings.training.precision == "auto"]
+    if not automatic:
+        return None
+    networks = [run.classifier for run in automatic]
+    formats = {resolved("auto", network, next(network.parameters()).device) for network in networks}
+    return (
+        f"Training ran in {' and '.join(sorted(formats))}, as is fastest on this machine. Processors without bf16 "
+        "instructions train in fp32, so accuracies differ by some tenths of a point from machine to machine."
+    )
 
 
 def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:

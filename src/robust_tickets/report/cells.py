@@ -163,8 +163,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
         Column("smaller", numeric=True),
         Column("latency (ms)", numeric=True),
         Column("speed against dense", numeric=True),
-        Column("parameters", numeric=True),
-        Column("not zero", numeric=True),
+        Column("parameters not zero", numeric=True),
         Column("multiply-adds", numeric=True),
         Column("largest difference", numeric=True),
     )
@@ -178,7 +177,6 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
             ABSENT if row.size_ratio is None else f"{row.size_ratio:.2f} ×",
             "not measured" if row.latency_ms is None else f"{row.latency_ms:.3g}",
             ABSENT if row.ratio is None else f"{row.ratio:.2f} ×",
-            magnitude(row.parameters),
             magnitude(row.nonzero),
             ABSENT if row.macs is None else magnitude(row.macs),
             ABSENT if row.max_difference is None else f"{row.max_difference:.2g}",

@@ -16,11 +16,11 @@ class Headline(NamedTuple):
 
 
 def headlines(summary: Summary) -> list[Headline]:
-    """Return what was decided: the shipped ticket that matches and is fastest first, then each source and transfer.
+    """Return what was decided: shipped tickets that match, fastest first, then what they do not tell already.
 
-    The others come with the sparsest matching ticket first. A ticket matches when every required comparison matches:
-    with both accuracies and both trainings this is the double-win rule (Chen et al., 2022). A summary of sections
-    alone has no headline.
+    The others are one for each source and transfer that was judged, the sparsest matching ticket first. A ticket
+    matches when every required comparison matches: with both accuracies and both trainings this is the double-win
+    rule (Chen et al., 2022). A summary of sections alone has no headline.
     """
     required = [row for row in summary.verdicts if row.required]
     if summary.sections and not (required or summary.rows or summary.shrink):
@@ -31,33 +31,32 @@ def headlines(summary: Summary) -> list[Headline]:
     several = len({key[:2] for key in judged}) > 1
     shipped = _shipped(summary, required)
     found = [_headline(rows, several) for rows in judged.values()]
-    # The shipped ticket is not told twice.
-    others = [pair for pair in found if shipped is None or pair[1].evidence not in shipped.evidence]
-    return [*([shipped] if shipped else []), *(headline for _, headline in sorted(others, key=lambda pair: -pair[0]))]
+    told = [(sparsity, other) for sparsity, other in found if not any(other.evidence in s.evidence for s in shipped)]
+    return [*shipped, *(headline for _, headline in sorted(told, key=lambda pair: -pair[0]))]
 
 
-def _shipped(summary: Summary, required: Sequence[VerdictRow]) -> Headline | None:
-    """Return accuracy, size and speed of the fastest exported ticket that matches and gains both; None if none does."""
+def _shipped(summary: Summary, required: Sequence[VerdictRow]) -> list[Headline]:
+    """Return accuracy, size and speed of every exported ticket that matches and gains both, the fastest first."""
     gaining = [
-        row
-        for row in summary.shrink
-        if row.verdict == "matches" and row.accuracy is not None and (row.ratio or 0) > 1 and (row.size_ratio or 0) > 1
+        row for row in summary.shrink if row.verdict == "matches" and (row.ratio or 0) > 1 < (row.size_ratio or 0)
     ]
-    if not gaining:
-        return None
-    best = max(gaining, key=lambda row: row.ratio or 0)
-    of_best = (best.series, best.group, best.transfer, best.sparsity)
-    rows = [row for row in required if (row.series, row.group, row.transfer, row.sparsity) == of_best]
-    standard = next((row for row in rows if row.measure == "standard"), None)
-    if standard is None or best.accuracy is None:
-        return None
-    claim = (
-        f"The {best.series} {best.group} ticket at {sparsity_percent(best.sparsity)} % sparsity matches dense: "
-        f"{percent(best.accuracy)} % {best.score} against {percent(best.accuracy - standard.difference)} %, "
-        f"{best.size_ratio:.1f} times smaller and {best.ratio:.1f} times as fast."
-    )
-    evidence = _evidence(min(rows, key=lambda row: row.difference))
-    return Headline(claim, f"{evidence} Size and speed: {best.file}, measured beside dense in ONNX Runtime.")
+    found: list[Headline] = []
+    for shrunk in sorted(gaining, key=lambda row: -(row.ratio or 0)):
+        ticket = (shrunk.series, shrunk.group, shrunk.transfer, shrunk.sparsity)
+        rows = [row for row in required if (row.series, row.group, row.transfer, row.sparsity) == ticket]
+        standard = next((row for row in rows if row.measure == "standard"), None)
+        if standard is None or shrunk.accuracy is None:
+            continue
+        name = f"The {shrunk.series} {shrunk.group} ticket at {sparsity_percent(shrunk.sparsity)} % sparsity"
+        claim = (
+            f"{name} matches dense: {percent(shrunk.accuracy)} % {shrunk.score} against "
+            f"{percent(shrunk.accuracy - standard.difference)} %, "
+            f"{shrunk.size_ratio:.1f} times smaller and {shrunk.ratio:.1f} times as fast."
+        )
+        evidence = _evidence(min(rows, key=lambda row: row.difference))
+        file = f"Size and speed: {shrunk.file}, measured beside dense in ONNX Runtime."
+        found.append(Headline(claim, f"{evidence} {file}"))
+    return found
 
 
 def _without_verdicts(summary: Summary) -> Headline:
