@@ -28,7 +28,8 @@ Search = Callable[["Tensor", "Tensor", Observe], "Tensor"]
 PROBE_QUERIES, PROBE_IMAGES = 300, 100
 """Of the random search: forward passes for an image, and images of an evaluation, at most."""
 
-_SMALLEST, _LARGEST = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max
+_SMALLEST, _LARGEST = 2.0**-126, (2.0 - 2.0**-23) * 2.0**127
+"""Normal numbers of float32: the least and the greatest."""
 
 
 class GradientWatch:
