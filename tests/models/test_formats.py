@@ -75,7 +75,7 @@ def half(state: State) -> Any:
     [
         (bare, "torchvision state dict"),
         (parallel, "DataParallel state dict (module.*)"),
-        (trainer, "prefixed state dict (_orig_mod.module.*)"),
+        (trainer, "DataParallel state dict (module.*), torch.compile"),
         (robustness, "Madry robustness (module.model.*)"),
         (smoothing, "Cohen smoothing (1.module.*)"),
     ],
@@ -142,7 +142,7 @@ def test_missing_and_unexpected_keys_are_named_with_the_layout(tmp_path: Path) -
 
 def test_another_architecture_is_suggested(tmp_path: Path) -> None:
     torch.save(models.shufflenet_v2_x1_0(num_classes=3).state_dict(), tmp_path / "net.pt")
-    with pytest.raises(UserError, match=r"does not fit .*x0_5.*; it fits torchvision/shufflenet_v2_x1_0"):
+    with pytest.raises(UserError, match=r"does not fit .*x0_5.*: it fits torchvision/shufflenet_v2_x1_0"):
         load(tmp_path / "net.pt")
 
 
@@ -194,22 +194,6 @@ def test_files_cut_short_are_one_clear_line(tmp_path: Path, make: Callable[[Path
     whole = make(file)
     file.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(UserError, match=r"net.bin: is (a )?broken.*fetch it again"):
-        load(file)
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"", "is empty"),
-        (b"<!DOCTYPE html><html>Sign in</html>", "is a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer"),
-        (b"epoch,accuracy\n", "is not a file of weights"),
-    ],
-)
-def test_what_is_not_weights_is_named(tmp_path: Path, content: bytes, problem: str) -> None:
-    file = tmp_path / "net.pt"
-    file.write_bytes(content)
-    with pytest.raises(UserError, match=f"net.pt: {problem}"):
         load(file)
 
 

@@ -46,18 +46,27 @@ class Classifier(nn.Module):
             torchvision's that labels pixels.
         idle: names of the body's parameters without which its output is the same, such as those of a layer that is
             never called; they are not prunable.
+        headless: whether the weights came without a head, so that the one in `body` is random and predicts nothing.
 
     Raises:
         UserError: `head` is not such a layer.
     """
 
-    def __init__(self, body: nn.Module, preprocessing: Preprocessing, head: str, idle: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        preprocessing: Preprocessing,
+        head: str,
+        idle: Iterable[str] = (),
+        headless: bool = False,
+    ) -> None:
         super().__init__()
         get_head(body, head)
         self.body = body
         self.preprocessing = preprocessing
         self.head = head
         self.idle = frozenset(idle)
+        self.headless = headless
         self.normalise = Normalisation(preprocessing)
 
     @property
@@ -102,6 +111,16 @@ class Classifier(nn.Module):
         if num_classes < 2:
             raise UserError(f"num_classes: {num_classes} is too few; a classifier tells at least 2 classes apart")
         put_head(self.body, self.head, fresh_head(get_head(self.body, self.head), num_classes, seed))
+        self.headless = False  # whoever asks for a head trains it
+
+    def require_head(self, what: str) -> None:
+        """Refuse `what`, which needs predictions, of a network whose head is random.
+
+        Raises:
+            UserError: the weights came without a head.
+        """
+        if self.headless:
+            raise UserError(f"{what}: the weights came without a head, there is nothing to predict with; transfer it")
 
     def plain_state(self) -> dict[str, Tensor]:
         """Return the body's parameters and buffers by name, as copies on the CPU."""

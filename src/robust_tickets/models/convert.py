@@ -14,7 +14,8 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.formats.file import file_kind, read_checkpoint
 from robust_tickets.models.formats.inert import read_inert
 from robust_tickets.models.formats.pickles import foreign_globals
-from robust_tickets.models.formats.recognise import find_state, recognise
+from robust_tickets.models.formats.recognise import layout_of
+from robust_tickets.models.formats.states import states_in
 
 
 class Conversion(Settings):
@@ -58,8 +59,8 @@ def convert(path: Path | str, out: Path | str, allow_pickle: bool = False) -> Co
             "allow it (--allow-pickle) to take its tensors and ignore these"
         )
     content: Any = read_inert(path) if foreign else read_checkpoint(path)
-    state = find_state(content, str(path))
-    found = recognise(state, set())
+    state = next(iter(states_in(content, str(path)).values()))
+    found = layout_of(state)
     if found.duplicates:
         state = {name: tensor for name, tensor in state.items() if name not in found.duplicates}
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}

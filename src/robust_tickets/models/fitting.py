@@ -9,8 +9,13 @@ from torch import Tensor, nn
 from torchvision import models
 
 from robust_tickets.models.families.family import Shape
+from robust_tickets.models.families.timm_models import TimmModels
+from robust_tickets.models.formats.likeness import likely, likeness
+from robust_tickets.models.formats.recognise import Checkpoint
+from robust_tickets.models.formats.renames import unlike
 from robust_tickets.models.heads import input_channels
 from robust_tickets.models.registry import available, resolve
+from robust_tickets.models.strict import missing_layer, with_layer, with_ties
 
 MOST = 24
 """Candidates tried before giving up; one takes some hundredths of a second."""
@@ -30,20 +35,36 @@ COMMON = tuple(
 """Tried after the relatives of the architecture that was named."""
 
 
-def architecture_of(state: Mapping[str, Tensor], named: str) -> str | None:
-    """Return an architecture with the tensors of `state`, whatever its head's size; kin of `named` first.
+def what_it_is(checkpoint: Checkpoint, named: str) -> list[str]:
+    """Return at most one phrase: which architecture a checkpoint holds instead of `named`, or what it looks like."""
+    suggested = [name for state in checkpoint.states.values() for name in likely(state)]
+    candidates = dict.fromkeys([*filter(_exists, suggested), *_kin_by_name(named), *COMMON])
+    candidates.pop(named, None)
+    for name in list(candidates)[:MOST]:
+        body = _without_memory(name, Shape())
+        if body is None:
+            continue
+        found = checkpoint.unwrap(body.state_dict())
+        state = with_ties(body, found.state)
+        if (head := missing_layer(body, state)) is not None:
+            state = with_layer(body, head, state)
+        if _fits_but_for_head(body, state) and not unlike(found.code, body):
+            return [f"it fits {name}{f' without {head}' if head is not None else ''}; name that as the source"]
+    return [phrase for phrase in [likeness(checkpoint.states)] if phrase]
 
-    None if none of a few likely candidates fits.
-    """
+
+def _exists(name: str) -> bool:
+    prefix = TimmModels.prefix
+    return not name.startswith(prefix) or TimmModels().knows(name.removeprefix(prefix))
+
+
+def _kin_by_name(named: str) -> list[str]:
+    """Return names that begin alike, torchvision's first, the shortest first."""
     family = re.match(r"[a-z]*", named.rpartition("/")[2].lower())
     kin = [name for name in available() if family and family.group() and family.group() in name]
     kin = [name for name in kin if not name.startswith("madry/")]  # torchvision's architectures, many times over
     kin.sort(key=lambda name: (name.startswith("timm/"), len(name)))
-    for name in [*kin[: MOST - len(COMMON)], *COMMON]:
-        body = _without_memory(name, Shape())
-        if body is not None and _fits_but_for_head(body, state):
-            return name
-    return None
+    return kin[: MOST - len(COMMON) - 4]
 
 
 def _fits_but_for_head(body: nn.Module, state: Mapping[str, Tensor]) -> bool:

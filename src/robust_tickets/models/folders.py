@@ -56,6 +56,7 @@ def identified(classifier: Classifier, identity: SourceIdentity) -> SourceIdenti
             "digest": tensors_digest(classifier.plain_state()),
             "num_classes": classifier.num_classes,
             "head": classifier.head,
+            "headless": classifier.headless,
             "preprocessing": classifier.preprocessing,
             "segmentation": classifier.body.settings if isinstance(classifier.body, SegmentationNetwork) else None,
         }
@@ -158,4 +159,5 @@ def rebuilt(
     if wrong := mismatches(body, state):
         raise UserError(f"{folder / WEIGHTS}: does not fit the network: {'; '.join(wrong)}")
     load_strictly(body, state, str(folder / WEIGHTS))
+    classifier.headless = identity.headless
     return classifier

@@ -30,4 +30,7 @@ class SourceIdentity(Settings):
     segmentation: SegmentationSettings | None = Field(
         default=None, description="What the architecture was given to label pixels; absent: it labels images."
     )
+    headless: bool = Field(
+        default=False, description="Whether the weights came without a head: the one here is random, not pretrained."
+    )
     notes: tuple[str, ...] = Field(default=(), description="What was assumed because nothing said otherwise.")

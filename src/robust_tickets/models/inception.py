@@ -8,7 +8,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.formats.file import read_checkpoint
-from robust_tickets.models.formats.recognise import find_state
+from robust_tickets.models.formats.recognise import Checkpoint
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.strict import load_strictly, mismatches
 
@@ -24,7 +24,7 @@ def load_inception(file: Path | str) -> Classifier:
     """
     path = given_path(str(file))
     body = inception_v3(weights=None, aux_logits=True, transform_input=False, init_weights=False)
-    state = find_state(read_checkpoint(path), str(path))
+    state = Checkpoint(read_checkpoint(path), str(path)).unwrap(body.state_dict()).state
     if wrong := mismatches(body, state):
         raise UserError(f"{path}: is not a state dict of torchvision's inception_v3: {'; '.join(wrong)}")
     load_strictly(body, state, str(path))

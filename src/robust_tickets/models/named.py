@@ -1,5 +1,6 @@
 """A network by the name its family has for it: with random, pretrained or a file's weights."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Family, Shape
-from robust_tickets.models.fitting import architecture_of
+from robust_tickets.models.families.hub_folders import explain, is_hub_folder, read_hub_folder
+from robust_tickets.models.fitting import what_it_is
 from robust_tickets.models.folders import is_saved, load_folder
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.formats.layout import Unwrapped
-from robust_tickets.models.formats.recognise import find_state, recognise
+from robust_tickets.models.formats.recognise import Checkpoint
+from robust_tickets.models.formats.renames import unlike
+from robust_tickets.models.formats.reparametrised import NNCF
 from robust_tickets.models.heads import (
     classes_of,
     first_convolution,
@@ -27,7 +31,8 @@ from robust_tickets.models.preprocessing import Preprocessing, identity_preproce
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
 from robust_tickets.models.shapes import ModuleShapes
-from robust_tickets.models.strict import load_strictly, mismatches
+from robust_tickets.models.strict import load_strictly, mismatches, missing_layer, with_layer, with_ties
+from robust_tickets.pruning.masks import Masks
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +50,10 @@ class Loaded:
     """Shapes that are not the architecture's, of a shrunken network."""
     head: str | None = None
     """Module path of the last layer, where a file says so."""
+    masks: Masks = field(default_factory=dict)
+    """Of weights that were pruned before they were saved, by name, True = kept."""
+    headless: str | None = None
+    """Module path of a layer that the weights came without, so that it is random; a head, if they are whole."""
 
 
 def load_named(settings: SourceSettings) -> Loaded:
@@ -53,14 +62,28 @@ def load_named(settings: SourceSettings) -> Loaded:
     Raises:
         UserError: no such network, no such weights, or weights that do not fit.
     """
+    if is_hub_folder(folder := given_path(settings.name)):
+        settings = _of_hub_folder(settings, folder)
     family, name = resolve(settings.name)
     file = given_path(settings.weights)
     with global_stream(settings.seed, "init"):
+        own = settings.weights == DEFAULT or (settings.weights in family.tags(name) and not file.exists())
+        if settings.weights_entry is not None and (own or settings.weights == RANDOM):
+            raise UserError(f"weights_entry: only a file of weights has entries, weights is {settings.weights!r}")
         if settings.weights == RANDOM:
             return _random(settings, family, name)
-        if settings.weights == DEFAULT or (settings.weights in family.tags(name) and not file.exists()):
+        if own:
             return _pretrained(settings, family, name)
         return _from_file(settings, family, name, file)
+
+
+def _of_hub_folder(settings: SourceSettings, folder: Path) -> SourceSettings:
+    """Return the same settings with the architecture's name, and the folder as its weights."""
+    name = read_hub_folder(folder).name
+    if name is None:
+        raise UserError(explain(folder))
+    weights = str(folder) if settings.weights == DEFAULT else settings.weights
+    return settings.model_copy(update={"name": name, "weights": weights})
 
 
 def _random(settings: SourceSettings, family: Family, name: str) -> Loaded:
@@ -90,6 +113,12 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
             f"weights: {settings.weights!r} is neither a file nor pretrained weights of {full}"
             f"{f' ({tags})' if tags else ''}; give a path, `default` or `random`"
         )
+    hub = read_hub_folder(file) if is_hub_folder(file) else None
+    if hub is not None:
+        file = hub.weights
+        if hub.preprocessing is not None and settings.preprocessing.size is None:
+            overrides = settings.preprocessing.model_copy(update={"size": hub.preprocessing.size})
+            settings = settings.model_copy(update={"preprocessing": overrides})
     body = family.build(name, Shape(size=settings.preprocessing.size))
     if is_saved(file):
         classifier, identity = load_folder(file, like=body)
@@ -102,22 +131,49 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
             identity.notes,
             identity.modules,
             identity.head,
+            headless=identity.head if identity.headless else None,
         )
-    state = find_state(read_checkpoint(file), str(file))
-    found = recognise(state, body.state_dict().keys())
+    checkpoint = Checkpoint(read_checkpoint(file), str(file))
+    found = checkpoint.unwrap(body.state_dict(), settings.weights_entry)
     body = _of_the_same_shape(settings, family, name, body, found.state)
-    if wrong := mismatches(body, found.state):
-        meant = architecture_of(found.state, full)
+    if found.unknown:
         raise UserError(
-            f"{file}: does not fit {full} (read as {found.layout}): {'; '.join(wrong)}"
-            f"{f'; it fits {meant}' if meant else ''}"
+            f"{file}: {found.unknown[0]} is under a parametrisation whose code is not in the file (torch.ao.pruning "
+            "keeps its masks elsewhere, too); call squash_mask() or remove_parametrizations before saving"
         )
-    load_strictly(body, found.state, str(file))
+    state = with_ties(body, found.state)
+    if (headless := missing_layer(body, state)) is not None:
+        state = with_layer(body, headless, state)
+    if wrong := mismatches(body, state):
+        why = "; ".join(what_it_is(checkpoint, full) or wrong)
+        raise UserError(f"{file}: does not fit {full} (read as {found.layout}): {why}")
+    if difference := unlike(found.code, body):
+        raise UserError(f"{file}: does not fit {full}: {difference}")
+    load_strictly(body, state, str(file))
     preprocessing, notes = _preprocessing(settings, family, name, body, found)
+    if hub is not None and hub.preprocessing is not None:
+        preprocessing, notes = hub.preprocessing, ("preprocessing: as the folder's config.json says",)
     layout = found.layout
-    if layout == "plain state dict" and family.prefix:
-        layout = f"{family.prefix.removesuffix('/')} state dict"
-    return Loaded(full, body, preprocessing, file.name, layout, notes)
+    if layout.startswith("plain state dict") and family.prefix:
+        layout = layout.replace("plain", family.prefix.removesuffix("/"), 1)
+    notes += (*found.notes, *_about(found, headless))
+    masks = {weight: mask for weight, mask in found.masks.items() if weight in state}
+    return Loaded(full, body, preprocessing, file.name, layout, notes, masks=masks, headless=headless)
+
+
+def _about(found: Unwrapped, headless: str | None) -> Iterator[str]:
+    """Say what is particular of the weights."""
+    if found.masks:
+        weights = sum(mask.numel() for mask in found.masks.values())
+        removed = 1 - sum(int(mask.sum()) for mask in found.masks.values()) / weights
+        yield (
+            f"pruned: {len(found.masks)} masks came with the weights, {removed:.1%} of these are zero; "
+            "`tickets draw --score zeros` takes them as the ticket"
+        )
+    if NNCF in found.reparametrised:
+        yield "nncf: its masks were applied; of nncf.strip's formats only StripFormat.IN_PLACE does that before saving"
+    if headless is not None:
+        yield f"head: the weights came without {headless}; it is random until a transfer trains it"
 
 
 def _of_the_same_shape(
@@ -163,6 +219,6 @@ def _preprocessing(
     if found.mean is not None and found.std is not None:
         base = presumed or identity_preprocessing(len(found.mean), settings.preprocessing.size or (224, 224))
         own = base.model_copy(update={"mean": found.mean, "std": found.std})
-        return own, ("preprocessing: mean and std as the checkpoint has them",)
+        return own, (f"preprocessing: mean and std as {found.normaliser} has them",)
     stated = settings.preprocessing.mean is not None and settings.preprocessing.std is not None
     return presumed, (note,) if note and not stated else ()

@@ -35,7 +35,7 @@ def resolve(name: str) -> tuple[Family, str]:
     if Path(name).is_file():
         raise UserError(f"{name}: is a file; give the architecture as the name, and the file as `weights: {name}`")
     if Path(name).is_dir():
-        raise UserError(f"{name}: is a folder without source.json; only networks saved by us are read from a folder")
+        raise UserError(f"{name}: is a folder without source.json (saved by us) or config.json (of the Hub)")
     if name.startswith(MADRY.prefix):
         raise UserError(MADRY.explain(name.removeprefix(MADRY.prefix)))
     raise UserError(f"unknown network {name!r}; near ones: {', '.join(near_names(name))}")

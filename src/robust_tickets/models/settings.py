@@ -15,14 +15,20 @@ class SourceSettings(Settings):
     name: str = Field(
         min_length=1,
         description="`timm/resnet18` (or bare), `timm/resnet18.a1_in1k`, `torchvision/resnet50`, "
-        "`madry/resnet18-l2-3.0`, `cifar/resnet20`, `small/resnet18`, `package.module:function`, or a folder saved "
-        "by us.",
+        "`madry/resnet18-l2-3.0`, `cifar/resnet20`, `small/resnet18`, `package.module:function`, or a folder: "
+        "one saved by us, or of timm and the Hugging Face Hub with `config.json` and weights.",
     )
     weights: str = Field(
         default=DEFAULT,
         min_length=1,
         description="`default` (the library's pretrained weights, or the function's own), the tag of other "
-        "pretrained weights, a path to a file or to a folder saved by us, or `random`.",
+        "pretrained weights, a path to a file or to a folder (saved by us, or of the Hugging Face Hub), or `random`.",
+    )
+    weights_entry: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Which weights of a file that holds several, such as `state_dict` beside `state_dict_ema`; absent: "
+        "the most complete ones, the moving average where there is one.",
     )
     preprocessing: PreprocessingOverrides = Field(
         default=PreprocessingOverrides(),

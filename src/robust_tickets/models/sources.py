@@ -1,7 +1,7 @@
 """The pretrained network a ticket is drawn from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -22,6 +22,7 @@ from robust_tickets.models.named import Loaded, load_named
 from robust_tickets.models.plain_modules import plain_module, unwrapped
 from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
+from robust_tickets.pruning.masks import Masks
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 299, 384, 512)
 """Sides in pixels that are tried, in this order, where nobody says how large a module's images are."""
@@ -37,6 +38,8 @@ class Source:
     """What loads it again on this machine; for a module given from Python, a name that says whose it is."""
     untrained: tuple[str, ...] = ()
     """Parameters that no gradient reaches, because its forward detaches them."""
+    masks: Masks = field(default_factory=dict)
+    """Of weights that were pruned before they were saved, by name, True = kept; the weights are zero elsewhere."""
 
 
 def load_source(
@@ -86,6 +89,8 @@ def _from_name(settings: SourceSettings) -> Source:
     base = loaded.preprocessing.model_dump() if loaded.preprocessing else {}
     preprocessing = parse(Preprocessing, {**base, **given}, "preprocessing")
     source = _tried(loaded, preprocessing, settings, settings.head or loaded.head)
+    if (folder := given_path(settings.name)).is_dir():
+        settings = settings.model_copy(update={"name": str(folder.resolve())})
     file = given_path(settings.weights)
     if settings.weights not in (DEFAULT, RANDOM) and file.exists():
         settings = settings.model_copy(update={"weights": str(file.resolve())})
@@ -96,9 +101,9 @@ def _from_name(settings: SourceSettings) -> Source:
 
 def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None) -> Source:
     """Read a network saved by us; only its preprocessing may be overridden."""
-    for field in ("weights", "num_classes", "in_channels", "head"):
-        if getattr(settings, field) != SourceSettings.model_fields[field].default:
-            raise UserError(f"{field}: a saved network brings its own; leave it out for {folder}")
+    for name in ("weights", "weights_entry", "num_classes", "in_channels", "head"):
+        if getattr(settings, name) != SourceSettings.model_fields[name].default:
+            raise UserError(f"{name}: a saved network brings its own; leave it out for {folder}")
     classifier, identity = load_folder(folder, like)
     if given := settings.preprocessing.given():
         merged = parse(Preprocessing, {**identity.preprocessing.model_dump(), **given}, "preprocessing")
@@ -107,7 +112,7 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None
     _check_channels(settings, body, preprocessing, name)
     trace = trace_forward(body, preprocessing, name)
     choose_head(body, trace, preprocessing, name, identity.head)
-    classifier = Classifier(body, preprocessing, identity.head, trace.idle)
+    classifier = Classifier(body, preprocessing, identity.head, trace.idle, identity.headless)
     place = str(folder.resolve())
     own_code = ":" in identity.name
     reload = {"name": identity.name, "weights": place} if own_code else {"name": place}
@@ -159,14 +164,16 @@ def _tried(loaded: Loaded, preprocessing: Preprocessing, settings: SourceSetting
     _check_channels(settings, loaded.body, preprocessing, name)
     trace = trace_forward(loaded.body, preprocessing, name)
     head, notes = choose_head(loaded.body, trace, preprocessing, name, head)
-    classifier = Classifier(loaded.body, preprocessing, head, trace.idle)
+    if loaded.headless not in (None, head):
+        raise UserError(f"{loaded.weights}: does not fit {name}: {loaded.headless} is missing, its head is {head}")
+    classifier = Classifier(loaded.body, preprocessing, head, trace.idle, loaded.headless is not None)
     if settings.num_classes not in (None, classifier.num_classes):
         raise UserError(
             f"num_classes: {name} has {classifier.num_classes} classes, not {settings.num_classes}; "
             "leave it out, transfer gives the network a fresh head"
         )
     loaded = replace(loaded, notes=(*loaded.notes, *notes, *_seen(trace)))
-    return Source(classifier, _identify(classifier, loaded), settings, trace.cut)
+    return Source(classifier, _identify(classifier, loaded), settings, trace.cut, loaded.masks)
 
 
 def _seen(trace: ForwardTrace) -> tuple[str, ...]:
@@ -206,5 +213,6 @@ def _identify(classifier: Classifier, loaded: Loaded) -> SourceIdentity:
         head=classifier.head,
         preprocessing=classifier.preprocessing,
         modules=loaded.modules,
+        headless=classifier.headless,
         notes=loaded.notes,
     )

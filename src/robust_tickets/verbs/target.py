@@ -87,11 +87,13 @@ def fit_head(classifier: Classifier, splits: DataSplits, head: Head, seed: int, 
     """Give the network the head that it is trained with; `where` names the setting in a complaint.
 
     Raises:
-        UserError: the head is to be kept and tells another number of classes apart.
+        UserError: the head is to be kept and tells another number of classes apart, or was never trained.
     """
     if head == "fresh":
         classifier.reset_head(len(splits.classes), seed)
-    elif classifier.num_classes != len(splits.classes):
+        return
+    classifier.require_head(f"{where}: keep")
+    if classifier.num_classes != len(splits.classes):
         raise UserError(
             f"{where}: keep: the network tells {classifier.num_classes} classes apart, {splits.name} has "
             f"{len(splits.classes)}; use {where}: fresh"

@@ -12,7 +12,7 @@ from robust_tickets.models.families.family import Pretrained, Shape
 from robust_tickets.models.families.pinned import fetch
 from robust_tickets.models.families.torchvision_models import TorchvisionModels, replace_stem
 from robust_tickets.models.formats.file import read_checkpoint
-from robust_tickets.models.formats.recognise import find_state, recognise
+from robust_tickets.models.formats.recognise import Checkpoint
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.strict import load_strictly, mismatches
 
@@ -98,7 +98,7 @@ class MadryModels:
         key = parts(name)
         found = fetch(REPOSITORY, FILES[key], downloads)
         body = self.build(name, Shape())
-        state = recognise(find_state(read_checkpoint(found.path), str(found.path)), body.state_dict().keys())
+        state = Checkpoint(read_checkpoint(found.path), str(found.path)).unwrap(body.state_dict())
         if wrong := mismatches(body, state.state):
             raise UserError(f"{found.path}: does not fit madry/{name} (read as {state.layout}): {'; '.join(wrong)}")
         load_strictly(body, state.state, str(found.path))

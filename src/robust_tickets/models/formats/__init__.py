@@ -3,11 +3,17 @@
 | file | noun |
 |---|---|
 | `file.py` | reading a file of tensors without executing it |
+| `signatures.py` | files that are not weights, by their first bytes |
+| `shards.py` | weights in several files, listed by an index |
 | `pickles.py` | the globals a pickle would import, listed without importing them |
 | `inert.py` | unpickling that builds tensors and nothing else |
-| `layout.py` | what every layout offers |
-| `recognise.py` | from a checkpoint to an architecture's bare tensors, by the first layout that fits |
-| `plain.py` | the architecture's own names, bare or behind `module.` and the like |
+| `states.py` | the state dicts inside a checkpoint, averaged weights first |
+| `wrappers.py` | parts of names that `torch.compile`, FSDP and others put in |
+| `reparametrised.py` | weights in parts (pruning masks, weight and spectral norm) put together |
+| `renames.py` | names that well-known code gives to an architecture's tensors |
 | `madry.py` | the `robustness` library: `module.model.*` beside `module.normalizer.*` |
-| `cohen.py` | randomised smoothing: `1.module.*` behind a normalisation layer |
+| `likeness.py` | whose names a state dict has that does not fit |
+| `places.py` | where in a checkpoint an architecture is found: in which state dict, behind which prefix |
+| `layout.py` | the bare tensors, and what else the checkpoint says |
+| `recognise.py` | from a checkpoint to an architecture's bare tensors: the most complete network in it |
 """

@@ -1,8 +1,7 @@
-"""What a layout of checkpoints offers: whether it is one's own, and the architecture's bare tensors."""
+"""The bare tensors of an architecture, as found in a checkpoint, and what else the checkpoint says."""
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -19,19 +18,20 @@ class Unwrapped:
     mean: tuple[float, ...] | None = None
     """Mean of the checkpoint's own normaliser, for images in [0, 1]; None if it has none."""
     std: tuple[float, ...] | None = None
+    normaliser: str = "the checkpoint"
+    """Who says so: the checkpoint, or the code that its names are known from."""
     duplicates: frozenset[str] = frozenset()
     """Names, in the checkpoint, of second copies of its tensors."""
-
-
-class Layout(Protocol):
-    """One way to lay out a checkpoint."""
-
-    def unwrap(self, state: State, wanted: Set[str]) -> Unwrapped | None:
-        """Return the bare tensors, or None if the keys are not of this layout.
-
-        `wanted` holds the names of the architecture's own tensors.
-        """
-        ...
+    masks: dict[str, Tensor] = field(default_factory=dict)
+    """Weight name -> bool tensor of its shape, True = kept, of weights that were pruned before they were saved."""
+    reparametrised: Mapping[str, int] = field(default_factory=dict)
+    """How many weights were put together from parts, by the name of what they were in parts for."""
+    code: str = ""
+    """Whose names the tensors had, if they are another code's than the architecture's."""
+    unknown: tuple[str, ...] = ()
+    """Weights under a parametrisation whose code is not known."""
+    notes: tuple[str, ...] = ()
+    """What was chosen, assumed or left out."""
 
 
 def strip(state: State, prefix: str) -> dict[str, Tensor]:

@@ -1,7 +1,5 @@
 """The `robustness` library (Engstrom et al., 2019): a network, its normaliser, both again in an attacker."""
 
-from collections.abc import Set
-
 import torch
 from torch import Tensor
 
@@ -9,35 +7,34 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.formats.layout import State, Unwrapped, strip
 
 
-class Madry:
-    """`model.*`, `normalizer.new_mean` and `new_std`, copies in `attacker.*`; perhaps behind `module.`."""
+def madry(state: State) -> Unwrapped | None:
+    """Return the network and the normaliser's mean and std; None if the names are not the library's.
 
-    def unwrap(self, state: State, wanted: Set[str]) -> Unwrapped | None:
-        """Return the network and the normaliser's mean and std.
+    They are `model.*`, `normalizer.new_mean` and `new_std`, copies in `attacker.*`; perhaps behind `module.`.
 
-        Raises:
-            UserError: the attacker's copy of the network differs from the network.
-        """
-        for outer in ("module.", ""):
-            if f"{outer}normalizer.new_mean" in state and any(name.startswith(f"{outer}model.") for name in state):
-                break
-        else:
-            return None
-        network = strip(state, f"{outer}model.")
-        _check_copy(network, strip(state, f"{outer}attacker.model."))
-        known = tuple(f"{outer}{part}." for part in ("model", "normalizer", "attacker"))
-        inner = "model."
-        # What is not the library's own architecture sits in a wrapper that has it as its only child, `model`.
-        if all(name.startswith("model.") for name in network):
-            network, inner = strip(network, "model."), "model.model."
-        network |= {name: tensor for name, tensor in state.items() if not name.startswith(known)}
-        return Unwrapped(
-            network,
-            f"Madry robustness ({outer}{inner}*)",
-            mean=_values(state[f"{outer}normalizer.new_mean"]),
-            std=_values(state[f"{outer}normalizer.new_std"]),
-            duplicates=frozenset(name for name in state if name.startswith(f"{outer}attacker.")),
-        )
+    Raises:
+        UserError: the attacker's copy of the network differs from the network.
+    """
+    for outer in ("module.", ""):
+        if f"{outer}normalizer.new_mean" in state and any(name.startswith(f"{outer}model.") for name in state):
+            break
+    else:
+        return None
+    network = strip(state, f"{outer}model.")
+    _check_copy(network, strip(state, f"{outer}attacker.model."))
+    known = tuple(f"{outer}{part}." for part in ("model", "normalizer", "attacker"))
+    inner = "model."
+    # What is not the library's own architecture sits in a wrapper that has it as its only child, `model`.
+    if all(name.startswith("model.") for name in network):
+        network, inner = strip(network, "model."), "model.model."
+    network |= {name: tensor for name, tensor in state.items() if not name.startswith(known)}
+    return Unwrapped(
+        network,
+        f"Madry robustness ({outer}{inner}*)",
+        mean=_values(state[f"{outer}normalizer.new_mean"]),
+        std=_values(state[f"{outer}normalizer.new_std"]),
+        duplicates=frozenset(name for name in state if name.startswith(f"{outer}attacker.")),
+    )
 
 
 def _check_copy(network: State, copy: State) -> None:

@@ -1,8 +1,10 @@
 """The globals a pickle would import, listed without importing them."""
 
+import contextlib
 import itertools
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -43,6 +45,10 @@ HARMLESS_GLOBALS = {
 """What training scripts leave beside the tensors: options and scores. Building these executes nothing."""
 
 
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
+"""What zipfile and pickletools raise where a file stops making sense."""
+
+
 def is_tensor_global(module: str, name: str) -> bool:
     """Return whether a global does no more than rebuild a tensor or a plain container."""
     if (module, name) in TENSOR_GLOBALS:
@@ -56,12 +62,12 @@ def foreign_globals(path: Path) -> list[str]:
 
     What cannot be followed to its end (a file cut short) is reported as far as it goes.
     """
-    found = {
-        f"{module}.{name}": None
-        for stream in _pickles(path)
-        for module, name in _globals(stream)
-        if not is_tensor_global(module, name) and (module, name) not in HARMLESS_GLOBALS
-    }
+    found: dict[str, None] = {}
+    with contextlib.suppress(*BROKEN):
+        for stream in _pickles(path):
+            for module, name in _globals(stream):
+                if not is_tensor_global(module, name) and (module, name) not in HARMLESS_GLOBALS:
+                    found[f"{module}.{name}"] = None
     return list(found)
 
 
@@ -80,30 +86,27 @@ def _pickles(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _globals(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield module and name of every import of one pickle, up to its end or where it stops making sense."""
+    """Yield module and name of every import of one pickle."""
     strings = ["", ""]
     memo: dict[int, str] = {}
-    try:
-        for opcode, argument, _ in pickletools.genops(stream):
-            match opcode.name:
-                case "GLOBAL" | "INST":
-                    module, _, name = str(argument).partition(" ")
-                    yield module, name
-                    strings.append("")
-                case "STACK_GLOBAL":
-                    yield strings[-2], strings[-1]
-                    strings.append("")
-                case "MEMOIZE":
-                    memo[len(memo)] = strings[-1]
-                case "PUT" | "BINPUT" | "LONG_BINPUT":
-                    memo[_index(argument)] = strings[-1]
-                case "GET" | "BINGET" | "LONG_BINGET":
-                    strings.append(memo.get(_index(argument), ""))
-                case kind:
-                    if kind in STRINGS:
-                        strings.append(str(argument))
-    except (ValueError, EOFError):
-        return
+    for opcode, argument, _ in pickletools.genops(stream):
+        match opcode.name:
+            case "GLOBAL" | "INST":
+                module, _, name = str(argument).partition(" ")
+                yield module, name
+                strings.append("")
+            case "STACK_GLOBAL":
+                yield strings[-2], strings[-1]
+                strings.append("")
+            case "MEMOIZE":
+                memo[len(memo)] = strings[-1]
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                memo[_index(argument)] = strings[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                strings.append(memo.get(_index(argument), ""))
+            case kind:
+                if kind in STRINGS:
+                    strings.append(str(argument))
 
 
 def _index(argument: object) -> int:

@@ -1,47 +1,136 @@
-"""From a checkpoint to the bare tensors of an architecture: find the state dict, recognise its layout."""
+"""From a checkpoint to the bare tensors of an architecture: the most complete network that is in the file."""
 
-from collections.abc import Mapping, Set
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.formats.cohen import Cohen
-from robust_tickets.models.formats.layout import Layout, Unwrapped
-from robust_tickets.models.formats.madry import Madry
-from robust_tickets.models.formats.plain import Plain, Prefixed
+from robust_tickets.models.formats.layout import Unwrapped, strip
+from robust_tickets.models.formats.madry import madry
+from robust_tickets.models.formats.places import Place, places
+from robust_tickets.models.formats.states import is_averaged, rank, states_in
+from robust_tickets.models.formats.wrappers import without_wrappers
 
-LAYOUTS: tuple[Layout, ...] = (Plain(), Madry(), Cohen(), Prefixed())
-"""In order of precedence: the architecture's own names first, whatever they look like."""
-
-ENTRIES = ("state_dict", "model", "model_state_dict", "model_state", "net", "network", "params", "weights")
-"""Where training scripts keep the state dict inside a checkpoint, in order of precedence."""
+SHARED = ("module.", "model.", "net.", "network.", "1.module.", "1.")
+"""Prefixes that are told of where no architecture says which names are wanted."""
 
 
-def find_state(checkpoint: Any, where: str) -> dict[str, Tensor]:
-    """Return the state dict inside a checkpoint: itself, one of `ENTRIES`, or the single item of a list.
+class Checkpoint:
+    """What a file holds, before it is known of which architecture."""
 
-    Raises:
-        UserError: there is none; the message lists what is there. `where` names the file.
-    """
-    if isinstance(checkpoint, list | tuple) and len(checkpoint) == 1:
-        return find_state(checkpoint[0], where)
-    if not isinstance(checkpoint, Mapping):
-        raise UserError(f"{where}: holds a {type(checkpoint).__name__}, not a state dict")
-    if checkpoint and all(isinstance(value, Tensor) for value in checkpoint.values()):
-        return dict(checkpoint)
-    for entry in ENTRIES:
-        if isinstance(checkpoint.get(entry), Mapping):
-            return find_state(checkpoint[entry], where)
-    raise UserError(
-        f"{where}: no state dict in it; it holds {', '.join(map(str, list(checkpoint)[:8])) or 'nothing'}; "
-        f"expected tensors by name, or an entry {' or '.join(ENTRIES[:3])}"
+    def __init__(self, content: Any, where: str) -> None:
+        """Find the state dicts in what was read from the file `where`.
+
+        Raises:
+            UserError: there is none.
+        """
+        self.where = where
+        self.states = states_in(content, where)
+
+    def unwrap(self, wanted: Mapping[str, Tensor], entry: str | None = None) -> Unwrapped:
+        """Return the bare tensors of an architecture: the most complete network in the file, averaged if there is one.
+
+        Args:
+            wanted: the architecture's own tensors by name, of which names and shapes count; if none of them is
+                found, the first state dict is returned as it is.
+            entry: which of several networks, as `weights_entry` names it; None takes the one above.
+
+        Raises:
+            UserError: there is no such entry; the message lists those that there are.
+        """
+        found = [place for name, state in self.states.items() for place in places(name, state, wanted)]
+        best = max((place.completeness for place in found), default=(0, 0))
+        fitting = [place for place in found if place.completeness == best]
+        fitting.sort(key=lambda place: (rank(place.name), place.prefix.count(".")))
+        if entry is not None:
+            return _bare(self._named(entry, fitting, found), fitting, ())
+        if not fitting:
+            return Unwrapped(dict(next(iter(self.states.values()))), "plain state dict")
+        partial = [p for p in found if is_averaged(p.name) and p not in fitting and 2 * p.agreeing > best[0]]
+        return _bare(fitting[0], fitting, partial if not is_averaged(fitting[0].name) else ())
+
+    def _named(self, entry: str, fitting: list[Place], found: list[Place]) -> Place:
+        """Return the place that a user means by `entry`: its name, the end of it, or its beginning."""
+        for matches in (
+            lambda name: name == entry,
+            lambda name: f".{name}".endswith(f".{entry}"),
+            lambda name: f"{name}.".startswith(f"{entry}."),
+        ):
+            if meant := [place for place in found if matches(place.name)]:
+                return max(meant, key=lambda place: place.completeness)
+        there = [place.name for place in fitting] or list(self.states)
+        raise UserError(f"weights_entry: {self.where} has no {entry!r}; it has {', '.join(map(repr, there[:8]))}")
+
+
+def layout_of(state: Mapping[str, Tensor]) -> Unwrapped:
+    """Return what can be told of a state dict without an architecture: its layout, its normaliser if it has one."""
+    if (found := madry(state)) is not None:
+        return found
+    bare, wrappers = without_wrappers(state)
+    stripped = ""
+    while prefix := next((p for p in SHARED if all(name.startswith(stripped + p) for name in bare)), ""):
+        stripped += prefix
+    return Unwrapped(strip(bare, stripped), _layout(stripped, bare, wrappers))
+
+
+def _bare(place: Place, fitting: list[Place], partial: Iterable[Place]) -> Unwrapped:
+    """Return the tensors at a place, and tell what else is in the file."""
+    reading, prefix = place.reading, place.prefix
+    others = [one for one in fitting if one.name != place.name]
+    beside = tuple(one.prefix for one in others if one.reading.entry == reading.entry and one.prefix)
+    inside = [name for name in reading.state if name.startswith(prefix)]
+    if not prefix and beside:
+        inside = [name for name in inside if not name.startswith(beside)]
+    foreign = [name for name in reading.state.keys() - set(inside) if not (beside and name.startswith(beside))]
+    details = [f"{kind} of {count} tensors" for kind, count in reading.plain.kinds.items()]
+    details += [f"names of {reading.renamed.code}"] if reading.renamed.code else []
+    masks = {reading.renamed.names.get(name, name): mask for name, mask in reading.plain.masks.items()}
+    whole = reading.madry or Unwrapped(
+        {},
+        _layout(prefix, reading.state, reading.wrappers),
+        mean=reading.renamed.mean,
+        std=reading.renamed.std,
+        normaliser=f"the training script of {reading.renamed.code}",
+        code=reading.renamed.code,
+    )
+    return replace(
+        whole,
+        state={name.removeprefix(prefix): reading.state[name] for name in inside},
+        layout=", ".join([whole.layout, *details]),
+        masks=strip(masks, prefix),
+        reparametrised=reading.plain.kinds,
+        unknown=tuple(name.removeprefix(prefix) for name in reading.plain.unknown if name.startswith(prefix)),
+        notes=tuple(_notes(place, others, partial, foreign)),
     )
 
 
-def recognise(state: Mapping[str, Tensor], wanted: Set[str]) -> Unwrapped:
-    """Return the bare tensors by the first layout that fits; what fits none is passed on as it is."""
-    for layout in LAYOUTS:
-        if unwrapped := layout.unwrap(state, wanted):
-            return unwrapped
-    return Unwrapped(dict(state), "plain state dict")
+def _layout(prefix: str, names: Mapping[str, Tensor], wrappers: Iterable[str]) -> str:
+    """Say in words how a state dict is laid out."""
+    if "n_averaged" in names and prefix:
+        layout = f"AveragedModel state dict ({prefix}*)"
+    elif not prefix:
+        layout = "plain state dict"
+    elif prefix in ("1.", "1.module.") and all(name.startswith(prefix) for name in names):
+        layout = f"Cohen smoothing ({prefix}*)"
+    else:
+        layout = f"{'DataParallel' if prefix == 'module.' else 'prefixed'} state dict ({prefix}*)"
+    return ", ".join([layout, *wrappers])
+
+
+def _notes(place: Place, others: list[Place], partial: Iterable[Place], foreign: list[str]) -> Iterator[str]:
+    average = ", the moving average" if is_averaged(place.name) else ""
+    if others:
+        names = ", ".join(one.name for one in others[:4])
+        yield f"weights: {place.name}{average}; not {names}, which `weights_entry: {others[0].name}` would choose"
+    elif average:
+        yield f"weights: {place.name}{average}"
+    for one in partial:
+        yield f"weights: {place.name}; not the moving average {one.name}, which lacks some of the network's tensors"
+    parts = Counter(name.partition(".")[0] for name in sorted(foreign) if name != "n_averaged")
+    if parts:
+        left = [f"{part} ({count} tensors)" if count > 1 else part for part, count in parts.items()]
+        more = f" and {len(left) - 6} more" if left[6:] else ""
+        yield f"weights: only {place.prefix}* is the network; left out: {', '.join(left[:6])}{more}"
