@@ -110,9 +110,8 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
     columns = (
         Column("verdict"),
         Column("sparsity (%)", numeric=True),
-        # The figures come before the settings, so that a phone shows them without scrolling.
-        Column("difference (points)", numeric=True),
-        Column("interval (points)", numeric=True),
+        # One column, before the settings, so that a phone shows it without scrolling.
+        Column("difference, interval (points)", numeric=True),
         Column("drawing", setting=True),
         Column("group", setting=True),
         Column("source", setting=True),
@@ -131,8 +130,9 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         (
             row.verdict,
             sparsity_percent(row.sparsity),
-            signed_points(row.difference),
-            interval(row),
+            f"{signed_points(row.difference)} ({interval(row)})"
+            if row.low is not None
+            else signed_points(row.difference),
             row.drawing or ABSENT,
             row.group,
             row.series,
