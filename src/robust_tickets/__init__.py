@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.gap import gap
     from robust_tickets.verbs.predict import predict
     from robust_tickets.verbs.pretrain import pretrain
+    from robust_tickets.verbs.reopen import load_transfer
     from robust_tickets.verbs.shrink import shrink
-    from robust_tickets.verbs.transfer import Transfer, load_transfer, transfer
+    from robust_tickets.verbs.transfer import Transfer, transfer
     from robust_tickets.verbs.transfer_settings import TransferSettings
     from robust_tickets.verbs.verify import Verdict, verify
     from robust_tickets.verbs.verify_settings import VerifySettings
@@ -74,7 +75,7 @@ _HOME = {
     "load_recipe": "recipe",
     "load_runtime": "runtime.load",
     "load_source": "models.sources",
-    "load_transfer": "verbs.transfer",
+    "load_transfer": "verbs.reopen",
     "masked": "integrations.masked",
     "predict": "verbs.predict",
     "pretrain": "verbs.pretrain",

@@ -14,7 +14,7 @@ ticket's digest.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,7 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json, write_text
 from robust_tickets.foundation.ownership import MASKS, STAMP, require_ours
+from robust_tickets.foundation.run_folder import located, movable
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import is_saved
@@ -196,7 +197,7 @@ class Ticket:
             prunable=self.prunable,
             shapes={name: tuple(mask.shape) for name, mask in self.masks.items()},
             digest=self.digest,
-            recipe=dict(self.recipe),
+            recipe=placed_recipe(self.recipe, folder, movable),
             provenance=dict(self.provenance),
         )
         with disk_errors(folder):
@@ -237,7 +238,8 @@ class Ticket:
             raise UserError(f"{folder}: masks and ticket.json do not belong together ({error})") from None
         if missing := set(file.prunable) - set(masks):
             raise UserError(f"{folder}: no mask for {sorted(missing)[0]}, which ticket.json counts as prunable")
-        ticket = cls(masks, file.prunable, file.source, stored, file.recipe, file.provenance)
+        recipe = placed_recipe(file.recipe, folder, located)
+        ticket = cls(masks, file.prunable, file.source, stored, recipe, file.provenance)
         if ticket.digest != file.digest or abs(ticket.sparsity - file.sparsity) > 1e-9:
             raise UserError(f"{folder}: damaged: masks and weights are not those that ticket.json names; get it again")
         if is_saved(folder) and ":" not in file.source.name:
@@ -259,6 +261,15 @@ class Ticket:
         return replace(self, network=source)
 
 
+def placed_recipe(recipe: Mapping[str, Any], folder: Path, write: Callable[[str, Path], str]) -> dict[str, Any]:
+    """Return a ticket's recipe with the places of its source written for, or read from, a file in `folder`."""
+    source = recipe.get("source")
+    if not isinstance(source, Mapping):
+        return dict(recipe)
+    places = {key: write(source[key], folder) for key in ("name", "weights") if isinstance(source.get(key), str)}
+    return {**recipe, "source": {**source, **places}}
+
+
 def is_ticket(folder: Path | str) -> bool:
     """Return whether the folder holds a ticket."""
     return (Path(folder) / TICKET).is_file()
@@ -267,12 +278,16 @@ def is_ticket(folder: Path | str) -> bool:
 def load_recorded(recorded: SourceSettings, place: Source | str | Path | None, whose: str) -> Source:
     """Load a source by settings that a file recorded; `place` says where it is now, or consents to run it.
 
+    A file at `place` holds its weights, which were elsewhere.
+
     Raises:
         UserError: it is the user's own function, which a file alone never runs.
     """
     if isinstance(place, Source):
         return place
-    if place is not None:
+    if place is not None and Path(place).is_file():
+        recorded = recorded.model_copy(update={"weights": str(place)})
+    elif place is not None:
         return load_source(recorded.model_copy(update={"name": str(place)}))
     if ":" in recorded.name:
         raise UserError(f"{whose} is the user's own code, not run by a file alone; name it as source: {recorded.name}")

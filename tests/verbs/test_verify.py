@@ -50,9 +50,15 @@ def test_differences_are_paired_by_seed_and_measured_on_test(result: rt.Transfer
     assert "SmallNet at 60.01 % sparsity, full, standard." in verdict.sentence()
 
 
-def test_dense_is_made_under_the_same_settings(result: rt.Transfer, dense: rt.Transfer, place: Path) -> None:
+def test_dense_is_found_or_made_under_the_same_settings(
+    source: rt.Source, result: rt.Transfer, dense: rt.Transfer, place: Path, tmp_path: Path
+) -> None:
     assert rt.verify(result, "dense") == rt.verify(result, dense)
-    assert (place / "runs" / "dense" / "seed-1" / "result.json").exists()
+    assert not (place / "runs" / "dense").exists(), "the one beside it is taken"
+    assert result.ticket is not None
+    alone = rt.transfer(result.ticket, PARTS, folder=tmp_path / "runs", source=source, **QUICK)
+    assert rt.verify(alone, "dense").dense_runs == rt.verify(result, dense).dense_runs
+    assert (tmp_path / "runs" / "dense" / "seed-1" / "result.json").exists()
 
 
 def test_dense_matches_itself_and_a_wreck_does_not(source: rt.Source, dense: rt.Transfer) -> None:

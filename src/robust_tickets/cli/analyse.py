@@ -47,7 +47,7 @@ def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Tic
         UserError: a folder holds neither, or one of its transfers needs `source`.
     """
     from robust_tickets.ticket import Ticket, is_ticket
-    from robust_tickets.verbs.transfer import load_transfer
+    from robust_tickets.verbs.reopen import load_transfer
 
     drawn: list[Path] = []
     finished: list[Path] = []

@@ -5,17 +5,19 @@ from typing import Annotated
 
 import typer
 
-from robust_tickets.cli.options import SourcePlace
+from robust_tickets.cli.options import SourcePlace, instead_of
 from robust_tickets.foundation.errors import UserError
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="A runtime file (.rtk) that tickets shrink wrote.")],
+    file: Annotated[
+        Path, typer.Argument(help="A runtime file (.rtk) that tickets shrink wrote, or the run that exported one.")
+    ],
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Data whose test images are tried beside random ones.")
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="The folder of the transfer it was shrunk from: its network is tried, too.")
+        Path | None, typer.Option(help="The run or transfer that it was shrunk from: its network is tried, too.")
     ] = None,
     source: SourcePlace = None,
 ) -> None:
@@ -23,6 +25,8 @@ def check(
 
     Ends with exit code 1 where it differs.
     """
+    if file.is_dir():
+        file, against = runtime_file_of(file), against or file
     from robust_tickets.runtime.errors import RuntimeFileError
     from robust_tickets.runtime.storage.file import stored_weights
 
@@ -31,12 +35,29 @@ def check(
     except RuntimeFileError as error:
         raise UserError(str(error)) from None
     from robust_tickets.verbs.check import check
-    from robust_tickets.verbs.transfer import load_transfer
+    from robust_tickets.verbs.reopen import load_transfer
 
-    runs = load_transfer(against, source=source) if against is not None else None
+    runs = (
+        load_transfer(against, source=source, made=file, command=instead_of(against)) if against is not None else None
+    )
     report = check(file, data=data, against=runs)
     for line in report.lines():
         print(line)
     print(f"{file}: {report.sentence()}")
     if not report.passes:
         raise typer.Exit(1)
+
+
+def runtime_file_of(run: Path) -> Path:
+    """Return the runtime file that a run exported.
+
+    Raises:
+        UserError: there is none, or there are several.
+    """
+    files = sorted(run.glob("*.rtk"))
+    if not files:
+        raise UserError(f"{run}: holds no runtime file; write one with tickets shrink {run} --out model.rtk")
+    if len(files) > 1:
+        commands = (f"tickets check {file} --against {run}" for file in files)
+        raise UserError(f"{run}: holds several runtime files; choose: {' | '.join(commands)}")
+    return files[0]

@@ -1,12 +1,18 @@
 """Options that several commands share, and settings made of what they are given."""
 
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_ours
+
+if TYPE_CHECKING:
+    from robust_tickets.verbs.place import Place
 
 
 def ours_or_free(place: Path) -> Path:
@@ -26,6 +32,12 @@ SourceName = Annotated[
 SourcePlace = Annotated[
     str | None,
     typer.Option("--source", "-s", help="The ticket's network, where it was moved or is your own module:function."),
+]
+RunFolder = Annotated[
+    Path, typer.Argument(help="The folder of a run (its best ticket is taken), of a transfer, or of one seed.")
+]
+DataPlace = Annotated[
+    str | None, typer.Option("--data", "-d", help="Its data, where they are somewhere else now; as in transfer.")
 ]
 Weights = Annotated[
     str | None, typer.Option(help="A tag, a file, random, or default: the library's own, which is taken without this.")
@@ -118,6 +130,16 @@ def data_settings(name: str, values: list[dict[str, Any]]) -> Any:
     from robust_tickets.foundation.settings import parse
 
     return parse(DataSettings, layered(DataSettings, {"name": name}, *values), "data")
+
+
+def instead_of(path: Path) -> "Callable[[Place], str]":
+    """Return how the command that was given reads with another place in place of `path`."""
+
+    def command(place: "Place") -> str:
+        words = [str(place) if not word.startswith("-") and Path(word) == path else word for word in sys.argv[1:]]
+        return shlex.join(["tickets", *words])
+
+    return command
 
 
 def percent(fraction: float) -> str:

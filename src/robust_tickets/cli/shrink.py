@@ -1,16 +1,15 @@
 """`tickets shrink`: a transferred ticket in, a smaller network out: an ONNX file, a runtime file, or a folder."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from robust_tickets.cli.options import Override, SourcePlace, overrides
+from robust_tickets.cli.options import DataPlace, Override, RunFolder, SourcePlace, instead_of, overrides
 from robust_tickets.foundation.ownership import require_ours
 
 
 def shrink(
-    runs: Annotated[Path, typer.Argument(help="The folder of a transfer.")],
+    runs: RunFolder,
     out: Annotated[
         str,
         typer.Option(
@@ -18,16 +17,22 @@ def shrink(
         ),
     ],
     source: SourcePlace = None,
+    data: DataPlace = None,
     int8: Annotated[bool, typer.Option("--int8", help="Write and check an 8-bit ONNX file beside it, too.")] = False,
     settings: Override = None,
 ) -> None:
     """Remove zero channels, write what is left, time it beside dense."""
     require_ours(out)
+    from robust_tickets.verbs.place import transfers_at
+
+    transfers_at(runs)  # before torch is loaded, which takes seconds
     from robust_tickets.foundation.settings import changed
     from robust_tickets.shrinking.settings import ShrinkSettings
+    from robust_tickets.verbs.reopen import load_transfer
     from robust_tickets.verbs.shrink import shrink
-    from robust_tickets.verbs.transfer import load_transfer
 
     chosen = changed(ShrinkSettings(), {"int8": {}} if int8 else {}, *overrides(settings)[0])
-    report = shrink(load_transfer(runs, source=source), out, settings=chosen, folder=runs / "shrink")
+    result = load_transfer(runs, source=source, data=data, command=instead_of(runs))
+    assert result.folder is not None
+    report = shrink(result, out, settings=chosen, folder=result.folder / "shrink")
     print(f"{out}: {report.sentence}")

@@ -5,27 +5,38 @@ from typing import Annotated
 
 import typer
 
-from robust_tickets.cli.options import Override, SourcePlace, overrides
+from robust_tickets.cli.options import DataPlace, Override, RunFolder, SourcePlace, instead_of, overrides
+from robust_tickets.foundation.errors import UserError
 
 
 def verify(
-    runs: Annotated[Path, typer.Argument(help="The folder of a transfer.")],
+    runs: RunFolder,
     source: SourcePlace = None,
+    data: DataPlace = None,
     exported: Annotated[
         Path | None, typer.Option(help="The file or folder that shrink made of these runs, measured beside them.")
     ] = None,
     settings: Override = None,
 ) -> None:
-    """Measure on test data, once, and decide whether it matches dense."""
+    """Measure on test data, once, and decide whether it matches dense.
+
+    Margin, attack and measures are those of the run's recipe, where it has one, changed by --set.
+    """
+    from robust_tickets.verbs.place import transfers_at
+
+    transfers_at(runs)  # before torch is loaded, which takes seconds
+    if exported is not None and not exported.exists():
+        raise UserError(f"{exported}: no such file; tickets shrink writes one")
     from robust_tickets.foundation.files import write_json
     from robust_tickets.foundation.settings import changed
     from robust_tickets.report.terminal import show_sections
-    from robust_tickets.verbs.transfer import load_transfer
+    from robust_tickets.verbs.reopen import load_transfer, settings_of
     from robust_tickets.verbs.verify import verify
-    from robust_tickets.verbs.verify_settings import VerifySettings
 
-    chosen = changed(VerifySettings(), *overrides(settings)[0])
-    verdict = verify(load_transfer(runs, source=source), settings=chosen, exported=exported)
-    write_json(runs / "verdict.json", verdict.model_dump(mode="json"))
+    chosen = changed(settings_of(runs), *overrides(settings)[0])
+    result = load_transfer(runs, source=source, data=data, made=exported, command=instead_of(runs))
+    verdict = verify(result, settings=chosen, exported=exported)
+    assert result.folder is not None
+    write_json(result.folder / "verdict.json", verdict.model_dump(mode="json"))
     print(verdict.sentence())
     show_sections(verdict.sections())

@@ -86,7 +86,7 @@ def carve(
         kept, held = choose(parts["train"].labels, classes, hold_out=settings.test, seed=TEST_SEED, stream="test")
         parts["test"], parts["train"] = parts["train"].subset(held), parts["train"].subset(kept)
         whole = "each class" if classes else "its images"
-        notes.append(f"test is a fixed {settings.test:.0%} of {whole}, the same for every seed")
+        notes.append(f"test is a fixed {100 * settings.test:.3g} % of {whole}, the same for every seed")
     given = "validation" in parts
     kept, held = choose(
         parts["train"].labels,
@@ -99,7 +99,8 @@ def carve(
     )
     if not given:
         parts["validation"] = parts["train"].subset(held)
-        notes.append(f"validation is {settings.validation:.0%} of the training images used")
+        share = f"validation is {100 * settings.validation:.3g} % of the training images used"
+        notes.append(share if len(held) else f"no validation part: data.validation is {settings.validation:g}")
     parts["train"] = parts["train"].subset(kept)
     return parts, tuple(notes)
 

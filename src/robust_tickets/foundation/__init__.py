@@ -9,6 +9,7 @@
 | `errors.py` | the one exception that means "the user can mend this" |
 | `seeds.py` | named random streams derived from one seed |
 | `files.py` | atomic writes, and reads that name the file that is broken |
+| `run_folder.py` | the run that a folder lies in, and paths that move with it |
 | `ownership.py` | the rule against overwriting, and how files of ours are known again |
 | `grouping.py` | items collected by a key |
 | `enumeration.py` | names in a message, at most five |

@@ -12,7 +12,7 @@ from robust_tickets.shrinking.conversion import convert
 from robust_tickets.shrinking.export import portable
 from robust_tickets.shrinking.shrink import ShrinkReport
 from robust_tickets.verbs.shrink import shrink
-from robust_tickets.verbs.verify import verify
+from robust_tickets.verbs.verify import sparsest_match
 
 DENSE_ENOUGH = 0.7
 """Share of parameters that are not zero from which on a file without zeros is hardly another one."""
@@ -44,13 +44,7 @@ def shrink_best(recipe: Recipe, cells: list[Cell], folder: Path) -> list[Export]
 def best_drawn(recipe: Recipe, cells: list[Cell], way: str) -> Cell:
     """Return the ticket of a way of drawing that is shipped."""
     drawn = [cell for cell in cells if is_drawn(cell, way) and cell.place.target == DATA]
-    verdicts = {
-        id(cell): verify(cell.result, cell.dense, settings=recipe.verify, part=cell.selected_on) for cell in drawn
-    }
-    matching = [cell for cell in drawn if verdicts[id(cell)].matches]
-    if matching:
-        return max(matching, key=lambda cell: cell.result.sparsity)
-    return max(drawn, key=lambda cell: verdicts[id(cell)].standard.ticket)
+    return drawn[sparsest_match([(cell.result, cell.dense) for cell in drawn], recipe.verify)]
 
 
 def shipped(recipe: Recipe, best: Cell, way: str, folder: Path) -> Iterator[Export]:

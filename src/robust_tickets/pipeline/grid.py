@@ -17,7 +17,6 @@ from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain import pretrain
 from robust_tickets.verbs.transfer import Transfer, transfer
 from robust_tickets.verbs.verify import Verdict, verify
-from robust_tickets.verbs.verify_settings import Part
 
 DRAW, DATA = "draw", "data"
 """Names of the recipe's own way of drawing and of its own target, beside its variants and further targets."""
@@ -60,11 +59,6 @@ class Cell:
     dense: Transfer
     verdict: Verdict
     """On test data."""
-
-    @property
-    def selected_on(self) -> Part:
-        """Return the part on which one of several tickets is chosen."""
-        return "validation" if all(len(run.data.validation) for run in self.result.runs) else "test"
 
 
 class Grid:

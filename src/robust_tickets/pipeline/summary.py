@@ -25,6 +25,7 @@ from robust_tickets.ticket import short
 from robust_tickets.ticket_card import told_emptied
 from robust_tickets.training.precision import resolved
 from robust_tickets.verbs.exported import Exported
+from robust_tickets.verbs.verify import selected_on
 
 
 def summarise(
@@ -87,7 +88,7 @@ def notes(recipe: Recipe, cells: list[Cell], exports: list[Export]) -> list[str]
     found = [note if len(data) == 1 else f"{name}: {note}" for name, one in data.items() for note in one.notes]
     if told := precision_note(cells):
         found.append(told)
-    if exports and exports[0].cell.selected_on == "test":
+    if exports and selected_on(exports[0].cell.result) == "test":
         found.append("The data have no validation part: what was exported was chosen on test data.")
     for name, one in data.items():
         if one.skipped:

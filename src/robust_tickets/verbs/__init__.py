@@ -6,6 +6,8 @@
 | `draw.py`, `draw_settings.py` | find subnetworks of a source |
 | `transfer.py`, `transfer_settings.py` | train a ticket, or dense, on a target |
 | `own_loop.py` | networks that a loop of the user's own trained, as the verbs take them |
+| `place.py`, `reopen.py` | the transfer that a path means, in a run or anywhere |
+| `dense.py` | the dense transfer beside a ticket's |
 | `gap.py` | how far a target lies from a source's own data |
 | `measure.py` | what a transferred network does on test images, once |
 | `exported.py` | what the file made of it does |

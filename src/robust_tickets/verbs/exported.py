@@ -16,6 +16,7 @@ from robust_tickets.measures.robustness_curve import RobustnessCurve
 from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
+from robust_tickets.shrinking.folder import ORIGIN, read_origin
 from robust_tickets.verbs.measure import figures_once, measure_once
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
@@ -54,6 +55,20 @@ def provenance_of(result: Transfer, run: Run) -> Provenance:
     """Return what a file exported from a run says of it."""
     ticket = result.ticket.digest if result.ticket is not None else None
     return Provenance(ticket=ticket, network=tensors_digest(run.classifier.state_dict()), seed=run.seed)
+
+
+def provenance_at(path: Path) -> Provenance:
+    """Return which run an exported file or folder says it was made from.
+
+    Raises:
+        UserError: no such file, or it does not say.
+    """
+    if path.is_dir():
+        origin = read_origin(path) if (path / ORIGIN).is_file() else None
+        if origin is None or origin.run is None:
+            raise UserError(f"{path}: does not say which run it was made from; write it with tickets shrink")
+        return origin.run
+    return load_artefact(path).provenance
 
 
 def run_of(result: Transfer, artefact: Artefact) -> Run:

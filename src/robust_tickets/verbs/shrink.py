@@ -26,13 +26,13 @@ from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, is_folder, shrink_network
 from robust_tickets.ticket import INIT, TICKET, Ticket
 from robust_tickets.training.subject import recalibrate
+from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.own_loop import Given, as_transfer, dense_stand_in, own_counterpart
 from robust_tickets.verbs.target import Data
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
-from robust_tickets.verbs.verify import dense_transfer
 
 SUFFIXES = (".onnx", RUNTIME)
 """What files are written, by their suffix."""

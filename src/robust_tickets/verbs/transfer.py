@@ -1,6 +1,7 @@
 """Transfer: train a ticket, or the dense source, on a target; once for each seed."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.ownership import require_apart
-from robust_tickets.foundation.settings import Settings, changed, parse
+from robust_tickets.foundation.run_folder import movable
+from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
@@ -21,7 +23,7 @@ from robust_tickets.models.segmentation import placed
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
-from robust_tickets.ticket import Ticket, is_ticket, load_recorded
+from robust_tickets.ticket import Ticket, is_ticket
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
 from robust_tickets.training.features import cached_features
 from robust_tickets.training.kept import check_selection
@@ -101,12 +103,7 @@ def transfer(
     require_apart(folder, data)
     ticket, source = bind(subject, source)
     folder = Path(folder) if folder is not None else None
-    identity = {
-        "verb": "transfers",
-        "ticket": ticket.digest if ticket is not None else None,
-        "source": source.identity.digest,
-    }
-    step = Step(folder, identity)
+    step = Step(folder, claim_for(source, ticket))
     splits = {seed: target_data(data, source, seed) for seed in settings.seeds}
     # Runs of other settings are refused before the record of these is written over theirs.
     steps = {seed: run_step(source, ticket, splits[seed], settings, seed, folder) for seed in settings.seeds}
@@ -148,8 +145,9 @@ def remember(folder: Path, source: Source, ticket: Ticket | None, data: Data, se
     """Write down what the runs are made from, so that `load_transfer` can take them up."""
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
+    place = {name: movable(getattr(source.settings, name), folder) for name in ("name", "weights")}
     record = Record(
-        source=source.settings,
+        source=source.settings.model_copy(update=place),
         dense=ticket is None,
         data=data if isinstance(data, DataSettings) else None,
         settings=settings,
@@ -161,31 +159,41 @@ def remember(folder: Path, source: Source, ticket: Ticket | None, data: Data, se
         write_json(path, values)
 
 
-def load_transfer(
-    folder: Path | str, *, source: Source | str | Path | None = None, data: Data | None = None
+def taken_up(
+    source: Source,
+    ticket: Ticket | None,
+    data: Data,
+    settings: TransferSettings,
+    folder: Path,
+    splits: Mapping[int, DataSplits],
 ) -> Transfer:
-    """Take up the runs in a folder that `transfer` kept; unfinished ones are finished.
+    """Return the finished runs in a folder; nothing is written.
 
     Args:
+        source: the network that was transferred.
+        ticket: its ticket; None for dense.
+        data: what the splits are of.
+        settings: of the runs; its seeds are taken up.
         folder: as given to `transfer`.
-        source: the network, or where it is now, where it was a module in memory, the user's own function, or a
-            folder that was moved.
-        data: where the data were objects in memory.
+        splits: the data of each seed.
 
     Raises:
-        UserError: not such a folder, or it needs the source or the data.
+        UserError: the folder holds work of another source, ticket, data or settings.
     """
-    folder = Path(folder)
-    if not (folder / "transfer.json").is_file():
-        raise UserError(f"{folder}: holds no transfer (no transfer.json in it); make one with tickets transfer")
-    record = parse(Record, read_json(folder / "transfer.json"), f"{folder}/transfer.json")
-    data = data if data is not None else record.data
-    if data is None:
-        raise UserError(f"{folder}: its data were objects in memory; pass them as data")
-    source = load_recorded(record.source, source, f"{folder}: its network")
-    if record.dense:
-        return transfer(source, data, settings=record.settings, folder=folder)
-    return transfer(Ticket.load(folder / "ticket"), data, settings=record.settings, source=source, folder=folder)
+    Step(folder, claim_for(source, ticket))
+    runs = []
+    for seed in settings.seeds:
+        step = run_step(source, ticket, splits[seed], settings, seed, folder)
+        if step.result is None:
+            raise UserError(f"{folder}: seed {seed} is not done; rerun the command that made it to resume")
+        runs.append(transfer_once(source, ticket, splits[seed], settings, seed, step))
+    return Transfer(source, ticket, settings, data, tuple(runs), folder)
+
+
+def claim_for(source: Source, ticket: Ticket | None) -> dict[str, Any]:
+    """Return what a transfer's folder is claimed for."""
+    digest = ticket.digest if ticket is not None else None
+    return {"verb": "transfers", "ticket": digest, "source": source.identity.digest}
 
 
 def bind(

@@ -1,5 +1,6 @@
 """Verify: decide, from what was measured on test data, whether a transferred ticket matches dense."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,12 +21,13 @@ from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import figures_once, measure
 from robust_tickets.verbs.own_loop import Given, as_transfer, own_counterpart
 from robust_tickets.verbs.target import Data
 from robust_tickets.verbs.task import require_measurable, task_of
-from robust_tickets.verbs.transfer import Transfer, transfer
+from robust_tickets.verbs.transfer import Transfer
 from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
 
@@ -118,9 +120,10 @@ def verify(
 
     Args:
         result: the transferred ticket; or a network that you trained, or a list of one a seed, with `data`.
-        against: the dense source's transfer under the same settings, data and seeds; `dense` makes it
-            (in the folder `dense` beside the runs). Of networks that you trained: dense ones, trained alike, in the
-            same order. One run of either decides nothing about seeds; the interval over the test images is told.
+        against: the dense source's transfer under the same settings, data and seeds; `dense` finds it in the run or
+            beside the transfer, or makes it (in the folder `dense` beside the runs). Of networks that you trained:
+            dense ones, trained alike, in the same order. One run of either decides nothing about seeds; the interval
+            over the test images is told.
         data: what networks that you trained were trained on, as in `transfer`.
         ticket: whose masks they held; without it, their zeros are the ticket.
         settings: margin, level, attack and further measures, which are taken on test alone; `changes` are keyword
@@ -190,14 +193,26 @@ def require_pairs(result: Transfer, dense: Transfer) -> None:
         )
 
 
-def dense_transfer(result: Transfer) -> Transfer:
-    """Transfer the same source dense, under the same settings; dense is its own counterpart."""
-    if result.ticket is None:
-        return result
-    if result.described is not None:
-        raise UserError("against: give the dense network, trained as this one was, as in against=dense_model")
-    folder = result.folder / "dense" if result.folder is not None else None
-    return transfer(result.source, result.data, settings=result.settings, folder=folder)
+def sparsest_match(pairs: Sequence[tuple[Transfer, Transfer]], settings: VerifySettings) -> int:
+    """Return which of several tickets is shipped: the sparsest that matches, or else the best one.
+
+    Args:
+        pairs: the transfer of each ticket beside dense's; decided on validation, on test where the data have no
+            validation part.
+        settings: margin, level and attack.
+    """
+    if len(pairs) == 1:
+        return 0
+    verdicts = [verify(*pair, settings=settings, part=selected_on(pair[0])) for pair in pairs]
+    matching = [index for index, verdict in enumerate(verdicts) if verdict.matches]
+    if matching:
+        return max(matching, key=lambda index: verdicts[index].sparsity)
+    return max(range(len(pairs)), key=lambda index: verdicts[index].standard.ticket)
+
+
+def selected_on(result: Transfer) -> Part:
+    """Return the part on which one of several tickets is chosen."""
+    return "validation" if all(len(run.data.validation) for run in result.runs) else "test"
 
 
 def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySettings, score: Score) -> Decision:
