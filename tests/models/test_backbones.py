@@ -44,6 +44,7 @@ def test_a_backbone_loads_with_a_random_head_and_says_so(tmp_path: Path) -> None
     save_source(source.classifier, source.identity, tmp_path / "kept")
     assert load_folder(tmp_path / "kept")[0].headless
     assert load_source(tmp_path / "kept").classifier.headless
+    assert load_source(source.classifier).identity.headless
     source.classifier.reset_head(3, seed=0)
     source.classifier.require_head("head: keep")
     assert not save_source(source.classifier, source.identity, tmp_path / "trained").headless

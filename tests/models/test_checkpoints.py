@@ -13,6 +13,7 @@ from torchvision import models
 
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.convert import convert
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from tests.models.test_formats import behind, load, network_state
@@ -100,6 +101,32 @@ def test_an_average_that_lacks_tensors_is_not_taken_and_that_is_told(tmp_path: P
     source = saved({"state_dict": state, "state_dict_ema": short}, tmp_path)
     assert is_of(source, state)
     assert any("not the moving average state_dict_ema, which lacks" in note for note in source.identity.notes)
+
+
+def test_lightnings_weight_averaging_swaps_the_two(tmp_path: Path) -> None:
+    state = network_state()
+    content = {
+        "state_dict": behind("model.", averaged(state)),
+        "current_model_state": behind("model.", state),
+        "averaging_state": {"n_averaged": torch.tensor(3)},
+    }
+    source = saved(content, tmp_path)
+    assert is_of(source, averaged(state))
+    assert any("state_dict.model, the moving average; not current" in note for note in source.identity.notes)
+    assert is_of(load(tmp_path / "net.pt", weights_entry="current_model_state"), state)
+
+
+def test_converting_takes_the_same_entry(tmp_path: Path) -> None:
+    state = network_state()
+    torch.save({"state_dict": state, "state_dict_ema": averaged(state)}, tmp_path / "net.pt")
+    facts = convert(tmp_path / "net.pt", tmp_path / "net.safetensors")
+    assert facts.format == "plain state dict, state_dict_ema of state_dict_ema, state_dict"
+    assert is_of(load(tmp_path / "net.safetensors"), averaged(state))
+    convert(tmp_path / "net.pt", tmp_path / "raw.safetensors", entry="state_dict")
+    assert is_of(load(tmp_path / "raw.safetensors"), state)
+    with pytest.raises(UserError, match="has no entry 'model'; it has 'state_dict_ema', 'state_dict'"):
+        convert(tmp_path / "net.pt", tmp_path / "none.safetensors", entry="model")
+    assert not (tmp_path / "none.safetensors").exists()
 
 
 def test_entries_are_of_files_only(tmp_path: Path) -> None:

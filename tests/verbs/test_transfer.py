@@ -108,6 +108,19 @@ def test_keeping_the_head_of_a_network_that_was_already_fine_tuned(tmp_path: Pat
     assert removed_stay_removed(kept, ticket)
 
 
+def test_a_backbone_without_a_head_is_transferred_with_a_fresh_one(tmp_path: Path) -> None:
+    made = rt.load_source(rt.SourceSettings(name="cifar/resnet8", weights="random"))
+    state = made.classifier.plain_state()
+    torch.save({f"encoder.{n}": t for n, t in state.items() if not n.startswith("linear")}, tmp_path / "net.pt")
+    source = rt.load_source(rt.SourceSettings(name="cifar/resnet8", weights=str(tmp_path / "net.pt")))
+    ticket = rt.draw(source, sparsity=0.5)
+    run = rt.transfer(ticket, PARTS, folder=tmp_path / "fresh", **QUICK)
+    assert not run.runs[0].classifier.headless
+    with pytest.raises(rt.UserError, match="head: keep: the weights came without a head"):
+        rt.transfer(ticket, PARTS, head="keep", folder=tmp_path / "kept", **QUICK)
+    assert not (tmp_path / "kept").exists()
+
+
 @pytest.mark.parametrize("bn", ["source", "recalibrated", "batch"])
 def test_linear_evaluation_and_its_batch_norm(source: rt.Source, ticket: rt.Ticket, bn: str) -> None:
     result = rt.transfer(ticket, PARTS, mode="linear", bn=bn, **QUICK)

@@ -12,11 +12,17 @@ def convert(
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Take the tensors of a pickle that names code; nothing in it is run.")
     ] = False,
+    entry: Annotated[
+        str | None,
+        typer.Option(
+            help="Which state dict of several, such as state_dict beside state_dict_ema, which is the default."
+        ),
+    ] = None,
 ) -> None:
     """Turn a legacy pickle into safetensors; nothing in it is run."""
     from robust_tickets.models.convert import convert
 
-    made = convert(file, out, allow_pickle=allow_pickle)
+    made = convert(file, out, allow_pickle=allow_pickle, entry=entry)
     print(f"{out}: {made.tensors} tensors, {made.format}, {made.digest}")
     if made.ignored:
         print(f"not run: {', '.join(made.ignored)}")

@@ -31,7 +31,7 @@ class Conversion(Settings):
     ignored: tuple[str, ...] = Field(description="Globals the pickle would have imported; none was.")
 
 
-def convert(path: Path | str, out: Path | str, allow_pickle: bool = False) -> Conversion:
+def convert(path: Path | str, out: Path | str, allow_pickle: bool = False, entry: str | None = None) -> Conversion:
     """Write the state dict of a checkpoint as safetensors, names unchanged, and say what it was.
 
     The result is given to `weights` like the original was: a normaliser stays beside its network. A pickle
@@ -42,6 +42,7 @@ def convert(path: Path | str, out: Path | str, allow_pickle: bool = False) -> Co
         path: a PyTorch or safetensors file.
         out: the file to write, ending in `.safetensors`; its facts go to `<out>.json`.
         allow_pickle: consent to read a pickle that would import code.
+        entry: which state dict of several, by its place in the checkpoint; None takes the average where there is one.
 
     Raises:
         UserError: the pickle would import code and there is no consent; the message lists what. Or the file
@@ -59,7 +60,10 @@ def convert(path: Path | str, out: Path | str, allow_pickle: bool = False) -> Co
             "allow it (--allow-pickle) to take its tensors and ignore these"
         )
     content: Any = read_inert(path) if foreign else read_checkpoint(path)
-    state = next(iter(states_in(content, str(path)).values()))
+    states = states_in(content, str(path))
+    name, state = next(iter(states.items())) if entry is None else (entry, states.get(entry))
+    if state is None:
+        raise UserError(f"{path}: has no entry {entry!r}; it has {', '.join(map(repr, states))}")
     found = layout_of(state)
     if found.duplicates:
         state = {name: tensor for name, tensor in state.items() if name not in found.duplicates}
@@ -67,7 +71,7 @@ def convert(path: Path | str, out: Path | str, allow_pickle: bool = False) -> Co
     facts = Conversion(
         file=path.name,
         file_digest=file_digest(path),
-        format=found.layout,
+        format=found.layout if len(states) == 1 else f"{found.layout}, {name} of {', '.join(states)}",
         digest=tensors_digest(tensors),
         tensors=len(tensors),
         mean=found.mean,

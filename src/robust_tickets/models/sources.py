@@ -121,12 +121,15 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None
 
 def _from_module(module: nn.Module, preprocessing: Preprocessing | None, head: str | None) -> Source:
     """Take a module at hand; a Classifier is taken apart, anything else is a body."""
+    missing: str | None = None
     if isinstance(module, Classifier):
+        missing = module.head if module.headless else None
         preprocessing, head, module = preprocessing or module.preprocessing, head or module.head, module.body
     what = type(module).__name__
     module, notes = plain_module(module, what)
     settings = SourceSettings(name=f"{type(module).__module__}:{type(module).__qualname__}")
-    loaded = Loaded(what, module, preprocessing or stated_preprocessing(module), "in memory", "Python module", notes)
+    stated = preprocessing or stated_preprocessing(module)
+    loaded = Loaded(what, module, stated, "in memory", "Python module", notes, headless=missing)
     if loaded.preprocessing is None:
         source = _of_unstated_size(loaded, settings, head)
     else:

@@ -121,7 +121,9 @@ def _layout(prefix: str, names: Mapping[str, Tensor], wrappers: Iterable[str]) -
 
 
 def _notes(place: Place, others: list[Place], partial: Iterable[Place], foreign: list[str]) -> Iterator[str]:
-    average = ", the moving average" if is_averaged(place.name) else ""
+    # Lightning's WeightAveraging puts the average where the raw weights were.
+    swapped = place.reading.entry == "state_dict" and any(one.reading.entry == "current_model_state" for one in others)
+    average = ", the moving average" if swapped or is_averaged(place.name) else ""
     if others:
         names = ", ".join(one.name for one in others[:4])
         yield f"weights: {place.name}{average}; not {names}, which `weights_entry: {others[0].name}` would choose"
