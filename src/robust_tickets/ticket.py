@@ -251,12 +251,17 @@ class Ticket:
         """Return the ticket bound to a loaded source.
 
         Raises:
-            UserError: the source's hash is not the one the ticket was drawn from.
+            UserError: the source's weights, or the user's code behind it, are not those the ticket was drawn from.
         """
         if source.identity.digest != self.source.digest:
             raise UserError(
                 f"this ticket was drawn from {self.source.name} with weights {short(self.source.digest)}, "
                 f"the source given is {source.identity.name} with {short(source.identity.digest)}"
+            )
+        if None not in (codes := (self.source.code, source.identity.code)) and codes[0] != codes[1]:
+            raise UserError(
+                f"the code of {self.source.name} was edited since this ticket was drawn (its forward, or what that "
+                "calls), and the weights are the same; draw it again, or undo the edit"
             )
         return replace(self, network=source)
 

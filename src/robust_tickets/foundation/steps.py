@@ -17,6 +17,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, remove_leftovers, write_json
 from robust_tickets.foundation.ownership import require_ours
 
+LATER = frozenset({"network_code"})
+"""Facts that folders of older versions do not record; where one is absent, it counts as unchanged."""
 WORTH_KEEPING = ("result.json", "checkpoint.pt")
 
 
@@ -45,10 +47,13 @@ class Step:
         if not claim.exists():
             require_ours(self.folder)
         remove_leftovers(self.folder)
-        if claim.exists() and (difference := first_difference(read_json(claim), settings)) is not None:
-            where, old, new = difference
+        old = read_json(claim) if claim.exists() else settings
+        known = {key: value for key, value in settings.items() if key in old or key not in LATER}
+        if (difference := first_difference(old, known)) is not None:
+            where, before, now = difference
             raise UserError(
-                f"{self.folder}: holds work with {where} = {old}, now {new}; choose another folder or delete this one"
+                f"{self.folder}: holds work with {where} = {before}, now {now}; choose another folder or delete "
+                "this one"
             )
         if self.result is not None:
             (self.folder / "checkpoint.pt").unlink(missing_ok=True)

@@ -33,4 +33,14 @@ class SourceIdentity(Settings):
     headless: bool = Field(
         default=False, description="Whether the weights came without a head: the one here is random, not pretrained."
     )
+    code: str | None = Field(
+        default=None,
+        description="`sha256:...` over the user's own code behind the architecture; absent where it has none, and in "
+        "records of older versions.",
+    )
     notes: tuple[str, ...] = Field(default=(), description="What was assumed because nothing said otherwise.")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return what decides what the network computes: its weights and, where it is the user's own, its code."""
+        return {"source": self.digest} | ({"network_code": self.code} if self.code is not None else {})

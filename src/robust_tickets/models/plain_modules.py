@@ -121,7 +121,7 @@ def _settle(module: nn.Module) -> None:
         if parametrize.is_parametrized(part):
             # A copy shares the class that torch made for the original, whose property removal would take away too.
             kind = type(part)
-            part.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
+            part.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))  # pyright: ignore[reportAttributeAccessIssue]
             for leaf in list(part.parametrizations):  # pyright: ignore[reportArgumentType]
                 parametrize.remove_parametrizations(part, leaf, leave_parametrized=True)
     for part in module.modules():

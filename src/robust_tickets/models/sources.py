@@ -19,6 +19,7 @@ from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.heads import input_channels
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.named import Loaded, load_named
+from robust_tickets.models.own_code import code_digest
 from robust_tickets.models.plain_modules import plain_module, unwrapped
 from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
@@ -113,6 +114,7 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None
     trace = trace_forward(body, preprocessing, name)
     choose_head(body, trace, preprocessing, name, identity.head)
     classifier = Classifier(body, preprocessing, identity.head, trace.idle, identity.headless)
+    identity = identity.model_copy(update={"code": code_digest(body)})
     place = str(folder.resolve())
     own_code = ":" in identity.name
     reload = {"name": identity.name, "weights": place} if own_code else {"name": place}
@@ -212,6 +214,7 @@ def _identify(classifier: Classifier, loaded: Loaded) -> SourceIdentity:
         weights=loaded.weights,
         format=loaded.format,
         digest=tensors_digest(classifier.plain_state()),
+        code=code_digest(classifier.body, loaded.name if ":" in loaded.name else None),
         num_classes=classifier.num_classes,
         head=classifier.head,
         preprocessing=classifier.preprocessing,

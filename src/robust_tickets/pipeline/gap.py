@@ -33,7 +33,7 @@ def measured_gaps(grid: Grid, cells: Sequence[Cell]) -> dict[str, DomainGap]:
         if splits.labels_pixels:
             continue
         identity = {
-            "source": source.identity.digest,
+            **source.identity.facts,
             "source_data": entry.pretrain.data.model_dump(mode="json"),
             "data": splits.digest,
             "images": IMAGES,

@@ -227,7 +227,7 @@ def draw_chain(
     parts = {**settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}}), "sparsity": sparsity}
     identity = {
         "verb": "draw",
-        "source": source.identity.digest,
+        **source.identity.facts,
         "data": splits.digest if splits is not None else None,
         "settings": parts,
         "seed": seed,

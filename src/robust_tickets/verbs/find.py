@@ -142,7 +142,7 @@ def find(
     # What decides the outcome of a ticket; candidates, seeds and margins may change from call to call.
     identity = {
         "verb": "find",
-        "source": source.identity.digest,
+        **source.identity.facts,
         "data": data.model_dump(mode="json") if isinstance(data, DataSettings) else splits.digest,
         "draw": drawing.model_dump(mode="json", exclude={"sparsity": True, "training": {"checkpoint_seconds"}}),
         "transfer": transfer_settings.comparable,

@@ -54,7 +54,7 @@ def pretrain(
     require_whole_images(splits, "pretrain")
     identity = {
         "verb": "pretrain",
-        "source": source.identity.digest,
+        **source.identity.facts,
         "data": splits.digest,
         "training": training.model_dump(mode="json", exclude={"checkpoint_seconds"}),
         "seed": seed,

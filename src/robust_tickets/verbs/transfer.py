@@ -193,7 +193,7 @@ def taken_up(
 def claim_for(source: Source, ticket: Ticket | None) -> dict[str, Any]:
     """Return what a transfer's folder is claimed for."""
     digest = ticket.digest if ticket is not None else None
-    return {"verb": "transfers", "ticket": digest, "source": source.identity.digest}
+    return {"verb": "transfers", "ticket": digest, **source.identity.facts}
 
 
 def bind(
@@ -226,7 +226,7 @@ def run_step(
     """Return one seed's step, which refuses a folder of other settings."""
     identity = {
         "verb": "transfer",
-        "source": source.identity.digest,
+        **source.identity.facts,
         "ticket": ticket.digest if ticket is not None else None,
         "data": splits.digest,
         "settings": settings.comparable,

@@ -178,7 +178,7 @@ def require_pairs(result: Transfer, dense: Transfer) -> None:
     """
     ticket, other = (
         {
-            "source": one.source.identity.digest,
+            **one.source.identity.facts,
             "settings": one.settings.comparable,
             "seeds": list(one.settings.seeds),
             "data": [run.data.digest for run in one.runs],
