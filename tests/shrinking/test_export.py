@@ -84,3 +84,18 @@ def test_a_network_without_a_graph_is_refused_and_leaves_nothing(tmp_path):
 def test_class_names_must_fit(tmp_path):
     with pytest.raises(UserError, match="2 class names were given for a network of 5 classes"):
         export_onnx(classifier(), tmp_path / "model.onnx", classes=["a", "b"])
+
+
+class Standardised(nn.Conv2d):
+    """A convolution whose weights are standardised at every pass (Qiao et al., 2019)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight
+        mean, std = weight.mean((1, 2, 3), keepdim=True), weight.std((1, 2, 3), keepdim=True)
+        return self._conv_forward(x, (weight - mean) / std, self.bias)
+
+
+def test_names_of_the_normalisation_never_meet_those_of_the_exporter(tmp_path):
+    body = nn.Sequential(Standardised(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    preprocessing = Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3, size=(8, 8))
+    assert export_onnx(Classifier(body, preprocessing, "4").eval(), tmp_path / "net.onnx") < 1e-4

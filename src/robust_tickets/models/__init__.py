@@ -13,6 +13,7 @@
 | `forward_trace.py` | what one forward pass shows: whose output the output is, which weights take part |
 | `head_choice.py` | which layer is the head, as that pass shows |
 | `heads.py` | the last layer, or a head for pixels: measuring it, replacing it |
+| `own_code.py` | the digest of a user's own code behind a network |
 | `outputs.py` | the logits in what a network returns |
 | `plain_modules.py` | a user's module without wrappers, in float32, its weights under plain names |
 | `segmentation.py` | a classifier turned into a network that labels pixels |
