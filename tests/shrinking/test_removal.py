@@ -61,6 +61,49 @@ def test_channels_are_kept_up_to_a_multiple(multiple):
     assert exact.parameters_after < rounded.counts.parameters_after < exact.parameters_before
 
 
+class Plain(nn.Module):
+    """Two convolutions without a norm; the hidden one is as wide as asked."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(3, width, 3, padding=1)
+        self.two = nn.Conv2d(width, 8, 3, padding=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.two(self.one(images).relu()).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("width", "dead", "left", "multiple"),
+    [
+        (64, 20, 48, 8),  # up to the next multiple
+        (64, 3, 64, 8),  # a wide set never ends at a count that vectors do not like
+        (64, 6, 60, 4),  # where 8 gives back everything, 4 does not
+        (16, 3, 16, 8),  # 13 of 16: neither
+        (16, 4, 12, 4),
+        (12, 4, 8, 8),
+        (12, 2, 10, 2),  # of narrow sets whatever removes anything
+        (6, 3, 4, 4),
+        (4, 1, 3, 1),
+        (4, 4, 2, 2),
+        (2, 2, 1, 1),  # one channel stays
+    ],
+)
+def test_rounding_gives_way_where_it_would_give_back_everything(width, dead, left, multiple):
+    torch.manual_seed(0)
+    body = Plain(width)
+    with torch.no_grad():
+        body.one.weight[:dead] = 0
+        body.one.bias[:dead] = 0
+    removal = remove_channels(body, {}, example(), round_to=8)
+    assert removal.body.one.out_channels == left
+    assert removal.counts.channels_removed == width - left
+    assert removal.counts.channels_kept == min(dead, width - 1) - (width - left)
+    assert removal.counts.multiple == multiple
+    exact = remove_channels(body, {}, example()).counts
+    assert (exact.channels_removed, exact.channels_kept) == (min(dead, width - 1), 0)
+
+
 def test_scattered_zeros_remove_nothing():
     body = classifier().body
     counts = remove_channels(body, element_masks(body, 0.9), example()).counts

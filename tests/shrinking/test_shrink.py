@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.shrinking.latency import LatencyRow, Machine
+from robust_tickets.shrinking.removal import RemovalCounts
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
+from robust_tickets.shrinking.summary import summarise
 from tests.shrinking.networks import channel_masks, classifier, element_masks
 
 SETTINGS = ShrinkSettings(rounds=9)
@@ -41,6 +44,64 @@ def test_an_element_ticket_is_told_that_it_gains_nothing(tmp_path):
     assert report.shrunk.deflated_bytes < 0.7 * report.dense.deflated_bytes
     assert report.sentence.startswith("Not smaller: ")
     assert f"{report.shrunk.latency.speedup:.2f}x the speed of dense" in report.sentence
+
+
+def told(speed: float, *, removed: int = 40, round_to: int = 8, kept: int = 0, runtime: bool = False) -> str:
+    """Summarise a removal whose file has so many times dense's speed."""
+    row = LatencyRow(
+        name="shrunk",
+        file_bytes=2_000_000,
+        median_ms=4 / speed,
+        quartiles_ms=(4 / speed, 4 / speed),
+        speedup=speed,
+        speedup_quartiles=(0.99 * speed, 1.01 * speed),
+        noise=0.1,
+    )
+    dense = row.model_copy(update={"name": "dense", "file_bytes": 4_000_000, "median_ms": 4.0, "speedup": 1.0})
+    counts = RemovalCounts(
+        channels_before=96,
+        channels_removed=removed,
+        channels_kept=kept,
+        multiple=round_to,
+        parameters_before=1000,
+        parameters_after=1000 - 10 * removed,
+        multiply_adds_before=195,
+        multiply_adds_after=100 if removed else 195,
+        max_difference=0.0,
+    )
+    machine = Machine(processor="a processor", runtime="ONNX Runtime 1", threads=1, batch_size=1)
+    return summarise(counts, 0.4, row, dense, machine, runtime, ShrinkSettings(round_to=round_to))
+
+
+def test_a_slower_file_is_called_slower_first_and_told_what_to_try():
+    """1.95 times fewer multiply-adds at half the speed: the second is what counts."""
+    slow = told(0.5, round_to=1)
+    assert slow.startswith("Slower than dense: 0.50x the speed of dense, ")
+    assert "1.95x fewer multiply-adds" in slow
+    assert "Try --set round_to=8:" in slow
+    assert "faster" not in slow
+    assert "Try --set round_to=16, a runtime file (.rtk), another number of threads" in told(0.5)
+    runtime = told(0.5, removed=0, runtime=True)
+    assert runtime.startswith("Slower than dense: ")
+    assert "group={kind: block, out: 8}" in runtime
+    assert "ship the ONNX file" in runtime
+
+
+def test_a_faster_file_is_told_no_options():
+    fast = told(1.42)
+    assert fast.startswith("40 of 96 channels removed (left at multiples of 8): ")
+    assert "faster than dense (1.42x the speed of dense" in fast
+    assert "Try" not in fast
+    assert "lower" not in fast
+    assert "no measurable difference" in told(1.01)
+
+
+def test_channels_that_rounding_keeps_are_told():
+    assert "(left at multiples of 8); 3 more are zero and kept for that: " in told(1.42, kept=3)
+    assert told(1.0, removed=0, kept=3).startswith(
+        "Not smaller: 40% of the parameters are zero, 3 zero channels among them, kept (left at multiples of 8)"
+    )
+    assert "--set round_to=1 removes them" in told(1.0, removed=0, kept=3)
 
 
 def test_networks_of_different_tasks_do_not_compare(tmp_path):

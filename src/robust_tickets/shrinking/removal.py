@@ -1,7 +1,7 @@
 """Physical removal: a network without the channels that are zero anyway."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,9 @@ from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.shrinking.counts import multiply_adds, parameter_count
 
+ALIGNED = 4
+"""Counts of a wide set that are no multiple of this are worse than more channels: vectors are not full."""
+
 TOLERANCE = 1e-5
 """Largest difference of logits, over their standard deviation, between masked and shrunk network."""
 
@@ -28,6 +31,10 @@ class RemovalCounts(Settings):
 
     channels_before: int = Field(description="Channels of all removable sets; a channel runs through many layers.")
     channels_removed: int
+    channels_kept: int = Field(
+        default=0, description="Channels that are zero and were kept, so that a set has a multiple of channels left."
+    )
+    multiple: int = Field(default=1, description="What the channels of wide sets were kept to a multiple of.")
     parameters_before: int
     parameters_after: int
     multiply_adds_before: int = Field(description="For one image; zeros count.")
@@ -65,7 +72,9 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
             list or tuple of tensors; all are compared.
         round_to: keep channels of each set until every layer that makes them has a multiple of this number of
             outputs; groups of a convolution stay whole, so that one of 4 channels counts as 4. A set whose layers
-            are not such a multiple to begin with may keep all its channels.
+            are not such a multiple to begin with may keep all its channels. Where that would give back every
+            channel of the network, half of the number is tried, and so on: down to 4, which vectors need, for sets
+            at least twice as wide as `round_to`, and down to 1 for narrower ones.
 
     Raises:
         RuntimeError: the shrunk network differs from the masked one by more than 1e-5 of the logits' spread.
@@ -76,7 +85,8 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
     trace = trace_channels(masked, example, weights_by_type(masked))
 
     shrunk, kept = copy.deepcopy(masked), copy.deepcopy(masked)
-    removed = {coupling.name: _removable(coupling, parameters, round_to) for coupling in trace.couplings}
+    zero = {coupling.name: _zero(coupling, parameters) for coupling in trace.couplings}
+    multiple, removed = _rounded(trace.couplings, zero, parameters, round_to)
     for name, parameter in kept.named_parameters():
         parameter.copy_(masks[name].to(parameter) if name in masks else torch.ones_like(parameter))
     for network in (shrunk, kept):
@@ -91,7 +101,9 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
         )
     counts = RemovalCounts(
         channels_before=sum(coupling.channels for coupling in trace.couplings),
-        channels_removed=sum(int(dead.sum()) for dead in removed.values()),
+        channels_removed=_count(removed),
+        channels_kept=_count(zero) - _count(removed),
+        multiple=multiple,
         parameters_before=parameter_count(masked),
         parameters_after=parameter_count(shrunk),
         multiply_adds_before=multiply_adds(masked, inputs[:1]),
@@ -102,23 +114,57 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
     return Removal(shrunk, counts, left, trace.couplings, trace.refusals)
 
 
-def _removable(coupling: Coupling, parameters: Mapping[str, Tensor], round_to: int) -> Tensor:
-    """Return bool [channels]: zero in every member, less those kept to reach a multiple and at least one."""
+def _zero(coupling: Coupling, parameters: Mapping[str, Tensor]) -> Tensor:
+    """Return bool [channels]: zero in every member; one channel of a set stays in any case."""
     dead = torch.ones(coupling.channels, dtype=torch.bool)
     for member in (*coupling.producers, *coupling.followers):
         slices = parameters[member.parameter].movedim(member.dim, 0)
         nonzero = slices.reshape(len(slices), -1).ne(0).any(1)
         dead &= ~nonzero[member.index].any(1)
-    alive = coupling.channels - int(dead.sum())
+    return _less(dead, 1)
+
+
+def _rounded(
+    couplings: Sequence[Coupling], zero: Mapping[str, Tensor], parameters: Mapping[str, Tensor], round_to: int
+) -> tuple[int, dict[str, Tensor]]:
+    """Return which of the zero channels go, bool [channels] by set, and the multiple that the others are kept to.
+
+    That is `round_to`, or the first of its halves at which anything goes; `round_to` again where nothing ever does.
+    """
+    multiple = round_to
+    while True:
+        removed = {
+            coupling.name: _less(zero[coupling.name], _target(coupling, zero[coupling.name], parameters, step))
+            for coupling in couplings
+            for step in [max(multiple, min(ALIGNED, round_to)) if coupling.channels >= 2 * round_to else multiple]
+        }
+        gone = _count(removed)
+        if gone or multiple == 1:
+            return multiple if gone else round_to, removed
+        multiple //= 2
+
+
+def _target(coupling: Coupling, zero: Tensor, parameters: Mapping[str, Tensor], multiple: int) -> int:
+    """Return how many channels of a set are kept so that each of its layers has a multiple of outputs."""
 
     def rounded(kept: int) -> bool:
         gone = coupling.channels - kept
         return not any(
-            (parameters[member.parameter].shape[member.dim] - gone * member.index.shape[1]) % round_to
+            (parameters[member.parameter].shape[member.dim] - gone * member.index.shape[1]) % multiple
             for member in coupling.producers
         )
 
-    enough = range(max(alive, 1), coupling.channels + 1)
-    target = next(filter(rounded, enough), coupling.channels)
-    dead[dead.nonzero().flatten()[: target - alive]] = False
-    return dead
+    enough = range(coupling.channels - int(zero.sum()), coupling.channels + 1)
+    return next(filter(rounded, enough), coupling.channels)
+
+
+def _less(zero: Tensor, kept: int) -> Tensor:
+    """Return the zero channels, less the first of them, so that `kept` stay at least."""
+    less, surplus = zero.clone(), kept - (len(zero) - int(zero.sum()))
+    less[less.nonzero().flatten()[: max(surplus, 0)]] = False
+    return less
+
+
+def _count(channels: Mapping[str, Tensor]) -> int:
+    """Return how many channels of all sets are meant."""
+    return sum(int(dead.sum()) for dead in channels.values())

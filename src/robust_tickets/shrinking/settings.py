@@ -21,10 +21,11 @@ class ShrinkSettings(Settings):
     """How channels are removed and how latency is measured."""
 
     round_to: int = Field(
-        default=1,
+        default=8,
         ge=1,
-        description="Keep the channels of each set up to a multiple of this number, for kernels that like "
-        "multiples of 8; the extra channels are zeros, so the result is still exact.",
+        description="Keep the channels of each set up to a multiple of this number, because engines compute in blocks "
+        "of channels and other counts can be slower than dense; the extra channels are zeros, so the result is still "
+        "exact. Where that would give back every channel, half of it is tried, and so on. 1: remove all that are zero.",
     )
     threads: int = Field(default=1, ge=1, description="Threads an engine may use.")
     batch_size: int = Field(default=1, ge=1, description="Images a call, for latency.")

@@ -181,6 +181,7 @@ def shrink_network(
             variants["dense"].latency,
             machine,
             as_runtime,
+            settings,
             variants["int8"].latency if "int8" in variants else None,
         ),
     )

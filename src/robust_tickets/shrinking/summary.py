@@ -2,6 +2,7 @@
 
 from robust_tickets.shrinking.latency import LatencyRow, Machine
 from robust_tickets.shrinking.removal import RemovalCounts
+from robust_tickets.shrinking.settings import ShrinkSettings
 
 
 def summarise(
@@ -11,49 +12,104 @@ def summarise(
     dense: LatencyRow,
     machine: Machine,
     as_runtime: bool,
+    settings: ShrinkSettings,
     int8: LatencyRow | None = None,
 ) -> str:
-    """Tell what was removed and what the exported file gained over dense.
+    """Tell what was removed and what the exported file gained over dense; of a slower one, that first, and what to try.
 
     Args:
         counts: what was removed.
-        zeros: fraction of the ticket's parameters that are zero, in [0, 1].
+        zeros: fraction of the network's parameters that are zero, in [0, 1].
         row: the exported file's size and latency, measured beside dense.
         dense: those of dense's ONNX file.
         machine: where it was measured.
         as_runtime: whether it is a runtime file, which leaves zeros out.
+        settings: what it was made with.
         int8: size and latency of the 8-bit file, measured in the same rounds; None where there is none.
     """
     where = (
         f"measured beside dense on {machine.processor}, {_plural(machine.threads, 'thread')}, "
         f"{machine.runtime}, batch {machine.batch_size}"
     )
-    removed = (
-        f"{counts.channels_removed} of {counts.channels_before} channels removed: "
-        f"{counts.parameters_before / counts.parameters_after:.2f}x fewer parameters, "
-        f"{counts.multiply_adds_before / counts.multiply_adds_after:.2f}x fewer multiply-adds"
-    )
-    size = f"{row.file_bytes / 1e6:.3g} MB, {dense.file_bytes / row.file_bytes:.2f}x smaller than dense in ONNX"
-    if as_runtime:
-        told = removed if counts.channels_removed else f"{zeros:.0%} of the parameters are zero and left out"
-        return f"{told}; {size}; {_speed(row, dense)} ({where})."
+    size = f"{row.file_bytes / 1e6:.3g} MB, {_ratio(dense.file_bytes, row.file_bytes, 'smaller', 'larger')}"
     bits = f"; in 8 bits {int8.file_bytes / 1e6:.3g} MB, {_speed(int8, dense)}" if int8 is not None else ""
-    if counts.channels_removed == 0:
+    told = _contents(counts, zeros, as_runtime)
+    if is_slower(row):
+        text = f"Slower than dense: {_spread(row, dense)}{bits} ({where}). {told}; {size}."
+    else:
+        text = f"{told}; {size}; {_speed(row, dense)}{bits} ({where})."
+    return text + _advice(counts, zeros, row, as_runtime, settings)
+
+
+def is_slower(row: LatencyRow) -> bool:
+    """Return whether a file was measured to be slower than dense."""
+    return row.differs and row.speedup < 1.0
+
+
+def _contents(counts: RemovalCounts, zeros: float, as_runtime: bool) -> str:
+    """Tell what is no longer there, or why everything is."""
+    rounded = f" (left at multiples of {counts.multiple})" if counts.multiple > 1 else ""
+    kept = f"; {counts.channels_kept} more are zero and kept for that" if counts.channels_kept else ""
+    if counts.channels_removed:
         return (
-            f"Not smaller: {zeros:.0%} of the parameters are zero but no channel is zero throughout, so "
-            f"nothing could be removed; {_speed(row, dense)}{bits} ({where}). Draw by channel to shrink, or write a "
-            "runtime file (.rtk), which leaves zeros out."
+            f"{counts.channels_removed} of {counts.channels_before} channels removed{rounded}{kept}: "
+            f"{counts.parameters_before / counts.parameters_after:.2f}x fewer parameters, "
+            f"{counts.multiply_adds_before / counts.multiply_adds_after:.2f}x fewer multiply-adds"
         )
-    return f"{removed}; {size}; {_speed(row, dense)}{bits} ({where})."
+    share = f"{zeros:.0%} of the parameters are zero"
+    if as_runtime:
+        return f"{share} and left out"
+    if zeros < NO_ZEROS:
+        return "As dense: nothing is zero, so nothing could be removed"
+    if counts.channels_kept:
+        return f"Not smaller: {share}, {counts.channels_kept} zero channels among them, kept{rounded}"
+    return f"Not smaller: {share} but no channel is zero throughout, so nothing could be removed"
+
+
+NO_ZEROS = 0.005
+"""Share of zeros below which a network is called dense: a few parameters are zero by chance or by initialisation."""
+
+
+def _advice(counts: RemovalCounts, zeros: float, row: LatencyRow, as_runtime: bool, settings: ShrinkSettings) -> str:
+    """Return what may make a file faster that is slower than dense, or gains nothing from its zeros."""
+    if not as_runtime and not counts.channels_removed:
+        if counts.channels_kept:
+            return " --set round_to=1 removes them, which can be slower."
+        if zeros >= NO_ZEROS:
+            return " Draw by channel to shrink, or write a runtime file (.rtk), which leaves zeros out."
+    if not is_slower(row):
+        return ""
+    if counts.channels_removed and settings.round_to < LIKED:
+        return f" Try --set round_to={LIKED}: engines compute in blocks of channels, and other counts run slower."
+    threads = ", another number of threads (--set threads=2)" if settings.threads == 1 else ""
+    if as_runtime:
+        return (
+            " Try a sparser ticket, blocks of weights (draw with --set 'group={kind: block, out: 8}') or of channels"
+            f"{threads}, or ship the ONNX file."
+        )
+    return f" Try --set round_to={2 * settings.round_to}, a runtime file (.rtk){threads}, or remove more channels."
+
+
+LIKED = 8
+"""Channels that engines compute with at once, at least; some take 16."""
+
+
+def _ratio(dense: float, own: float, less: str, more: str) -> str:
+    """Return how much smaller or larger than dense's ONNX file something is."""
+    return f"{dense / own:.2f}x {less} than dense in ONNX" if own <= dense else f"{own / dense:.2f}x {more}"
 
 
 def _speed(row: LatencyRow, dense: LatencyRow) -> str:
-    low, high = row.speedup_quartiles
-    times = f"{row.median_ms:.3g} ms beside {dense.median_ms:.3g} ms"
-    spread = f"{row.speedup:.2f}x the speed of dense, middle half of rounds {low:.2f} to {high:.2f}; {times}"
+    spread = _spread(row, dense)
     if not row.differs:
         return f"no measurable difference in latency ({spread})"
     return f"{'faster' if row.speedup > 1 else 'slower'} than dense ({spread})"
+
+
+def _spread(row: LatencyRow, dense: LatencyRow) -> str:
+    low, high = row.speedup_quartiles
+    times = f"{row.median_ms:.3g} ms beside {dense.median_ms:.3g} ms"
+    return f"{row.speedup:.2f}x the speed of dense, middle half of rounds {low:.2f} to {high:.2f}; {times}"
 
 
 def _plural(count: int, noun: str) -> str:
