@@ -23,6 +23,7 @@ FROZEN = {
     "verify": ["--data", "--exported", "--set", "--source", "runs"],
     "find": [*SOURCE, "--criterion", "--data", "--out", "--seed", "--set"],
     "shrink": ["--data", "--int8", "--out", "--set", "--source", "runs"],
+    "export": [*SOURCE, "--out", "--set", "subject"],
     "run": [*SOURCE, "--data", "--minutes", "--out", "--set", "--sparsity", "recipe"],
     "demo": ["--out", "--set"],
     "report": ["folder"],
@@ -127,6 +128,8 @@ JOB = [
     ("shrink runs -o small.onnx --set rounds=3", "small.onnx: Not smaller"),
     ("shrink runs -o byte.onnx --int8 --set rounds=3", "byte-int8.onnx"),
     ("shrink runs -o small/ --set rounds=3", "small/: Not smaller"),
+    ("export ticket -o drawn.rtk --set rounds=3", "% of the parameters are zero and left out"),
+    ("export source -o source.onnx --set rounds=3", "source.onnx: Written as it is: "),
     ("verify runs --exported small", "small beside its network"),
     ("transfer small -d images -o further --set training.epochs=1 --set seeds=[0]", "further/seed-0: "),
     (

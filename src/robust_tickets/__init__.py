@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.check import check
     from robust_tickets.verbs.draw import draw, draw_all
     from robust_tickets.verbs.draw_settings import DrawSettings
+    from robust_tickets.verbs.export import export
     from robust_tickets.verbs.find import find
     from robust_tickets.verbs.find_settings import FindSettings
     from robust_tickets.verbs.gap import gap
@@ -68,6 +69,7 @@ _HOME = {
     "check": "verbs.check",
     "draw": "verbs.draw",
     "draw_all": "verbs.draw",
+    "export": "verbs.export",
     "find": "verbs.find",
     "gap": "verbs.gap",
     "load": "models.folders",
@@ -106,6 +108,7 @@ __all__ = [
     "check",
     "draw",
     "draw_all",
+    "export",
     "find",
     "gap",
     "load",

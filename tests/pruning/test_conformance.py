@@ -16,6 +16,7 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.masks import Masks, emptied, is_nested, pack, sparsity, unpack
 from robust_tickets.pruning.parametrisations import StraightThrough
+from robust_tickets.pruning.scores import Zeros
 from robust_tickets.pruning.select import Selection, select
 from tests.pruning.small_network import COUPLINGS, PRUNABLE, small_network, weights_of
 
@@ -186,6 +187,25 @@ def test_layers_that_a_global_scope_empties_are_named(group: str) -> None:
     assert emptied(masks, ["stem.weight", "hidden.weight"]) == ()
 
 
+@pytest.mark.parametrize("group", Zeros.groups)
+@pytest.mark.parametrize("target", LADDER[1:])
+def test_zeros_that_are_there_are_taken_exactly_and_leave_no_other_target(group: str, target: float) -> None:
+    row = GROUPS[group]
+    there = draw(Selection.model_validate({"group": row.settings}), row, target)
+    weights = {name: weight * there[name] for name, weight in weights_of(small_network()).items()}
+    selection = Selection.model_validate({"score": "zeros", "group": row.settings})
+    own = selection.own_sparsity(weights)
+    assert own is not None
+    taken = selection.select(weights, sparsity=own)
+    assert all(torch.equal(taken[name], there[name]) for name in weights)
+    again = selection.select(weights, sparsity=own, masks=taken, seed=1)
+    assert all(torch.equal(again[name], there[name]) for name in weights)
+    with pytest.raises(UserError, match=f"score 'zeros' fixes sparsity at {own:.4g}; 0.9 was asked for"):
+        selection.select(weights, sparsity=0.9)
+    with pytest.raises(UserError, match=r"0 of the [0-9]+ groups are zero throughout .* draw by magnitude"):
+        selection.own_sparsity(weights_of(small_network()))
+
+
 @pytest.mark.parametrize(("group", "scope"), LEARNED)
 def test_learned_masks_are_exact_in_every_forward_pass(group: str, scope: str) -> None:
     row = GROUPS[group]
@@ -264,6 +284,9 @@ def test_random_masks_depend_on_the_seed() -> None:
     {"group": {"kind": "n-m", "n": 4, "m": 4}, "scope": "layer"},
     {"group": "channel", "scope": "erk"},
     {"group": "neuron", "scope": "erk"},
+    {"score": "zeros", "group": "channel", "scope": "global"},
+    {"score": "zeros", "scope": "layer"},
+    {"score": "zeros", "group": "n-m", "scope": "layer"},
     {"score": "magnitudes"},
     {"score": {"kind": "magnitude", "norm": "l3"}},
     {"score": {"kind": "magnitude", "power": 2}},

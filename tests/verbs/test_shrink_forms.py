@@ -13,6 +13,7 @@ from robust_tickets.measures.accuracy import correctness
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken
+from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.shrink import save_folder
 from tests.verbs.small import PARTS, QUICK, THOROUGH, small_source, times
 
@@ -32,7 +33,8 @@ def write(result: rt.Transfer, folder: Path) -> RemovalCounts:
     images = torch.zeros(1, 3, *network.preprocessing.size)
     removal = remove_channels(network.body, ticket.masks, images)
     smaller = rt.Classifier(removal.body, network.preprocessing, network.head)
-    save_folder(Shrunken(smaller, network.cpu(), removal.masks), result, run, folder)
+    write = save_folder(folder, ticket, result.source.identity, provenance=provenance_of(result, run))
+    write(Shrunken(smaller, network.cpu(), removal.masks))
     return removal.counts
 
 

@@ -3,7 +3,7 @@
 | file | noun |
 |---|---|
 | `options.py` | options that commands share, and settings made of what they are given |
-| `pretrain.py` `draw.py` `transfer.py` `verify.py` `find.py` `shrink.py` | the verbs |
+| `pretrain.py` `draw.py` `transfer.py` `verify.py` `find.py` `shrink.py` `export.py` | the verbs |
 | `run.py` `report.py` | a whole recipe, and its page |
 | `analyse.py` `gap.py` | looks inside tickets, and at data |
 | `predict.py` | images in, classes out |

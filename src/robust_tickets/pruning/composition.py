@@ -4,6 +4,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.actions import DropAndGrow, Prune
 from robust_tickets.pruning.parametrisations import Parametrisation
 from robust_tickets.pruning.plans import Plan
+from robust_tickets.pruning.scores import OwnSparsity
 from robust_tickets.pruning.select import SAME_SPARSITY, Selection
 
 
@@ -27,6 +28,8 @@ def check_composition(selection: Selection, parametrisation: Parametrisation, pl
         raise UserError(
             f"parametrisation {parametrisation.kind!r} learns masks at one sparsity: use timeline 'one-shot'"
         )
+    if isinstance(selection.score, OwnSparsity) and plan.steps:
+        raise UserError(f"score {score!r} looks at weights that are there before training: use timeline 'one-shot'")
     if moves and group != "element":
         raise UserError(f"timeline 'drop-and-grow' moves single weights: use group 'element', not {group!r}")
     fixed = selection.group.fixed_sparsity

@@ -19,7 +19,7 @@ from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.ranking import keep_highest
 from robust_tickets.pruning.scopes import AnyScope, GlobalScope
-from robust_tickets.pruning.scores import AnyScore, Magnitude
+from robust_tickets.pruning.scores import AnyScore, Magnitude, OwnSparsity
 from robust_tickets.pruning.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -41,7 +41,25 @@ class Selection(Settings):
         if self.scope.kind not in self.group.scopes:
             allowed = " or ".join(repr(kind) for kind in self.group.scopes)
             raise ValueError(f"group {self.group.kind!r} goes with scope {allowed}, not {self.scope.kind!r}; set scope")
+        if isinstance(self.score, OwnSparsity):
+            for axis, part, allowed in (
+                ("group", self.group, self.score.groups),
+                ("scope", self.scope, self.score.scopes),
+            ):
+                if part.kind not in allowed:
+                    known, score = " or ".join(repr(kind) for kind in allowed), self.score.kind
+                    raise ValueError(f"score {score!r} goes with {axis} {known}, not {part.kind!r}; set {axis}")
         return self
+
+    def own_sparsity(self, weights: Mapping[str, Tensor]) -> float | None:
+        """Return the fraction of groups that the score itself says is removed; None where any will do.
+
+        Raises:
+            UserError: these weights say none.
+        """
+        if not isinstance(self.score, OwnSparsity):
+            return None
+        return self.score.own_sparsity(weights, self.group.partition(weights, None, ()))
 
     def select(
         self,
@@ -73,7 +91,7 @@ class Selection(Settings):
             UserError: the weights cannot be divided into such groups, or the exact count cannot be reached.
             ValueError: the sparsity is below what `masks` have already removed.
         """
-        sparsity = self._allowed(sparsity)
+        sparsity = self.allowed(sparsity, self.own_sparsity(weights))
         partition = self.group.partition(weights, masks, couplings)
         scores = self.score.group_scores(weights, partition, statistics, seed)
         for name, score in scores.items():
@@ -93,15 +111,25 @@ class Selection(Settings):
             kept |= keep_highest({name: scores[name] for name in pool.units}, pool.removed, ties)
         return partition.expand(kept)
 
-    def _allowed(self, sparsity: float) -> float:
-        """Return the sparsity, or the one the group fixes if that is what is meant."""
+    def allowed(self, sparsity: float, own: float | None = None) -> float:
+        """Return the sparsity, or the one that group or score fix if that is what is meant.
+
+        Args:
+            sparsity: what is asked for.
+            own: see `own_sparsity`.
+
+        Raises:
+            UserError: it is none, or another one.
+        """
         if not 0.0 <= sparsity < 1.0:
             raise UserError(f"sparsity {sparsity:g} is not in [0, 1); it is the fraction removed, such as 0.9")
-        fixed = self.group.fixed_sparsity
+        fixed, part = self.group.fixed_sparsity, f"group {self.group.kind!r}"
+        if own is not None:
+            fixed, part = own, f"score {self.score.kind!r}"
         if fixed is None:
             return sparsity
         if abs(sparsity - fixed) > SAME_SPARSITY:
-            raise UserError(f"group {self.group.kind!r} fixes sparsity at {fixed:g}; {sparsity:g} was asked for")
+            raise UserError(f"{part} fixes sparsity at {fixed:.4g}; {sparsity:g} was asked for; leave it out")
         return fixed
 
 

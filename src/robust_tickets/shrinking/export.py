@@ -37,8 +37,8 @@ class Provenance(Settings):
     """Which run an exported file was made from, as its metadata tell."""
 
     ticket: str | None = Field(description="Digest of the ticket; null for dense.")
-    network: str = Field(description="Digest of the transferred network's parameters and buffers.")
-    seed: int = Field(description="Seed of the run.")
+    network: str = Field(description="Digest of the network's parameters and buffers.")
+    seed: int | None = Field(default=None, description="Seed of the run; null where nothing was trained.")
 
 
 def export_onnx(

@@ -53,7 +53,7 @@ class ShrinkReport(Settings):
     kind: Literal["channels", "zeros only"] = Field(
         description="Whether channels could be removed, or the ticket has only zeros of other shapes."
     )
-    dense: Variant
+    dense: Variant = Field(description="What the file is compared with; that file itself where nothing changed.")
     ticket: Variant = Field(
         description="With its zeros in place, in an ONNX file; the file written where that is the same one."
     )
@@ -107,7 +107,8 @@ def shrink_network(
     a dense engine computes with zeros; in a runtime file, which leaves them out, what is measured here.
 
     Args:
-        dense: the network the ticket is compared with, with as many classes.
+        dense: the network the ticket is compared with, with as many classes; the same object where there is none, and
+            the network's own ONNX file, zeros in place, is what the file is compared with.
         ticket: the trained ticket; its weights are masked again.
         masks: parameter name inside `body` -> bool of its shape, True = kept.
         out: the file to write: a runtime file where its name ends in .rtk, else an ONNX file.
@@ -129,6 +130,7 @@ def shrink_network(
             f"dense has {dense.num_classes} classes at {dense.preprocessing.size}, the ticket "
             f"{ticket.num_classes} at {ticket.preprocessing.size}: compare networks of one task and size"
         )
+    alone = dense is ticket
     dense, masked = portable(dense), portable(ticket)
     MaskApplier(dict(masked.body.named_parameters()), masks).apply_to_weights()
     example = random_images(masked, 1)
@@ -139,8 +141,11 @@ def shrink_network(
 
     networks = {"dense": dense, "ticket": masked, "shrunk": shrunk}
     as_runtime = write is None and out.suffix == RUNTIME
-    if not removal.counts.channels_removed and not as_runtime:
-        del networks["ticket"]  # it would be the same file as what is written
+    unchanged = not removal.counts.channels_removed and not as_runtime
+    # What would be the same file as another is not written again.
+    for name in (*(["ticket"] if alone or unchanged else []), *(["dense"] if alone and unchanged else [])):
+        del networks[name]
+    baseline = next(iter(networks))
     with tempfile.TemporaryDirectory(prefix="tickets-shrink-") as folder:
         files = {name: Path(folder, f"{name}.onnx") for name in networks}
         if write is None:
@@ -157,15 +162,15 @@ def shrink_network(
         if write is not None:
             write(Shrunken(shrunk, masked, removal.masks))
         shape = (settings.batch_size, *example.shape[1:])
-        rows = measure_latency(files, shape, baseline="dense", threads=settings.threads, rounds=settings.rounds)
+        rows = measure_latency(files, shape, baseline=baseline, threads=settings.threads, rounds=settings.rounds)
         variants = {row.name: _variant(networks[row.name], files[row.name], row, example) for row in rows}
 
     machine = this_machine(settings.threads, settings.batch_size)
     zeros = 1 - nonzero_count(masked) / parameter_count(masked)
     return ShrinkReport(
         kind="channels" if removal.counts.channels_removed else "zeros only",
-        dense=variants["dense"],
-        ticket=variants.get("ticket", variants["shrunk"]),
+        dense=variants[baseline],
+        ticket=variants.get("ticket", variants[baseline if alone else "shrunk"]),
         shrunk=variants["shrunk"],
         removal=removal.counts,
         kept=tuple(KeptSet(name=r.name, channels=r.channels, reason=r.reason) for r in removal.refusals),
@@ -178,7 +183,7 @@ def shrink_network(
             removal.counts,
             zeros,
             variants["shrunk"].latency,
-            variants["dense"].latency,
+            variants[baseline].latency,
             machine,
             as_runtime,
             settings,

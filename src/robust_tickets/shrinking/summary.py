@@ -27,14 +27,14 @@ def summarise(
         settings: what it was made with.
         int8: size and latency of the 8-bit file, measured in the same rounds; None where there is none.
     """
-    where = (
-        f"measured beside dense on {machine.processor}, {_plural(machine.threads, 'thread')}, "
-        f"{machine.runtime}, batch {machine.batch_size}"
-    )
+    engine = f"{machine.processor}, {_plural(machine.threads, 'thread')}, {machine.runtime}, batch {machine.batch_size}"
+    where = f"measured beside dense on {engine}"
     size = f"{row.file_bytes / 1e6:.3g} MB, {_ratio(dense.file_bytes, row.file_bytes, 'smaller', 'larger')}"
     bits = f"; in 8 bits {int8.file_bytes / 1e6:.3g} MB, {_speed(int8, dense)}" if int8 is not None else ""
     told = _contents(counts, zeros, as_runtime)
-    if is_slower(row):
+    if row is dense:
+        text = f"{told}; {row.file_bytes / 1e6:.3g} MB, {row.median_ms:.3g} ms a call (measured on {engine})."
+    elif is_slower(row):
         text = f"Slower than dense: {_spread(row, dense)}{bits} ({where}). {told}; {size}."
     else:
         text = f"{told}; {size}; {_speed(row, dense)}{bits} ({where})."
@@ -60,7 +60,7 @@ def _contents(counts: RemovalCounts, zeros: float, as_runtime: bool) -> str:
     if as_runtime:
         return f"{share} and left out"
     if zeros < NO_ZEROS:
-        return "As dense: nothing is zero, so nothing could be removed"
+        return "Written as it is: no parameter is zero" if not zeros else f"Written as it is: {zeros:.1%} zeros"
     if counts.channels_kept:
         return f"Not smaller: {share}, {counts.channels_kept} zero channels among them, kept{rounded}"
     return f"Not smaller: {share} but no channel is zero throughout, so nothing could be removed"

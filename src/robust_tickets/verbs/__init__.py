@@ -16,6 +16,7 @@
 | `find.py`, `find_settings.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |
 | `predict.py` | the classes of images, by anything that has logits |
+| `export.py` | a network or ticket as it is, into a file |
 | `check.py` | hold a runtime file against other engines |
 | `analyse.py`, `analyse_settings.py` | what tickets have in common, and the loss around and between their transfers |
 | `controls.py`, `control_settings.py` | tickets without what is claimed to matter |

@@ -13,13 +13,13 @@ from robust_tickets.pruning.actions import Rewind
 from robust_tickets.pruning.groups.coupled_group import CoupledGroup
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.scopes import LayerScope
-from robust_tickets.pruning.scores import Random
+from robust_tickets.pruning.scores import OwnSparsity, Random
 from robust_tickets.pruning.select import Selection
 from robust_tickets.ticket import Ticket
 from robust_tickets.training.trainee import reinitialise
 from robust_tickets.verbs.control_settings import FLIP, OPPOSITES, Control
 from robust_tickets.verbs.draw import draw
-from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
 
 NOTHING_TO_START_FROM = (
     "{0}: tickets of this draw restart from weights of their own, and those they removed are not kept anywhere; "
@@ -76,7 +76,8 @@ def check_control(kind: Control, settings: DrawSettings) -> None:
     """
     if kind == "flipped":
         check_flips(settings.group)
-    plan = settings.timeline.plan(settings.sparsities[-1], steps_per_epoch=1)
+    target = DEFAULT_SPARSITY if isinstance(settings.score, OwnSparsity) else settings.sparsities[-1]
+    plan = settings.timeline.plan(target, steps_per_epoch=1)
     rewound = all(any(isinstance(action, Rewind) for action in event.actions) for event in plan.events if event.ticket)
     if kind in OPPOSITES and plan.steps and not (rewound and settings.rewind.kind == "pretrained"):
         raise UserError(NOTHING_TO_START_FROM.format(kind))

@@ -117,7 +117,7 @@ def check_draw(source: Source, settings: DrawSettings, seed: int) -> None:
         UserError: see `draw`.
     """
     prepared, *_ = [Preparation.of(source, settings, sparsity, None, seed) for sparsity in settings.sparsities]
-    weights = {name: prepared.classifier.body.get_parameter(name).detach() for name in prepared.names}
+    weights = weights_of(prepared.classifier, prepared.names)
     settings.group.partition(weights, None, couplings_of(prepared.classifier, prepared.names, settings.group))
 
 
@@ -148,6 +148,11 @@ def couplings_of(classifier: Classifier, names: Sequence[str], group: AnyGroup) 
     preprocessing = classifier.preprocessing
     example = torch.zeros(1, preprocessing.channels, *preprocessing.size)
     return trace_couplings(classifier.body, example, names)
+
+
+def weights_of(classifier: Classifier, names: Sequence[str]) -> dict[str, Tensor]:
+    """Return the weights that may go, by name."""
+    return {name: classifier.body.get_parameter(name).detach() for name in names}
 
 
 def stored_weights(classifier: Classifier, source: Source, masks: Masks) -> dict[str, Tensor] | None:
@@ -194,6 +199,10 @@ class Preparation:
         splits = target_data(data, source, seed) if data is not None else None
         batches = ImageBatches(splits, settings.training, seed) if splits is not None else None
         per_epoch = batches.per_epoch if batches is not None else 1
+        names = prunable_weights(source.classifier, settings.prunable)
+        own = settings.selection.own_sparsity(weights_of(source.classifier, names))
+        if own is not None:
+            sparsity = own if sparsity is None else settings.selection.allowed(sparsity, own)
         plan = settings.timeline.plan(sparsity, per_epoch)
         if plan.steps and batches is None:
             raise UserError(f"draw.data is missing: the timeline {settings.timeline.kind} trains; say on which data")
@@ -206,7 +215,7 @@ class Preparation:
         elif splits is not None:
             require_whole_images(splits, "a draw")
             fit_head(classifier, splits, settings.head, seed, "draw.head")
-        return cls(classifier, splits, batches, plan, prunable_weights(classifier, settings.prunable))
+        return cls(classifier, splits, batches, plan, names)
 
 
 def draw_chain(

@@ -11,18 +11,22 @@ from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
 from robust_tickets.pruning.rewinds import AnyRewind, Pretrained
 from robust_tickets.pruning.scopes import AnyScope, GlobalScope, LayerScope
-from robust_tickets.pruning.scores import AnyScore, Magnitude
+from robust_tickets.pruning.scores import AnyScore, Magnitude, OwnSparsity
 from robust_tickets.pruning.select import Selection
-from robust_tickets.pruning.timelines import AnyTimeline, OneShot
+from robust_tickets.pruning.timelines import AnyTimeline, OneShot, says_sparsity
 from robust_tickets.training.settings import Training
+
+DEFAULT_SPARSITY = 0.9
+"""What is drawn where nothing says how much."""
 
 
 class DrawSettings(Settings):
     """How a ticket is drawn; every method of the literature is a choice of these parts."""
 
     sparsity: Sparsity | tuple[Sparsity, ...] | None = Field(
-        default=0.9,
-        description="Target, or several; absent where the timeline itself says it (rate and rounds).",
+        default=None,
+        description="Target, or several; absent: what the timeline (rounds), the group (n-m) or the score (zeros) says "
+        "itself, and 0.9 where none does.",
     )
     score: AnyScore = Field(default=Magnitude(), description="What ranks weights.")
     group: AnyGroup = Field(default=Element(), description="What is removed as one.")
@@ -47,13 +51,20 @@ class DrawSettings(Settings):
     @property
     def selection(self) -> Selection:
         """Return score, group and scope as one."""
-        default = GlobalScope() if isinstance(self.group, Element) else LayerScope()
-        return Selection(score=self.score, group=self.group, scope=self.scope or default)
+        is_global = isinstance(self.group, Element) or isinstance(self.score, OwnSparsity)
+        return Selection(
+            score=self.score, group=self.group, scope=self.scope or (GlobalScope() if is_global else LayerScope())
+        )
 
     @property
     def sparsities(self) -> tuple[float | None, ...]:
-        """Return the targets in ascending order."""
-        targets = self.sparsity if isinstance(self.sparsity, tuple) else (self.sparsity,)
+        """Return the targets in ascending order; None is one that timeline or score say."""
+        if isinstance(self.sparsity, tuple):
+            targets = self.sparsity
+        elif self.sparsity is None and not (isinstance(self.score, OwnSparsity) or says_sparsity(self.timeline)):
+            targets = (DEFAULT_SPARSITY if self.group.fixed_sparsity is None else self.group.fixed_sparsity,)
+        else:
+            targets = (self.sparsity,)
         return tuple(sorted(targets, key=lambda target: target or 0.0))
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Shrink: make a transferred ticket physically smaller, export it, and time it beside dense."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.predict import Predict, evaluation_mode
 from robust_tickets.models.folders import FACTS, WEIGHTS
+from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.segmentation import BACKBONE, placed
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning.masks import sparsity
 from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
 from robust_tickets.shrinking.check import Check, told
+from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, is_folder, shrink_network
@@ -32,7 +34,7 @@ from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.own_loop import Given, as_transfer, dense_stand_in, own_counterpart
 from robust_tickets.verbs.target import Data
 from robust_tickets.verbs.task import task_of
-from robust_tickets.verbs.transfer import Run, Transfer
+from robust_tickets.verbs.transfer import Run
 
 SUFFIXES = (".onnx", RUNTIME)
 """What files are written, by their suffix."""
@@ -73,17 +75,16 @@ def shrink(
             validation images are needed and there are none.
     """
     settings = changed(settings or ShrinkSettings(), changes)
-    if not str(out):
-        raise UserError("out: is empty; give a name that ends in .onnx or .rtk, or a folder/")
+    as_folder = require_form(settings, out)
     result = as_transfer(result, data, ticket)
     require_apart(out, result.data)
     run = result.best
     provenance = provenance_of(result, run)
-    as_folder, out = is_folder(out), Path(out)
+    out = Path(out)
     forms = {"shrunk": out} | ({"int8": int8_path(out)} if settings.int8 is not None else {})
     for path in forms.values():
         require_ours(path)
-    require_possible(settings, run, out, as_folder)
+    require_checkable(settings, run)
     identity = {
         "verb": "shrink",
         **provenance.model_dump(),
@@ -112,7 +113,11 @@ def shrink(
             provenance=provenance,
             recalibrate=lambda network: recalibrate(network, in_order(run.data.train, None)),
             calibration=calibration_images(run, settings.int8.images) if settings.int8 is not None else None,
-            write=(lambda shrunken: save_folder(shrunken, result, run, out)) if as_folder else None,
+            write=save_folder(
+                out, result.ticket, result.source.identity, classes=run.data.classes, provenance=provenance
+            )
+            if as_folder
+            else None,
         )
         if changes_answers(settings) is not None:
             checks = checked(run, forms)
@@ -121,12 +126,15 @@ def shrink(
     return report
 
 
-def require_possible(settings: ShrinkSettings, run: Run, out: Path, as_folder: bool) -> None:
-    """Refuse what could not be written or checked, before anything is made.
+def require_form(settings: ShrinkSettings, out: Path | str) -> bool:
+    """Return whether a folder is to be written; refuse what cannot be, before anything is made.
 
     Raises:
-        UserError: says what is missing.
+        UserError: the name does not say what to write, a folder that is something else, or settings of another form.
     """
+    if not str(out):
+        raise UserError("out: is empty; give a name that ends in .onnx or .rtk, or a folder/")
+    as_folder, out = is_folder(out), Path(out)
     if as_folder and not (out / ORIGIN).is_file():
         foreign = [name for name in ("transfer.json", TICKET, MASKS, INIT, FACTS, WEIGHTS) if (out / name).exists()]
         if foreign:
@@ -139,6 +147,15 @@ def require_possible(settings: ShrinkSettings, run: Run, out: Path, as_folder: b
         raise UserError(f"half: weights are stored in 16 bits in a runtime file; give a name that ends in {RUNTIME}")
     if settings.int8 is not None and (as_folder or out.suffix == RUNTIME):
         raise UserError("int8: an 8-bit file is written beside an ONNX file; give a name that ends in .onnx")
+    return as_folder
+
+
+def require_checkable(settings: ShrinkSettings, run: Run) -> None:
+    """Refuse what changes answers where there are no images to check it on.
+
+    Raises:
+        UserError: says what is missing.
+    """
     if (asked := changes_answers(settings)) is not None and not len(run.data.validation):
         raise UserError(
             f"{run.data.name}: the validation part is empty, on which {asked} is checked; set the data's `validation` "
@@ -157,29 +174,43 @@ def calibration_images(run: Run, count: int) -> np.ndarray:
     return torch.cat([images for images, _ in in_order(run.data.train, count)]).numpy()
 
 
-def save_folder(shrunken: Shrunken, result: Transfer, run: Run, folder: Path) -> None:
-    """Write a smaller network into a folder; where zeros are left in it, with the ticket that holds them."""
-    for name in (TICKET, MASKS, INIT):
-        with disk_errors(folder):
-            (folder / name).unlink(missing_ok=True)
-    identity = write_folder(
-        shrunken.network,
-        shrunken.before,
-        result.source.identity,
-        folder,
-        classes=run.data.classes,
-        provenance=provenance_of(result, run),
-    )
-    masks, ticket = shrunken.masks, result.ticket
-    if ticket is None or all(bool(mask.all()) for mask in masks.values()):
-        return
-    counted = {name for known in ticket.prunable for name in (known, f"{BACKBONE}.{known}")}
-    prunable = tuple(name for name in masks if name in counted)
-    recipe = {
-        "source": SourceSettings(name=str(folder.resolve())).model_dump(mode="json"),
-        "draw": {**ticket.recipe["draw"], "sparsity": sparsity(masks, prunable)},
-    }
-    Ticket(masks, prunable, identity, recipe=recipe, provenance=ticket.provenance).save(folder)
+def save_folder(
+    folder: Path,
+    ticket: Ticket | None,
+    identity: SourceIdentity,
+    *,
+    classes: Sequence[str] | None = None,
+    provenance: Provenance | None = None,
+) -> Callable[[Shrunken], None]:
+    """Return what writes a smaller network into a folder; where zeros are left in it, with the ticket that holds them.
+
+    Args:
+        folder: where to write.
+        ticket: the ticket that it was made from, if there is one.
+        identity: of the source.
+        classes: names in the order of the logits.
+        provenance: which ticket and network it is of.
+    """
+
+    def write(shrunken: Shrunken) -> None:
+        for name in (TICKET, MASKS, INIT):
+            with disk_errors(folder):
+                (folder / name).unlink(missing_ok=True)
+        written = write_folder(
+            shrunken.network, shrunken.before, identity, folder, classes=classes, provenance=provenance
+        )
+        masks = shrunken.masks
+        if ticket is None or all(bool(mask.all()) for mask in masks.values()):
+            return
+        counted = {name for known in ticket.prunable for name in (known, f"{BACKBONE}.{known}")}
+        prunable = tuple(name for name in masks if name in counted)
+        recipe = {
+            "source": SourceSettings(name=str(folder.resolve())).model_dump(mode="json"),
+            "draw": {**ticket.recipe["draw"], "sparsity": sparsity(masks, prunable)},
+        }
+        Ticket(masks, prunable, written, recipe=recipe, provenance=ticket.provenance).save(folder)
+
+    return write
 
 
 def checked(run: Run, forms: Mapping[str, Path]) -> tuple[Check, ...]:

@@ -7,6 +7,7 @@
 | `random.py` | `random`: pure chance |
 | `random_within_layer.py` | `random-within-layer`: magnitude shuffled inside each layer |
 | `learned.py` | `learned`: scores that training has learned |
+| `zeros.py` | `zeros`: what is zero already |
 """
 
 from typing import Annotated
@@ -18,8 +19,9 @@ from robust_tickets.pruning.scores.learned import Learned
 from robust_tickets.pruning.scores.magnitude import Magnitude
 from robust_tickets.pruning.scores.random import Random
 from robust_tickets.pruning.scores.random_within_layer import RandomWithinLayer
-from robust_tickets.pruning.scores.score import Score
+from robust_tickets.pruning.scores.score import OwnSparsity, Score
+from robust_tickets.pruning.scores.zeros import Zeros
 
-AnyScore = Annotated[Magnitude | Random | RandomWithinLayer | Learned, Field(discriminator="kind"), Shorthand]
+AnyScore = Annotated[Magnitude | Random | RandomWithinLayer | Learned | Zeros, Field(discriminator="kind"), Shorthand]
 
-__all__ = ["AnyScore", "Learned", "Magnitude", "Random", "RandomWithinLayer", "Score"]
+__all__ = ["AnyScore", "Learned", "Magnitude", "OwnSparsity", "Random", "RandomWithinLayer", "Score", "Zeros"]

@@ -20,7 +20,7 @@ from robust_tickets.pruning.timelines.drop_and_grow import DropAndGrowTimeline
 from robust_tickets.pruning.timelines.gradual import Gradual
 from robust_tickets.pruning.timelines.iterative import Iterative
 from robust_tickets.pruning.timelines.one_shot import OneShot
-from robust_tickets.pruning.timelines.timeline import Timeline
+from robust_tickets.pruning.timelines.timeline import Timeline, says_sparsity
 
 AnyTimeline = Annotated[
     OneShot | Iterative | Gradual | Alternating | DropAndGrowTimeline, Field(discriminator="kind"), Shorthand
@@ -34,4 +34,5 @@ __all__ = [
     "Iterative",
     "OneShot",
     "Timeline",
+    "says_sparsity",
 ]

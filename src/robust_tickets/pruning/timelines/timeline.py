@@ -36,3 +36,12 @@ def require_sparsity(sparsity: float | None, kind: str) -> float:
     if sparsity is None:
         raise UserError(f"timeline {kind!r} needs a target: give sparsity, in [0, 1)")
     return sparsity
+
+
+def says_sparsity(timeline: Timeline) -> bool:
+    """Return whether a timeline's own fields say where it ends, as rounds do."""
+    try:
+        timeline.plan(None, 1)
+    except UserError:
+        return False
+    return True

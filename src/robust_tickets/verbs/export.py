@@ -1,0 +1,90 @@
+"""Export: ship a network as it is, without data: an ONNX file, a runtime file, or a folder."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import given_path
+from robust_tickets.foundation.ownership import require_ours
+from robust_tickets.foundation.settings import changed
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source
+from robust_tickets.shrinking.export import Provenance
+from robust_tickets.shrinking.folder import ORIGIN, read_origin
+from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
+from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.shrink import require_form, save_folder
+from robust_tickets.verbs.transfer import bind, subnetwork
+
+
+def export(
+    subject: Ticket | Source | SourceSettings | nn.Module | str | Path,
+    out: Path | str,
+    *,
+    source: Source | str | Path | None = None,
+    settings: ShrinkSettings | None = None,
+    **changes: Any,
+) -> ShrinkReport:
+    """Write a network as it is, or a ticket laid over its source, and time it; nothing is trained and no data are read.
+
+    What is exactly zero is treated as by `shrink`: channels that are zero throughout are removed, a runtime file (.rtk)
+    leaves out every other zero, and what is written is checked against PyTorch on random images. A sparse network needs
+    no ticket for that. Of a folder's content see `shrink`.
+
+    Args:
+        subject: a source (an object, a name, a path, a network saved by us), or a ticket or its folder.
+        out: the ONNX or runtime file to write, or a folder: a name without suffix, one that ends in `/`, or one that is
+            there.
+        source: the network a ticket was drawn from, or where it is now; see `transfer`.
+        settings: rounding of channels, weights in 16 bits, threads, batch size; `changes` are keyword changes to it.
+
+    Returns:
+        Sizes, zeros and times. A ticket's file is compared with its dense source, another network's with its own ONNX
+        file, zeros in place.
+
+    Raises:
+        UserError: no such network or ticket, a setting that needs data, a network that cannot be exported, or a place
+            that holds another's file or cannot be written.
+    """
+    settings = changed(settings or ShrinkSettings(), changes)
+    for name, asked in {"int8": settings.int8 is not None, "recalibrate": settings.recalibrate}.items():
+        if asked:
+            raise UserError(f"{name}: needs images, and export reads none; use shrink on a transfer")
+    as_folder, out = require_form(settings, out), Path(out)
+    require_ours(out)
+    if isinstance(subject, str | Path) and (given_path(str(subject)) / "transfer.json").is_file():
+        raise UserError(f"{subject}: holds a transfer; tickets shrink {subject} -o {out} ships its best run")
+    ticket, source = bind(subject, source)
+    network = subnetwork(source, ticket)
+    dense = source.classifier if ticket is not None and comparable(source.classifier, network) else network
+    classes = classes_of(source, network)
+    provenance = Provenance(
+        ticket=ticket.digest if ticket is not None else None, network=tensors_digest(network.state_dict())
+    )
+    return shrink_network(
+        dense,
+        network,
+        ticket.masks if ticket is not None else {},
+        out,
+        settings,
+        classes=classes,
+        provenance=provenance,
+        write=save_folder(out, ticket, source.identity, classes=classes, provenance=provenance) if as_folder else None,
+    )
+
+
+def comparable(dense: Classifier, network: Classifier) -> bool:
+    """Return whether two networks tell as many classes apart: a ticket may bring a head of its own."""
+    return dense.num_classes == network.num_classes
+
+
+def classes_of(source: Source, network: Classifier) -> tuple[str, ...] | None:
+    """Return the names of the classes, where a folder of ours says them."""
+    folder = given_path(source.settings.name)
+    classes = read_origin(folder).classes if (folder / ORIGIN).is_file() else None
+    return classes if classes is not None and len(classes) == network.num_classes else None
