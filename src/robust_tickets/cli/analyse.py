@@ -26,13 +26,16 @@ def analyse(
 ) -> None:
     """Look inside: overlap, layers, loss landscapes, barriers."""
     from robust_tickets.foundation.settings import changed
+    from robust_tickets.verbs.analyse_settings import AnalyseSettings
+
+    chosen = changed(AnalyseSettings(), *overrides(settings)[0])
+    for folder in folders:
+        require_work(folder)
     from robust_tickets.report.html import write_report
     from robust_tickets.report.summary import Summary, save_summary
     from robust_tickets.report.terminal import show
     from robust_tickets.verbs.analyse import analyse
-    from robust_tickets.verbs.analyse_settings import AnalyseSettings
 
-    chosen = changed(AnalyseSettings(), *overrides(settings)[0])
     sections = analyse(*collect(folders, source), settings=chosen)
     summary = Summary(title=f"Inside {', '.join(folder.name for folder in folders)}", sections=sections)
     save_summary(summary, out / "summary.json")
@@ -40,11 +43,21 @@ def analyse(
     show(summary, out)
 
 
+def require_work(folder: Path) -> None:
+    """Refuse a folder in which there is nothing to look into.
+
+    Raises:
+        UserError: it holds neither a ticket nor a finished transfer.
+    """
+    if not any(tickets_in(folder)) and not any(transfers_in(folder)):
+        raise UserError(f"{folder}: holds no ticket and no finished transfer; tickets draw or transfer makes one")
+
+
 def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Ticket"], dict[str, "Transfer"]]:
     """Return the tickets and the finished transfers in the folders, by their paths.
 
     Raises:
-        UserError: a folder holds neither, or one of its transfers needs `source`.
+        UserError: one of the transfers needs `source`.
     """
     from robust_tickets.ticket import Ticket, is_ticket
     from robust_tickets.verbs.reopen import load_transfer
@@ -53,8 +66,6 @@ def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Tic
     finished: list[Path] = []
     for folder in folders:
         tickets, transfers = list(tickets_in(folder)), list(transfers_in(folder))
-        if not tickets and not transfers:
-            raise UserError(f"{folder}: holds no ticket and no finished transfer; tickets draw or transfer makes one")
         drawn += tickets or [place / "ticket" for place in transfers if is_ticket(place / "ticket")]
         finished += transfers
     return (

@@ -7,6 +7,7 @@ command runs.
 import logging
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -49,20 +50,39 @@ INTERRUPTED = 130
 """The exit code into which typer turns Ctrl-C, without a word."""
 
 
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""What typer raises for options and arguments that a command cannot have: click's class, or its own copy of it."""
+
+
 def main() -> None:
     """Run the command line."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("robust_tickets").setLevel(logging.INFO)
     yield_when_busy()
     try:
-        app()
+        code = app(standalone_mode=False)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:
-            print("interrupted; the same command goes on from here", file=sys.stderr)
-        raise
+    except USAGE_ERROR as error:
+        if "\n" in error.format_message():  # of `tickets` alone, which is the help
+            error.show()
+        else:
+            print(f"error: {usage_complaint(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    if code == INTERRUPTED:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def usage_complaint(error: Any) -> str:
+    """Return one line about options and arguments that a command cannot have."""
+    message = error.format_message().rstrip(".?").replace(". Did you mean ", "; did you mean ").replace("Input ", "")
+    if near := getattr(error, "possibilities", None):
+        message = f"{message.partition(' (')[0]}; did you mean {near[0]}"
+    command = error.ctx.command_path if error.ctx is not None else "tickets"
+    hint = "?" if "did you mean" in message else f"; see {command} --help"
+    return f"{message[0].lower()}{message[1:]}{hint}"
 
 
 def yield_when_busy() -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from robust_tickets.foundation.errors import UserError
+
 
 def convert(
     file: Annotated[Path, typer.Argument(help="A legacy checkpoint that is a pickle with code in it.")],
@@ -20,6 +22,8 @@ def convert(
     ] = None,
 ) -> None:
     """Turn a legacy pickle into safetensors; nothing in it is run."""
+    if not file.is_file():  # before torch is loaded, which takes seconds
+        raise UserError(f"{file}: no such file")
     from robust_tickets.models.convert import convert
 
     made = convert(file, out, allow_pickle=allow_pickle, entry=entry)

@@ -39,19 +39,17 @@ def draw(
     """Draw a ticket: one-shot global magnitude at 90 %, or as you say."""
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed
-    from robust_tickets.verbs.draw import draw
     from robust_tickets.verbs.draw_settings import DrawSettings
 
     values, parts = overrides(settings, ("source", "data"))
     if parts["data"] and data is None:
         raise UserError("--set data: there are no data to set; give --data")
-    ticket = draw(
-        source_settings(source, weights, preprocessing, parts["source"]),
-        settings=changed(DrawSettings(), given(sparsity=sparsity, group=group), *values),
-        data=data_settings(data, parts["data"]) if data is not None else None,
-        seed=seed,
-        folder=out,
-    )
+    chosen = changed(DrawSettings(), given(sparsity=sparsity, group=group), *values)
+    network = source_settings(source, weights, preprocessing, parts["source"])
+    images = data_settings(data, parts["data"]) if data is not None else None
+    from robust_tickets.verbs.draw import draw
+
+    ticket = draw(network, settings=chosen, data=images, seed=seed, folder=out)
     layers = f"of the weights in {len(ticket.prunable)} layers removed"
     target, removed = percent(ticket.target), percent(ticket.sparsity)
     asked = f" (asked for: {target} of the groups)" if target != removed else ""

@@ -40,9 +40,7 @@ def find(
     """Find the sparsest ticket that matches; confirm it once on test."""
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed
-    from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.draw_settings import DrawSettings
-    from robust_tickets.verbs.find import find
     from robust_tickets.verbs.find_settings import FindSettings
     from robust_tickets.verbs.transfer_settings import TransferSettings
     from robust_tickets.verbs.verify_settings import VerifySettings
@@ -52,12 +50,19 @@ def find(
         raise UserError(f"--set {next(iter(unknown[0]))}: no such step; known: {', '.join(PARTS)}")
     transfer_settings = changed(TransferSettings(), *parts["transfer"], where="transfer")
     verify_settings = changed(VerifySettings(), *parts["verify"], where="verify")
+    chosen = changed(FindSettings(), given(criterion=criterion), *parts["find"], where="find")
+    way = changed(DrawSettings(), *parts["draw"], where="draw")
+    network = source_settings(source, weights, preprocessing, parts["source"])
+    images = data_settings(data, parts["data"])
+    from robust_tickets.verbs.double_win import adversarial_counterpart
+    from robust_tickets.verbs.find import find
+
     adversarial = adversarial_counterpart(transfer_settings, verify_settings)
     found = find(
-        source_settings(source, weights, preprocessing, parts["source"]),
-        data_settings(data, parts["data"]),
-        settings=changed(FindSettings(), given(criterion=criterion), *parts["find"], where="find"),
-        draw=changed(DrawSettings(), *parts["draw"], where="draw"),
+        network,
+        images,
+        settings=chosen,
+        draw=way,
         transfer_settings=transfer_settings,
         adversarial_settings=changed(adversarial, *parts["adversarial"], where="adversarial")
         if parts["adversarial"]

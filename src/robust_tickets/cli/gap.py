@@ -32,8 +32,6 @@ def gap(
     settings: Override = None,
 ) -> None:
     """Say how far a target lies from a source's data, in its features."""
-    from robust_tickets.verbs.gap import gap
-
     unknown, parts = overrides(settings, ("source", "data"))
     if unknown:
         raise UserError(f"--set {next(iter(unknown[0]))}: no such part; known: source, data")
@@ -41,4 +39,9 @@ def gap(
         raise UserError("--weights, --preprocessing and --set source.* belong to --source; give it too")
     network = source_settings(source, weights, preprocessing, parts["source"]) if source is not None else None
     target = data_settings(data, parts["data"])
+    data_settings(source_data, [])
+    if inception is not None and not inception.is_file():
+        raise UserError(f"--inception: {inception}: no such file")
+    from robust_tickets.verbs.gap import gap
+
     print(gap(network, source_data, target, inception=inception, limit=limit).sentence())

@@ -72,6 +72,11 @@ PARTS = {
 """What `--set` reaches beside the settings of a step itself: each part, with an example."""
 
 
+def holds(place: str, file: str) -> bool:
+    """Return whether a folder is there that holds a file of this name."""
+    return (Path(place) / file).is_file()
+
+
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
@@ -114,22 +119,36 @@ def source_values(name: str, weights: str | None, preprocessing: str | None) -> 
 
 
 def source_settings(name: str, weights: str | None, preprocessing: str | None, values: list[dict[str, Any]]) -> Any:
-    """Return validated source settings; `values` are those given as --set source.key=value."""
+    """Return validated source settings; `values` are those given as --set source.key=value.
+
+    Raises:
+        UserError: a setting is wrong, or no network can have such a name.
+    """
     from robust_tickets.foundation.merging import layered
     from robust_tickets.foundation.settings import parse
+    from robust_tickets.models.names import require_network
     from robust_tickets.models.settings import SourceSettings
 
     given = layered(SourceSettings, source_values(name, weights, preprocessing), *values)
-    return parse(SourceSettings, given, "source")
+    settings = parse(SourceSettings, given, "source")
+    require_network(settings.name)
+    return settings
 
 
 def data_settings(name: str, values: list[dict[str, Any]]) -> Any:
-    """Return validated data settings; `values` are those given as --set data.key=value."""
+    """Return validated data settings; `values` are those given as --set data.key=value.
+
+    Raises:
+        UserError: a setting is wrong, or no data are there.
+    """
+    from robust_tickets.data.names import require_data
     from robust_tickets.data.settings import DataSettings
     from robust_tickets.foundation.merging import layered
     from robust_tickets.foundation.settings import parse
 
-    return parse(DataSettings, layered(DataSettings, {"name": name}, *values), "data")
+    settings = parse(DataSettings, layered(DataSettings, {"name": name}, *values), "data")
+    require_data(settings.name)
+    return settings
 
 
 def instead_of(path: Path) -> "Callable[[Place], str]":

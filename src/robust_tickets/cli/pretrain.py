@@ -1,11 +1,19 @@
 """`tickets pretrain`: a network and data in, a source out."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from robust_tickets.cli.options import Normalisation, Out, Override, Seed, data_settings, overrides, source_settings
+from robust_tickets.cli.options import (
+    Normalisation,
+    Out,
+    Override,
+    Seed,
+    data_settings,
+    holds,
+    overrides,
+    source_settings,
+)
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart
 
@@ -33,15 +41,13 @@ def pretrain(
     """
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed
-    from robust_tickets.models.folders import is_saved
     from robust_tickets.recipe import load_pretraining
     from robust_tickets.training.settings import Training
-    from robust_tickets.verbs.pretrain import pretrain
 
     values, parts = overrides(settings, ("source", "data"))
     network, pretraining = load_pretraining(recipe) if recipe is not None else (None, None)
     if source is not None:
-        if weights is None and not is_saved(Path(source)):
+        if weights is None and not holds(source, "source.json"):
             weights = "random"
         network = source_settings(source, weights, preprocessing, parts["source"])
     elif weights is not None or preprocessing is not None or parts["source"]:
@@ -49,11 +55,9 @@ def pretrain(
     images = data_settings(data, parts["data"]) if data is not None else pretraining and pretraining.data
     if network is None or images is None:
         raise UserError("give --source and --data, or --recipe RECIPE:SOURCE, as in sources:fgsm-rs")
-    made = pretrain(
-        network,
-        images if data is not None else changed(images, *parts["data"], where="data"),
-        training=changed(pretraining.training if pretraining is not None else Training(), *values),
-        seed=seed,
-        folder=out,
-    )
+    training = changed(pretraining.training if pretraining is not None else Training(), *values)
+    images = images if data is not None else changed(images, *parts["data"], where="data")
+    from robust_tickets.verbs.pretrain import pretrain
+
+    made = pretrain(network, images, training=training, seed=seed, folder=out)
     print(f"{out}: {made.identity.name}, {made.identity.weights}, {made.identity.digest}")

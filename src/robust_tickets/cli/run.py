@@ -61,6 +61,15 @@ def demo(
 
 def finish(recipe: Any, out: Path, minutes: float | None = None) -> None:
     """Do a run and show its tables and the path of its report."""
+    from robust_tickets.data.names import require_data
+    from robust_tickets.models.names import require_network
+
+    for entry in recipe.sources.values():
+        require_network(entry.source.name)
+    made = [entry.pretrain.data for entry in recipe.sources.values() if entry.pretrain is not None]
+    drawn = [way.data for way in recipe.draws().values() if way.data is not None]
+    for images in (*made, *drawn, *recipe.data_sets().values()):
+        require_data(images.name)
     from robust_tickets.pipeline.run import run
     from robust_tickets.report.terminal import show
 

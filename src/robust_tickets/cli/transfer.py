@@ -13,6 +13,7 @@ from robust_tickets.cli.options import (
     Weights,
     data_settings,
     given,
+    holds,
     overrides,
     percent,
     source_settings,
@@ -34,23 +35,26 @@ def transfer(
     """Train a ticket, or a dense network, on your data, once a seed."""
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed
-    from robust_tickets.ticket import is_ticket
-    from robust_tickets.verbs.transfer import transfer
+    from robust_tickets.models.names import require_network
     from robust_tickets.verbs.transfer_settings import TransferSettings
 
     values, parts = overrides(settings, ("source", "data"))
     whole: Any = subject
+    is_ticket = holds(subject, "ticket.json")
     if weights is not None or preprocessing is not None or parts["source"]:
-        if is_ticket(subject):
+        if is_ticket:
             raise UserError(f"{subject}: a ticket brings its weights and preprocessing; leave them out")
         whole = source_settings(subject, weights, preprocessing, parts["source"])
-    result = transfer(
-        whole,
-        data_settings(data, parts["data"]),
-        settings=changed(TransferSettings(), given(mode=mode), *values),
-        source=source,
-        folder=out,
-    )
+    elif not is_ticket:
+        try:
+            require_network(subject)
+        except UserError as error:
+            raise UserError(f"{subject}: no ticket's folder is there, and as a network: {error}") from None
+    chosen = changed(TransferSettings(), given(mode=mode), *values)
+    images = data_settings(data, parts["data"])
+    from robust_tickets.verbs.transfer import transfer
+
+    result = transfer(whole, images, settings=chosen, source=source, folder=out)
     for note in result.runs[0].data.notes:
         print(f"{result.runs[0].data.name}: {note}")
     for run in result.runs:

@@ -23,6 +23,7 @@
 | `geometry.py` | the size and channels that images share |
 | `user.py`, `user_sets.py`, `user_contents.py` | the user's own torch data sets, and a fingerprint of what they hold |
 | `sample_stream.py` | global random state, seeded for one sample |
+| `names.py` | names of data, judged before torch is loaded |
 | `torchvision_sets.py` | torchvision's data sets, by name |
 | `glyph_settings.py` | how many of the built-in letters, how large, how varied |
 | `glyphs.py`, `digits.py` | the built-in sets: rendered letters, real handwritten digits |

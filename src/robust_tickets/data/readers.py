@@ -11,6 +11,7 @@ from robust_tickets.data.glyphs import CLASSES as GLYPH_CLASSES
 from robust_tickets.data.glyphs import glyphs
 from robust_tickets.data.idx import image_files, read_idx_files
 from robust_tickets.data.listing import class_folders, list_folder
+from robust_tickets.data.names import nothing_at
 from robust_tickets.data.npz import read_npz
 from robust_tickets.data.part_names import PartName, folder_parts
 from robust_tickets.data.parts import Found, PixelsFound, Source
@@ -81,7 +82,7 @@ def read_path(path: Path, *, trains: bool = True) -> Found | PixelsFound:
             return read_npz([path], path.stem)
         raise UserError(f"{path}: is a file but no .npz; give a folder with one subfolder a class, or an .npz file")
     if not path.is_dir():
-        raise UserError(f"{path}: no such folder or file; built in are glyphs and digits, and torchvision/NAME")
+        raise nothing_at(path)
     if archives := sorted(path.glob("[!.]*.npz")):
         return read_npz(archives, path.resolve().name)
     if files := image_files(path):

@@ -1,6 +1,5 @@
 """torchvision's classification sets, and VOC segmentation, by name."""
 
-import difflib
 import inspect
 import shutil
 from pathlib import Path
@@ -12,36 +11,14 @@ from torch import Tensor
 
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import FlipCrop, RandomResizedCrop
+from robust_tickets.data.names import VOC, WITH_SPLITS, WITH_TRAIN_FLAG, WITHOUT_PARTS, require_torchvision
 from robust_tickets.data.npz import int64_labels, uint8_images
 from robust_tickets.data.part_names import PartName
 from robust_tickets.data.parts import Found, PixelsFound, Source
 from robust_tickets.data.user_sets import class_labels, user_images
-from robust_tickets.data.voc import NAME as VOC
 from robust_tickets.data.voc import read_voc
 from robust_tickets.foundation.errors import UserError
 
-WITH_TRAIN_FLAG = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS")
-WITHOUT_PARTS = ("Caltech101", "Caltech256", "EuroSAT", "SEMEION", "SUN397")
-TRAIN_TEST = {"train": "train", "test": "test"}
-TRAIN_VAL_TEST = {"train": "train", "validation": "val", "test": "test"}
-WITH_SPLITS = {
-    "SVHN": TRAIN_TEST,
-    "STL10": TRAIN_TEST,
-    "GTSRB": TRAIN_TEST,
-    "Food101": TRAIN_TEST,
-    "StanfordCars": TRAIN_TEST,
-    "DTD": TRAIN_VAL_TEST,
-    "Flowers102": TRAIN_VAL_TEST,
-    "FGVCAircraft": TRAIN_VAL_TEST,
-    "PCAM": TRAIN_VAL_TEST,
-    "RenderedSST2": TRAIN_VAL_TEST,
-    "Country211": {"train": "train", "validation": "valid", "test": "test"},
-    "OxfordIIITPet": {"train": "trainval", "test": "test"},
-    "Imagenette": {"train": "train", "test": "val"},
-    "ImageNet": {"train": "train", "test": "val"},
-}
-KNOWN = sorted({*WITH_TRAIN_FLAG, *WITHOUT_PARTS, *WITH_SPLITS, VOC})
-"""The sets understood; the values above are torchvision's own words for the parts."""
 MIRRORED = {"CIFAR10", "CIFAR100", "STL10", "FashionMNIST"}
 """Sets held in memory whose images mean the same in a mirror; digits, letters and signs do not."""
 
@@ -61,11 +38,7 @@ def read_torchvision(name: str, root: Path) -> Found | PixelsFound:
     Raises:
         UserError: the name is unknown, or the files are neither there nor can be fetched.
     """
-    if name not in KNOWN:
-        lower = {known.lower(): known for known in KNOWN}
-        near = difflib.get_close_matches(name.lower(), lower, n=1)
-        hint = f"did you mean torchvision/{lower[near[0]]}?" if near else f"known are {', '.join(KNOWN)}"
-        raise UserError(f"torchvision/{name}: no such set for classification or segmentation; {hint}")
+    require_torchvision(name)
     if name == VOC:
         return read_voc(root)
     factory = getattr(torchvision.datasets, name)

@@ -5,12 +5,13 @@ from typing import Any
 
 from torchvision.datasets import VOCSegmentation
 
+from robust_tickets.data.names import VOC
 from robust_tickets.data.part_names import PartName
 from robust_tickets.data.parts import PixelsFound
 from robust_tickets.data.pixel_listing import PixelListing
 from robust_tickets.foundation.errors import UserError
 
-NAME, YEAR = "VOCSegmentation", "2012"
+YEAR = "2012"
 CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
@@ -34,7 +35,7 @@ def read_voc(root: Path) -> PixelsFound:
             dataset: Any = VOCSegmentation(root, year=YEAR, image_set=word, download=fetch)
         except (RuntimeError, OSError) as error:
             raise UserError(
-                f"torchvision/{NAME}: is not whole in {root} and could not be fetched ({error}); put "
+                f"torchvision/{VOC}: is not whole in {root} and could not be fetched ({error}); put "
                 f"VOCdevkit/VOC{YEAR} there or set `root`"
             ) from error
         pairs = [
@@ -45,4 +46,4 @@ def read_voc(root: Path) -> PixelsFound:
             if missing := [name for name in (image, label) if not (place / name).is_file()]:
                 raise UserError(f"{place / missing[0]}: is missing, and {word}.txt names it; get the set again")
         parts[part] = PixelListing(place, tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
-    return PixelsFound(parts, CLASSES, f"torchvision/{NAME}")
+    return PixelsFound(parts, CLASSES, f"torchvision/{VOC}")

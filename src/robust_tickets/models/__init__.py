@@ -27,6 +27,7 @@
 | `proofs.py` | proof by experiment that channels can be removed exactly |
 | `surgery.py` | masking channels, and taking them out for good |
 | `shapes.py` | how a shrunken network's modules differ from its architecture's |
+| `names.py` | names judged before torch is loaded |
 | `registry.py` | every name there is, and near ones |
 | `fitting.py` | which named architecture a state dict or a module is |
 | `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |

@@ -1,0 +1,68 @@
+"""Names of networks, judged from the libraries' source files: a misspelt one is refused before torch is loaded."""
+
+import difflib
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import given_path
+
+OURS = ("cifar/resnet20", "small/resnet18", "demo/resnet4", "madry/resnet18-l2-3.0", "resnet2b", "cnn-a")
+"""One name of each family that no other library has."""
+
+REGISTERED = re.compile(r"^@register_model[^\n]*\n(?:@[^\n]*\n)*def (\w+)\(", re.MULTILINE)
+"""How timm and torchvision alike mark the functions that build their architectures."""
+
+HOW_NAMED = "networks are named like timm/resnet18, torchvision/resnet18 or cifar/resnet20; your own is module:function"
+
+
+@cache
+def source_text(library: str) -> str:
+    """Return the text of a library's model files; empty where they cannot be found."""
+    spec = find_spec(library)
+    folder = Path(spec.origin).parent / "models" if spec is not None and spec.origin is not None else None
+    files = sorted(folder.glob("*.py")) if folder is not None else []
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+@cache
+def architectures(library: str) -> tuple[str, ...]:
+    """Return the architectures of `timm` or `torchvision`, as the library's files name them."""
+    return tuple(REGISTERED.findall(source_text(library)))
+
+
+def require_network(name: str) -> None:
+    """Refuse a name that no network can have; what passes may still turn out to be none.
+
+    Raises:
+        UserError: the library has no such architecture, or there is no such family; the nearest name is given.
+    """
+    if given_path(name).exists() or ":" in name:
+        return
+    prefix, slash, rest = name.partition("/")
+    if slash and any(prefix == one.partition("/")[0] for one in OURS):
+        return
+    if not slash and (name in OURS or Path(name).suffix in (".pt", ".pth", ".safetensors")):
+        return
+    library, inner = (prefix, rest) if slash else ("timm", name)
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1:
+        raise UserError(f"{name}: no such folder or file; {HOW_NAMED}")
+    if library not in ("timm", "torchvision"):
+        raise UserError(f"unknown network {name!r}; {near(name)}")
+    # Anywhere in the text, since libraries keep old names in tables beside their functions.
+    text, bare = source_text(library), inner.partition(".")[0]
+    if text and not re.search(rf"\b{re.escape(bare)}\b", text):
+        raise UserError(f"unknown network {name!r}; {near(name, library if slash else '')}")
+
+
+def near(name: str, library: str = "") -> str:
+    """Return a few words about the networks of a library, or of all, whose names resemble one, nearest first."""
+    prefix, _, rest = name.rpartition("/")
+    known = [*OURS, *(f"{one}/{inner}" for one in ("timm", "torchvision") for inner in architectures(one))]
+    families = [library] if library else difflib.get_close_matches(prefix, {full.partition("/")[0] for full in known})
+    known = [full for full in known if not families or full.startswith(f"{families[0]}/")]
+    by_inner = {full.rpartition("/")[2]: full for full in reversed(known)}
+    found = difflib.get_close_matches(rest.partition(".")[0], by_inner, cutoff=0.5)
+    return f"near ones: {', '.join(by_inner[match] for match in found)}" if found else HOW_NAMED
