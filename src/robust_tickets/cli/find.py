@@ -74,6 +74,9 @@ def find(
     for verdict in found.tried:
         print(f"validation: {verdict.sentence()}")
     print(found.sentence())
+    if found.verdict is not None:
+        for warning in found.verdict.warnings():
+            print(f"Warning: {warning}")
     if found.result is not None:
         print(f"{found.result.folder}: the transfer found, for tickets shrink")
     if found.adversarial is not None:

@@ -39,4 +39,6 @@ def verify(
     assert result.folder is not None
     write_json(result.folder / "verdict.json", verdict.model_dump(mode="json"))
     print(verdict.sentence())
+    for warning in verdict.warnings():
+        print(f"Warning: {warning}")
     show_sections(verdict.sections())

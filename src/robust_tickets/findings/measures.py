@@ -6,7 +6,8 @@ from statistics import fmean, stdev
 
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.measures.attacks.attack_log import PREFIX
+from robust_tickets.measures.attacks.attack_log import PREFIX, VANISHED
+from robust_tickets.measures.caveats import NOTICEABLE
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure, by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
@@ -74,7 +75,27 @@ def _section(kind: str, measures: Mapping[str, Measure], subjects: Sequence[Subj
     charts = [chart for name, measure in measures.items() for chart in _charts(name, measure, kind, subjects)]
     limits = {name: measure.model_dump().get("limit") for name, measure in measures.items()}
     few = (f"{name[0].upper()}{name[1:]}: on at most {limit:,} images." for name, limit in limits.items() if limit)
-    return Section(title=title, text=" ".join((TEXT, *few)), tables=tuple(tables), charts=tuple(charts))
+    blind = (line for name in measures if (line := _blindness(name, subjects)))
+    return Section(title=title, text=" ".join((TEXT, *few, *blind)), tables=tuple(tables), charts=tuple(charts))
+
+
+def _blindness(name: str, subjects: Sequence[Subject]) -> str:
+    """Return in a sentence in which networks the attack of a measure saw no gradient; nothing where it always did."""
+    shares = {
+        ", ".join(str(value) for value in subject.labels.values() if value): max(
+            figures[name].get(VANISHED, 0.0) for figures in subject.figures
+        )
+        for subject in subjects
+    }
+    worst = max(shares, key=lambda subject: shares[subject])
+    if shares[worst] < NOTICEABLE:
+        return ""
+    number = sum(share >= NOTICEABLE for share in shares.values())
+    return (
+        f"{name}: the gradient vanished on up to {100 * shares[worst]:.0f} % of the attacked images ({worst}; in "
+        f"{number} of {len(shares)} networks). Without one an attack is no evidence of robustness; such images were "
+        "attacked again under a loss without scale, then searched without gradients."
+    )
 
 
 def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject], kind: str) -> Table:

@@ -20,6 +20,7 @@
 | `evaluation.py` | how robustness is evaluated: which attack, on how many images |
 | `robustness_curve.py` | accuracy against the attacker's budget |
 | `matching.py` | the decision whether a ticket matches dense, with its error rate |
+| `caveats.py` | what a reader of a verdict has to know: few images or seeds, an attack that saw nothing |
 | `sampling_uncertainty.py` | how far a difference may be due to the finite test set |
 | `double_win.py` | the four decisions of a double-win ticket |
 """

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 from pydantic import Field
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.accuracy import correctness
 from robust_tickets.measures.corruptions.published import CORRUPTIONS, SEVERITIES, CorruptionName, Severity
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
+
+if TYPE_CHECKING:
+    from robust_tickets.data.splits import DataSplits
 
 Place = tuple[CorruptionName, Severity]
 """Which corruption, at which severity."""
@@ -54,6 +58,14 @@ class Corruption(Measure):
                 hits[name, severity] += int(correctness(scores, labels.cpu()).sum())
             seen += len(images)
         return summarised("corruption", {place: count / seen for place, count in hits.items()})
+
+    def require_for(self, splits: DataSplits, classes: int) -> None:
+        """Refuse images that are neither grey nor RGB: the authors' formulas know no others."""
+        super().require_for(splits, classes)
+        if splits.channels not in (1, 3):
+            raise UserError(
+                f"{splits.name}: images have {splits.channels} channels; corruptions are for grey (1) or RGB (3) images"
+            )
 
     def describe(self) -> str:
         """Return for example `15 corruptions at severities 1, 2, 3, 4, 5`."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from robust_tickets.data.splits import DataSplits
+
 BATCH = 256
 
 
@@ -49,26 +51,22 @@ class CorruptionFiles(Measure):
         """Return accuracies in [0, 1]: `corruption-files/<name>/<severity>`, and their means as in `Corruption`.
 
         Raises:
-            UserError: a file is missing, is not such an array, or fits neither the labels nor the network.
+            UserError: a file is missing, or is not such an array.
         """
-        folder = given_path(self.folder)
         labels, opened = self.opened()
-        first, _ = next(iter(examinee.images(1)))
-        for name, images in opened.items():
-            require_shape(folder / f"{name}.npy", images, tuple(first.shape[1:]))
         accuracies: dict[Place, float] = {}
         size = len(labels) // 5
         for name, images in opened.items():
             for severity in self.severities:
                 block = slice((severity - 1) * size, severity * size)
-                accuracies[name, severity] = self.accuracy(examinee, images[block], labels[block], folder)
+                accuracies[name, severity] = self.accuracy(examinee, images[block], labels[block])
         return summarised("corruption-files", accuracies)
 
     def reads(self) -> tuple[Path, ...]:
         """Return the folder."""
         return (given_path(self.folder),)
 
-    def accuracy(self, examinee: Examinee, images: NDArray[np.uint8], labels: Tensor, folder: Path) -> float:
+    def accuracy(self, examinee: Examinee, images: NDArray[np.uint8], labels: Tensor) -> float:
         """Return the accuracy, in [0, 1], on images uint8 [N, H, W(, 3)] of one severity."""
         chosen = balanced_first(labels.tolist(), self.limit or len(labels))
         hits = 0
@@ -76,11 +74,6 @@ class CorruptionFiles(Measure):
             part = chosen[start : start + BATCH]
             with torch.no_grad():
                 scores = examinee.predict(as_floats(images[part])).cpu()
-            if int(labels[part].max()) >= scores.shape[1]:
-                raise UserError(
-                    f"{folder / 'labels.npy'}: holds class {int(labels[part].max())}, the network tells "
-                    f"{scores.shape[1]} apart; give the files made from the target's own test images"
-                )
             hits += int(correctness(scores, labels[part]).sum())
         return hits / len(chosen)
 
@@ -101,6 +94,24 @@ class CorruptionFiles(Measure):
             UserError: names the first such file.
         """
         self.opened()
+
+    def require_for(self, splits: DataSplits, classes: int) -> None:
+        """Refuse files of another size or other channels than the network takes, or of classes that it does not know.
+
+        Raises:
+            UserError: names the first such file.
+        """
+        super().require_for(splits, classes)
+        folder = given_path(self.folder)
+        labels, opened = self.opened()
+        for name, images in opened.items():
+            require_shape(folder / f"{name}.npy", images, (splits.channels, *splits.size))
+        if int(labels.max()) >= classes or int(labels.min()) < 0:
+            strange = int(labels.max()) if int(labels.max()) >= classes else int(labels.min())
+            raise UserError(
+                f"{folder / 'labels.npy'}: holds class {strange}, the network tells {classes} apart; give the files "
+                "made from the target's own test images"
+            )
 
     def describe(self) -> str:
         """Return for example `15 corruption files at severities 1, 2, 3, 4, 5`."""

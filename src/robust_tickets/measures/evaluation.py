@@ -1,17 +1,23 @@
 """How robustness is evaluated: the settings, the images, the attack they choose."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 from pydantic import Field, field_validator
 
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.attacks import PGD, AnyAttack, AttackLog
+from robust_tickets.measures.attacks.attack_log import VANISHED
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Batches, Predict
 from robust_tickets.measures.robust_accuracy import Attacker, Correctness, withstanding
 from robust_tickets.objectives.threat import Threat
+
+if TYPE_CHECKING:
+    from robust_tickets.data.splits import DataSplits
 
 STEPS = 20
 """Of PGD, where nobody said how many."""
@@ -69,6 +75,14 @@ class Evaluation(Measure):
         """Return for example `PGD-20 in L-inf 8/255` or `AutoAttack in L2 0.5`."""
         return self.attack.describe(self.threat)
 
+    def require_for(self, splits: DataSplits, classes: int) -> None:
+        """Refuse data that the attack is not for."""
+        self.attack.require_for(splits.name, splits.labels_pixels, classes)
+
+    def is_whole(self, figures: dict[str, float]) -> bool:
+        """Say whether the figures tell what the attack saw of the gradient, if it asks for one."""
+        return self.gradient_free or VANISHED in figures
+
     def require(self) -> None:
         """Refuse an attack this installation does not have, before anything is trained.
 
@@ -104,6 +118,21 @@ def evaluate(
         UserError: AutoAttack is asked for and the extra is not installed.
     """
     return withstanding(predict, batches, evaluation.attacker(predict, seed, craft_on, log))
+
+
+def common_images(one: Evaluation, other: Evaluation, labels: Sequence[int]) -> list[int] | None:
+    """Return which of the images that `one` attacks `other` attacks as well, if in the same ball, and all of its own.
+
+    Args:
+        one: an evaluation.
+        other: another one; its limit is at most that of `one`, or the two cannot be compared: None.
+        labels: of all images; what comes back are places among those that `one` attacks.
+    """
+    if (one.threat.norm, one.threat.epsilon) != (other.threat.norm, other.threat.epsilon):
+        return None
+    mine, theirs = (balanced_first(labels, each.limit or len(labels)) for each in (one, other))
+    places = {position: place for place, position in enumerate(mine)}
+    return [places[position] for position in theirs] if places.keys() >= set(theirs) else None
 
 
 def balanced_first(labels: Sequence[int], limit: int) -> list[int]:

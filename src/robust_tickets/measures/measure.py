@@ -1,11 +1,18 @@
 """What every measure has in common: settings with a `kind`, and figures by name."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.examinee import Examinee
+
+if TYPE_CHECKING:
+    from robust_tickets.data.splits import DataSplits
 
 
 class Measure(Settings, ABC):
@@ -25,6 +32,25 @@ class Measure(Settings, ABC):
         Raises:
             UserError: names what is missing and where it comes from.
         """
+
+    def require_for(self, splits: DataSplits, classes: int) -> None:
+        """Refuse what cannot be measured on these data, before anything is trained.
+
+        Args:
+            splits: the target, at the network's size and channels.
+            classes: how many the network tells apart.
+
+        Raises:
+            UserError: what does not fit, and what would.
+        """
+        if splits.labels_pixels:
+            raise UserError(
+                f"{splits.name}: labels pixels, and measures are of whole images ({self.describe()}); leave them out"
+            )
+
+    def is_whole(self, figures: dict[str, float]) -> bool:
+        """Say whether figures that were kept hold all that this version measures; else they are measured again."""
+        return True
 
     def reads(self) -> tuple[Path, ...]:
         """Return the files and folders that the figures depend on beside the network and its own images."""

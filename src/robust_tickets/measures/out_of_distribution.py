@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, final
 from pydantic import Field
 
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.measures.examinee import Examinee
@@ -17,6 +18,8 @@ from robust_tickets.measures.predict import logits
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from robust_tickets.data.splits import DataSplits
 
 
 @final
@@ -66,6 +69,19 @@ class OutOfDistribution(Measure):
         from robust_tickets.data.readers import read
 
         read(self.data)
+
+    def require_for(self, splits: DataSplits, classes: int) -> None:
+        """Refuse a second data set that is told to have other channels than the network takes.
+
+        Raises:
+            UserError: says which.
+        """
+        super().require_for(splits, classes)
+        if self.data.channels not in (None, splits.channels):
+            raise UserError(
+                f"{self.data.name}: channels: {self.data.channels} and the network takes {splits.channels}; leave "
+                "`channels` out to convert the images"
+            )
 
     def describe(self) -> str:
         """Return for example `out of distribution against glyphs`."""

@@ -1,6 +1,8 @@
 """Accuracy against the attacker's budget: one attack at several epsilons."""
 
-from typing import Literal, Self, final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self, final
 
 from pydantic import Field, model_validator
 
@@ -8,10 +10,14 @@ from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.attacks import PGD, AnyAttack, AttackLog
+from robust_tickets.measures.attacks.attack_log import VANISHED
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.robust_accuracy import withstanding_each
 from robust_tickets.objectives.threat import Threat
+
+if TYPE_CHECKING:
+    from robust_tickets.data.splits import DataSplits
 
 
 @final
@@ -91,6 +97,15 @@ class RobustnessCurve(Measure):
             return "accuracy without attack"
         smaller = f" and {len(threats) - 1} smaller" if len(threats) > 1 else ""
         return f"{self.attack.describe(threats[-1])}{smaller}"
+
+    def require_for(self, splits: DataSplits, classes: int) -> None:
+        """Refuse data that the attack is not for."""
+        super().require_for(splits, classes)
+        self.attack.require_for(splits.name, splits.labels_pixels, classes)
+
+    def is_whole(self, figures: dict[str, float]) -> bool:
+        """Say whether the figures tell what the attack saw of the gradient, if it asks for one."""
+        return self.gradient_free or VANISHED in figures
 
     def require(self) -> None:
         """Refuse an attack this installation does not have; see `Attack.require`."""

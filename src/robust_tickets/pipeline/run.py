@@ -17,6 +17,7 @@ from robust_tickets.report.summary import Summary, save_summary
 from robust_tickets.verbs.analyse import require_analysable
 from robust_tickets.verbs.controls import check_control
 from robust_tickets.verbs.draw import check_draw
+from robust_tickets.verbs.measure import part_of
 from robust_tickets.verbs.pretrain import check_pretrain
 from robust_tickets.verbs.task import require_measurable
 from robust_tickets.verbs.transfer import check_transfer
@@ -81,6 +82,8 @@ def rehearse(recipe: Recipe) -> None:
         for settings in recipe.transfers.values():
             for target, data in recipe.data_sets().items():
                 splits = check_transfer(source, data, settings)
-                require_measurable(splits, recipe.verify.robustness, recipe.verify.measures)
+                part_of(splits, "test")
+                classes = source.classifier.num_classes if settings.head == "keep" else None
+                require_measurable(splits, recipe.verify.robustness, recipe.verify.measures, classes)
                 if recipe.analyse is not None and target == DATA:
                     require_analysable(splits, recipe.analyse)

@@ -1,5 +1,6 @@
 """What a run tells: the facts, rows and verdicts of its report."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -195,10 +196,11 @@ def verdict_rows(cell: Cell, names: Names) -> list[VerdictRow]:
     """Return a row for each accuracy that was decided on."""
     decisions = {"standard": cell.verdict.standard, "robust": cell.verdict.robust}
     given = [(measure, decision) for measure, decision in decisions.items() if decision is not None]
-    return [verdict_row(cell, names, measure, decision) for measure, decision in given]
+    caveats = {measure: [c.text for c in cell.verdict.caveats if c.measure == measure] for measure, _ in given}
+    return [verdict_row(cell, names, measure, decision, caveats[measure]) for measure, decision in given]
 
 
-def verdict_row(cell: Cell, names: Names, measure: str, decision: Decision) -> VerdictRow:
+def verdict_row(cell: Cell, names: Names, measure: str, decision: Decision, caveats: Sequence[str]) -> VerdictRow:
     """Return one decision as the report shows it."""
     return VerdictRow.model_validate(
         {
@@ -219,6 +221,7 @@ def verdict_row(cell: Cell, names: Names, measure: str, decision: Decision) -> V
             "seeds_needed": decision.seeds_needed,
             "margin": decision.margin,
             "papers_rule": decision.papers_rule,
+            "caveats": tuple(caveats),
         }
     )
 

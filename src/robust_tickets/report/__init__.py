@@ -7,6 +7,7 @@
 | `points.py` | mean and spread over seeds, and the panels that points fall into |
 | `notation.py` | how per cent, points and counts are written |
 | `headline.py` | the verdict in a sentence |
+| `caveats.py` | why verdicts are to be trusted less |
 | `cells.py` | which cells the tables show |
 | `table.py` | those cells as a terminal table, as Markdown, as HTML |
 | `looks.py` | colours, strokes and the style all figures share |

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_bytes, write_text
 from robust_tickets.foundation.ownership import GENERATOR, require_ours
+from robust_tickets.report.caveats import warnings
 from robust_tickets.report.cells import accuracy_cells, shrink_cells, table_cells, verdict_cells
 from robust_tickets.report.charts import figures_of
 from robust_tickets.report.figures import curves, layer_bars, to_png, to_svg
@@ -68,6 +69,7 @@ def to_html(summary: Summary) -> str:
         f"<header>\n<h1>{escape(summary.title)}</h1>",
         *(f'<p class="lead">{_text(claim)}</p>\n<p>{_text(evidence)}</p>' for claim, evidence in lead),
         _list([f"{other.claim} {other.evidence}" for other in others], "others"),
+        _list([f"Warning: {warning}" for warning in warnings(summary)], "others"),
         "</header>",
     ]
     if summary.rows:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from robust_tickets.report.caveats import warnings
 from robust_tickets.report.cells import Cells, accuracy_cells, shrink_cells, table_cells, verdict_cells
 from robust_tickets.report.headline import headlines
 from robust_tickets.report.points import CONTROL_NAMES
@@ -19,6 +20,7 @@ def to_markdown(summary: Summary) -> str:
 def _blocks(summary: Summary) -> Iterator[str]:
     yield f"# {_text(summary.title)}\n"
     yield from (f"**{_text(claim)}** {_text(evidence)}\n" for claim, evidence in headlines(summary))
+    yield from (f"> Warning: {_text(warning)}\n" for warning in warnings(summary))
     if summary.rows:
         yield "![Accuracy against sparsity](figures/curves.png)\n"
     tables: list[Cells] = []

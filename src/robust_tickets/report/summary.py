@@ -84,6 +84,7 @@ class VerdictRow(Settings):
         default=None,
         description="Whether mean >= dense mean - one standard deviation; absent with one seed.",
     )
+    caveats: tuple[str, ...] = Field(default=(), description="Reasons to trust it less, a sentence or two each.")
 
 
 class ShrinkRow(Settings):

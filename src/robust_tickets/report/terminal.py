@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from robust_tickets.report.caveats import warnings
 from robust_tickets.report.cells import accuracy_cells, shrink_cells, table_cells, verdict_cells
 from robust_tickets.report.headline import headlines
 from robust_tickets.report.sections import Section
@@ -28,6 +29,8 @@ def show(summary: Summary, folder: Path) -> None:
     for headline in headlines(summary):
         console.print(headline.claim, style="bold", soft_wrap=True)
         console.print(headline.evidence, soft_wrap=True)
+    for warning in warnings(summary):
+        console.print(f"Warning: {warning}", soft_wrap=True)
     if further := [section.title.lower() for section in summary.sections if section not in told]:
         console.print(f"in the report, too: {', '.join(further)}", soft_wrap=True)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)

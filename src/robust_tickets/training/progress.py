@@ -18,10 +18,14 @@ class Progress(Protocol):
         """Count one step over `images` images; `note` is the newest metric."""
         ...
 
+    def tell(self, note: str) -> None:
+        """Show a note within a step."""
+        ...
+
 
 class _Lines:
-    def __init__(self, title: str, steps: int, done: int) -> None:
-        self.title, self.steps, self.done = title, steps, done
+    def __init__(self, title: str, steps: int, done: int, unit: str) -> None:
+        self.title, self.steps, self.done, self.unit = title, steps, done, unit
         self.started = self.spoken = time.monotonic()
         self.first, self.images = done, 0
 
@@ -35,14 +39,22 @@ class _Lines:
             left = elapsed / max(1, self.done - self.first) * (self.steps - self.done)
             rate = self.images / elapsed
             logger.info(
-                "%s: step %d/%d, %.0f images/s, %.0f s left%s",
+                "%s: %s %d/%d, %.0f images/s, %.0f s left%s",
                 self.title,
+                self.unit,
                 self.done,
                 self.steps,
                 rate,
                 left,
                 f", {note}" if note else "",
             )
+
+    def tell(self, note: str) -> None:
+        now = time.monotonic()
+        if now - self.spoken >= SECONDS_BETWEEN_LINES:
+            self.spoken = now
+            elapsed = now - self.started
+            logger.info("%s: %s %d/%d, %s, %.0f s", self.title, self.unit, self.done + 1, self.steps, note, elapsed)
 
 
 class _Bar:
@@ -55,12 +67,15 @@ class _Bar:
         rate = self.images / max(1e-9, time.monotonic() - self.started)
         self.bar.update(self.task, advance=1, rate=f"{rate:,.0f} images/s", note=note)
 
+    def tell(self, note: str) -> None:
+        self.bar.update(self.task, note=note)
+
 
 @contextmanager
-def progress(title: str, steps: int, done: int = 0) -> Iterator[Progress]:
-    """Show the progress of `steps` steps of which `done` were done before (a resumed run)."""
+def progress(title: str, steps: int, done: int = 0, unit: str = "step") -> Iterator[Progress]:
+    """Show the progress of `steps` steps (or other units) of which `done` were done before (a resumed run)."""
     if not sys.stderr.isatty():
-        yield _Lines(title, steps, done)
+        yield _Lines(title, steps, done, unit)
         return
     from rich import progress as rich_progress
     from rich.console import Console

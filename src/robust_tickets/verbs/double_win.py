@@ -6,6 +6,7 @@ from pydantic import Field
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, changed
+from robust_tickets.measures.caveats import EVIDENCE, Caveat
 from robust_tickets.measures.double_win import DoubleWin, double_win
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.objectives import PGD, Threat
@@ -48,7 +49,17 @@ class DoubleWinVerdict(Settings):
     def sentence(self) -> str:
         """Return the verdict in plain words."""
         subject = f"{self.standard.subject} at {100 * self.sparsity:.4g} % sparsity"
-        return f"{subject}, under {self.standard.attack}. {self.joint.sentence()} {self.joint.figures()}"
+        text = f"{subject}, under {self.standard.attack}. {self.joint.sentence()} {self.joint.figures()}"
+        found = [(way, caveat) for way, caveat in self._caveats() if caveat.kind in EVIDENCE]
+        return " ".join((text, *(f"After {way} transfer: {caveat.text}" for way, caveat in found)))
+
+    def warnings(self) -> list[str]:
+        """Return the caveats that the sentence leaves out: on the images and seeds that the verdict rests on."""
+        return list(dict.fromkeys(caveat.text for _, caveat in self._caveats() if caveat.kind not in EVIDENCE))
+
+    def _caveats(self) -> list[tuple[str, Caveat]]:
+        verdicts = {"standard": self.standard, "adversarial": self.adversarial}
+        return [(way, caveat) for way, one in verdicts.items() if one is not None for caveat in one.caveats]
 
 
 def verify_double_win(

@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from pydantic import Field
 
 from robust_tickets.findings.measures import Compared, comparison_section
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.attacks import Square
-from robust_tickets.measures.evaluation import Evaluation
+from robust_tickets.measures.caveats import Caveat, disagreement
+from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.measure import Measure, by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
 from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
-from robust_tickets.verbs.measure import figures_once, measure_once
+from robust_tickets.verbs.measure import figures_once, measure_once, part_of
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify_settings import Part
@@ -41,6 +44,7 @@ class Exported(Settings):
     file: str = Field(description="Digest of the file's bytes.")
     provenance: Provenance
     rows: tuple[Compared, ...] = Field(description="Every figure of the network and of the file.")
+    caveats: tuple[Caveat, ...] = Field(default=(), description="Where attacks on the file disagree.")
 
     def section(self) -> Section:
         """Return network against file, for a report."""
@@ -100,22 +104,40 @@ def verify_exported(
         part: whose images.
     """
     score = task_of(run.data).score
-    rows = [
-        Compared(
-            measure=score.name if attack is None else told(attack),
-            figure="clean" if attack is None else "robust",
-            network=score.value(measure_once(run, attack, part)),
-            file=score.value(measure_once(run, attack, part, artefact)),
+    rows: list[Compared] = []
+    on_file = torch.zeros(0)
+    for attack in (None,) if robustness is None else (None, robustness):
+        on_file = measure_once(run, attack, part, artefact)
+        rows.append(
+            Compared(
+                measure=score.name if attack is None else told(attack),
+                figure="clean" if attack is None else "robust",
+                network=score.value(measure_once(run, attack, part)),
+                file=score.value(on_file),
+            )
         )
-        for attack in ((None,) if robustness is None else (None, robustness))
-    ]
+    labels = [int(label) for label in part_of(run.data, part).labels] if not run.data.labels_pixels else []
+    caveats: list[Caveat] = []
     for name, measure in by_name(measures).items():
         of_network, of_file = figures_once(run, measure, part), figures_once(run, measure, part, artefact)
         rows += [
             Compared(measure=told(measure, name), figure=figure, network=value, file=of_file[figure])
             for figure, value in of_network.items()
+            if figure in of_file
         ]
-    return Exported(path=str(artefact.path), file=artefact.digest, provenance=artefact.provenance, rows=tuple(rows))
+        # An attack that searches on the file itself is held against the one replayed on it.
+        if robustness is not None and isinstance(measure, Evaluation) and measure.gradient_free:
+            common = common_images(robustness, measure, labels)
+            if common is not None:
+                left = accuracy(on_file[common])
+                caveats += disagreement(robustness.describe(), left, {name: of_file["robust"]}, "exported")
+    return Exported(
+        path=str(artefact.path),
+        file=artefact.digest,
+        provenance=artefact.provenance,
+        rows=tuple(rows),
+        caveats=tuple(caveats),
+    )
 
 
 def square_on_file(robustness: Evaluation | None, measures: Sequence[Measure]) -> list[Evaluation]:

@@ -28,7 +28,9 @@ from robust_tickets.verbs.double_win import (
 from robust_tickets.verbs.draw import draw_all, label
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.find_settings import FindSettings
+from robust_tickets.verbs.measure import part_of
 from robust_tickets.verbs.target import Data, target_data
+from robust_tickets.verbs.task import require_measurable
 from robust_tickets.verbs.transfer import Transfer, transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify import Verdict, verify
@@ -132,6 +134,9 @@ def find(
     splits = target_data(data, source, transfer_settings.seeds[0])
     if not len(splits.validation):
         raise UserError(f"{splits.name}: find selects on validation and there is none; set data.validation above 0")
+    part_of(splits, "test")
+    classes = source.classifier.num_classes if transfer_settings.head == "keep" else None
+    require_measurable(splits, verify_settings.robustness, verify_settings.measures, classes)
     folder = Path(folder) if folder is not None else None
     standard, adversarial = Contest(source, data, transfer_settings, folder), None
     if is_double:

@@ -2,43 +2,67 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from robust_tickets.data.batches import batches
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.data.splits import Part as ImageSet
 from robust_tickets.foundation.digests import contents_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.steps import Step
+from robust_tickets.measures.attacks.attack_log import AttackLog, GradientCounts
 from robust_tickets.measures.evaluation import Evaluation, balanced_first
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.predict import Batches, evaluation_mode
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.shrinking.export import portable
+from robust_tickets.verbs.pace import BATCH, Pace
 from robust_tickets.verbs.target import fitted_data
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run
 from robust_tickets.verbs.verify_settings import Part
 
+GRADIENTS = "gradients"
+"""Key of the gradient counts in a result; results of attacks from before they were counted are measured again."""
 
-def measure(run: Run, robustness: Evaluation | None, part: Part = "test") -> dict[str, Tensor]:
-    """Return what the score is computed from (`measures/score.py`): `clean` and, under an attack, `robust`.
 
-    That is correctness image by image, bool [N], or the confusion matrix of pixels, int64 [classes, classes].
-    Everything is measured once and kept in the run's folder.
+class Outcome(NamedTuple):
+    """What was measured of a network, as it is or under an attack."""
+
+    values: Tensor
+    """What the score is computed from (`measures/score.py`): correctness image by image, bool [N], or the confusion
+    matrix of pixels, int64 [classes, classes]."""
+    gradients: GradientCounts | None
+    """On how many images the attack saw no gradient; None where it asks for none."""
+
+
+def outcomes(run: Run, robustness: Evaluation | None, part: Part = "test") -> dict[str, Outcome]:
+    """Return what was measured: `clean` and, under an attack, `robust`; once, and kept in the run's folder.
 
     Raises:
         UserError: the part holds no images.
     """
     attacks = {"clean": None} | ({"robust": robustness} if robustness is not None else {})
-    return {kind: measure_once(run, attack, part) for kind, attack in attacks.items()}
+    return {kind: outcome_once(run, attack, part) for kind, attack in attacks.items()}
+
+
+def measure(run: Run, robustness: Evaluation | None, part: Part = "test") -> dict[str, Tensor]:
+    """Return what the score is computed from: `clean` and, under an attack, `robust`; see `outcomes`."""
+    return {kind: outcome.values for kind, outcome in outcomes(run, robustness, part).items()}
 
 
 def measure_once(run: Run, attack: Evaluation | None, part: Part, artefact: Artefact | None = None) -> Tensor:
-    """Return what the score is computed from, under an attack or none, measured now or taken from the run's folder.
+    """Return what the score is computed from, under an attack or none; see `outcome_once`."""
+    return outcome_once(run, attack, part, artefact).values
+
+
+def outcome_once(run: Run, attack: Evaluation | None, part: Part, artefact: Artefact | None = None) -> Outcome:
+    """Return what is measured under an attack or none, measured now or taken from the run's folder.
 
     Args:
         run: the transferred network.
@@ -50,14 +74,18 @@ def measure_once(run: Run, attack: Evaluation | None, part: Part, artefact: Arte
     settings = {"part": part, "attack": attack.model_dump(mode="json") if attack is not None else None}
     step = _step(run, attack.attack.kind if attack is not None else "clean", settings, part, artefact)
     score = task_of(run.data).score
-    if step.result is not None:
-        return score.unpacked(step.result)
-    with step.claim(), examined(run, part, artefact) as examinee:
-        attackers = [attack.attacker(examinee.predict, run.seed, examinee.craft)] if attack is not None else []
+    if (kept := step.result) is not None and (attack is None or attack.gradient_free or GRADIENTS in kept):
+        counts = kept.get(GRADIENTS)
+        return Outcome(score.unpacked(kept), GradientCounts.model_validate(counts) if counts is not None else None)
+    what = attack.describe() if attack is not None else score.name
+    with step.claim(), examined(run, part, artefact, what) as examinee:
+        log = AttackLog(examinee.tell)
+        attackers = [attack.attacker(examinee.predict, run.seed, examinee.craft, log)] if attack is not None else []
         images = examinee.images(attack.limit if attack is not None else None)
         measured = score.measured(examinee.predict, images, attackers)[-1]
-        step.finish(score.packed(measured))
-    return measured
+        seen = {GRADIENTS: log.gradients.model_dump()} if log.gradients is not None else {}
+        step.finish({**score.packed(measured), **seen})
+    return Outcome(measured, log.gradients)
 
 
 def figures_once(run: Run, asked: Measure, part: Part = "test", artefact: Artefact | None = None) -> dict[str, float]:
@@ -66,9 +94,9 @@ def figures_once(run: Run, asked: Measure, part: Part = "test", artefact: Artefa
     if reads := asked.reads():
         settings["reads"] = {str(path): contents_digest(path) for path in reads}
     step = _step(run, asked.model_dump()["kind"], settings, part, artefact)
-    if step.result is not None:
-        return step.result["figures"]
-    with step.claim(), examined(run, part, artefact) as examinee:
+    if (kept := step.result) is not None and asked.is_whole(kept["figures"]):
+        return kept["figures"]
+    with step.claim(), examined(run, part, artefact, asked.describe()) as examinee:
         figures = asked.figures(examinee)
         step.finish({"figures": figures})
     return figures
@@ -81,29 +109,46 @@ def _step(run: Run, name: str, settings: dict[str, object], part: Part, artefact
 
 
 @contextmanager
-def examined(run: Run, part: Part, artefact: Artefact | None = None) -> Iterator[Examinee]:
+def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str = "measuring") -> Iterator[Examinee]:
     """Yield a run's network, or its exported file, as measures see it, with the images of a part.
+
+    `what` is measured: so the progress display calls it.
 
     Raises:
         UserError: the part holds no images.
     """
-    data = run.data.test if part == "test" else run.data.validation
-    if not len(data):
-        raise UserError(f"{run.data.name}: the {part} part is empty; set the data's `{part}` fraction above 0")
+    data = part_of(run.data, part)
     # A file runs on the CPU, and so does the network on which its attacks are crafted.
     network = run.classifier if artefact is None else portable(run.classifier)
     preprocessing = run.classifier.preprocessing
+    pace = Pace(f"{run.data.name}, seed {run.seed}, {what}")
+
+    def images(limit: int | None) -> Batches:
+        return pace.shown(in_order(data, limit), min(len(data), limit or len(data)))
 
     def other(settings: DataSettings, limit: int | None) -> Batches:
         return in_order(fitted_data(settings, preprocessing, "the network", run.seed).test, limit)
 
     with evaluation_mode(network, next(network.parameters()).device) as predict:
-        measured = predict if artefact is None else artefact.predict
-        yield Examinee(measured, predict, lambda limit: in_order(data, limit), other, run.seed)
+        craft = pace.counted(predict)
+        measured = craft if artefact is None else pace.counted(artefact.predict)
+        yield Examinee(measured, craft, images, other, run.seed, pace.tell)
+
+
+def part_of(data: DataSplits, part: Part) -> ImageSet:
+    """Return the images that are measured on.
+
+    Raises:
+        UserError: there are none.
+    """
+    chosen = data.test if part == "test" else data.validation
+    if not len(chosen):
+        raise UserError(f"{data.name}: the {part} part is empty; set the data's `{part}` fraction above 0")
+    return chosen
 
 
 def in_order(data: ImageSet, limit: int | None) -> Batches:
     """Return images and labels in batches, in a fixed order; at most so many, balanced over classes."""
     if limit is not None:
         data = data.subset(torch.tensor(balanced_first([int(label) for label in data.labels], limit)))
-    return batches(data, batch_size=256, seed=0, train=False)
+    return batches(data, batch_size=BATCH, seed=0, train=False)

@@ -7,7 +7,6 @@ from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.measures.attacks import PGD
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure
 from robust_tickets.models.classifier import Classifier
@@ -75,23 +74,27 @@ def require_whole_images(splits: DataSplits, asker: str) -> None:
         )
 
 
-def require_measurable(splits: DataSplits, robustness: Evaluation | None, measures: Sequence[Measure]) -> None:
-    """Refuse what cannot be measured of a network that labels pixels.
+def require_measurable(
+    splits: DataSplits, robustness: Evaluation | None, measures: Sequence[Measure], classes: int | None = None
+) -> None:
+    """Refuse what cannot be measured on these data, before anything is trained.
+
+    Args:
+        splits: the target, at the network's size and channels.
+        robustness: the attack that is decided on; None for none.
+        measures: what else is measured.
+        classes: how many the network tells apart; None: as many as the data have.
 
     Raises:
-        UserError: an attack that is defined for whole images, or any further measure.
+        UserError: an attack or a measure that does not fit the data: their labels, classes, channels or size.
     """
-    if not splits.labels_pixels:
-        return
-    if measures:
-        raise UserError(
-            f"{splits.name}: labels pixels, and measures are of whole images ({measures[0].describe()}); leave them out"
-        )
-    if robustness is not None and not isinstance(robustness.attack, PGD):
-        kind = robustness.attack.kind
-        raise UserError(
-            f"{splits.name}: labels pixels, and {kind} attacks the class of an image; use robustness.attack: pgd"
-        )
+    classes = len(splits.classes) if classes is None else classes
+    if robustness is not None:
+        robustness.require_for(splits, classes)
+    for measure in measures:
+        # An attack that is decided on may be for pixels; as a further measure it has figures of whole images.
+        Measure.require_for(measure, splits, classes)
+        measure.require_for(splits, classes)
 
 
 def require_pairs_of_images(classifier: Classifier, splits: DataSplits, training: Training) -> None:

@@ -12,6 +12,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
+from robust_tickets.measures.attacks.attack_log import GradientCounts
+from robust_tickets.measures.caveats import EVIDENCE, Caveat
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.measure import by_name
@@ -21,9 +23,10 @@ from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.caveats import Network, caveats
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
-from robust_tickets.verbs.measure import figures_once, measure
+from robust_tickets.verbs.measure import Outcome, figures_once, outcomes, part_of
 from robust_tickets.verbs.own_loop import Given, as_transfer, own_counterpart
 from robust_tickets.verbs.target import Data
 from robust_tickets.verbs.task import require_measurable, task_of
@@ -41,6 +44,9 @@ class Measured(Settings):
         description="Clopper-Pearson, 95 %, of `standard` over draws of the test set; of mIoU none is known.",
     )
     robust: float | None = None
+    gradients: GradientCounts | None = Field(
+        default=None, description="On how many images the attack behind `robust` saw no gradient."
+    )
     measures: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Figures of each further measure by name, by the measure's description."
     )
@@ -63,6 +69,7 @@ class Verdict(Settings):
     dense_runs: tuple[Measured, ...]
     measures: tuple[AnyMeasure, ...] = Field(default=(), description="What else was measured, see the runs.")
     exported: Exported | None = Field(default=None, description="What the exported file does; absent: none was given.")
+    caveats: tuple[Caveat, ...] = Field(default=(), description="Reasons to trust the verdict less.")
 
     @property
     def verdict(self) -> str:
@@ -85,7 +92,11 @@ class Verdict(Settings):
         text = f"{subject}. {self.standard.sentence()}"
         if self.robust is not None:
             text += f" Under {self.attack}: {self.robust.sentence()}"
-        return text
+        return " ".join((text, *(caveat.text for caveat in self.caveats if caveat.kind in EVIDENCE)))
+
+    def warnings(self) -> list[str]:
+        """Return the caveats that the sentence leaves out: on the images and seeds that the verdict rests on."""
+        return list(dict.fromkeys(caveat.text for caveat in self.caveats if caveat.kind not in EVIDENCE))
 
     def sections(self) -> list[Section]:
         """Return what was measured beside accuracies, ticket against dense, and the exported file."""
@@ -139,21 +150,30 @@ def verify(
     settings = changed(settings or VerifySettings(), changes)
     settings.require()
     result = as_transfer(result, data, ticket)
+    data = result.runs[0].data
+    classes = result.runs[0].classifier.num_classes if not data.labels_pixels else None
+    require_measurable(data, settings.robustness, settings.measures, classes)
+    part_of(data, part)
     opened = open_exported(exported, result) if exported is not None else None
     dense = dense_transfer(result) if isinstance(against, str) else own_counterpart(result, against)
     require_pairs(result, dense)
-    data = result.runs[0].data
-    require_measurable(data, settings.robustness, settings.measures)
     score = task_of(data).score
-    ticket_found = [measure(run, settings.robustness, part) for run in result.runs]
-    dense_found = [measure(run, settings.robustness, part) for run in dense.runs]
+    ticket_found = [outcomes(run, settings.robustness, part) for run in result.runs]
+    dense_found = [outcomes(run, settings.robustness, part) for run in dense.runs]
     decisions = {
-        kind: decide_on([one[kind] for one in ticket_found], [one[kind] for one in dense_found], settings, score)
+        kind: decide_on(
+            [one[kind].values for one in ticket_found], [one[kind].values for one in dense_found], settings, score
+        )
         for kind in ticket_found[0]
     }
     # Selection looks at accuracies alone; everything else is for the end.
     further = settings.measures if part == "test" else ()
     on_file = square_on_file(settings.robustness, further) if not data.labels_pixels else []
+    ticket_runs = summarise(result, ticket_found, further, score)
+    dense_runs = summarise(dense, dense_found, further, score)
+    file = verify_exported(*opened, settings.robustness, (*further, *on_file), part) if opened else None
+    networks = {"ticket": Network(ticket_found, [run.measures for run in ticket_runs])} if result is not dense else {}
+    networks["dense"] = Network(dense_found, [run.measures for run in dense_runs])
     return Verdict(
         subject=result.source.identity.name,
         sparsity=result.sparsity,
@@ -163,10 +183,14 @@ def verify(
         score=score.name,
         standard=decisions["clean"],
         robust=decisions.get("robust"),
-        ticket_runs=summarise(result, ticket_found, further, score),
-        dense_runs=summarise(dense, dense_found, further, score),
+        ticket_runs=ticket_runs,
+        dense_runs=dense_runs,
         measures=further,
-        exported=verify_exported(*opened, settings.robustness, (*further, *on_file), part) if opened else None,
+        exported=file,
+        caveats=(
+            *caveats(decisions, networks, settings, data, part),
+            *(file.caveats if file is not None else ()),
+        ),
     )
 
 
@@ -227,15 +251,16 @@ def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySetting
 
 
 def summarise(
-    result: Transfer, measured: list[dict[str, Tensor]], further: tuple[AnyMeasure, ...], score: Score
+    result: Transfer, measured: list[dict[str, Outcome]], further: tuple[AnyMeasure, ...], score: Score
 ) -> tuple[Measured, ...]:
     """Return the score of every run, and its figures of further measures."""
     return tuple(
         Measured(
             seed=run.seed,
-            standard=score.value(found["clean"]),
-            interval=score.interval(found["clean"]),
-            robust=score.value(found["robust"]) if "robust" in found else None,
+            standard=score.value(found["clean"].values),
+            interval=score.interval(found["clean"].values),
+            robust=score.value(found["robust"].values) if "robust" in found else None,
+            gradients=found["robust"].gradients if "robust" in found else None,
             measures={name: figures_once(run, asked) for name, asked in by_name(further).items()},
         )
         for run, found in zip(result.runs, measured, strict=True)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.attacks.attack_log import AttackLog
 from robust_tickets.measures.predict import Predict
@@ -15,6 +16,8 @@ class Attack(Settings, ABC):
 
     gradient_free: ClassVar[bool] = False
     """Whether it asks for logits alone, and so can search on an exported file itself."""
+    takes_pixels: ClassVar[bool] = False
+    """Whether it also attacks networks that label every pixel."""
 
     @abstractmethod
     def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
@@ -39,6 +42,25 @@ class Attack(Settings, ABC):
         Raises:
             UserError: a package is missing.
         """
+
+    def require_for(self, name: str, labels_pixels: bool, classes: int) -> None:
+        """Refuse data that cannot be attacked, before anything is trained.
+
+        Args:
+            name: what the data are called.
+            labels_pixels: whether every pixel has a label.
+            classes: how many the network tells apart.
+
+        Raises:
+            UserError: there is one class alone, or pixels have labels and the attack is for whole images.
+        """
+        kind = self.model_dump()["kind"]
+        if classes < 2:
+            raise UserError(f"{name}: has one class, and {kind} needs two, to have one taken for the other")
+        if labels_pixels and not self.takes_pixels:
+            raise UserError(
+                f"{name}: labels pixels, and {kind} attacks the class of an image; use robustness.attack: pgd"
+            )
 
 
 def restarts_of(threat: Threat) -> str:

@@ -10,6 +10,9 @@ from robust_tickets.foundation.settings import Settings
 PREFIX = "gradient/"
 """Of the names of figures that say what an attack saw of the gradient."""
 
+VANISHED = f"{PREFIX}vanished"
+"""Name of the share of attacked images, in [0, 1], whose gradient had vanished at the first step."""
+
 
 class GradientCounts(Settings):
     """On how many images the gradient of an attack vanished, and what was done about it.
@@ -18,7 +21,7 @@ class GradientCounts(Settings):
     sign and direction of what is left below that are noise. Such an image is no evidence of robustness.
     """
 
-    attacked: int = Field(description="Images attacked: those classified correctly.")
+    attacked: int = Field(default=0, description="Images attacked: those classified correctly.")
     at_start: int = Field(default=0, description="Of these, images whose gradient had vanished at the first step.")
     throughout: int = Field(default=0, description="Images whose gradient had vanished at every step.")
     retried: int = Field(
@@ -79,7 +82,7 @@ class AttackLog:
 
     @property
     def gradients(self) -> GradientCounts | None:
-        """The counts of all batches; None of an attack that asks for no gradients."""
+        """The counts of all batches; None of an attack that asks for no gradients. (Others record 0 to begin with.)"""
         return GradientCounts.sum(self._counts) if self._counts else None
 
     def figures(self) -> dict[str, float]:

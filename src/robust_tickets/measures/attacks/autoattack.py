@@ -22,9 +22,6 @@ from robust_tickets.objectives.threat import Threat
 if TYPE_CHECKING:
     from torch import Tensor
 
-PASSES_BETWEEN_WORDS = 20
-"""Of the network, between two words on how far the ensemble is."""
-
 
 class AutoAttack(Attack):
     """AutoAttack's standard version in the threat's ball, as the package `pyautoattack` has it."""
@@ -51,17 +48,14 @@ class AutoAttack(Attack):
         """
         ensemble_type = load_autoattack()
         log = log or AttackLog()
+        log.record(GradientCounts())
 
         def attacker(images: Tensor, labels: Tensor) -> Tensor:
             with torch.no_grad():
                 classes = predict(images[:1]).shape[1]
-            watch, stage, passes = GradientWatch(), "", 0
+            watch, stage = GradientWatch(), ""
 
             def watched(points: Tensor) -> Tensor:
-                nonlocal passes
-                passes += 1
-                if passes % PASSES_BETWEEN_WORDS == 0:
-                    log.tell(f"{stage}, {len(standing)} images stand, {passes:,} passes")
                 if stage == "apgd-ce" and points.requires_grad:
                     points.register_hook(lambda gradient: watch(gradient, None))
                 return predict(points)
@@ -85,6 +79,7 @@ class AutoAttack(Attack):
                 left[stage] = len(standing)
                 if not len(standing):
                     break
+                log.tell(f"{stage} on {len(standing):,} images")
                 ensemble.attacks_to_run = [stage]
                 with _traceless(ensemble.logger):
                     found, _ = ensemble.run_standard_evaluation(

@@ -91,6 +91,7 @@ def persistent(
         log: takes down what happened.
     """
     log = log or AttackLog()
+    log.record(GradientCounts())
     probe = Square(queries=PROBE_QUERIES).attacker(
         predict, threat.model_copy(update={"restarts": 1}), stream_seed(seed, "probe")
     )

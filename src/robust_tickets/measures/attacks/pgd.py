@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class PGD(Attack):
     """Projected gradient descent; steps, step size and start are the threat's."""
 
+    takes_pixels = True
     kind: Literal["pgd"] = "pgd"
 
     def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:

@@ -1,0 +1,164 @@
+"""What a reader of a verdict has to know: few images or seeds, a trivial dense network, an attack that saw nothing."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Literal
+
+from pydantic import Field
+
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.attacks.attack_log import GradientCounts
+from robust_tickets.measures.matching import RESOLUTION, Decision
+
+NOTICEABLE = 0.01
+"""Share of the attacked images from which on a vanished gradient is told."""
+
+APART = 0.05
+"""Attacks of one ball disagree where one leaves this share of the same images standing more than another. (On networks
+whose gradients serve, PGD-20 and AutoAttack are two to four points apart.)"""
+
+STRONGER = 0.02
+"""A search without gradients is stronger than it should be where this share of the attacked images falls to it after
+attacks with gradients. (On networks whose gradients serve it finds next to nothing then.)"""
+
+CaveatKind = Literal[
+    "few-examples",
+    "majority-class",
+    "two-seeds",
+    "no-spread",
+    "vanished-gradient",
+    "no-gradient",
+    "black-box-stronger",
+    "attacks-disagree",
+]
+
+EVIDENCE: frozenset[CaveatKind] = frozenset(
+    ("vanished-gradient", "no-gradient", "black-box-stronger", "attacks-disagree")
+)
+"""Kinds that question whether accuracy under an attack is evidence of robustness."""
+
+
+class Caveat(Settings):
+    """One reason to trust a verdict less."""
+
+    kind: CaveatKind
+    measure: Literal["standard", "robust"] = Field(
+        description="The accuracy it is about: on clean images, or attacked."
+    )
+    text: str = Field(description="In a sentence or two.")
+
+
+def sample_caveats(
+    decision: Decision, measure: Literal["standard", "robust"], part: str, examples: int, majority: float | None
+) -> list[Caveat]:
+    """Return what is to be said of the images and seeds that a decision on accuracy rests on.
+
+    Args:
+        decision: the decision.
+        measure: which accuracy it is on.
+        part: what the images are called, `test` or `validation`.
+        examples: how many there are.
+        majority: share of the most frequent class among them, in [0, 1]; None: dense is not held against it.
+    """
+    found: list[tuple[CaveatKind, str]] = []
+    margin = decision.margin
+    if margin > 0 and round(examples * margin, RESOLUTION) < 1:
+        under = " under attack" if measure == "robust" else ""
+        found.append(
+            (
+                "few-examples",
+                f"Only {examples} {part} images: accuracy{under} moves in steps of {100 / examples:.2g} points, more "
+                f"than the margin of {100 * margin:g}. Use at least {ceil(round(1 / margin, RESOLUTION))}, or a wider "
+                "margin.",
+            )
+        )
+    if majority is not None and round(decision.dense - majority, RESOLUTION) <= 0:
+        found.append(
+            (
+                "majority-class",
+                f"Dense is no better than always answering the most frequent class ({100 * decision.dense:.1f} % "
+                f"against {100 * majority:.1f} % of the {part} images), so matching it means little.",
+            )
+        )
+    if decision.seeds == 2:
+        found.append(("two-seeds", "Two seeds say little about the spread between seeds; run at least three."))
+    interval = decision.interval
+    if interval is not None and round(interval.upper - interval.lower, RESOLUTION) == 0:
+        found.append(
+            (
+                "no-spread",
+                f"All {decision.seeds} seeds differ from dense by the same amount, so the interval has no width. That "
+                "is no certainty: it knows nothing of other images.",
+            )
+        )
+    return [Caveat(kind=kind, measure=measure, text=text) for kind, text in found]
+
+
+def gradient_caveats(attack: str, counts: Mapping[str, GradientCounts | None]) -> list[Caveat]:
+    """Return what is to be said of an attack that saw no gradient.
+
+    Args:
+        attack: its name.
+        counts: what it saw, by the name of the network it attacked, such as `ticket`; None: it asks for no gradients.
+    """
+    found: list[tuple[CaveatKind, str]] = []
+    for name, seen in counts.items():
+        if seen is None or not seen.attacked:
+            continue
+        if seen.share(seen.blind) >= NOTICEABLE:
+            search = (
+                f" A search without gradients (Square) fooled {seen.found} of {seen.probed} such images."
+                if seen.probed
+                else ""
+            )
+            found.append(
+                (
+                    "no-gradient",
+                    f"{attack} finds no gradient on {100 * seen.share(seen.blind):.0f} % of the images it attacks in "
+                    f"the {name} network, whatever the loss: accuracy under it is no evidence of robustness.{search}",
+                )
+            )
+        elif seen.vanished >= NOTICEABLE:
+            again = (
+                f" {seen.retried} were attacked again under the difference-of-logits ratio, and {seen.recovered} fell."
+                if seen.retried
+                else ""
+            )
+            found.append(
+                (
+                    "vanished-gradient",
+                    f"The gradient of {attack} vanishes on {100 * seen.vanished:.0f} % of the images it attacks in the "
+                    f"{name} network, which by itself is no evidence of robustness.{again}",
+                )
+            )
+        if not seen.blind and seen.share(seen.found) > STRONGER:
+            found.append(
+                (
+                    "black-box-stronger",
+                    f"In {attack} the search without gradients fooled {seen.found} of the {seen.probed} images that "
+                    f"attacks with gradients had left of the {name} network: its gradients mislead, and accuracy "
+                    "under attack may be lower still.",
+                )
+            )
+    return [Caveat(kind=kind, measure="robust", text=text) for kind, text in found]
+
+
+def disagreement(attack: str, left: float, others: Mapping[str, float], name: str) -> list[Caveat]:
+    """Return what is to be said where an attack leaves more standing than another one in the same ball.
+
+    Args:
+        attack: the attack that is decided on.
+        left: accuracy under it, in [0, 1].
+        others: accuracy under others, by their names; of each the difference to `left` is on the same images.
+        name: of the network attacked.
+    """
+    if not others:
+        return []
+    strongest = min(others, key=lambda other: others[other])
+    if left - others[strongest] <= APART:
+        return []
+    text = (
+        f"Attacks disagree on the {name} network: {attack} leaves {100 * left:.1f} %, {strongest} "
+        f"{100 * others[strongest]:.1f} % of the same images. Go by the lower figure, and decide on that attack."
+    )
+    return [Caveat(kind="attacks-disagree", measure="robust", text=text)]

@@ -1,0 +1,25 @@
+"""Why the verdicts of a summary are to be trusted less, each reason once."""
+
+from robust_tickets.foundation.grouping import grouped
+from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.report.summary import Summary, VerdictRow
+
+NAMED = 3
+"""So many verdicts are named beside a caveat; of further ones the number is."""
+
+
+def warnings(summary: Summary) -> list[str]:
+    """Return each caveat of the verdicts in a line, and which verdicts it is about unless it is about all."""
+    pairs = [(text, row) for row in summary.verdicts for text in row.caveats]
+    lines: list[str] = []
+    for text, together in grouped(pairs, lambda pair: pair[0]).items():
+        rows = [row for _, row in together]
+        alike = [row for row in summary.verdicts if row.measure in {row.measure for row in rows}]
+        names = list(dict.fromkeys(_name(row) for row in rows))
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        lines.append(text if len(rows) == len(alike) else f"{'; '.join(names[:NAMED])}{more}: {text}")
+    return lines
+
+
+def _name(row: VerdictRow) -> str:
+    return f"{row.target}, {row.transfer} transfer, {row.series} at {sparsity_percent(row.sparsity)} %"

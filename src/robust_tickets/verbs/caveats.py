@@ -1,0 +1,90 @@
+"""The caveats of a verdict, from what was measured: on images and seeds, and on the attack that is decided on."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from robust_tickets.data.splits import DataSplits
+from robust_tickets.measures.accuracy import accuracy
+from robust_tickets.measures.attacks.attack_log import GradientCounts
+from robust_tickets.measures.caveats import Caveat, disagreement, gradient_caveats, sample_caveats
+from robust_tickets.measures.evaluation import Evaluation, common_images
+from robust_tickets.measures.matching import Decision
+from robust_tickets.measures.measure import by_name
+from robust_tickets.verbs.measure import Outcome, part_of
+from robust_tickets.verbs.verify_settings import Part, VerifySettings
+
+
+class Network(NamedTuple):
+    """What was measured of ticket or dense, seed by seed."""
+
+    outcomes: Sequence[Mapping[str, Outcome]]
+    """`clean` and `robust`."""
+    figures: Sequence[Mapping[str, Mapping[str, float]]]
+    """Of further measures, by the measure's name."""
+
+
+def caveats(
+    decisions: Mapping[str, Decision],
+    networks: Mapping[str, Network],
+    settings: VerifySettings,
+    data: DataSplits,
+    part: Part,
+) -> list[Caveat]:
+    """Return everything that a reader of a verdict has to know.
+
+    Args:
+        decisions: on `clean` accuracy and, under an attack, on `robust`.
+        networks: `ticket` and `dense`, or dense alone where it was compared with itself.
+        settings: how they were measured.
+        data: on which.
+        part: of these.
+    """
+    if data.labels_pixels:
+        # Pixels of one image are no independent draws, and what accuracy says of few images mIoU does not.
+        return _of_gradients(networks, settings)
+    labels = [int(label) for label in part_of(data, part).labels]
+    # Dense differs from itself by nothing, and that says nothing.
+    sampled = _of_samples(decisions, settings, labels, part) if len(networks) > 1 else []
+    return [*sampled, *_of_gradients(networks, settings), *_of_attacks(networks, settings, labels)]
+
+
+def _of_samples(
+    decisions: Mapping[str, Decision], settings: VerifySettings, labels: list[int], part: Part
+) -> list[Caveat]:
+    majority = max(Counter(labels).values()) / len(labels)
+    found = sample_caveats(decisions["clean"], "standard", part, len(labels), majority)
+    if settings.robustness is not None:
+        attacked = min(len(labels), settings.robustness.limit or len(labels))
+        found += sample_caveats(decisions["robust"], "robust", part, attacked, None)
+    return found
+
+
+def _of_gradients(networks: Mapping[str, Network], settings: VerifySettings) -> list[Caveat]:
+    if settings.robustness is None:
+        return []
+    counts: dict[str, GradientCounts | None] = {}
+    for name, network in networks.items():
+        seen = [one["robust"].gradients for one in network.outcomes]
+        counts[name] = GradientCounts.sum([one for one in seen if one is not None]) if any(seen) else None
+    return gradient_caveats(settings.robustness.describe(), counts)
+
+
+def _of_attacks(networks: Mapping[str, Network], settings: VerifySettings, labels: list[int]) -> list[Caveat]:
+    """Compare the attack that is decided on with the others in its ball, on the images that both have met."""
+    decided = settings.robustness
+    found: list[Caveat] = []
+    if decided is None:
+        return found
+    for other, asked in by_name(settings.measures).items():
+        common = common_images(decided, asked, labels) if isinstance(asked, Evaluation) else None
+        if common is None:
+            continue
+        for name, network in networks.items():
+            # Measures are taken on test data alone.
+            if all(other in one for one in network.figures):
+                left = fmean(accuracy(one["robust"].values[common]) for one in network.outcomes)
+                under = fmean(one[other]["robust"] for one in network.figures)
+                found += disagreement(decided.describe(), left, {other: under}, name)
+    return found

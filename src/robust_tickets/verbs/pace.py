@@ -1,0 +1,56 @@
+"""How far a measure is: batches done, and passes of the network within a batch, which an attack may need for hours."""
+
+import time
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from robust_tickets.measures.predict import Batches, Predict
+from robust_tickets.training.progress import Progress, progress
+
+BATCH = 256
+"""Images of a batch that is measured."""
+
+SECONDS = 0.5
+"""Between two words within a batch."""
+
+
+class Pace:
+    """Shows how far one measure is."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._display: Progress | None = None
+        self._words, self._passes, self._spoken = "", 0, time.monotonic()
+
+    def shown(self, batches: Batches, images: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of so many images, each counted when the next one is asked for."""
+        with progress(self.title, -(-images // BATCH), unit="batch") as self._display:
+            try:
+                for pixels, labels in batches:
+                    self._words, self._passes = "", 0
+                    yield pixels, labels
+                    self._display.advance(len(pixels), "")
+            finally:
+                self._display = None
+
+    def counted(self, predict: Predict) -> Predict:
+        """Return the same, each call counted."""
+
+        def counting(images: Tensor) -> Tensor:
+            self._passes += 1
+            if time.monotonic() - self._spoken >= SECONDS:
+                self._speak()
+            return predict(images)
+
+        return counting
+
+    def tell(self, words: str) -> None:
+        """Show what an attack is at."""
+        self._words = words
+        self._speak()
+
+    def _speak(self) -> None:
+        self._spoken = time.monotonic()
+        if self._display is not None:
+            self._display.tell(f"{self._words}{', ' if self._words else ''}pass {self._passes:,}")
