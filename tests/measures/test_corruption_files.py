@@ -1,15 +1,19 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from robust_tickets.data.load import load_data
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.corruption_files import CorruptionFiles
 from robust_tickets.measures.corruptions.published import SEVERITIES
 from tests.measures.examinees import examinee
+from tests.verbs.small import Bright
 
 COUNT = 30
+PARTS = ("train", "validation", "test")
 
 
 def by_colour(images: torch.Tensor) -> torch.Tensor:
@@ -74,9 +78,9 @@ def test_grey_files_for_a_grey_network(tmp_path):
     assert set(seen) == {(1, 4, 6)}
 
 
-def refused(folder: Path, subject=None) -> str:
+def refused(folder: Path) -> str:
     with pytest.raises(UserError) as caught:
-        CorruptionFiles(folder=str(folder), names=("fog",)).figures(subject or network())
+        CorruptionFiles(folder=str(folder), names=("fog",)).figures(network())
     return str(caught.value)
 
 
@@ -94,13 +98,17 @@ def test_what_is_wrong_with_the_files_is_said(tmp_path):
     assert "labels.npy: holds int64 [7]; it should be whole numbers [5 * N]" in refused(tmp_path)
 
 
-def test_files_of_another_network_are_refused(tmp_path):
+def test_files_of_another_network_are_refused_before_training(tmp_path):
     write(tmp_path, ("fog",))
-    assert "images are 4 x 6 with 3 channels and the network takes 8 x 8 with 1" in refused(
-        tmp_path, network(channels=1, height=8, width=8)
-    )
-    two_classes = examinee(lambda images: images.mean((2, 3))[:, :2], (torch.rand(4, 3, 4, 6), torch.arange(4) % 2))
-    assert "holds class 2, the network tells 2 apart" in refused(tmp_path, two_classes)
+    measure = CorruptionFiles(folder=str(tmp_path), names=("fog",))
+    grey = load_data({name: Bright(4, channels=1) for name in PARTS}, size=(8, 8), seed=0)
+    words = "images are 4 x 6 with 3 channels and the network takes 8 x 8 with 1"
+    with pytest.raises(UserError, match=words):
+        measure.require_for(grey, 3)
+    fitting = replace(grey, channels=3, size=(4, 6))
+    measure.require_for(fitting, 3)
+    with pytest.raises(UserError, match="holds class 2, the network tells 2 apart"):
+        measure.require_for(fitting, 2)
 
 
 def test_the_folder_may_name_the_environment(tmp_path, monkeypatch):

@@ -10,6 +10,8 @@
 | `dense.py` | the dense transfer beside a ticket's |
 | `gap.py` | how far a target lies from a source's own data |
 | `measure.py` | what a transferred network does on test images, once |
+| `pace.py` | how far a measure is, on the terminal |
+| `caveats.py` | what makes a verdict less certain |
 | `exported.py` | what the file made of it does |
 | `verify.py`, `verify_settings.py` | decide whether the ticket matches |
 | `double_win.py` | decide whether it does after standard and adversarial transfer alike |

@@ -1,0 +1,93 @@
+"""Caveats: few images, few seeds, no spread, a trivial dense network, attacks that saw nothing or disagree."""
+
+import pytest
+
+from robust_tickets.measures.attacks import GradientCounts
+from robust_tickets.measures.caveats import APART, disagreement, gradient_caveats, sample_caveats
+from robust_tickets.measures.evaluation import Evaluation, common_images
+from robust_tickets.measures.matching import decide
+from robust_tickets.objectives import Threat
+
+
+def kinds(ticket: list[float], dense: list[float], examples: int, majority: float | None, margin: float = 0.01):
+    found = sample_caveats(decide(ticket, dense, margin), "standard", "test", examples, majority)
+    return [caveat.kind for caveat in found]
+
+
+def test_forty_images_and_two_equal_seeds_are_no_ground_for_confidence() -> None:
+    assert decide([0.9, 0.9], [0.9, 0.9]).verdict == "matches"
+    assert kinds([0.9, 0.9], [0.9, 0.9], 40, 0.25) == ["few-examples", "two-seeds", "no-spread"]
+    text = sample_caveats(decide([0.9, 0.9], [0.9, 0.9]), "standard", "test", 40, 0.25)[0].text
+    assert text == (
+        "Only 40 test images: accuracy moves in steps of 2.5 points, more than the margin of 1. Use at least 100, or a "
+        "wider margin."
+    )
+
+
+def test_enough_images_and_seeds_need_no_caveat() -> None:
+    assert kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], 100, 0.25) == []
+
+
+@pytest.mark.parametrize(("examples", "margin", "few"), [(99, 0.01, True), (100, 0.01, False), (40, 0.025, False)])
+def test_images_are_few_where_a_step_is_larger_than_the_margin(examples: int, margin: float, few: bool) -> None:
+    found = kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], examples, None, margin)
+    assert found == (["few-examples"] if few else [])
+    assert kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], 10, None, margin=0) == []
+
+
+@pytest.mark.parametrize(("majority", "trivial"), [(0.7, True), (0.6, True), (0.59, False)])
+def test_dense_has_to_beat_the_most_frequent_class(majority: float, trivial: bool) -> None:
+    decision = decide([0.6, 0.61, 0.6], [0.6, 0.59, 0.61])
+    found = sample_caveats(decision, "standard", "test", 1000, majority)
+    assert [caveat.kind for caveat in found] == (["majority-class"] if trivial else [])
+    if trivial:
+        assert f"60.0 % against {100 * majority:.1f} % of the test images" in found[0].text
+
+
+def test_one_seed_decides_nothing_and_has_no_interval_to_doubt() -> None:
+    assert kinds([0.9], [0.9], 1000, 0.1) == []
+
+
+def test_without_a_gradient_accuracy_is_no_evidence() -> None:
+    blind = GradientCounts(attacked=200, at_start=200, throughout=200, retried=200, blind=200, probed=100, found=45)
+    (caveat,) = gradient_caveats("PGD-20 in L-inf 8/255", {"ticket": blind, "dense": GradientCounts(attacked=200)})
+    assert (caveat.kind, caveat.measure) == ("no-gradient", "robust")
+    assert "no gradient on 100 % of the images it attacks in the ticket network" in caveat.text
+    assert "no evidence of robustness" in caveat.text
+    assert "fooled 45 of 100" in caveat.text
+
+
+def test_a_gradient_that_came_back_without_the_scale_is_told() -> None:
+    seen = GradientCounts(attacked=200, at_start=184, throughout=184, retried=184, recovered=80)
+    (caveat,) = gradient_caveats("PGD-20 in L-inf 8/255", {"dense": seen})
+    assert caveat.kind == "vanished-gradient"
+    assert "vanishes on 92 %" in caveat.text
+    assert "184 were attacked again" in caveat.text
+    assert "80 fell" in caveat.text
+
+
+def test_a_healthy_attack_needs_no_caveat() -> None:
+    square = None
+    few = GradientCounts(attacked=1000, at_start=5, retried=5, recovered=1)
+    ensemble = GradientCounts(attacked=100, probed=40, found=2)
+    assert gradient_caveats("an attack", {"ticket": few, "dense": ensemble, "other": square}) == []
+    (caveat,) = gradient_caveats("AutoAttack", {"dense": GradientCounts(attacked=100, probed=40, found=20)})
+    assert caveat.kind == "black-box-stronger"
+
+
+def test_attacks_disagree_beyond_the_tolerance() -> None:
+    assert disagreement("PGD", 0.5, {"Square": 0.5 - APART + 0.001, "APGD": 0.6}, "dense") == []
+    (caveat,) = disagreement("PGD", 0.92, {"Square": 0.7, "APGD-DLR": 0.5}, "dense")
+    assert "PGD leaves 92.0 %, APGD-DLR 50.0 % of the same images" in caveat.text
+
+
+def test_attacks_are_compared_on_the_images_that_both_met() -> None:
+    labels = [0] * 6 + [1] * 6
+    ball = Threat(epsilon=0.1)
+    whole, six, four = (Evaluation(threat=ball, limit=limit) for limit in (None, 6, 4))
+    assert common_images(whole, four, labels) == [0, 1, 6, 7]
+    # Of six images, the first three of each class.
+    assert common_images(six, four, labels) == [0, 1, 3, 4]
+    assert common_images(four, six, labels) is None
+    assert common_images(whole, Evaluation(threat=Threat(epsilon=0.2)), labels) is None
+    assert common_images(whole, whole, labels) == list(range(12))
