@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from robust_tickets.foundation.complaints import models_in
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings, models_in
+from robust_tickets.foundation.settings import Settings
 from robust_tickets.recipe import Recipe, builtin_recipes, dump_recipe, load_recipe, recipe_schema
 from robust_tickets.training.optimisers import AdamW
 
@@ -115,7 +116,7 @@ def test_variants_are_changes_of_draw_and_checked_at_once(here: Path) -> None:
     ways = load_recipe("base.yaml").draws()
     assert list(ways) == ["draw", "rows", "few"]
     assert (ways["rows"].group.kind, ways["rows"].sparsity, ways["few"].sparsity) == ("row", 0.6, 0.2)
-    with pytest.raises(UserError, match=r"variants\.rows\.scop: no such setting; did you mean scope\?"):
+    with pytest.raises(UserError, match=r"variants\.rows\.scop: no such setting; did you mean variants\.rows\.scope\?"):
         load_recipe("base.yaml", ["variants.rows.scop=layer"])
 
 
@@ -206,7 +207,7 @@ def test_the_schema_accepts_every_shipped_recipe_as_it_is_written(schema: dict[s
         "draw: {group: {kind: block, rows: 3}}",
         "draw: {sparsity: {a: 1}}",
         "data: 3",
-        "data: {fraction: 0.5}",
+        "data: {name: 3}",
         "transfers: {full: {mode: half}}",
         "colour: red",
     ],
@@ -260,6 +261,7 @@ def test_overrides_add_to_the_transfers_and_null_takes_one_out() -> None:
     assert list(load_recipe("default", only, OWN).transfers) == ["linear"]
 
 
-def test_a_bare_name_of_data_keeps_what_else_is_said_of_them() -> None:
-    data = load_recipe("demo", ["data=glyphs"]).data
+def test_a_bare_name_of_data_keeps_what_else_is_said_of_them(here: Path) -> None:
+    write("few.yaml", MINIMAL.replace("data: glyphs", "data: {name: digits, per_class: 5}"))
+    data = load_recipe("few.yaml", ["data=glyphs"]).data
     assert (data.name, data.per_class) == ("glyphs", 5)
