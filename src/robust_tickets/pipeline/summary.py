@@ -16,6 +16,7 @@ from robust_tickets.pipeline.inside import inside_sections
 from robust_tickets.pipeline.measured import measured_sections
 from robust_tickets.pipeline.names import Names, amount
 from robust_tickets.pipeline.overfitting import overfitting_section
+from robust_tickets.pipeline.trainings import trainings_section
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
@@ -50,6 +51,7 @@ def summarise(
         *inside_sections(recipe, cells),
         *overfitting_section(grid.folder),
         *unfilled_section(grid, cells),
+        trainings_section(recipe.transfers),
     ]
     return Summary(
         title=recipe.name,
