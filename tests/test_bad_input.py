@@ -96,8 +96,11 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
         ),
         ("transfer tikcet -d images -o new", ["tikcet: no ticket", "unknown network"]),
         ("transfer images -d images -o new", ["images: is a folder without source.json"]),
-        ("verify nowhere", ["nowhere: holds no transfer", "tickets transfer"]),
-        ("shrink ticket -o new.onnx", ["ticket: holds no transfer"]),
+        ("verify nowhere", ["nowhere: no such folder", "a run or of a transfer"]),
+        (
+            "shrink ticket -o new.onnx",
+            ["ticket: is a ticket that was not transferred yet; tickets transfer ticket"],
+        ),
         ("report runs", ["runs: holds no finished run", "tickets run"]),
         ("report nowhere", ["nowhere: holds no finished run"]),
         (f"draw {NET} -o new --set timeline=iterative", ["draw.data is missing", "iterative"]),

@@ -28,6 +28,7 @@ FROZEN = {
     "demo": ["--out", "--set"],
     "report": ["folder"],
     "analyse": ["--out", "--set", "--source", "folders"],
+    "evaluate": [*SOURCE, "--classes", "--data", "--out", "--set", "subject"],
     "check": ["--against", "--data", "--source", "file"],
     "gap": [*SOURCE, "--data", "--inception", "--limit", "--set", "--source-data"],
     "schema": [],

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.check import check
     from robust_tickets.verbs.draw import draw, draw_all
     from robust_tickets.verbs.draw_settings import DrawSettings
+    from robust_tickets.verbs.evaluate import evaluate
     from robust_tickets.verbs.export import export
     from robust_tickets.verbs.find import find
     from robust_tickets.verbs.find_settings import FindSettings
@@ -69,6 +70,7 @@ _HOME = {
     "check": "verbs.check",
     "draw": "verbs.draw",
     "draw_all": "verbs.draw",
+    "evaluate": "verbs.evaluate",
     "export": "verbs.export",
     "find": "verbs.find",
     "gap": "verbs.gap",
@@ -108,6 +110,7 @@ __all__ = [
     "check",
     "draw",
     "draw_all",
+    "evaluate",
     "export",
     "find",
     "gap",

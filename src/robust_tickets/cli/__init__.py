@@ -8,6 +8,7 @@
 | `analyse.py` `gap.py` | looks inside tickets, and at data |
 | `predict.py` | images in, classes out |
 | `check.py` | a runtime file, held against other engines |
+| `evaluate.py` | what a network does as it is |
 | `schema.py` `convert.py` `doctor.py` | around them |
 | `app.py` | the application: its commands, and what a mistake looks like |
 """

@@ -16,6 +16,7 @@ from robust_tickets.cli.check import check
 from robust_tickets.cli.convert import convert
 from robust_tickets.cli.doctor import doctor
 from robust_tickets.cli.draw import draw
+from robust_tickets.cli.evaluate import evaluate
 from robust_tickets.cli.export import export
 from robust_tickets.cli.find import find
 from robust_tickets.cli.gap import gap
@@ -42,7 +43,7 @@ app = typer.Typer(
 for command in (
     *(pretrain, draw, transfer, verify, find, shrink, export),
     *(run, demo, report, analyse, gap),
-    *(predict, check, schema, convert, doctor),
+    *(evaluate, predict, check, schema, convert, doctor),
 ):
     app.command()(command)
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.place import Place
 
 
-def ours_or_free(place: Path) -> Path:
+def ours_or_free(place: Path | None) -> Path | None:
     """Return the place of a result, once it is certain that nothing of others is there."""
-    require_ours(place)
+    if place is not None:
+        require_ours(place)
     return place
 
 

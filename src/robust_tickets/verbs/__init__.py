@@ -14,6 +14,7 @@
 | `caveats.py` | what makes a verdict less certain |
 | `exported.py` | what the file made of it does |
 | `verify.py`, `verify_settings.py` | decide whether the ticket matches |
+| `evaluate.py` | what a network does as it is, without training |
 | `double_win.py` | decide whether it does after standard and adversarial transfer alike |
 | `find.py`, `find_settings.py` | the sparsest ticket that matches |
 | `shrink.py` | remove, export, time |

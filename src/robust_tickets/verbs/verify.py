@@ -30,7 +30,7 @@ from robust_tickets.verbs.measure import Outcome, figures_once, outcomes, part_o
 from robust_tickets.verbs.own_loop import Given, as_transfer, own_counterpart
 from robust_tickets.verbs.target import Data
 from robust_tickets.verbs.task import require_measurable, task_of
-from robust_tickets.verbs.transfer import Transfer
+from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
 
@@ -169,8 +169,8 @@ def verify(
     # Selection looks at accuracies alone; everything else is for the end.
     further = settings.measures if part == "test" else ()
     on_file = square_on_file(settings.robustness, further) if not data.labels_pixels else []
-    ticket_runs = summarise(result, ticket_found, further, score)
-    dense_runs = summarise(dense, dense_found, further, score)
+    ticket_runs = summarise(result.runs, ticket_found, further, score)
+    dense_runs = summarise(dense.runs, dense_found, further, score)
     file = verify_exported(*opened, settings.robustness, (*further, *on_file), part) if opened else None
     networks = {"ticket": Network(ticket_found, [run.measures for run in ticket_runs])} if result is not dense else {}
     networks["dense"] = Network(dense_found, [run.measures for run in dense_runs])
@@ -251,7 +251,7 @@ def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySetting
 
 
 def summarise(
-    result: Transfer, measured: list[dict[str, Outcome]], further: tuple[AnyMeasure, ...], score: Score
+    runs: Sequence[Run], measured: list[dict[str, Outcome]], further: tuple[AnyMeasure, ...], score: Score
 ) -> tuple[Measured, ...]:
     """Return the score of every run, and its figures of further measures."""
     return tuple(
@@ -263,5 +263,5 @@ def summarise(
             gradients=found["robust"].gradients if "robust" in found else None,
             measures={name: figures_once(run, asked) for name, asked in by_name(further).items()},
         )
-        for run, found in zip(result.runs, measured, strict=True)
+        for run, found in zip(runs, measured, strict=True)
     )

@@ -1,0 +1,282 @@
+"""Evaluate: what a network does on test images as it is, without any training."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from robust_tickets.data.splits import DataSplits
+from robust_tickets.findings.measures import Subject, measure_sections
+from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.ownership import require_apart
+from robust_tickets.foundation.run_folder import verb_of
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.steps import Step
+from robust_tickets.measures.evaluation import Evaluation
+from robust_tickets.measures.kinds import AnyMeasure
+from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
+from robust_tickets.models.settings import SourceSettings
+from robust_tickets.models.sources import Source
+from robust_tickets.report.sections import Section
+from robust_tickets.report.summary import ScoreName
+from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
+from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.measure import in_order, outcomes
+from robust_tickets.verbs.place import RECORD
+from robust_tickets.verbs.predict import class_names, of_artefact
+from robust_tickets.verbs.reopen import load_transfer
+from robust_tickets.verbs.target import Data, fitted_data
+from robust_tickets.verbs.task import require_measurable, task_of
+from robust_tickets.verbs.transfer import Run, Transfer, bind, subnetwork
+from robust_tickets.verbs.verify import Measured, summarise
+
+FILES = (".onnx", RUNTIME)
+"""What files end in that are evaluated as they are executed."""
+
+NAMED = 5
+"""Classes that a complaint names."""
+
+
+class Evaluated(Settings):
+    """What a network does on test images as it is."""
+
+    subject: str
+    data: str = Field(description="Name of the data.")
+    images: int = Field(description="Test images.")
+    score: ScoreName = Field(description="What `standard` is.")
+    attack: str | None = Field(default=None, description="The attack behind `robust`; absent: none.")
+    runs: tuple[Measured, ...] = Field(description="The network; of a transfer, that of every seed.")
+    measures: tuple[AnyMeasure, ...] = Field(default=(), description="What else was measured, see the runs.")
+    notes: tuple[str, ...] = Field(default=(), description="What was assumed of data and classes.")
+
+    def sentence(self) -> str:
+        """Return the figures in plain words."""
+        told = []
+        for run in self.runs:
+            seed = f"seed {run.seed}: " if len(self.runs) > 1 else ""
+            bounds = run.interval and f" [{100 * run.interval.lower:.2f}, {100 * run.interval.upper:.2f}]"
+            robust = f", {100 * run.robust:.2f} % under {self.attack}" if run.robust is not None else ""
+            told.append(f"{seed}{100 * run.standard:.2f} % {self.score}{bounds or ''}{robust}")
+        return f"{self.subject} on {self.data}, {self.images} test images, as it came: {'; '.join(told)}."
+
+    def sections(self) -> list[Section]:
+        """Return what was measured beside accuracies."""
+        figures = [run.measures for run in self.runs]
+        return measure_sections(self.measures, [Subject(labels={"network": self.subject}, figures=figures, name="")])
+
+
+def evaluate(
+    subject: Transfer | Ticket | Source | SourceSettings | nn.Module | str | Path,
+    data: Data | None = None,
+    *,
+    robustness: Evaluation | None = None,
+    measures: Sequence[AnyMeasure] = (),
+    classes: Sequence[str] | None = None,
+    source: Source | str | Path | None = None,
+    folder: Path | str | None = None,
+) -> Evaluated:
+    """Measure accuracy and more on test images; nothing is trained, and the head is kept.
+
+    Args:
+        subject: a network by name, path or object; a ticket; a run, a transfer or one of its seeds, or what
+            `load_transfer` returned; an exported file (.onnx, .rtk), of which accuracy alone is measured.
+        data: as in `transfer`; a folder that is not divided is evaluated whole. A transfer is evaluated on the test
+            part of its own data unless others are given: never on images that it was trained on.
+        robustness: an attack; None for none.
+        measures: what else is measured.
+        classes: names of the network's outputs, in their order, where neither file nor folder says: the data may then
+            have only some of them.
+        source: the network of a ticket or transfer, where it was moved or is the user's own code.
+        folder: keeps what was measured, so that a second call does not measure again.
+
+    Raises:
+        UserError: the head does not fit the classes of the data, or it is not known which outputs they are.
+    """
+    for asked in (*((robustness,) if robustness is not None else ()), *measures):
+        asked.require()
+    require_apart(folder, data)
+    if isinstance(subject, str | Path) and Path(subject).suffix.lower() in FILES:
+        if robustness is not None or measures:
+            raise UserError(f"{subject}: of a file alone accuracy is measured; tickets verify --exported does more")
+        return evaluate_file(Path(subject), required(data), classes)
+    name, runs = networks(subject, data, classes, source)
+    first = runs[0].data
+    require_measurable(first, robustness, measures)
+    if folder is not None:
+        runs = [kept(run, Path(folder)) for run in runs]
+    score = task_of(first).score
+    found = [outcomes(run, robustness) for run in runs]
+    return Evaluated(
+        subject=name,
+        data=first.name,
+        images=len(first.test),
+        score=score.name,
+        attack=robustness.describe() if robustness is not None else None,
+        runs=summarise(runs, found, tuple(measures), score),
+        measures=tuple(measures),
+        notes=first.notes,
+    )
+
+
+def networks(
+    subject: Transfer | Ticket | Source | SourceSettings | nn.Module | str | Path,
+    data: Data | None,
+    classes: Sequence[str] | None,
+    source: Source | str | Path | None,
+) -> tuple[str, list[Run]]:
+    """Return the name of what is evaluated, and its networks with their data.
+
+    Raises:
+        UserError: see `evaluate`.
+    """
+    if isinstance(subject, str | Path) and is_transferred(Path(subject)):
+        subject = load_transfer(subject, source=source, data=data)
+    if isinstance(subject, Transfer):
+        name = f"{subject.source.identity.name}, {subject.settings.describe()}"
+        own = getattr(subject.data, "name", None)
+        if data is None or data is subject.data or str(getattr(data, "name", data)) == own:
+            return name, list(subject.runs)
+        runs = []
+        for run in subject.runs:
+            splits = unseen(data, run.classifier.preprocessing, name)
+            runs.append(aligned(Run(run.seed, run.classifier, splits, None, None), name, run.data.classes))
+        return name, runs
+    ticket, network = bind(subject, source)
+    name = network.identity.name if ticket is None else f"the ticket of {network.identity.name}"
+    classifier = subnetwork(network, ticket)
+    classifier.require_head(f"evaluate {name}")
+    splits = unseen(required(data), classifier.preprocessing, name)
+    known = classes
+    if known is None and isinstance(subject, str | Path) and Path(subject).is_dir():
+        known = class_names(Path(subject))
+    return name, [aligned(Run(0, classifier, splits, None, None), name, known)]
+
+
+def is_transferred(path: Path) -> bool:
+    """Return whether a path is the folder of a run or of a transfer, or of one of its seeds."""
+    return verb_of(path) in ("run", "find") or any((each / RECORD).is_file() for each in (path, path.parent))
+
+
+def required(data: Data | None) -> Data:
+    """Return the data.
+
+    Raises:
+        UserError: there are none.
+    """
+    if data is None:
+        raise UserError("data: say on which data it is evaluated, as in data='path/to/images' or --data")
+    return data
+
+
+def unseen(data: Data, preprocessing: Preprocessing, name: str) -> DataSplits:
+    """Return data whose test part is all that is not set apart for training."""
+    return fitted_data(data, preprocessing, name, 0, trains=False)
+
+
+def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
+    """Return a run whose outputs are in the order of the data's classes.
+
+    Raises:
+        UserError: the outputs are not those of the classes, or it is not known which they are.
+    """
+    order = order_of(run.classifier.num_classes, run.data, name, known)
+    return run if order is None else replace(run, classifier=Reordered(run.classifier, order))
+
+
+def order_of(outputs: int, data: DataSplits, name: str, known: Sequence[str] | None) -> list[int] | None:
+    """Return the outputs in the order in which the data have their classes, others last; None: as they are.
+
+    Where the names of outputs are not known their number has to be that of the classes, and they are taken in order.
+
+    Raises:
+        UserError: see `aligned`.
+    """
+    classes = list(data.classes)
+    if known is None:
+        if outputs != len(classes):
+            raise UserError(
+                f"{name}: tells {outputs} classes apart and {data.name} has {len(classes)}; name the outputs with "
+                "classes (--classes FILE, a name a line), or train a head for these data: tickets transfer"
+            )
+        return None
+    if len(known) != outputs or len(set(known)) != outputs:
+        raise UserError(f"classes: {len(set(known))} names are given for {outputs} outputs; each needs one of its own")
+    if missing := [each for each in classes if each not in set(known)]:
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        raise UserError(
+            f"{data.name}: has classes that {name} does not tell apart ({', '.join(missing[:NAMED])}{more}); name the "
+            f"folders as its outputs are named ({', '.join(known[:NAMED])}{', ...' if outputs > NAMED else ''})"
+        )
+    chosen = [list(known).index(each) for each in classes]
+    order = chosen + [index for index in range(outputs) if index not in set(chosen)]
+    return None if order == list(range(outputs)) else order
+
+
+class Reordered(Classifier):
+    """A classifier with its outputs in another order."""
+
+    order: Tensor
+
+    def __init__(self, classifier: Classifier, order: Sequence[int]) -> None:
+        """Take the outputs of `classifier`, which is not changed, in this order."""
+        super().__init__(copy.deepcopy(classifier.body), classifier.preprocessing, classifier.head)
+        self.register_buffer("order", torch.tensor(order), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits [N, C] of images [N, C, H, W] in [0, 1]."""
+        return super().forward(images)[:, self.order]
+
+
+def kept(run: Run, folder: Path) -> Run:
+    """Return a run whose measures are kept in a folder, which is claimed for its network and data."""
+    order = getattr(run.classifier, "order", None)
+    identity = {
+        "verb": "evaluate",
+        "network": tensors_digest(run.classifier.plain_state()),
+        "preprocessing": run.classifier.preprocessing.model_dump(mode="json"),
+        "outputs": order.tolist() if order is not None else None,
+        "data": run.data.digest,
+    }
+    place = folder if not run.seed else folder / f"seed-{run.seed}"
+    with Step(place, identity).claim():
+        return replace(run, folder=place)
+
+
+def evaluate_file(path: Path, data: Data, classes: Sequence[str] | None) -> Evaluated:
+    """Measure the accuracy of an exported file as it is executed.
+
+    Raises:
+        UserError: see `evaluate`.
+    """
+    artefact = load_artefact(path)
+    predictor = of_artefact(artefact)
+    how = predictor.preparation
+    preprocessing = identity_preprocessing(how.channels, how.size).model_copy(
+        update={"interpolation": how.interpolation, "crop_fraction": how.crop_fraction}
+    )
+    splits = unseen(data, preprocessing, path.name)
+    with torch.no_grad():
+        outputs = artefact.predict(torch.zeros(1, how.channels, *how.size)).shape[1]
+    order = order_of(outputs, splits, path.name, classes or predictor.classes)
+
+    def predict(images: Tensor) -> Tensor:
+        logits = artefact.predict(images)
+        return logits if order is None else logits[:, order]
+
+    score = task_of(splits).score
+    measured = score.measured(predict, in_order(splits.test, None))[0]
+    run = Measured(seed=0, standard=score.value(measured), interval=score.interval(measured))
+    return Evaluated(
+        subject=path.name,
+        data=splits.name,
+        images=len(splits.test),
+        score=score.name,
+        runs=(run,),
+        notes=splits.notes,
+    )
