@@ -17,6 +17,7 @@ from robust_tickets.models.convert import convert
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
+from tests.models.test_formats import load, network_state
 
 STATE = {
     "conv.weight": torch.arange(54.0).reshape(2, 3, 3, 3),
@@ -178,3 +179,38 @@ def test_of_a_folder_the_files_in_it_are_named(tmp_path: Path) -> None:
     (tmp_path / "last.pth").touch()
     with pytest.raises(UserError, match=r"is a folder; give the file of weights in it, such as last\.pth"):
         load_source(SourceSettings(name="torchvision/resnet18", weights=str(tmp_path)))
+
+
+def test_tensors_of_other_kinds(tmp_path: Path) -> None:
+    path, state = tmp_path / "net.pt", network_state()
+    weight = state["fc.weight"]
+    torch.save({**state, "fc.weight": (weight * (weight > 0)).to_sparse()}, path)
+    assert torch.equal(load(path).classifier.plain_state()["fc.weight"], weight * (weight > 0))
+    others = {
+        "fc.weight holds int8, the network has floating-point weights": (weight * 100).to(torch.int8),
+        "fc.weight holds complex numbers": weight.to(torch.complex64),
+        "fc.weight is on the meta device": weight.to("meta"),
+        "fc.weight is quantised": torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+    }
+    for problem, tensor in others.items():
+        torch.save({**state, "fc.weight": tensor}, path)
+        with pytest.raises(UserError, match=problem):
+            load(path)
+
+
+def test_parts_that_do_not_belong_together_stay_apart(tmp_path: Path) -> None:
+    path, state = tmp_path / "net.pt", network_state()
+    weight = state.pop("fc.weight")
+    for parts in (
+        {"fc.weight_g": torch.ones(4, 1), "fc.weight_v": weight},
+        {"fc.weight_orig": weight, "fc.weight_u": torch.ones(4), "fc.weight_v": torch.ones(7)},
+        {"fc.weight_orig": weight, "fc.weight_mask": torch.ones(3)},
+        {"fc.weight": weight, "__nncf_hooks.post_hooks.fc:weight__0.0.binary_mask": torch.ones(2, 2)},
+    ):
+        torch.save({**state, **parts}, path)
+        with pytest.raises(UserError, match="does not fit torchvision/shufflenet_v2_x0_5"):
+            load(path)
+    wrong = {f"fc.parametrizations.weight.{n}": t for n, t in (("original0", torch.ones(3)), ("original1", weight))}
+    torch.save({**state, **wrong}, path)
+    with pytest.raises(UserError, match=r"fc\.weight is under a parametrisation whose code is not in the file"):
+        load(path)

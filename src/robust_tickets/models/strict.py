@@ -66,12 +66,16 @@ def load_strictly(body: nn.Module, state: Mapping[str, Tensor], where: str) -> N
     """Copy a state dict without mismatches, from the file `where`; half precision becomes the network's own.
 
     Raises:
-        UserError: a tensor holds NaN or infinity.
+        UserError: a tensor holds NaN or infinity, or whole numbers where the network has others.
     """
+    own = body.state_dict()
     for name, tensor in state.items():
+        if own[name].is_floating_point() and not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise UserError(f"{where}: {name} holds {kind}, the network has floating-point weights; give those instead")
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise UserError(f"{where}: {name} holds NaN or infinity; these weights are broken")
-    body.load_state_dict({**body.state_dict(), **state})
+    body.load_state_dict({**own, **state})
 
 
 def _few(names: Iterable[str]) -> str:

@@ -63,7 +63,7 @@ def put_together(state: Mapping[str, Tensor], wanted: Set[str]) -> Plain:
     for name in [name for name in plain.state if not _own(name, wanted)]:
         if (match := HOOK.fullmatch(name)) is not None:
             weight = f"{match['outer']}{match['node'].replace(':', '.')}"
-            if weight in plain.state:
+            if weight in plain.state and plain.state[weight].shape == plain.state[name].shape:
                 logits = plain.state.pop(name)
                 mask = logits if match["kind"] == "binary_mask" else torch.sigmoid(logits) > 0.5
                 plain.put(NNCF, weight, plain.state[weight] * mask, mask)
@@ -97,7 +97,7 @@ def _parametrised(plain: Plain, name: str, parts: dict[str, Tensor]) -> None:
             break
         if step.keys() == {"_u", "_v"}:
             weight, kind = spectral(weight, step["_u"], step["_v"]), "spectral_norm"
-        elif step.keys() == {"mask"} and step["mask"].shape[:1] == weight.shape[:1]:
+        elif step.keys() == {"mask"} and _covers(step["mask"], weight):
             # a structured sparsifier has one value an output
             mask = step["mask"].reshape(step["mask"].shape + (1,) * (weight.ndim - step["mask"].ndim))
             weight, kind = weight * mask, "torch.ao.pruning"
@@ -109,6 +109,12 @@ def _parametrised(plain: Plain, name: str, parts: dict[str, Tensor]) -> None:
         plain.state |= {f"{_list_of(name)}.{part}": tensor for part, tensor in parts.items()}
     else:
         plain.put(kind, name, weight, mask)
+
+
+def _covers(mask: Tensor, weight: Tensor) -> bool:
+    """Return whether a mask is of the weight's sides, from the first one on; those with one entry are repeated."""
+    sides = zip(mask.shape, weight.shape, strict=False)
+    return 1 <= mask.ndim <= weight.ndim and all(own in (1, side) for own, side in sides)
 
 
 def _list_of(name: str) -> str:
@@ -124,9 +130,9 @@ def _hooked(plain: Plain, name: str) -> None:
     if mask is not None and mask.shape == original.shape:
         del state[f"{name}_orig"], state[f"{name}_mask"]
         plain.put("torch.nn.utils.prune", name, original * mask, mask)
-    elif u is not None and v is not None:
+    elif u is not None and v is not None and (weight := spectral(original, u, v)) is not None:
         del state[f"{name}_orig"], state[f"{name}_u"], state[f"{name}_v"]
-        plain.put("spectral_norm", name, spectral(original, u, v))
+        plain.put("spectral_norm", name, weight)
     else:
         return
     if name.endswith(("_g", "_v")):  # pruned below its weight norm
@@ -135,27 +141,35 @@ def _hooked(plain: Plain, name: str) -> None:
 
 def _weight_norm(plain: Plain, name: str) -> None:
     g, v = plain.state.get(f"{name}_g"), plain.state.get(f"{name}_v")
-    if g is None or v is None or name in plain.state or (g.ndim and (g.ndim != v.ndim or g.numel() not in v.shape)):
+    if g is None or v is None or name in plain.state or (weight := normed(g, v)) is None:
         return
     del plain.state[f"{name}_g"], plain.state[f"{name}_v"]
     mask = plain.masks.pop(f"{name}_v", None)
     plain.masks.pop(f"{name}_g", None)
-    plain.put("weight_norm", name, normed(g, v), mask)
+    plain.put("weight_norm", name, weight, mask)
 
 
-def normed(g: Tensor, v: Tensor) -> Tensor:
-    """Return g v / norm of v, the norm over all dimensions in which g has one entry (all, if g is a number)."""
+def normed(g: Tensor, v: Tensor) -> Tensor | None:
+    """Return g v / norm of v, the norm over all dimensions in which g has one entry (all, if g is a number).
+
+    None if their shapes are not those of such a pair.
+    """
     shapes = [[v.shape[at] if at == side else 1 for at in range(v.ndim)] for side in range(v.ndim)]
+    if g.ndim and list(g.shape) not in shapes:
+        return None
     side = shapes.index(list(g.shape)) if g.ndim else -1
     library = torch._weight_norm  # pyright: ignore[reportPrivateImportUsage] - what its modules call
     return library(_at_least_single(v), _at_least_single(g), side)
 
 
-def spectral(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
+def spectral(weight: Tensor, u: Tensor, v: Tensor) -> Tensor | None:
     """Return W / (u W v), W as a matrix of u's length: its first side in front, of transposed convolutions its second.
 
-    The largest singular value is estimated by the vectors in the file, as a network in evaluation mode does.
+    The largest singular value is estimated by the vectors in the file, as a network in evaluation mode does. None if
+    their lengths are not those of such vectors.
     """
+    if u.ndim != 1 or v.ndim != 1 or u.numel() * v.numel() != weight.numel() or u.numel() not in weight.shape[:2]:
+        return None
     weight, u, v = _at_least_single(weight), _at_least_single(u), _at_least_single(v)
     side = 0 if weight.shape[0] == u.numel() else 1
     matrix = weight.transpose(0, side) if side else weight

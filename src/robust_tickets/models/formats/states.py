@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
@@ -64,6 +65,8 @@ def states_in(checkpoint: Any, where: str) -> dict[str, dict[str, Tensor]]:
         raise UserError(f"{where}: {_instead(checkpoint)}")
     masks = _masks_of_sparsifier(checkpoint)
     for state in found.values():
+        for name, tensor in state.items():
+            state[name] = _ordinary(tensor, name, where)
         _add_masks(state, masks)
     return dict(sorted(found.items(), key=lambda item: rank(item[0])))
 
@@ -89,6 +92,21 @@ def _walk(content: Any, place: str, seen: set[int]) -> Iterator[tuple[str, dict[
         yield place, tensors
     else:
         yield from inner
+
+
+def _ordinary(tensor: Tensor, name: str, where: str) -> Tensor:
+    """Return a sparse tensor with its zeros, any other real one as it is.
+
+    Raises:
+        UserError: it is quantised, has no data, or holds complex numbers.
+    """
+    if tensor.is_quantized:
+        raise UserError(f"{where}: {name} is quantised; give the floating-point weights it was made from")
+    if tensor.is_meta:
+        raise UserError(f"{where}: {name} is on the meta device, without data; save the weights themselves")
+    if tensor.is_complex():
+        raise UserError(f"{where}: {name} holds complex numbers, which no layer here computes with")
+    return tensor if tensor.layout == torch.strided else tensor.to_dense()
 
 
 def _joined(place: str, name: str) -> str:
