@@ -37,7 +37,7 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.models.strict import mismatches
 from robust_tickets.pruning.masks import Masks, emptied, layer_sparsity, pack, sparsity, unpack
-from robust_tickets.ticket_card import ticket_card
+from robust_tickets.ticket_card import ticket_card, told_prunable
 from robust_tickets.ticket_file import FORMAT, TicketFile
 
 TICKET, INIT = "ticket.json", "init.safetensors"
@@ -58,6 +58,8 @@ class Ticket:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     network: Source | None = field(default=None, repr=False)
     """The loaded source, where this process has it."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Weights of layers that were left dense, and why."""
 
     @property
     def init(self) -> Literal["source", "stored"]:
@@ -68,6 +70,11 @@ class Ticket:
     def sparsity(self) -> float:
         """Return the fraction of prunable weights removed."""
         return sparsity(self.masks, self.prunable)
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """Return in a few lines what was assumed or found of the source, what was prunable, and what was left dense."""
+        return (*self.source.description, *told_prunable(self.prunable, self.left_out))
 
     @property
     def target(self) -> float:
@@ -195,6 +202,7 @@ class Ticket:
             init=self.init,
             sparsity=self.sparsity,
             prunable=self.prunable,
+            left_out=dict(self.left_out),
             shapes={name: tuple(mask.shape) for name, mask in self.masks.items()},
             digest=self.digest,
             recipe=placed_recipe(self.recipe, folder, movable),
@@ -239,7 +247,7 @@ class Ticket:
         if missing := set(file.prunable) - set(masks):
             raise UserError(f"{folder}: no mask for {sorted(missing)[0]}, which ticket.json counts as prunable")
         recipe = placed_recipe(file.recipe, folder, located)
-        ticket = cls(masks, file.prunable, file.source, stored, recipe, file.provenance)
+        ticket = cls(masks, file.prunable, file.source, stored, recipe, file.provenance, left_out=file.left_out)
         if ticket.digest != file.digest or abs(ticket.sparsity - file.sparsity) > 1e-9:
             raise UserError(f"{folder}: damaged: masks and weights are not those that ticket.json names; get it again")
         if is_saved(folder) and ":" not in file.source.name:

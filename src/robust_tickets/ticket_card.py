@@ -13,12 +13,21 @@ def told_emptied(names: Sequence[str]) -> str:
     return f" {layers}, all weights removed: {', '.join(names)}."
 
 
+def told_prunable(prunable: Sequence[str], left_out: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a line on how many weights were prunable, and one on what was left dense and why."""
+    weights = f"prunable: the weights of {len(prunable)} layers, {prunable[0]} to {prunable[-1]}"
+    dense = ", ".join(f"{name} ({reason})" for name, reason in left_out.items())
+    return (weights, f"left dense: {dense}") if dense else (weights,)
+
+
 def ticket_card(file: TicketFile, layer_sparsity: Mapping[str, float]) -> str:
     """Return the card's Markdown."""
     rows = "\n".join(f"| `{name}` | {100 * value:.2f} % |" for name, value in layer_sparsity.items())
     empty = [name for name, value in layer_sparsity.items() if value == 1]
     start = "the source's own weights" if file.init == "source" else "weights stored beside the masks"
     said = f"The surviving weights start from {start}.{told_emptied(empty)}"
+    about = (*file.source.description, *told_prunable(file.prunable, file.left_out))
+    assumed = "\n".join(f"- {line}" for line in about)
     return f"""---
 library_name: robust-tickets
 tags: [lottery-ticket, pruning, sparsity]
@@ -40,6 +49,10 @@ import robust_tickets as rt
 ticket = rt.Ticket.load("this folder")
 network = ticket.subnetwork()
 ```
+
+## What was assumed or found
+
+{assumed}
 
 A mask alone makes nothing faster: `tickets shrink` removes channels and measures what the export gains.
 

@@ -18,6 +18,10 @@ class TicketFile(Settings):
     init: Literal["source", "stored"] = Field(description="Where surviving weights start from.")
     sparsity: float = Field(ge=0, le=1, description="Fraction of prunable weights removed.")
     prunable: tuple[str, ...] = Field(description="Parameters that sparsity counts.")
+    left_out: dict[str, str] = Field(
+        default_factory=dict,
+        description="Weights of layers that were left dense, and why; tickets of older versions do not say.",
+    )
     shapes: dict[str, tuple[int, ...]] = Field(description="Shape of every masked parameter.")
     digest: str = Field(description="sha256 over masks, stored weights, source hash and preprocessing.")
     recipe: dict[str, Any] = Field(description="Settings the ticket was drawn with.")

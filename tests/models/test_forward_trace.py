@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from robust_tickets.models.forward_trace import single_value_norms
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.sources import load_source
+from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.draw import draw
 
 COLOUR = Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3, size=(16, 16))
 
@@ -230,3 +233,19 @@ def test_a_size_that_nobody_states_is_found_where_only_one_fits() -> None:
 def test_norms_over_a_single_value_are_found() -> None:
     net = Net(lambda net, x: net.fc(net.last(x)), last=nn.BatchNorm1d(6))
     assert single_value_norms(net, COLOUR, "net") == ("last",)
+
+
+def test_what_was_assumed_is_kept_and_told_with_the_ticket(tmp_path: Path) -> None:
+    ticket = draw(Net(), sparsity=0.5, folder=tmp_path / "ticket")
+    told = (
+        "input: 224 x 224 px, bilinear, crop 1, mean 0 0 0, std 1 1 1",
+        "output: 4 classes, head fc",
+        "preprocessing: not given; mean 0, std 1 and 224 x 224 assumed",
+        "never called: proj; neither pruned nor trained",
+        "prunable: the weights of 2 layers, stem.weight to mid.weight",
+        "left dense: proj.weight (has no effect on the output), fc.weight (the head)",
+    )
+    assert ticket.description == told
+    assert Ticket.load(tmp_path / "ticket").description == told
+    card = (tmp_path / "ticket" / "README.md").read_text()
+    assert all(f"- {line}\n" in card for line in told)

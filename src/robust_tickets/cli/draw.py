@@ -50,6 +50,8 @@ def draw(
     from robust_tickets.verbs.draw import draw
 
     ticket = draw(network, settings=chosen, data=images, seed=seed, folder=out)
+    for line in ticket.description:
+        print(line)
     layers = f"of the weights in {len(ticket.prunable)} layers removed"
     target, removed = percent(ticket.target), percent(ticket.sparsity)
     asked = f" (asked for: {target} of the groups)" if target != removed else ""

@@ -74,6 +74,52 @@ def _fits_but_for_head(body: nn.Module, state: Mapping[str, Tensor]) -> bool:
     return len({name.rpartition(".")[0] for name in own if own[name].shape != state[name].shape}) <= 1
 
 
+def twins_of(name: str, body: nn.Module) -> list[str]:
+    """Return a phrase for every architecture with the same tensors as `body` that computes something else with them.
+
+    Looked for among the names that are one word longer or shorter (`tf_efficientnet_lite0`, `efficientnet_lite0`;
+    `..._quickgelu_...`); the phrase says where the two first differ.
+
+    Args:
+        name: full name of the architecture, such as `timm/efficientnet_lite0`.
+        body: the network of that name.
+    """
+    own = {path: tensor.shape for path, tensor in body.state_dict().items()}
+    prefix, _, bare = name.rpartition("/")
+    words, head = bare.partition(".")[0].split("_"), classes_in(body)
+    found = []
+    for other in available(f"{prefix}/" if prefix else ""):
+        if not _one_word_apart(words, other.rpartition("/")[2].split("_")):
+            continue
+        twin = _without_memory(other, Shape(head, input_channels(body)))
+        if twin is None or {path: tensor.shape for path, tensor in twin.state_dict().items()} != own:
+            continue
+        if (difference := _first_difference(body, twin)) is not None:
+            found.append(f"{other} fits the file too and computes something else ({difference})")
+    return found
+
+
+def classes_in(body: nn.Module) -> int | None:
+    """Return the number of classes that a network says it tells apart."""
+    count = getattr(body, "num_classes", None)
+    return count if isinstance(count, int) else None
+
+
+def _one_word_apart(words: list[str], others: list[str]) -> bool:
+    short, long = sorted((words, others), key=len)
+    return len(long) == len(short) + 1 and any(long[:place] + long[place + 1 :] == short for place in range(len(long)))
+
+
+def _first_difference(body: nn.Module, twin: nn.Module) -> str | None:
+    """Return the first layer that has another class or other settings in the twin, and both; None where all agree."""
+    theirs = dict(twin.named_modules())
+    for path, module in body.named_modules():
+        other = theirs.get(path)
+        if other is not None and next(module.children(), None) is None and repr(module) != repr(other):
+            return f"{path} is {repr(other).strip()} there, {repr(module).strip()} here"
+    return None
+
+
 def name_of(body: nn.Module, num_classes: int) -> str:
     """Return the name under which a family builds exactly this module, else `module:Class` of the user's.
 

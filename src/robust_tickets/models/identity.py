@@ -44,3 +44,15 @@ class SourceIdentity(Settings):
     def facts(self) -> dict[str, str]:
         """Return what decides what the network computes: its weights and, where it is the user's own, its code."""
         return {"source": self.digest} | ({"network_code": self.code} if self.code is not None else {})
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """Return in a few lines what goes in and comes out, and what was assumed or found while loading."""
+        pre = self.preprocessing
+        mean, std = (" ".join(f"{value:.4g}" for value in part) for part in (pre.mean, pre.std))
+        height, width = pre.size
+        return (
+            f"input: {height} x {width} px, {pre.interpolation}, crop {pre.crop_fraction:.4g}, mean {mean}, std {std}",
+            f"output: {self.num_classes} classes, head {self.head}",
+            *self.notes,
+        )

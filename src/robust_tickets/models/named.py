@@ -12,7 +12,7 @@ from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Family, Shape
 from robust_tickets.models.families.hub_folders import explain, is_hub_folder, read_hub_folder
-from robust_tickets.models.fitting import what_it_is
+from robust_tickets.models.fitting import twins_of, what_it_is
 from robust_tickets.models.folders import is_saved, load_folder
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.formats.layout import Unwrapped
@@ -156,7 +156,9 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
     layout = found.layout
     if layout.startswith("plain state dict") and family.prefix:
         layout = layout.replace("plain", family.prefix.removesuffix("/"), 1)
-    notes += (*found.notes, *_about(found, headless))
+    others = () if found.code else twins_of(full, body)
+    twins = (f"twin: {phrase}; if the accuracy is low, try that name" for phrase in others)
+    notes += (*found.notes, *_about(found, headless), *twins)
     masks = {weight: mask for weight, mask in found.masks.items() if weight in state}
     return Loaded(full, body, preprocessing, file.name, layout, notes, masks=masks, headless=headless)
 

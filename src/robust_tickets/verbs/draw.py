@@ -18,7 +18,7 @@ from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.layers import prunable_weights, weights_left_out
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.composition import check_composition
@@ -270,6 +270,7 @@ def draw_chain(
             },
             provenance=provenance,
             network=source,
+            left_out=weights_left_out(classifier, settings.prunable),
         )
         drawn[event] = ticket
         if step.folder is not None:
