@@ -183,7 +183,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "mixup": ({"training": {**TRAINING, "mixup": 0.2}}, r"training\.mixup: mixes the labels of whole images"),
     "one image": (
         {"training": {**TRAINING, "accumulate": 8}, "segmentation": {"head": "deeplabv3"}},
-        "leaves one image alone, which a deeplabv3 head cannot normalise",
+        "leaves one image alone, for which a batch norm of this network has one value a channel",
     ),
 }
 

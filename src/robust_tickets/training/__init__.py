@@ -6,6 +6,7 @@
 | `loop.py` | `fit`: steps, and between them the events of a timeline |
 | `trainee.py` | network, masks, optimiser and average: all that events may touch |
 | `subject.py` | which parameters train, and how batch norm behaves meanwhile |
+| `lone_images.py` | passes of one image, which some batch norms cannot train on |
 | `batch_source.py` | batches of images, or of cached features |
 | `features.py` | features of a frozen body, computed once |
 | `optimisers.py`, `schedules.py` | torch's optimisers; rates as functions of progress |

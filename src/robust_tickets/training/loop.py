@@ -22,11 +22,12 @@ from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.pruning.actions import Rewind
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Event, Plan, steps_of
-from robust_tickets.training.batch_source import BatchSource
+from robust_tickets.training.batch_source import BatchSource, ImageBatches
 from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
 from robust_tickets.training.criterion import mix
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.kept import Kept, check_selection
+from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.overfitting import OverfittingCheck, first_collapse, warning
 from robust_tickets.training.placement import Placement, memory_format
@@ -97,7 +98,7 @@ def fit(
 
     Raises:
         UserError: the loss is not finite, a checkpoint is damaged, the disk is full, or epochs are to be
-            selected where there is no validation part, or where events decide what is kept.
+            selected without a validation part, or where events decide, or a batch norm would see one image alone.
     """
     with deterministic():
         loop = Loop(
@@ -134,6 +135,8 @@ class Loop:
         if plan.steps and (batches is None or not batches.per_epoch):
             raise UserError("training needs data: the training part holds fewer than two images a step")
         check_selection(training, batches, plan)
+        if isinstance(batches, ImageBatches):
+            require_pairs_of_images(subject, batches.data, training)
         self.subject, self.batches, self.training, self.plan = subject, batches, training, plan
         self.seed, self.classes, self.folder, self.task = seed, classes, folder, task
         self.per_epoch = batches.per_epoch if batches is not None else 1

@@ -61,7 +61,10 @@ class Subject:
 
 
 def recalibrate(classifier: Classifier, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Replace batch-norm statistics by the plain averages over `batches` of images."""
+    """Replace batch-norm statistics by the plain averages over `batches` of images.
+
+    A last batch of one image is left out: it may have no variance, and would weigh as much as a whole batch.
+    """
     norms = [module for module in classifier.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     classifier.eval()
@@ -69,8 +72,12 @@ def recalibrate(classifier: Classifier, batches: Iterable[tuple[Tensor, Tensor]]
         norm.reset_running_stats()
         norm.momentum = None
         norm.train()
+    before = 0
     with torch.no_grad():
         for images, _ in batches:
+            if len(images) == 1 < before:
+                continue
+            before = len(images)
             classifier(images.to(classifier.mean.device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 
-from torch import nn
-from torchvision.models.segmentation.deeplabv3 import DeepLabHead
-
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure
 from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.heads import get_head
 from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
 from robust_tickets.models.segmentation_settings import SegmentationSettings
-from robust_tickets.training.settings import Training
 from robust_tickets.training.task import Classification, Segmentation, Task
 from robust_tickets.verbs.target import fit_head
 from robust_tickets.verbs.transfer_settings import Head
@@ -95,26 +90,3 @@ def require_measurable(
         # An attack that is decided on may be for pixels; as a further measure it has figures of whole images.
         Measure.require_for(measure, splits, classes)
         measure.require_for(splits, classes)
-
-
-def require_pairs_of_images(classifier: Classifier, splits: DataSplits, training: Training) -> None:
-    """Refuse passes of a single image where the head normalises over one value an image.
-
-    Raises:
-        UserError: batch size and accumulation lead to such a pass.
-    """
-    head: nn.Module = get_head(classifier.body, classifier.head)
-    rest = len(splits.train) % training.batch_size
-    if isinstance(head, DeepLabHead) and any(
-        smallest_part(images, training.accumulate) < 2 for images in (training.batch_size, rest) if images >= 2
-    ):
-        raise UserError(
-            f"training: batch_size {training.batch_size} in {training.accumulate} parts leaves one image alone, which "
-            "a deeplabv3 head cannot normalise; use a larger batch_size, accumulate: 1 or segmentation.head: fcn"
-        )
-
-
-def smallest_part(images: int, parts: int) -> int:
-    """Return the size of the last of the chunks that torch cuts so many images into."""
-    size = -(-images // parts)
-    return images - size * (-(-images // size) - 1)

@@ -27,10 +27,11 @@ from robust_tickets.ticket import Ticket, is_ticket
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
 from robust_tickets.training.features import cached_features
 from robust_tickets.training.kept import check_selection
+from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.loop import Fit, fit
 from robust_tickets.training.subject import Subject, recalibrate
 from robust_tickets.verbs.target import Data, as_evaluated, target_data
-from robust_tickets.verbs.task import network_for, require_pairs_of_images, task_of
+from robust_tickets.verbs.task import network_for, task_of
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
 
@@ -125,7 +126,7 @@ def check_transfer(source: Source, data: Data, settings: TransferSettings) -> Da
     seed, training, name = settings.seeds[0], settings.training, source.identity.name
     splits = target_data(data, source, seed)
     network = network_for(splits, subnetwork(source, None), settings.head, settings.segmentation, seed, name)
-    require_pairs_of_images(network, splits, training)
+    require_pairs_of_images(training_subject(network, settings), splits, training)
     task_of(splits).criterion(training)
     batches = ImageBatches(splits, training, seed)
     check_selection(training, batches, Plan(steps_of(training.epochs, batches.per_epoch), ()))
@@ -262,6 +263,13 @@ def subnetwork(source: Source, ticket: Ticket | None) -> Classifier:
     return copy.deepcopy(source.classifier)
 
 
+def training_subject(classifier: Classifier, settings: TransferSettings) -> Subject:
+    """Return the network as a transfer trains it."""
+    linear = settings.mode == "linear"
+    batch_norm = "updated" if not linear or settings.bn == "batch" else "frozen"
+    return Subject.of(classifier, linear=linear, batch_norm=batch_norm)
+
+
 def train(
     classifier: Classifier,
     ticket: Ticket | None,
@@ -273,10 +281,7 @@ def train(
     """Train the classifier in place; the ticket's masks stay in force."""
     training = settings.training
     linear = settings.mode == "linear"
-    subject = Subject.of(
-        classifier, linear=linear, batch_norm="updated" if not linear or settings.bn == "batch" else "frozen"
-    )
-    require_pairs_of_images(classifier, splits, training)
+    subject = training_subject(classifier, settings)
     batches: ImageBatches | FeatureBatches = ImageBatches(splits, training, seed, augment=not linear)
     masks = placed(ticket.masks, classifier) if ticket is not None else {}
     if linear and settings.bn == "recalibrated":

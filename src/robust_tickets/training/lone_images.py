@@ -1,0 +1,55 @@
+"""Passes of a single image, which batch norm cannot train on where it sees one value a channel."""
+
+import copy
+
+import torch
+
+from robust_tickets.data.splits import DataSplits
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.training.processes import world
+from robust_tickets.training.settings import Training
+from robust_tickets.training.subject import Subject
+
+
+def require_pairs_of_images(subject: Subject, splits: DataSplits, training: Training) -> None:
+    """Refuse a training in which an image would be alone in a pass, of a network that cannot take it.
+
+    A last batch of one image is dropped in training; what is left are batches of one, and parts of them. Whether the
+    network can take one image at this size is tried: most can, since a channel has many places.
+
+    Raises:
+        UserError: batch size and accumulation lead to such a pass.
+    """
+    processes = world()[1]
+    whole, rest = divmod(len(splits.train), training.batch_size)
+    lengths = [training.batch_size] * (whole > 0) + [rest] * (rest >= 2 * processes)
+    alone = any(smallest_part(images // processes, training.accumulate) < 2 for images in lengths)
+    if alone and not takes_one_image(subject, splits):
+        parts = f" in {training.accumulate} parts" if training.accumulate > 1 else ""
+        raise UserError(
+            f"training: batch_size {training.batch_size}{parts} leaves one image alone, for which a batch norm of this "
+            f"network has one value a channel and no variance; use a larger batch_size"
+            f"{' or accumulate: 1' if training.accumulate > 1 else ''}"
+        )
+
+
+def takes_one_image(subject: Subject, splits: DataSplits) -> bool:
+    """Return whether the network, as it trains, can be given a single image of these data."""
+    tried = copy.deepcopy(subject)
+    tried.train_mode(tried.network)
+    device = next(tried.network.parameters()).device
+    try:
+        with torch.no_grad():
+            tried.network(torch.zeros(1, splits.channels, *splits.size, device=device))
+    except ValueError as error:
+        # torch has no type of its own for this.
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
+        return False
+    return True
+
+
+def smallest_part(images: int, parts: int) -> int:
+    """Return the size of the last of the chunks that torch cuts so many images into."""
+    size = -(-images // parts)
+    return images - size * (-(-images // size) - 1)
