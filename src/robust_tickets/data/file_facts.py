@@ -1,6 +1,7 @@
 """What is known of image and label files once they were read; each is read once, until it changes."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -90,14 +91,8 @@ def known_images(root: Path, files: Sequence[str]) -> list[ImageFacts | None]:
     """Return the facts of images that have not changed since they were read, without reading any."""
     memory = FileMemory(root, IMAGES)
 
-    def known(name: str) -> ImageFacts | None:
-        try:
-            found = memory.known(name, stamp(root / name))
-        except OSError:
-            return None
-        return None if found is None else _image(found)
-
-    return [known(name) for name in files]
+    found = (_known(memory, root, name) for name in files)
+    return [None if facts is None else _image(facts) for facts in found]
 
 
 def usable(found: Sequence[Facts | UserError]) -> tuple[Facts, ...]:
@@ -133,14 +128,15 @@ def _facts(
     use: Callable[[int, Content], None] | None,
 ) -> list[Facts | UserError]:
     memory = FileMemory(root, kind)
+    found: dict[int, Facts | UserError] = {}
+    if use is None:
+        known = ((index, _known(memory, root, name)) for index, name in enumerate(files))
+        found = {index: restore(facts) for index, facts in known if facts is not None}
 
     def examine(index: int) -> Facts | UserError:
         name = files[index]
         try:
             before = stamp(root / name)
-            known = memory.known(name, before)
-            if known is not None and use is None:
-                return restore(known)
             content = read_file(root / name)
             decoded = decode(content, root / name)
         except UserError as error:
@@ -149,12 +145,20 @@ def _facts(
             return UserError(f"{root / name}: cannot be read ({error.strerror}); replace or remove it")
         if use is not None:
             use(index, decoded)
-        if known is not None:
+        if (known := memory.known(name, before)) is not None:
             return restore(known)
         facts = describe(hashlib.sha256(content).hexdigest(), decoded)
         memory.remember(name, before, list(facts))
         return facts
 
-    found = in_threads(examine, range(len(files)))
+    left = [index for index in range(len(files)) if index not in found]
+    found |= zip(left, in_threads(examine, left), strict=True)
     memory.save()
-    return found
+    return [found[index] for index in range(len(files))]
+
+
+def _known(memory: FileMemory, root: Path, name: str) -> list[Any] | None:
+    try:
+        return memory.known(name, stamp(os.path.join(root, name)))
+    except OSError:
+        return None

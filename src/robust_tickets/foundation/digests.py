@@ -33,7 +33,7 @@ def contents_digest(path: Path) -> str:
 
     Files that have not changed since they were last read are not read again.
     """
-    files = files_below(path)
+    files = [Path(file) for file in files_below(path)]
     digest = hashlib.sha256()
     for file, content in zip(files, file_digests(files), strict=True):
         digest.update(f"{file.relative_to(path).as_posix()}|{content}\n".encode())

@@ -68,9 +68,9 @@ class FileMemory:
         self.changed = False
 
 
-def stamp(path: Path) -> Stamp:
+def stamp(path: Path | str) -> Stamp:
     """Return a file's size, time of change (nanoseconds) and inode."""
-    facts = path.stat()
+    facts = os.stat(path)
     return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 

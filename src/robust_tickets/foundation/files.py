@@ -110,10 +110,13 @@ def given_path(text: str) -> Path:
     return Path(os.path.expandvars(text)).expanduser()
 
 
-def files_below(path: Path) -> list[Path]:
-    """Return `path` itself, if it is a file, or all files below it, sorted; links are followed, each folder once."""
+def files_below(path: Path) -> list[str]:
+    """Return the paths of all files below a folder, or of a file itself, sorted by their parts.
+
+    Links are followed, each folder once.
+    """
     if not path.is_dir():
-        return [path] if path.is_file() else []
+        return [str(path)] if path.is_file() else []
     found, seen = [], set()
     for folder, inner, files in os.walk(path, followlinks=True):
         facts = os.stat(folder)
@@ -121,8 +124,8 @@ def files_below(path: Path) -> list[Path]:
             inner.clear()
             continue
         seen.add(place)
-        found += [Path(folder, name) for name in files]
-    return sorted(file for file in found if file.is_file())
+        found += [os.path.join(folder, name) for name in files]
+    return sorted(filter(os.path.isfile, found), key=lambda file: file.split(os.sep))
 
 
 def state(path: Path) -> str:
@@ -130,6 +133,6 @@ def state(path: Path) -> str:
 
     That is cheap, and not of contents: for what one process keeps in memory.
     """
-    facts = ((str(file), file.stat()) for file in files_below(path))
+    facts = ((file, os.stat(file)) for file in files_below(path))
     listed = sorted((name, facts.st_size, facts.st_mtime_ns, facts.st_ino) for name, facts in facts)
     return hashlib.sha256(repr((path.exists(), listed)).encode()).hexdigest()
