@@ -131,6 +131,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("robust-tickets")
     if name not in _HOME:
         raise AttributeError(f"module 'robust_tickets' has no attribute {name!r}")
     value = getattr(import_module(f"robust_tickets.{_HOME[name]}"), name)

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.merging import ChangesOf, merged, with_defaults
-from robust_tickets.foundation.settings import Settings, changed, parse
+from robust_tickets.foundation.settings import Settings, changed, cut, parse
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
@@ -69,6 +69,12 @@ class Recipe(Settings):
     analyse: AnalyseSettings | None = Field(
         default=None, description="Looks inside tickets and transfers: overlap, landscapes, interpolation; null: none."
     )
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.sources)} sources, {1 + len(self.targets)} targets, {len(self.draws())} ways of drawing"
+        return cut(f"Recipe({self.name}: {', '.join(self.sources)}; {counts}, {len(self.transfers)} of training)")
+
+    __str__ = __repr__
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Recipe":

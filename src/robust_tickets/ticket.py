@@ -37,6 +37,8 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.models.strict import mismatches
 from robust_tickets.pruning.masks import Masks, emptied, layer_sparsity, pack, sparsity, unpack
+from robust_tickets.report.sections import Table
+from robust_tickets.report.table import notebook
 from robust_tickets.ticket_card import ticket_card, told_prunable
 from robust_tickets.ticket_file import FORMAT, TicketFile
 
@@ -60,6 +62,21 @@ class Ticket:
     """The loaded source, where this process has it."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Weights of layers that were left dense, and why."""
+
+    def __repr__(self) -> str:
+        counted = sum(self.masks[name].numel() for name in self.prunable)
+        return (
+            f"Ticket({self.source.name}, {100 * self.sparsity:.4g} % of {counted:,} weights in {len(self.prunable)} "
+            f"tensors removed, starts from {'the source' if self.stored is None else 'weights of its own'})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the sparsity of every layer."""
+        rows = [
+            (name, self.masks[name].numel(), f"{100 * removed:.1f}") for name, removed in self.layer_sparsity.items()
+        ]
+        table = Table(title="Sparsity by layer", columns=("layer", "weights", "removed (%)"), rows=tuple(rows))
+        return notebook(repr(self), table)
 
     @property
     def init(self) -> Literal["source", "stored"]:

@@ -7,7 +7,7 @@ command runs.
 import logging
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -39,6 +39,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
+
+
+def tell_version(asked: bool) -> None:
+    """Print the version and leave."""
+    if asked:
+        from importlib.metadata import version
+
+        print(f"tickets {version('robust-tickets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
 
 for command in (
     *(pretrain, draw, transfer, verify, find, shrink, export),

@@ -50,6 +50,11 @@ class DataSplits:
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        parts = f"train {len(self.train)}, validation {len(self.validation)}, test {len(self.test)}"
+        height, width = self.size
+        return f"DataSplits({self.name}: {parts}; {len(self.classes)} classes, {self.channels} x {height} x {width})"
+
     @cached_property
     def digest(self) -> str:
         """`sha256:...` over the membership of all parts, class names, size and channels.

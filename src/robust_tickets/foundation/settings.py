@@ -11,6 +11,9 @@ from robust_tickets.foundation.complaints import explain
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.merging import Values, layered, merged
 
+LONGEST_REPR = 200
+"""Characters: what is shown of an object is one line that can be read."""
+
 
 class Settings(BaseModel):
     """Frozen and strict: unknown keys are refused, values are validated, instances never change.
@@ -23,6 +26,17 @@ class Settings(BaseModel):
     bare: ClassVar[str | None] = None
     """The field that a bare string stands for, where the settings may be written as one."""
 
+    def __repr__(self) -> str:
+        """Return one line: what is not as it is by default, cut short."""
+        told = [
+            f"{name}={getattr(self, name)!r}"
+            for name, field in type(self).model_fields.items()
+            if field.is_required() or getattr(self, name) != field.get_default(call_default_factory=True)
+        ]
+        return cut(f"{type(self).__name__}({', '.join(told)})")
+
+    __str__ = __repr__
+
     @model_validator(mode="before")
     @classmethod
     def _over_the_defaults(cls, values: Any) -> Any:
@@ -30,6 +44,12 @@ class Settings(BaseModel):
         if cls.bare is not None and isinstance(values, str | Path):
             values = {cls.bare: str(values)}
         return merged(cls, {}, values) if isinstance(values, dict) else values
+
+
+def cut(text: str, length: int = LONGEST_REPR) -> str:
+    """Return one line of at most so many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[: length - 2]}…)"
 
 
 def parse_ratio(value: Any) -> Any:

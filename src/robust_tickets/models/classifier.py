@@ -79,6 +79,15 @@ class Classifier(nn.Module):
         """Standard deviation of each channel, [1, C, 1, 1]."""
         return self.normalise.std
 
+    def __repr__(self) -> str:
+        """Return one line; `body` shows its layers."""
+        shape = ", ".join(map(str, ("N", self.preprocessing.channels, *self.preprocessing.size)))
+        count = sum(parameter.numel() for parameter in self.body.parameters())
+        return (
+            f"Classifier({type(self.body).__name__}, images [{shape}], {self.num_classes} classes, head {self.head}, "
+            f"{count:,} parameters)"
+        )
+
     @property
     def num_classes(self) -> int:
         """Number of classes the head tells apart."""

@@ -1,15 +1,16 @@
 """The pretrained network a ticket is drawn from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
-from robust_tickets.foundation.settings import parse
+from robust_tickets.foundation.settings import changed, parse
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.user_code import stated_preprocessing
 from robust_tickets.models.fitting import name_of
@@ -42,13 +43,27 @@ class Source:
     masks: Masks = field(default_factory=dict)
     """Of weights that were pruned before they were saved, by name, True = kept; the weights are zero elsewhere."""
 
+    def __repr__(self) -> str:
+        classes, preprocessing = self.identity.num_classes, self.identity.preprocessing
+        height, width = preprocessing.size
+        return (
+            f"Source({self.identity.name}, weights {Path(self.identity.weights).name}, {classes} classes, "
+            f"{preprocessing.channels} x {height} x {width})"
+        )
+
+
+Stated = Preprocessing | Mapping[str, Any]
+"""A preprocessing, or the parts of one that are stated."""
+
 
 def load_source(
     source: SourceSettings | str | Path | nn.Module | Source,
     *,
-    preprocessing: Preprocessing | None = None,
+    weights: str | Path | None = None,
+    preprocessing: Stated | None = None,
     head: str | None = None,
     like: Classifier | None = None,
+    **changes: Any,
 ) -> Source:
     """Return a source: from settings, from a name or folder alone, or from a module at hand.
 
@@ -56,22 +71,38 @@ def load_source(
         source: settings; a name or folder, which is settings with nothing else given; an nn.Module, which is
             taken as it is, not copied, unless it has to be made plain first (`plain_modules.py`); or a source, which
             is returned as it is.
-        preprocessing: of an nn.Module given as `source`; without it the module's own `preprocessing` or
+        weights: a file, a folder, a tag, `random` or `default`, for a network given by name.
+        preprocessing: what differs from what the weights come with, as in `{"size": 224}`. Of an nn.Module all of it:
+            mean, std and size; without it the module's own `preprocessing` or
             `pretrained_cfg`, and without these mean 0, std 1 and the first size of `SIZES` that it takes, stated in the
             identity's notes.
-        head: module path of the last layer of an nn.Module given as `source`, where a forward pass cannot tell.
+        head: module path of the last layer, where a forward pass cannot tell.
         like: a classifier of the same architecture, for a folder whose architecture is the user's own code.
+        changes: other fields of `SourceSettings`, as in `num_classes=10`, for a network given by name.
 
     Raises:
-        UserError: no such network, weights that do not fit it, a preprocessing nobody states, a forward pass that
-            fails, or a head that the pass does not show.
+        UserError: something is given to a source that has it already, no such network, weights that do not fit it, a
+            preprocessing nobody states, a forward pass that fails, or a head that the pass does not show.
     """
+    named = {**({"weights": str(weights)} if weights is not None else {}), **changes}
+    stated = {"preprocessing": preprocessing, "head": head}
+    given = [name for name, value in {**named, **stated}.items() if value is not None]
     if isinstance(source, Source):
+        if given:
+            raise UserError(f"{given[0]}: {source.identity.name} is loaded already; give it to load_source")
         return source
     source = unwrapped(source)
     if isinstance(source, nn.Module):
+        if named:
+            raise UserError(f"{next(iter(named))}: a torch module brings its own; leave it out")
+        if isinstance(preprocessing, Mapping):
+            preprocessing = parse(Preprocessing, dict(preprocessing), "preprocessing")
         return _from_module(source, preprocessing, head)
     settings = source if isinstance(source, SourceSettings) else SourceSettings(name=str(source))
+    if isinstance(preprocessing, Preprocessing):
+        preprocessing = preprocessing.model_dump()
+    stated = {name: value for name, value in (("preprocessing", preprocessing), ("head", head)) if value is not None}
+    settings = changed(settings, {**named, **stated}, where="source")
     folder = given_path(settings.name)
     if is_saved(folder):
         return _from_folder(settings, folder, like)

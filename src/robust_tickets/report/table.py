@@ -3,15 +3,16 @@
 from html import escape
 
 from rich.console import Group
-from rich.table import Table
+from rich.table import Table as TerminalTable
 from rich.text import Text
 
-from robust_tickets.report.cells import Cells
+from robust_tickets.report.cells import Cells, table_cells
+from robust_tickets.report.sections import Table
 
 
 def terminal_table(cells: Cells) -> Group:
     """Return a rich table and the sentences below it; user text is shown as it is, never read as markup."""
-    table = Table(title=Text(cells.title, style="bold"), title_justify="left")
+    table = TerminalTable(title=Text(cells.title, style="bold"), title_justify="left")
     for column in cells.columns:
         # Folded: cut short, labels that begin alike cannot be told apart.
         table.add_column(Text(column.label), justify="right" if column.numeric else "left", overflow="fold")
@@ -60,6 +61,12 @@ def html_table(cells: Cells) -> str:
         f'<div class="scroll" role="region" aria-label="{escape(cells.title)}" tabindex="0"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n{below}"
     )
+
+
+def notebook(text: str, *tables: Table) -> str:
+    """Return what a notebook shows of an object: a line, and tables; everything is escaped."""
+    shown = [f"<p><strong>{escape(table.title)}</strong></p>\n{html_table(table_cells(table))}" for table in tables]
+    return "\n".join((f"<p>{escape(text)}</p>", *shown))
 
 
 def _below(cells: Cells) -> list[str]:

@@ -16,6 +16,8 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.report.sections import Table
+from robust_tickets.report.table import notebook
 from robust_tickets.shrinking.artefact import RUNTIME
 from robust_tickets.shrinking.check import Check
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
@@ -75,6 +77,29 @@ class ShrinkReport(Settings):
     machine: Machine
     settings: ShrinkSettings
     sentence: str
+
+    def __repr__(self) -> str:
+        faster = self.dense.latency.median_ms / self.shrunk.latency.median_ms
+        smaller = self.dense.file_bytes / self.shrunk.file_bytes
+        return f"ShrinkReport({self.kind}: {smaller:.2f} times smaller and {faster:.2f} times faster than dense)"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: dense, ticket and result beside each other."""
+        forms = {"dense": self.dense, "ticket": self.ticket, "shrunk": self.shrunk, "int8": self.int8}
+        rows = tuple(
+            (
+                name,
+                form.parameters,
+                form.nonzero_parameters,
+                form.multiply_adds,
+                f"{form.file_bytes / 1e6:.3f}",
+                f"{form.latency.median_ms:.3f}",
+            )
+            for name, form in forms.items()
+            if form is not None
+        )
+        columns = ("form", "parameters", "not zero", "multiply-adds", "file (MB)", "median (ms)")
+        return notebook(self.sentence, Table(title="Size and speed", columns=columns, rows=rows))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.layers import prunable_weights, weights_left_out
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source, load_source
+from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.pruning.composition import check_composition
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup
@@ -48,6 +48,8 @@ SAME_SPARSITY = 5e-4
 def draw(
     source: Source | SourceSettings | str | Path | nn.Module,
     *,
+    weights: str | Path | None = None,
+    preprocessing: Stated | None = None,
     settings: DrawSettings | None = None,
     data: Data | None = None,
     seed: int = 0,
@@ -58,6 +60,7 @@ def draw(
 
     Args:
         source: a network by name or path, a `Source`, or a torch module.
+        weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: everything about the draw; `changes` are keyword changes, as in `sparsity=0.8`.
         data: what the draw trains on, where its timeline trains; overrides `settings.data`.
         seed: of the draw.
@@ -69,6 +72,8 @@ def draw(
     settings = changed(settings or DrawSettings(), changes)
     if len(settings.sparsities) > 1:
         raise UserError("draw gives one ticket: name one sparsity, or use draw_all for several")
+    if weights is not None or preprocessing is not None:
+        source = load_source(source, weights=weights, preprocessing=preprocessing)
     return draw_all(source, settings=settings, data=data, seed=seed, folder=folder)[0]
 
 

@@ -15,7 +15,7 @@ from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source, load_source
+from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.double_win import (
     DoubleWinVerdict,
@@ -90,6 +90,8 @@ def find(
     source: Source | SourceSettings | str | Path | nn.Module,
     data: Data,
     *,
+    weights: str | Path | None = None,
+    preprocessing: Stated | None = None,
     settings: FindSettings | None = None,
     draw: DrawSettings | None = None,
     transfer_settings: TransferSettings | None = None,
@@ -108,6 +110,7 @@ def find(
     Args:
         source: the network to draw from.
         data: the target; it needs a validation part.
+        weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: criterion and ladder; `changes` are keyword changes to it, as in `rungs=10`.
         draw: how tickets are drawn; its sparsity is replaced by the candidates.
         transfer_settings: how ticket and dense are trained.
@@ -129,7 +132,7 @@ def find(
     elif adversarial_settings is not None:
         raise UserError("find: adversarial settings are for criterion: double-win; set it, or leave them out")
     verify_settings.require()
-    source = load_source(source)
+    source = load_source(source, weights=weights, preprocessing=preprocessing)
     transfer_settings = transfer_settings or TransferSettings()
     splits = target_data(data, source, transfer_settings.seeds[0])
     if not len(splits.validation):

@@ -11,7 +11,7 @@ from robust_tickets.measures.predict import Batches
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.inception import load_inception
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source, load_source
+from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.objectives.attack import attack_mode
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.target import Data, fitted_data
@@ -22,6 +22,8 @@ def gap(
     source_data: Data,
     target_data: Data,
     *,
+    weights: str | Path | None = None,
+    preprocessing: Stated | None = None,
     inception: Path | str | None = None,
     limit: int | None = 10_000,
     seed: int = 0,
@@ -35,6 +37,7 @@ def gap(
         source: whose features, those that enter its head; None with `inception`.
         source_data: what the source was trained on.
         target_data: what it is to be transferred to.
+        weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         inception: a file with the weights of torchvision's `inception_v3`, whose features are then taken instead.
         limit: at most this many images of either set, balanced over classes; None: all.
         seed: decides which images make the training parts.
@@ -49,7 +52,7 @@ def gap(
         name, network = "Inception v3", load_inception(inception)
     else:
         assert source is not None  # one of the two is given
-        loaded = load_source(source)
+        loaded = load_source(source, weights=weights, preprocessing=preprocessing)
         name, network = loaded.identity.name, loaded.classifier
     sides = [network_features(network, name, data, limit, seed) for data in (source_data, target_data)]
     return domain_gap(*sides, features=name)

@@ -13,7 +13,7 @@ from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.folders import save_source
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source, load_source
+from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.kept import check_selection
@@ -29,6 +29,8 @@ def pretrain(
     source: Source | SourceSettings | str | Path | nn.Module,
     data: Data,
     *,
+    weights: str | Path | None = None,
+    preprocessing: Stated | None = None,
     training: Training | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
@@ -39,6 +41,7 @@ def pretrain(
     Args:
         source: an architecture, with random weights or with weights to start from.
         data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1].
+        weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         training: everything about the training; `changes` are keyword changes to it.
         seed: of the run.
         folder: keeps the network; a second call with the same settings returns it, or goes on.
@@ -49,7 +52,7 @@ def pretrain(
     """
     training = changed(training or Training(), changes)
     require_apart(folder, data)
-    source = load_source(source)
+    source = load_source(source, weights=weights, preprocessing=preprocessing)
     splits = target_data(data, source, seed)
     require_whole_images(splits, "pretrain")
     identity = {

@@ -15,13 +15,13 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.run_folder import movable
-from robust_tickets.foundation.settings import Settings, changed
+from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.segmentation import placed
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source, load_source
+from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.ticket import Ticket, is_ticket
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
@@ -47,6 +47,10 @@ class Run:
     None without that part."""
     folder: Path | None
 
+    def __repr__(self) -> str:
+        validation = f"{100 * self.validation:.2f} % on validation" if self.validation is not None else "no validation"
+        return f"Run(seed {self.seed}, {self.data.name}, {validation}{f', in {self.folder}' if self.folder else ''})"
+
 
 @dataclass(frozen=True, eq=False)
 class Transfer:
@@ -60,6 +64,14 @@ class Transfer:
     folder: Path | None = None
     described: str | None = None
     """How it was trained, where that was not here; None: as the settings say."""
+
+    def __repr__(self) -> str:
+        what = f"{100 * self.sparsity:.4g} % sparsity" if self.ticket is not None else "dense"
+        validations = [f"{100 * run.validation:.2f}" for run in self.runs if run.validation is not None]
+        reached = f", {' / '.join(validations)} % on validation" if validations else ""
+        seeds = f"{len(self.runs)} seed{'s' * (len(self.runs) > 1)}"
+        place = f", in {self.folder}" if self.folder is not None else ""
+        return cut(f"Transfer({self.source.identity.name}, {what}, {self.describe()}, {seeds}{reached}{place})")
 
     def describe(self) -> str:
         """Return a few words for tables: how it was trained."""
@@ -80,6 +92,8 @@ def transfer(
     subject: Ticket | Source | SourceSettings | nn.Module | str | Path,
     data: Data,
     *,
+    weights: str | Path | None = None,
+    preprocessing: Stated | None = None,
     settings: TransferSettings | None = None,
     source: Source | str | Path | None = None,
     folder: Path | str | None = None,
@@ -91,6 +105,7 @@ def transfer(
         subject: a ticket or its folder, or a source (an object, a name or a path) to be transferred dense.
         data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1]. Where every pixel
             has a label of its own, the network becomes one that labels pixels.
+        weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: everything about the training; `changes` are keyword changes to it, as in `mode="linear"`.
         source: the network the ticket was drawn from, or where it is now; needed where the ticket does not lead
             to it: a module in memory, the user's own function, a folder that was moved.
@@ -102,6 +117,10 @@ def transfer(
     """
     settings = changed(settings or TransferSettings(), changes)
     require_apart(folder, data)
+    if weights is not None or preprocessing is not None:
+        if isinstance(subject, Ticket) or (isinstance(subject, str | Path) and is_ticket(subject)):
+            raise UserError("weights, preprocessing: a ticket brings its own; leave them out")
+        subject = load_source(subject, weights=weights, preprocessing=preprocessing)
     ticket, source = bind(subject, source)
     folder = Path(folder) if folder is not None else None
     step = Step(folder, claim_for(source, ticket))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings, changed
+from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.attacks.attack_log import GradientCounts
@@ -19,8 +19,9 @@ from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.score import Score
 from robust_tickets.report.notation import sparsity_percent
-from robust_tickets.report.sections import Section
+from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.summary import ScoreName
+from robust_tickets.report.table import notebook
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.caveats import Network, caveats
@@ -97,6 +98,22 @@ class Verdict(Settings):
     def warnings(self) -> list[str]:
         """Return the caveats that the sentence leaves out: on the images and seeds that the verdict rests on."""
         return list(dict.fromkeys(caveat.text for caveat in self.caveats if caveat.kind not in EVIDENCE))
+
+    def __repr__(self) -> str:
+        robust = f", under attack {self.robust.verdict}" if self.robust is not None else ""
+        difference = f"{100 * self.standard.difference:+.2f} points to dense"
+        seeds = f"{self.standard.seeds} seed{'s' * (self.standard.seeds > 1)}"
+        return cut(
+            f"Verdict({self.verdict}: {self.subject} at {100 * self.sparsity:.4g} %, {difference} over {seeds}{robust})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the decision, its runs, and everything that was measured."""
+        pairs = zip(self.ticket_runs, self.dense_runs, strict=True)
+        columns = ("seed", f"ticket {self.score} (%)", f"dense {self.score} (%)")
+        rows = tuple((one.seed, f"{100 * one.standard:.2f}", f"{100 * other.standard:.2f}") for one, other in pairs)
+        measured = [table for section in self.sections() for table in section.tables]
+        return notebook(self.sentence(), Table(title=self.verdict.capitalize(), columns=columns, rows=rows), *measured)
 
     def sections(self) -> list[Section]:
         """Return what was measured beside accuracies, ticket against dense, and the exported file."""
