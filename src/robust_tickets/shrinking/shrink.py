@@ -79,9 +79,8 @@ class ShrinkReport(Settings):
     sentence: str
 
     def __repr__(self) -> str:
-        faster = self.dense.latency.median_ms / self.shrunk.latency.median_ms
-        smaller = self.dense.file_bytes / self.shrunk.file_bytes
-        return f"ShrinkReport({self.kind}: {smaller:.2f} times smaller and {faster:.2f} times faster than dense)"
+        smaller, speedup = self.dense.file_bytes / self.shrunk.file_bytes, self.shrunk.latency.speedup
+        return f"ShrinkReport({self.kind}: file {smaller:.2f} times smaller, {speedup:.2f} times the speed of dense)"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: dense, ticket and result beside each other."""
