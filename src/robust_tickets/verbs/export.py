@@ -12,14 +12,14 @@ from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source
+from robust_tickets.models.sources import Source, Stated
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.shrink import require_form, save_folder
-from robust_tickets.verbs.transfer import bind, subnetwork
+from robust_tickets.verbs.transfer import bind, subnetwork, with_stated
 
 
 def export(
@@ -27,6 +27,8 @@ def export(
     out: Path | str,
     *,
     source: Source | str | Path | None = None,
+    weights: str | Path | None = None,
+    preprocessing: Stated | None = None,
     settings: ShrinkSettings | None = None,
     **changes: Any,
 ) -> ShrinkReport:
@@ -41,6 +43,7 @@ def export(
         out: the ONNX or runtime file to write, or a folder: a name without suffix, one that ends in `/`, or one that is
             there.
         source: the network a ticket was drawn from, or where it is now; see `transfer`.
+        weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: rounding of channels, weights in 16 bits, threads, batch size; `changes` are keyword changes to it.
 
     Returns:
@@ -59,7 +62,7 @@ def export(
     require_ours(out)
     if isinstance(subject, str | Path) and (given_path(str(subject)) / "transfer.json").is_file():
         raise UserError(f"{subject}: holds a transfer; tickets shrink {subject} -o {out} ships its best run")
-    ticket, source = bind(subject, source)
+    ticket, source = bind(with_stated(subject, weights, preprocessing), source)
     network = subnetwork(source, ticket)
     dense = source.classifier if ticket is not None and comparable(source.classifier, network) else network
     classes = classes_of(source, network)

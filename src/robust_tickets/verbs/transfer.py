@@ -117,11 +117,7 @@ def transfer(
     """
     settings = changed(settings or TransferSettings(), changes)
     require_apart(folder, data)
-    if weights is not None or preprocessing is not None:
-        if isinstance(subject, Ticket) or (isinstance(subject, str | Path) and is_ticket(subject)):
-            raise UserError("weights, preprocessing: a ticket brings its own; leave them out")
-        subject = load_source(subject, weights=weights, preprocessing=preprocessing)
-    ticket, source = bind(subject, source)
+    ticket, source = bind(with_stated(subject, weights, preprocessing), source)
     folder = Path(folder) if folder is not None else None
     step = Step(folder, claim_for(source, ticket))
     splits = {seed: target_data(data, source, seed) for seed in settings.seeds}
@@ -214,6 +210,23 @@ def claim_for(source: Source, ticket: Ticket | None) -> dict[str, Any]:
     """Return what a transfer's folder is claimed for."""
     digest = ticket.digest if ticket is not None else None
     return {"verb": "transfers", "ticket": digest, **source.identity.facts}
+
+
+def with_stated(
+    subject: Ticket | Source | SourceSettings | nn.Module | str | Path,
+    weights: str | Path | None,
+    preprocessing: Stated | None,
+) -> Ticket | Source | SourceSettings | nn.Module | str | Path:
+    """Return a source loaded as is stated; where nothing is, the subject as it is.
+
+    Raises:
+        UserError: something is stated of a ticket.
+    """
+    if weights is None and preprocessing is None:
+        return subject
+    if isinstance(subject, Ticket) or (isinstance(subject, str | Path) and is_ticket(subject)):
+        raise UserError("weights, preprocessing: a ticket brings its own; leave them out")
+    return load_source(subject, weights=weights, preprocessing=preprocessing)
 
 
 def bind(
