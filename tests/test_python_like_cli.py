@@ -27,6 +27,7 @@ ELSEWHERE = {
     ("run", "sparsity"): "rt.load_recipe(values=...)",
     ("run", "settings"): "rt.load_recipe(settings=...)",
     ("pretrain", "settings"): "**changes of rt.Training",
+    ("evaluate", "settings"): "robustness and measures",
     ("gap", "settings"): "rt.load_source and rt.DataSettings",
     ("verify", "source"): "rt.load_transfer",
     ("shrink", "source"): "rt.load_transfer",
@@ -95,7 +96,7 @@ def test_a_source_is_stated_in_python_as_on_the_command_line(tmp_path: Path) -> 
         rt.load_source(torch.nn.Linear(2, 2), weights="random")
     with pytest.raises(rt.UserError, match="a ticket brings its own; leave them out"):
         rt.transfer(ticket, PARTS, weights="random")
-    with pytest.raises(rt.UserError, match=r"source\.wieghts: no such setting; did you mean weights\?"):
+    with pytest.raises(rt.UserError, match=r"source\.wieghts: no such setting; did you mean source\.weights\?"):
         rt.load_source("cifar/resnet8", wieghts="random")
 
 

@@ -22,7 +22,7 @@ from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source
+from robust_tickets.models.sources import Source, Stated
 from robust_tickets.report.sections import Section
 from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
@@ -33,7 +33,7 @@ from robust_tickets.verbs.predict import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
 from robust_tickets.verbs.target import Data, fitted_data
 from robust_tickets.verbs.task import require_measurable, task_of
-from robust_tickets.verbs.transfer import Run, Transfer, bind, subnetwork
+from robust_tickets.verbs.transfer import Run, Transfer, bind, subnetwork, with_stated
 from robust_tickets.verbs.verify import Measured, summarise
 
 FILES = (".onnx", RUNTIME)
@@ -75,6 +75,8 @@ def evaluate(
     subject: Transfer | Ticket | Source | SourceSettings | nn.Module | str | Path,
     data: Data | None = None,
     *,
+    weights: str | Path | None = None,
+    preprocessing: Stated | None = None,
     robustness: Evaluation | None = None,
     measures: Sequence[AnyMeasure] = (),
     classes: Sequence[str] | None = None,
@@ -88,6 +90,7 @@ def evaluate(
             `load_transfer` returned; an exported file (.onnx, .rtk), of which accuracy alone is measured.
         data: as in `transfer`; a folder that is not divided is evaluated whole. A transfer is evaluated on the test
             part of its own data unless others are given: never on images that it was trained on.
+        weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         robustness: an attack; None for none.
         measures: what else is measured.
         classes: names of the network's outputs, in their order, where neither file nor folder says: the data may then
@@ -101,6 +104,12 @@ def evaluate(
     for asked in (*((robustness,) if robustness is not None else ()), *measures):
         asked.require()
     require_apart(folder, data)
+    if weights is not None or preprocessing is not None:
+        if isinstance(subject, Transfer):
+            raise UserError("weights, preprocessing: a transfer brings its own; leave them out")
+        loaded = with_stated(subject, weights, preprocessing)
+        assert not isinstance(loaded, Ticket)  # nothing can be stated of one
+        subject = loaded
     if isinstance(subject, str | Path) and Path(subject).suffix.lower() in FILES:
         if robustness is not None or measures:
             raise UserError(f"{subject}: of a file alone accuracy is measured; tickets verify --exported does more")
