@@ -77,6 +77,11 @@ def test_every_measure_is_on_the_file_beside_its_network(verdict: rt.Verdict, re
     assert all(abs(row.file - row.network) <= 1 / 45 + 1e-9 for row in exported.rows if row.measure != "calibration")
     (table,) = verdict.sections()[-1].tables
     assert table.title == f"model.onnx beside its network, seed {result.best.seed}"
+    told = {(row[0], row[1]): row[2:] for row in table.rows}
+    file = rows["accuracy", "clean"]
+    assert told["accuracy", "clean (%)"][:2] == (f"{100 * file.network:.2f}", f"{100 * file.file:.2f}")
+    accuracies = [row for row in table.rows if not str(row[0]).startswith("calibration")]
+    assert all(str(row[1]).endswith(" (%)") for row in accuracies), "accuracies are in per cent, all of them"
     assert len(table.rows) == 10
 
 

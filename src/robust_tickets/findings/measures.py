@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
+from pydantic import Field
+
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.attacks.attack_log import PREFIX, VANISHED
@@ -12,7 +14,7 @@ from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure, by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
 from robust_tickets.objectives.threat import Ball
-from robust_tickets.report.notation import mean_and_std
+from robust_tickets.report.notation import mean_and_std, percent
 from robust_tickets.report.points import Spread
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 
@@ -213,6 +215,15 @@ class Compared(Settings):
     figure: str
     network: float
     file: float
+    is_accuracy: bool = Field(default=False, description="Whether it is told in per cent, as accuracies are.")
+
+    def cells(self) -> tuple[Value, ...]:
+        """Return the line of a table: accuracies and mIoU in per cent and points, other figures as they are."""
+        difference = self.file - self.network
+        if self.is_accuracy:
+            told = (percent(self.network, 2), percent(self.file, 2), f"{100 * difference:+.2f}".replace("-", "−"))
+            return (self.measure, f"{self.figure} (%)", *told)
+        return (self.measure, self.figure, self.network, self.file, difference)
 
 
 def comparison_section(title: str, text: str, rows: Sequence[Compared]) -> Section:
@@ -224,10 +235,6 @@ def comparison_section(title: str, text: str, rows: Sequence[Compared]) -> Secti
     table = Table(
         title=title,
         columns=("measure", "figure", "network", "file", "file minus network"),
-        rows=tuple(
-            (row.measure, row.figure, row.network, row.file, row.file - row.network)
-            for row in rows
-            if row.figure in shown[row.measure]
-        ),
+        rows=tuple(row.cells() for row in rows if row.figure in shown[row.measure]),
     )
     return Section(title=title, text=text, tables=(table,))

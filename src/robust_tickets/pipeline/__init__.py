@@ -10,6 +10,7 @@
 | `summary.py` | the facts, rows and verdicts of the report |
 | `inside.py` | analyses of the run's tickets and transfers |
 | `measured.py` | what further measures found in every cell |
+| `as_it_came.py` | what sources whose head is kept do before any training |
 | `double_win.py` | which tickets match dense after standard and adversarial transfer alike |
 | `overfitting.py` | trainings against a single step that collapsed |
 | `gain.py` | what each source's tickets gain over the first source's |

@@ -8,6 +8,7 @@ import torch
 
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.measures.matching import Decision
+from robust_tickets.pipeline.as_it_came import as_it_came_section
 from robust_tickets.pipeline.double_win import double_win_section
 from robust_tickets.pipeline.exports import Export
 from robust_tickets.pipeline.gain import gain_section
@@ -44,6 +45,7 @@ def summarise(
     shown = next((ticket for ticket in tickets if ticket is not None), None)
     names = Names.of(recipe, cells)
     sections = [
+        *as_it_came_section(grid, cells),
         *double_win_section(recipe, cells),
         *gain_section(grid, cells),
         *measured_sections(recipe, cells),

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from pydantic import Field
 
-from robust_tickets.findings.measures import Compared, comparison_section
+from robust_tickets.findings.measures import ACCURACIES, Compared, comparison_section
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
@@ -114,6 +114,7 @@ def verify_exported(
                 figure="clean" if attack is None else "robust",
                 network=score.value(measure_once(run, attack, part)),
                 file=score.value(on_file),
+                is_accuracy=True,
             )
         )
     labels = [int(label) for label in part_of(run.data, part).labels] if not run.data.labels_pixels else []
@@ -121,7 +122,13 @@ def verify_exported(
     for name, measure in by_name(measures).items():
         of_network, of_file = figures_once(run, measure, part), figures_once(run, measure, part, artefact)
         rows += [
-            Compared(measure=told(measure, name), figure=figure, network=value, file=of_file[figure])
+            Compared(
+                measure=told(measure, name),
+                figure=figure,
+                network=value,
+                file=of_file[figure],
+                is_accuracy=measure.model_dump()["kind"] in ACCURACIES,
+            )
             for figure, value in of_network.items()
             if figure in of_file
         ]
