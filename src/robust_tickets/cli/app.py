@@ -80,7 +80,7 @@ def main() -> None:
     logging.getLogger("robust_tickets").setLevel(logging.INFO)
     yield_when_busy()
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="tickets", standalone_mode=False)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

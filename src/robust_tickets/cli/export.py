@@ -1,11 +1,10 @@
 """`tickets export`: a network as it is, or a ticket, into a file; no data needed."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from robust_tickets.cli.options import Normalisation, Override, SourcePlace, Weights, overrides, source_settings
-from robust_tickets.foundation.errors import UserError
+from robust_tickets.cli.options import Normalisation, Override, SourcePlace, Weights, overrides, ticket_or_source
 from robust_tickets.foundation.ownership import require_ours
 
 
@@ -26,14 +25,11 @@ def export(
     require_ours(out)
     from robust_tickets.foundation.settings import changed
     from robust_tickets.shrinking.settings import ShrinkSettings
-    from robust_tickets.ticket import is_ticket
-    from robust_tickets.verbs.export import export
 
     values, parts = overrides(settings, ("source",))
-    whole: Any = subject
-    if weights is not None or preprocessing is not None or parts["source"]:
-        if is_ticket(subject):
-            raise UserError(f"{subject}: a ticket brings its weights and preprocessing; leave them out")
-        whole = source_settings(subject, weights, preprocessing, parts["source"])
-    report = export(whole, out, source=source, settings=changed(ShrinkSettings(), *values))
+    chosen = changed(ShrinkSettings(), *values)
+    whole = ticket_or_source(subject, weights, preprocessing, parts["source"])
+    from robust_tickets.verbs.export import export
+
+    report = export(whole, out, source=source, settings=chosen)
     print(f"{out}: {report.sentence}")

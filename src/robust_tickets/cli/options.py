@@ -136,6 +136,28 @@ def source_settings(name: str, weights: str | None, preprocessing: str | None, v
     return settings
 
 
+def ticket_or_source(subject: str, weights: str | None, preprocessing: str | None, values: list[dict[str, Any]]) -> Any:
+    """Return a ticket's folder as it is given, or validated source settings where something is said of a source.
+
+    Raises:
+        UserError: as `source_settings`; or a ticket was told what it brings itself.
+    """
+    from robust_tickets.models.names import require_network
+
+    stated = weights is not None or preprocessing is not None or bool(values)
+    if holds(subject, "ticket.json"):
+        if stated:
+            raise UserError(f"{subject}: a ticket brings its weights and preprocessing; leave them out")
+        return subject
+    if stated:
+        return source_settings(subject, weights, preprocessing, values)
+    try:
+        require_network(subject)
+    except UserError as error:
+        raise UserError(f"{subject}: no ticket's folder is there, and as a network: {error}") from None
+    return subject
+
+
 def data_settings(name: str, values: list[dict[str, Any]]) -> Any:
     """Return validated data settings; `values` are those given as --set data.key=value.
 

@@ -23,15 +23,15 @@ def shrink(
 ) -> None:
     """Remove zero channels, write what is left, time it beside dense."""
     require_ours(out)
-    from robust_tickets.verbs.place import transfers_at
-
-    transfers_at(runs)  # before torch is loaded, which takes seconds
     from robust_tickets.foundation.settings import changed
     from robust_tickets.shrinking.settings import ShrinkSettings
+    from robust_tickets.verbs.place import transfers_at
+
+    chosen = changed(ShrinkSettings(), {"int8": {}} if int8 else {}, *overrides(settings)[0])
+    transfers_at(runs)  # before torch is loaded, which takes seconds
     from robust_tickets.verbs.reopen import load_transfer
     from robust_tickets.verbs.shrink import shrink
 
-    chosen = changed(ShrinkSettings(), {"int8": {}} if int8 else {}, *overrides(settings)[0])
     result = load_transfer(runs, source=source, data=data, command=instead_of(runs))
     assert result.folder is not None
     report = shrink(result, out, settings=chosen, folder=result.folder / "shrink")

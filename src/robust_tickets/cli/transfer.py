@@ -1,6 +1,6 @@
 """`tickets transfer`: a ticket, or a source, trained on a target."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,12 +13,10 @@ from robust_tickets.cli.options import (
     Weights,
     data_settings,
     given,
-    holds,
     overrides,
     percent,
-    source_settings,
+    ticket_or_source,
 )
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart
 
 
@@ -35,21 +33,10 @@ def transfer(
     """Train a ticket, or a dense network, on your data, once a seed."""
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed
-    from robust_tickets.models.names import require_network
     from robust_tickets.verbs.transfer_settings import TransferSettings
 
     values, parts = overrides(settings, ("source", "data"))
-    whole: Any = subject
-    is_ticket = holds(subject, "ticket.json")
-    if weights is not None or preprocessing is not None or parts["source"]:
-        if is_ticket:
-            raise UserError(f"{subject}: a ticket brings its weights and preprocessing; leave them out")
-        whole = source_settings(subject, weights, preprocessing, parts["source"])
-    elif not is_ticket:
-        try:
-            require_network(subject)
-        except UserError as error:
-            raise UserError(f"{subject}: no ticket's folder is there, and as a network: {error}") from None
+    whole = ticket_or_source(subject, weights, preprocessing, parts["source"])
     chosen = changed(TransferSettings(), given(mode=mode), *values)
     images = data_settings(data, parts["data"])
     from robust_tickets.verbs.transfer import transfer

@@ -22,18 +22,21 @@ def verify(
 
     Margin, attack and measures are those of the run's recipe, where it has one, changed by --set.
     """
+    from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.place import transfers_at
+    from robust_tickets.verbs.verify_settings import VerifySettings
 
-    transfers_at(runs)  # before torch is loaded, which takes seconds
+    values, _ = overrides(settings)
+    changed(VerifySettings(), *values)  # before torch is loaded, which takes seconds
+    transfers_at(runs)
     if exported is not None and not exported.exists():
         raise UserError(f"{exported}: no such file; tickets shrink writes one")
     from robust_tickets.foundation.files import write_json
-    from robust_tickets.foundation.settings import changed
     from robust_tickets.report.terminal import show_sections
     from robust_tickets.verbs.reopen import load_transfer, settings_of
     from robust_tickets.verbs.verify import verify
 
-    chosen = changed(settings_of(runs), *overrides(settings)[0])
+    chosen = changed(settings_of(runs), *values)
     result = load_transfer(runs, source=source, data=data, made=exported, command=instead_of(runs))
     verdict = verify(result, settings=chosen, exported=exported)
     assert result.folder is not None

@@ -1,0 +1,87 @@
+"""Mistakes in options, settings, paths and names are told before torch is loaded, within half a second."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robust_tickets.cli.app import app
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.names import require_network
+from robust_tickets.models.registry import available
+
+NET = "-s demo/resnet4 --weights random"
+SECONDS = 1.0
+"""Of processor time, where half a second is measured: test machines are slower, and torch alone takes two."""
+
+DRIVER = """
+import sys, time
+from robust_tickets.cli import main
+try:
+    main()
+finally:
+    loaded = [name for name in ("torch", "torchvision", "timm", "scipy", "matplotlib") if name in sys.modules]
+    print(time.process_time(), *loaded)
+"""
+
+LINES = [
+    (f"pretrain {NET} -d torchvision/CIFAR11 -o new", "torchvision/CIFAR11: .*did you mean torchvision/CIFAR10?"),
+    (f"draw {NET} -o new --sparsity 90", "sparsity: should be less than 1 (got 90.0)"),
+    ("draw -s torchvison/resnet18 -o new", "unknown network 'torchvison/resnet18'; near ones: torchvision/resnet18"),
+    ("draw -s timm/resnet81 -o new", "unknown network 'timm/resnet81'; near ones: timm/resnet18"),
+    ("draw -s timm/resnet18 -o new --sparsity abc", "invalid value for '--sparsity': "),
+    ("draw -s timm/resnet18 -o new --spasity 0.9", "no such option: --spasity; did you mean --sparsity?"),
+    ("draw -o new", "missing option '--source' / '-s'; see tickets draw --help"),
+    ("transfer timm/resnet18 -d glyphs -o new --set training.lr=1", "training.lr: .*mean training.optimiser.lr?"),
+    ("transfer timm/resnet18 -d nowhere -o new", "nowhere: no such folder or file"),
+    ("transfer tikcet -d glyphs -o new", "tikcet: no ticket's folder is there"),
+    ("verify nowhere", "nowhere: no such folder"),
+    ("verify nowhere --set margn=0.01", "margn: no such setting; did you mean margin?"),
+    ("shrink nowhere -o new.onnx", "nowhere: no such folder"),
+    ("shrink nowhere -o new.onnx --set round=8", "round: no such setting; did you mean rounds?"),
+    ("export nowhere/at/all -o new.onnx", "nowhere/at/all: "),
+    ("find -s timm/resnet18 -d nowhere -o new", "nowhere: no such folder or file"),
+    ("run demo -o new --set draw.training.lr=1", "draw.training.lr: .*did you mean draw.training.optimiser.lr?"),
+    ("run -s timm/resnet18 -d glyhps -o new", "glyhps: no such folder or file; did you mean glyphs?"),
+    ("demo -o new --set transfer.full.epochs=1", "transfer: no such setting; did you mean transfers?"),
+    ("report nowhere", "nowhere: "),
+    ("analyse nowhere", "nowhere: holds no ticket and no finished transfer"),
+    ("gap -s timm/resnet18 -d glyphs --source-data nowhere", "nowhere: no such folder or file"),
+    ("evaluate timm/resnet18 -d nowhere", "nowhere: no such folder or file"),
+    ("predict nowhere.onnx image.png", "nowhere.onnx: no such file"),
+    ("check nowhere.rtk", "nowhere.rtk: no such file"),
+    ("convert nowhere.pt new.safetensors", "nowhere.pt: no such file"),
+    ("trasnfer timm/resnet18", "no such command 'trasnfer'; did you mean 'transfer'?"),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), LINES, ids=[line for line, _ in LINES])
+def test_a_mistake_is_told_in_one_line_before_torch_is_loaded(line: str, words: str, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", DRIVER, *shlex.split(line)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2, ran.stderr
+    (complaint,) = ran.stderr.splitlines()
+    pattern = ".*".join(re.escape(part) for part in words.split(".*"))
+    assert re.match(f"error: .*{pattern}", complaint), complaint
+    seconds, *loaded = ran.stdout.split()
+    assert loaded == []
+    assert float(seconds) < SECONDS
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_that_can_be_wrong_is_tried() -> None:
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback is not None}
+    assert commands - {line.split()[0] for line, _ in LINES} == {"schema", "doctor"}
+
+
+def test_no_name_that_exists_is_refused() -> None:
+    names = available()
+    assert len(names) > 1000
+    for name in (*names, "resnet18", "timm/resnet18.a1_in1k", "package.module:function"):
+        require_network(name)
+    with pytest.raises(UserError, match="near ones: timm/efficientnet_lite"):
+        require_network("timm/efficientnet_liteO")
