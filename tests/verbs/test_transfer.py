@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 import robust_tickets as rt
 from robust_tickets.foundation.files import read_json
+from robust_tickets.verbs.export import export
 from tests.verbs.small import PARTS, QUICK, THOROUGH, Bright, SmallNet, parameters, small_source, times
 
 
@@ -118,7 +119,10 @@ def test_a_backbone_without_a_head_is_transferred_with_a_fresh_one(tmp_path: Pat
     assert not run.runs[0].classifier.headless
     with pytest.raises(rt.UserError, match="head: keep: the weights came without a head"):
         rt.transfer(ticket, PARTS, head="keep", folder=tmp_path / "kept", **QUICK)
+    with pytest.raises(rt.UserError, match="export cifar/resnet8: the weights came without a head"):
+        export(source, tmp_path / "net.onnx")
     assert not (tmp_path / "kept").exists()
+    assert not (tmp_path / "net.onnx").exists()
 
 
 @pytest.mark.parametrize("bn", ["source", "recalibrated", "batch"])

@@ -51,8 +51,8 @@ def export(
         file, zeros in place.
 
     Raises:
-        UserError: no such network or ticket, a setting that needs data, a network that cannot be exported, or a place
-            that holds another's file or cannot be written.
+        UserError: no such network or ticket, a setting that needs data, a network that cannot be exported or whose
+            weights came without a head, or a place that holds another's file or cannot be written.
     """
     settings = changed(settings or ShrinkSettings(), changes)
     for name, asked in {"int8": settings.int8 is not None, "recalibrate": settings.recalibrate}.items():
@@ -64,6 +64,7 @@ def export(
         raise UserError(f"{subject}: holds a transfer; tickets shrink {subject} -o {out} ships its best run")
     ticket, source = bind(with_stated(subject, weights, preprocessing), source)
     network = subnetwork(source, ticket)
+    network.require_head(f"export {source.identity.name}")
     dense = source.classifier if ticket is not None and comparable(source.classifier, network) else network
     classes = classes_of(source, network)
     provenance = Provenance(
