@@ -29,10 +29,11 @@ FROZEN = {
     "report": ["folder"],
     "analyse": ["--out", "--set", "--source", "folders"],
     "evaluate": [*SOURCE, "--classes", "--data", "--out", "--set", "subject"],
+    "predict": ["--format", "--on-unreadable", "--out", "--source", "--threads", "--top", "file", "images"],
     "check": ["--against", "--data", "--source", "file"],
     "gap": [*SOURCE, "--data", "--inception", "--limit", "--set", "--source-data"],
     "schema": [],
-    "convert": ["--allow-pickle", "file", "out"],
+    "convert": ["--allow-pickle", "--entry", "file", "out"],
     "doctor": [],
 }
 SHORT = {"-s": "--source", "-d": "--data", "-o": "--out", "-r": "--recipe"}
