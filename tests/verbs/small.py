@@ -52,7 +52,10 @@ class Bright(Dataset[tuple[Tensor, int]]):
 
 
 PARTS = {"train": Bright(), "validation": Bright(30, seed=1), "test": Bright(45, seed=2)}
-QUICK = {"training": {"epochs": 2, "batch_size": 20, "optimiser": {"lr": 0.05}}, "seeds": (0, 1)}
+QUICK = {
+    "training": {"epochs": 2, "batch_size": 20, "optimiser": {"kind": "sgd", "lr": 0.05}, "head_lr": None, "warmup": 0},
+    "seeds": (0, 1),
+}
 THOROUGH = {"epochs": 25, "batch_size": 20, "optimiser": {"lr": 0.2}, "validate_every": 25}
 """A training after which the small network tells the classes apart."""
 

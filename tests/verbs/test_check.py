@@ -12,7 +12,10 @@ from tests.commands import Tickets
 from tests.verbs.small import PARTS, small_source
 
 DATA = "glyphs"
-QUICK = {"training": {"epochs": 1, "batch_size": 20, "optimiser": {"lr": 0.05}}, "seeds": (0, 1)}
+QUICK = {
+    "training": {"epochs": 1, "batch_size": 20, "optimiser": {"kind": "sgd", "lr": 0.05}, "head_lr": None, "warmup": 0},
+    "seeds": (0, 1),
+}
 
 
 @pytest.fixture
