@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.forward_trace import single_value_norms
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.sources import load_source
@@ -228,11 +227,6 @@ def test_a_size_that_nobody_states_is_found_where_only_one_fits() -> None:
     assert identity.notes == ("preprocessing: not given; mean 0, std 1 and 28 x 28, the first size it takes, assumed",)
     with pytest.raises(UserError, match="other sizes fail too, give preprocessing with the size of its images"):
         load_source(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(7, 10)))
-
-
-def test_norms_over_a_single_value_are_found() -> None:
-    net = Net(lambda net, x: net.fc(net.last(x)), last=nn.BatchNorm1d(6))
-    assert single_value_norms(net, COLOUR, "net") == ("last",)
 
 
 def test_what_was_assumed_is_kept_and_told_with_the_ticket(tmp_path: Path) -> None:

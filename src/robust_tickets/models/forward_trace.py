@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -118,27 +117,6 @@ def is_head(body: nn.Module, path: str, preprocessing: Preprocessing, name: str)
         except FAULTS:
             return False
     return len(after) == len(before) and tuple(after[:2]) == (len(images), classes + 1)
-
-
-def single_value_norms(body: nn.Module, preprocessing: Preprocessing, name: str) -> tuple[str, ...]:
-    """Return the batch norms that see one value per channel of an image: they cannot train on one image alone."""
-    twin = sharing_copy(body, name)
-    images = example(body, preprocessing)
-    found: dict[str, None] = {}
-
-    def watch(path: str) -> Callable[..., None]:
-        def before(norm: Any, args: tuple[Tensor, ...]) -> None:
-            if args[0].numel() == len(images) * norm.num_features:
-                found[path] = None
-
-        return before
-
-    for path, module in twin.named_modules():
-        if isinstance(module, _BatchNorm):
-            module.register_forward_pre_hook(watch(path))
-    with _undisturbed(images.device):
-        run(twin, images, name, preprocessing.size)
-    return tuple(found)
 
 
 def sharing_copy(body: nn.Module, name: str) -> nn.Module:

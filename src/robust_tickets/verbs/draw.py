@@ -37,7 +37,7 @@ from robust_tickets.training.subject import Subject
 from robust_tickets.training.trainee import Drawing, rewind_step
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.target import Data, fit_head, target_data
-from robust_tickets.verbs.task import require_whole_images
+from robust_tickets.verbs.task import require_gradients, require_whole_images
 
 _log = logging.getLogger(__name__)
 
@@ -219,6 +219,7 @@ class Preparation:
             splits = batches = None
         elif splits is not None:
             require_whole_images(splits, "a draw")
+            require_gradients(source)
             fit_head(classifier, splits, settings.head, seed, "draw.head")
         return cls(classifier, splits, batches, plan, names)
 

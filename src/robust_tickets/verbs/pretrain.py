@@ -22,7 +22,7 @@ from robust_tickets.training.settings import Training
 from robust_tickets.training.subject import Subject
 from robust_tickets.verbs.pretrain_settings import PretrainSettings
 from robust_tickets.verbs.target import Data, target_data
-from robust_tickets.verbs.task import require_whole_images
+from robust_tickets.verbs.task import require_gradients, require_whole_images
 
 
 def pretrain(
@@ -55,6 +55,7 @@ def pretrain(
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     splits = target_data(data, source, seed)
     require_whole_images(splits, "pretrain")
+    require_gradients(source)
     identity = {
         "verb": "pretrain",
         **source.identity.facts,
@@ -100,6 +101,7 @@ def check_pretrain(source: Source, settings: PretrainSettings, seed: int) -> Dat
     """
     splits, training = target_data(settings.data, source, seed), settings.training
     require_whole_images(splits, "pretrain")
+    require_gradients(source)
     batches = ImageBatches(splits, training, seed)
     check_selection(training, batches, Plan(steps_of(training.epochs, batches.per_epoch), ()))
     return splits

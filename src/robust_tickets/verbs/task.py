@@ -9,6 +9,7 @@ from robust_tickets.measures.measure import Measure
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
 from robust_tickets.models.segmentation_settings import SegmentationSettings
+from robust_tickets.models.sources import Source, layers_of
 from robust_tickets.training.task import Classification, Segmentation, Task
 from robust_tickets.verbs.target import fit_head
 from robust_tickets.verbs.transfer_settings import Head
@@ -90,3 +91,27 @@ def require_measurable(
         # An attack that is decided on may be for pixels; as a further measure it has figures of whole images.
         Measure.require_for(measure, splits, classes)
         measure.require_for(splits, classes)
+
+
+def require_gradients(source: Source, *, linear: bool = False) -> None:
+    """Refuse to train a network whose own code keeps gradients from what would be trained.
+
+    Args:
+        source: the network.
+        linear: whether only the head is to be trained.
+
+    Raises:
+        UserError: gradients do not reach the head, or, unless `linear`, most of the weights.
+    """
+    body, untrained = source.classifier.body, set(source.untrained)
+    sizes = {path: tensor.numel() for path, tensor in body.named_parameters() if path not in source.classifier.idle}
+    head = {path for path in sizes if path.startswith(f"{source.classifier.head}.")}
+    name, where = source.identity.name, layers_of(path for path in sizes if path in untrained)
+    if head & untrained:
+        raise UserError(f"{name}: its forward runs without gradients (of {where}), so nothing of it can be trained")
+    lost, rest = (sum(sizes[path] for path in paths) for paths in (untrained & sizes.keys(), sizes.keys() - head))
+    if not linear and 2 * lost > rest:
+        raise UserError(
+            f"{name}: no gradient reaches {where}, because its forward detaches them; train its head alone "
+            "(mode: linear), or let gradients through"
+        )

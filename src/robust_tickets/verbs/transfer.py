@@ -31,7 +31,7 @@ from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.loop import Fit, fit
 from robust_tickets.training.subject import Subject, recalibrate
 from robust_tickets.verbs.target import Data, as_evaluated, target_data
-from robust_tickets.verbs.task import network_for, task_of
+from robust_tickets.verbs.task import network_for, require_gradients, task_of
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
 
@@ -119,6 +119,7 @@ def transfer(
     require_apart(folder, data)
     ticket, source = bind(with_stated(subject, weights, preprocessing), source)
     folder = Path(folder) if folder is not None else None
+    require_gradients(source, linear=settings.mode == "linear")
     step = Step(folder, claim_for(source, ticket))
     splits = {seed: target_data(data, source, seed) for seed in settings.seeds}
     # Runs of other settings are refused before the record of these is written over theirs.
@@ -141,6 +142,7 @@ def check_transfer(source: Source, data: Data, settings: TransferSettings) -> Da
     seed, training, name = settings.seeds[0], settings.training, source.identity.name
     splits = target_data(data, source, seed)
     network = network_for(splits, subnetwork(source, None), settings.head, settings.segmentation, seed, name)
+    require_gradients(source, linear=settings.mode == "linear")
     require_pairs_of_images(training_subject(network, settings), splits, training)
     task_of(splits).criterion(training)
     batches = ImageBatches(splits, training, seed)
