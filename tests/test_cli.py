@@ -18,7 +18,7 @@ from tests.commands import Tickets, colours, contents, tickets_process
 SOURCE = ["--preprocessing", "--source", "--weights"]
 FROZEN = {
     "pretrain": [*SOURCE, "--data", "--out", "--recipe", "--seed", "--set"],
-    "draw": [*SOURCE, "--data", "--group", "--out", "--seed", "--set", "--sparsity"],
+    "draw": [*SOURCE, "--data", "--group", "--out", "--recalibrate", "--score", "--seed", "--set", "--sparsity"],
     "transfer": [*SOURCE, "--data", "--mode", "--out", "--set", "subject"],
     "verify": ["--data", "--exported", "--set", "--source", "runs"],
     "find": [*SOURCE, "--criterion", "--data", "--out", "--seed", "--set"],

@@ -6,6 +6,7 @@ On disk a ticket is a folder:
 |---|---|
 | `ticket.json` | format version, source identity with hash and preprocessing, recipe, sparsity, provenance, digest |
 | `masks.safetensors` | one bit a weight: parameter name -> uint8 [ceil(numel / 8)] |
+| `statistics.safetensors` | only where `recalibrated`: batch-norm statistics under the masks |
 | `init.safetensors` | only where `init` is `stored`: surviving weights, buffers and head |
 | `README.md` | a model card |
 
@@ -42,7 +43,7 @@ from robust_tickets.report.table import notebook
 from robust_tickets.ticket_card import ticket_card, told_prunable
 from robust_tickets.ticket_file import FORMAT, TicketFile
 
-TICKET, INIT = "ticket.json", "init.safetensors"
+TICKET, INIT, STATISTICS = "ticket.json", "init.safetensors", "statistics.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,8 @@ class Ticket:
     """The loaded source, where this process has it."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Weights of layers that were left dense, and why."""
+    statistics: Mapping[str, Tensor] | None = None
+    """Batch-norm buffers by name, computed anew under the masks; None: those of the weights it starts from."""
 
     def __repr__(self) -> str:
         counted = sum(self.masks[name].numel() for name in self.prunable)
@@ -114,6 +117,7 @@ class Ticket:
         tensors = {f"masks/{name}": mask for name, mask in self.masks.items()}
         stored = compress(self.stored, self.masks) if self.stored is not None else {}
         tensors |= {f"init/{name}": value for name, value in stored.items()}
+        tensors |= {f"statistics/{name}": value for name, value in (self.statistics or {}).items()}
         identity = self.source.digest + self.source.preprocessing.model_dump_json()
         source = torch.tensor(list(identity.encode()), dtype=torch.uint8)
         return tensors_digest(tensors | {"source": source})
@@ -130,11 +134,11 @@ class Ticket:
         """
         body = model.body if isinstance(model, Classifier) else model
         state = body.state_dict()
-        for name, mask in self.masks.items():
-            if name not in state or state[name].shape != mask.shape:
+        for name, tensor in {**self.masks, **(self.statistics or {})}.items():
+            if name not in state or state[name].shape != tensor.shape:
                 found = tuple(state[name].shape) if name in state else "nothing"
                 raise UserError(
-                    f"this ticket masks {name} of shape {tuple(mask.shape)}, the network has {found}: "
+                    f"this ticket holds {name} of shape {tuple(tensor.shape)}, the network has {found}: "
                     f"it was drawn from {self.source.name}"
                 )
         if check and tensors_digest(state) != self.source.digest:
@@ -149,6 +153,9 @@ class Ticket:
             for name, mask in self.masks.items():
                 # Filled rather than multiplied: a negative weight times zero is -0, which a file would not give back.
                 parameters[name].masked_fill_(~mask.to(parameters[name].device), 0)
+            buffers = dict(body.named_buffers())
+            for name, value in (self.statistics or {}).items():
+                buffers[name].copy_(value)
 
     def load_stored(self, model: Classifier | nn.Module) -> None:
         """Put the stored weights into the network; their head replaces that of a Classifier.
@@ -217,6 +224,7 @@ class Ticket:
         file = TicketFile(
             source=self.source,
             init=self.init,
+            recalibrated=self.statistics is not None,
             sparsity=self.sparsity,
             prunable=self.prunable,
             left_out=dict(self.left_out),
@@ -232,6 +240,10 @@ class Ticket:
             write_bytes(folder / INIT, save(compress(self.stored, self.masks)))
         else:
             (folder / INIT).unlink(missing_ok=True)
+        if self.statistics is not None:
+            write_bytes(folder / STATISTICS, save(dict(self.statistics)))
+        else:
+            (folder / STATISTICS).unlink(missing_ok=True)
         write_text(folder / "README.md", ticket_card(file, self.layer_sparsity))
         write_json(folder / TICKET, file.model_dump(mode="json"))
 
@@ -259,12 +271,22 @@ class Ticket:
             stored = None
             if file.init == "stored":
                 stored = decompress(read_tensors(folder / INIT), masks)
+            statistics = read_tensors(folder / STATISTICS) if file.recalibrated else None
         except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
             raise UserError(f"{folder}: masks and ticket.json do not belong together ({error})") from None
         if missing := set(file.prunable) - set(masks):
             raise UserError(f"{folder}: no mask for {sorted(missing)[0]}, which ticket.json counts as prunable")
         recipe = placed_recipe(file.recipe, folder, located)
-        ticket = cls(masks, file.prunable, file.source, stored, recipe, file.provenance, left_out=file.left_out)
+        ticket = cls(
+            masks,
+            file.prunable,
+            file.source,
+            stored,
+            recipe,
+            file.provenance,
+            left_out=file.left_out,
+            statistics=statistics,
+        )
         if ticket.digest != file.digest or abs(ticket.sparsity - file.sparsity) > 1e-9:
             raise UserError(f"{folder}: damaged: masks and weights are not those that ticket.json names; get it again")
         if is_saved(folder) and ":" not in file.source.name:

@@ -25,7 +25,8 @@ def ticket_card(file: TicketFile, layer_sparsity: Mapping[str, float]) -> str:
     rows = "\n".join(f"| `{name}` | {100 * value:.2f} % |" for name, value in layer_sparsity.items())
     empty = [name for name, value in layer_sparsity.items() if value == 1]
     start = "the source's own weights" if file.init == "source" else "weights stored beside the masks"
-    said = f"The surviving weights start from {start}.{told_emptied(empty)}"
+    fresh = " Batch-norm statistics were computed anew under the masks." if file.recalibrated else ""
+    said = f"The surviving weights start from {start}.{fresh}{told_emptied(empty)}"
     about = (*file.source.description, *told_prunable(file.prunable, file.left_out))
     assumed = "\n".join(f"- {line}" for line in about)
     return f"""---

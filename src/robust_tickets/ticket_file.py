@@ -16,6 +16,9 @@ class TicketFile(Settings):
     format: int = Field(default=FORMAT, description="Version of this layout.")
     source: SourceIdentity
     init: Literal["source", "stored"] = Field(description="Where surviving weights start from.")
+    recalibrated: bool = Field(
+        default=False, description="Whether batch-norm statistics computed under the masks are stored beside them."
+    )
     sparsity: float = Field(ge=0, le=1, description="Fraction of prunable weights removed.")
     prunable: tuple[str, ...] = Field(description="Parameters that sparsity counts.")
     left_out: dict[str, str] = Field(

@@ -101,12 +101,12 @@ def test_layers_that_a_draw_empties_are_named_in_the_output_and_on_the_card(
 ) -> None:
     kept = rt.draw(source, group="filter", sparsity=0.97, folder=tmp_path / "kept")
     assert [int(kept.masks[name].flatten(1).any(1).sum()) for name in kept.prunable] == [1, 1]
-    assert (kept.emptied, caplog.messages) == ((), [])
+    assert (kept.emptied, [message for message in caplog.messages if "empty" in message]) == ((), [])
     scope = {"kind": "layer", "minimum": 0}
     emptied = rt.draw(source, group="filter", sparsity=0.97, scope=scope, folder=tmp_path / "emptied")
     assert emptied.emptied == ("features.0.weight", "features.3.weight")
     told = "2 layers are empty, all weights removed: features.0.weight, features.3.weight."
-    assert caplog.messages == [f"100 % sparsity: {told}"]
+    assert [message for message in caplog.messages if "empty" in message] == [f"100 % sparsity: {told}"]
     assert told in (tmp_path / "emptied" / "README.md").read_text()
     assert "empty" not in (tmp_path / "kept" / "README.md").read_text()
 

@@ -30,21 +30,32 @@ def draw(
     group: Annotated[
         str | None, typer.Option(help="element, row, kernel, filter, block, n-m, channel or neuron.")
     ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(help="magnitude, random, random-within-layer, learned, or zeros: what is zero."),
+    ] = None,
     weights: Weights = None,
     preprocessing: Normalisation = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="What the draw trains on, where it trains.")] = None,
+    recalibrate: Annotated[
+        str | None, typer.Option(help="Data on which batch-norm statistics are computed for use without training.")
+    ] = None,
     settings: Override = None,
     seed: Seed = 0,
 ) -> None:
     """Draw a ticket: one-shot global magnitude at 90 %, or as you say."""
-    require_apart(out, data)
+    for read in (data, recalibrate):
+        require_apart(out, read)
     from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.draw_settings import DrawSettings
 
     values, parts = overrides(settings, ("source", "data"))
     if parts["data"] and data is None:
         raise UserError("--set data: there are no data to set; give --data")
-    chosen = changed(DrawSettings(), given(sparsity=sparsity, group=group), *values)
+    options = given(sparsity=sparsity, group=group, score=score)
+    if recalibrate is not None:
+        options["recalibrate"] = {"name": recalibrate}
+    chosen = changed(DrawSettings(), options, *values)
     network = source_settings(source, weights, preprocessing, parts["source"])
     images = data_settings(data, parts["data"]) if data is not None else None
     from robust_tickets.verbs.draw import draw

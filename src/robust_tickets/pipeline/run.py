@@ -20,7 +20,7 @@ from robust_tickets.verbs.draw import check_draw
 from robust_tickets.verbs.measure import part_of
 from robust_tickets.verbs.pretrain import check_pretrain
 from robust_tickets.verbs.task import require_measurable
-from robust_tickets.verbs.transfer import check_transfer
+from robust_tickets.verbs.transfer import check_transfer, require_named_statistics
 
 
 def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float | None = None) -> Summary:
@@ -77,6 +77,8 @@ def rehearse(recipe: Recipe) -> None:
             source.classifier.reset_head(len(splits.classes), seed=0)
         for settings in recipe.draws().values():
             check_draw(source, settings, recipe.seed)
+            for way in recipe.transfers.values() if settings.recalibrate is not None else ():
+                require_named_statistics(way)
         for kind in recipe.controls:
             check_control(kind, recipe.draw)
         for settings in recipe.transfers.values():

@@ -60,6 +60,21 @@ class Subject:
             self.body.get_submodule(self.head).train()
 
 
+def has_batch_norm(network: nn.Module) -> bool:
+    """Return whether a network keeps running statistics of its batches."""
+    return bool(batch_norm_statistics(network))
+
+
+def batch_norm_statistics(network: nn.Module) -> dict[str, Tensor]:
+    """Return copies, on the CPU, of the buffers in which batch norms keep their statistics, by name."""
+    return {
+        f"{path}.{name}".lstrip("."): buffer.detach().cpu().clone()
+        for path, module in network.named_modules()
+        if isinstance(module, _BatchNorm) and module.running_mean is not None
+        for name, buffer in module.named_buffers(recurse=False)
+    }
+
+
 def recalibrate(classifier: Classifier, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
     """Replace batch-norm statistics by the plain averages over `batches` of images.
 

@@ -18,8 +18,9 @@ from robust_tickets.pruning.select import Selection
 from robust_tickets.ticket import Ticket
 from robust_tickets.training.trainee import reinitialise
 from robust_tickets.verbs.control_settings import FLIP, OPPOSITES, Control
-from robust_tickets.verbs.draw import draw
+from robust_tickets.verbs.draw import draw, recalibrated
 from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
+from robust_tickets.verbs.target import target_data
 
 NOTHING_TO_START_FROM = (
     "{0}: tickets of this draw restart from weights of their own, and those they removed are not kept anywhere; "
@@ -65,7 +66,22 @@ def control(
             timeline="one-shot",
             rewind="pretrained",
         )
+    if ticket.statistics is not None and made.statistics is ticket.statistics:
+        made = replace(made, statistics=own_statistics(kind, made, source, settings, seed))
     return replace(made, provenance={**ticket.provenance, "control": kind}, network=source)
+
+
+def own_statistics(kind: Control, made: Ticket, source: Source, settings: DrawSettings, seed: int) -> dict[str, Tensor]:
+    """Return batch-norm statistics under a control's own masks, on the data on which the ticket's were computed.
+
+    Raises:
+        UserError: those were objects in memory.
+    """
+    data = settings.recalibrate or settings.data
+    if data is None:
+        raise UserError(f"{kind}: the ticket was recalibrated on data in memory; name them as draw.recalibrate")
+    network = replace(made, statistics=None).subnetwork(source)
+    return recalibrated(network, target_data(data, source, seed))
 
 
 def check_control(kind: Control, settings: DrawSettings) -> None:

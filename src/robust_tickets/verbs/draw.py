@@ -33,13 +33,25 @@ from robust_tickets.ticket_card import told_emptied
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.kept import check_selection
 from robust_tickets.training.loop import fit
-from robust_tickets.training.subject import Subject
+from robust_tickets.training.subject import Subject, batch_norm_statistics, has_batch_norm
+from robust_tickets.training.subject import recalibrate as compute_statistics
 from robust_tickets.training.trainee import Drawing, rewind_step
 from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.measure import in_order
+from robust_tickets.verbs.pace import BATCH
 from robust_tickets.verbs.target import Data, fit_head, target_data
 from robust_tickets.verbs.task import require_gradients, require_whole_images
 
 _log = logging.getLogger(__name__)
+
+CALIBRATION_IMAGES = 2048
+"""Most training images that batch-norm statistics are computed on: more change the averages by little."""
+
+RECALIBRATE = (
+    "batch norm has the dense network's statistics: before you use this ticket without training, have them computed on "
+    "training images (--recalibrate DATA; recalibrate=DATA in Python). Transfers need no more."
+)
+"""What is told of a ticket that would meet wrong statistics."""
 
 SAME_SPARSITY = 5e-4
 """Two targets closer than this are one: ladders are written with a few decimals."""
@@ -52,17 +64,25 @@ def draw(
     preprocessing: Stated | None = None,
     settings: DrawSettings | None = None,
     data: Data | None = None,
+    recalibrate: Data | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
     **changes: Any,
 ) -> Ticket:
     """Draw one ticket; one-shot global magnitude at 90 % sparsity unless told otherwise.
 
+    Where weights are gone, the statistics that batch norms keep of the dense network are wrong: a ticket that is used
+    without training needs them computed anew. That is done with `recalibrate`, and by default on `data` where nothing
+    trains on them. Not otherwise: a draw that trains ends where its paper says, full transfer follows the target's
+    images from its first step, and linear transfer names its statistics (`bn`), as papers do.
+
     Args:
         source: a network by name or path, a `Source`, or a torch module.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: everything about the draw; `changes` are keyword changes, as in `sparsity=0.8`.
         data: what the draw trains on, where its timeline trains; overrides `settings.data`.
+        recalibrate: on whose training images batch-norm statistics are computed under the masks, at most 2,048 of them,
+            balanced over classes and not augmented; overrides `settings.recalibrate`. The ticket stores them.
         seed: of the draw.
         folder: where the ticket is written, its rungs beside it; a second call returns it or goes on.
 
@@ -74,7 +94,10 @@ def draw(
         raise UserError("draw gives one ticket: name one sparsity, or use draw_all for several")
     if weights is not None or preprocessing is not None:
         source = load_source(source, weights=weights, preprocessing=preprocessing)
-    return draw_all(source, settings=settings, data=data, seed=seed, folder=folder)[0]
+    (ticket,) = draw_all(source, settings=settings, data=data, recalibrate=recalibrate, seed=seed, folder=folder)
+    if ticket.network is not None and lacks_statistics(ticket, ticket.network):
+        _log.warning(RECALIBRATE)
+    return ticket
 
 
 def draw_all(
@@ -82,6 +105,7 @@ def draw_all(
     *,
     settings: DrawSettings,
     data: Data | None = None,
+    recalibrate: Data | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
 ) -> tuple[Ticket, ...]:
@@ -93,7 +117,8 @@ def draw_all(
     folder = Path(folder) if folder is not None else None
     if folder is not None:
         require_ours(folder)
-    require_apart(folder, data if data is not None else settings.data)
+    for read in (data if data is not None else settings.data, recalibrate or settings.recalibrate):
+        require_apart(folder, read)
     source = load_source(source)
     found: list[Ticket] = []
     wanted = list(settings.sparsities)
@@ -101,7 +126,7 @@ def draw_all(
     while wanted:
         target = wanted.pop()
         place = folder / label(target) if folder is not None and len(settings.sparsities) > 1 else folder
-        rungs = draw_chain(source, settings, target, data, seed, place, traced)
+        rungs = draw_chain(source, settings, target, data, recalibrate, seed, place, traced)
         found.append(rungs[-1][1])
         for sparsity, ticket in rungs[:-1]:
             matching = [other for other in wanted if other is not None and abs(other - sparsity) < SAME_SPARSITY]
@@ -121,7 +146,7 @@ def check_draw(source: Source, settings: DrawSettings, seed: int) -> None:
     Raises:
         UserError: see `draw`.
     """
-    prepared, *_ = [Preparation.of(source, settings, sparsity, None, seed) for sparsity in settings.sparsities]
+    prepared, *_ = [Preparation.of(source, settings, sparsity, None, None, seed) for sparsity in settings.sparsities]
     weights = weights_of(prepared.classifier, prepared.names)
     settings.group.partition(weights, None, couplings_of(prepared.classifier, prepared.names, settings.group))
 
@@ -175,6 +200,36 @@ def stored_weights(classifier: Classifier, source: Source, masks: Masks) -> dict
     return None
 
 
+def calibration_data(source: Source, asked: Data | None, idle: DataSplits | None, seed: int) -> DataSplits | None:
+    """Return the data on which batch-norm statistics are computed: those asked for, or those that nothing trains on.
+
+    Raises:
+        UserError: statistics are asked for of a network that has none, or of fewer than two images.
+    """
+    has_statistics = has_batch_norm(source.classifier.body)
+    if asked is None:
+        return idle if has_statistics else None
+    if not has_statistics:
+        raise UserError(f"recalibrate: {source.identity.name} has no batch norm; leave it out")
+    splits = target_data(asked, source, seed)
+    if len(splits.train) < 2:
+        raise UserError(f"recalibrate: {splits.name} has {len(splits.train)} training images; statistics need two")
+    return splits
+
+
+def recalibrated(classifier: Classifier, splits: DataSplits) -> dict[str, Tensor]:
+    """Return the network's batch-norm statistics on training images; the network given is not touched."""
+    network, count = copy.deepcopy(classifier), min(len(splits.train), CALIBRATION_IMAGES)
+    # A last batch of a single image has no variance where maps are one pixel large.
+    compute_statistics(network, in_order(splits.train, count - (count % BATCH == 1)))
+    return batch_norm_statistics(network.body)
+
+
+def lacks_statistics(ticket: Ticket, source: Source) -> bool:
+    """Return whether a ticket, used as it is, would meet batch-norm statistics of the dense network."""
+    return ticket.statistics is None and ticket.stored is None and has_batch_norm(source.classifier.body)
+
+
 def label(sparsity: float | None) -> str:
     """Return a folder name for a sparsity, such as `sparsity-0.9`."""
     return "ticket" if sparsity is None else f"sparsity-{sparsity:.6g}"
@@ -190,10 +245,18 @@ class Preparation:
     batches: ImageBatches | None
     plan: Plan
     names: tuple[str, ...]
+    calibration: DataSplits | None
+    """On whose training images batch-norm statistics are computed under the masks; None where they are not."""
 
     @classmethod
     def of(
-        cls, source: Source, settings: DrawSettings, sparsity: float | None, data: Data | None, seed: int
+        cls,
+        source: Source,
+        settings: DrawSettings,
+        sparsity: float | None,
+        data: Data | None,
+        recalibrate: Data | None,
+        seed: int,
     ) -> "Preparation":
         """Prepare the draw of one sparsity.
 
@@ -215,13 +278,19 @@ class Preparation:
         check_rewind(settings.rewind, plan, per_epoch)
         check_selection(settings.training, batches, plan)
         classifier = copy.deepcopy(source.classifier)
+        calibration = calibration_data(
+            source,
+            recalibrate if recalibrate is not None else settings.recalibrate,
+            splits if not plan.steps else None,
+            seed,
+        )
         if not plan.steps:
             splits = batches = None
         elif splits is not None:
             require_whole_images(splits, "a draw")
             require_gradients(source)
             fit_head(classifier, splits, settings.head, seed, "draw.head")
-        return cls(classifier, splits, batches, plan, names)
+        return cls(classifier, splits, batches, plan, names, calibration)
 
 
 def draw_chain(
@@ -229,6 +298,7 @@ def draw_chain(
     settings: DrawSettings,
     sparsity: float | None,
     data: Data | None,
+    recalibrate: Data | None,
     seed: int,
     folder: Path | None,
     traced: dict[tuple[str, ...], tuple[Coupling, ...]],
@@ -237,13 +307,15 @@ def draw_chain(
 
     `traced` keeps couplings by the names of the weights that may go, for the next draw from this source.
     """
-    prepared = Preparation.of(source, settings, sparsity, data, seed)
+    prepared = Preparation.of(source, settings, sparsity, data, recalibrate, seed)
+    calibration = prepared.calibration
     classifier, splits, plan, names = prepared.classifier, prepared.splits, prepared.plan, prepared.names
     parts = {**settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}}), "sparsity": sparsity}
     identity = {
         "verb": "draw",
         **source.identity.facts,
         "data": splits.digest if splits is not None else None,
+        "recalibrate": calibration.digest if calibration is not None else None,
         "settings": parts,
         "seed": seed,
     }
@@ -259,7 +331,7 @@ def draw_chain(
         "torch": torch.__version__,
         "seed": seed,
         "data": splits.name if splits is not None else None,
-    }
+    } | ({"recalibrated": calibration.name} if calibration is not None else {})
     events = [event for event in plan.events if event.ticket]
     places = {event: f"rungs/{label(event.sparsity)}" for event in events[:-1]} | {events[-1]: "."}
     drawn: dict[Event, Ticket] = {}
@@ -270,6 +342,7 @@ def draw_chain(
             prunable=names,
             source=source.identity,
             stored=stored_weights(classifier, source, masks),
+            statistics=recalibrated(classifier, calibration) if calibration is not None else None,
             recipe={
                 "source": source.settings.model_dump(mode="json"),
                 "draw": {**parts, "sparsity": event.sparsity},

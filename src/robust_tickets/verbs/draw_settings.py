@@ -46,6 +46,11 @@ class DrawSettings(Settings):
         description="Head during the draw's own training: the source's, or a fresh one for its data.",
     )
     data: DataSettings | None = Field(default=None, description="What the draw trains on, where its timeline trains.")
+    recalibrate: DataSettings | None = Field(
+        default=None,
+        description="On whose training images batch-norm statistics are computed under the masks, for tickets that are "
+        "used without training; absent: on `data` where nothing trains on them, else not.",
+    )
     training: Training = Field(default=Training(), description="How it trains between events.")
 
     @property

@@ -1,5 +1,6 @@
 """Export: ship a network as it is, without data: an ONNX file, a runtime file, or a folder."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from robust_tickets.shrinking.folder import ORIGIN, read_origin
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
 from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.draw import RECALIBRATE, lacks_statistics
 from robust_tickets.verbs.shrink import require_form, save_folder
 from robust_tickets.verbs.transfer import bind, subnetwork, with_stated
+
+_log = logging.getLogger(__name__)
 
 
 def export(
@@ -65,6 +69,8 @@ def export(
     ticket, source = bind(with_stated(subject, weights, preprocessing), source)
     network = subnetwork(source, ticket)
     network.require_head(f"export {source.identity.name}")
+    if ticket is not None and lacks_statistics(ticket, source):
+        _log.warning(RECALIBRATE)
     dense = source.classifier if ticket is not None and comparable(source.classifier, network) else network
     classes = classes_of(source, network)
     provenance = Provenance(

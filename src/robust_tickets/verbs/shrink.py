@@ -26,7 +26,7 @@ from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, is_folder, shrink_network
-from robust_tickets.ticket import INIT, TICKET, Ticket
+from robust_tickets.ticket import INIT, STATISTICS, TICKET, Ticket
 from robust_tickets.training.subject import recalibrate
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import provenance_of
@@ -193,7 +193,7 @@ def save_folder(
     """
 
     def write(shrunken: Shrunken) -> None:
-        for name in (TICKET, MASKS, INIT):
+        for name in (TICKET, MASKS, INIT, STATISTICS):
             with disk_errors(folder):
                 (folder / name).unlink(missing_ok=True)
         written = write_folder(

@@ -118,6 +118,8 @@ def transfer(
     settings = changed(settings or TransferSettings(), changes)
     require_apart(folder, data)
     ticket, source = bind(with_stated(subject, weights, preprocessing), source)
+    if ticket is not None and ticket.statistics is not None:
+        require_named_statistics(settings)
     folder = Path(folder) if folder is not None else None
     require_gradients(source, linear=settings.mode == "linear")
     step = Step(folder, claim_for(source, ticket))
@@ -131,6 +133,19 @@ def transfer(
             transfer_once(source, ticket, splits[seed], settings, seed, steps[seed]) for seed in settings.seeds
         )
     return Transfer(source, ticket, settings, data, runs, folder)
+
+
+def require_named_statistics(settings: TransferSettings) -> None:
+    """Refuse to call a recalibrated ticket's statistics the source's.
+
+    Raises:
+        UserError: says what would be right.
+    """
+    if settings.mode == "linear" and settings.bn == "source":
+        raise UserError(
+            "bn: source: this ticket's batch-norm statistics were recalibrated, they are not the source's; use bn: "
+            "recalibrated (computed on the target) or batch, or draw without recalibrate"
+        )
 
 
 def check_transfer(source: Source, data: Data, settings: TransferSettings) -> DataSplits:
