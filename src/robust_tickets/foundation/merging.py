@@ -87,7 +87,8 @@ def merged_value(shape: Shape, base: Any, change: Any, partial: bool) -> Any:
     if shape.entries is not None:
         inner = shape_of(shape.entries)
         entries = {**base, **{name: merged_value(inner, base.get(name), one, partial) for name, one in change.items()}}
-        return {name: entry for name, entry in entries.items() if entry is not None}
+        # Null takes an entry of settings away; among plain values it is a value.
+        return {name: entry for name, entry in entries.items() if entry is not None or shape.entries is Any}
     if shape.changes is not None:
         return merged(shape.changes, base, change, partial=True)
     old, new = base.get("kind"), change.get("kind", base.get("kind"))
