@@ -12,6 +12,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.recipe import Recipe, builtin_recipes, dump_recipe, load_recipe, recipe_schema
 from robust_tickets.training.optimisers import AdamW
+from robust_tickets.verbs.transfer_settings import FINETUNING
 
 MINIMAL = "sources: {net: {source: {name: demo/resnet4, weights: random}}}\ndata: glyphs\n"
 
@@ -265,3 +266,10 @@ def test_a_bare_name_of_data_keeps_what_else_is_said_of_them(here: Path) -> None
     write("few.yaml", MINIMAL.replace("data: glyphs", "data: {name: digits, per_class: 5}"))
     data = load_recipe("few.yaml", ["data=glyphs"]).data
     assert (data.name, data.per_class) == ("glyphs", 5)
+
+
+@pytest.mark.parametrize("name", sorted(set(builtin_recipes()) - {"default"}))
+def test_no_shipped_recipe_trains_a_head_by_sgd_at_the_rate_meant_for_adamw(name: str) -> None:
+    for transfer in load_recipe(name).transfers.values():
+        if transfer.training.optimiser.kind == "sgd":
+            assert transfer.training.head_lr != FINETUNING.head_lr
