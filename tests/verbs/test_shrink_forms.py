@@ -53,7 +53,7 @@ def result(place: Path) -> rt.Transfer:
 
 @pytest.fixture(scope="module")
 def folder(result: rt.Transfer, place: Path) -> Path:
-    report = rt.shrink(result, place / "small", folder=place / "shrink", rounds=3)
+    report = rt.shrink(result, place / "small", folder=place / "shrink", rounds=3, round_to=1)
     assert report.kind == "channels"
     assert report.shrunk.parameters < 0.75 * report.dense.parameters
     return place / "small"
@@ -90,7 +90,7 @@ def test_a_folder_is_verified_beside_its_run(result: rt.Transfer, folder: Path) 
 
 def test_what_was_written_is_not_written_again(result: rt.Transfer, folder: Path, place: Path) -> None:
     written = times(place)
-    assert rt.shrink(result, folder, folder=place / "shrink", rounds=3).kind == "channels"
+    assert rt.shrink(result, folder, folder=place / "shrink", rounds=3, round_to=1).kind == "channels"
     assert times(place) == written
 
 
@@ -137,7 +137,7 @@ def test_channels_that_die_later_are_cut_out_of_the_masks_too(folder: Path, tmp_
 
 @pytest.fixture(scope="module")
 def forms(result: rt.Transfer, place: Path) -> ShrinkReport:
-    return rt.shrink(result, place / "model.onnx", rounds=3, recalibrate=True, int8={"images": 40})
+    return rt.shrink(result, place / "model.onnx", rounds=3, round_to=1, recalibrate=True, int8={"images": 40})
 
 
 def test_every_form_is_checked_on_validation(forms: ShrinkReport, result: rt.Transfer, place: Path) -> None:

@@ -1,6 +1,7 @@
 """Controls: tickets that have everything of a drawn one but what is claimed to matter."""
 
 import copy
+import logging
 from dataclasses import replace
 
 from torch import Tensor
@@ -26,6 +27,8 @@ NOTHING_TO_START_FROM = (
     "{0}: tickets of this draw restart from weights of their own, and those they removed are not kept anywhere; "
     "use rewind: pretrained, or the controls random and shuffled"
 )
+
+_log = logging.getLogger(__name__)
 
 
 def control(
@@ -71,15 +74,17 @@ def control(
     return replace(made, provenance={**ticket.provenance, "control": kind}, network=source)
 
 
-def own_statistics(kind: Control, made: Ticket, source: Source, settings: DrawSettings, seed: int) -> dict[str, Tensor]:
+def own_statistics(
+    kind: Control, made: Ticket, source: Source, settings: DrawSettings, seed: int
+) -> dict[str, Tensor] | None:
     """Return batch-norm statistics under a control's own masks, on the data on which the ticket's were computed.
 
-    Raises:
-        UserError: those were objects in memory.
+    None, and a warning, where those were objects in memory: nothing leads to them.
     """
     data = settings.recalibrate or settings.data
     if data is None:
-        raise UserError(f"{kind}: the ticket was recalibrated on data in memory; name them as draw.recalibrate")
+        _log.warning("%s: keeps the dense network's batch-norm statistics; name the data as draw.recalibrate", kind)
+        return None
     network = replace(made, statistics=None).subnetwork(source)
     return recalibrated(network, target_data(data, source, seed))
 
