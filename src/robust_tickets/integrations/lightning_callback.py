@@ -20,7 +20,7 @@ except ImportError:
         ) from None
 
 
-class TicketCallback(Callback):
+class TicketCallback(Callback):  # pyright: ignore[reportGeneralTypeIssues] - one of two packages
     """Keeps removed weights at exactly zero while a Trainer fits: `Trainer(callbacks=[TicketCallback(ticket)])`.
 
     The network that the ticket was drawn from may be any attribute of the LightningModule.
