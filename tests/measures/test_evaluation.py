@@ -10,6 +10,7 @@ from PIL import Image
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import changed
 from robust_tickets.measures.accuracy import accuracy, correctness
 from robust_tickets.measures.attacks import AutoAttack
 from robust_tickets.measures.evaluation import Evaluation, balanced_first, evaluate
@@ -115,8 +116,12 @@ def test_another_ball_is_still_searched_in_twenty_steps():
     said = Evaluation.model_validate({"threat": {"norm": "l2", "epsilon": 0.5}})
     assert said.describe() == "PGD-20 in L2 0.5"
     assert said.threat.step_length == 0.5 / 4
+    assert Evaluation(threat=Threat(norm="l2", epsilon=0.5)) == said
     assert Evaluation.model_validate({"threat": {"epsilon": 8 / 255}}) == Evaluation()
     assert Evaluation.model_validate(said.model_dump()) == said
+    # A change of the ball alone takes the length of the steps with it.
+    assert changed(said, {"threat": {"epsilon": 1.0}}).threat.step_length == 1.0 / 4
+    assert Evaluation.model_validate({"threat": {"steps": 7}}).threat.step_length == pytest.approx(2.5 * 8 / 255 / 7)
     assert Evaluation.model_validate({"threat": {"steps": 7}}).describe() == "PGD-7 in L-inf 8/255"
 
 

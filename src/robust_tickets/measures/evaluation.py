@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, final
 
 from pydantic import Field, field_validator
 
+from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.attacks import PGD, AnyAttack, AttackLog
 from robust_tickets.measures.attacks.attack_log import VANISHED
@@ -23,6 +24,25 @@ STEPS = 20
 """Of PGD, where nobody said how many."""
 
 
+class EvaluationThreat(Threat):
+    """A ball, and the search in it by which robustness is evaluated: PGD-20 with steps of a quarter of epsilon.
+
+    That is Double-Win's evaluation (Chen et al., 2022): steps of 2/255 at 8/255.
+    """
+
+    steps: int = Field(default=STEPS, ge=1, description="Gradient steps.")
+    step_size: Ratio | None = Field(
+        default=None,
+        gt=0,
+        description="Length of a step in the norm; null means epsilon / 4 at 20 steps, else 2.5 * epsilon / steps.",
+    )
+
+    @property
+    def step_length(self) -> float:
+        """Length of one step in the norm. It follows epsilon, whoever changes that later."""
+        return self.epsilon / 4 if self.step_size is None and self.steps == STEPS else super().step_length
+
+
 @final
 class Evaluation(Measure):
     """How robustness is evaluated; by default PGD-20 in L-inf 8/255 with steps of 2/255."""
@@ -32,8 +52,7 @@ class Evaluation(Measure):
         default=PGD(), description="The search: pgd, apgd, square or autoattack (needs robust-tickets[robust])."
     )
     threat: Threat = Field(
-        default=Threat(steps=STEPS, step_size=2 / 255),
-        description="The ball and restarts; for pgd its steps too: unless said 20, of a quarter of epsilon.",
+        default=EvaluationThreat(), description="The ball and restarts; for pgd the number and length of steps too."
     )
     limit: int | None = Field(
         default=None,
@@ -43,11 +62,11 @@ class Evaluation(Measure):
 
     @field_validator("threat")
     @classmethod
-    def _is_pgd_20(cls, threat: Threat) -> Threat:
-        """Let a threat of which only the ball is said be PGD-20 with steps of a quarter of it, as at 8/255."""
-        if "steps" in threat.model_fields_set:
+    def _of_an_evaluation(cls, threat: Threat) -> EvaluationThreat:
+        """Take what a threat states; where it states no steps, an evaluation has its own."""
+        if isinstance(threat, EvaluationThreat):
             return threat
-        return threat.model_copy(update={"steps": STEPS, "step_size": threat.step_size or threat.epsilon / 4})
+        return EvaluationThreat.model_validate(threat.model_dump(exclude_unset=True))
 
     @property
     def gradient_free(self) -> bool:
