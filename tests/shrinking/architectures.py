@@ -14,7 +14,7 @@ from torchvision.models.detection.ssd import SSD
 import robust_tickets as rt
 from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import Refusal
-from robust_tickets.models.heads import find_head
+from robust_tickets.models.heads import declared_heads
 from robust_tickets.models.layers import weights_by_type
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.proofs import randomised, relative_difference
@@ -175,11 +175,17 @@ class Proof:
     """Layers that had a multiple of 8 outputs and have none after rounding to one."""
 
 
+def last_layer(body: nn.Module) -> str:
+    """Return what timm declares to be the head, else the last linear layer or convolution."""
+    layers = [name for name, module in body.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    return (*declared_heads(body), layers[-1])[0]
+
+
 @torch.no_grad()
 def prove(architecture: Architecture) -> Proof:
     """Draw half of the channels as a user does, mask, remove, and compare."""
     body, side = architecture.build(), architecture.side
-    head = find_head(body)
+    head = last_layer(body)
     classifier = Classifier(body, Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3, size=(side, side)), head)
     try:
         masks = rt.draw(classifier, group={"kind": architecture.group}, sparsity=SPARSITY).masks

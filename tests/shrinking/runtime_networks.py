@@ -13,11 +13,11 @@ from torchvision import models
 
 import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.heads import find_head
 from robust_tickets.models.proofs import randomised, relative_difference
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.reference import interpret
 from robust_tickets.shrinking.conversion import convert
+from tests.shrinking.architectures import last_layer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "runtime.md"
 START, END = "<!-- networks: start -->", "<!-- networks: end -->"
@@ -81,7 +81,7 @@ def network(name: str) -> rt.Classifier:
         inceptions = {"init_weights": False, "transform_input": True, "aux_logits": model == "inception_v3"}
         body = models.get_model(model, weights=None, **inceptions if model in ("googlenet", "inception_v3") else {})
     preprocessing = rt.Preprocessing(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), size=(side, side))
-    return rt.Classifier(randomised(body).requires_grad_(False), preprocessing, find_head(body)).eval()
+    return rt.Classifier(randomised(body).requires_grad_(False), preprocessing, last_layer(body)).eval()
 
 
 @torch.no_grad()
