@@ -140,7 +140,10 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
         ("run demo -o new --set draw.sparsity=[0.5,1.5]", ["draw.sparsity[1]: should be less than 1"]),
         (f"draw {NET} -o new --group chanel", ["group: 'chanel' is not known", "did you mean channel?"]),
         (f"draw {NET} -o new --group n-m --set scope=global", ["'n-m' goes with scope 'layer'"]),
-        (f"draw {NET} -o new --group n-m --set scope=layer", ["fixes sparsity at 0.5", "set sparsity: 0.5"]),
+        (
+            f"draw {NET} -o new --group n-m --set scope=layer --sparsity 0.9",
+            ["fixes sparsity at 0.5", "set sparsity: 0.5"],
+        ),
         (
             f"draw {NET} -o new --set 'group={{kind: n-m, n: 2, m: 5}}' --set scope=layer --sparsity 0.6",
             ["does not divide"],
@@ -192,8 +195,8 @@ def test_weights_must_be_all_there_and_no_more(tickets: Tickets, place: Path, ch
     else:
         state["extra.weight"] = torch.zeros(1)
     save_file(state, "wrong.safetensors")
-    name = "conv1.weight" if change == "missing" else "extra.weight"
-    refused(tickets, "draw -s demo/resnet4 --weights wrong.safetensors -o new", f"1 {change}: {name}")
+    words = "conv1 is missing" if change == "missing" else "1 unexpected: extra.weight"
+    refused(tickets, "draw -s demo/resnet4 --weights wrong.safetensors -o new", words)
 
 
 def test_a_checkpoint_of_another_architecture(tickets: Tickets, place: Path) -> None:

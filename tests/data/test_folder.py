@@ -36,7 +36,7 @@ def test_a_plain_folder_is_split_into_three_disjoint_parts(make_folder: MakeFold
     assert train.isdisjoint(validation)
     assert test.isdisjoint(train | validation)
     assert len(train | validation | test) == 50
-    assert "fixed 20%" in splits.describe()
+    assert "fixed 20 %" in splits.describe()
 
 
 def test_the_test_part_does_not_depend_on_the_seed(make_folder: MakeFolder) -> None:

@@ -13,9 +13,9 @@ from torchvision.models.detection.ssd import SSD
 
 import robust_tickets as rt
 from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.couplings import Refusal
+from robust_tickets.models.couplings import Refusal, trace_couplings
 from robust_tickets.models.heads import declared_heads
-from robust_tickets.models.layers import weights_by_type
+from robust_tickets.models.layers import prunable_weights, weights_by_type
 from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.proofs import randomised, relative_difference
 from robust_tickets.pruning.applier import MaskApplier
@@ -183,15 +183,19 @@ def last_layer(body: nn.Module) -> str:
 
 @torch.no_grad()
 def prove(architecture: Architecture) -> Proof:
-    """Draw half of the channels as a user does, mask, remove, and compare."""
+    """Select half of the channels as a draw does, mask, remove, and compare."""
     body, side = architecture.build(), architecture.side
     head = last_layer(body)
     classifier = Classifier(body, Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3, size=(side, side)), head)
+    example = torch.zeros(1, 3, side, side)
+    # Not by `rt.draw`: a detector's backbone gives maps, and a source has to give logits.
+    names = prunable_weights(classifier)
+    weights = {name: body.get_parameter(name).detach() for name in names}
+    selection = rt.DrawSettings.model_validate({"group": architecture.group}).selection
     try:
-        masks = rt.draw(classifier, group={"kind": architecture.group}, sparsity=SPARSITY).masks
+        masks = selection.select(weights, sparsity=SPARSITY, couplings=trace_couplings(body, example, names))
     except rt.UserError:
         masks = {}
-    example = torch.zeros(1, 3, side, side)
     removal = remove_channels(body, masks, example)
     rounded = remove_channels(body, masks, example, round_to=MULTIPLE)
 

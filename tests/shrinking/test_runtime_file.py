@@ -107,7 +107,8 @@ def test_an_element_ticket_shrinks_to_a_file_that_leaves_its_zeros_out(tmp_path)
 def test_zero_channels_go_first(tmp_path):
     dense = classifier()
     out = tmp_path / "model.rtk"
-    report = shrink_network(dense, classifier(1), channel_masks(dense.body, 0.5), out, ShrinkSettings(rounds=3))
+    settings = ShrinkSettings(rounds=3, round_to=1)
+    report = shrink_network(dense, classifier(1), channel_masks(dense.body, 0.5), out, settings)
     assert report.kind == "channels"
     stem = next(node for node in read_file(out).nodes if node.name == "stem.0")
     assert read_file(out).weights[stem.weights["weight"]].shape[0] == 12

@@ -121,7 +121,7 @@ def test_measures_added_to_a_finished_run_redo_nothing(tmp_path: Path) -> None:
     (chart,) = sections["Accuracy against epsilon"].charts
     assert [line.name for line in chart.lines] == ["dense", "50 %"]
     (file,) = next(section for title, section in sections.items() if title.startswith("draw.onnx beside")).tables
-    assert [row[1] for row in file.rows[:3]] == ["clean", "ece", "adaptive_ece"]
+    assert [row[1] for row in file.rows[:3]] == ["clean (%)", "ece", "adaptive_ece"]
     assert all(row[2] == pytest.approx(row[3], abs=0.01) for row in file.rows[1:5])
 
 

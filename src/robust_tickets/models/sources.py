@@ -201,7 +201,9 @@ def _tried(loaded: Loaded, preprocessing: Preprocessing, settings: SourceSetting
     trace = trace_forward(loaded.body, preprocessing, name)
     head, notes = choose_head(loaded.body, trace, preprocessing, name, head)
     if loaded.headless not in (None, head):
-        raise UserError(f"{loaded.weights}: does not fit {name}: {loaded.headless} is missing, its head is {head}")
+        raise UserError(
+            f"{loaded.weights}: does not fit {name}: {loaded.headless} is missing; only the head, {head}, may be"
+        )
     classifier = Classifier(loaded.body, preprocessing, head, trace.idle, loaded.headless is not None)
     if settings.num_classes not in (None, classifier.num_classes):
         raise UserError(
