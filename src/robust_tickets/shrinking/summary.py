@@ -29,7 +29,7 @@ def summarise(
     """
     engine = f"{machine.processor}, {_plural(machine.threads, 'thread')}, {machine.runtime}, batch {machine.batch_size}"
     where = f"measured beside dense on {engine}"
-    size = f"{row.file_bytes / 1e6:.3g} MB, {_ratio(dense.file_bytes, row.file_bytes, 'smaller', 'larger')}"
+    size = f"{row.file_bytes / 1e6:.3g} MB, {_size(dense.file_bytes, row.file_bytes)}"
     bits = f"; in 8 bits {int8.file_bytes / 1e6:.3g} MB, {_speed(int8, dense)}" if int8 is not None else ""
     told = _contents(counts, zeros, as_runtime)
     if row is dense:
@@ -94,9 +94,12 @@ LIKED = 8
 """Channels that engines compute with at once, at least; some take 16."""
 
 
-def _ratio(dense: float, own: float, less: str, more: str) -> str:
-    """Return how much smaller or larger than dense's ONNX file something is."""
-    return f"{dense / own:.2f}x {less} than dense in ONNX" if own <= dense else f"{own / dense:.2f}x {more}"
+def _size(dense: int, own: int) -> str:
+    """Return how much smaller or larger than dense's ONNX file a file is."""
+    ratio = max(dense, own) / min(dense, own)
+    if f"{ratio:.2f}" == "1.00":
+        return "as large as dense in ONNX"
+    return f"{ratio:.2f}x {'smaller' if own < dense else 'larger'} than dense in ONNX"
 
 
 def _speed(row: LatencyRow, dense: LatencyRow) -> str:
