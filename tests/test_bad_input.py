@@ -374,7 +374,7 @@ def test_a_full_disk(place: Path) -> None:
     result = tickets_process(f"draw {NET} -o new", place, preexec_fn=small_disk)
     assert result.returncode == 2, result.stderr
     assert result.stderr.splitlines() == [
-        "error: new/masks.safetensors: no space left to write it; free some and run the same command"
+        "error: new/masks.safetensors: no space left to write it; free some and rerun the same command"
     ]
     assert contents(place) == before
 

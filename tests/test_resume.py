@@ -70,7 +70,7 @@ def test_an_interrupted_run_says_that_it_goes_on(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     errors = process.communicate()[1].decode()
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "interrupted; the same command goes on from here"
+    assert errors.splitlines()[-1] == "interrupted; rerun the same command to resume"
     assert "Traceback" not in errors
 
 

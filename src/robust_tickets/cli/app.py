@@ -42,7 +42,7 @@ app = typer.Typer(
 
 
 def tell_version(asked: bool) -> None:
-    """Print the version and leave."""
+    """Print the version and exit."""
     if asked:
         from importlib.metadata import version
 
@@ -53,7 +53,7 @@ def tell_version(asked: bool) -> None:
 @app.callback()
 def begin(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=tell_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=tell_version, is_eager=True)
     ] = False,
 ) -> None:
     """Take the options that come before a command."""
@@ -91,7 +91,7 @@ def main() -> None:
             print(f"error: {usage_complaint(error)}", file=sys.stderr)
         raise SystemExit(2) from None
     if code == INTERRUPTED:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; rerun the same command to resume", file=sys.stderr)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 

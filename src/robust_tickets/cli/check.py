@@ -21,7 +21,7 @@ def check(
     ] = None,
     source: SourcePlace = None,
 ) -> None:
-    """Hold a runtime file against PyTorch and ONNX Runtime.
+    """Compare a runtime file with PyTorch and ONNX Runtime.
 
     Ends with exit code 1 where it differs.
     """

@@ -2,7 +2,7 @@
 
 
 def doctor() -> None:
-    """Say what this machine offers."""
+    """Show what this machine offers."""
     from robust_tickets.doctor import examine
 
     for name, value in examine():

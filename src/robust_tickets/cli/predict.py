@@ -43,7 +43,7 @@ def predict(
     source: SourcePlace = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads that a runtime or ONNX file may use.")] = 1,
 ) -> None:
-    """Say the classes of images, prepared as in evaluation."""
+    """Predict the classes of images, prepared as in evaluation."""
     for path in (file, *images):  # before torch is loaded, which takes seconds
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")

@@ -30,7 +30,7 @@ def transfer(
     preprocessing: Normalisation = None,
     settings: Override = None,
 ) -> None:
-    """Train a ticket, or a dense network, on your data, once a seed."""
+    """Train a ticket, or a dense network, on your data, once per seed."""
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.transfer_settings import TransferSettings

@@ -161,7 +161,7 @@ def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:
                     wanted or "all",
                 )
             )
-    text = f"{len(filled)} of {len(grid.places)} cells are filled. The same command fills the others, where it stopped."
+    text = f"{len(filled)} of {len(grid.places)} cells are filled. Rerun the same command to fill the others."
     columns = ("target", "transfer", "source", "ticket", "filled", "not filled")
     return [
         Section(
