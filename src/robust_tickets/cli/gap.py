@@ -31,7 +31,7 @@ def gap(
     limit: Annotated[int, typer.Option(min=2, help="At most this many images of either set.")] = 10_000,
     settings: Override = None,
 ) -> None:
-    """Measure how far a target lies from a source's data, in its features."""
+    """Measure how far a target is from a source's data, in features."""
     unknown, parts = overrides(settings, ("source", "data"))
     if unknown:
         raise UserError(f"--set {next(iter(unknown[0]))}: no such part; known: source, data")
