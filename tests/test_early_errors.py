@@ -42,6 +42,11 @@ LINES = [
     ("verify nowhere --set margn=0.01", "margn: no such setting; did you mean margin?"),
     ("shrink nowhere -o new.onnx", "nowhere: no such folder"),
     ("shrink nowhere -o new.onnx --set round=8", "round: no such setting; did you mean rounds?"),
+    ("shrink nowhere -o new.onx", "new.onx: its suffix does not say what to write; end it in .onnx or .rtk"),
+    ("export timm/resnet18 -o new.onx", "new.onx: its suffix does not say what to write; end it in .onnx or .rtk"),
+    ("draw -s timm/resnet18 --weights nowhere.pth -o new", "weights: no such file 'nowhere.pth' for timm/resnet18"),
+    ("draw -s nowhere.module:function -o new", "nowhere.module:function: no module 'nowhere' in "),
+    ("run -s nowhere:function -d glyphs -o new", "nowhere:function: no module 'nowhere' in "),
     ("export nowhere/at/all -o new.onnx", "nowhere/at/all: "),
     ("find -s timm/resnet18 -d nowhere -o new", "nowhere: no such folder or file"),
     ("run demo -o new --set draw.training.lr=1", "draw.training.lr: .*did you mean draw.training.optimiser.lr?"),
@@ -51,6 +56,7 @@ LINES = [
     ("analyse nowhere", "nowhere: holds no ticket and no finished transfer"),
     ("gap -s timm/resnet18 -d glyphs --source-data nowhere", "nowhere: no such folder or file"),
     ("evaluate timm/resnet18 -d nowhere", "nowhere: no such folder or file"),
+    ("evaluate nowhere.onnx -d glyphs", "nowhere.onnx: no such folder or file"),
     ("predict nowhere.onnx image.png", "nowhere.onnx: no such file"),
     ("check nowhere.rtk", "nowhere.rtk: no such file"),
     ("convert nowhere.pt new.safetensors", "nowhere.pt: no such file"),
@@ -82,7 +88,7 @@ def test_every_command_that_can_be_wrong_is_tried() -> None:
 def test_no_name_that_exists_is_refused(every: int) -> None:
     names = available()
     assert len(names) > 1000
-    for name in (*names[::every], "resnet18", "timm/resnet18.a1_in1k", "package.module:function"):
+    for name in (*names[::every], "resnet18", "timm/resnet18.a1_in1k", "robust_tickets.module:function"):
         require_network(name)
     with pytest.raises(UserError, match="near ones: timm/efficientnet_lite"):
         require_network("timm/efficientnet_liteO")

@@ -1,5 +1,6 @@
 """Sources come from names, folders, functions and modules; what is wrong is told in one line."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -324,3 +325,17 @@ def test_saved_weights_are_plain_safetensors(tmp_path: Path) -> None:
     source = load("demo/resnet4", weights="random")
     save_source(source.classifier, source.identity, tmp_path)
     assert read_checkpoint(tmp_path / "weights.safetensors").keys() == source.classifier.body.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (nn.Linear, "Linear: is a class; give a network made of it, as in Linear()"),
+        (nn.Linear(2, 2).state_dict(), "OrderedDict: a mapping is no network; load it into one"),
+        (None, "source: should be a name, a path or a torch module (got None)"),
+        (3, "source: should be a name, a path or a torch module (got 3)"),
+    ],
+)
+def test_what_is_no_source_is_named_for_what_it_is(given: Any, words: str) -> None:
+    with pytest.raises(UserError, match=re.escape(words)):
+        load_source(given)

@@ -22,10 +22,12 @@ def export(
     settings: Override = None,
 ) -> None:
     """Write a network as it is, sparse or dense; check and time it."""
-    require_ours(out)
     from robust_tickets.foundation.settings import changed
+    from robust_tickets.shrinking.places import require_form
     from robust_tickets.shrinking.settings import ShrinkSettings
 
+    require_form(out)
+    require_ours(out)
     values, parts = overrides(settings, ("source",))
     chosen = changed(ShrinkSettings(), *values)
     whole = ticket_or_source(subject, weights, preprocessing, parts["source"])

@@ -127,12 +127,13 @@ def source_settings(name: str, weights: str | None, preprocessing: str | None, v
     """
     from robust_tickets.foundation.merging import layered
     from robust_tickets.foundation.settings import parse
-    from robust_tickets.models.names import require_network
+    from robust_tickets.models.names import require_network, require_weights
     from robust_tickets.models.settings import SourceSettings
 
     given = layered(SourceSettings, source_values(name, weights, preprocessing), *values)
     settings = parse(SourceSettings, given, "source")
     require_network(settings.name)
+    require_weights(settings.weights, settings.name)
     return settings
 
 

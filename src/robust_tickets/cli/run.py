@@ -62,10 +62,11 @@ def demo(
 def finish(recipe: Any, out: Path, minutes: float | None = None) -> None:
     """Do a run and show its tables and the path of its report."""
     from robust_tickets.data.names import require_data
-    from robust_tickets.models.names import require_network
+    from robust_tickets.models.names import require_network, require_weights
 
     for entry in recipe.sources.values():
         require_network(entry.source.name)
+        require_weights(entry.source.weights, entry.source.name)
     made = [entry.pretrain.data for entry in recipe.sources.values() if entry.pretrain is not None]
     drawn = [way.data for way in recipe.draws().values() if way.data is not None]
     for images in (*made, *drawn, *recipe.data_sets().values()):

@@ -22,11 +22,13 @@ def shrink(
     settings: Override = None,
 ) -> None:
     """Remove zero channels, write what is left, time it beside dense."""
-    require_ours(out)
     from robust_tickets.foundation.settings import changed
+    from robust_tickets.shrinking.places import require_form
     from robust_tickets.shrinking.settings import ShrinkSettings
     from robust_tickets.verbs.place import transfers_at
 
+    require_form(out)
+    require_ours(out)
     chosen = changed(ShrinkSettings(), {"int8": {}} if int8 else {}, *overrides(settings)[0])
     transfers_at(runs)  # before torch is loaded, which takes seconds
     from robust_tickets.verbs.reopen import load_transfer

@@ -2,7 +2,9 @@
 
 import difflib
 import re
+import sys
 from functools import cache
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +18,10 @@ REGISTERED = re.compile(r"^@register_model[^\n]*\n(?:@[^\n]*\n)*def (\w+)\(", re
 """How timm and torchvision alike mark the functions that build their architectures."""
 
 HOW_NAMED = "networks are named like timm/resnet18, torchvision/resnet18 or cifar/resnet20; your own is module:function"
+
+
+WEIGHT_FILES = (".pt", ".pth", ".th", ".tar", ".ckpt", ".bin", ".safetensors")
+"""How files of weights end; no tag of pretrained weights does."""
 
 
 @cache
@@ -39,7 +45,10 @@ def require_network(name: str) -> None:
     Raises:
         UserError: the library has no such architecture, or there is no such family; the nearest name is given.
     """
-    if given_path(name).exists() or ":" in name:
+    if given_path(name).exists():
+        return
+    if ":" in name:
+        require_module(name)
         return
     prefix, slash, rest = name.partition("/")
     if slash and any(prefix == one.partition("/")[0] for one in OURS):
@@ -47,7 +56,8 @@ def require_network(name: str) -> None:
     if not slash and (name in OURS or Path(name).suffix in (".pt", ".pth", ".safetensors")):
         return
     library, inner = (prefix, rest) if slash else ("timm", name)
-    if name.startswith(("/", ".", "~")) or name.count("/") > 1:
+    exported = Path(name).suffix in (".onnx", ".rtk")
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1 or exported:
         raise UserError(f"{name}: no such folder or file; {HOW_NAMED}")
     if library not in ("timm", "torchvision"):
         raise UserError(f"unknown network {name!r}; {near(name)}")
@@ -55,6 +65,30 @@ def require_network(name: str) -> None:
     text, bare = source_text(library), inner.partition(".")[0]
     if text and not re.search(rf"\b{re.escape(bare)}\b", text):
         raise UserError(f"unknown network {name!r}; {near(name, library if slash else '')}")
+
+
+def require_module(name: str) -> None:
+    """Refuse `package.module:function` whose package is nowhere; nothing is imported.
+
+    Raises:
+        UserError: neither the working directory nor the installed packages have it.
+    """
+    package = name.partition(":")[0].partition(".")[0]
+    if not package.isidentifier() or package in sys.modules:
+        return
+    if PathFinder.find_spec(package, [str(Path.cwd()), *sys.path]) is None:
+        raise UserError(f"{name}: no module {package!r} in {Path.cwd()} or among the installed packages")
+
+
+def require_weights(weights: str, name: str) -> None:
+    """Refuse a file of weights, going by its suffix, that is not there.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    file = given_path(weights)
+    if file.suffix.lower() in WEIGHT_FILES and not file.exists():
+        raise UserError(f"weights: no such file {weights!r} for {name}; give a path, `default` or `random`")
 
 
 def near(name: str, library: str = "") -> str:

@@ -1,5 +1,6 @@
 """The pretrained network a ticket is drawn from."""
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,6 +99,8 @@ def load_source(
         if isinstance(preprocessing, Mapping):
             preprocessing = parse(Preprocessing, dict(preprocessing), "preprocessing")
         return _from_module(source, preprocessing, head)
+    if not isinstance(source, SourceSettings | str | Path):
+        raise UserError(_no_source(source))
     settings = source if isinstance(source, SourceSettings) else SourceSettings(name=str(source))
     if isinstance(preprocessing, Preprocessing):
         preprocessing = preprocessing.model_dump()
@@ -107,6 +110,18 @@ def load_source(
     if is_saved(folder):
         return _from_folder(settings, folder, like)
     return _from_name(settings)
+
+
+def _no_source(given: object) -> str:
+    """Return what is wrong with something that is neither a name nor a network."""
+    if isinstance(given, type) and issubclass(given, nn.Module):
+        return f"{given.__name__}: is a class; give a network made of it, as in {given.__name__}()"
+    if isinstance(given, Mapping):
+        return (
+            f"{type(given).__name__}: a mapping is no network; load it into one (module.load_state_dict), "
+            "or name the architecture and give the file as weights"
+        )
+    return f"source: should be a name, a path or a torch module (got {reprlib.repr(given)})"
 
 
 def _from_name(settings: SourceSettings) -> Source:

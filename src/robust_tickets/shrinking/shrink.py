@@ -216,11 +216,6 @@ def shrink_network(
     )
 
 
-def is_folder(out: Path | str) -> bool:
-    """Return whether a place means a folder: its name ends in `/` or has no suffix, or a folder is there."""
-    return str(out).endswith("/") or not Path(out).suffix or Path(out).is_dir()
-
-
 def int8_path(out: Path) -> Path:
     """Return the place of the 8-bit file beside an ONNX file."""
     return out.with_name(f"{out.stem}-int8{out.suffix}")

@@ -20,12 +20,13 @@ from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.segmentation import BACKBONE, placed
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning.masks import sparsity
+from robust_tickets.shrinking import places
 from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
 from robust_tickets.shrinking.check import Check, told
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
-from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, is_folder, shrink_network
+from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, shrink_network
 from robust_tickets.ticket import INIT, STATISTICS, TICKET, Ticket
 from robust_tickets.training.subject import recalibrate
 from robust_tickets.verbs.dense import dense_transfer
@@ -35,9 +36,6 @@ from robust_tickets.verbs.own_loop import Given, as_transfer, dense_stand_in, ow
 from robust_tickets.verbs.target import Data
 from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run
-
-SUFFIXES = (".onnx", RUNTIME)
-"""What files are written, by their suffix."""
 
 
 def shrink(
@@ -132,17 +130,11 @@ def require_form(settings: ShrinkSettings, out: Path | str) -> bool:
     Raises:
         UserError: the name does not say what to write, a folder that is something else, or settings of another form.
     """
-    if not str(out):
-        raise UserError("out: is empty; give a name that ends in .onnx or .rtk, or a folder/")
-    as_folder, out = is_folder(out), Path(out)
+    as_folder, out = places.require_form(out), Path(out)
     if as_folder and not (out / ORIGIN).is_file():
         foreign = [name for name in ("transfer.json", TICKET, MASKS, INIT, FACTS, WEIGHTS) if (out / name).exists()]
         if foreign:
             raise UserError(f"{out}: holds something else ({foreign[0]}), which would be lost; choose another folder")
-    if not as_folder and out.suffix not in SUFFIXES:
-        raise UserError(
-            f"{out}: its suffix does not say what to write; end it in {' or '.join(SUFFIXES)}, or in / for a folder"
-        )
     if settings.half and (as_folder or out.suffix != RUNTIME):
         raise UserError(f"half: weights are stored in 16 bits in a runtime file; give a name that ends in {RUNTIME}")
     if settings.int8 is not None and (as_folder or out.suffix == RUNTIME):

@@ -1,0 +1,29 @@
+"""What the name of a place says is to be written there, judged before torch is loaded."""
+
+from pathlib import Path
+
+from robust_tickets.foundation.errors import UserError
+
+SUFFIXES = (".onnx", ".rtk")
+"""What files are written, by their suffix."""
+
+
+def is_folder(out: Path | str) -> bool:
+    """Return whether a place means a folder: its name ends in `/` or has no suffix, or a folder is there."""
+    return str(out).endswith("/") or not Path(out).suffix or Path(out).is_dir()
+
+
+def require_form(out: Path | str) -> bool:
+    """Return whether a folder is to be written, and not a file.
+
+    Raises:
+        UserError: the name does not say what to write.
+    """
+    if not str(out):
+        raise UserError("out: is empty; give a name that ends in .onnx or .rtk, or a folder/")
+    as_folder = is_folder(out)
+    if not as_folder and Path(out).suffix not in SUFFIXES:
+        raise UserError(
+            f"{out}: its suffix does not say what to write; end it in {' or '.join(SUFFIXES)}, or in / for a folder"
+        )
+    return as_folder
