@@ -13,6 +13,7 @@
 | `folder.py` | a shrunken network as a folder of JSON and safetensors |
 | `latency.py` | several files timed side by side |
 | `shrink.py` | all of it in order, and the report |
+| `places.py` | what the name of a place says is to be written there |
 | `settings.py` | what can be chosen |
 | `summary.py` | the report's one honest sentence |
 """
