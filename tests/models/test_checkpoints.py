@@ -43,6 +43,9 @@ def is_of(source: Source, state: State) -> bool:
         ("model", "ema_model"),  # USB
         ("model", "ema"),  # DiT
         ("params", "params_ema"),  # BasicSR
+        ("model_state_dict", "ema_model_state_dict"),
+        ("net", "EMA"),
+        ("weights", "weights-ema"),
         ("student", "teacher"),  # DINO
     ],
 )

@@ -1,5 +1,6 @@
 """Which state dicts a checkpoint holds, wherever training scripts put them, and which of them is meant."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,9 +9,10 @@ from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 
-AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "params_ema", "ema")
-"""Where exponential moving averages of the weights are kept: timm, torchvision and DeiT, OpenMMLab and FixMatch,
-USB, BasicSR, DiT. What a model is evaluated with, by its authors' own scripts."""
+AVERAGED = re.compile(r"(?:^|[._-])ema(?:$|[._-])", re.IGNORECASE)
+"""Where exponential moving averages of the weights are kept: `state_dict_ema` (timm), `model_ema` (torchvision and
+DeiT), `ema_state_dict` (OpenMMLab and FixMatch), `ema_model` (USB), `params_ema` (BasicSR), `ema` (DiT), and what else
+has the word in its name. What a model is evaluated with, by its authors' own scripts."""
 
 ENTRIES = (
     "state_dict",
@@ -38,7 +40,7 @@ def rank(place: str) -> tuple[int, int]:
         place: names joined by dots, of entries or of modules.
     """
     parts = place.split(".")
-    if set(AVERAGED) & set(parts):
+    if AVERAGED.search(place):
         return 0, 0
     for late, name in enumerate(DISTILLED):
         if name in parts:
