@@ -12,6 +12,7 @@ from robust_tickets.cli.app import app
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.names import require_network
 from robust_tickets.models.registry import available
+from robust_tickets.shrinking.places import require_exported
 
 NET = "-s demo/resnet4 --weights random"
 SECONDS = 1.0
@@ -92,3 +93,12 @@ def test_no_name_that_exists_is_refused(every: int) -> None:
         require_network(name)
     with pytest.raises(UserError, match="near ones: timm/efficientnet_lite"):
         require_network("timm/efficientnet_liteO")
+
+
+def test_a_checkpoint_is_no_exported_file(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"weights")
+    with pytest.raises(UserError, match=r"neither an ONNX file .* nor a runtime file .*; a checkpoint becomes one by"):
+        require_exported(path)
+    for name in ("model.onnx", "model.RTK", "missing.pth"):
+        require_exported(tmp_path / name)

@@ -9,6 +9,7 @@ import typer
 
 from robust_tickets.cli.options import SourcePlace
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.shrinking.places import require_exported
 
 
 class Form(StrEnum):
@@ -47,6 +48,7 @@ def predict(
     for path in (file, *images):  # before torch is loaded, which takes seconds
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
+    require_exported(file)
     suffix = out.suffix.lower().removeprefix(".") if out is not None else "csv"
     if form is None and suffix not in list(Form):
         raise UserError(f"{out}: its suffix does not say what to write; end it in .csv or .json, or give --format")

@@ -27,6 +27,7 @@ from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.load import Runtime, load_runtime
 from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, portable
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
+from robust_tickets.shrinking.places import require_exported
 
 UNREADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoModel, NotImplemented, RuntimeException)
 """What ONNX Runtime says of a file that is none, or that it cannot run."""
@@ -157,6 +158,7 @@ def load_artefact(path: Path | str, threads: int = 1, like: Classifier | None = 
     if path.suffix == RUNTIME:
         runtime = open_runtime(path, threads)
         return RuntimeFile(path, file_digest(path), runtime)
+    require_exported(path)
     session = open_session(path, threads)
     inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
     if inputs != [INPUT] or outputs != [OUTPUT]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.names import WEIGHT_FILES
 
 SUFFIXES = (".onnx", ".rtk")
 """What files are written, by their suffix."""
@@ -27,3 +28,16 @@ def require_form(out: Path | str) -> bool:
             f"{out}: its suffix does not say what to write; end it in {' or '.join(SUFFIXES)}, or in / for a folder"
         )
     return as_folder
+
+
+def require_exported(path: Path) -> None:
+    """Refuse a checkpoint, going by its suffix, where an exported network is expected.
+
+    Raises:
+        UserError: it is one; the message says where that goes.
+    """
+    if path.is_file() and path.suffix.lower() in WEIGHT_FILES:
+        raise UserError(
+            f"{path}: is neither an ONNX file (.onnx) nor a runtime file (.rtk); a checkpoint becomes one by "
+            f"tickets export NETWORK --weights {path} --out model.onnx"
+        )
