@@ -10,7 +10,7 @@ from robust_tickets.shrinking.latency import LatencyRow, Machine
 from robust_tickets.shrinking.removal import RemovalCounts
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
-from robust_tickets.shrinking.summary import summarise
+from robust_tickets.shrinking.summary import size_beside_dense, summarise
 from tests.shrinking.networks import channel_masks, classifier, element_masks
 
 SETTINGS = ShrinkSettings(rounds=9)
@@ -29,7 +29,7 @@ def test_a_channel_ticket_becomes_smaller(tmp_path):
     assert report.ticket.nonzero_parameters < report.ticket.parameters == report.dense.parameters
     assert max(report.export_difference, report.removal.max_difference) < 1e-4
     assert report.sentence.startswith(f"{report.removal.channels_removed} of {report.removal.channels_before} channels")
-    assert f"{report.dense.file_bytes / report.shrunk.file_bytes:.2f}x smaller than dense" in report.sentence
+    assert f"{report.dense.file_bytes / report.shrunk.file_bytes:.2f} times smaller than dense" in report.sentence
     assert ticket.training
     assert all(torch.equal(before[name], value) for name, value in ticket.state_dict().items())
     assert ShrinkReport.model_validate(json.loads(json.dumps(report.model_dump(mode="json")))) == report
@@ -43,10 +43,18 @@ def test_an_element_ticket_is_told_that_it_gains_nothing(tmp_path):
     assert report.shrunk.nonzero_parameters < 0.25 * report.dense.parameters
     assert report.shrunk.deflated_bytes < 0.7 * report.dense.deflated_bytes
     assert report.sentence.startswith("Not smaller: ")
-    assert f"{report.shrunk.latency.speedup:.2f}x the speed of dense" in report.sentence
+    assert f"{report.shrunk.latency.speedup:.2f} times the speed of dense" in report.sentence
 
 
-def told(speed: float, *, removed: int = 40, round_to: int = 8, kept: int = 0, runtime: bool = False) -> str:
+def told(
+    speed: float,
+    *,
+    removed: int = 40,
+    round_to: int = 8,
+    kept: int = 0,
+    runtime: bool = False,
+    zeros: float = 0.4,
+) -> str:
     """Summarise a removal whose file has so many times dense's speed."""
     row = LatencyRow(
         name="shrunk",
@@ -70,14 +78,14 @@ def told(speed: float, *, removed: int = 40, round_to: int = 8, kept: int = 0, r
         max_difference=0.0,
     )
     machine = Machine(processor="a processor", runtime="ONNX Runtime 1", threads=1, batch_size=1)
-    return summarise(counts, 0.4, row, dense, machine, runtime, ShrinkSettings(round_to=round_to))
+    return summarise(counts, zeros, row, dense, machine, runtime, ShrinkSettings(round_to=round_to))
 
 
 def test_a_slower_file_is_called_slower_first_and_told_what_to_try():
     """1.95 times fewer multiply-adds at half the speed: the second is what counts."""
     slow = told(0.5, round_to=1)
-    assert slow.startswith("Slower than dense: 0.50x the speed of dense, ")
-    assert "1.95x fewer multiply-adds" in slow
+    assert slow.startswith("Slower than dense: 0.50 times the speed of dense, ")
+    assert "1.95 times fewer multiply-adds" in slow
     assert "Try --set round_to=8:" in slow
     assert "faster" not in slow
     assert "Try --set round_to=16, a runtime file (.rtk), another number of threads" in told(0.5)
@@ -90,7 +98,7 @@ def test_a_slower_file_is_called_slower_first_and_told_what_to_try():
 def test_a_faster_file_is_told_no_options():
     fast = told(1.42)
     assert fast.startswith("40 of 96 channels removed (left at multiples of 8): ")
-    assert "faster than dense (1.42x the speed of dense" in fast
+    assert "faster than dense (1.42 times the speed of dense" in fast
     assert "Try" not in fast
     assert "lower" not in fast
     assert "no measurable difference" in told(1.01)
@@ -99,9 +107,23 @@ def test_a_faster_file_is_told_no_options():
 def test_channels_that_rounding_keeps_are_told():
     assert "(left at multiples of 8); 3 more are zero and kept for that: " in told(1.42, kept=3)
     assert told(1.0, removed=0, kept=3).startswith(
-        "Not smaller: 40% of the parameters are zero, 3 zero channels among them, kept (left at multiples of 8)"
+        "Not smaller: 40 % of the parameters are zero, 3 zero channels among them, kept (left at multiples of 8)"
     )
     assert "--set round_to=1 removes them" in told(1.0, removed=0, kept=3)
+
+
+def test_a_dense_network_is_written_as_it_is_in_every_form():
+    for runtime in (False, True):
+        assert told(1.0, removed=0, runtime=runtime, zeros=0.0).startswith("Written as it is: no parameter is zero; ")
+        assert told(1.0, removed=0, runtime=runtime, zeros=0.001).startswith("Written as it is: 0.1 % zeros; ")
+
+
+def test_files_are_smaller_larger_or_as_large():
+    """Never 1.00 times larger, nor 0.99 times smaller."""
+    assert size_beside_dense(4000, 2000) == "2.00 times smaller than dense in ONNX"
+    assert size_beside_dense(2000, 2020) == "1.01 times larger than dense in ONNX"
+    for own in (1_999_900, 2_000_000, 2_000_100):
+        assert size_beside_dense(2_000_000, own) == "as large as dense in ONNX"
 
 
 def test_networks_of_different_tasks_do_not_compare(tmp_path):

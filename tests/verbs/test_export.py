@@ -39,7 +39,7 @@ def test_a_sparse_network_is_shipped_as_it_is(tmp_path: Path, form: str) -> None
     report = rt.export(source, f"{tmp_path}/{form}", rounds=3)
     zeros = sum(int((weight == 0).sum()) for weight in source.classifier.parameters())
     assert report.shrunk.parameters - report.shrunk.nonzero_parameters == zeros > 0.6 * report.shrunk.parameters
-    assert f"{zeros / report.shrunk.parameters:.0%} of the parameters are zero" in report.sentence
+    assert f"{100 * zeros / report.shrunk.parameters:.0f} % of the parameters are zero" in report.sentence
     assert f"{report.shrunk.file_bytes / 1e6:.3g} MB" in report.sentence
     assert f"{report.shrunk.latency.median_ms:.3g} ms" in report.sentence
     logits = expected(source.classifier)

@@ -169,7 +169,7 @@ def _about(found: Unwrapped, headless: str | None) -> Iterator[str]:
         weights = sum(mask.numel() for mask in found.masks.values())
         removed = 1 - sum(int(mask.sum()) for mask in found.masks.values()) / weights
         yield (
-            f"pruned: {len(found.masks)} masks came with the weights, {removed:.1%} of these are zero; "
+            f"pruned: {len(found.masks)} masks came with the weights, {100 * removed:.1f} % of these are zero; "
             "`tickets draw --score zeros` takes them as the ticket"
         )
     if NNCF in found.reparametrised:

@@ -73,8 +73,8 @@ def plain_module(module: nn.Module, name: str) -> tuple[nn.Module, tuple[str, ..
         zeros = sum(int((~mask).sum()) for mask in pruned.values())
         share = zeros / sum(mask.numel() for mask in pruned.values())
         notes.append(
-            f"weights: the masks of torch.nn.utils.prune were applied, {share:.1%} of the weights in {len(pruned)} "
-            "tensors are zero; `--score zeros` takes these zeros as the ticket"
+            f"weights: the masks of torch.nn.utils.prune were applied, {100 * share:.1f} % of the weights in "
+            f"{len(pruned)} tensors are zero; `--score zeros` takes these zeros as the ticket"
         )
     if kinds:
         module.float()

@@ -27,7 +27,7 @@ from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
 from robust_tickets.shrinking.runtime_file import Differences, write_runtime
 from robust_tickets.shrinking.settings import ShrinkSettings
-from robust_tickets.shrinking.summary import summarise
+from robust_tickets.shrinking.summary import size_beside_dense, summarise
 
 
 class Variant(Settings):
@@ -79,8 +79,8 @@ class ShrinkReport(Settings):
     sentence: str
 
     def __repr__(self) -> str:
-        smaller, speedup = self.dense.file_bytes / self.shrunk.file_bytes, self.shrunk.latency.speedup
-        return f"ShrinkReport({self.kind}: file {smaller:.2f} times smaller, {speedup:.2f} times the speed of dense)"
+        size = size_beside_dense(self.dense.file_bytes, self.shrunk.file_bytes)
+        return f"ShrinkReport({self.kind}: file {size}, {self.shrunk.latency.speedup:.2f} times the speed of dense)"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: dense, ticket and result beside each other."""

@@ -29,7 +29,7 @@ def summarise(
     """
     engine = f"{machine.processor}, {_plural(machine.threads, 'thread')}, {machine.runtime}, batch {machine.batch_size}"
     where = f"measured beside dense on {engine}"
-    size = f"{row.file_bytes / 1e6:.3g} MB, {_size(dense.file_bytes, row.file_bytes)}"
+    size = f"{row.file_bytes / 1e6:.3g} MB, {size_beside_dense(dense.file_bytes, row.file_bytes)}"
     bits = f"; in 8 bits {int8.file_bytes / 1e6:.3g} MB, {_speed(int8, dense)}" if int8 is not None else ""
     told = _contents(counts, zeros, as_runtime)
     if row is dense:
@@ -53,14 +53,14 @@ def _contents(counts: RemovalCounts, zeros: float, as_runtime: bool) -> str:
     if counts.channels_removed:
         return (
             f"{counts.channels_removed} of {counts.channels_before} channels removed{rounded}{kept}: "
-            f"{counts.parameters_before / counts.parameters_after:.2f}x fewer parameters, "
-            f"{counts.multiply_adds_before / counts.multiply_adds_after:.2f}x fewer multiply-adds"
+            f"{counts.parameters_before / counts.parameters_after:.2f} times fewer parameters, "
+            f"{counts.multiply_adds_before / counts.multiply_adds_after:.2f} times fewer multiply-adds"
         )
-    share = f"{zeros:.0%} of the parameters are zero"
+    share = f"{100 * zeros:.0f} % of the parameters are zero"
+    if zeros < NO_ZEROS:
+        return "Written as it is: no parameter is zero" if not zeros else f"Written as it is: {100 * zeros:.1f} % zeros"
     if as_runtime:
         return f"{share} and left out"
-    if zeros < NO_ZEROS:
-        return "Written as it is: no parameter is zero" if not zeros else f"Written as it is: {zeros:.1%} zeros"
     if counts.channels_kept:
         return f"Not smaller: {share}, {counts.channels_kept} zero channels among them, kept{rounded}"
     return f"Not smaller: {share} but no channel is zero throughout, so nothing could be removed"
@@ -94,12 +94,12 @@ LIKED = 8
 """Channels that engines compute with at once, at least; some take 16."""
 
 
-def _size(dense: int, own: int) -> str:
-    """Return how much smaller or larger than dense's ONNX file a file is."""
-    ratio = max(dense, own) / min(dense, own)
-    if f"{ratio:.2f}" == "1.00":
+def size_beside_dense(dense: float, own: float) -> str:
+    """Return how much smaller or larger than dense's ONNX file something is."""
+    if f"{own / dense:.2f}" == "1.00":
         return "as large as dense in ONNX"
-    return f"{ratio:.2f}x {'smaller' if own < dense else 'larger'} than dense in ONNX"
+    times, what = (dense / own, "smaller") if own < dense else (own / dense, "larger")
+    return f"{times:.2f} times {what} than dense in ONNX"
 
 
 def _speed(row: LatencyRow, dense: LatencyRow) -> str:
@@ -112,7 +112,7 @@ def _speed(row: LatencyRow, dense: LatencyRow) -> str:
 def _spread(row: LatencyRow, dense: LatencyRow) -> str:
     low, high = row.speedup_quartiles
     times = f"{row.median_ms:.3g} ms beside {dense.median_ms:.3g} ms"
-    return f"{row.speedup:.2f}x the speed of dense, middle half of rounds {low:.2f} to {high:.2f}; {times}"
+    return f"{row.speedup:.2f} times the speed of dense, middle half of rounds {low:.2f} to {high:.2f}; {times}"
 
 
 def _plural(count: int, noun: str) -> str:

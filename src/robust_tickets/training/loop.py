@@ -368,7 +368,7 @@ class Loop:
 
     def note(self) -> str:
         """Return the newest validation score for the progress display."""
-        return f"validation {self.kept.last_score:.1%}" if self.kept.last_score is not None else ""
+        return f"validation {100 * self.kept.last_score:.1f} %" if self.kept.last_score is not None else ""
 
     def checkpoint(self) -> None:
         """Write everything that going on from here needs."""

@@ -86,7 +86,8 @@ def warning(rows: Sequence[dict[str, Any]], score: Score) -> str:
     best = max(row[pgd] for row in rows)
     last = rows[-1]
     return (
-        f"catastrophic overfitting at epoch {last['epoch']:.4g}: {score.name} under PGD-{STEPS} fell from {best:.0%} "
-        f"to {last[pgd]:.0%}, under the single step trained on it is {last[single]:.0%}; "
+        f"catastrophic overfitting at epoch {last['epoch']:.4g}: {score.name} under PGD-{STEPS} fell from "
+        f"{100 * best:.0f} % to {100 * last[pgd]:.0f} %, under the single step trained on it is "
+        f"{100 * last[single]:.0f} %; "
         "shorten the objective's step or radius, train with pgd, or keep: best to end on the weights before it"
     )

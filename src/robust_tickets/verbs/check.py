@@ -84,7 +84,7 @@ class CheckReport(Settings):
         worst = max((row for row in self.rows if row.decides), key=lambda row: row.difference)
         verdict = "computes what the other engines compute" if self.passes else "DIFFERS from what it should compute"
         nan = "" if self.isolates_nan else "; an image that holds a NaN does not give NaN, or reaches other images"
-        zeros = f"{1 - self.nonzero / self.weights:.1%} of {self.weights} weights are zero"
+        zeros = f"{100 * (1 - self.nonzero / self.weights):.1f} % of {self.weights:,} weights are zero"
         return (
             f"{verdict}: largest difference {worst.difference:.1e} of the logits' spread, to {worst.engine} on "
             f"{worst.images} (allowed: {TOLERANCE:.0e}){nan}. {self.file_bytes / 1e6:.3g} MB, {zeros}"

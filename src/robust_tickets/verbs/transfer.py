@@ -346,7 +346,7 @@ def train(
             head, train_part, validation = cached
             subject, masks = Subject.of_module(head), {}
             batches = FeatureBatches(train_part, validation, training.batch_size, seed)
-    what = f"{ticket.sparsity:.1%} ticket" if ticket is not None else "dense"
+    what = f"{100 * ticket.sparsity:.1f} % ticket" if ticket is not None else "dense"
     return fit(
         subject,
         batches,

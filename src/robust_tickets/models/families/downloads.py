@@ -1,6 +1,7 @@
 """Where downloads are kept and whether any are made; one clear line where one is impossible."""
 
 import socket
+import textwrap
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import constants
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from robust_tickets.foundation.errors import UserError
 
@@ -49,8 +50,10 @@ class Downloads:
             yield
         except (OSError, HfHubHTTPError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
+            if isinstance(error, LocalEntryNotFoundError):  # says nothing but that the cache was all that was asked
+                reason = self.obstacle or reason
             raise UserError(
-                f"{name}: its pretrained weights are neither cached nor reachable (offline? {reason:.80}); "
+                f"{name}: its pretrained weights are neither cached nor reachable ({in_short(reason)}); "
                 f"give a local file as `weights: path/to/file`"
             ) from error
 
@@ -82,6 +85,11 @@ class Downloads:
             yield
         finally:
             torch.hub._hub_dir = before
+
+
+def in_short(reason: str) -> str:
+    """Return the beginning of what a library says, no word of it cut in two."""
+    return textwrap.shorten(reason, 100, placeholder=" ...")
 
 
 def reachable(url: str) -> bool:

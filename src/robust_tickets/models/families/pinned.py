@@ -16,7 +16,7 @@ from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.settings import Settings, parse
-from robust_tickets.models.families.downloads import Downloads
+from robust_tickets.models.families.downloads import Downloads, in_short
 
 LATEST = "main"
 
@@ -97,7 +97,7 @@ def download(repository: str, file: str, downloads: Downloads, pin: Pin | None) 
     except (OSError, HfHubHTTPError) as error:
         reason = first_line(error)
     raise UserError(
-        f"{file} is neither in {downloads.hub_cache} nor reachable ({reason:.100}); where there is a network: "
+        f"{file} is neither in {downloads.hub_cache} nor reachable ({in_short(reason)}); where there is a network: "
         f"hf download {repository} {file}; then give that file as `weights: path/to/{file}`"
     )
 
