@@ -101,7 +101,7 @@ def test_an_element_ticket_shrinks_to_a_file_that_leaves_its_zeros_out(tmp_path)
     assert report.export_difference < 1e-4
     assert report.shrunk.latency.name == "shrunk"
     assert "left out" in report.sentence
-    assert f"{report.shrunk.latency.speedup:.2f}x the speed of dense" in report.sentence
+    assert f"{report.shrunk.latency.speedup:.2f} times the speed of dense" in report.sentence
 
 
 def test_zero_channels_go_first(tmp_path):

@@ -83,6 +83,8 @@ def test_every_measure_is_on_the_file_beside_its_network(verdict: rt.Verdict, re
     accuracies = [row for row in table.rows if not str(row[0]).startswith("calibration")]
     assert all(str(row[1]).endswith(" (%)") for row in accuracies), "accuracies are in per cent, all of them"
     assert len(table.rows) == 10
+    curve = [str(row[1]) for row in accuracies if str(row[0]).startswith("PGD-2")]
+    assert curve == ["clean (%)", "L-inf 0.1 (%)"], "the balls of a curve are called as in the table of the verdict"
 
 
 def test_square_is_added_where_only_a_crafted_attack_is_asked(result: rt.Transfer, file: Path) -> None:

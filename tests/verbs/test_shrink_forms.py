@@ -161,7 +161,7 @@ def test_every_form_is_checked_on_validation(forms: ShrinkReport, result: rt.Tra
     assert forms.int8.file_bytes == (place / "model-int8.onnx").stat().st_size
     assert forms.int8.latency.median_ms > 0
     assert f"in 8 bits {forms.int8.file_bytes / 1e6:.3g} MB, " in forms.sentence
-    assert f"{forms.int8.latency.speedup:.2f}x the speed of dense" in forms.sentence
+    assert f"{forms.int8.latency.speedup:.2f} times the speed of dense" in forms.sentence
     assert ShrinkReport.model_validate_json(forms.model_dump_json()) == forms
 
 

@@ -130,12 +130,20 @@ def _heading(figure: str, name: str, measure: Measure) -> str:
     Of accuracy without attack it says on how many images: attacks of other limits have other such figures.
     """
     if isinstance(measure, RobustnessCurve):
-        names = {measure.figure_name(epsilon): epsilon for epsilon in measure.epsilons}
-        epsilon = names[figure]
-        return Ball(norm=measure.norm, epsilon=epsilon).ball_name if epsilon else "clean"
+        return figure_heading(figure, measure)
     if isinstance(measure, Evaluation) and figure == "clean" and measure.limit is not None:
         return f"clean, at most {measure.limit} images"
     return name if figure == "robust" else figure
+
+
+def figure_heading(figure: str, measure: Measure) -> str:
+    """Return what tables call a figure: that of a curve by its ball, as in `L-inf 8/255`; others by their name."""
+    if not isinstance(measure, RobustnessCurve):
+        return figure
+    epsilon = {measure.figure_name(epsilon): epsilon for epsilon in measure.epsilons}.get(figure)
+    if epsilon is None:
+        return figure
+    return Ball(norm=measure.norm, epsilon=epsilon).ball_name if epsilon else "clean"
 
 
 def _told(spread: Spread, kind: str) -> str:
@@ -213,17 +221,18 @@ class Compared(Settings):
 
     measure: str
     figure: str
+    heading: str = Field(default="", description="What tables call the figure; empty: by its name.")
     network: float
     file: float
     is_accuracy: bool = Field(default=False, description="Whether it is told in per cent, as accuracies are.")
 
     def cells(self) -> tuple[Value, ...]:
         """Return the line of a table: accuracies and mIoU in per cent and points, other figures as they are."""
-        difference = self.file - self.network
+        difference, heading = self.file - self.network, self.heading or self.figure
         if self.is_accuracy:
             told = (percent(self.network, 2), percent(self.file, 2), f"{100 * difference:+.2f}".replace("-", "−"))
-            return (self.measure, f"{self.figure} (%)", *told)
-        return (self.measure, self.figure, self.network, self.file, difference)
+            return (self.measure, f"{heading} (%)", *told)
+        return (self.measure, heading, self.network, self.file, difference)
 
 
 def comparison_section(title: str, text: str, rows: Sequence[Compared]) -> Section:

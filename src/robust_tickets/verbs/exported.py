@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from pydantic import Field
 
-from robust_tickets.findings.measures import ACCURACIES, Compared, comparison_section
+from robust_tickets.findings.measures import ACCURACIES, Compared, comparison_section, figure_heading
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
@@ -125,6 +125,7 @@ def verify_exported(
             Compared(
                 measure=told(measure, name),
                 figure=figure,
+                heading=figure_heading(figure, measure),
                 network=value,
                 file=of_file[figure],
                 is_accuracy=measure.model_dump()["kind"] in ACCURACIES,
