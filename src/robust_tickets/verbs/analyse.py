@@ -1,5 +1,6 @@
 """Analyse: what tickets have in common, and what the loss looks like around and between their transfers."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -27,6 +28,8 @@ from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.measure import examined, in_order
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
+
+_log = logging.getLogger(__name__)
 
 
 def analyse(
@@ -61,7 +64,7 @@ def analyse(
     images = f"{settings.images} {settings.part} images at most, balanced over classes"
     if settings.landscape is not None and transfers:
         seen = list(transfers.items())[: settings.landscape.most]
-        found = {name: look_around(transfer, settings, settings.landscape) for name, transfer in seen}
+        found = {name: look_around(name, transfer, settings, settings.landscape) for name, transfer in seen}
         sections.append(landscape_section(found, images))
     if settings.interpolation is not None:
         pairs = list(pairs_of(transfers, settings.interpolation.pairs))
@@ -94,7 +97,7 @@ def distinct(tickets: Mapping[str, Ticket] | None, transfers: Mapping[str, Trans
             yield name, ticket
 
 
-def look_around(transfer: Transfer, settings: AnalyseSettings, grid: LandscapeSettings) -> Landscape:
+def look_around(name: str, transfer: Transfer, settings: AnalyseSettings, grid: LandscapeSettings) -> Landscape:
     """Return the loss around the first seed's network, computed now or taken from its run's folder."""
     run = transfer.runs[0]
     identity = {
@@ -104,6 +107,7 @@ def look_around(transfer: Transfer, settings: AnalyseSettings, grid: LandscapeSe
     }
     step = Step.named(run.folder, "landscape", identity)
     if step.result is None:
+        _log.info("loss landscape of %s: %d passes over %d images", name, len(grid.places) ** 2, settings.images)
         parameters = {name: value.detach() for name, value in run.classifier.body.named_parameters()}
         masks = transfer.ticket.masks if transfer.ticket is not None else {}
         first, second = (random_direction(parameters, masks, grid.seed, name) for name in ("first", "second"))
@@ -157,6 +161,7 @@ def look_between(pair: Pair, settings: AnalyseSettings, line: InterpolationSetti
         result = step.result
         path = Path(line.places, tuple(Reached(**place) for place in result["reached"]))
         return Apart(result["angle"], result["displacements"], result["distance"], path)
+    _log.info("between %s: %d passes over %d images", pair.name, len(line.places), settings.images)
     masks = surviving(pair)
     start = survivors(subnetwork(pair.transfer.source, pair.transfer.ticket).plain_state(), masks)
     first, second = survivors(state, masks), survivors(other, masks)
