@@ -143,6 +143,18 @@ def test_the_best_of_several_is_taken_and_ways_of_drawing_are_listed(
     assert f"model.rtk was made from {base}/rows" in caplog.text, "the file says whose it is"
     with pytest.raises(rt.UserError, match=rf'rt\.load_transfer\("{base}/draw'):
         rt.load_transfer("runs/ways")
+    told = tickets("transfer runs/ways -d images -o further").complaint
+    assert "runs/ways: holds 2 tickets; give one of them: " in told
+    assert f"{base}/rows/drawn-sparsity-0.5/ticket" in told
+
+
+def test_the_ticket_of_a_run_is_transferred_further(tickets: Tickets, run: Path) -> None:
+    works(tickets("transfer runs/mine -d images -o further --set seeds=[0] --set training.epochs=0"))
+    ticket = rt.load_transfer("further").ticket
+    assert ticket is not None
+    assert ticket.digest == rt.Ticket.load(f"{TICKET}/ticket").digest
+    told = tickets("export runs/mine -o model.rtk").complaint
+    assert "runs/mine: holds transfers; tickets shrink runs/mine -o model.rtk ships the best one" in told
 
 
 def test_what_find_found(tickets: Tickets, run: Path) -> None:

@@ -108,7 +108,7 @@ def test_what_export_cannot_do_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(rt.UserError, match="nowhere: no ticket's folder is there, and as a network"):
         rt.export("nowhere", tmp_path / "model.onnx")
     rt.transfer(source, PARTS, folder=tmp_path / "runs", **{**QUICK, "seeds": (0,)})
-    with pytest.raises(rt.UserError, match="runs: holds a transfer; tickets shrink"):
+    with pytest.raises(rt.UserError, match="runs: holds transfers; tickets shrink"):
         rt.export(tmp_path / "runs", tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
 

@@ -20,6 +20,7 @@ from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.draw import RECALIBRATE, lacks_statistics
+from robust_tickets.verbs.place import is_work
 from robust_tickets.verbs.shrink import require_form, save_folder
 from robust_tickets.verbs.transfer import bind, subnetwork, with_stated
 
@@ -64,8 +65,8 @@ def export(
             raise UserError(f"{name}: needs images, and export reads none; use shrink on a transfer")
     as_folder, out = require_form(settings, out), Path(out)
     require_ours(out)
-    if isinstance(subject, str | Path) and (given_path(str(subject)) / "transfer.json").is_file():
-        raise UserError(f"{subject}: holds a transfer; tickets shrink {subject} -o {out} ships its best run")
+    if isinstance(subject, str | Path) and is_work(given_path(str(subject))):
+        raise UserError(f"{subject}: holds transfers; tickets shrink {subject} -o {out} ships the best one")
     ticket, source = bind(with_stated(subject, weights, preprocessing), source)
     network = subnetwork(source, ticket)
     network.require_head(f"export {source.identity.name}")

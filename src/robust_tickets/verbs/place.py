@@ -8,7 +8,7 @@ from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import json_of
-from robust_tickets.foundation.run_folder import verb_of
+from robust_tickets.foundation.run_folder import VERBS, verb_of
 
 RECORD = "transfer.json"
 """What makes a folder one of a transfer."""
@@ -72,6 +72,27 @@ def transfers_at(path: Path) -> tuple[Place, ...]:
     if not done:
         raise UserError(f"{path}: none of its transfers is finished; rerun the command that made it to resume")
     return done
+
+
+def is_work(folder: Path) -> bool:
+    """Return whether a folder is that of a run, of what `tickets find` made, or of a transfer."""
+    return (folder / RECORD).is_file() or verb_of(folder) in VERBS
+
+
+def ticket_in(folder: Path) -> Path | None:
+    """Return the ticket in the folder of a run or of a transfer; None where the folder is neither.
+
+    Raises:
+        UserError: it holds no ticket, or several, which are listed.
+    """
+    if not is_work(folder):
+        return None
+    tickets = [place.folder / "ticket" for place in transfers_at(folder) if is_drawn(place.folder)]
+    if not tickets:
+        raise UserError(f"{folder}: holds a dense network, and no ticket; give the folder of one of its seeds")
+    if len(tickets) > 1:
+        raise UserError(f"{folder}: holds {len(tickets)} tickets; give one of them: {' | '.join(map(str, tickets))}")
+    return tickets[0]
 
 
 def transfers_below(folder: Path) -> list[Place]:

@@ -12,7 +12,7 @@ from torch import nn
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.files import read_json, write_json
+from robust_tickets.foundation.files import given_path, read_json, write_json
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.run_folder import movable
 from robust_tickets.foundation.settings import Settings, changed, cut
@@ -30,6 +30,7 @@ from robust_tickets.training.kept import check_selection
 from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.loop import Fit, fit
 from robust_tickets.training.subject import Subject, recalibrate
+from robust_tickets.verbs.place import ticket_in
 from robust_tickets.verbs.target import Data, as_evaluated, target_data
 from robust_tickets.verbs.task import network_for, require_gradients, task_of
 from robust_tickets.verbs.transfer_settings import TransferSettings
@@ -249,9 +250,10 @@ def with_stated(
 def bind(
     subject: Ticket | Source | SourceSettings | nn.Module | str | Path, source: Source | str | Path | None
 ) -> tuple[Ticket | None, Source]:
-    """Return the ticket, if there is one, and the loaded source it belongs to."""
-    if isinstance(subject, str | Path) and is_ticket(subject):
-        subject = Ticket.load(subject)
+    """Return the ticket, if there is one, and the loaded source it belongs to; of a run's folder, the ticket in it."""
+    if isinstance(subject, str | Path):
+        place = subject if is_ticket(subject) else ticket_in(given_path(str(subject)))
+        subject = Ticket.load(place) if place is not None else subject
     if isinstance(subject, Ticket):
         subject = subject.with_network(source) if isinstance(source, Source) else subject.located(source)
         return subject, subject.load_source()
