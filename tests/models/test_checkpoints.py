@@ -98,6 +98,19 @@ def test_an_average_inside_one_state_dict_is_found_by_its_prefix(tmp_path: Path)
     assert is_of(load(tmp_path / "net.pt", weights_entry="state_dict"), state)
 
 
+def test_an_average_without_names_is_not_taken_and_that_is_told(tmp_path: Path) -> None:
+    state = network_state()
+    shadow = {
+        "decay": 0.99,
+        "num_updates": 7,
+        "shadow_params": list(averaged(state).values()),
+        "collected_params": None,
+    }
+    source = saved({"state_dict": state, "ema": shadow}, tmp_path)
+    assert is_of(source, state)
+    assert any("not the moving average in ema, a list that names no parameters" in n for n in source.identity.notes)
+
+
 def test_an_average_that_lacks_tensors_is_not_taken_and_that_is_told(tmp_path: Path) -> None:
     state = network_state()
     short = {name: tensor for name, tensor in averaged(state).items() if "running" not in name}

@@ -11,7 +11,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.formats.layout import Unwrapped, strip
 from robust_tickets.models.formats.madry import madry
 from robust_tickets.models.formats.places import Place, places
-from robust_tickets.models.formats.states import is_averaged, rank, states_in
+from robust_tickets.models.formats.states import is_averaged, nameless_averages, rank, states_in
 from robust_tickets.models.formats.wrappers import without_wrappers
 
 SHARED = ("module.", "model.", "net.", "network.", "1.module.", "1.")
@@ -29,6 +29,7 @@ class Checkpoint:
         """
         self.where = where
         self.states = states_in(content, where)
+        self.nameless = nameless_averages(content)
 
     def unwrap(self, wanted: Mapping[str, Tensor], entry: str | None = None) -> Unwrapped:
         """Return the bare tensors of an architecture: the most complete network in the file, averaged if there is one.
@@ -50,7 +51,15 @@ class Checkpoint:
         if not fitting:
             return Unwrapped(dict(next(iter(self.states.values()))), "plain state dict")
         partial = [p for p in found if is_averaged(p.name) and p not in fitting and 2 * p.agreeing > best[0]]
-        return _bare(fitting[0], fitting, partial if not is_averaged(fitting[0].name) else ())
+        if is_averaged(fitting[0].name):
+            return _bare(fitting[0], fitting, ())
+        bare = _bare(fitting[0], fitting, partial)
+        untaken = tuple(
+            f"weights: {fitting[0].name}; not the moving average in {entry}, a list that names no parameters: copy it "
+            "into the network with the library that wrote it (torch_ema: `ema.copy_to()`) and save that"
+            for entry in self.nameless
+        )
+        return replace(bare, notes=(*bare.notes, *untaken))
 
     def _named(self, entry: str, fitting: list[Place], found: list[Place]) -> Place:
         """Return the place that a user means by `entry`: its name, the end of it, or its beginning."""

@@ -54,6 +54,21 @@ def is_averaged(place: str) -> bool:
     return rank(place)[0] == 0
 
 
+def nameless_averages(checkpoint: Any) -> tuple[str, ...]:
+    """Return the entries that hold a moving average as a list of tensors, as torch_ema's `shadow_params`.
+
+    Nothing says which of the network's parameters is which, so it is not loaded, and has to be told of.
+    """
+    entries = checkpoint.items() if isinstance(checkpoint, Mapping) else ()
+    return tuple(
+        str(entry)
+        for entry, value in entries
+        if is_averaged(str(entry))
+        and isinstance(value, Mapping)
+        and any(isinstance(one, list | tuple) and one and isinstance(one[0], Tensor) for one in value.values())
+    )
+
+
 def states_in(checkpoint: Any, where: str) -> dict[str, dict[str, Tensor]]:
     """Return every state dict inside a checkpoint by its place, the one of highest precedence first.
 
