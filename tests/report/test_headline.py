@@ -106,6 +106,15 @@ def test_the_shipped_ticket_that_matches_leads_with_accuracy_size_and_speed() ->
     )
 
 
+def test_a_source_with_the_same_figures_as_the_shipped_one_is_told_too() -> None:
+    verdicts = [decided(series, "full", 0.9, -0.002) for series in ("robust", "natural")]
+    found = headlines(Summary(title="t", verdicts=verdicts, shrink=[shipped()]))
+    assert [headline.claim.partition(" matches")[0] for headline in found] == [
+        "The robust element ticket at 90 % sparsity",
+        "The natural ticket at 90 % sparsity",
+    ]
+
+
 def test_neither_a_slower_file_nor_a_worse_ticket_leads() -> None:
     verdicts = [decided("robust", "full", 0.9, -0.002)]
     for row in (shipped(ratio=0.8), shipped(verdict="cannot tell"), shipped(size_ratio=0.99), shipped(ratio=None)):

@@ -30,17 +30,20 @@ def headlines(summary: Summary) -> list[Headline]:
     judged = grouped(required, lambda row: (row.target, row.fraction, row.series, row.transfer))
     several = len({key[:2] for key in judged}) > 1
     shipped = _shipped(summary, required)
-    found = [_headline(rows, several) for rows in judged.values()]
-    told = [(sparsity, other) for sparsity, other in found if not any(other.evidence in s.evidence for s in shipped)]
-    return [*shipped, *(headline for _, headline in sorted(told, key=lambda pair: -pair[0]))]
+    told = [row for row, _ in shipped]
+    found = sorted((_headline(rows, several) for rows in judged.values()), key=lambda one: -one[0])
+    return [*(headline for _, headline in shipped), *(headline for _, row, headline in found if row not in told)]
 
 
-def _shipped(summary: Summary, required: Sequence[VerdictRow]) -> list[Headline]:
-    """Return accuracy, size and speed of every exported ticket that matches and gains both, the fastest first."""
+def _shipped(summary: Summary, required: Sequence[VerdictRow]) -> list[tuple[VerdictRow, Headline]]:
+    """Return every exported ticket that matches and gains size and speed, the fastest first.
+
+    Each comes as the verdict that speaks for it, and accuracy, size and speed in words.
+    """
     gaining = [
         row for row in summary.shrink if row.verdict == "matches" and (row.ratio or 0) > 1 < (row.size_ratio or 0)
     ]
-    found: list[Headline] = []
+    found: list[tuple[VerdictRow, Headline]] = []
     for shrunk in sorted(gaining, key=lambda row: -(row.ratio or 0)):
         ticket = (shrunk.series, shrunk.group, shrunk.transfer, shrunk.sparsity)
         rows = [row for row in required if (row.series, row.group, row.transfer, row.sparsity) == ticket]
@@ -53,9 +56,9 @@ def _shipped(summary: Summary, required: Sequence[VerdictRow]) -> list[Headline]
             f"{percent(shrunk.accuracy - standard.difference)} %, "
             f"{shrunk.size_ratio:.1f} times smaller and {shrunk.ratio:.1f} times as fast."
         )
-        evidence = _evidence(min(rows, key=lambda row: row.difference))
+        closest = min(rows, key=lambda row: row.difference)
         file = f"Size and speed: {shrunk.file}, measured beside dense in ONNX Runtime."
-        found.append(Headline(claim, f"{evidence} {file}"))
+        found.append((closest, Headline(claim, f"{_evidence(closest)} {file}")))
     return found
 
 
@@ -67,8 +70,8 @@ def _without_verdicts(summary: Summary) -> Headline:
     return Headline(f"{best.name} has {best.ratio:.2f} times the speed of dense.", "Measured on the exported network.")
 
 
-def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, Headline]:
-    """Return the sparsity of the sparsest matching ticket, -1 if none matches, and what to say."""
+def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, VerdictRow, Headline]:
+    """Return the sparsity of the sparsest matching ticket (-1: none), the verdict that speaks, and what to say."""
     first = rows[0]
     dense = f"dense with {first.transfer} transfer" + (f" to {first.target} ({first.fraction})" if several else "")
     tickets = grouped(rows, _ticket)
@@ -79,15 +82,15 @@ def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, Headlin
         closest = min(tickets[sparsest], key=lambda row: row.difference)
         kind = f"{closest.drawing or closest.group} " if len({ticket[1:] for ticket in tickets}) > 1 else ""
         claim = f"The {first.series} {kind}ticket at {sparsity_percent(sparsest[0])} % sparsity matches {dense}."
-        return sparsest[0], Headline(claim, _evidence(closest))
+        return sparsest[0], closest, Headline(claim, _evidence(closest))
     failing = {_ticket(row) for row in rows if row.verdict == "does not match"}
     undecided = [row for row in rows if _ticket(row) not in failing and row.verdict == "cannot tell"]
     if undecided:
         best = max(undecided, key=lambda row: row.difference)
         claim = f"No {first.series} ticket is shown to match {dense}; more seeds could."
-        return -1.0, Headline(claim, _evidence(best))
+        return -1.0, best, Headline(claim, _evidence(best))
     best = max(rows, key=lambda row: row.difference)
-    return -1.0, Headline(f"No {first.series} ticket matches {dense}.", _evidence(best))
+    return -1.0, best, Headline(f"No {first.series} ticket matches {dense}.", _evidence(best))
 
 
 def _ticket(row: VerdictRow) -> tuple[float, str, str]:
