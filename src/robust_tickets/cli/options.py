@@ -12,7 +12,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_ours
 
 if TYPE_CHECKING:
-    from robust_tickets.verbs.place import Place
+    from robust_tickets.verbs.place import TransferPlace
 
 
 def ours_or_free(place: Path | None) -> Path | None:
@@ -175,10 +175,10 @@ def data_settings(name: str, values: list[dict[str, Any]]) -> Any:
     return settings
 
 
-def instead_of(path: Path) -> "Callable[[Place], str]":
+def instead_of(path: Path) -> "Callable[[TransferPlace], str]":
     """Return how the command that was given reads with another place in place of `path`."""
 
-    def command(place: "Place") -> str:
+    def command(place: "TransferPlace") -> str:
         words = [str(place) if not word.startswith("-") and Path(word) == path else word for word in sys.argv[1:]]
         return shlex.join(["tickets", *words])
 

@@ -24,7 +24,7 @@ class ChangesOf:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ValueShape:
     """What an annotation says of its values, as far as merging asks."""
 
     members: tuple[type[BaseModel], ...] = ()
@@ -63,7 +63,7 @@ def merged(kind: type[BaseModel] | None, base: Values, changes: Values, *, parti
     values = dict(base)
     for name, change in changes.items():
         field = kind.model_fields.get(name) if kind is not None else None
-        shape = shape_of(field.annotation, field.metadata) if field is not None else Shape()
+        shape = shape_of(field.annotation, field.metadata) if field is not None else ValueShape()
         if name in values:
             values[name] = merged_value(shape, values[name], change, partial)
         elif field is not None and not partial and isinstance(change, str | Path | Mapping):
@@ -75,7 +75,7 @@ def merged(kind: type[BaseModel] | None, base: Values, changes: Values, *, parti
     return values
 
 
-def merged_value(shape: Shape, base: Any, change: Any, partial: bool) -> Any:
+def merged_value(shape: ValueShape, base: Any, change: Any, partial: bool) -> Any:
     """Return a change over the value of one field."""
     base, change = spelt_out(shape, base), spelt_out(shape, change)
     if not isinstance(change, Mapping):
@@ -97,7 +97,7 @@ def merged_value(shape: Shape, base: Any, change: Any, partial: bool) -> Any:
     return merged(shape.member(new), base, change, partial=partial)
 
 
-def spelt_out(shape: Shape, value: Any) -> Any:
+def spelt_out(shape: ValueShape, value: Any) -> Any:
     """Return `{kind: sgd}` for `sgd`, and `{name: digits}` for `digits` where data are meant."""
     return {shape.bare: str(value)} if shape.bare is not None and isinstance(value, str | Path) else value
 
@@ -121,19 +121,19 @@ def default_of(field: FieldInfo) -> Any:
     return None if field.is_required() else field.get_default(call_default_factory=True)
 
 
-def shape_of(annotation: Any, metadata: Any = ()) -> Shape:
+def shape_of(annotation: Any, metadata: Any = ()) -> ValueShape:
     """Return what an annotation says of its values: through optionals, unions and `Annotated`."""
     if changes := [mark.kind for mark in metadata if isinstance(mark, ChangesOf)]:
-        return Shape(changes=changes[0])
+        return ValueShape(changes=changes[0])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return Shape(members=(annotation,))
+        return ValueShape(members=(annotation,))
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return shape_of(arguments[0], arguments[1:])
     if origin is dict:
-        return Shape(entries=arguments[1])
+        return ValueShape(entries=arguments[1])
     if origin not in (Union, UnionType):
-        return Shape()
+        return ValueShape()
     shapes = [shape_of(argument) for argument in arguments]
     entries = next((shape.entries for shape in shapes if shape.entries is not None), None)
-    return Shape(members=tuple(member for shape in shapes for member in shape.members), entries=entries)
+    return ValueShape(members=tuple(member for shape in shapes for member in shape.members), entries=entries)

@@ -16,7 +16,7 @@ from robust_tickets.verbs.measure import Outcome, part_of
 from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
 
-class Network(NamedTuple):
+class MeasuredNetwork(NamedTuple):
     """What was measured of ticket or dense, seed by seed."""
 
     outcomes: Sequence[Mapping[str, Outcome]]
@@ -27,7 +27,7 @@ class Network(NamedTuple):
 
 def caveats(
     decisions: Mapping[str, Decision],
-    networks: Mapping[str, Network],
+    networks: Mapping[str, MeasuredNetwork],
     settings: VerifySettings,
     data: DataSplits,
     part: Part,
@@ -61,7 +61,7 @@ def _of_samples(
     return found
 
 
-def _of_gradients(networks: Mapping[str, Network], settings: VerifySettings) -> list[Caveat]:
+def _of_gradients(networks: Mapping[str, MeasuredNetwork], settings: VerifySettings) -> list[Caveat]:
     if settings.robustness is None:
         return []
     counts: dict[str, GradientCounts | None] = {}
@@ -71,7 +71,7 @@ def _of_gradients(networks: Mapping[str, Network], settings: VerifySettings) -> 
     return gradient_caveats(settings.robustness.describe(), counts)
 
 
-def _of_attacks(networks: Mapping[str, Network], settings: VerifySettings, labels: list[int]) -> list[Caveat]:
+def _of_attacks(networks: Mapping[str, MeasuredNetwork], settings: VerifySettings, labels: list[int]) -> list[Caveat]:
     """Compare the attack that is decided on with the others in its ball, on the images that both have met."""
     decided = settings.robustness
     found: list[Caveat] = []

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart
-from robust_tickets.foundation.run_folder import verb_of
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.evaluation import Evaluation
@@ -28,7 +28,7 @@ from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.measure import in_order, outcomes
-from robust_tickets.verbs.place import RECORD
+from robust_tickets.verbs.place import RECORD, is_work
 from robust_tickets.verbs.predict import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
 from robust_tickets.verbs.target import Data, fitted_data
@@ -38,9 +38,6 @@ from robust_tickets.verbs.verify import Measured, summarise
 
 FILES = (".onnx", RUNTIME)
 """What files end in that are evaluated as they are executed."""
-
-NAMED = 5
-"""Classes that a complaint names."""
 
 
 class Evaluated(Settings):
@@ -169,7 +166,7 @@ def networks(
 
 def is_transferred(path: Path) -> bool:
     """Return whether a path is the folder of a run or of a transfer, or of one of its seeds."""
-    return verb_of(path) in ("run", "find") or any((each / RECORD).is_file() for each in (path, path.parent))
+    return is_work(path) or (path.parent / RECORD).is_file()
 
 
 def required(data: Data | None) -> Data:
@@ -217,10 +214,9 @@ def order_of(outputs: int, data: DataSplits, name: str, known: Sequence[str] | N
     if len(known) != outputs or len(set(known)) != outputs:
         raise UserError(f"classes: {len(set(known))} names are given for {outputs} outputs; each needs one of its own")
     if missing := [each for each in classes if each not in set(known)]:
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         raise UserError(
-            f"{data.name}: has classes that {name} does not tell apart ({', '.join(missing[:NAMED])}{more}); name the "
-            f"folders as its outputs are named ({', '.join(known[:NAMED])}{', ...' if outputs > NAMED else ''})"
+            f"{data.name}: has classes that {name} does not tell apart ({enumerated(missing)}); name the "
+            f"folders as its outputs are named ({enumerated(known)})"
         )
     chosen = [list(known).index(each) for each in classes]
     order = chosen + [index for index in range(outputs) if index not in set(chosen)]

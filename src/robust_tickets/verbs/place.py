@@ -23,7 +23,7 @@ HOLDS = {
 
 
 @dataclass(frozen=True)
-class Place:
+class TransferPlace:
     """A finished or unfinished transfer in a folder."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Place:
         return str(self.folder if self.seed is None else self.folder / f"seed-{self.seed}")
 
 
-def transfers_at(path: Path) -> tuple[Place, ...]:
+def transfers_at(path: Path) -> tuple[TransferPlace, ...]:
     """Return the transfers that a path can mean: one, or in a run those of its tickets to its first target.
 
     Args:
@@ -48,14 +48,14 @@ def transfers_at(path: Path) -> tuple[Place, ...]:
         UserError: nothing is there, or something else; says what, and what to do.
     """
     if (path / RECORD).is_file():
-        return (Place(path),)
+        return (TransferPlace(path),)
     if not path.exists():
         raise UserError(f"{path}: no such folder; give the folder of a run or of a transfer")
     if not path.is_dir():
         raise UserError(f"{path}: is a file; give the folder of a run or of a transfer")
     if (path.parent / RECORD).is_file():
         seed = path.name.removeprefix("seed-")
-        return (Place(path.parent, int(seed) if seed.isdigit() else None),)
+        return (TransferPlace(path.parent, int(seed) if seed.isdigit() else None),)
     if verb_of(path) == "find":
         return (found_in(path),)
     places = [place for place in transfers_below(path) if is_drawn(place.folder)]
@@ -95,12 +95,12 @@ def ticket_in(folder: Path) -> Path | None:
     return tickets[0]
 
 
-def transfers_below(folder: Path) -> list[Place]:
+def transfers_below(folder: Path) -> list[TransferPlace]:
     """Return every transfer in a folder, in order."""
-    return [Place(record.parent) for record in sorted(folder.rglob(RECORD))]
+    return [TransferPlace(record.parent) for record in sorted(folder.rglob(RECORD))]
 
 
-def of_the_first_target(run: Path, places: list[Place]) -> list[Place]:
+def of_the_first_target(run: Path, places: list[TransferPlace]) -> list[TransferPlace]:
     """Return the transfers of drawn tickets, no controls, to a run's first target, each with its way of drawing.
 
     They lie in `transfers/<target>/<source>/<transfer>/<way>/<kind>-<sparsity>`; the first target is `data`.
@@ -109,11 +109,11 @@ def of_the_first_target(run: Path, places: list[Place]) -> list[Place]:
     for place in places:
         *_, target, _, _, way, name = ("", "", "", "", *place.folder.relative_to(run).parts)
         if target == "data" and name.startswith("drawn-"):
-            found.append(Place(place.folder, way=way))
+            found.append(TransferPlace(place.folder, way=way))
     return found
 
 
-def found_in(folder: Path) -> Place:
+def found_in(folder: Path) -> TransferPlace:
     """Return the transfer of the ticket that `tickets find` chose.
 
     Raises:
@@ -127,7 +127,7 @@ def found_in(folder: Path) -> Place:
         tried = [str(place) for place in transfers_below(folder) if is_drawn(place.folder)]
         also = f"; name one of those tried: {', '.join(tried)}" if tried else ""
         raise UserError(f"{folder}: tickets find found no ticket that matches{also}")
-    return Place(chosen[0])
+    return TransferPlace(chosen[0])
 
 
 def claim_of(folder: Path) -> dict[str, object]:

@@ -17,7 +17,7 @@ from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.ticket import Ticket, load_recorded
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import provenance_at, provenance_of
-from robust_tickets.verbs.place import RECORD, Place, claim_of, is_done, transfers_at, transfers_below
+from robust_tickets.verbs.place import RECORD, TransferPlace, claim_of, is_done, transfers_at, transfers_below
 from robust_tickets.verbs.target import Data, target_data
 from robust_tickets.verbs.transfer import Record, Transfer, taken_up, transfer
 from robust_tickets.verbs.verify import sparsest_match
@@ -25,7 +25,7 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 
 _log = logging.getLogger(__name__)
 
-Command = Callable[[Place], str]
+Command = Callable[[TransferPlace], str]
 """What a user would type for a place."""
 
 LISTED = 6
@@ -65,7 +65,7 @@ def load_transfer(
     return reopened(first, source, data)
 
 
-def reopened(place: Place, source: Source | str | Path | None, data: Data | None) -> Transfer:
+def reopened(place: TransferPlace, source: Source | str | Path | None, data: Data | None) -> Transfer:
     """Take up the runs of one transfer.
 
     Raises:
@@ -93,12 +93,12 @@ def reopened(place: Place, source: Source | str | Path | None, data: Data | None
 
 def chosen(
     folder: Path,
-    places: Sequence[Place],
+    places: Sequence[TransferPlace],
     source: Source | str | Path | None,
     data: Data | None,
     made: Path | None,
     command: Command,
-) -> Place:
+) -> TransferPlace:
     """Return the one of several transfers that is meant, and say in the log which.
 
     Raises:
@@ -106,7 +106,7 @@ def chosen(
     """
     networks: dict[object, Source] = {}
 
-    def opened(place: Place) -> Transfer:
+    def opened(place: TransferPlace) -> Transfer:
         digest = claim_of(place.folder).get("source")
         result = reopened(place, networks.get(digest, source), data)
         networks[digest] = result.source
@@ -125,7 +125,7 @@ def chosen(
     if verb_of(folder) != "run":
         raise UserError(choice(folder, "holds several transfers", places, command))
     settings = settings_of(folder)
-    best: list[Place] = []
+    best: list[TransferPlace] = []
     for together in grouped(places, lambda place: place.way).values():
         if len(together) > 1:
             _log.info("%s: choosing one of %d tickets on validation", folder, len(together))
@@ -141,7 +141,7 @@ def chosen(
     return best[0]
 
 
-def choice(folder: Path, why: str, places: Sequence[Place], command: Command) -> str:
+def choice(folder: Path, why: str, places: Sequence[TransferPlace], command: Command) -> str:
     """Return a refusal that lists what can be given instead of a folder."""
     more = f"; and {len(places) - LISTED} more" if len(places) > LISTED else ""
     return f"{folder}: {why}; choose: {' | '.join(command(place) for place in places[:LISTED])}{more}"

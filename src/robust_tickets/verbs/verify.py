@@ -24,7 +24,7 @@ from robust_tickets.report.summary import ScoreName
 from robust_tickets.report.table import notebook
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.ticket import Ticket
-from robust_tickets.verbs.caveats import Network, caveats
+from robust_tickets.verbs.caveats import MeasuredNetwork, caveats
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import Outcome, figures_once, outcomes, part_of
@@ -189,8 +189,10 @@ def verify(
     ticket_runs = summarise(result.runs, ticket_found, further, score)
     dense_runs = summarise(dense.runs, dense_found, further, score)
     file = verify_exported(*opened, settings.robustness, (*further, *on_file), part) if opened else None
-    networks = {"ticket": Network(ticket_found, [run.measures for run in ticket_runs])} if result is not dense else {}
-    networks["dense"] = Network(dense_found, [run.measures for run in dense_runs])
+    networks = (
+        {"ticket": MeasuredNetwork(ticket_found, [run.measures for run in ticket_runs])} if result is not dense else {}
+    )
+    networks["dense"] = MeasuredNetwork(dense_found, [run.measures for run in dense_runs])
     return Verdict(
         subject=result.source.identity.name,
         sparsity=result.sparsity,

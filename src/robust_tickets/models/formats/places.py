@@ -33,7 +33,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Place:
+class NetworkPlace:
     """A network inside a checkpoint."""
 
     reading: Reading
@@ -54,7 +54,7 @@ class Place:
         return self.agreeing, self.named
 
 
-def places(entry: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[Place]:
+def places(entry: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[NetworkPlace]:
     """Yield a place for every prefix behind which any of the architecture's names is found.
 
     Args:
@@ -77,7 +77,7 @@ def places(entry: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
                 named[prefix] = named.get(prefix, 0) + 1
                 agreeing[prefix] = agreeing.get(prefix, 0) + (like.shape[1:] == tensor.shape[1:])
     for prefix in named:
-        yield Place(reading, prefix, agreeing[prefix], named[prefix])
+        yield NetworkPlace(reading, prefix, agreeing[prefix], named[prefix])
 
 
 def starts(name: str) -> list[int]:

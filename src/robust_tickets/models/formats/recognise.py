@@ -10,7 +10,7 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.formats.layout import Unwrapped, strip
 from robust_tickets.models.formats.madry import madry
-from robust_tickets.models.formats.places import Place, places
+from robust_tickets.models.formats.places import NetworkPlace, places
 from robust_tickets.models.formats.states import is_averaged, nameless_averages, rank, states_in
 from robust_tickets.models.formats.wrappers import without_wrappers
 
@@ -61,7 +61,7 @@ class Checkpoint:
         )
         return replace(bare, notes=(*bare.notes, *untaken))
 
-    def _named(self, entry: str, fitting: list[Place], found: list[Place]) -> Place:
+    def _named(self, entry: str, fitting: list[NetworkPlace], found: list[NetworkPlace]) -> NetworkPlace:
         """Return the place that a user means by `entry`: its name, the end of it, or its beginning."""
         for matches in (
             lambda name: name == entry,
@@ -85,7 +85,7 @@ def layout_of(state: Mapping[str, Tensor]) -> Unwrapped:
     return Unwrapped(strip(bare, stripped), _layout(stripped, bare, wrappers))
 
 
-def _bare(place: Place, fitting: list[Place], partial: Iterable[Place]) -> Unwrapped:
+def _bare(place: NetworkPlace, fitting: list[NetworkPlace], partial: Iterable[NetworkPlace]) -> Unwrapped:
     """Return the tensors at a place, and tell what else is in the file."""
     reading, prefix = place.reading, place.prefix
     others = [one for one in fitting if one.name != place.name]
@@ -129,7 +129,9 @@ def _layout(prefix: str, names: Mapping[str, Tensor], wrappers: Iterable[str]) -
     return ", ".join([layout, *wrappers])
 
 
-def _notes(place: Place, others: list[Place], partial: Iterable[Place], foreign: list[str]) -> Iterator[str]:
+def _notes(
+    place: NetworkPlace, others: list[NetworkPlace], partial: Iterable[NetworkPlace], foreign: list[str]
+) -> Iterator[str]:
     # Lightning's WeightAveraging puts the average where the raw weights were.
     swapped = place.reading.entry == "state_dict" and any(one.reading.entry == "current_model_state" for one in others)
     average = ", the moving average" if swapped or is_averaged(place.name) else ""
