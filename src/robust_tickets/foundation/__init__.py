@@ -6,6 +6,7 @@
 | `kinds.py` | `magnitude` for `{kind: magnitude}` |
 | `lazy.py` | libraries that are loaded when they are first used |
 | `complaints.py` | what is wrong with values, in one line |
+| `batch.py` | what goes through a network at once: inputs and targets |
 | `merging.py` | changes over settings: what they name changes, and nothing else |
 | `errors.py` | the one exception that means "the user can mend this" |
 | `seeds.py` | named random streams derived from one seed |

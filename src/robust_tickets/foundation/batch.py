@@ -1,0 +1,77 @@
+"""What goes through a network at once: inputs, and what they should become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from robust_tickets.foundation.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Inputs and targets of the same examples, in the same order.
+
+    Both are a tensor whose first dimension counts the examples, a mapping of such values by name, or a list with an
+    entry for each example (boxes, of which every image has its own number).
+    """
+
+    inputs: Any
+    """What the network takes: of images float32 [N, C, H, W] in [0, 1]."""
+    targets: Any
+    """What it is asked for: class numbers int64 [N], or of pixels [N, H, W]; what else there is, its task says."""
+
+    @property
+    def count(self) -> int:
+        """Return the number of examples."""
+        return examples_in(self.inputs)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the same examples on a device."""
+        return Batch(moved(self.inputs, device), moved(self.targets, device))
+
+    def chunk(self, parts: int) -> list[Batch]:
+        """Return at most so many batches of consecutive examples, cut as `torch.chunk` cuts: all but the last alike."""
+        size = -(-self.count // parts)
+        return [self.between(start, start + size) for start in range(0, self.count, size)]
+
+    def between(self, start: int, stop: int) -> Batch:
+        """Return the examples from `start` up to `stop`, as views."""
+        return Batch(sliced(self.inputs, start, stop), sliced(self.targets, start, stop))
+
+    def chosen(self, indices: Tensor) -> Batch:
+        """Return the examples at `indices`, int64 [n], or where they are true, bool [N]."""
+        return Batch(taken(self.inputs, indices), taken(self.targets, indices))
+
+
+def examples_in(values: Any) -> int:
+    """Return how many examples a value of a batch holds."""
+    return examples_in(next(iter(values.values()))) if isinstance(values, Mapping) else len(values)
+
+
+def moved(values: Any, device: torch.device | str) -> Any:
+    """Return a batch's values on a device; what is no tensor stays as it is."""
+    if torch.is_tensor(values):
+        return values.to(device)
+    if isinstance(values, Mapping):
+        return {name: moved(value, device) for name, value in values.items()}
+    return [moved(value, device) for value in values] if isinstance(values, list) else values
+
+
+def sliced(values: Any, start: int, stop: int) -> Any:
+    """Return the values of consecutive examples."""
+    if isinstance(values, Mapping):
+        return {name: sliced(value, start, stop) for name, value in values.items()}
+    return values[start:stop]
+
+
+def taken(values: Any, indices: Tensor) -> Any:
+    """Return the values of the chosen examples."""
+    if isinstance(values, Mapping):
+        return {name: taken(value, indices) for name, value in values.items()}
+    if torch.is_tensor(values):
+        return values[indices]
+    places = indices.nonzero().flatten() if indices.dtype == torch.bool else indices
+    return [values[index] for index in places.tolist()]
