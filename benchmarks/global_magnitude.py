@@ -20,7 +20,7 @@ TARGET = 20.0
 
 def measure(scale: Scale) -> Row:
     """Rank all weights of all convolutions together and remove 90 % of them."""
-    body = load_source(SourceSettings(name=scale.pruned, weights="random")).classifier.body
+    body = load_source(SourceSettings(name=scale.pruned, weights="random")).network.body
 
     def ours() -> Masks:
         return Selection().select(convolution_weights(body), sparsity=SPARSITY)

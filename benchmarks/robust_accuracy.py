@@ -18,7 +18,7 @@ from robust_tickets.measures.accuracy import Interval, accuracy
 from robust_tickets.measures.matching import decide
 from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.measures.robust_accuracy import robust_correctness
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.objectives import PGD, Threat
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.batch_source import ImageBatches
@@ -102,7 +102,7 @@ def training_of(scale: Scale, threat: Threat) -> Training:
     return Training(epochs=scale.epochs, batch_size=128, objective=PGD(threat=threat), optimiser=optimiser)
 
 
-def fresh(splits: DataSplits, seed: int) -> Classifier:
+def fresh(splits: DataSplits, seed: int) -> Network:
     """Return the network of a seed, equal for both ways of training."""
     with global_stream(seed, "bench"):
         classifier = network(NETWORK, SIZE)
@@ -110,7 +110,7 @@ def fresh(splits: DataSplits, seed: int) -> Classifier:
     return classifier
 
 
-def product(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device: torch.device) -> Classifier:
+def product(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device: torch.device) -> Network:
     """Train by the product, which finds the device itself."""
     classifier, training = fresh(splits, seed), training_of(scale, threat)
     source = ImageBatches(splits, training, seed)
@@ -118,7 +118,7 @@ def product(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device:
     return classifier
 
 
-def plain(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device: torch.device) -> Classifier:
+def plain(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device: torch.device) -> Network:
     """Train by a plain loop, on the same batches with the same rates."""
     classifier, training = fresh(splits, seed).to(device), training_of(scale, threat)
     source = ImageBatches(splits, training, seed)
@@ -135,7 +135,7 @@ def plain(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device: t
     return classifier.eval()
 
 
-def accuracies(classifier: Classifier, splits: DataSplits, images: int, device: torch.device) -> tuple[float, float]:
+def accuracies(classifier: Network, splits: DataSplits, images: int, device: torch.device) -> tuple[float, float]:
     """Return clean and robust accuracy on test images, equal ones for every network."""
     part = splits.test.subset(torch.arange(min(images, len(splits.test))))
     threat = Threat(norm="linf", epsilon=8 / 255, steps=TEST_STEPS)

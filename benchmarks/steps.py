@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.device import wait_for
 from benchmarks.timing import Contestant
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
 from robust_tickets.objectives import Threat
@@ -29,11 +29,11 @@ STEPS = 1_000_000
 Batch = tuple[Tensor, Tensor]
 
 
-def network(name: str, size: int = 32) -> Classifier:
+def network(name: str, size: int = 32) -> Network:
     """Return a network with random weights for colour images of `size` x `size` and 10 classes."""
     preprocessing = {"mean": [0.5] * 3, "std": [0.25] * 3, "size": [size, size]}
     settings = {"name": name, "weights": "random", "num_classes": CLASSES, "preprocessing": preprocessing}
-    return load_source(SourceSettings.model_validate(settings)).classifier
+    return load_source(SourceSettings.model_validate(settings)).network
 
 
 def random_batch(batch_size: int) -> Batch:
@@ -65,7 +65,7 @@ class OneBatch:
 
 
 def product(
-    classifier: Classifier, training: Training, batch: Batch, masks: Masks | None = None, *, steps: int = 1
+    classifier: Network, training: Training, batch: Batch, masks: Masks | None = None, *, steps: int = 1
 ) -> Contestant:
     """Return `steps` steps of the product's own loop on a copy of the network, on the device it chooses."""
     subject = Subject.of(copy.deepcopy(classifier))
@@ -93,7 +93,7 @@ def product(
     return lambda: some
 
 
-def plain(classifier: Classifier, threat: Threat, batch: Batch, steps: int, device: torch.device) -> Contestant:
+def plain(classifier: Network, threat: Threat, batch: Batch, steps: int, device: torch.device) -> Contestant:
     """Return `steps` steps of plain fp32 adversarial training on a copy of the network."""
     trained = copy.deepcopy(classifier).to(device).train()
     optimiser = torch.optim.SGD(trained.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)

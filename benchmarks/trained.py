@@ -41,7 +41,7 @@ def given(name: str, weights: str, folder: Path, like: str | None = None) -> Non
         like: the architecture; torchvision's of that name if not given.
     """
     source = load_source(SourceSettings(name=like or f"torchvision/{name}", weights=weights))
-    save_source(source.classifier, source.identity, folder)
+    save_source(source.network, source.identity, folder)
     write_json(folder / TRAINED, {"told": f"weights of {Path(weights).name}", "digest": source.identity.digest})
 
 

@@ -44,7 +44,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ticket = rt.draw(source, sparsity=0.8, folder="ticket")
         rt.transfer(ticket, "images", training={"epochs": 1}, seeds=(0, 1), folder="runs")
         rt.run(load_recipe("recipe.yaml"), "run")
-        save_file(source.classifier.plain_state(), "whole.safetensors")
+        save_file(source.network.plain_state(), "whole.safetensors")
         Path("file").write_text("not a folder")
     finally:
         os.chdir(before)

@@ -86,8 +86,8 @@ SETTINGS = [
 def test_a_source_is_stated_in_python_as_on_the_command_line(tmp_path: Path) -> None:
     stated = {"weights": "random", "preprocessing": {"size": [16, 16], "mean": [0.4, 0.4, 0.4]}}
     source = rt.load_source("cifar/resnet8", num_classes=4, **stated)
-    assert source.classifier.num_classes == 4
-    assert source.classifier.preprocessing.size == (16, 16)
+    assert source.network.num_classes == 4
+    assert source.network.interface.size == (16, 16)
     ticket = rt.draw("cifar/resnet8", sparsity=0.5, **stated)
     assert ticket.source.preprocessing.mean == (0.4, 0.4, 0.4)
     with pytest.raises(rt.UserError, match="weights: cifar/resnet8 is loaded already; give it to load_source"):
@@ -136,7 +136,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     report = rt.shrink(result, folder / "model.rtk", dense=dense)
     return {
         "source": source,
-        "classifier": source.classifier,
+        "classifier": source.network,
         "ticket": ticket,
         "transfer": result,
         "run": result.best,
@@ -149,7 +149,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "draw": rt.DrawSettings(),
         "preprocessing": source.identity.preprocessing,
         "identity": source.identity,
-        "masked": rt.masked(result.best.classifier, ticket),
+        "masked": rt.masked(result.best.network, ticket),
     }
 
 

@@ -50,7 +50,7 @@ def cifar10() -> DataSplits:
     return rt.load_data(rt.DataSettings(name=at("cifar10/cifar10_test.npz"), test=0.9))
 
 
-def attacked(network: rt.Classifier, data: DataSplits, images: int, threat: Threat) -> Correctness:
+def attacked(network: rt.Network, data: DataSplits, images: int, threat: Threat) -> Correctness:
     """Attack early test images, as the checkpoints' records do with the first ones."""
     first = data.test.subset(torch.arange(images))
     with evaluation_mode(network, "cpu") as predict:
@@ -97,7 +97,7 @@ def test_photographs_end_in_a_smaller_file_that_reaches_the_reported_accuracy(tm
 def test_checkpoints_withstand_attacks_as_recorded(
     cifar10: DataSplits, checkpoint: tuple[str, str], threat: Threat, images: int, clean: float, robust: float
 ) -> None:
-    correct = attacked(load(*checkpoint).classifier, cifar10, images, threat)
+    correct = attacked(load(*checkpoint).network, cifar10, images, threat)
     assert 100 * accuracy(correct.clean) == pytest.approx(clean, abs=6)
     assert 100 * accuracy(correct.robust) == pytest.approx(robust, abs=6)
 

@@ -81,7 +81,7 @@ class Seen:
     """What every optimiser step of a draw left: prunable weights by name, their gradients and momenta."""
 
     def __init__(self, source: Source) -> None:
-        body, head = source.classifier.body, source.classifier.head
+        body, head = source.network.body, source.network.head
         self.names = [name for name, _ in body.named_parameters() if not name.startswith(head)]
         self.weights: list[dict[str, Tensor]] = []
         self.gradients: list[dict[str, Tensor]] = []
@@ -157,7 +157,7 @@ def test_masks_have_the_promised_count(name: str, way: str) -> None:
         assert sparsity is not None
         shapes = [ticket.masks[weight].shape for weight in ticket.prunable]
         if settings.group.kind == "channel":
-            couplings = trace_couplings(source_of(name).classifier.body, torch.zeros(1, 1, 16, 16), ticket.prunable)
+            couplings = trace_couplings(source_of(name).network.body, torch.zeros(1, 1, 16, 16), ticket.prunable)
             channels = [(ticket.masks[c.producers[0].parameter], c.channels) for c in couplings]
             gone = sum(count - int(mask.flatten(1).any(1).sum()) for mask, count in channels)
             assert gone == exact_count(sparsity, sum(count for _, count in channels))
@@ -178,7 +178,7 @@ def test_masks_have_the_promised_count(name: str, way: str) -> None:
 @pytest.mark.parametrize(("name", "way"), WAYS)
 def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
     _, tickets, _ = drawn(name, way)
-    source = source_of(name).classifier.plain_state()
+    source = source_of(name).network.plain_state()
     for ticket in tickets:
         state = ticket.subnetwork().plain_state()
         assert all(not bool(state[key][~mask].any()) for key, mask in ticket.masks.items())
@@ -280,7 +280,7 @@ def test_the_head_of_a_learned_mask_can_be_frozen() -> None:
 
 def test_robust_scratch_tickets_are_signs_of_random_weights_and_the_statistics_of_the_search() -> None:
     _, tickets, _ = drawn("robust-scratch", "draw")
-    body, state = source_of("robust-scratch").classifier.body, tickets[0].subnetwork().plain_state()
+    body, state = source_of("robust-scratch").network.body, tickets[0].subnetwork().plain_state()
     for key in tickets[0].prunable:
         weight, random = state[key], body.get_parameter(key)
         kept = tickets[0].masks[key]
@@ -290,13 +290,13 @@ def test_robust_scratch_tickets_are_signs_of_random_weights_and_the_statistics_o
     as_drawn = transfer(
         tickets[0], DATA["name"], settings=load_recipe("robust-scratch").transfers["as-drawn"], seeds=[0]
     )
-    after = as_drawn.runs[0].classifier.plain_state()
+    after = as_drawn.runs[0].network.plain_state()
     assert all(torch.equal(after[key], value) for key, value in state.items())
 
 
 def test_late_reset_goes_on_between_rounds() -> None:
     _, tickets, seen = drawn("mehta", "draw")
-    source = source_of("mehta").classifier.plain_state()
+    source = source_of("mehta").network.plain_state()
     last = [step for step in seen.weights if step is not None][-1]
     kept = tickets[0].masks["conv1.weight"]
     assert not torch.equal(last["conv1.weight"][kept], source["conv1.weight"][kept])
@@ -310,6 +310,6 @@ def test_tickets_are_kept_and_transferred(name: str, tmp_path: Path) -> None:
     loaded = Ticket.load(tmp_path).with_network(source_of(name))
     assert loaded.digest == ticket.digest
     for settings in tiny(name).transfers.values():
-        state = transfer(loaded, tiny(name).data, settings=settings).runs[0].classifier.plain_state()
+        state = transfer(loaded, tiny(name).data, settings=settings).runs[0].network.plain_state()
         for key in ticket.prunable:
             assert torch.equal(state[key] != 0, ticket.masks[key])

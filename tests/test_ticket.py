@@ -28,7 +28,7 @@ def ticket(source: rt.Source) -> Ticket:
 
 def with_other_weights(ticket: Ticket, source: rt.Source) -> Ticket:
     """A ticket that carries weights of its own, as one drawn by training does."""
-    state = {name: value + 1 for name, value in source.classifier.plain_state().items()}
+    state = {name: value + 1 for name, value in source.network.plain_state().items()}
     return replace(
         ticket, stored={name: value * ticket.masks.get(name, torch.tensor(1)) for name, value in state.items()}
     )
@@ -71,12 +71,12 @@ def test_stored_weights_come_back_bit_for_bit(ticket: Ticket, source: rt.Source,
     assert loaded.digest == stored.digest != ticket.digest
     network = loaded.subnetwork()
     assert zeros_are_where_masks_say(network.body, ticket)
-    assert torch.equal(network.plain_state()["bn1.weight"], source.classifier.plain_state()["bn1.weight"] + 1)
+    assert torch.equal(network.plain_state()["bn1.weight"], source.network.plain_state()["bn1.weight"] + 1)
 
 
 def test_only_surviving_weights_are_stored(ticket: Ticket, source: rt.Source, tmp_path: Path) -> None:
     with_other_weights(ticket, source).save(tmp_path)
-    dense = sum(value.numel() * value.element_size() for value in source.classifier.plain_state().values())
+    dense = sum(value.numel() * value.element_size() for value in source.network.plain_state().values())
     assert (tmp_path / "init.safetensors").stat().st_size < 0.3 * dense
 
 
@@ -142,7 +142,7 @@ def test_apply_to_a_plain_module_and_to_a_classifier(plain: torch.nn.Module) -> 
     again = torchvision.models.squeezenet1_1(num_classes=10)
     ticket.apply(again)
     assert zeros_are_where_masks_say(again, ticket)
-    classifier = rt.load_source(plain).classifier
+    classifier = rt.load_source(plain).network
     ticket.apply(classifier)
     assert zeros_are_where_masks_say(classifier.body, ticket)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in classifier.plain_state().items())
@@ -150,12 +150,12 @@ def test_apply_to_a_plain_module_and_to_a_classifier(plain: torch.nn.Module) -> 
 
 def test_apply_refuses_other_weights_and_other_networks(ticket: Ticket, source: rt.Source) -> None:
     other = rt.load_source(rt.SourceSettings(name="demo/resnet4", weights="random", seed=1))
-    before = {name: value.clone() for name, value in other.classifier.plain_state().items()}
+    before = {name: value.clone() for name, value in other.network.plain_state().items()}
     with pytest.raises(rt.UserError, match="drawn from demo/resnet4 with weights"):
-        ticket.apply(other.classifier)
-    assert all(torch.equal(value, before[name]) for name, value in other.classifier.plain_state().items())
-    ticket.apply(other.classifier, check=False)
-    assert zeros_are_where_masks_say(other.classifier.body, ticket)
+        ticket.apply(other.network)
+    assert all(torch.equal(value, before[name]) for name, value in other.network.plain_state().items())
+    ticket.apply(other.network, check=False)
+    assert zeros_are_where_masks_say(other.network.body, ticket)
     with pytest.raises(rt.UserError, match="the network has"):
         ticket.apply(torchvision.models.squeezenet1_1())
     with pytest.raises(rt.UserError, match="the source given is demo/resnet4"):
@@ -164,10 +164,10 @@ def test_apply_refuses_other_weights_and_other_networks(ticket: Ticket, source: 
 
 def test_stored_weights_of_another_head_need_a_classifier(ticket: Ticket, source: rt.Source) -> None:
     target = rt.load_source(rt.SourceSettings(name="demo/resnet4", weights="random"))
-    target.classifier.reset_head(3, seed=0)
-    stored = replace(ticket, stored=target.classifier.plain_state())
-    classifier = rt.load_source(rt.SourceSettings(name="demo/resnet4", weights="random")).classifier
-    with pytest.raises(rt.UserError, match="pass the Classifier"):
+    target.network.reset_head(3, seed=0)
+    stored = replace(ticket, stored=target.network.plain_state())
+    classifier = rt.load_source(rt.SourceSettings(name="demo/resnet4", weights="random")).network
+    with pytest.raises(rt.UserError, match="pass the Network"):
         stored.apply(classifier.body)
     stored.apply(classifier)
     assert classifier.num_classes == 3

@@ -11,8 +11,8 @@ from benchmarks.inference.networks import SEED, dense, dense_file, path_of, rand
 from benchmarks.row import Row
 from benchmarks.scale import Inference, Scale
 from benchmarks.timing import ratios, spread
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.network import Network
 from robust_tickets.pruning.groups import Channel
 from robust_tickets.pruning.scopes import LayerScope
 from robust_tickets.pruning.select import Selection
@@ -78,5 +78,5 @@ def smaller(scale: Inference, source: str) -> tuple[Path, RemovalCounts]:
     masks = selection.select(weights, sparsity=SPARSITY, couplings=couplings, seed=SEED)
     example = torch.from_numpy(random_images(scale, 1))
     removal = remove_channels(classifier.body, masks, example, round_to=ROUND_TO)
-    shrunk = Classifier(removal.body, classifier.preprocessing, classifier.head)
+    shrunk = Network(removal.body, classifier.interface, classifier.head)
     return written(shrunk, "onnx", path_of(source, "onnx", "channels-50")), removal.counts

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from benchmarks.inference.team import ROOT
 from benchmarks.scale import Inference
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.network import Network
 from robust_tickets.models.prunable import Prunable
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
@@ -64,7 +64,7 @@ def label(source: str) -> str:
 
 
 @cache
-def dense(scale: Inference, source: str, trained: bool = False) -> Classifier:
+def dense(scale: Inference, source: str, trained: bool = False) -> Network:
     """Return a network by its name, with random weights or as trained, in eval mode.
 
     A trained one gets a random head of as many classes as the random one has: they cost the same.
@@ -72,10 +72,10 @@ def dense(scale: Inference, source: str, trained: bool = False) -> Classifier:
     size = {"size": (scale.size, scale.size)}
     if not trained:
         settings = {"name": source, "weights": "random", "preprocessing": size}
-        return load_source(SourceSettings.model_validate(settings)).classifier.eval()
+        return load_source(SourceSettings.model_validate(settings)).network.eval()
     folder = trained_folder(scale, source)
     settings = SourceSettings.model_validate({"name": str(folder), "preprocessing": size})
-    classifier = copy.deepcopy(load_source(settings).classifier)
+    classifier = copy.deepcopy(load_source(settings).network)
     classifier.reset_head(dense(scale, source).num_classes, SEED)
     return classifier.eval()
 
@@ -97,7 +97,7 @@ def masks(scale: Inference, source: str, pattern: Pattern, percent: int) -> Mask
 
 
 @cache
-def pruned(scale: Inference, source: str, pattern: Pattern, percent: int) -> Classifier:
+def pruned(scale: Inference, source: str, pattern: Pattern, percent: int) -> Network:
     """Return the network with its zeros."""
     classifier = copy.deepcopy(dense(scale, source, is_trained(scale, pattern)))
     MaskApplier(dict(classifier.body.named_parameters()), masks(scale, source, pattern, percent)).apply_to_weights()
@@ -126,7 +126,7 @@ def path_of(source: str, form: Format, kind: str) -> Path:
     return Path(workspace().name, f"{label(source)}-{kind}.{ending}")
 
 
-def written(classifier: Classifier, form: Format, path: Path) -> Path:
+def written(classifier: Network, form: Format, path: Path) -> Path:
     """Write a network in one format and return the file."""
     if form == "torch":
         torch.save(classifier, path)

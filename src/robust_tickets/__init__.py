@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from robust_tickets.data.settings import DataSettings
     from robust_tickets.foundation.errors import UserError
     from robust_tickets.integrations.masked import masked
-    from robust_tickets.models.classifier import Classifier
     from robust_tickets.models.folders import load
-    from robust_tickets.models.preprocessing import Preprocessing
+    from robust_tickets.models.interface import Pixels
+    from robust_tickets.models.network import Network
     from robust_tickets.models.settings import SourceSettings
     from robust_tickets.models.sources import Source, load_source
     from robust_tickets.pipeline.run import run
@@ -51,11 +51,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AnalyseSettings": "verbs.analyse_settings",
-    "Classifier": "models.classifier",
+    "Network": "models.network",
     "DataSettings": "data.settings",
     "DrawSettings": "verbs.draw_settings",
     "FindSettings": "verbs.find_settings",
-    "Preprocessing": "models.preprocessing",
+    "Pixels": "models.interface",
     "Recipe": "recipe",
     "Source": "models.sources",
     "SourceSettings": "models.settings",
@@ -91,11 +91,11 @@ _HOME = {
 
 __all__ = [
     "AnalyseSettings",
-    "Classifier",
     "DataSettings",
     "DrawSettings",
     "FindSettings",
-    "Preprocessing",
+    "Network",
+    "Pixels",
     "Recipe",
     "Source",
     "SourceSettings",

@@ -31,9 +31,9 @@ from robust_tickets.foundation.files import disk_errors, read_json, write_bytes,
 from robust_tickets.foundation.ownership import MASKS, STAMP, require_ours
 from robust_tickets.foundation.run_folder import located, movable
 from robust_tickets.foundation.settings import parse
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import is_saved
 from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.models.strict import mismatches
@@ -122,7 +122,7 @@ class Ticket:
         source = torch.tensor(list(identity.encode()), dtype=torch.uint8)
         return tensors_digest(tensors | {"source": source})
 
-    def apply(self, model: Classifier | nn.Module, *, check: bool = True) -> None:
+    def apply(self, model: Network | nn.Module, *, check: bool = True) -> None:
         """Turn `model` into the subnetwork, in place: removed weights become exactly zero.
 
         Args:
@@ -132,7 +132,7 @@ class Ticket:
         Raises:
             UserError: another source, or parameters of other names or shapes.
         """
-        body = model.body if isinstance(model, Classifier) else model
+        body = model.body if isinstance(model, Network) else model
         state = body.state_dict()
         for name, tensor in {**self.masks, **(self.statistics or {})}.items():
             if name not in state or state[name].shape != tensor.shape:
@@ -157,15 +157,15 @@ class Ticket:
             for name, value in (self.statistics or {}).items():
                 buffers[name].copy_(value)
 
-    def load_stored(self, model: Classifier | nn.Module) -> None:
-        """Put the stored weights into the network; their head replaces that of a Classifier.
+    def load_stored(self, model: Network | nn.Module) -> None:
+        """Put the stored weights into the network; their head replaces that of a Network.
 
         Raises:
             UserError: names or shapes differ.
         """
         assert self.stored is not None
         body = model
-        if isinstance(model, Classifier):
+        if isinstance(model, Network):
             body = model.body
             head = self.stored.get(f"{model.head}.weight")
             if head is not None and head.shape[0] != model.num_classes:
@@ -173,11 +173,11 @@ class Ticket:
         if wrong := mismatches(body, dict(self.stored)):
             raise UserError(
                 f"the weights this ticket stores do not fit the network: {'; '.join(wrong)}; "
-                "pass the Classifier that load_source returns"
+                "pass the Network that load_source returns"
             )
         body.load_state_dict(dict(self.stored))
 
-    def subnetwork(self, source: Source | None = None) -> Classifier:
+    def subnetwork(self, source: Source | None = None) -> Network:
         """Return a fresh copy of the source with the ticket applied.
 
         Raises:
@@ -185,7 +185,7 @@ class Ticket:
         """
         source = self.with_network(source).network if source is not None else self.load_source()
         assert source is not None
-        classifier = copy.deepcopy(source.classifier)
+        classifier = copy.deepcopy(source.network)
         self.apply(classifier)
         return classifier
 

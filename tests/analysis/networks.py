@@ -5,11 +5,11 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 
 
-def network(seed: int = 0) -> Classifier:
+def network(seed: int = 0) -> Network:
     """An untrained network whose batch norm has seen other statistics than zeros and ones."""
     torch.manual_seed(seed)
     body = nn.Sequential(
@@ -20,7 +20,7 @@ def network(seed: int = 0) -> Classifier:
         nn.Flatten(),
         nn.Linear(72, 3),
     )
-    made = Classifier(body, Preprocessing(mean=(0.5,), std=(0.25,), size=(8, 8)), head="5")
+    made = Network(body, Pixels(mean=(0.5,), std=(0.25,), size=(8, 8)), head="5")
     made(torch.rand(16, 1, 8, 8))
     return made.eval()
 
@@ -32,7 +32,7 @@ def images(count: int = 24, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
     return list(zip(pictures.split(16), (torch.arange(count) % 3).split(16), strict=True))
 
 
-def half(classifier: Classifier, seed: int = 0) -> dict[str, Tensor]:
+def half(classifier: Network, seed: int = 0) -> dict[str, Tensor]:
     """Masks that keep half of both convolutions, one filter of the first left with nothing; applied."""
     random = torch.Generator().manual_seed(seed)
     masks = {}
@@ -47,7 +47,7 @@ def half(classifier: Classifier, seed: int = 0) -> dict[str, Tensor]:
 class Unchanged:
     """Notices any bit, mode or gradient that differs afterwards."""
 
-    def __init__(self, *networks: Classifier) -> None:
+    def __init__(self, *networks: Network) -> None:
         self.networks = networks
         self.before = [copy.deepcopy(network.state_dict()) for network in networks]
         self.modes = [[module.training for module in network.modules()] for network in networks]

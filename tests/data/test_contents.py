@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 from robust_tickets.data import file_facts, folder, pixel_images
 from robust_tickets.data.load import load_data
 from robust_tickets.foundation.user_cache import ENVIRONMENT
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 from robust_tickets.verbs.target import fitted_data
 from tests.shapes import shapes_folder
 
@@ -70,7 +70,7 @@ def test_pixels_replaced_at_equal_size_are_noticed(tmp_path: Path) -> None:
 
 
 def test_one_process_notices_too(tmp_path: Path) -> None:
-    root, taken = aged(bmp_folder(tmp_path / "images")), Preprocessing(mean=(0.0,), std=(1.0,), size=(8, 8))
+    root, taken = aged(bmp_folder(tmp_path / "images")), Pixels(mean=(0.0,), std=(1.0,), size=(8, 8))
     before = fitted_data(str(root), taken, "a network", 0)
     assert fitted_data(str(root), taken, "a network", 0) is before
     Image.new("RGB", (8, 8), (0, 200, 0)).save(root / "new.bmp")

@@ -11,9 +11,9 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart, require_ours
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.convert import convert
-from robust_tickets.models.preprocessing import identity_preprocessing
+from robust_tickets.models.interface import identity_preprocessing
+from robust_tickets.models.network import Network
 from robust_tickets.models.sources import load_source
 from robust_tickets.report.html import write_report
 from robust_tickets.report.sections import Section
@@ -35,8 +35,8 @@ class Small(nn.Module):
         return self.fc(self.conv(images).mean((2, 3)))
 
 
-def small() -> Classifier:
-    return Classifier(Small(), identity_preprocessing(1, (8, 8)), "fc")
+def small() -> Network:
+    return Network(Small(), identity_preprocessing(1, (8, 8)), "fc")
 
 
 def test_what_we_wrote_may_be_written_again(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def drawn() -> rt.Ticket:
     return rt.draw(source, sparsity=0.7)
 
 
-def network() -> rt.Classifier:
+def network() -> rt.Network:
     return drawn().subnetwork()
 
 

@@ -75,7 +75,7 @@ def test_after_a_fit_masks_are_let_go_of(tmp_path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_another_network_is_refused(tmp_path) -> None:
     module = Module()
-    module.network = rt.Classifier(
+    module.network = rt.Network(
         torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 4)), drawn().source.preprocessing, "1"
     )
     with pytest.raises(rt.UserError, match="Module has no such parameter"):

@@ -141,7 +141,7 @@ def test_loss_scaling_skips_and_takes_steps_as_without_masks() -> None:
 
 def test_averages_of_weights_are_masked_too_even_those_that_began_dense() -> None:
     model = network()
-    dense = copy.deepcopy(drawn().load_source().classifier)
+    dense = copy.deepcopy(drawn().load_source().network)
     average = AveragedModel(dense, multi_avg_fn=get_ema_multi_avg_fn(0.9))
     average.n_averaged += 1  # the first update would copy
     assert nonzero(average.module.body, drawn())

@@ -12,8 +12,8 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.measures.evaluation import balanced_first
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.predict import Predict
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 from robust_tickets.shrinking.export import export_onnx
 from tests.objectives.digits import digits, trained_network
 
@@ -47,7 +47,7 @@ def held_out_digits(count: int = 397) -> Set:
 def exported_digits(folder: Path) -> tuple[nn.Module, Predict]:
     """The digits network, and the same as an ONNX Runtime session."""
     body = trained_network().eval()
-    network = Classifier(body, Preprocessing(mean=(0.0,), std=(1.0,), size=(8, 8)), "7").eval()
+    network = Network(body, Pixels(mean=(0.0,), std=(1.0,), size=(8, 8)), "7").eval()
     export_onnx(network, folder / "digits.onnx")
     session = onnxruntime.InferenceSession(folder / "digits.onnx", providers=["CPUExecutionProvider"])
     return body, lambda images: torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])

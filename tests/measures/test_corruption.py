@@ -214,7 +214,7 @@ def test_a_public_network_loses_on_corrupted_cifar_10_what_it_is_known_to_lose()
     preprocessing = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "size": 32}
     network = load_source(
         SourceSettings.model_validate({"name": "cifar/resnet20", "weights": weights, "preprocessing": preprocessing})
-    ).classifier.eval()
+    ).network.eval()
     with np.load(SHARED / "cifar10" / "cifar10_test.npz", allow_pickle=False) as file:
         webp, offset, label = file["webp"], file["offset"], file["label"]
     files = (io.BytesIO(webp[offset[i] : offset[i + 1]].tobytes()) for i in range(200))

@@ -38,16 +38,16 @@ def test_a_backbone_loads_with_a_random_head_and_says_so(tmp_path: Path) -> None
         for note in source.identity.notes
     )
     assert load(tmp_path / "net.pt").identity.digest == source.identity.digest
-    assert torch.equal(source.classifier.plain_state()["conv5.0.weight"], network_state()["conv5.0.weight"])
+    assert torch.equal(source.network.plain_state()["conv5.0.weight"], network_state()["conv5.0.weight"])
     with pytest.raises(UserError, match="head: keep: the weights came without a head"):
-        source.classifier.require_head("head: keep")
-    save_source(source.classifier, source.identity, tmp_path / "kept")
+        source.network.require_head("head: keep")
+    save_source(source.network, source.identity, tmp_path / "kept")
     assert load_folder(tmp_path / "kept")[0].headless
-    assert load_source(tmp_path / "kept").classifier.headless
-    assert load_source(source.classifier).identity.headless
-    source.classifier.reset_head(3, seed=0)
-    source.classifier.require_head("head: keep")
-    assert not save_source(source.classifier, source.identity, tmp_path / "trained").headless
+    assert load_source(tmp_path / "kept").network.headless
+    assert load_source(source.network).identity.headless
+    source.network.reset_head(3, seed=0)
+    source.network.require_head("head: keep")
+    assert not save_source(source.network, source.identity, tmp_path / "trained").headless
 
 
 def test_the_layers_of_a_projector_are_no_head(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_kuangliu_resnets_are_our_small_ones(
     assert source.identity.preprocessing.std == (0.2023, 0.1994, 0.2010)
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
-        torch.testing.assert_close(source.classifier.body.eval()(images), network(images), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(source.network.body.eval()(images), network(images), rtol=1e-5, atol=1e-5)
     with pytest.raises(UserError, match=f"it fits small/resnet{depth}; name that as the source"):
         saved(content, tmp_path, "torchvision/resnet18")
 
@@ -184,7 +184,7 @@ def test_lukemelas_efficientnets_are_timms_with_tensorflows_padding(tmp_path: Pa
     source = saved(state, tmp_path, "timm/tf_efficientnet_b0")
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        assert torch.equal(source.classifier.body.eval()(images), network(images))
+        assert torch.equal(source.network.body.eval()(images), network(images))
     with pytest.raises(UserError, match=r"pads as TensorFlow does; take timm's tf_efficientnet_\*"):
         saved(state, tmp_path, "timm/efficientnet_b0")
     with pytest.raises(UserError, match="it fits timm/tf_efficientnet_b0; name that as the source"):
@@ -199,7 +199,7 @@ def test_lukemelas_own_package_computes_the_same(tmp_path: Path, size: str) -> N
     source = saved(network.state_dict(), tmp_path, f"timm/tf_efficientnet_{size}")
     images = torch.rand(1, 3, *source.identity.preprocessing.size)
     with torch.no_grad():
-        torch.testing.assert_close(source.classifier.body.eval()(images), network(images), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(source.network.body.eval()(images), network(images), rtol=1e-4, atol=1e-4)
 
 
 ONES = torch.ones(3)

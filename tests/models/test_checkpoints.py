@@ -31,7 +31,7 @@ def saved(content: Any, folder: Path, **settings: Any) -> Source:
 
 
 def is_of(source: Source, state: State) -> bool:
-    return source.identity.digest == tensors_digest(state) == tensors_digest(source.classifier.plain_state())
+    return source.identity.digest == tensors_digest(state) == tensors_digest(source.network.plain_state())
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_madrys_dill_checkpoints_convert_without_dill_or_their_classes(tmp_path:
     assert facts.mean == (0.4, 0.5, 0.6)
     source = load(tmp_path / "net.safetensors")
     assert source.identity.preprocessing.mean == (0.4, 0.5, 0.6)
-    assert torch.equal(source.classifier.plain_state()["fc.weight"], state["fc.weight"])
+    assert torch.equal(source.network.plain_state()["fc.weight"], state["fc.weight"])
     assert not [name for name in load_file(tmp_path / "net.safetensors") if "attacker" in name]
 
 
@@ -148,4 +148,4 @@ def test_converted_network_behaves_as_the_original(tmp_path: Path) -> None:
     convert(tmp_path / "net.pt", tmp_path / "net.safetensors", allow_pickle=True)
     source = load_source(SourceSettings(name="torchvision/squeezenet1_1", weights=str(tmp_path / "net.safetensors")))
     images = torch.rand(1, 3, 64, 64)
-    assert torch.equal(source.classifier.body.eval()(images), network(images))
+    assert torch.equal(source.network.body.eval()(images), network(images))

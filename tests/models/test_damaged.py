@@ -185,7 +185,7 @@ def test_tensors_of_other_kinds(tmp_path: Path) -> None:
     path, state = tmp_path / "net.pt", network_state()
     weight = state["fc.weight"]
     torch.save({**state, "fc.weight": (weight * (weight > 0)).to_sparse()}, path)
-    assert torch.equal(load(path).classifier.plain_state()["fc.weight"], weight * (weight > 0))
+    assert torch.equal(load(path).network.plain_state()["fc.weight"], weight * (weight > 0))
     others = {
         "fc.weight holds int8, the network has floating-point weights": (weight * 100).to(torch.int8),
         "fc.weight holds complex numbers": weight.to(torch.complex64),

@@ -72,7 +72,7 @@ def test_a_hub_folder_of_another_input_size(tmp_path: Path) -> None:
     source = load_source(tmp_path)
     assert source.identity.preprocessing.size == (64, 64)
     with torch.no_grad():
-        assert torch.equal(source.classifier.body.eval()(images), network.eval()(images))
+        assert torch.equal(source.network.body.eval()(images), network.eval()(images))
 
 
 def test_a_relative_hub_folder_is_found_from_anywhere(

@@ -90,7 +90,7 @@ def test_every_layout_gives_the_same_network(
     assert source.identity.format == recognised
     assert source.identity.weights == "net.pt"
     assert source.identity.num_classes == 5
-    assert source.identity.digest == tensors_digest(state) == tensors_digest(source.classifier.plain_state())
+    assert source.identity.digest == tensors_digest(state) == tensors_digest(source.network.plain_state())
 
 
 def test_madrys_normaliser_becomes_the_preprocessing(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_madrys_copy_must_agree_with_its_model(tmp_path: Path) -> None:
 def test_safetensors_and_half_precision(tmp_path: Path) -> None:
     state = network_state()
     save_file(half(state), tmp_path / "net.safetensors")
-    loaded = load(tmp_path / "net.safetensors").classifier.plain_state()
+    loaded = load(tmp_path / "net.safetensors").network.plain_state()
     assert loaded["conv1.0.weight"].dtype == torch.float32
     assert torch.equal(loaded["conv1.0.weight"], state["conv1.0.weight"].half().float())
 
@@ -123,7 +123,7 @@ def test_safetensors_and_half_precision(tmp_path: Path) -> None:
 def test_files_from_before_the_batch_counters_load(tmp_path: Path) -> None:
     state = {name: t for name, t in network_state().items() if not name.endswith("num_batches_tracked")}
     torch.save(state, tmp_path / "old.pt")
-    assert load(tmp_path / "old.pt").classifier.plain_state()["conv1.1.num_batches_tracked"] == 0
+    assert load(tmp_path / "old.pt").network.plain_state()["conv1.1.num_batches_tracked"] == 0
 
 
 def test_missing_and_unexpected_keys_are_named_with_the_layout(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_shapes_that_differ_are_named(tmp_path: Path) -> None:
 
 def test_input_channels_are_read_from_the_checkpoint(tmp_path: Path) -> None:
     made = load_source(SourceSettings(name="torchvision/shufflenet_v2_x0_5", weights="random", in_channels=1))
-    torch.save(made.classifier.plain_state(), tmp_path / "grey.pt")
+    torch.save(made.network.plain_state(), tmp_path / "grey.pt")
     with pytest.raises(UserError, match="nothing says how its inputs were normalised"):
         load(tmp_path / "grey.pt")
     grey = load(tmp_path / "grey.pt", preprocessing={"mean": [0.5], "std": [0.5], "size": 64})

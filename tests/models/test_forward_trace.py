@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights
-from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.sources import load_source
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.draw import draw
 
-COLOUR = Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3, size=(16, 16))
+COLOUR = Pixels(mean=(0.5,) * 3, std=(0.5,) * 3, size=(16, 16))
 
 
 class Net(nn.Module):
@@ -62,21 +62,21 @@ def refusal(net: nn.Module) -> str:
 
 def test_a_layer_that_is_never_called_is_neither_head_nor_prunable() -> None:
     source = loaded(Net())
-    assert source.classifier.head == "fc"
+    assert source.network.head == "fc"
     assert source.identity.num_classes == 4
-    assert prunable_weights(source.classifier) == ("stem.weight", "mid.weight")
+    assert prunable_weights(source.network) == ("stem.weight", "mid.weight")
     assert source.identity.notes == ("never called: proj; neither pruned nor trained",)
 
 
 def test_what_is_computed_and_thrown_away_is_not_prunable() -> None:
     source = loaded(Net(lambda net, x: [net.fc(x), net.proj(x)][0]))
-    assert prunable_weights(source.classifier) == ("stem.weight", "mid.weight")
+    assert prunable_weights(source.network) == ("stem.weight", "mid.weight")
     assert source.identity.notes == ("without effect on the output: proj; neither pruned nor trained",)
 
 
 def test_weights_used_without_calling_their_layer_are_prunable() -> None:
     source = loaded(Net(lambda net, x: net.fc(F.linear(x, net.inner.weight)), inner=nn.Linear(6, 6, bias=False)))
-    assert "inner.weight" in prunable_weights(source.classifier)
+    assert "inner.weight" in prunable_weights(source.network)
 
 
 @pytest.mark.parametrize(
@@ -94,22 +94,22 @@ def test_weights_used_without_calling_their_layer_are_prunable() -> None:
 )
 def test_the_head_is_the_layer_whose_output_is_the_output(finish: Callable[[Net, Tensor], Any]) -> None:
     source = loaded(Net(finish))
-    assert source.classifier.head == "fc"
-    source.classifier.reset_head(7, seed=0)
-    assert source.classifier.eval()(torch.rand(2, 3, 16, 16)).shape == (2, 7)
+    assert source.network.head == "fc"
+    source.network.reset_head(7, seed=0)
+    assert source.network.eval()(torch.rand(2, 3, 16, 16)).shape == (2, 7)
 
 
 def test_a_head_under_two_names_is_replaced_under_both() -> None:
     net = Net(lambda net, x: net.classifier(x))
     net.classifier = net.fc
     source = loaded(net)
-    source.classifier.reset_head(7, seed=0)
-    assert source.classifier.eval()(torch.rand(2, 3, 16, 16)).shape == (2, 7)
+    source.network.reset_head(7, seed=0)
+    assert source.network.eval()(torch.rand(2, 3, 16, 16)).shape == (2, 7)
 
 
 def test_log_probabilities_serve_as_logits_and_are_noted() -> None:
     source = loaded(Net(lambda net, x: F.log_softmax(net.fc(x), 1)))
-    assert source.classifier.head == "fc"
+    assert source.network.head == "fc"
     assert any("log-probabilities" in note for note in source.identity.notes)
 
 
@@ -157,28 +157,28 @@ def test_a_second_input_is_refused_with_its_name() -> None:
 
 
 def test_a_head_that_is_given_must_be_the_head() -> None:
-    assert load_source(Net(), preprocessing=COLOUR, head="fc").classifier.head == "fc"
+    assert load_source(Net(), preprocessing=COLOUR, head="fc").network.head == "fc"
     with pytest.raises(UserError, match="'proj' is not the layer whose output is the output of Net; that is fc"):
         load_source(Net(), preprocessing=COLOUR, head="proj")
 
 
 def test_one_of_several_layers_is_the_head_where_it_alone_sets_the_number_of_classes() -> None:
     dueling = Net(lambda net, x: net.fc(x) + net.value(x), value=nn.Linear(6, 1))
-    assert loaded(dueling).classifier.head == "fc"
+    assert loaded(dueling).network.head == "fc"
 
 
 def test_timm_agrees_about_its_own_heads() -> None:
     for name in ("convnext_atto", "ghostnet_050", "efficientvit_b0", "mobilenetv3_small_050"):
         body = timm.create_model(name)
         size = COLOUR.model_copy(update={"size": (64, 64)})
-        assert load_source(body, preprocessing=size).classifier.head == body.pretrained_cfg["classifier"]
+        assert load_source(body, preprocessing=size).network.head == body.pretrained_cfg["classifier"]
 
 
 def test_weights_that_no_gradient_reaches_are_named() -> None:
     source = loaded(Net(lambda net, x: net.fc(x.detach())))
     assert source.untrained == ("stem.weight", "stem.bias", "bn.weight", "bn.bias", "mid.weight", "mid.bias")
     assert "detached: no gradient reaches stem, bn, mid; full transfer cannot train these" in source.identity.notes
-    assert prunable_weights(source.classifier) == ("stem.weight", "mid.weight")
+    assert prunable_weights(source.network) == ("stem.weight", "mid.weight")
     without = Net(torch.no_grad()(lambda net, x: net.fc(x)))
     assert "fc.weight" in loaded(without).untrained
 
@@ -209,7 +209,7 @@ def test_the_pass_leaves_no_trace() -> None:
     grads = [parameter.requires_grad for parameter in net.parameters()]
     state = torch.random.get_rng_state()
     source = loaded(net)
-    assert source.classifier.body is net
+    assert source.network.body is net
     assert torch.equal(torch.random.get_rng_state(), state)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert [module.training for module in net.modules()] == modes

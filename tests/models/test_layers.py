@@ -4,18 +4,18 @@ import pytest
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.network import Network
 from robust_tickets.models.prunable import Prunable
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
 
-COLOUR = Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3, size=(32, 32))
+COLOUR = Pixels(mean=(0.0,) * 3, std=(1.0,) * 3, size=(32, 32))
 
 
-def random(name: str) -> Classifier:
-    return load_source(SourceSettings(name=name, weights="random")).classifier
+def random(name: str) -> Network:
+    return load_source(SourceSettings(name=name, weights="random")).network
 
 
 def test_convolutions_in_network_order_without_norms_biases_and_head() -> None:
@@ -57,14 +57,14 @@ def test_a_layer_is_never_exempt_by_what_its_name_contains() -> None:
     body.add_module("flatten", nn.Flatten())
     body.add_module("fc_first", nn.Linear(4, 4))
     body.add_module("out", nn.Linear(4, 2))
-    assert prunable_weights(Classifier(body, COLOUR, "out")) == ("bn_norm_embed.weight", "fc_first.weight")
+    assert prunable_weights(Network(body, COLOUR, "out")) == ("bn_norm_embed.weight", "fc_first.weight")
 
 
 def test_a_shared_weight_counts_once() -> None:
     first, second = nn.Linear(4, 4), nn.Linear(4, 4)
     second.weight = first.weight
     body = nn.Sequential(nn.Flatten(), nn.Linear(48, 4), first, second, nn.Linear(4, 2))
-    assert prunable_weights(Classifier(body, COLOUR, "4")) == ("1.weight", "2.weight")
+    assert prunable_weights(Network(body, COLOUR, "4")) == ("1.weight", "2.weight")
 
 
 def test_patterns_exempt_by_full_name() -> None:

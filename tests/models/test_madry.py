@@ -122,7 +122,7 @@ def load(name: str, **settings: Any) -> Source:
 
 
 def same(found: Source, network: nn.Module) -> bool:
-    state: dict[str, Tensor] = found.classifier.plain_state()
+    state: dict[str, Tensor] = found.network.plain_state()
     expected = network.state_dict()
     return state.keys() == expected.keys() and all(torch.equal(state[name], expected[name]) for name in state)
 

@@ -10,7 +10,7 @@ from robust_tickets.models.sources import load_source
 
 
 def body(name: str, **settings: object) -> torch.nn.Module:
-    return load_source(SourceSettings.model_validate({"name": name, "weights": "random", **settings})).classifier.body
+    return load_source(SourceSettings.model_validate({"name": name, "weights": "random", **settings})).network.body
 
 
 def count(module: torch.nn.Module) -> int:
@@ -67,7 +67,7 @@ def test_any_number_of_input_channels(name: str, channels: int) -> None:
     source = load_source(SourceSettings(name=name, weights="random", in_channels=channels, num_classes=3))
     assert source.identity.preprocessing.channels == channels
     height, width = source.identity.preprocessing.size
-    assert source.classifier.eval()(torch.rand(2, channels, height, width)).shape == (2, 3)
+    assert source.network.eval()(torch.rand(2, channels, height, width)).shape == (2, 3)
 
 
 def test_depth_and_width_that_do_not_exist_are_refused() -> None:

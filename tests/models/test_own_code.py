@@ -12,8 +12,8 @@ from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.steps import Step
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.own_code import code_digest
-from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
 from robust_tickets.ticket import Ticket
@@ -185,7 +185,7 @@ def test_identities_without_code_bind_to_any(tmp_path: Path) -> None:
         pass
 
     net = Own(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Flatten(), nn.Linear(32, 2))
-    source = load_source(net, preprocessing=Preprocessing(mean=(0.5,), std=(0.5,), size=(8, 8)))
+    source = load_source(net, preprocessing=Pixels(mean=(0.5,), std=(0.5,), size=(8, 8)))
     ticket = draw(source, sparsity=0.5)
     old = Ticket(ticket.masks, ticket.prunable, source.identity.model_copy(update={"code": None}))
     assert old.with_network(source).network is source

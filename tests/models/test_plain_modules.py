@@ -11,12 +11,12 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.plain_modules import pruned_masks
-from robust_tickets.models.preprocessing import Preprocessing
 from robust_tickets.models.sources import load_source
 
-GREY = Preprocessing(mean=(0.5,), std=(0.5,), size=(8, 8))
+GREY = Pixels(mean=(0.5,), std=(0.5,), size=(8, 8))
 IMAGES = torch.rand(2, 1, 8, 8)
 
 
@@ -50,9 +50,9 @@ def test_other_precisions_become_float32_in_a_copy_and_are_noted(dtype: torch.dt
     given = network().to(dtype)
     source = load_source(given, preprocessing=GREY)
     assert source.identity.notes == (f"weights: cast to float32 from {str(dtype)[6:]}",)
-    assert {parameter.dtype for parameter in source.classifier.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in source.network.parameters()} == {torch.float32}
     assert {parameter.dtype for parameter in given.parameters()} == {dtype}
-    assert source.classifier.eval()(IMAGES).dtype == torch.float32
+    assert source.network.eval()(IMAGES).dtype == torch.float32
 
 
 def pruned(net: nn.Sequential) -> None:
@@ -77,10 +77,10 @@ def test_weights_that_are_computed_become_plain_ones(name: str) -> None:
     given(IMAGES)  # leaves a weight with a gradient behind it, which cannot be copied
     keys = set(given.state_dict())
     source = load_source(given, preprocessing=GREY)
-    assert prunable_weights(source.classifier) == ("0.weight", "3.weight")
-    torch.testing.assert_close(source.classifier.eval()(IMAGES), given.eval()((IMAGES - 0.5) / 0.5))
+    assert prunable_weights(source.network) == ("0.weight", "3.weight")
+    torch.testing.assert_close(source.network.eval()(IMAGES), given.eval()((IMAGES - 0.5) / 0.5))
     assert set(given.state_dict()) == keys
-    copy.deepcopy(source.classifier)
+    copy.deepcopy(source.network)
 
 
 def test_masks_of_torchs_pruning_are_applied_told_and_at_hand() -> None:

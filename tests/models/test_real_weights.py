@@ -40,7 +40,7 @@ def cifar_test() -> Iterator[tuple[Tensor, int]]:
 @torch.no_grad()
 def accuracy(source: Source) -> float:
     images, labels = zip(*cifar_test(), strict=True)
-    predicted = source.classifier.eval()(torch.stack(images)).argmax(1)
+    predicted = source.network.eval()(torch.stack(images)).argmax(1)
     return 100 * (predicted == torch.tensor(labels)).float().mean().item()
 
 
@@ -67,7 +67,7 @@ def test_resnet20_is_recognised_as_dataparallel() -> None:
 def test_the_grey_variant_takes_its_size_from_the_settings() -> None:
     source = load("cnn-a", "convex_fashion_mnist.pth", size=28)
     assert source.identity.preprocessing.mean == (0.0,)
-    assert source.classifier(torch.rand(2, 1, 28, 28)).shape == (2, 10)
+    assert source.network(torch.rand(2, 1, 28, 28)).shape == (2, 10)
 
 
 def test_half_precision_squeezenet_loads_into_torchvisions() -> None:
@@ -80,7 +80,7 @@ def test_half_precision_squeezenet_loads_into_torchvisions() -> None:
     )
     assert source.identity.num_classes == 1000
     assert source.identity.preprocessing.mean[0] == 123 / 255
-    assert source.classifier.plain_state()["classifier.1.weight"].dtype == torch.float32
+    assert source.network.plain_state()["classifier.1.weight"].dtype == torch.float32
     with torch.no_grad():
-        probabilities = source.classifier.eval()(torch.rand(2, 3, 227, 227)).softmax(1)
+        probabilities = source.network.eval()(torch.rand(2, 3, 227, 227)).softmax(1)
     assert probabilities.max() > 0.05  # far from uniform: the normalisation is the one it was trained with

@@ -47,7 +47,7 @@ def same_outputs(source: Source, network: Net) -> None:
     images = torch.rand(2, 3, 8, 8)
     with torch.no_grad():
         expected = network.eval()(images)
-        assert torch.equal(source.classifier.body.eval()(images), expected)
+        assert torch.equal(source.network.body.eval()(images), expected)
 
 
 def old_weight_norm(network: Net) -> None:
@@ -134,7 +134,7 @@ def test_weights_in_parts_are_the_weights_that_the_library_computes(
     network.eval()
     same_outputs(source, network)
     for name in ("conv", "deep", "up", "fc"):
-        weight = source.classifier.plain_state()[f"{name}.weight"]
+        weight = source.network.plain_state()[f"{name}.weight"]
         assert torch.equal(weight, network.get_submodule(name).weight.detach()), name  # type: ignore[union-attr]
 
 
@@ -156,7 +156,7 @@ def test_masks_of_prune_are_offered_as_a_ticket(tmp_path: Path) -> None:
         layer, _, leaf = name.rpartition(".")
         assert torch.equal(mask, getattr(network.get_submodule(layer), f"{leaf}_mask") != 0)
         # no weight of the network is zero by itself: its zeros are the mask, exactly
-        assert torch.equal(source.classifier.plain_state()[name] != 0, mask)
+        assert torch.equal(source.network.plain_state()[name] != 0, mask)
     assert source.identity.format == "DataParallel state dict (module.*), torch.nn.utils.prune of 5 tensors"
     (note,) = [note for note in source.identity.notes if note.startswith("pruned")]
     total = sum(mask.numel() for mask in source.masks.values())
@@ -206,7 +206,7 @@ def test_masks_of_nncf(tmp_path: Path) -> None:
     source = loaded(state, tmp_path)
     for name, mask in masks.items():
         assert torch.equal(source.masks[name], mask)
-        assert torch.equal(source.classifier.plain_state()[name], network.get_parameter(name).detach() * mask)
+        assert torch.equal(source.network.plain_state()[name], network.get_parameter(name).detach() * mask)
     assert any("StripFormat.IN_PLACE" in note for note in source.identity.notes)
 
 
@@ -235,6 +235,6 @@ def test_names_of_the_architectures_own_are_not_taken_for_parts(tmp_path: Path) 
         network.fc.parametrizations.weight.original0.mul_(2)  # type: ignore[union-attr]
     torch.save(network.state_dict(), tmp_path / "net.pt")
     source = load_source(SourceSettings(name=f"{__name__}:Parametrised", weights=str(tmp_path / "net.pt"), head="fc"))
-    assert source.classifier.plain_state()["conv.weight_orig"] == 2
+    assert source.network.plain_state()["conv.weight_orig"] == 2
     assert not source.masks
     same_outputs(source, network)

@@ -10,10 +10,10 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from torchvision.models.segmentation import deeplabv3_resnet50
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
+from robust_tickets.models.interface import identity_preprocessing
 from robust_tickets.models.layers import prunable_weights
-from robust_tickets.models.preprocessing import identity_preprocessing
+from robust_tickets.models.network import Network
 from robust_tickets.models.segmentation import placed, segmenter
 from robust_tickets.models.segmentation_settings import SegmentationSettings
 from robust_tickets.models.settings import SourceSettings
@@ -26,7 +26,7 @@ def source(name: str) -> Source:
     return load_source(SourceSettings(name=name, weights="random"))
 
 
-def labelling(classifier: Classifier, classes: int = 5, seed: int = 0, **settings: object) -> Classifier:
+def labelling(classifier: Network, classes: int = 5, seed: int = 0, **settings: object) -> Network:
     chosen = SegmentationSettings.model_validate(settings)
     return segmenter(copy.deepcopy(classifier), chosen, classes, SIZE, seed, "the network")
 
@@ -39,12 +39,12 @@ def labelling(classifier: Classifier, classes: int = 5, seed: int = 0, **setting
     ],
 )
 def test_a_backbone_keeps_its_weights_under_their_names(name: str, head: str) -> None:
-    whole = source(name).classifier
+    whole = source(name).network
     network = labelling(whole, head=head).eval()
-    channels = network.preprocessing.channels
+    channels = network.interface.channels
     assert network(torch.rand(2, channels, *SIZE)).shape == (2, 5, *SIZE)
     assert network(torch.rand(1, channels, 33, 47)).shape == (1, 5, 33, 47)
-    assert (network.num_classes, network.preprocessing.size) == (5, SIZE)
+    assert (network.num_classes, network.interface.size) == (5, SIZE)
     ours, theirs = network.plain_state(), whole.plain_state()
     kept = [key for key in theirs if f"backbone.{key}" in ours]
     assert all(torch.equal(ours[f"backbone.{key}"], theirs[key]) for key in kept)
@@ -54,19 +54,19 @@ def test_a_backbone_keeps_its_weights_under_their_names(name: str, head: str) ->
 
 
 def test_the_head_comes_from_its_seed() -> None:
-    whole = source("demo/resnet4").classifier
+    whole = source("demo/resnet4").network
     one, same, other = (labelling(whole, seed=seed).plain_state() for seed in (1, 1, 2))
     name = "classifier.4.weight"
     assert torch.equal(one[name], same[name])
     assert not torch.equal(one[name], other[name])
 
 
-def resnet(block: type[BasicBlock] | type[Bottleneck]) -> Classifier:
+def resnet(block: type[BasicBlock] | type[Bottleneck]) -> Network:
     torch.manual_seed(0)
-    return Classifier(ResNet(block, [1, 1, 2, 2], num_classes=3), identity_preprocessing(3, (64, 64)), "fc")
+    return Network(ResNet(block, [1, 1, 2, 2], num_classes=3), identity_preprocessing(3, (64, 64)), "fc")
 
 
-def features(network: Classifier, images: Tensor) -> Tensor:
+def features(network: Network, images: Tensor) -> Tensor:
     network.eval()
     with torch.no_grad():
         return network.features(images)
@@ -92,7 +92,7 @@ def test_dilation_computes_the_old_features_and_those_between(
 
 def test_at_stride_8_it_is_torchvisions_own_network() -> None:
     theirs = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=4).eval()
-    ours = labelling(source("torchvision/resnet50").classifier, classes=4, output_stride=8).eval()
+    ours = labelling(source("torchvision/resnet50").network, classes=4, output_stride=8).eval()
     ours.body.load_state_dict(theirs.state_dict())
     images = torch.rand(1, 3, 65, 49, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -109,7 +109,7 @@ def test_at_stride_8_it_is_torchvisions_own_network() -> None:
 )
 def test_what_cannot_label_pixels_is_refused(name: str, settings: dict[str, object], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint) as caught:
-        labelling(source(name).classifier, **settings)
+        labelling(source(name).network, **settings)
     assert "\n" not in str(caught.value)
 
 
@@ -127,11 +127,11 @@ def test_channels_in_last_place_are_refused() -> None:
             return self.fc(self.forward_features(x).mean((1, 2)))
 
     with pytest.raises(UserError, match="cannot label pixels: its features have shape"):
-        labelling(Classifier(Last(), identity_preprocessing(3, (16, 16)), "fc"))
+        labelling(Network(Last(), identity_preprocessing(3, (16, 16)), "fc"))
 
 
 def test_masks_find_their_weights_in_the_backbone_or_are_named() -> None:
-    whole = source("cifar/resnet8").classifier
+    whole = source("cifar/resnet8").network
     network = labelling(whole, head="fcn")
     masks = {name: whole.body.get_parameter(name) > 0 for name in prunable_weights(whole)}
     found = placed(masks, network)
@@ -145,7 +145,7 @@ def test_masks_find_their_weights_in_the_backbone_or_are_named() -> None:
 
 def test_a_kept_network_is_read_back_and_its_head_is_not_prunable(tmp_path: Path) -> None:
     origin = source("demo/resnet4")
-    network = labelling(origin.classifier, head="fcn").eval()
+    network = labelling(origin.network, head="fcn").eval()
     save_source(network, origin.identity, tmp_path)
     loaded, identity = load_folder(tmp_path)
     assert identity.segmentation == SegmentationSettings(head="fcn")

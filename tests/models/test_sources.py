@@ -13,7 +13,7 @@ from torchvision import models
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.formats.file import read_checkpoint
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 
@@ -75,37 +75,37 @@ class Tiny(nn.Module):
 )
 def test_a_saved_network_comes_back_bit_for_bit(tmp_path: Path, name: str) -> None:
     source = load(name, weights="random", num_classes=4, preprocessing={"size": 64})
-    source.classifier.reset_head(3, seed=1)
-    identity = save_source(source.classifier, source.identity, tmp_path / "net")
+    source.network.reset_head(3, seed=1)
+    identity = save_source(source.network, source.identity, tmp_path / "net")
     back = load_source(tmp_path / "net")
     assert back.identity == identity
     assert identity.num_classes == 3
     assert identity.digest != source.identity.digest
     images = torch.rand(2, 3, 64, 64)
-    assert torch.equal(back.classifier.eval()(images), source.classifier.eval()(images))
+    assert torch.equal(back.network.eval()(images), source.network.eval()(images))
     assert load_source(back.settings).identity == identity
 
 
 def test_fixed_input_sizes_survive_a_folder(tmp_path: Path) -> None:
     source = load("timm/vit_tiny_patch16_224", weights="random", preprocessing={"size": 32}, num_classes=2)
-    save_source(source.classifier, source.identity, tmp_path / "net")
-    assert load_source(tmp_path / "net").classifier(torch.rand(1, 3, 32, 32)).shape == (1, 2)
+    save_source(source.network, source.identity, tmp_path / "net")
+    assert load_source(tmp_path / "net").network(torch.rand(1, 3, 32, 32)).shape == (1, 2)
 
 
 @pytest.mark.parametrize("name", ["torchvision/googlenet", "torchvision/vit_b_32"])
 def test_networks_that_are_told_more_survive_a_folder(tmp_path: Path, name: str) -> None:
     source = load(name, weights="random", preprocessing={"size": 96}, num_classes=2)
-    save_source(source.classifier, source.identity, tmp_path / "net")
+    save_source(source.network, source.identity, tmp_path / "net")
     images = torch.rand(2, 3, 96, 96)
-    assert torch.equal(load_source(tmp_path / "net").classifier.eval()(images), source.classifier.eval()(images))
-    assert source.classifier.train()(images).shape == (2, 2)
+    assert torch.equal(load_source(tmp_path / "net").network.eval()(images), source.network.eval()(images))
+    assert source.network.train()(images).shape == (2, 2)
 
 
 def test_an_altered_or_incomplete_folder_is_refused(tmp_path: Path) -> None:
     source = load("demo/resnet4", weights="random")
     other = load("demo/resnet4", weights="random", seed=1)
-    save_source(source.classifier, source.identity, tmp_path / "net")
-    save_source(other.classifier, other.identity, tmp_path / "other")
+    save_source(source.network, source.identity, tmp_path / "net")
+    save_source(other.network, other.identity, tmp_path / "other")
     (tmp_path / "other" / "weights.safetensors").replace(tmp_path / "net" / "weights.safetensors")
     with pytest.raises(UserError, match=r"weights\.safetensors was altered"):
         load_source(tmp_path / "net")
@@ -122,22 +122,22 @@ def test_saving_is_cut_off_before_the_facts_or_after_the_weights(
 ) -> None:
     source = load("demo/resnet4", weights="random")
     folder = tmp_path / "net"
-    save_source(source.classifier, source.identity, folder)
+    save_source(source.network, source.identity, folder)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("robust_tickets.models.folders.write_json", killed)
-    source.classifier.reset_head(3, seed=0)
+    source.network.reset_head(3, seed=0)
     with pytest.raises(KeyboardInterrupt):
-        save_source(source.classifier, source.identity, folder)
+        save_source(source.network, source.identity, folder)
     with pytest.raises(UserError, match=r"folder without source\.json"):
         load_source(folder)
 
 
 def test_a_saved_network_brings_its_own_settings(tmp_path: Path) -> None:
     source = load("demo/resnet4", weights="random")
-    save_source(source.classifier, source.identity, tmp_path / "net")
+    save_source(source.network, source.identity, tmp_path / "net")
     with pytest.raises(UserError, match="num_classes: a saved network brings its own"):
         load(str(tmp_path / "net"), num_classes=3)
     changed = load(str(tmp_path / "net"), preprocessing={"mean": [0, 0, 0]})
@@ -150,9 +150,9 @@ def test_a_saved_network_brings_its_own_settings(tmp_path: Path) -> None:
 def test_a_users_function_is_found_in_the_current_folder() -> None:
     source = load_source("mynets:stated")
     assert source.identity.name == "mynets:stated"
-    assert source.identity.preprocessing == Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3, size=(24, 24))
+    assert source.identity.preprocessing == Pixels(mean=(0.5,) * 3, std=(0.25,) * 3, size=(24, 24))
     assert source.identity.num_classes == 2
-    assert source.classifier.body.get_submodule("stem").out_channels == 6
+    assert source.network.body.get_submodule("stem").out_channels == 6
 
 
 @pytest.mark.usefixtures("user_code")
@@ -192,26 +192,26 @@ def test_errors_inside_a_users_module_are_the_users_to_see(tmp_path: Path) -> No
 @pytest.mark.usefixtures("user_code")
 def test_a_folder_never_runs_a_users_code_by_itself(tmp_path: Path) -> None:
     source = load_source("mynets:stated")
-    source.classifier.reset_head(3, seed=0)
-    identity = save_source(source.classifier, source.identity, tmp_path / "net")
+    source.network.reset_head(3, seed=0)
+    identity = save_source(source.network, source.identity, tmp_path / "net")
     with pytest.raises(UserError, match=r"not run by a file alone; give `name: mynets:stated`"):
         load_source(tmp_path / "net")
     named = load("mynets:stated", weights=str(tmp_path / "net"))
     assert named.identity == identity
-    alike = load_source(tmp_path / "net", like=source.classifier)
+    alike = load_source(tmp_path / "net", like=source.network)
     assert alike.identity == identity
     assert load_source(alike.settings).identity == identity
 
 
 def test_a_module_at_hand_is_a_source() -> None:
     assumed = load_source(Tiny(3))
-    assert assumed.identity.preprocessing == Preprocessing(mean=(0.0,), std=(1.0,), size=(224, 224))
+    assert assumed.identity.preprocessing == Pixels(mean=(0.0,), std=(1.0,), size=(224, 224))
     assert assumed.identity.notes == ("preprocessing: not given; mean 0, std 1 and 224 x 224 assumed",)
-    stated = load_source(Tiny(3), preprocessing=Preprocessing(mean=(0.5,), std=(0.5,), size=(28, 28)))
+    stated = load_source(Tiny(3), preprocessing=Pixels(mean=(0.5,), std=(0.5,), size=(28, 28)))
     assert stated.identity.notes == ()
     assert stated.identity.preprocessing.size == (28, 28)
     with pytest.raises(UserError, match="mean has 3 channels"):
-        load_source(Tiny(3), preprocessing=Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3, size=(28, 28)))
+        load_source(Tiny(3), preprocessing=Pixels(mean=(0.5,) * 3, std=(0.5,) * 3, size=(28, 28)))
     assert load_source(stated) is stated
 
 
@@ -219,8 +219,8 @@ def test_a_module_without_convolutions_has_to_state_its_channels() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     with pytest.raises(UserError, match="no convolution says how many channels it reads"):
         load_source(network)
-    stated = load_source(network, preprocessing=Preprocessing(mean=(0.5,), std=(0.5,), size=(28, 28)))
-    assert stated.classifier(torch.rand(2, 1, 28, 28)).shape == (2, 10)
+    stated = load_source(network, preprocessing=Pixels(mean=(0.5,), std=(0.5,), size=(28, 28)))
+    assert stated.network(torch.rand(2, 1, 28, 28)).shape == (2, 10)
 
 
 def test_library_modules_at_hand_are_recognised_and_come_back_from_folders(tmp_path: Path) -> None:
@@ -228,16 +228,16 @@ def test_library_modules_at_hand_are_recognised_and_come_back_from_folders(tmp_p
         "torchvision/squeezenet1_1": models.squeezenet1_1(num_classes=3),
         "torchvision/resnet18": models.resnet18(num_classes=3),
         "timm/resnet10t": timm.create_model("resnet10t", num_classes=3, in_chans=1),
-        "cifar/resnet8": load("cifar/resnet8", weights="random").classifier.body,
+        "cifar/resnet8": load("cifar/resnet8", weights="random").network.body,
     }
     for name, body in networks.items():
         assert load_source(body, preprocessing=None if name != "timm/resnet10t" else GREY).identity.name == name
     source = load_source(networks["torchvision/resnet18"])
-    save_source(source.classifier, source.identity, tmp_path / "net")
+    save_source(source.network, source.identity, tmp_path / "net")
     assert load_folder(tmp_path / "net")[1].digest == source.identity.digest
 
 
-GREY = Preprocessing(mean=(0.5,), std=(0.5,), size=(64, 64))
+GREY = Pixels(mean=(0.5,), std=(0.5,), size=(64, 64))
 
 
 def test_a_changed_library_module_is_not_taken_for_the_librarys() -> None:
@@ -291,7 +291,7 @@ def test_a_file_or_a_foreign_folder_is_not_a_name(tmp_path: Path) -> None:
 
 def test_pretrained_networks_bring_classes_and_channels(tmp_path: Path) -> None:
     made = load("demo/resnet4", weights="random", num_classes=7)
-    torch.save(made.classifier.plain_state(), tmp_path / "net.pt")
+    torch.save(made.network.plain_state(), tmp_path / "net.pt")
     with pytest.raises(UserError, match="num_classes: demo/resnet4 has 7 classes, not 3; leave it out"):
         load("demo/resnet4", weights=str(tmp_path / "net.pt"), num_classes=3)
     with pytest.raises(UserError, match="in_channels: demo/resnet4 reads 3 channels, not 1"):
@@ -321,13 +321,13 @@ def test_cached_weights_load_through_the_librarys_own_loader(tmp_path: Path, mon
     source = load("torchvision/squeezenet1_1", weights="IMAGENET1K_V1")
     assert source.identity.weights == "IMAGENET1K_V1"
     assert source.identity.format == "torchvision pretrained"
-    assert torch.equal(source.classifier.plain_state()["features.0.weight"], state["features.0.weight"])
+    assert torch.equal(source.network.plain_state()["features.0.weight"], state["features.0.weight"])
 
 
 def test_saved_weights_are_plain_safetensors(tmp_path: Path) -> None:
     source = load("demo/resnet4", weights="random")
-    save_source(source.classifier, source.identity, tmp_path)
-    assert read_checkpoint(tmp_path / "weights.safetensors").keys() == source.classifier.body.state_dict().keys()
+    save_source(source.network, source.identity, tmp_path)
+    assert read_checkpoint(tmp_path / "weights.safetensors").keys() == source.network.body.state_dict().keys()
 
 
 @pytest.mark.parametrize(

@@ -272,6 +272,6 @@ def test_exported_files_say_all_of_it(tmp_path) -> None:
     from robust_tickets.shrinking.export import metadata
 
     source = rt.load_source(rt.SourceSettings(name="cifar/resnet8", weights="random", num_classes=2))
-    said = metadata(source.classifier, ["cat", "dog"], None)
-    assert json.loads(said["interpolation"]) == source.classifier.preprocessing.interpolation
+    said = metadata(source.network, ["cat", "dog"], None)
+    assert json.loads(said["interpolation"]) == source.network.interface.interpolation
     assert {"size", "interpolation", "crop_fraction", "classes"} <= said.keys()

@@ -12,11 +12,11 @@ from torchvision import models
 from torchvision.models.detection.ssd import SSD
 
 import robust_tickets as rt
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import Refusal, trace_couplings
 from robust_tickets.models.heads import declared_heads
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights, weights_by_type
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.network import Network
 from robust_tickets.models.proofs import randomised, relative_difference
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.shrinking.removal import Removal, remove_channels
@@ -68,7 +68,7 @@ class HeadedDetector(nn.Module):
 def cifar_resnet20() -> nn.Module:
     """Make a residual network whose shortcuts pad channels with zeros."""
     settings = rt.SourceSettings(name="cifar/resnet20", weights="random", num_classes=10)
-    return rt.load_source(settings).classifier.body
+    return rt.load_source(settings).network.body
 
 
 def _ssd() -> SSD:
@@ -186,7 +186,7 @@ def prove(architecture: Architecture) -> Proof:
     """Select half of the channels as a draw does, mask, remove, and compare."""
     body, side = architecture.build(), architecture.side
     head = last_layer(body)
-    classifier = Classifier(body, Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3, size=(side, side)), head)
+    classifier = Network(body, Pixels(mean=(0.5,) * 3, std=(0.25,) * 3, size=(side, side)), head)
     example = torch.zeros(1, 3, side, side)
     # Not by `rt.draw`: a detector's backbone gives maps, and a source has to give logits.
     names = prunable_weights(classifier)

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import trace_couplings
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import weights_by_type
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.network import Network
 
 SIDE = 24
 
@@ -37,7 +37,7 @@ class Residual(nn.Module):
         return self.fc(self.down(stream).mean((2, 3)))
 
 
-def classifier(seed: int = 0, width: int = 24) -> Classifier:
+def classifier(seed: int = 0, width: int = 24) -> Network:
     torch.manual_seed(seed)
     body = Residual(width)
     with torch.no_grad():
@@ -46,8 +46,8 @@ def classifier(seed: int = 0, width: int = 24) -> Classifier:
                 tensor.normal_(0, 0.3)
             elif name.endswith("running_var") or (tensor.dim() == 1 and tensor.is_floating_point()):
                 tensor.uniform_(0.5, 2.0)
-    preprocessing = Preprocessing(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), size=(SIDE, SIDE))
-    return Classifier(body, preprocessing, "fc").eval()
+    preprocessing = Pixels(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), size=(SIDE, SIDE))
+    return Network(body, preprocessing, "fc").eval()
 
 
 def example() -> Tensor:

@@ -66,13 +66,13 @@ class Trial:
         return [name, "yes", ", ".join(f"{count} {op}" for op, count in sorted(counts.items()))]
 
 
-def network(name: str) -> rt.Classifier:
+def network(name: str) -> rt.Network:
     """Return an architecture for small images, every weight, bias and statistic of it random."""
     torch.manual_seed(0)
     library, _, model = name.partition("/")
     side = 96 if "inception" in model else 224 if model.startswith(("vit", "swin")) else SIDE
     if library in ("cifar", "small"):
-        classifier = rt.load_source(rt.SourceSettings(name=name, weights="random", num_classes=10)).classifier
+        classifier = rt.load_source(rt.SourceSettings(name=name, weights="random", num_classes=10)).network
         classifier.body = randomised(classifier.body).requires_grad_(False)
         return classifier.cpu().float().eval()
     if library == "timm":
@@ -80,8 +80,8 @@ def network(name: str) -> rt.Classifier:
     else:
         inceptions = {"init_weights": False, "transform_input": True, "aux_logits": model == "inception_v3"}
         body = models.get_model(model, weights=None, **inceptions if model in ("googlenet", "inception_v3") else {})
-    preprocessing = rt.Preprocessing(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), size=(side, side))
-    return rt.Classifier(randomised(body).requires_grad_(False), preprocessing, last_layer(body)).eval()
+    preprocessing = rt.Pixels(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), size=(side, side))
+    return rt.Network(randomised(body).requires_grad_(False), preprocessing, last_layer(body)).eval()
 
 
 @torch.no_grad()

@@ -39,10 +39,10 @@ def test_the_page_lists_every_network_once_in_order() -> None:
     assert list(rows()) == NAMES, REGENERATE
 
 
-def classifier(body: nn.Module, side: int = 16) -> rt.Classifier:
+def classifier(body: nn.Module, side: int = 16) -> rt.Network:
     torch.manual_seed(0)
-    preprocessing = rt.Preprocessing(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), size=(side, side))
-    return rt.Classifier(randomised(body).requires_grad_(False), preprocessing, "head").eval()
+    preprocessing = rt.Pixels(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), size=(side, side))
+    return rt.Network(randomised(body).requires_grad_(False), preprocessing, "head").eval()
 
 
 @torch.no_grad()

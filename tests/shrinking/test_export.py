@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 from robust_tickets.shrinking.export import Provenance, export_onnx
 from tests.shrinking.networks import SIDE, classifier
 
@@ -75,7 +75,7 @@ class Deciding(nn.Module):
 
 
 def test_a_network_without_a_graph_is_refused_and_leaves_nothing(tmp_path):
-    network = Classifier(Deciding(), Preprocessing(mean=(0,) * 3, std=(1,) * 3, size=(8, 8)), "fc")
+    network = Network(Deciding(), Pixels(mean=(0,) * 3, std=(1,) * 3, size=(8, 8)), "fc")
     with pytest.raises(UserError, match="Deciding cannot be exported to ONNX"):
         export_onnx(network, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -97,5 +97,5 @@ class Standardised(nn.Conv2d):
 
 def test_names_of_the_normalisation_never_meet_those_of_the_exporter(tmp_path):
     body = nn.Sequential(Standardised(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    preprocessing = Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3, size=(8, 8))
-    assert export_onnx(Classifier(body, preprocessing, "4").eval(), tmp_path / "net.onnx") < 1e-4
+    preprocessing = Pixels(mean=(0.5,) * 3, std=(0.5,) * 3, size=(8, 8))
+    assert export_onnx(Network(body, preprocessing, "4").eval(), tmp_path / "net.onnx") < 1e-4

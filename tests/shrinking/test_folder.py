@@ -23,19 +23,19 @@ def source_of(name: str, size: int | None) -> rt.Source:
     return rt.load_source(rt.SourceSettings(name=name, weights="random", num_classes=4, preprocessing=overrides))
 
 
-def shrunken(source: rt.Source, sparsity: float = 0.4) -> tuple[rt.Classifier, rt.Classifier]:
+def shrunken(source: rt.Source, sparsity: float = 0.4) -> tuple[rt.Network, rt.Network]:
     """Return a network without its least channels, and the same network with zeros in their place."""
     ticket = rt.draw(source, sparsity=sparsity, group="channel")
     masked = ticket.subnetwork(source)
-    preprocessing = masked.preprocessing
+    preprocessing = masked.interface
     example = torch.zeros(1, preprocessing.channels, *preprocessing.size)
     removal = remove_channels(masked.body, ticket.masks, example)
     assert removal.counts.channels_removed > 0
-    return rt.Classifier(removal.body, preprocessing, masked.head).eval(), masked.eval()
+    return rt.Network(removal.body, preprocessing, masked.head).eval(), masked.eval()
 
 
-def images_for(network: rt.Classifier) -> Tensor:
-    preprocessing = network.preprocessing
+def images_for(network: rt.Network) -> Tensor:
+    preprocessing = network.interface
     return torch.rand(2, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(0))
 
 
@@ -110,7 +110,7 @@ def test_it_is_a_source_like_any_other(written: Path, tmp_path: Path) -> None:
     write_folder(smaller, masked, source.identity, tmp_path / "smaller")
     again = rt.load(tmp_path / "smaller")
     assert torch.equal(again(images_for(again)), smaller(images_for(again)))
-    before = sum(parameter.numel() for parameter in source.classifier.parameters())
+    before = sum(parameter.numel() for parameter in source.network.parameters())
     assert sum(parameter.numel() for parameter in again.parameters()) < before
 
 
@@ -125,7 +125,7 @@ def test_a_networks_own_code_is_given_not_run(tmp_path: Path) -> None:
     source = rt.load_source(masked)
     masks = channel_masks(masked.body, 0.5)
     removal = remove_channels(masked.body, masks, images_for(masked)[:1])
-    small = rt.Classifier(removal.body, masked.preprocessing, masked.head).eval()
+    small = rt.Network(removal.body, masked.interface, masked.head).eval()
     write_folder(small, masked, source.identity, tmp_path)
     with pytest.raises(
         rt.UserError, match=r"is the user's code tests\.shrinking\.networks:Residual, not run by a file"

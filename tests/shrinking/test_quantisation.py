@@ -12,9 +12,9 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.named import load_named
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.export import Provenance, export_onnx
@@ -33,9 +33,9 @@ def digits() -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def trained() -> Classifier:
+def trained() -> Network:
     body = load_named(SourceSettings(name="cifar/resnet8", weights="random", num_classes=10, in_channels=1)).body
-    network = Classifier(body, Preprocessing(mean=(0.3,), std=(0.35,), size=(SIDE, SIDE)), "linear").train()
+    network = Network(body, Pixels(mean=(0.3,), std=(0.35,), size=(SIDE, SIDE)), "linear").train()
     torch.manual_seed(0)
     images, labels = digits()
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
@@ -48,7 +48,7 @@ def trained() -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def files(trained: Classifier, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def files(trained: Network, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("int8")
     exact, small = folder / "model.onnx", folder / "model-int8.onnx"
     export_onnx(trained, exact, classes=list("0123456789"), provenance=SAID)
@@ -70,7 +70,7 @@ def test_any_batch_size_gives_the_same(files: tuple[Path, Path], batch: int) -> 
     assert torch.equal(artefact.predict(images[:batch]), artefact.predict(images)[:batch])
 
 
-def test_weights_are_bytes_with_a_scale_for_each_channel(files: tuple[Path, Path], trained: Classifier) -> None:
+def test_weights_are_bytes_with_a_scale_for_each_channel(files: tuple[Path, Path], trained: Network) -> None:
     tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(files[1]).graph.initializer}
     kernels = [array for array in tensors.values() if array.dtype == np.int8 and array.ndim == 4]
     assert sum(array.size for array in kernels) == sum(p.numel() for p in trained.parameters() if p.dim() == 4)
@@ -85,8 +85,8 @@ def test_it_says_what_the_float_file_says(files: tuple[Path, Path]) -> None:
     assert load_artefact(files[1]).provenance == SAID
 
 
-def test_a_zero_stays_a_zero(trained: Classifier, tmp_path: Path) -> None:
-    sparse = Classifier(trained.body, trained.preprocessing, "linear")
+def test_a_zero_stays_a_zero(trained: Network, tmp_path: Path) -> None:
+    sparse = Network(trained.body, trained.interface, "linear")
     weight = next(p for p in sparse.parameters() if p.shape == (16, 16, 3, 3))
     mask = torch.rand(weight.shape, generator=torch.Generator().manual_seed(0)) < 0.9
     mask[3] = True  # and a filter without anything, whose scale must not be nothing

@@ -9,8 +9,8 @@ from torch import nn
 
 import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.runtime.storage.file import read_file
@@ -24,7 +24,7 @@ from tests.shrinking.networks import SIDE, channel_masks, classifier, element_ma
 PROVENANCE = Provenance(ticket="sha256:1", network="sha256:2", seed=3)
 
 
-def sparse(seed: int = 0) -> Classifier:
+def sparse(seed: int = 0) -> Network:
     network = classifier(seed)
     masks = element_masks(network.body, 0.9)
     MaskApplier(dict(network.body.named_parameters()), masks).apply_to_weights()
@@ -85,7 +85,7 @@ class Attending(nn.Module):
 
 
 def test_what_the_runtime_cannot_do_is_refused_by_name_and_leaves_nothing(tmp_path):
-    network = Classifier(Attending(), Preprocessing(mean=(0,) * 3, std=(1,) * 3, size=(8, 8)), "fc")
+    network = Network(Attending(), Pixels(mean=(0,) * 3, std=(1,) * 3, size=(8, 8)), "fc")
     with pytest.raises(UserError, match=r"Attending .*flatten.* as attention does.* write an \.onnx file"):
         write_runtime(network, tmp_path / "model.rtk")
     assert list(tmp_path.iterdir()) == []

@@ -14,8 +14,8 @@ from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.training.batch_source import ImageBatches
@@ -47,7 +47,7 @@ class SmallNetwork(nn.Module):
         return self.fc(self.dropout(features.mean((2, 3))))
 
 
-def classifier(dropout: float = 0.2, norm: bool = True) -> Classifier:
+def classifier(dropout: float = 0.2, norm: bool = True) -> Network:
     """Return the same network at every call, with statistics unlike a fresh one's."""
     with global_stream(0, "small network"):
         body = SmallNetwork(dropout, norm)
@@ -55,7 +55,7 @@ def classifier(dropout: float = 0.2, norm: bool = True) -> Classifier:
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean = torch.randn(module.num_features) / 10
                 module.running_var = torch.rand(module.num_features) + 0.5
-    return Classifier(body, Preprocessing(mean=(0.5,), std=(0.5,), size=(8, 8)), "fc")
+    return Network(body, Pixels(mean=(0.5,), std=(0.5,), size=(8, 8)), "fc")
 
 
 @cache
@@ -64,7 +64,7 @@ def digits(validation: float = 0.25) -> DataSplits:
     return load_data(DataSettings(name="digits", per_class=8, validation=validation), size=(8, 8))
 
 
-def weights(network: Classifier) -> dict[str, Tensor]:
+def weights(network: Network) -> dict[str, Tensor]:
     return {name: network.body.get_parameter(name).detach() for name in PRUNABLE}
 
 
@@ -100,7 +100,7 @@ class Run:
         masks: Masks | None = None,
         folder: Path | None = None,
         stop_at: int | None = None,
-        network: Classifier | None = None,
+        network: Network | None = None,
         seed: int = 0,
     ) -> None:
         self.training = Training.model_validate({**PLAIN, **(changes or {})})
@@ -122,7 +122,7 @@ class Run:
 
 
 @contextmanager
-def watched_steps(network: Classifier) -> Iterator[list[dict[str, Tensor]]]:
+def watched_steps(network: Network) -> Iterator[list[dict[str, Tensor]]]:
     """Yield a list that gains, at every optimiser step, which prunable weights are not exactly zero."""
     seen: list[dict[str, Tensor]] = []
 

@@ -28,7 +28,7 @@ class Narrow(nn.Module):
 def transferred(network: nn.Module, images: int, training: dict[str, Any], **options: Any) -> rt.Transfer:
     torch.manual_seed(0)
     parts = {"train": Bright(images), "validation": Bright(9, seed=1), "test": Bright(9, seed=2)}
-    preprocessing = rt.Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3, size=(8, 8))
+    preprocessing = rt.Pixels(mean=(0.5,) * 3, std=(0.25,) * 3, size=(8, 8))
     source = rt.load_source(network, preprocessing=preprocessing)
     return rt.transfer(source, parts, training={"epochs": 1, "head_lr": None, **training}, seeds=(0,), **options)
 
@@ -68,7 +68,7 @@ def test_where_it_has_one_value_they_are_refused(training: Any, options: Any, me
 
 
 def test_draws_and_pretraining_are_refused_too() -> None:
-    source = rt.load_source(Narrow(), preprocessing=rt.Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3, size=(8, 8)))
+    source = rt.load_source(Narrow(), preprocessing=rt.Pixels(mean=(0.5,) * 3, std=(0.25,) * 3, size=(8, 8)))
     training = {"epochs": 1, "batch_size": 1}
     with pytest.raises(rt.UserError, match=MESSAGE.format("1")):
         rt.pretrain(source, Bright(20), **training)

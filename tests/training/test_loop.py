@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AtStep
 from robust_tickets.pruning.timelines import Iterative
@@ -27,7 +27,7 @@ ROUNDS = Iterative(rate=0.5, rounds=3, epochs=2).plan(None, PER_EPOCH)
 CONSTANT = {"schedule": {"kind": "constant"}}
 
 
-def plain_network() -> Classifier:
+def plain_network() -> Network:
     """Return a network whose loss is the mean of its images' losses: no batch norm, no dropout."""
     return classifier(dropout=0, norm=False)
 

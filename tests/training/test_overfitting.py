@@ -13,8 +13,8 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.measures.score import Accuracy
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 from robust_tickets.pruning.actions import Rewind
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.training.batch_source import ImageBatches
@@ -30,7 +30,7 @@ TOO_LONG = {"kind": "fgsm-rs", "epsilon": 0.25, "step_size": 0.5}
 
 def trained(
     objective: dict[str, Any], epochs: int = 50, folder: Path | None = None, **data: Any
-) -> tuple[Classifier, Fit]:
+) -> tuple[Network, Fit]:
     """Train a network of two wide convolutions without batch norm on 200 digits at 16 x 16."""
     splits = load_data(
         DataSettings.model_validate(
@@ -58,7 +58,7 @@ def trained(
             nn.Flatten(),
             nn.Linear(64 * 64, 10),
         )
-    network = Classifier(body, Preprocessing(mean=(0.0,), std=(1.0,), size=(16, 16)), "5")
+    network = Network(body, Pixels(mean=(0.0,), std=(1.0,), size=(16, 16)), "5")
     batches = ImageBatches(splits, training, seed=0)
     plan = Plan(epochs * batches.per_epoch, ())
     return network, fit(Subject.of(network), batches, training, plan, seed=0, classes=10, folder=folder)
@@ -167,7 +167,7 @@ def test_every_round_of_a_draw_is_watched_on_its_own(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("robust_tickets.training.loop.OverfittingCheck", Watched)
         body = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-        network = Classifier(body, Preprocessing(mean=(0.0,), std=(1.0,), size=(8, 8)), "1")
+        network = Network(body, Pixels(mean=(0.0,), std=(1.0,), size=(8, 8)), "1")
         events = (Event(step=4, actions=(Rewind(),), sparsity=0.0, ticket=False),)
         fit(Subject.of(network), batches, training, Plan(8, events), seed=0, classes=10)
     assert seen == [0, 1, 0, 1]

@@ -62,7 +62,7 @@ def loop(masks: Masks | None = None, steps: int = 8, **changes: Any) -> Loop:
 
 def network(name: str) -> nn.Module:
     settings = {"name": name, "weights": "random", "preprocessing": {"size": [32, 32]}}
-    return load_source(SourceSettings.model_validate(settings)).classifier
+    return load_source(SourceSettings.model_validate(settings)).network
 
 
 def test_on_a_cpu_nothing_is_copied() -> None:

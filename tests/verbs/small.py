@@ -30,7 +30,7 @@ class SmallNet(nn.Module):
 
 def small_source(channels: int = 3, classes: int = 3, seed: int = 0) -> rt.Source:
     torch.manual_seed(seed)
-    preprocessing = rt.Preprocessing(mean=(0.5,) * channels, std=(0.25,) * channels, size=(8, 8))
+    preprocessing = rt.Pixels(mean=(0.5,) * channels, std=(0.25,) * channels, size=(8, 8))
     return rt.load_source(SmallNet(channels, classes), preprocessing=preprocessing)
 
 

@@ -16,7 +16,7 @@ import robust_tickets as rt
 from robust_tickets.data.load import load_data
 from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.measures.robust_accuracy import robust_correctness
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.objectives import FGSMRS, Threat
 from robust_tickets.objectives.attack import attack_mode
 from robust_tickets.recipe import load_recipe
@@ -46,7 +46,7 @@ class Watched:
         self.steps = 0
 
     def enters(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if isinstance(module, Classifier) and module.training:
+        if isinstance(module, Network) and module.training:
             self.images.append(inputs[0].detach().clone())
 
     def stepped(self, *_: Any) -> None:
@@ -83,9 +83,7 @@ def test_every_round_trains_on_attacked_images(name: str, way: str) -> None:
 def test_the_perturbation_follows_the_gradient_and_not_the_noise(norm: str) -> None:
     """At 32 x 32 in three channels, where the public code's cosine with the gradient is .004 and with the noise 1."""
     torch.manual_seed(0)
-    network = rt.load_source(
-        rt.SourceSettings(name="cifar/resnet8", weights="random", num_classes=10)
-    ).classifier.train()
+    network = rt.load_source(rt.SourceSettings(name="cifar/resnet8", weights="random", num_classes=10)).network.train()
     # Away from the box, which would cut the perturbation; the noise is what a first step of length 0 would leave.
     images, labels = 0.25 + 0.5 * torch.rand(16, 3, 32, 32), torch.arange(16) % 10
     epsilon = 8 / 255 if norm == "linf" else 0.5

@@ -78,7 +78,7 @@ def test_the_centre_of_a_landscape_is_what_was_measured(transfers: dict[str, rt.
         images = torch.stack([run.data.test[i][0] for i in range(45)])
         labels = torch.tensor([int(label) for label in run.data.test.labels])
         with torch.no_grad():
-            loss = torch.nn.functional.cross_entropy(run.classifier.eval()(images), labels).item()
+            loss = torch.nn.functional.cross_entropy(run.network.eval()(images), labels).item()
         assert 10 ** shown.values[1][1] == pytest.approx(loss, rel=1e-5)
         assert shown.x == (-1.0, 0.0, 1.0)
 
@@ -106,7 +106,7 @@ def test_two_transfers_of_one_ticket_are_joined_and_other_tickets_are_not(
 
 
 def test_nothing_is_changed_and_nothing_is_done_twice(transfers: dict[str, rt.Transfer], folder: Path) -> None:
-    networks = [run.classifier for transfer in transfers.values() for run in transfer.runs]
+    networks = [run.network for transfer in transfers.values() for run in transfer.runs]
     before = [copy.deepcopy(network.state_dict()) for network in networks]
     settings = {**SMALL, "interpolation": {"points": 3, "bn": "recalibrated", "recalibration_images": 20}}
     first = analyse(transfers=transfers, **settings)

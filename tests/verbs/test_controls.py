@@ -88,7 +88,7 @@ def test_a_complement_keeps_what_the_ticket_removes(source: rt.Source) -> None:
     assert made.sparsity == pytest.approx(1 - ticket.sparsity)
     both = [network.subnetwork(source).plain_state() for network in (ticket, made)]
     for name in ticket.prunable:
-        assert torch.equal(both[0][name] + both[1][name], source.classifier.body.get_parameter(name))
+        assert torch.equal(both[0][name] + both[1][name], source.network.body.get_parameter(name))
 
 
 def test_a_complement_of_channels_keeps_the_other_channels_with_their_norms(source: rt.Source) -> None:

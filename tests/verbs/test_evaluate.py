@@ -29,7 +29,7 @@ class Brightest(nn.Module):
 
 
 def brightest(outputs: tuple[int, ...] = (2, 1, 0)) -> rt.Source:
-    preprocessing = rt.Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3, size=(16, 16))
+    preprocessing = rt.Pixels(mean=(0.0,) * 3, std=(1.0,) * 3, size=(16, 16))
     return rt.load_source(Brightest(outputs), preprocessing=preprocessing)
 
 

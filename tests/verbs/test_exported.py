@@ -54,7 +54,7 @@ def test_the_file_says_which_run_it_is_of(result: rt.Transfer, file: Path) -> No
 def test_the_file_computes_what_its_network_does(result: rt.Transfer, file: Path) -> None:
     images = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = result.best.classifier.cpu().eval()(images)
+        expected = result.best.network.cpu().eval()(images)
     assert torch.allclose(load_artefact(file).predict(images), expected, atol=1e-4)
 
 
@@ -122,7 +122,7 @@ def test_a_file_is_measured_once(result: rt.Transfer, file: Path, verdict: rt.Ve
 
 def test_dense_is_exported_and_verified_too(place: Path, result: rt.Transfer) -> None:
     dense = rt.load_transfer(place / "runs" / "dense", source=result.source, data=PARTS)
-    export_onnx(dense.best.classifier, place / "dense.onnx", provenance=provenance_of(dense, dense.best))
+    export_onnx(dense.best.network, place / "dense.onnx", provenance=provenance_of(dense, dense.best))
     exported = rt.verify(dense, exported=place / "dense.onnx").exported
     assert exported is not None
     assert exported.provenance.ticket is None
@@ -144,7 +144,7 @@ def test_foreign_and_broken_files_are_refused_in_one_line(result: rt.Transfer, f
     assert "cut.onnx: is not an ONNX file that ONNX Runtime can run" in complaint(tmp_path / "cut.onnx")
     (tmp_path / "empty.onnx").write_bytes(b"")
     assert "empty.onnx: is not an ONNX file" in complaint(tmp_path / "empty.onnx")
-    export_onnx(result.best.classifier, tmp_path / "nobody.onnx")
+    export_onnx(result.best.network, tmp_path / "nobody.onnx")
     assert "nobody.onnx: does not say which run it was made from" in complaint(tmp_path / "nobody.onnx")
     other = onnx.load(file)
     for node in other.graph.node:
@@ -153,6 +153,6 @@ def test_foreign_and_broken_files_are_refused_in_one_line(result: rt.Transfer, f
     onnx.save(other, tmp_path / "other.onnx")
     assert "takes pixels and gives logits" in complaint(tmp_path / "other.onnx")
     foreign = provenance_of(result, result.best).model_copy(update={"network": "sha256:0123456789abcdef"})
-    export_onnx(result.best.classifier, tmp_path / "elsewhere.onnx", provenance=foreign)
+    export_onnx(result.best.network, tmp_path / "elsewhere.onnx", provenance=foreign)
     seed = result.best.seed
     assert f"another transfer (seed {seed}, network sha256:0123456789ab" in complaint(tmp_path / "elsewhere.onnx")

@@ -32,11 +32,11 @@ def test_digits_are_nearer_to_digits_than_letters_are(source):
 
 
 def test_the_network_is_left_as_it_was(source):
-    before = {name: tensor.clone() for name, tensor in source.classifier.state_dict().items()}
-    source.classifier.train()
+    before = {name: tensor.clone() for name, tensor in source.network.state_dict().items()}
+    source.network.train()
     gap(source, "digits", "digits", limit=100)
-    assert source.classifier.training
-    assert all(torch.equal(before[name], tensor) for name, tensor in source.classifier.state_dict().items())
+    assert source.network.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in source.network.state_dict().items())
 
 
 def test_few_images_are_said_to_be_few(source):

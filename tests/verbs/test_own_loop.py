@@ -27,7 +27,7 @@ def ticket(source: rt.Source) -> rt.Ticket:
 def trained(source: rt.Source, ticket: rt.Ticket | None, seed: int = 0, epochs: int = 3) -> nn.Module:
     """Return the plain body after a loop without anything of ours but the masks."""
     torch.manual_seed(seed)
-    classifier = ticket.subnetwork(source) if ticket is not None else copy.deepcopy(source.classifier)
+    classifier = ticket.subnetwork(source) if ticket is not None else copy.deepcopy(source.network)
     optimizer = torch.optim.Adam(classifier.parameters(), lr=0.01)
     loader = DataLoader(PARTS["train"], batch_size=20, shuffle=True)
     with rt.masked(classifier, ticket if ticket is not None else {}, optimizer):
@@ -54,7 +54,7 @@ def test_a_plain_module_is_shrunk_and_the_file_verified(source, ticket, tmp_path
 
 
 def test_the_zeros_that_are_there_are_the_ticket(source, ticket) -> None:
-    classifier = rt.Classifier(trained(source, ticket), source.classifier.preprocessing, "classifier")
+    classifier = rt.Network(trained(source, ticket), source.network.interface, "classifier")
     found = as_transfer(classifier, PARTS).ticket
     assert found is not None
     assert all(torch.equal(found.masks[name], mask) for name, mask in ticket.masks.items())
@@ -63,8 +63,8 @@ def test_the_zeros_that_are_there_are_the_ticket(source, ticket) -> None:
     assert as_transfer(small_dense(source), PARTS).ticket is None
 
 
-def small_dense(source: rt.Source, seed: int = 0) -> rt.Classifier:
-    return rt.Classifier(trained(source, None, seed), source.classifier.preprocessing, "classifier")
+def small_dense(source: rt.Source, seed: int = 0) -> rt.Network:
+    return rt.Network(trained(source, None, seed), source.network.interface, "classifier")
 
 
 def test_channels_are_removed_from_it(source, tmp_path) -> None:
@@ -105,12 +105,12 @@ def drifted(source: rt.Source, ticket: rt.Ticket) -> nn.Module:
     ("call", "message"),
     [
         (
-            lambda s, t: rt.verify(drifted(s, t), s.classifier, data=PARTS, ticket=t),
+            lambda s, t: rt.verify(drifted(s, t), s.network, data=PARTS, ticket=t),
             r"features.0.weight: \d+ of \d+ removed weights are not zero; train inside `with rt.masked\(",
         ),
-        (lambda s, t: rt.verify(s.classifier, s.classifier), "data: say on which data the module was trained"),
+        (lambda s, t: rt.verify(s.network, s.network), "data: say on which data the module was trained"),
         (
-            lambda s, t: rt.verify(s.classifier, s.classifier, data="digits"),
+            lambda s, t: rt.verify(s.network, s.network, data="digits"),
             "tells 3 classes apart, digits has 10|channel",
         ),
         (

@@ -63,7 +63,7 @@ class LastRanked:
 
 @cache
 def channels_of(source: rt.Source, names: tuple[str, ...]) -> list[list[tuple[str, int]]]:
-    couplings = trace_couplings(source.classifier.body, torch.zeros(1, 1, 16, 16), names)
+    couplings = trace_couplings(source.network.body, torch.zeros(1, 1, 16, 16), names)
     return [[(one.parameter, one.dim) for one in coupling.producers] for coupling in couplings]
 
 
@@ -72,7 +72,7 @@ def drawn(source: rt.Source, way: str, group: str, scope: str) -> tuple[rt.Ticke
     settings = DrawSettings.model_validate(
         {"sparsity": SPARSITY, "group": group, "scope": scope, "data": DATA, "training": TRAINING, **WAYS[way]}
     )
-    weights = {name: p.detach() for name, p in source.classifier.body.named_parameters() if p.dim() == 4}
+    weights = {name: p.detach() for name, p in source.network.body.named_parameters() if p.dim() == 4}
     ranked = LastRanked({name: weight.shape for name, weight in weights.items()})
     hook = register_optimizer_step_post_hook(ranked.look)
     try:

@@ -44,8 +44,8 @@ def runs(photographs: Path) -> rt.Transfer:
 def files(runs: rt.Transfer) -> dict[str, Path]:
     run, folder = runs.best, runs.folder.parent / "run"
     classes = list(run.data.classes)
-    write_runtime(run.classifier, folder / "draw.rtk", classes=classes)
-    export_onnx(run.classifier, folder / "draw.onnx", classes=classes)
+    write_runtime(run.network, folder / "draw.rtk", classes=classes)
+    export_onnx(run.network, folder / "draw.onnx", classes=classes)
     return {
         "runtime": folder / "draw.rtk",
         "onnx": folder / "draw.onnx",
@@ -57,7 +57,7 @@ def files(runs: rt.Transfer) -> dict[str, Path]:
 
 def expected(runs: rt.Transfer, paths: list[Path]) -> np.ndarray:
     """Return probabilities as the network gives them for images as evaluation sees them."""
-    network = runs.best.classifier.eval()
+    network = runs.best.network.eval()
     fit = Fit((16, 16), 3, "bicubic", 0.875)
     with torch.no_grad():
         return network(torch.stack([fit.floats(open_image(path)) for path in paths])).softmax(1).numpy()
@@ -155,5 +155,5 @@ def test_a_network_is_shipped_with_the_geometry_of_its_data(tmp_path) -> None:
     result = rt.transfer(
         SOURCE, rt.DataSettings(name="digits", channels=3, size=(20, 20)), seeds=(0,), training={"epochs": 0.1}
     )
-    said = result.best.classifier.preprocessing
+    said = result.best.network.interface
     assert (said.size, said.crop_fraction, said.interpolation) == ((20, 20), 1.0, "bicubic")

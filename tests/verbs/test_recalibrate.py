@@ -10,13 +10,13 @@ from robust_tickets.verbs.controls import control
 from tests.commands import Tickets, colours
 from tests.verbs.small import PARTS, QUICK, THOROUGH, small_source
 
-PREPROCESSING = rt.Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3, size=(8, 8))
+PREPROCESSING = rt.Pixels(mean=(0.5,) * 3, std=(0.25,) * 3, size=(8, 8))
 
 
 @pytest.fixture(scope="module")
 def source() -> rt.Source:
     """A network that tells the classes apart."""
-    trained = rt.transfer(small_source(), PARTS, training=THOROUGH, seeds=(0,)).best.classifier
+    trained = rt.transfer(small_source(), PARTS, training=THOROUGH, seeds=(0,)).best.network
     return rt.load_source(trained.cpu().body, preprocessing=PREPROCESSING)
 
 
@@ -79,7 +79,7 @@ def test_linear_transfer_calls_no_recalibrated_statistics_the_sources(source: rt
     with pytest.raises(rt.UserError, match="bn: source: this ticket's batch-norm statistics were recalibrated"):
         rt.transfer(ticket, PARTS, mode="linear", **QUICK)
     result = rt.transfer(ticket, PARTS, mode="linear", bn="recalibrated", head="keep", **QUICK)
-    state = result.runs[0].classifier.plain_state()
+    state = result.runs[0].network.plain_state()
     assert ticket.statistics is not None
     assert torch.allclose(state["features.1.running_mean"], ticket.statistics["features.1.running_mean"], atol=1e-5)
     assert len(rt.transfer(ticket, PARTS, **QUICK).runs) == 2

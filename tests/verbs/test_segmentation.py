@@ -72,7 +72,7 @@ def test_it_learns_and_removed_weights_stay_zero(
     for run in trained.runs:
         assert run.validation is not None
         assert run.validation > trivial(data) + 0.05
-        state = run.classifier.plain_state()
+        state = run.network.plain_state()
         for name, mask in ticket.masks.items():
             weight = state[f"backbone.{name}"]
             assert bool((weight[~mask] == 0).all())
@@ -89,7 +89,7 @@ def test_metrics_and_results_say_miou(trained: rt.Transfer) -> None:
     assert row["lr"] == pytest.approx(0.003 * (1 / 21) ** 0.9)
     loaded, identity = load_folder(folder)
     assert identity.segmentation is not None
-    assert loaded.plain_state().keys() == trained.runs[0].classifier.plain_state().keys()
+    assert loaded.plain_state().keys() == trained.runs[0].network.plain_state().keys()
 
 
 def test_a_killed_transfer_ends_bit_for_bit_alike(
@@ -110,12 +110,12 @@ def test_a_killed_transfer_ends_bit_for_bit_alike(
             rt.transfer(ticket, data, **options, folder=tmp_path)
     assert (tmp_path / "seed-0" / "checkpoint.pt").exists()
     resumed = rt.transfer(ticket, data, **options, folder=tmp_path)
-    ours, theirs = (one.runs[0].classifier.plain_state() for one in (resumed, whole))
+    ours, theirs = (one.runs[0].network.plain_state() for one in (resumed, whole))
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
     before = times(tmp_path)
     again = rt.transfer(ticket, data, **options, folder=tmp_path).runs[0]
     assert times(tmp_path) == before
-    assert all(torch.equal(value, theirs[name]) for name, value in again.classifier.plain_state().items())
+    assert all(torch.equal(value, theirs[name]) for name, value in again.network.plain_state().items())
 
 
 def test_verdict_is_on_the_miou_of_the_whole_test_set(trained: rt.Transfer, data: rt.DataSettings) -> None:
@@ -134,7 +134,7 @@ def test_verdict_is_on_the_miou_of_the_whole_test_set(trained: rt.Transfer, data
     images, labels = next(iter(batches(run.data.test, batch_size=256, seed=0, train=False)))
     assert sum(int(count) for row in kept["confusion"] for count in row.split()) == int((labels >= 0).sum())
     with torch.no_grad():
-        given = run.classifier.eval()(images).argmax(1)
+        given = run.network.eval()(images).argmax(1)
     ious = [
         float(((given == c) & (labels == c)).sum() / (((given == c) & (labels >= 0)) | (labels == c)).sum())
         for c in range(3)
@@ -151,7 +151,7 @@ def test_linear_trains_the_whole_head_and_nothing_else(
     ticket: rt.Ticket, data: rt.DataSettings, source: rt.Source, bn: str
 ) -> None:
     result = rt.transfer(ticket, data, mode="linear", bn=bn, segmentation=FCN, training=TRAINING, seeds=(0,))
-    state, start = result.runs[0].classifier.plain_state(), ticket.subnetwork(source).plain_state()
+    state, start = result.runs[0].network.plain_state(), ticket.subnetwork(source).plain_state()
     moved = {name for name, value in start.items() if not torch.equal(state.get(f"backbone.{name}", value), value)}
     assert all("running" in name or "num_batches" in name for name in moved)
     assert bool(moved) == (bn == "batch")
@@ -175,7 +175,7 @@ def test_a_channel_ticket_is_shrunk_and_exported(data: rt.DataSettings, tmp_path
     session = onnxruntime.InferenceSession(tmp_path / "small.onnx", providers=["CPUExecutionProvider"])
     logits = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
     with torch.no_grad():
-        torch.testing.assert_close(logits, result.runs[0].classifier.eval()(images), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(logits, result.runs[0].network.eval()(images), atol=1e-4, rtol=1e-4)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -255,7 +255,7 @@ def test_camvid_is_labelled_better_than_by_its_commonest_class() -> None:
     result = rt.transfer(ticket, data, segmentation=FCN, training={**LONG, "epochs": 5}, seeds=(0,))
     (run,) = result.runs
     (matrix,) = MeanIoU(run.data.classes).measured(
-        run.classifier.eval(), batches(run.data.test, batch_size=256, seed=0, train=False)
+        run.network.eval(), batches(run.data.test, batch_size=256, seed=0, train=False)
     )
     commonest = float(matrix.sum(1).max() / matrix.sum()) / len(run.data.classes)
     assert mean_iou(matrix) > 3 * commonest

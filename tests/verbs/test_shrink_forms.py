@@ -29,10 +29,10 @@ def write(result: rt.Transfer, folder: Path) -> RemovalCounts:
     """Do what shrink does for a folder, without the ONNX files and the times."""
     run, ticket = result.best, result.ticket
     assert ticket is not None
-    network = run.classifier
-    images = torch.zeros(1, 3, *network.preprocessing.size)
+    network = run.network
+    images = torch.zeros(1, 3, *network.interface.size)
     removal = remove_channels(network.body, ticket.masks, images)
-    smaller = rt.Classifier(removal.body, network.preprocessing, network.head)
+    smaller = rt.Network(removal.body, network.interface, network.head)
     write = save_folder(folder, ticket, result.source.identity, provenance=provenance_of(result, run))
     write(Shrunken(smaller, network.cpu(), removal.masks))
     return removal.counts
@@ -72,9 +72,9 @@ def mixed(folder: Path, place: Path) -> tuple[rt.Transfer, Path]:
 def test_a_folder_is_the_run_without_its_zero_channels(result: rt.Transfer, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["origin.json", "source.json", "weights.safetensors"]
     network = rt.load(folder)
-    expected = result.best.classifier.cpu().eval()(validation()[0])
+    expected = result.best.network.cpu().eval()(validation()[0])
     assert torch.allclose(network(validation()[0]), expected, atol=1e-4 * float(expected.std()))
-    assert sum(p.numel() for p in network.parameters()) < sum(p.numel() for p in result.best.classifier.parameters())
+    assert sum(p.numel() for p in network.parameters()) < sum(p.numel() for p in result.best.network.parameters())
 
 
 def test_a_folder_is_verified_beside_its_run(result: rt.Transfer, folder: Path) -> None:
@@ -105,7 +105,7 @@ def test_zeros_that_are_left_stay_zeros_wherever_the_folder_goes(
     assert transferred.sparsity == transferred.ticket.sparsity
     further = rt.transfer(tmp_path / "elsewhere", PARTS, folder=tmp_path / "runs", **ONCE)
     assert further.sparsity == ticket.sparsity
-    weights = further.best.classifier.body.state_dict()
+    weights = further.best.network.body.state_dict()
     trained = rt.load(folder).body.state_dict()
     for name, mask in ticket.masks.items():
         assert not weights[name][~mask].any()
@@ -143,7 +143,7 @@ def forms(result: rt.Transfer, place: Path) -> ShrinkReport:
 def test_every_form_is_checked_on_validation(forms: ShrinkReport, result: rt.Transfer, place: Path) -> None:
     images, labels = validation()
     predicts = [
-        result.best.classifier.cpu().eval(),
+        result.best.network.cpu().eval(),
         load_artefact(place / "model.onnx").predict,
         load_artefact(place / "model-int8.onnx").predict,
     ]

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.verbs.pretrain import pretrain
 from robust_tickets.verbs.transfer import transfer
 
-COLOUR = Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3, size=(16, 16))
+COLOUR = Pixels(mean=(0.5,) * 3, std=(0.5,) * 3, size=(16, 16))
 DATA = DataSettings.model_validate({"name": "digits", "per_class": 2, "validation": 0, "channels": 3})
 
 

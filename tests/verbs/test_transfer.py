@@ -25,9 +25,7 @@ def ticket(source: rt.Source) -> rt.Ticket:
 
 def removed_stay_removed(run: rt.Transfer, ticket: rt.Ticket) -> bool:
     return all(
-        not parameters(one.classifier.body)[name][~mask].any()
-        for one in run.runs
-        for name, mask in ticket.masks.items()
+        not parameters(one.network.body)[name][~mask].any() for one in run.runs for name, mask in ticket.masks.items()
     )
 
 
@@ -37,7 +35,7 @@ def test_a_ticket_learns_and_its_zeros_stay(source: rt.Source, ticket: rt.Ticket
     assert all(run.validation is not None and run.validation > 0.6 for run in result.runs)
     assert result.best.validation == max(run.validation or 0 for run in result.runs)
     assert [run.seed for run in result.runs] == [0, 1]
-    one, two = (run.classifier.plain_state() for run in result.runs)
+    one, two = (run.network.plain_state() for run in result.runs)
     assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
     assert source.identity == small_source().identity, "the source itself must stay as it is"
 
@@ -45,10 +43,10 @@ def test_a_ticket_learns_and_its_zeros_stay(source: rt.Source, ticket: rt.Ticket
 @pytest.mark.parametrize("head", ["fresh", "keep"])
 def test_dense_and_ticket_start_from_the_same_head(source: rt.Source, ticket: rt.Ticket, head: str) -> None:
     nothing = {"training": {"epochs": 0}, "seeds": (3,), "head": head}
-    dense, sparse = (rt.transfer(subject, PARTS, **nothing).runs[0].classifier for subject in (source, ticket))
+    dense, sparse = (rt.transfer(subject, PARTS, **nothing).runs[0].network for subject in (source, ticket))
     weight = dense.body.classifier.weight
     assert torch.equal(weight, sparse.body.classifier.weight)
-    assert torch.equal(weight, source.classifier.body.classifier.weight) == (head == "keep")
+    assert torch.equal(weight, source.network.body.classifier.weight) == (head == "keep")
 
 
 def test_a_data_loader_with_the_users_transforms(ticket: rt.Ticket) -> None:
@@ -88,7 +86,7 @@ def test_grey_input() -> None:
 
 def test_a_network_that_says_nothing_of_its_preprocessing() -> None:
     source = rt.load_source(SmallNet())
-    assert source.classifier.preprocessing.mean == (0, 0, 0)
+    assert source.network.interface.mean == (0, 0, 0)
     assert any("224" in note for note in source.identity.notes)
     ticket = rt.draw(SmallNet(), sparsity=0.5)
     assert ticket.sparsity == pytest.approx(0.5, abs=1e-3)
@@ -101,7 +99,7 @@ def test_keeping_the_head_of_a_network_that_was_already_fine_tuned(tmp_path: Pat
     assert "classifier.weight" in ticket.prunable
     untrained = rt.transfer(ticket, PARTS, head="keep", training={"epochs": 0}, seeds=(0,))
     dense = rt.transfer(tuned, PARTS, head="keep", training={"epochs": 0}, seeds=(0,))
-    assert dense.runs[0].classifier.plain_state().keys() == tuned.classifier.plain_state().keys()
+    assert dense.runs[0].network.plain_state().keys() == tuned.network.plain_state().keys()
     verdict = rt.verify(untrained, dense, margin=0.5)
     assert verdict.dense_runs[0].standard > 0.8
     assert verdict.ticket_runs[0].standard > 0.5
@@ -111,12 +109,12 @@ def test_keeping_the_head_of_a_network_that_was_already_fine_tuned(tmp_path: Pat
 
 def test_a_backbone_without_a_head_is_transferred_with_a_fresh_one(tmp_path: Path) -> None:
     made = rt.load_source(rt.SourceSettings(name="cifar/resnet8", weights="random"))
-    state = made.classifier.plain_state()
+    state = made.network.plain_state()
     torch.save({f"encoder.{n}": t for n, t in state.items() if not n.startswith("linear")}, tmp_path / "net.pt")
     source = rt.load_source(rt.SourceSettings(name="cifar/resnet8", weights=str(tmp_path / "net.pt")))
     ticket = rt.draw(source, sparsity=0.5)
     run = rt.transfer(ticket, PARTS, folder=tmp_path / "fresh", **QUICK)
-    assert not run.runs[0].classifier.headless
+    assert not run.runs[0].network.headless
     with pytest.raises(rt.UserError, match="head: keep: the weights came without a head"):
         rt.transfer(ticket, PARTS, head="keep", folder=tmp_path / "kept", **QUICK)
     with pytest.raises(rt.UserError, match="export cifar/resnet8: the weights came without a head"):
@@ -130,7 +128,7 @@ def test_linear_evaluation_and_its_batch_norm(source: rt.Source, ticket: rt.Tick
     result = rt.transfer(ticket, PARTS, mode="linear", bn=bn, **QUICK)
     start = ticket.subnetwork(source)
     for run in result.runs:
-        before, after = start.plain_state(), run.classifier.plain_state()
+        before, after = start.plain_state(), run.network.plain_state()
         same = {name: torch.equal(value, after[name]) for name, value in before.items()}
         trained = {name for name, kept in same.items() if not kept}
         statistics = {name for name in same if name.endswith(("running_mean", "running_var", "num_batches_tracked"))}
@@ -159,8 +157,8 @@ def test_a_second_call_does_nothing_anew(source: rt.Source, ticket: rt.Ticket, t
     second = rt.transfer(ticket, PARTS, folder=tmp_path / "runs", **QUICK)
     assert times(tmp_path) == written
     for one, two in zip(first.runs, second.runs, strict=True):
-        state = two.classifier.plain_state()
-        assert all(torch.equal(value, state[name]) for name, value in one.classifier.plain_state().items())
+        state = two.network.plain_state()
+        assert all(torch.equal(value, state[name]) for name, value in one.network.plain_state().items())
         assert one.validation == two.validation
     loaded = rt.load_transfer(tmp_path / "runs", source=source, data=PARTS)
     assert loaded.ticket is not None

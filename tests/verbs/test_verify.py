@@ -32,7 +32,7 @@ def dense(source: rt.Source, place: Path) -> rt.Transfer:
 
 
 def accuracy(run: object, part: str = "test") -> float:
-    classifier, data = run.classifier.eval(), getattr(run.data, part)  # pyright: ignore
+    classifier, data = run.network.eval(), getattr(run.data, part)  # pyright: ignore
     with torch.no_grad():
         hits = [int(classifier(image[None]).argmax()) == label for image, label in data]
     return sum(hits) / len(hits)

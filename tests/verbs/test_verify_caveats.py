@@ -33,7 +33,7 @@ class Blunt(SmallNet):
 
 
 def source_of(network: nn.Module) -> rt.Source:
-    preprocessing = rt.Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3, size=(8, 8))
+    preprocessing = rt.Pixels(mean=(0.5,) * 3, std=(0.25,) * 3, size=(8, 8))
     return rt.load_source(network, preprocessing=preprocessing)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robust_tickets.analysis.loss import Reached, reached
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.training.subject import recalibrate
 
 Batches = Sequence[tuple[Tensor, Tensor]]
@@ -46,8 +46,8 @@ def barrier(values: Sequence[float]) -> float:
 
 
 def interpolate(
-    first: Classifier,
-    second: Classifier,
+    first: Network,
+    second: Network,
     images: Batches,
     places: Sequence[float],
     recalibration: Batches | None = None,

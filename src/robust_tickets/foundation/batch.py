@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from robust_tickets.foundation.lazy import torch
 
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Batch:
     """Inputs and targets of the same examples, in the same order.
 
     Both are a tensor whose first dimension counts the examples, a mapping of such values by name, or a list with an
@@ -22,6 +24,10 @@ class Batch(NamedTuple):
     """What the network takes: of images float32 [N, C, H, W] in [0, 1]."""
     targets: Any
     """What it is asked for: class numbers int64 [N], or of pixels [N, H, W]; what else there is, its task says."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield inputs, then targets: `inputs, targets = batch`."""
+        return iter((self.inputs, self.targets))
 
     @property
     def count(self) -> int:

@@ -10,12 +10,12 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json
 from robust_tickets.foundation.settings import parse
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.family import Shape
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.forward_trace import trace_forward
 from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.identity import VERSION, SourceIdentity
+from robust_tickets.models.network import Network
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
 from robust_tickets.models.shapes import reshape
@@ -30,7 +30,7 @@ def is_saved(folder: Path) -> bool:
     return (folder / FACTS).is_file()
 
 
-def save_source(classifier: Classifier, identity: SourceIdentity, folder: Path | str) -> SourceIdentity:
+def save_source(classifier: Network, identity: SourceIdentity, folder: Path | str) -> SourceIdentity:
     """Write a network into a folder and return the identity of what was written.
 
     Architecture, format and origin of the weights are taken from `identity`, everything that can be read off
@@ -49,7 +49,7 @@ def save_source(classifier: Classifier, identity: SourceIdentity, folder: Path |
     return identity
 
 
-def identified(classifier: Classifier, identity: SourceIdentity) -> SourceIdentity:
+def identified(classifier: Network, identity: SourceIdentity) -> SourceIdentity:
     """Return an identity with everything in it that can be read off the classifier."""
     return identity.model_copy(
         update={
@@ -57,18 +57,18 @@ def identified(classifier: Classifier, identity: SourceIdentity) -> SourceIdenti
             "num_classes": classifier.num_classes,
             "head": classifier.head,
             "headless": classifier.headless,
-            "preprocessing": classifier.preprocessing,
+            "preprocessing": classifier.interface,
             "segmentation": classifier.body.settings if isinstance(classifier.body, SegmentationNetwork) else None,
         }
     )
 
 
-def load(folder: Path | str, like: nn.Module | None = None) -> Classifier:
+def load(folder: Path | str, like: nn.Module | None = None) -> Network:
     """Return a network that was saved by us: shrunken, transferred or pretrained; nothing is downloaded or executed.
 
     Args:
         folder: where it lies.
-        like: the architecture, where it is the user's own code; a Classifier, or the plain module. Not looked at
+        like: the architecture, where it is the user's own code; a Network, or the plain module. Not looked at
             otherwise.
 
     Raises:
@@ -87,12 +87,12 @@ def load(folder: Path | str, like: nn.Module | None = None) -> Classifier:
     return load_folder(folder, like)[0].eval()
 
 
-def load_folder(folder: Path | str, like: nn.Module | None = None) -> tuple[Classifier, SourceIdentity]:
+def load_folder(folder: Path | str, like: nn.Module | None = None) -> tuple[Network, SourceIdentity]:
     """Read back what `save_source` wrote.
 
     Args:
         folder: where it was written.
-        like: the same architecture, a Classifier or the plain module, copied for its layers; needed only where it is
+        like: the same architecture, a Network or the plain module, copied for its layers; needed only where it is
             the user's own code.
 
     Raises:
@@ -121,9 +121,7 @@ def read_identity(folder: Path) -> SourceIdentity:
     return parse(SourceIdentity, content, str(where))
 
 
-def rebuilt(
-    identity: SourceIdentity, state: dict[str, Tensor], folder: Path, like: nn.Module | None = None
-) -> Classifier:
+def rebuilt(identity: SourceIdentity, state: dict[str, Tensor], folder: Path, like: nn.Module | None = None) -> Network:
     """Build the architecture of an identity, give it the shapes it records, and load its tensors strictly.
 
     Args:
@@ -137,7 +135,7 @@ def rebuilt(
     """
     preprocessing = identity.preprocessing
     if like is not None:
-        body = copy.deepcopy(like.body if isinstance(like, Classifier) else like)
+        body = copy.deepcopy(like.body if isinstance(like, Network) else like)
     elif ":" in identity.name:
         raise UserError(
             f"{folder}: its architecture is the user's code {identity.name}, not run by a file alone; "
@@ -148,10 +146,10 @@ def rebuilt(
         body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
     if identity.segmentation is not None and not isinstance(body, SegmentationNetwork):
         head = choose_head(body, trace_forward(body, preprocessing, identity.name), preprocessing, identity.name)[0]
-        whole = Classifier(body, preprocessing, head)
+        whole = Network(body, preprocessing, head)
         size, name = preprocessing.size, identity.name
         body = segmenter(whole, identity.segmentation, identity.num_classes, size, seed=0, name=name).body
-    classifier = Classifier(body, preprocessing, identity.head)
+    classifier = Network(body, preprocessing, identity.head)
     if classifier.num_classes != identity.num_classes:
         classifier.reset_head(identity.num_classes, seed=0)
     if identity.modules:

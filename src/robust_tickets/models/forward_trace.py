@@ -20,8 +20,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.models.heads import fresh_head, get_head, put_head
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.outputs import logits_of
-from robust_tickets.models.preprocessing import Preprocessing
 
 FAULTS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError, ArithmeticError)
 """What a network's own code raises where it cannot take the images it is given."""
@@ -62,7 +62,7 @@ class ForwardTrace:
         return (*self.unused, *self.dead)
 
 
-def trace_forward(body: nn.Module, preprocessing: Preprocessing, name: str) -> ForwardTrace:
+def trace_forward(body: nn.Module, preprocessing: Pixels, name: str) -> ForwardTrace:
     """Run a network once and return what that shows.
 
     Args:
@@ -103,7 +103,7 @@ def trace_forward(body: nn.Module, preprocessing: Preprocessing, name: str) -> F
     )
 
 
-def is_head(body: nn.Module, path: str, preprocessing: Preprocessing, name: str) -> bool:
+def is_head(body: nn.Module, path: str, preprocessing: Pixels, name: str) -> bool:
     """Return whether one class more in the layer at `path` is one more in the output: an experiment on a copy."""
     twin = sharing_copy(body, name)
     images = example(body, preprocessing)
@@ -147,7 +147,7 @@ def copied(body: nn.Module, memo: dict[int, Any], name: str) -> nn.Module:
         raise UserError(f"{name}: cannot be copied, and is never changed itself: {one_line(error)}") from error
 
 
-def example(body: nn.Module, preprocessing: Preprocessing) -> Tensor:
+def example(body: nn.Module, preprocessing: Pixels) -> Tensor:
     """Return two normalised images of noise where the network's weights are, the same at every call."""
     weight = next(body.parameters(), torch.empty(0))
     noise = torch.rand(2, preprocessing.channels, *preprocessing.size, generator=generator(0, "trace"))
@@ -189,9 +189,7 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _without_gradient(
-    body: nn.Module, preprocessing: Preprocessing, name: str, suspected: Collection[str]
-) -> tuple[str, ...]:
+def _without_gradient(body: nn.Module, preprocessing: Pixels, name: str, suspected: Collection[str]) -> tuple[str, ...]:
     """Return those of the suspected parameters that a backward pass from the logits does not reach."""
     twin = sharing_copy(body, name).requires_grad_(True)
     images = example(body, preprocessing)

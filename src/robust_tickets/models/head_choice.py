@@ -5,14 +5,14 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.forward_trace import ForwardTrace, is_head
 from robust_tickets.models.heads import classes_of, declared_heads, get_head
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.segmentation import SegmentationNetwork
 
 ADVICE = "give `head`, the path of the Linear or Conv2d layer whose output is the output"
 
 
 def choose_head(
-    body: nn.Module, trace: ForwardTrace, preprocessing: Preprocessing, name: str, given: str | None = None
+    body: nn.Module, trace: ForwardTrace, preprocessing: Pixels, name: str, given: str | None = None
 ) -> tuple[str, tuple[str, ...]]:
     """Return the path of the head, and what is worth noting about it.
 
@@ -44,7 +44,7 @@ def choose_head(
 def _tried(
     body: nn.Module,
     trace: ForwardTrace,
-    preprocessing: Preprocessing,
+    preprocessing: Pixels,
     name: str,
     given: str | None,
     seen: str | None,

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.segmentation_settings import SegmentationSettings
 from robust_tickets.models.shapes import Size
 
@@ -21,7 +21,7 @@ class SourceIdentity(Settings):
     digest: str = Field(description="`sha256:...` over the names, shapes and bytes of the body's tensors.")
     num_classes: int = Field(ge=1, description="Number of classes of the head.")
     head: str = Field(description="Module path of the last layer inside the body.")
-    preprocessing: Preprocessing
+    preprocessing: Pixels
     modules: dict[str, dict[str, Size]] = Field(
         default_factory=dict,
         description="Of a shrunken network: whole-number attributes of modules that are not the architecture's, "

@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.heads import CONVOLUTIONS
+from robust_tickets.models.network import Network
 from robust_tickets.models.prunable import Prunable
 
 ATTENTION_WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
@@ -28,7 +28,7 @@ def weights_by_type(body: nn.Module) -> tuple[str, ...]:
     return tuple(names)
 
 
-def stem_weight(classifier: Classifier) -> str:
+def stem_weight(classifier: Network) -> str:
     """Return the weight of the first convolution, or of the first linear layer where there is none."""
     body = classifier.body
     weights = [name for name in weights_by_type(body) if name not in classifier.idle]
@@ -36,7 +36,7 @@ def stem_weight(classifier: Classifier) -> str:
     return (convolutions or weights)[0]
 
 
-def prunable_weights(classifier: Classifier, settings: Prunable | None = None) -> tuple[str, ...]:
+def prunable_weights(classifier: Network, settings: Prunable | None = None) -> tuple[str, ...]:
     """Return the names, inside `classifier.body` and in network order, of the weights that may be pruned.
 
     Raises:
@@ -50,7 +50,7 @@ def prunable_weights(classifier: Classifier, settings: Prunable | None = None) -
     return left
 
 
-def weights_left_out(classifier: Classifier, settings: Prunable | None = None) -> dict[str, str]:
+def weights_left_out(classifier: Network, settings: Prunable | None = None) -> dict[str, str]:
     """Return the weights of convolutions, linear layers and attention projections that are left dense, and why.
 
     Raises:

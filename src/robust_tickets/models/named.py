@@ -27,7 +27,7 @@ from robust_tickets.models.heads import (
     input_channels,
     put_head,
 )
-from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
+from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
 from robust_tickets.models.shapes import ModuleShapes
@@ -41,7 +41,7 @@ class Loaded:
 
     name: str
     body: nn.Module
-    preprocessing: Preprocessing | None
+    preprocessing: Pixels | None
     """None if nothing says how its inputs were normalised."""
     weights: str
     format: str
@@ -215,7 +215,7 @@ def _heads_of_other_size(body: nn.Module, state: dict[str, Tensor]) -> dict[str,
 
 def _preprocessing(
     settings: SourceSettings, family: Family, name: str, body: nn.Module, found: Unwrapped
-) -> tuple[Preprocessing | None, tuple[str, ...]]:
+) -> tuple[Pixels | None, tuple[str, ...]]:
     """Return the checkpoint's own mean and std where it has them, else what the family presumes, and why."""
     presumed, note = family.preprocessing(name, body, input_channels(body) or 3)
     if found.mean is not None and found.std is not None:

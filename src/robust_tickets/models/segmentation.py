@@ -14,8 +14,8 @@ from torchvision.models.segmentation.fcn import FCNHead
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.heads import get_head, width_of
+from robust_tickets.models.network import Network
 from robust_tickets.models.networks.small_resnet import SmallResNet
 from robust_tickets.models.segmentation_settings import SegmentationSettings
 from robust_tickets.pruning.masks import Masks
@@ -43,13 +43,13 @@ class SegmentationNetwork(nn.Module):
 
 
 def segmenter(
-    classifier: Classifier,
+    classifier: Network,
     settings: SegmentationSettings,
     num_classes: int,
     size: tuple[int, int],
     seed: int,
     name: str,
-) -> Classifier:
+) -> Network:
     """Return a network of the classifier's own layers, without its head, under a fresh segmentation head.
 
     The weights are those of `classifier`, which is taken apart; their names have `backbone.` in front.
@@ -80,7 +80,7 @@ def segmenter(
     with global_stream(seed, "head"):
         head = HEADS[settings.head](width, num_classes)
     body = SegmentationNetwork(backbone, head.to(classifier.mean.device), settings)
-    return Classifier(body, classifier.preprocessing.model_copy(update={"size": size}), HEAD)
+    return Network(body, classifier.interface.model_copy(update={"size": size}), HEAD)
 
 
 def backbone_of(body: nn.Module, head: str, name: str) -> nn.Module:
@@ -117,7 +117,7 @@ def feature_map(backbone: nn.Module, x: Tensor) -> Tensor:
     return network.forward_features(x)
 
 
-def measured(backbone: nn.Module, classifier: Classifier, entering: int, name: str) -> tuple[int, int]:
+def measured(backbone: nn.Module, classifier: Network, entering: int, name: str) -> tuple[int, int]:
     """Return width and output stride of a backbone's feature map, at the size the classifier is made for.
 
     `entering` is the width of what entered the classifier's head, by which channels in last place are told.
@@ -125,7 +125,7 @@ def measured(backbone: nn.Module, classifier: Classifier, entering: int, name: s
     Raises:
         UserError: what it gives is no feature map with channels first.
     """
-    preprocessing = classifier.preprocessing
+    preprocessing = classifier.interface
     probe = torch.zeros(1, preprocessing.channels, *preprocessing.size, device=classifier.mean.device)
     mode = backbone.training
     backbone.eval()
@@ -169,7 +169,7 @@ def has_stride(stage: nn.Module) -> bool:
     return any(isinstance(module, nn.Conv2d) and module.stride == (2, 2) for module in stage.modules())
 
 
-def placed(masks: Mapping[str, Tensor], classifier: Classifier) -> Masks:
+def placed(masks: Mapping[str, Tensor], classifier: Network) -> Masks:
     """Return a ticket's masks by the names that its weights have in `classifier`, which may label pixels.
 
     Raises:

@@ -12,7 +12,6 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.settings import changed, parse
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.families.user_code import stated_preprocessing
 from robust_tickets.models.fitting import name_of
 from robust_tickets.models.folders import is_saved, load_folder
@@ -20,10 +19,11 @@ from robust_tickets.models.forward_trace import ForwardTrace, trace_forward
 from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.heads import input_channels
 from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.named import Loaded, load_named
+from robust_tickets.models.network import Network
 from robust_tickets.models.own_code import code_digest
 from robust_tickets.models.plain_modules import plain_module, unwrapped
-from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
 from robust_tickets.pruning.masks import Masks
 
@@ -35,7 +35,7 @@ SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 299, 384, 512)
 class Source:
     """A pretrained network, what it is, and what loads it again."""
 
-    classifier: Classifier
+    network: Network
     identity: SourceIdentity
     settings: SourceSettings
     """What loads it again on this machine; for a module given from Python, a name that says whose it is."""
@@ -53,7 +53,7 @@ class Source:
         )
 
 
-Stated = Preprocessing | Mapping[str, Any]
+Stated = Pixels | Mapping[str, Any]
 """A preprocessing, or the parts of one that are stated."""
 
 
@@ -63,7 +63,7 @@ def load_source(
     weights: str | Path | None = None,
     preprocessing: Stated | None = None,
     head: str | None = None,
-    like: Classifier | None = None,
+    like: Network | None = None,
     **changes: Any,
 ) -> Source:
     """Return a source: from settings, from a name or folder alone, or from a module at hand.
@@ -97,12 +97,12 @@ def load_source(
         if named:
             raise UserError(f"{next(iter(named))}: a torch module brings its own; leave it out")
         if isinstance(preprocessing, Mapping):
-            preprocessing = parse(Preprocessing, dict(preprocessing), "preprocessing")
+            preprocessing = parse(Pixels, dict(preprocessing), "preprocessing")
         return _from_module(source, preprocessing, head)
     if not isinstance(source, SourceSettings | str | Path):
         raise UserError(_no_source(source))
     settings = source if isinstance(source, SourceSettings) else SourceSettings(name=str(source))
-    if isinstance(preprocessing, Preprocessing):
+    if isinstance(preprocessing, Pixels):
         preprocessing = preprocessing.model_dump()
     stated = {name: value for name, value in (("preprocessing", preprocessing), ("head", head)) if value is not None}
     settings = changed(settings, {**named, **stated}, where="source")
@@ -134,7 +134,7 @@ def _from_name(settings: SourceSettings) -> Source:
             "size (mean [0, 0, 0] and std [1, 1, 1] if it takes images in [0, 1] as they are)"
         )
     base = loaded.preprocessing.model_dump() if loaded.preprocessing else {}
-    preprocessing = parse(Preprocessing, {**base, **given}, "preprocessing")
+    preprocessing = parse(Pixels, {**base, **given}, "preprocessing")
     source = _tried(loaded, preprocessing, settings, settings.head or loaded.head)
     if (folder := given_path(settings.name)).is_dir():
         settings = settings.model_copy(update={"name": str(folder.resolve())})
@@ -146,20 +146,20 @@ def _from_name(settings: SourceSettings) -> Source:
     return replace(source, settings=settings)
 
 
-def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None) -> Source:
+def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -> Source:
     """Read a network saved by us; only its preprocessing may be overridden."""
     for name in ("weights", "weights_entry", "num_classes", "in_channels", "head"):
         if getattr(settings, name) != SourceSettings.model_fields[name].default:
             raise UserError(f"{name}: a saved network brings its own; leave it out for {folder}")
     classifier, identity = load_folder(folder, like)
     if given := settings.preprocessing.given():
-        merged = parse(Preprocessing, {**identity.preprocessing.model_dump(), **given}, "preprocessing")
+        merged = parse(Pixels, {**identity.preprocessing.model_dump(), **given}, "preprocessing")
         identity = identity.model_copy(update={"preprocessing": merged})
     preprocessing, body, name = identity.preprocessing, classifier.body, str(folder)
     _check_channels(settings, body, preprocessing, name)
     trace = trace_forward(body, preprocessing, name)
     choose_head(body, trace, preprocessing, name, identity.head)
-    classifier = Classifier(body, preprocessing, identity.head, trace.idle, identity.headless)
+    classifier = Network(body, preprocessing, identity.head, trace.idle, identity.headless)
     identity = identity.model_copy(update={"code": code_digest(body)})
     place = str(folder.resolve())
     own_code = ":" in identity.name
@@ -167,12 +167,12 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Classifier | None
     return Source(classifier, identity, settings.model_copy(update=reload), trace.cut)
 
 
-def _from_module(module: nn.Module, preprocessing: Preprocessing | None, head: str | None) -> Source:
-    """Take a module at hand; a Classifier is taken apart, anything else is a body."""
+def _from_module(module: nn.Module, preprocessing: Pixels | None, head: str | None) -> Source:
+    """Take a module at hand; a Network is taken apart, anything else is a body."""
     missing: str | None = None
-    if isinstance(module, Classifier):
+    if isinstance(module, Network):
         missing = module.head if module.headless else None
-        preprocessing, head, module = preprocessing or module.preprocessing, head or module.head, module.body
+        preprocessing, head, module = preprocessing or module.interface, head or module.head, module.body
     what = type(module).__name__
     module, notes = plain_module(module, what)
     settings = SourceSettings(name=f"{type(module).__module__}:{type(module).__qualname__}")
@@ -182,7 +182,7 @@ def _from_module(module: nn.Module, preprocessing: Preprocessing | None, head: s
         source = _of_unstated_size(loaded, settings, head)
     else:
         source = _tried(loaded, loaded.preprocessing, settings, head)
-    name = name_of(module, source.classifier.num_classes)
+    name = name_of(module, source.network.num_classes)
     return replace(source, identity=source.identity.model_copy(update={"name": name}))
 
 
@@ -205,7 +205,7 @@ def _of_unstated_size(loaded: Loaded, settings: SourceSettings, head: str | None
     raise UserError(f"{first}; other sizes fail too, give preprocessing with the size of its images") from first
 
 
-def _tried(loaded: Loaded, preprocessing: Preprocessing, settings: SourceSettings, head: str | None) -> Source:
+def _tried(loaded: Loaded, preprocessing: Pixels, settings: SourceSettings, head: str | None) -> Source:
     """Run a loaded network once, and return it as a source with what that shows.
 
     Raises:
@@ -219,7 +219,7 @@ def _tried(loaded: Loaded, preprocessing: Preprocessing, settings: SourceSetting
         raise UserError(
             f"{loaded.weights}: does not fit {name}: {loaded.headless} is missing; only the head, {head}, may be"
         )
-    classifier = Classifier(loaded.body, preprocessing, head, trace.idle, loaded.headless is not None)
+    classifier = Network(loaded.body, preprocessing, head, trace.idle, loaded.headless is not None)
     if settings.num_classes not in (None, classifier.num_classes):
         raise UserError(
             f"num_classes: {name} has {classifier.num_classes} classes, not {settings.num_classes}; "
@@ -247,7 +247,7 @@ def layers_of(parameters: Iterable[str]) -> str:
     return ", ".join(layers[:4]) + (f" and {len(layers) - 4} more layers" if layers[4:] else "")
 
 
-def _check_channels(settings: SourceSettings, body: nn.Module, preprocessing: Preprocessing, name: str) -> None:
+def _check_channels(settings: SourceSettings, body: nn.Module, preprocessing: Pixels, name: str) -> None:
     """Refuse channels that contradict the network."""
     channels, normalised = input_channels(body), preprocessing.channels
     if channels is not None and settings.in_channels not in (None, channels):
@@ -256,7 +256,7 @@ def _check_channels(settings: SourceSettings, body: nn.Module, preprocessing: Pr
         raise UserError(f"preprocessing: mean has {normalised} channels, {name} reads {channels}")
 
 
-def _identify(classifier: Classifier, loaded: Loaded) -> SourceIdentity:
+def _identify(classifier: Network, loaded: Loaded) -> SourceIdentity:
     return SourceIdentity(
         name=loaded.name,
         weights=loaded.weights,
@@ -265,7 +265,7 @@ def _identify(classifier: Classifier, loaded: Loaded) -> SourceIdentity:
         code=code_digest(classifier.body, loaded.name if ":" in loaded.name else None),
         num_classes=classifier.num_classes,
         head=classifier.head,
-        preprocessing=classifier.preprocessing,
+        preprocessing=classifier.interface,
         modules=loaded.modules,
         headless=classifier.headless,
         notes=loaded.notes,

@@ -65,7 +65,7 @@ def shipped(recipe: Recipe, best: Cell, way: str, folder: Path) -> Iterator[Expo
 def is_runnable(cell: Cell) -> bool:
     """Return whether the runtime has all operations of a network."""
     try:
-        convert(portable(cell.result.best.classifier))
+        convert(portable(cell.result.best.network))
     except UserError:
         return False
     return True

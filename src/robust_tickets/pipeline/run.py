@@ -74,7 +74,7 @@ def rehearse(recipe: Recipe) -> None:
         source = load_source(entry.source)
         if entry.pretrain is not None:
             splits = check_pretrain(source, entry.pretrain, recipe.seed)
-            source.classifier.reset_head(len(splits.classes), seed=0)
+            source.network.reset_head(len(splits.classes), seed=0)
         for settings in recipe.draws().values():
             check_draw(source, settings, recipe.seed)
             for way in recipe.transfers.values() if settings.recalibrate is not None else ():
@@ -85,7 +85,7 @@ def rehearse(recipe: Recipe) -> None:
             for target, data in recipe.data_sets().items():
                 splits = check_transfer(source, data, settings)
                 part_of(splits, "test")
-                classes = source.classifier.num_classes if settings.head == "keep" else None
+                classes = source.network.num_classes if settings.head == "keep" else None
                 require_measurable(splits, recipe.verify.robustness, recipe.verify.measures, classes)
                 if recipe.analyse is not None and target == DATA:
                     require_analysable(splits, recipe.analyse)

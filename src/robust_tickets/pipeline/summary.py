@@ -131,7 +131,7 @@ def precision_note(cells: list[Cell]) -> str | None:
     automatic = [cell.result.runs[0] for cell in cells if cell.result.settings.training.precision == "auto"]
     if not automatic:
         return None
-    networks = [run.classifier for run in automatic]
+    networks = [run.network for run in automatic]
     formats = {resolved("auto", network, next(network.parameters()).device) for network in networks}
     return (
         f"Training ran in {' and '.join(sorted(formats))}, as is fastest on this machine. Processors without bf16 "

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import FACTS, load
+from robust_tickets.models.network import Network
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.load import Runtime, load_runtime
 from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, portable
@@ -120,7 +120,7 @@ class NetworkFolder:
     path: Path
     digest: str
     """Of `source.json`, which holds that of the weights."""
-    network: Classifier = field(repr=False)
+    network: Network = field(repr=False)
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class NetworkFolder:
         return said
 
 
-def load_artefact(path: Path | str, threads: int = 1, like: Classifier | None = None) -> Artefact:
+def load_artefact(path: Path | str, threads: int = 1, like: Network | None = None) -> Artefact:
     """Open what `tickets shrink` wrote.
 
     Args:

@@ -19,7 +19,7 @@ from robust_tickets.foundation.files import write_atomic
 from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.models.proofs import relative_difference
 
 TOLERANCE = 1e-4
@@ -42,7 +42,7 @@ class Provenance(Settings):
 
 
 def export_onnx(
-    classifier: Classifier,
+    classifier: Network,
     path: Path | str,
     *,
     classes: Sequence[str] | None = None,
@@ -118,19 +118,19 @@ def onnx_program(network: nn.Module, images: Tensor, name: str) -> torch.onnx.ON
     return program
 
 
-def portable(classifier: Classifier) -> Classifier:
+def portable(classifier: Network) -> Network:
     """Return a copy on the CPU, in float32 and eval mode."""
     return copy.deepcopy(classifier).cpu().float().eval()
 
 
-def random_images(classifier: Classifier, count: int) -> Tensor:
+def random_images(classifier: Network, count: int) -> Tensor:
     """Return uniform noise in [0, 1] of the classifier's input shape, the same on every call."""
-    preprocessing = classifier.preprocessing
+    preprocessing = classifier.interface
     shape = (count, preprocessing.channels, *preprocessing.size)
     return torch.rand(shape, generator=generator(0, "export"))
 
 
-def metadata(classifier: Classifier, classes: Sequence[str] | None, provenance: Provenance | None) -> dict[str, str]:
+def metadata(classifier: Network, classes: Sequence[str] | None, provenance: Provenance | None) -> dict[str, str]:
     """Return what an exported file says about itself, each as JSON.
 
     Raises:
@@ -138,7 +138,7 @@ def metadata(classifier: Classifier, classes: Sequence[str] | None, provenance: 
     """
     if classes is not None and len(classes) != classifier.num_classes:
         raise UserError(f"{len(classes)} class names were given for a network of {classifier.num_classes} classes")
-    content = classifier.preprocessing.model_dump(mode="json")
+    content = classifier.interface.model_dump(mode="json")
     if classes is not None:
         content["classes"] = list(classes)
     if provenance is not None:
@@ -147,7 +147,7 @@ def metadata(classifier: Classifier, classes: Sequence[str] | None, provenance: 
 
 
 @torch.no_grad()
-def _difference(network: Classifier, path: Path, images: Tensor) -> float:
+def _difference(network: Network, path: Path, images: Tensor) -> float:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     worst = 0.0
     for batch in (images, images[:1]):

@@ -16,10 +16,10 @@ from pydantic import Field
 from robust_tickets.foundation.files import disk_errors, read_json, write_json
 from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.settings import Settings, parse
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import FACTS, identified, rebuilt, save_source
 from robust_tickets.models.heads import get_head, width_of
 from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.network import Network
 from robust_tickets.models.shapes import shape_changes
 from robust_tickets.shrinking.counts import parameter_count
 from robust_tickets.shrinking.export import Provenance, portable, random_images
@@ -35,8 +35,8 @@ class Origin(Settings):
 
 
 def write_folder(
-    shrunk: Classifier,
-    before: Classifier,
+    shrunk: Network,
+    before: Network,
     identity: SourceIdentity,
     folder: Path | str,
     *,
@@ -83,7 +83,7 @@ def write_folder(
     return save_source(shrunk, identity, folder)
 
 
-def settle_width(classifier: Classifier, before: int) -> None:
+def settle_width(classifier: Network, before: int) -> None:
     """Let timm's own record of the width before the head, by which it makes new heads, say what it is now."""
     body, width = classifier.body, width_of(get_head(classifier.body, classifier.head))
     for name in ("num_features", "head_hidden_size"):

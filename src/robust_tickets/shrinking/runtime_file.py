@@ -9,7 +9,7 @@ import torch
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
 from robust_tickets.foundation.ownership import require_ours
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph
@@ -30,7 +30,7 @@ class Differences:
 
 
 def write_runtime(
-    classifier: Classifier,
+    classifier: Network,
     path: Path | str,
     *,
     classes: Sequence[str] | None = None,
@@ -75,7 +75,7 @@ def write_runtime(
 
 
 @torch.no_grad()
-def _differences(network: Classifier, graph: Graph, path: Path, half: bool) -> Differences:
+def _differences(network: Network, graph: Graph, path: Path, half: bool) -> Differences:
     images = random_images(network, 3)
     runtime = load_runtime(path, tune=False)
     expected = network(images)

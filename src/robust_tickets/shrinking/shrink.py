@@ -13,7 +13,7 @@ from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.report.sections import Table
@@ -105,23 +105,23 @@ class ShrinkReport(Settings):
 class Shrunken:
     """A network without the channels that were zero, on the CPU."""
 
-    network: Classifier
-    before: Classifier
+    network: Network
+    before: Network
     """The same network with these channels, as zeros."""
     masks: Masks
     """What is left of the ticket's masks: zeros that went with no channel."""
 
 
 def shrink_network(
-    dense: Classifier,
-    ticket: Classifier,
+    dense: Network,
+    ticket: Network,
     masks: Mapping[str, Tensor],
     out: Path | str,
     settings: ShrinkSettings | None = None,
     *,
     classes: Sequence[str] | None = None,
     provenance: Provenance | None = None,
-    recalibrate: Callable[[Classifier], None] | None = None,
+    recalibrate: Callable[[Network], None] | None = None,
     calibration: np.ndarray | None = None,
     write: Callable[[Shrunken], None] | None = None,
 ) -> ShrinkReport:
@@ -149,17 +149,17 @@ def shrink_network(
     """
     settings = settings or ShrinkSettings()
     out = Path(out)
-    if dense.num_classes != ticket.num_classes or dense.preprocessing.size != ticket.preprocessing.size:
+    if dense.num_classes != ticket.num_classes or dense.interface.size != ticket.interface.size:
         raise UserError(
-            f"dense has {dense.num_classes} classes at {dense.preprocessing.size}, the ticket "
-            f"{ticket.num_classes} at {ticket.preprocessing.size}: compare networks of one task and size"
+            f"dense has {dense.num_classes} classes at {dense.interface.size}, the ticket "
+            f"{ticket.num_classes} at {ticket.interface.size}: compare networks of one task and size"
         )
     alone = dense is ticket
     dense, masked = portable(dense), portable(ticket)
     MaskApplier(dict(masked.body.named_parameters()), masks).apply_to_weights()
     example = random_images(masked, 1)
     removal = remove_channels(masked.body, masks, example, round_to=settings.round_to)
-    shrunk = Classifier(removal.body, masked.preprocessing, masked.head)
+    shrunk = Network(removal.body, masked.interface, masked.head)
     if settings.recalibrate and recalibrate is not None:
         recalibrate(shrunk)
 
@@ -221,7 +221,7 @@ def int8_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}-int8{out.suffix}")
 
 
-def _variant(network: Classifier, path: Path, row: LatencyRow, example: Tensor) -> Variant:
+def _variant(network: Network, path: Path, row: LatencyRow, example: Tensor) -> Variant:
     return Variant(
         parameters=parameter_count(network),
         nonzero_parameters=nonzero_count(network),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from robust_tickets.data.batches import batches
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 
 LIMIT_BYTES = 2 << 30
 """Features larger than this are computed anew in every epoch."""
@@ -15,7 +15,7 @@ LIMIT_BYTES = 2 << 30
 Part = tuple[Tensor, Tensor]
 
 
-def cached_features(classifier: Classifier, splits: DataSplits) -> tuple[nn.Module, Part, Part | None] | None:
+def cached_features(classifier: Network, splits: DataSplits) -> tuple[nn.Module, Part, Part | None] | None:
     """Return (head, training part, validation part) of features with labels, or None where that is not possible.
 
     It is possible if the head is the network's last operation (a convolutional head with pooling behind it is
@@ -41,7 +41,7 @@ def cached_features(classifier: Classifier, splits: DataSplits) -> tuple[nn.Modu
 
 
 @torch.no_grad()
-def features_of(classifier: Classifier, images: Iterable[Part], device: torch.device) -> Part:
+def features_of(classifier: Network, images: Iterable[Part], device: torch.device) -> Part:
     """Return features and labels of all batches."""
     pairs = [(classifier.features(batch.to(device)), labels.to(device)) for batch, labels in images]
     return torch.cat([part for part, _ in pairs]), torch.cat([labels for _, labels in pairs])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 
 BatchNorm = Literal["updated", "frozen"]
 
@@ -29,7 +29,7 @@ class Subject:
     """Whether batch-norm statistics follow the training batches, or stay as they are."""
 
     @classmethod
-    def of(cls, classifier: Classifier, *, linear: bool = False, batch_norm: BatchNorm = "updated") -> "Subject":
+    def of(cls, classifier: Network, *, linear: bool = False, batch_norm: BatchNorm = "updated") -> "Subject":
         """Return a classifier as a subject; under `linear` the body's parameters stop requiring gradients."""
 
         subject = cls(classifier, classifier.body, classifier.head, linear, batch_norm)
@@ -75,7 +75,7 @@ def batch_norm_statistics(network: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def recalibrate(classifier: Classifier, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+def recalibrate(classifier: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
     """Replace batch-norm statistics by the plain averages over `batches` of images.
 
     A last batch of one image is left out: it may have no variance, and would weigh as much as a whole batch.

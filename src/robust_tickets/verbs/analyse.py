@@ -108,12 +108,12 @@ def look_around(name: str, transfer: Transfer, settings: AnalyseSettings, grid: 
     step = Step.named(run.folder, "landscape", identity)
     if step.result is None:
         _log.info("loss landscape of %s: %d passes over %d images", name, len(grid.places) ** 2, settings.images)
-        parameters = {name: value.detach() for name, value in run.classifier.body.named_parameters()}
+        parameters = {name: value.detach() for name, value in run.network.body.named_parameters()}
         masks = transfer.ticket.masks if transfer.ticket is not None else {}
         first, second = (random_direction(parameters, masks, grid.seed, name) for name in ("first", "second"))
         with step.claim():
             images = held(run, settings)
-            found = landscape(run.classifier, "body", (first, second), images, grid.places)
+            found = landscape(run.network, "body", (first, second), images, grid.places)
             step.finish({"reached": [[vars(place) for place in row] for row in found.reached]})
         return found
     rows = tuple(tuple(Reached(**place) for place in row) for row in step.result["reached"])
@@ -148,7 +148,7 @@ def pairs_of(transfers: Mapping[str, Transfer], most: int) -> Iterator[Pair]:
 
 def look_between(pair: Pair, settings: AnalyseSettings, line: InterpolationSettings) -> Apart:
     """Return what is between two networks, computed now or taken from the first one's folder."""
-    state, other = pair.first.classifier.plain_state(), pair.second.classifier.plain_state()
+    state, other = pair.first.network.plain_state(), pair.second.network.plain_state()
     identity = {
         "part": settings.part,
         "images": settings.images,
@@ -170,7 +170,7 @@ def look_between(pair: Pair, settings: AnalyseSettings, line: InterpolationSetti
         if line.bn == "recalibrated":
             recalibration = list(in_order(pair.first.data.train, line.recalibration_images))
         images = held(pair.first, settings)
-        path = interpolate(pair.first.classifier, pair.second.classifier, images, line.places, recalibration)
+        path = interpolate(pair.first.network, pair.second.network, images, line.places, recalibration)
         between = angle(displacement(start, first), displacement(start, second))
         apart = Apart(angle(first, second), between, distance(first, second), path)
         step.finish(
@@ -189,7 +189,7 @@ def surviving(pair: Pair) -> Masks:
     ticket = pair.transfer.ticket
     if ticket is not None:
         return {name: ticket.masks[name] for name in ticket.prunable}
-    classifier = pair.transfer.source.classifier
+    classifier = pair.transfer.source.network
     return full({name: classifier.body.get_parameter(name) for name in prunable_weights(classifier)})
 
 

@@ -18,7 +18,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.measures.predict import Predict
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.load import Runtime
@@ -141,7 +141,7 @@ def check(
     rounded = set()
     if against is not None:
         run = run_of(against, RuntimeFile(path, file_digest(path), runtimes[1]))
-        engines[name := f"the network of seed {run.seed}"] = portable(run.classifier)
+        engines[name := f"the network of seed {run.seed}"] = portable(run.network)
         rounded = {name} if half else set()
     rows = []
     for (name, some), (engine, execute) in product(images.items(), engines.items()):
@@ -205,12 +205,12 @@ def images_of(data: str, graph: Graph, path: Path, limit: int) -> Tensor:
     """
     said = graph.metadata
     try:
-        values = {name: json.loads(said[name]) for name in Preprocessing.model_fields}
+        values = {name: json.loads(said[name]) for name in Pixels.model_fields}
     except (KeyError, json.JSONDecodeError):
         raise UserError(
             f"{path}: does not say how images become its input (mean, std, size); write it with tickets shrink"
         ) from None
-    preprocessing = parse(Preprocessing, values, str(path))
+    preprocessing = parse(Pixels, values, str(path))
     splits = fitted_data(DataSettings(name=data), preprocessing, path.name, 0)
     if not len(splits.test):
         raise UserError(f"{data}: has no test images; give data that have")

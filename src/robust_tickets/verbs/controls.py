@@ -106,7 +106,7 @@ def check_control(kind: Control, settings: DrawSettings) -> None:
 
 def fresh_weights(ticket: Ticket, source: Source, seed: int) -> dict[str, Tensor]:
     """Return newly initialised weights under the ticket's masks."""
-    classifier = copy.deepcopy(source.classifier)
+    classifier = copy.deepcopy(source.network)
     reinitialise(classifier.body, seed)
     state = classifier.plain_state()
     return {name: value * ticket.masks[name] if name in ticket.masks else value for name, value in state.items()}
@@ -117,7 +117,7 @@ def shuffled(ticket: Ticket, source: Source, settings: DrawSettings, seed: int) 
     selection = Selection(score=Random(), group=settings.group, scope=LayerScope())
     masks: Masks = {}
     for name, removed in ticket.layer_sparsity.items():
-        weight = source.classifier.body.get_parameter(name).detach()
+        weight = source.network.body.get_parameter(name).detach()
         if removed == 1:
             masks[name] = ticket.masks[name]
         else:

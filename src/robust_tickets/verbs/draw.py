@@ -16,9 +16,9 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.layers import prunable_weights, weights_left_out
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.pruning.composition import check_composition
@@ -171,27 +171,27 @@ def bound(folder: Path, source: Source) -> Ticket:
     return Ticket.load(folder).with_network(source)
 
 
-def couplings_of(classifier: Classifier, names: Sequence[str], group: AnyGroup) -> tuple[Coupling, ...]:
+def couplings_of(classifier: Network, names: Sequence[str], group: AnyGroup) -> tuple[Coupling, ...]:
     """Return the channels that live and die together, where the group asks for them."""
     if not isinstance(group, CoupledGroup):
         return ()
-    preprocessing = classifier.preprocessing
+    preprocessing = classifier.interface
     example = torch.zeros(1, preprocessing.channels, *preprocessing.size)
     return trace_couplings(classifier.body, example, names)
 
 
-def weights_of(classifier: Classifier, names: Sequence[str]) -> dict[str, Tensor]:
+def weights_of(classifier: Network, names: Sequence[str]) -> dict[str, Tensor]:
     """Return the weights that may go, by name."""
     return {name: classifier.body.get_parameter(name).detach() for name in names}
 
 
-def stored_weights(classifier: Classifier, source: Source, masks: Masks) -> dict[str, Tensor] | None:
+def stored_weights(classifier: Network, source: Source, masks: Masks) -> dict[str, Tensor] | None:
     """Return the weights a ticket must carry: none if what survives is the source, bit for bit.
 
     The head does not count: a transfer brings its own, or keeps the source's.
     """
     state = classifier.plain_state()
-    original = source.classifier.plain_state()
+    original = source.network.plain_state()
     head = f"{classifier.head}."
     for name, value in state.items():
         expected = original[name] * masks[name].cpu() if name in masks else original[name]
@@ -206,7 +206,7 @@ def calibration_data(source: Source, asked: Data | None, idle: DataSplits | None
     Raises:
         UserError: statistics are asked for of a network that has none, or of fewer than two images.
     """
-    has_statistics = has_batch_norm(source.classifier.body)
+    has_statistics = has_batch_norm(source.network.body)
     if asked is None:
         return idle if has_statistics else None
     if not has_statistics:
@@ -217,7 +217,7 @@ def calibration_data(source: Source, asked: Data | None, idle: DataSplits | None
     return splits
 
 
-def recalibrated(classifier: Classifier, splits: DataSplits) -> dict[str, Tensor]:
+def recalibrated(classifier: Network, splits: DataSplits) -> dict[str, Tensor]:
     """Return the network's batch-norm statistics on training images; the network given is not touched."""
     network, count = copy.deepcopy(classifier), min(len(splits.train), CALIBRATION_IMAGES)
     # A last batch of a single image has no variance where maps are one pixel large.
@@ -227,7 +227,7 @@ def recalibrated(classifier: Classifier, splits: DataSplits) -> dict[str, Tensor
 
 def lacks_statistics(ticket: Ticket, source: Source) -> bool:
     """Return whether a ticket, used as it is, would meet batch-norm statistics of the dense network."""
-    return ticket.statistics is None and ticket.stored is None and has_batch_norm(source.classifier.body)
+    return ticket.statistics is None and ticket.stored is None and has_batch_norm(source.network.body)
 
 
 def label(sparsity: float | None) -> str:
@@ -239,7 +239,7 @@ def label(sparsity: float | None) -> str:
 class Preparation:
     """What a draw is made with: a copy of the network, the data it trains on, the plan, the weights that may go."""
 
-    classifier: Classifier
+    classifier: Network
     splits: DataSplits | None
     """None where nothing trains."""
     batches: ImageBatches | None
@@ -267,8 +267,8 @@ class Preparation:
         splits = target_data(data, source, seed) if data is not None else None
         batches = ImageBatches(splits, settings.training, seed) if splits is not None else None
         per_epoch = batches.per_epoch if batches is not None else 1
-        names = prunable_weights(source.classifier, settings.prunable)
-        own = settings.selection.own_sparsity(weights_of(source.classifier, names))
+        names = prunable_weights(source.network, settings.prunable)
+        own = settings.selection.own_sparsity(weights_of(source.network, names))
         if own is not None:
             sparsity = own if sparsity is None else settings.selection.allowed(sparsity, own)
         plan = settings.timeline.plan(sparsity, per_epoch)
@@ -277,7 +277,7 @@ class Preparation:
         check_composition(settings.selection, settings.parametrisation, plan)
         check_rewind(settings.rewind, plan, per_epoch)
         check_selection(settings.training, batches, plan)
-        classifier = copy.deepcopy(source.classifier)
+        classifier = copy.deepcopy(source.network)
         calibration = calibration_data(
             source,
             recalibrate if recalibrate is not None else settings.recalibrate,

@@ -19,8 +19,8 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing, identity_preprocessing
+from robust_tickets.models.interface import Pixels, identity_preprocessing
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
 from robust_tickets.report.sections import Section
@@ -150,14 +150,14 @@ def networks(
             return name, list(subject.runs)
         runs = []
         for run in subject.runs:
-            splits = unseen(data, run.classifier.preprocessing, name)
-            runs.append(aligned(Run(run.seed, run.classifier, splits, None, None), name, run.data.classes))
+            splits = unseen(data, run.network.interface, name)
+            runs.append(aligned(Run(run.seed, run.network, splits, None, None), name, run.data.classes))
         return name, runs
     ticket, network = bind(subject, source)
     name = network.identity.name if ticket is None else f"the ticket of {network.identity.name}"
     classifier = subnetwork(network, ticket)
     classifier.require_head(f"evaluate {name}")
-    splits = unseen(required(data), classifier.preprocessing, name)
+    splits = unseen(required(data), classifier.interface, name)
     known = classes
     if known is None and isinstance(subject, str | Path) and Path(subject).is_dir():
         known = class_names(Path(subject))
@@ -180,7 +180,7 @@ def required(data: Data | None) -> Data:
     return data
 
 
-def unseen(data: Data, preprocessing: Preprocessing, name: str) -> DataSplits:
+def unseen(data: Data, preprocessing: Pixels, name: str) -> DataSplits:
     """Return data whose test part is all that is not set apart for training."""
     return fitted_data(data, preprocessing, name, 0, trains=False)
 
@@ -191,8 +191,8 @@ def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
     Raises:
         UserError: the outputs are not those of the classes, or it is not known which they are.
     """
-    order = order_of(run.classifier.num_classes, run.data, name, known)
-    return run if order is None else replace(run, classifier=Reordered(run.classifier, order))
+    order = order_of(run.network.num_classes, run.data, name, known)
+    return run if order is None else replace(run, network=Reordered(run.network, order))
 
 
 def order_of(outputs: int, data: DataSplits, name: str, known: Sequence[str] | None) -> list[int] | None:
@@ -223,14 +223,14 @@ def order_of(outputs: int, data: DataSplits, name: str, known: Sequence[str] | N
     return None if order == list(range(outputs)) else order
 
 
-class Reordered(Classifier):
+class Reordered(Network):
     """A classifier with its outputs in another order."""
 
     order: Tensor
 
-    def __init__(self, classifier: Classifier, order: Sequence[int]) -> None:
+    def __init__(self, classifier: Network, order: Sequence[int]) -> None:
         """Take the outputs of `classifier`, which is not changed, in this order."""
-        super().__init__(copy.deepcopy(classifier.body), classifier.preprocessing, classifier.head)
+        super().__init__(copy.deepcopy(classifier.body), classifier.interface, classifier.head)
         self.register_buffer("order", torch.tensor(order), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -240,11 +240,11 @@ class Reordered(Classifier):
 
 def kept(run: Run, folder: Path) -> Run:
     """Return a run whose measures are kept in a folder, which is claimed for its network and data."""
-    order = getattr(run.classifier, "order", None)
+    order = getattr(run.network, "order", None)
     identity = {
         "verb": "evaluate",
-        "network": tensors_digest(run.classifier.plain_state()),
-        "preprocessing": run.classifier.preprocessing.model_dump(mode="json"),
+        "network": tensors_digest(run.network.plain_state()),
+        "preprocessing": run.network.interface.model_dump(mode="json"),
         "outputs": order.tolist() if order is not None else None,
         "data": run.data.digest,
     }

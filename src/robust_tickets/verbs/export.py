@@ -11,7 +11,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.settings import changed
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
 from robust_tickets.shrinking.export import Provenance
@@ -72,7 +72,7 @@ def export(
     network.require_head(f"export {source.identity.name}")
     if ticket is not None and lacks_statistics(ticket, source):
         _log.warning(RECALIBRATE)
-    dense = source.classifier if ticket is not None and comparable(source.classifier, network) else network
+    dense = source.network if ticket is not None and comparable(source.network, network) else network
     classes = classes_of(source, network)
     provenance = Provenance(
         ticket=ticket.digest if ticket is not None else None, network=tensors_digest(network.state_dict())
@@ -89,12 +89,12 @@ def export(
     )
 
 
-def comparable(dense: Classifier, network: Classifier) -> bool:
+def comparable(dense: Network, network: Network) -> bool:
     """Return whether two networks tell as many classes apart: a ticket may bring a head of its own."""
     return dense.num_classes == network.num_classes
 
 
-def classes_of(source: Source, network: Classifier) -> tuple[str, ...] | None:
+def classes_of(source: Source, network: Network) -> tuple[str, ...] | None:
     """Return the names of the classes, where a folder of ours says them."""
     folder = given_path(source.settings.name)
     classes = read_origin(folder).classes if (folder / ORIGIN).is_file() else None

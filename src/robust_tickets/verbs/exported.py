@@ -58,7 +58,7 @@ class Exported(Settings):
 def provenance_of(result: Transfer, run: Run) -> Provenance:
     """Return what a file exported from a run says of it."""
     ticket = result.ticket.digest if result.ticket is not None else None
-    return Provenance(ticket=ticket, network=tensors_digest(run.classifier.state_dict()), seed=run.seed)
+    return Provenance(ticket=ticket, network=tensors_digest(run.network.state_dict()), seed=run.seed)
 
 
 def provenance_at(path: Path) -> Provenance:
@@ -176,5 +176,5 @@ def open_exported(file: Artefact | Path | str, result: Transfer) -> tuple[Artefa
     Raises:
         UserError: not such a file, or not of this transfer.
     """
-    artefact = load_artefact(file, like=result.source.classifier) if isinstance(file, str | Path) else file
+    artefact = load_artefact(file, like=result.source.network) if isinstance(file, str | Path) else file
     return artefact, run_of(result, artefact)

@@ -138,7 +138,7 @@ def find(
     if not len(splits.validation):
         raise UserError(f"{splits.name}: find selects on validation and there is none; set data.validation above 0")
     part_of(splits, "test")
-    classes = source.classifier.num_classes if transfer_settings.head == "keep" else None
+    classes = source.network.num_classes if transfer_settings.head == "keep" else None
     require_measurable(splits, verify_settings.robustness, verify_settings.measures, classes)
     folder = Path(folder) if folder is not None else None
     standard, adversarial = Contest(source, data, transfer_settings, folder), None

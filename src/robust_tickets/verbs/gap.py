@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.domain_gap import DomainGap, domain_gap
 from robust_tickets.measures.predict import Batches
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.inception import load_inception
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.objectives.attack import attack_mode
@@ -53,19 +53,19 @@ def gap(
     else:
         assert source is not None  # one of the two is given
         loaded = load_source(source, weights=weights, preprocessing=preprocessing)
-        name, network = loaded.identity.name, loaded.classifier
+        name, network = loaded.identity.name, loaded.network
     sides = [network_features(network, name, data, limit, seed) for data in (source_data, target_data)]
     return domain_gap(*sides, features=name)
 
 
-def network_features(network: Classifier, name: str, data: Data, limit: int | None, seed: int) -> Tensor:
+def network_features(network: Network, name: str, data: Data, limit: int | None, seed: int) -> Tensor:
     """Return what enters the network's head, [N, features], for the training images of a data set."""
-    images = fitted_data(data, network.preprocessing, name, seed).train
+    images = fitted_data(data, network.interface, name, seed).train
     return pooled_features(network, in_order(images, limit))
 
 
 @torch.no_grad()
-def pooled_features(network: Classifier, images: Batches) -> Tensor:
+def pooled_features(network: Network, images: Batches) -> Tensor:
     """Return what enters the network's head, [N, features] on the CPU; features with a place are averaged over it."""
     device = next(network.parameters()).device
     with attack_mode(network):

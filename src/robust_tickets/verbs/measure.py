@@ -119,8 +119,8 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
     """
     data = part_of(run.data, part)
     # A file runs on the CPU, and so does the network on which its attacks are crafted.
-    network = run.classifier if artefact is None else portable(run.classifier)
-    preprocessing = run.classifier.preprocessing
+    network = run.network if artefact is None else portable(run.network)
+    preprocessing = run.network.interface
     pace = Pace(f"{run.data.name}, seed {run.seed}, {what}")
 
     def images(limit: int | None) -> Batches:

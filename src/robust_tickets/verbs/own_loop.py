@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.network import Network
 from robust_tickets.models.segmentation import placed
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import Masks, sparsity
@@ -56,20 +56,20 @@ def as_transfer(
     if ticket is None:
         ticket = ticket_of_zeros(networks)
     for network in networks:
-        require_held(network.classifier, ticket)
+        require_held(network.network, ticket)
     if source is None:
         source = replace(first, identity=ticket.source) if ticket is not None else first
     settings = TransferSettings(head="keep", seeds=tuple(range(len(modules))))
     runs = []
     for seed, network in enumerate(networks):
         splits = target_data(data, source, seed)
-        if not splits.labels_pixels and network.classifier.num_classes != len(splits.classes):
+        if not splits.labels_pixels and network.network.num_classes != len(splits.classes):
             raise UserError(
-                f"the module tells {network.classifier.num_classes} classes apart, {splits.name} has "
+                f"the module tells {network.network.num_classes} classes apart, {splits.name} has "
                 f"{len(splits.classes)}; give the data it was trained on"
             )
-        network.classifier.preprocessing = as_evaluated(network.classifier.preprocessing, splits)
-        runs.append(Run(seed, network.classifier, splits, None, None))
+        network.network.interface = as_evaluated(network.network.interface, splits)
+        runs.append(Run(seed, network.network, splits, None, None))
     return Transfer(source, ticket, settings, data, tuple(runs), described=OWN_LOOP)
 
 
@@ -94,12 +94,12 @@ def own_network(module: nn.Module, ticket: Ticket | None) -> Source:
     Raises:
         UserError: see `load_source`.
     """
-    if isinstance(module, Classifier) or ticket is None:
+    if isinstance(module, Network) or ticket is None:
         return load_source(module)
     return load_source(module, preprocessing=ticket.source.preprocessing, head=ticket.source.head)
 
 
-def require_held(classifier: Classifier, ticket: Ticket | None) -> None:
+def require_held(classifier: Network, ticket: Ticket | None) -> None:
     """Refuse a network whose removed weights are not zero: what is measured would not be what is shipped.
 
     Raises:
@@ -124,13 +124,13 @@ def ticket_of_zeros(networks: Sequence[Source]) -> Ticket | None:
     first = networks[0]
     masks: Masks = {}
     for network in networks:
-        parameters = dict(network.classifier.body.named_parameters())
+        parameters = dict(network.network.body.named_parameters())
         found = {name: parameter.detach().cpu() != 0 for name, parameter in parameters.items()}
         masks = masks or {name: torch.zeros_like(mask) for name, mask in found.items()}
         if {name: mask.shape for name, mask in found.items()} != {name: mask.shape for name, mask in masks.items()}:
             raise UserError("the modules have different parameters; give versions of one network")
         masks = {name: masks[name] | mask for name, mask in found.items()}
-    prunable = prunable_weights(first.classifier)
+    prunable = prunable_weights(first.network)
     masks = {name: mask for name, mask in masks.items() if name in prunable or not bool(mask.all())}
     removed = sparsity(masks, prunable)
     if not removed:
@@ -143,7 +143,7 @@ def dense_stand_in(result: Transfer) -> Transfer:
     """Return the same architecture with fresh weights: as large and as fast as dense, and good for nothing else."""
     runs = []
     for run in result.runs:
-        classifier = copy.deepcopy(run.classifier)
+        classifier = copy.deepcopy(run.network)
         reinitialise(classifier.body, run.seed)
-        runs.append(replace(run, classifier=classifier))
+        runs.append(replace(run, network=classifier))
     return replace(result, ticket=None, runs=tuple(runs))

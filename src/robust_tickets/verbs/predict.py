@@ -16,9 +16,9 @@ from torch import nn
 from robust_tickets.data.image_files import SUFFIXES, in_threads
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import is_saved, read_identity
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.runtime.errors import ImageError, RuntimeFileError
 from robust_tickets.runtime.images import ImagePreparation, stated_classes, stated_preparation
@@ -34,7 +34,7 @@ BATCH = 32
 COLUMNS = ("path", "rank", "class", "index", "probability")
 """Of the table; one row an image and rank."""
 
-Subject = Runtime | Classifier | Source | Ticket | Transfer | Run | Path | str
+Subject = Runtime | Network | Source | Ticket | Transfer | Run | Path | str
 """Whatever has logits: a file or folder, or what it was loaded to."""
 
 
@@ -170,19 +170,19 @@ def open_predictor(subject: Subject, source: Source | str | Path | None = None, 
     if isinstance(subject, Transfer):
         subject = subject.best
     if isinstance(subject, Run):
-        return of_classifier(f"seed {subject.seed}", subject.classifier, subject.data.classes)
+        return of_classifier(f"seed {subject.seed}", subject.network, subject.data.classes)
     if isinstance(subject, Ticket):
         network = subject.subnetwork(load_source(source) if source is not None else None)
         return of_classifier(f"the ticket of {subject.source.name}", network, None)
     if isinstance(subject, Source):
-        return of_classifier(subject.identity.name, subject.classifier, None)
-    if isinstance(subject, Classifier):
+        return of_classifier(subject.identity.name, subject.network, None)
+    if isinstance(subject, Network):
         return of_classifier(type(subject.body).__name__, subject, None)
     if isinstance(subject, Runtime):
         return of_runtime("the runtime", subject)
     if isinstance(subject, nn.Module):
         raise UserError(
-            f"{type(subject).__name__}: does not say how images become its input; give rt.Classifier(module, "
+            f"{type(subject).__name__}: does not say how images become its input; give rt.Network(module, "
             "preprocessing, head)"
         )
     return of_place(Path(subject), source, threads)
@@ -203,7 +203,7 @@ def of_place(path: Path, source: Source | str | Path | None, threads: int) -> Pr
         return of_place(best_seed(path), source, threads)
     if path.is_dir() and not is_saved(path):
         return of_place(exported_file(path), source, threads)
-    like = load_source(source).classifier if source is not None else None
+    like = load_source(source).network if source is not None else None
     if like is None and is_saved(path) and ":" in (name := read_identity(path).name):
         raise UserError(f"{path}: its architecture is your own code, not run by a file alone; give source: {name}")
     return of_artefact(load_artefact(path, threads, like))
@@ -241,7 +241,7 @@ def of_runtime(name: str, runtime: Runtime) -> Predictor:
     return Predictor(name, runtime, require_stated(name, runtime.preprocessing), runtime.classes)
 
 
-def of_classifier(name: str, classifier: Classifier, classes: tuple[str, ...] | None) -> Predictor:
+def of_classifier(name: str, classifier: Network, classes: tuple[str, ...] | None) -> Predictor:
     """Return what computes a torch network's logits, on the CPU."""
     network = portable(classifier)
 
@@ -249,10 +249,10 @@ def of_classifier(name: str, classifier: Classifier, classes: tuple[str, ...] | 
     def logits(images: NDArray[np.float32]) -> NDArray[np.float32]:
         return network(torch.from_numpy(images)).numpy()
 
-    return Predictor(name, logits, preparation_of(classifier.preprocessing), classes)
+    return Predictor(name, logits, preparation_of(classifier.interface), classes)
 
 
-def preparation_of(preprocessing: Preprocessing) -> ImagePreparation:
+def preparation_of(preprocessing: Pixels) -> ImagePreparation:
     """Return how a network's preprocessing prepares images; normalisation is inside the network."""
     return ImagePreparation(
         preprocessing.size, preprocessing.channels, preprocessing.interpolation, preprocessing.crop_fraction

@@ -65,8 +65,8 @@ def pretrain(
     }
     step = Step(folder, identity)
     if step.folder is not None and step.result is not None:
-        return load_source(step.folder, like=source.classifier)
-    classifier = copy.deepcopy(source.classifier)
+        return load_source(step.folder, like=source.network)
+    classifier = copy.deepcopy(source.network)
     if classifier.num_classes != len(splits.classes):
         classifier.reset_head(len(splits.classes), seed)
     batches = ImageBatches(splits, training, seed)
@@ -90,7 +90,7 @@ def pretrain(
         save_source(classifier, identity, step.folder)
         collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
         step.finish({"validation": result.validation, "steps": result.steps, **collapse})
-    return load_source(step.folder, like=source.classifier)
+    return load_source(step.folder, like=source.network)
 
 
 def check_pretrain(source: Source, settings: PretrainSettings, seed: int) -> DataSplits:

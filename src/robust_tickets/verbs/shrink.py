@@ -99,11 +99,11 @@ def shrink(
     else:
         dense = dense_transfer(result) if result.described is None else dense_stand_in(result)
     counterpart = next(other for other in dense.runs if other.seed == run.seed)
-    masks = placed(result.ticket.masks, run.classifier) if result.ticket is not None else {}
+    masks = placed(result.ticket.masks, run.network) if result.ticket is not None else {}
     with step.claim():
         report = shrink_network(
-            counterpart.classifier,
-            run.classifier,
+            counterpart.network,
+            run.network,
             masks,
             out,
             settings,
@@ -207,12 +207,12 @@ def save_folder(
 
 def checked(run: Run, forms: Mapping[str, Path]) -> tuple[Check, ...]:
     """Return the score of the run's network and of each file made of it, on validation."""
-    task, device = task_of(run.data), next(run.classifier.parameters()).device
+    task, device = task_of(run.data), next(run.network.parameters()).device
     checks: list[Check] = []
     before: Tensor | None = None
-    with evaluation_mode(run.classifier, device) as network:
+    with evaluation_mode(run.network, device) as network:
         predicts: dict[str, Predict] = {"ticket": network}
-        predicts |= {path.name: load_artefact(path, like=run.classifier).predict for path in forms.values()}
+        predicts |= {path.name: load_artefact(path, like=run.network).predict for path in forms.values()}
         for form, predict in predicts.items():
             answers: list[Tensor] = []
 

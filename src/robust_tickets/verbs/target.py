@@ -10,8 +10,8 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source
 from robust_tickets.verbs.transfer_settings import Head
 
@@ -25,10 +25,10 @@ def target_data(data: Data, source: Source, seed: int) -> DataSplits:
     Raises:
         UserError: the data cannot be read, or have another channel count than the network.
     """
-    return fitted_data(data, source.classifier.preprocessing, source.identity.name, seed)
+    return fitted_data(data, source.network.interface, source.identity.name, seed)
 
 
-def fitted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int, *, trains: bool = True) -> DataSplits:
+def fitted_data(data: Data, preprocessing: Pixels, asker: str, seed: int, *, trains: bool = True) -> DataSplits:
     """Load data as a network with this preprocessing takes them; `asker` names it in a complaint.
 
     Images become grey or RGB as the network takes them; the notes of the data say how many.
@@ -54,7 +54,7 @@ def fitted_data(data: Data, preprocessing: Preprocessing, asker: str, seed: int,
     return splits
 
 
-def as_evaluated(preprocessing: Preprocessing, splits: DataSplits) -> Preprocessing:
+def as_evaluated(preprocessing: Pixels, splits: DataSplits) -> Pixels:
     """Return how the images of these data were prepared, which is what a network trained on them is shipped with.
 
     The data's own size wins over the network's, and arrays are resized whole: no centre is cut out of them.
@@ -64,7 +64,7 @@ def as_evaluated(preprocessing: Preprocessing, splits: DataSplits) -> Preprocess
     return preprocessing.model_copy(update={"size": splits.size, "crop_fraction": crop_fraction})
 
 
-def _load(data: Data, preprocessing: Preprocessing, seed: int, trains: bool) -> DataSplits:
+def _load(data: Data, preprocessing: Pixels, seed: int, trains: bool) -> DataSplits:
     return load_data(
         data,
         size=preprocessing.size,
@@ -80,10 +80,10 @@ def _load(data: Data, preprocessing: Preprocessing, seed: int, trains: bool) -> 
 def _remembered(data: str, preprocessing: str, seed: int, trains: bool, key: tuple[str, str]) -> DataSplits:
     """Keep the last few, since every ticket of a grid meets the same data under the same seeds."""
     settings = DataSettings.model_validate_json(data)
-    return _load(settings, Preprocessing.model_validate_json(preprocessing), seed, trains)
+    return _load(settings, Pixels.model_validate_json(preprocessing), seed, trains)
 
 
-def fit_head(classifier: Classifier, splits: DataSplits, head: Head, seed: int, where: str = "head") -> None:
+def fit_head(classifier: Network, splits: DataSplits, head: Head, seed: int, where: str = "head") -> None:
     """Give the network the head that it is trained with; `where` names the setting in a complaint.
 
     Raises:

@@ -6,7 +6,7 @@ from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
 from robust_tickets.models.segmentation_settings import SegmentationSettings
 from robust_tickets.models.sources import Source, layers_of
@@ -22,12 +22,12 @@ def task_of(splits: DataSplits) -> Task:
 
 def network_for(
     splits: DataSplits,
-    classifier: Classifier,
+    classifier: Network,
     head: Head,
     segmentation: SegmentationSettings | None,
     seed: int,
     name: str,
-) -> Classifier:
+) -> Network:
     """Return the network that is trained on these data; `classifier`, which it is made of, is taken apart.
 
     Args:
@@ -103,9 +103,9 @@ def require_gradients(source: Source, *, linear: bool = False) -> None:
     Raises:
         UserError: gradients do not reach the head, or, unless `linear`, most of the weights.
     """
-    body, untrained = source.classifier.body, set(source.untrained)
-    sizes = {path: tensor.numel() for path, tensor in body.named_parameters() if path not in source.classifier.idle}
-    head = {path for path in sizes if path.startswith(f"{source.classifier.head}.")}
+    body, untrained = source.network.body, set(source.untrained)
+    sizes = {path: tensor.numel() for path, tensor in body.named_parameters() if path not in source.network.idle}
+    head = {path for path in sizes if path.startswith(f"{source.network.head}.")}
     name, where = source.identity.name, layers_of(path for path in sizes if path in untrained)
     if head & untrained:
         raise UserError(f"{name}: its forward runs without gradients (of {where}), so nothing of it can be trained")

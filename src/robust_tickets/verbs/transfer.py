@@ -17,8 +17,8 @@ from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.run_folder import movable
 from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.classifier import Classifier
 from robust_tickets.models.folders import load_folder, save_source
+from robust_tickets.models.network import Network
 from robust_tickets.models.segmentation import placed
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
@@ -41,7 +41,7 @@ class Run:
     """One seed's transferred network and what it reached on validation."""
 
     seed: int
-    classifier: Classifier
+    network: Network
     data: DataSplits
     validation: float | None
     """Accuracy, or mIoU where pixels have labels, on validation (under an adversarial objective: that under attack);
@@ -292,11 +292,11 @@ def transfer_once(
 ) -> Run:
     """Do one seed's run, go on with it, or take it from its folder."""
     if step.folder is not None and step.result is not None:
-        classifier, _ = load_folder(step.folder, like=source.classifier)
+        classifier, _ = load_folder(step.folder, like=source.network)
         return Run(seed, classifier, splits, step.result["validation"], step.folder)
     network, name = subnetwork(source, ticket), source.identity.name
     classifier = network_for(splits, network, settings.head, settings.segmentation, seed, name)
-    classifier.preprocessing = as_evaluated(classifier.preprocessing, splits)
+    classifier.interface = as_evaluated(classifier.interface, splits)
     with step.claim():
         result = train(classifier, ticket, splits, settings, seed, step.folder)
         if step.folder is not None:
@@ -307,14 +307,14 @@ def transfer_once(
     return Run(seed, classifier, splits, result.validation, step.folder)
 
 
-def subnetwork(source: Source, ticket: Ticket | None) -> Classifier:
+def subnetwork(source: Source, ticket: Ticket | None) -> Network:
     """Return a copy of the source, with the ticket applied if there is one."""
     if ticket is not None:
         return ticket.subnetwork(source)
-    return copy.deepcopy(source.classifier)
+    return copy.deepcopy(source.network)
 
 
-def training_subject(classifier: Classifier, settings: TransferSettings) -> Subject:
+def training_subject(classifier: Network, settings: TransferSettings) -> Subject:
     """Return the network as a transfer trains it."""
     linear = settings.mode == "linear"
     batch_norm = "updated" if not linear or settings.bn == "batch" else "frozen"
@@ -322,7 +322,7 @@ def training_subject(classifier: Classifier, settings: TransferSettings) -> Subj
 
 
 def train(
-    classifier: Classifier,
+    classifier: Network,
     ticket: Ticket | None,
     splits: DataSplits,
     settings: TransferSettings,

@@ -168,7 +168,7 @@ def verify(
     settings.require()
     result = as_transfer(result, data, ticket)
     data = result.runs[0].data
-    classes = result.runs[0].classifier.num_classes if not data.labels_pixels else None
+    classes = result.runs[0].network.num_classes if not data.labels_pixels else None
     require_measurable(data, settings.robustness, settings.measures, classes)
     part_of(data, part)
     opened = open_exported(exported, result) if exported is not None else None

@@ -6,7 +6,7 @@ from typing import Protocol
 from torch import nn
 
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Pretrained:
     """Which of the family's weights these are."""
     format: str
     """Where they come from, in words."""
-    preprocessing: Preprocessing | None
+    preprocessing: Pixels | None
     """What they were trained with; None if the family does not know."""
     notes: tuple[str, ...] = ()
     """What else is worth recording of them."""
@@ -67,6 +67,6 @@ class Family(Protocol):
         """
         ...
 
-    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what weights from elsewhere were presumably trained with, and why that is presumed."""
         ...

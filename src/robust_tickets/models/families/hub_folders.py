@@ -11,7 +11,7 @@ from timm.data.constants import DEFAULT_CROP_PCT
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
 from robust_tickets.foundation.settings import parse
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 
 CONFIG = "config.json"
 
@@ -36,7 +36,7 @@ class HubFolder:
     name: str | None
     """`timm/<architecture>`; None where the folder does not name one of timm's."""
     weights: Path
-    preprocessing: Preprocessing | None
+    preprocessing: Pixels | None
 
 
 def is_hub_folder(folder: Path) -> bool:
@@ -71,7 +71,7 @@ def read_hub_folder(folder: Path) -> HubFolder:
     preprocessing, size = _preprocessing(config, where), arguments.get("img_size")
     size = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, list) else None
     if size is not None and preprocessing is not None:
-        preprocessing = parse(Preprocessing, {**preprocessing.model_dump(), "size": size}, str(where))
+        preprocessing = parse(Pixels, {**preprocessing.model_dump(), "size": size}, str(where))
     return HubFolder(f"timm/{architecture}", weights, preprocessing)
 
 
@@ -89,7 +89,7 @@ def _is_another(architecture: str, arguments: dict[str, Any]) -> bool:
     return repr(built) != repr(plain) or (isinstance(pool[0], str) and pool[0] != pool[1])
 
 
-def _preprocessing(config: dict[str, Any], where: Path) -> Preprocessing | None:
+def _preprocessing(config: dict[str, Any], where: Path) -> Pixels | None:
     # The configuration of older versions is flat.
     recorded = config.get("pretrained_cfg", config)
     if not isinstance(recorded, dict) or not {"mean", "std", "input_size"} <= recorded.keys():
@@ -104,7 +104,7 @@ def _preprocessing(config: dict[str, Any], where: Path) -> Preprocessing | None:
         "interpolation": recorded.get("interpolation") or "bicubic",
         "crop_fraction": recorded.get("crop_pct") or DEFAULT_CROP_PCT,
     }
-    return parse(Preprocessing, values, str(where))
+    return parse(Pixels, values, str(where))
 
 
 def explain(folder: Path) -> str:

@@ -13,7 +13,7 @@ from robust_tickets.models.families.pinned import fetch
 from robust_tickets.models.families.torchvision_models import TorchvisionModels, replace_stem
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.formats.recognise import Checkpoint
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.strict import load_strictly, mismatches
 
 REPOSITORY = "madrylab/robust-imagenet-models"
@@ -45,7 +45,7 @@ FILES = {
 }
 """Architecture, norm and radius -> file in the repository."""
 
-PREPROCESSING = Preprocessing(
+PREPROCESSING = Pixels(
     mean=(0.485, 0.456, 0.406),
     std=(0.229, 0.224, 0.225),
     size=(224, 224),
@@ -108,7 +108,7 @@ class MadryModels:
             body, full_name(*key), FILES[key], state.layout, PREPROCESSING.model_copy(update=own), (origin,)
         )
 
-    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what these networks were trained and evaluated with."""
         return (PREPROCESSING, "preprocessing: that of the robustness library") if in_channels == 3 else (None, "")
 

@@ -5,8 +5,8 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Pretrained, Shape
-from robust_tickets.models.networks import NETWORKS, Network
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.networks import NETWORKS, NamedArchitecture
 
 
 class PaperNetworks:
@@ -37,7 +37,7 @@ class PaperNetworks:
             f"{name} comes without weights; give `weights: path/to/file`, or `weights: random` to pretrain it"
         )
 
-    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return the usual normalisation, for other than colour images only if it treats channels alike."""
         network = _find(name)
         mean, std = network.mean, network.std
@@ -45,8 +45,8 @@ class PaperNetworks:
             alike = len({*mean}) == len({*std}) == 1
             mean, std = (mean[:1], std[:1]) if alike else ((0.0,), (1.0,))
             mean, std = mean * in_channels, std * in_channels
-        return Preprocessing(mean=mean, std=std, size=network.size), f"preprocessing: the usual one of {name}"
+        return Pixels(mean=mean, std=std, size=network.size), f"preprocessing: the usual one of {name}"
 
 
-def _find(name: str) -> Network:
+def _find(name: str) -> NamedArchitecture:
     return next(network for network in NETWORKS if network.pattern.fullmatch(name))

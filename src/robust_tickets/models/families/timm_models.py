@@ -10,7 +10,7 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Pretrained, Shape
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 
 
 class TimmModels:
@@ -50,7 +50,7 @@ class TimmModels:
         tag = str(tag or named or found["tag"])
         return Pretrained(body, f"timm/{architecture}.{tag}", tag, "timm pretrained", recorded_preprocessing(found))
 
-    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what timm records for the architecture."""
         recorded: Any = body.pretrained_cfg
         if in_channels != len(recorded["mean"]):
@@ -67,10 +67,10 @@ def _arguments(name: str, shape: Shape) -> dict[str, Any]:
     return {key: value for key, value in wanted.items() if value is not None}
 
 
-def recorded_preprocessing(recorded: dict[str, Any]) -> Preprocessing:
+def recorded_preprocessing(recorded: dict[str, Any]) -> Pixels:
     """Return a `pretrained_cfg` of timm as a preprocessing."""
     config = resolve_data_config({}, pretrained_cfg=recorded)
-    return Preprocessing(
+    return Pixels(
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
         size=tuple(config["input_size"][1:]),

@@ -10,7 +10,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Pretrained, Shape
 from robust_tickets.models.heads import first_convolution, like_convolution
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
 
 
 class TorchvisionModels:
@@ -48,7 +48,7 @@ class TorchvisionModels:
             body = _without_auxiliary(models.get_model(name, weights=weights))
         return Pretrained(body, f"torchvision/{name}", weights.name, "torchvision pretrained", _transforms(weights))
 
-    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return ImageNet's mean and std at the size of torchvision's own weights: its convention."""
         if in_channels != 3:
             return None, ""
@@ -56,10 +56,10 @@ class TorchvisionModels:
         return _transforms(weights), "preprocessing: torchvision's convention (ImageNet mean and std)"
 
 
-def _transforms(weights: WeightsEnum) -> Preprocessing:
+def _transforms(weights: WeightsEnum) -> Pixels:
     transforms = weights.transforms()
     crop, resize = transforms.crop_size[0], transforms.resize_size[0]
-    return Preprocessing(
+    return Pixels(
         mean=tuple(transforms.mean),
         std=tuple(transforms.std),
         size=(crop, crop),

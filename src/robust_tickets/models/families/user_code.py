@@ -16,8 +16,8 @@ from robust_tickets.foundation.settings import parse
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import Pretrained, Shape
 from robust_tickets.models.families.timm_models import recorded_preprocessing
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.plain_modules import plain_module, unwrapped
-from robust_tickets.models.preprocessing import Preprocessing
 
 
 class UserCode:
@@ -52,18 +52,18 @@ class UserCode:
         preprocessing = stated_preprocessing(body)
         return Pretrained(body, name, "as the function returns them", "Python function", preprocessing, notes)
 
-    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Preprocessing | None, str]:
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what the module itself states."""
         return stated_preprocessing(body), ""
 
 
-def stated_preprocessing(body: nn.Module) -> Preprocessing | None:
+def stated_preprocessing(body: nn.Module) -> Pixels | None:
     """Return the preprocessing a module carries in `preprocessing` or in timm's `pretrained_cfg`, if any."""
     stated = getattr(body, "preprocessing", None)
-    if isinstance(stated, Preprocessing):
+    if isinstance(stated, Pixels):
         return stated
     if isinstance(stated, dict):
-        return parse(Preprocessing, stated, f"{type(body).__name__}.preprocessing")
+        return parse(Pixels, stated, f"{type(body).__name__}.preprocessing")
     recorded = getattr(body, "pretrained_cfg", None)
     if isinstance(recorded, dict) and {"mean", "std", "input_size"} <= recorded.keys():
         return recorded_preprocessing(recorded)

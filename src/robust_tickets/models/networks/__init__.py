@@ -15,19 +15,19 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from robust_tickets.models.interface import IMAGENET_MEAN, IMAGENET_STD
 from robust_tickets.models.networks.cifar_resnet import cifar_resnet
 from robust_tickets.models.networks.cnn_a import cnn_a
 from robust_tickets.models.networks.demo_resnet import demo_resnet
 from robust_tickets.models.networks.resnet2b import resnet2b
 from robust_tickets.models.networks.small_resnet import small_resnet
-from robust_tickets.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2471, 0.2435, 0.2616)
 
 
 @dataclass(frozen=True)
-class Network:
+class NamedArchitecture:
     """One kind of network: the names it answers to, how it is built, what it is usually trained with."""
 
     pattern: re.Pattern[str]
@@ -40,7 +40,7 @@ class Network:
 
 
 NETWORKS = (
-    Network(
+    NamedArchitecture(
         re.compile(r"cifar/resnet(\d+)(-b)?(-x[\d.]+)?"),
         tuple(f"cifar/resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)),
         cifar_resnet,
@@ -48,7 +48,7 @@ NETWORKS = (
         IMAGENET_MEAN,  # as the public CIFAR-10 weights of these networks
         IMAGENET_STD,
     ),
-    Network(
+    NamedArchitecture(
         re.compile(r"small/resnet(18|34|50|101)(-x[\d.]+)?"),
         tuple(f"small/resnet{depth}" for depth in (18, 34, 50, 101)),
         small_resnet,
@@ -56,7 +56,7 @@ NETWORKS = (
         CIFAR_MEAN,
         CIFAR_STD,
     ),
-    Network(re.compile(r"demo/resnet4"), ("demo/resnet4",), demo_resnet, (16, 16), (0.5,) * 3, (0.25,) * 3),
-    Network(re.compile(r"resnet2b"), ("resnet2b",), resnet2b, (32, 32), CIFAR_MEAN, CIFAR_STD),
-    Network(re.compile(r"cnn-a"), ("cnn-a",), cnn_a, (32, 32), CIFAR_MEAN, (0.2023, 0.1994, 0.2010)),
+    NamedArchitecture(re.compile(r"demo/resnet4"), ("demo/resnet4",), demo_resnet, (16, 16), (0.5,) * 3, (0.25,) * 3),
+    NamedArchitecture(re.compile(r"resnet2b"), ("resnet2b",), resnet2b, (32, 32), CIFAR_MEAN, CIFAR_STD),
+    NamedArchitecture(re.compile(r"cnn-a"), ("cnn-a",), cnn_a, (32, 32), CIFAR_MEAN, (0.2023, 0.1994, 0.2010)),
 )

@@ -10,7 +10,7 @@ from torch.export import ExportedProgram
 from torch.fx.node import map_arg
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Shape
 from robust_tickets.runtime.rules.operations import check
@@ -41,7 +41,7 @@ _SIZE = object()
 """The number of images, and what is computed from it."""
 
 
-def convert(classifier: Classifier, metadata: Mapping[str, str] | None = None) -> Graph:
+def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> Graph:
     """Return what a classifier computes, from images [C, H, W] in [0, 1] to logits, as the runtime's operations.
 
     Batch norms are folded into the layers before them; weights that are zero stay exactly zero.
@@ -69,8 +69,8 @@ def convert(classifier: Classifier, metadata: Mapping[str, str] | None = None) -
 class _Walk:
     """Calls a handler for every call of the program that a value of the graph goes into; computes the others."""
 
-    def __init__(self, program: ExportedProgram, classifier: Classifier) -> None:
-        self.shape = (classifier.preprocessing.channels, *classifier.preprocessing.size)
+    def __init__(self, program: ExportedProgram, classifier: Network) -> None:
+        self.shape = (classifier.interface.channels, *classifier.interface.size)
         self.builder = Builder(shapes={IMAGE: self.shape})
         self.modules = dict(classifier.named_modules())
         self.found: dict[fx.Node, Any] = {}

@@ -8,19 +8,19 @@ from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
+from robust_tickets.models.network import Network
 
 FRESH = {"conv2d", "batch_norm", "linear", "layer_norm", "add", "mul", "cat", "relu", "silu", "hardswish", "leaky_relu"}
 """Operators whose result shares no memory with anything (in place: with nothing that is read again)."""
 
 
-def exported(classifier: Classifier) -> ExportedProgram:
+def exported(classifier: Network) -> ExportedProgram:
     """Return torch's export, in which no call changes a value that another one reads.
 
     Raises:
         UserError: torch cannot export it.
     """
-    preprocessing = classifier.preprocessing
+    preprocessing = classifier.interface
     images = torch.zeros(2, preprocessing.channels, *preprocessing.size)
     try:
         program = torch.export.export(classifier, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))

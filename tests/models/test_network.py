@@ -9,29 +9,29 @@ from torch import nn
 from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.classifier import Classifier
-from robust_tickets.models.preprocessing import Preprocessing
+from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
 
-COLOUR = Preprocessing(mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.3), size=(32, 32))
+COLOUR = Pixels(mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.3), size=(32, 32))
 
 
-def demo(seed: int = 0) -> Classifier:
-    return load_source(SourceSettings(name="demo/resnet4", weights="random", seed=seed)).classifier.eval()
+def demo(seed: int = 0) -> Network:
+    return load_source(SourceSettings(name="demo/resnet4", weights="random", seed=seed)).network.eval()
 
 
 def test_normalises_images_in_the_unit_range() -> None:
     body = models.squeezenet1_1(num_classes=5).eval()
     images = torch.rand(2, 3, 64, 64)
     mean, std = torch.tensor(COLOUR.mean)[:, None, None], torch.tensor(COLOUR.std)[:, None, None]
-    classifier = Classifier(body, COLOUR, "classifier.1").eval()
+    classifier = Network(body, COLOUR, "classifier.1").eval()
     torch.testing.assert_close(classifier(images), body((images - mean) / std))
 
 
 def test_state_is_the_plain_architectures() -> None:
     body = models.resnet18(num_classes=5)
-    classifier = Classifier(body, COLOUR, "fc")
+    classifier = Network(body, COLOUR, "fc")
     assert classifier.plain_state().keys() == body.state_dict().keys()
     assert {name.removeprefix("body.") for name in classifier.state_dict()} == body.state_dict().keys()
 
@@ -53,7 +53,7 @@ def test_features_are_what_enters_the_head() -> None:
 
 
 def test_features_of_a_convolutional_head_are_not_pooled() -> None:
-    classifier = Classifier(models.squeezenet1_1(), COLOUR, "classifier.1").eval()
+    classifier = Network(models.squeezenet1_1(), COLOUR, "classifier.1").eval()
     assert classifier.features(torch.rand(1, 3, 64, 64)).shape == (1, 512, 3, 3)
 
 
@@ -71,7 +71,7 @@ def test_features_of_a_convolutional_head_are_not_pooled() -> None:
     ],
 )
 def test_head_is_found_and_replaced(body: nn.Module, head: str) -> None:
-    classifier = load_source(body, preprocessing=COLOUR.model_copy(update={"size": (224, 224)})).classifier.eval()
+    classifier = load_source(body, preprocessing=COLOUR.model_copy(update={"size": (224, 224)})).network.eval()
     assert classifier.head == head
     assert classifier.num_classes == 1000
     kind = type(body.get_submodule(head))
@@ -98,9 +98,9 @@ def test_fresh_heads_follow_their_seed_and_leave_torch_s_generator_alone() -> No
 
 def test_head_names_near_modules_when_it_is_wrong() -> None:
     with pytest.raises(UserError, match=r"'fcc' is not a module of ResNet; near ones: fc"):
-        Classifier(models.resnet18(), COLOUR, "fcc")
+        Network(models.resnet18(), COLOUR, "fcc")
     with pytest.raises(UserError, match="'bn1' is a BatchNorm2d"):
-        Classifier(models.resnet18(), COLOUR, "bn1")
+        Network(models.resnet18(), COLOUR, "bn1")
     with pytest.raises(UserError, match="at least 2 classes"):
         demo().reset_head(1, seed=0)
 

@@ -35,7 +35,7 @@ CropFraction = Annotated[
 ]
 
 
-class Preprocessing(Settings):
+class Pixels(Settings):
     """What turns an image in [0, 1] into what the network was trained on.
 
     The data resize the short side to `size / crop_fraction` with `interpolation` and crop the centre;
@@ -49,7 +49,7 @@ class Preprocessing(Settings):
     crop_fraction: CropFraction = 1.0
 
     @model_validator(mode="after")
-    def _same_channels(self) -> "Preprocessing":
+    def _same_channels(self) -> "Pixels":
         if len(self.mean) != len(self.std):
             raise ValueError(f"mean has {len(self.mean)} channels and std has {len(self.std)}; they must agree")
         return self
@@ -76,6 +76,6 @@ class PreprocessingOverrides(Settings):
         return self.model_dump(exclude_none=True)
 
 
-def identity_preprocessing(channels: int, size: tuple[int, int]) -> Preprocessing:
+def identity_preprocessing(channels: int, size: tuple[int, int]) -> Pixels:
     """Return the preprocessing of a network that takes images in [0, 1] as they are."""
-    return Preprocessing(mean=(0.0,) * channels, std=(1.0,) * channels, size=size)
+    return Pixels(mean=(0.0,) * channels, std=(1.0,) * channels, size=size)

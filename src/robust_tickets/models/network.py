@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
+from robust_tickets.models.interface import Pixels
 from robust_tickets.models.outputs import logits_of
-from robust_tickets.models.preprocessing import Preprocessing
 
 
 class Normalisation(nn.Module):
@@ -21,7 +21,7 @@ class Normalisation(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    def __init__(self, preprocessing: Pixels) -> None:
         super().__init__()
         shape = (1, preprocessing.channels, 1, 1)
         self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(shape), persistent=False)
@@ -32,16 +32,16 @@ class Normalisation(nn.Module):
         return (images - self.mean) / self.std
 
 
-class Classifier(nn.Module):
+class Network(nn.Module):
     """A plain architecture behind its own normalisation.
 
     `body` is the architecture as its library defines it; the names of its parameters are the names used in
-    masks, tickets and files. Mean and std are not part of any state dict: they travel in `preprocessing`.
+    masks, tickets and files. Mean and std are not part of any state dict: they travel in `interface`.
 
     Args:
         body: maps normalised images [N, C, H, W] to logits [N, classes], or to an object that has them as `logits`;
             where it labels pixels (`segmentation.py`) to [N, classes, H, W].
-        preprocessing: mean and std with one entry per input channel, size, interpolation, crop.
+        interface: mean and std with one entry per input channel, size, interpolation, crop.
         head: module path of the last layer inside `body`, a Linear or Conv2d: "fc", "classifier.6"; or of a head of
             torchvision's that labels pixels.
         idle: names of the body's parameters without which its output is the same, such as those of a layer that is
@@ -52,10 +52,12 @@ class Classifier(nn.Module):
         UserError: `head` is not such a layer.
     """
 
+    interface: Pixels
+
     def __init__(
         self,
         body: nn.Module,
-        preprocessing: Preprocessing,
+        interface: Pixels,
         head: str,
         idle: Iterable[str] = (),
         headless: bool = False,
@@ -63,11 +65,11 @@ class Classifier(nn.Module):
         super().__init__()
         get_head(body, head)
         self.body = body
-        self.preprocessing = preprocessing
+        self.interface = interface
         self.head = head
         self.idle = frozenset(idle)
         self.headless = headless
-        self.normalise = Normalisation(preprocessing)
+        self.normalise = Normalisation(interface)
 
     @property
     def mean(self) -> Tensor:
@@ -81,10 +83,10 @@ class Classifier(nn.Module):
 
     def __repr__(self) -> str:
         """Return one line; `body` shows its layers."""
-        shape = ", ".join(map(str, ("N", self.preprocessing.channels, *self.preprocessing.size)))
+        shape = ", ".join(map(str, ("N", self.interface.channels, *self.interface.size)))
         count = sum(parameter.numel() for parameter in self.body.parameters())
         return (
-            f"Classifier({type(self.body).__name__}, images [{shape}], {self.num_classes} classes, head {self.head}, "
+            f"Network({type(self.body).__name__}, images [{shape}], {self.num_classes} classes, head {self.head}, "
             f"{count:,} parameters)"
         )
 
