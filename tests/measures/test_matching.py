@@ -3,8 +3,11 @@ import pytest
 from scipy.stats import ttest_rel
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.unit import DECIBEL, PLAIN, Unit
 from robust_tickets.measures.accuracy import Interval
+from robust_tickets.measures.figure import ACCURACY, Figure
 from robust_tickets.measures.matching import Decision, decide, papers_rule
+from robust_tickets.measures.mean_iou import MeanIoU
 
 
 def verdicts(difference: float, spread: float, seeds: int, runs: int) -> dict[str, float]:
@@ -110,11 +113,97 @@ def test_papers_rule_is_one_standard_deviation_of_dense():
         ([0.9, 0.9], [0.9], "2 seeds and dense 1"),
         ([], [], "0 seeds"),
         ([93.1, 92.0], [93.0, 92.5], "93.1 is not a fraction: write 0.93"),
+        ([0.9, float("nan")], [0.9, 0.9], "nan is not a fraction"),
     ],
 )
 def test_mistakes_are_named(ticket, dense, named):
     with pytest.raises(UserError, match=named):
         decide(ticket, dense)
+
+
+PERPLEXITY = Figure("perplexity", unit=Unit(decimals=1), bounds=(1.0, None), higher_is_better=False)
+PSNR = Figure("PSNR", unit=DECIBEL, bounds=(None, None))
+CORRELATION = Figure("correlation", unit=PLAIN, bounds=(-1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("margin", "verdict", "seeds_needed"),
+    # Differences .1, .2, .3: mean .2, deviation .1, half width 2.920 * .1 / sqrt(3) = .1686.
+    [
+        (0.37, "matches", None),
+        (0.36, "cannot tell", 4),  # at 4 seeds 2.353 * .1 / 2 = .118, and .2 is .16 away
+        (0.25, "cannot tell", 13),  # at 12 seeds 1.796 * .1 / sqrt(12) = .0518, at 13 .0494; .05 away
+        (0.2, "cannot tell", None),
+        (0.04, "cannot tell", 4),
+        (0.03, "does not match", None),
+    ],
+)
+def test_where_lower_is_better_the_margin_lies_above_dense(margin, verdict, seeds_needed):
+    decision = decide([20.1, 20.3, 20.2], [20.0, 20.1, 19.9], margin, of=PERPLEXITY)
+    assert decision.verdict == verdict
+    assert decision.seeds_needed == seeds_needed
+    assert decision.difference == pytest.approx(0.2)
+    assert decision.gain == pytest.approx(-0.2)
+    assert decision.interval is not None
+    assert (decision.interval.lower, decision.interval.upper) == pytest.approx((0.0314, 0.3686), abs=1e-4)
+
+
+def test_a_lower_perplexity_matches_whatever_the_margin():
+    assert decide([18.1, 18.3, 18.2], [20.0, 20.0, 20.0], 0, of=PERPLEXITY).verdict == "matches"
+
+
+def test_papers_rule_where_lower_is_better():
+    dense = [20.0, 21.0, 22.0]
+    assert papers_rule([22.0, 22.0, 22.0], dense, higher_is_better=False) is True
+    assert papers_rule([22.01, 22.01, 22.01], dense, higher_is_better=False) is False
+    assert papers_rule([18.0, 18.0, 18.0], dense, higher_is_better=False) is True
+    assert decide([22.01, 22.01, 22.01], dense, of=PERPLEXITY).papers_rule is False
+
+
+def test_a_metric_without_bounds_is_decided_in_its_own_unit():
+    ticket, dense = [29.9, 30.8, 31.7], [30.0, 31.0, 32.0]
+    decision = decide(ticket, dense, 0.37, of=PSNR)
+    assert decision.sentence() == (
+        "Matches: 30.800 dB against 31.000 dB dense, difference -0.200 dB [-0.369, -0.031] over 3 seeds, margin 0.37."
+    )
+    assert decide(ticket, dense, 0.03, of=PSNR).verdict == "does not match"
+    assert decide([129.9, 130.8], [-2.0, 3.0], 2.0, of=PSNR).verdict == "matches"
+
+
+def test_a_sentence_says_where_lower_is_better():
+    assert decide([20.1, 20.3, 20.2], [20.0, 20.1, 19.9], 0.37, of=PERPLEXITY).sentence() == (
+        "Matches: 20.20 against 20.00 dense, difference +0.20 [+0.03, +0.37] over 3 seeds, margin 0.37, lower is "
+        "better."
+    )
+    assert decide([0.8512], [0.853], 0.01, of=CORRELATION).sentence() == (
+        "Cannot tell from one seed: 0.8512 against 0.853 dense; run at least 2 seeds."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "margin", "of", "named"),
+    [
+        (0.9, 0.1, PERPLEXITY, "perplexity 0.9 is below 1, the least it can be"),
+        (float("inf"), 0.1, PSNR, "PSNR inf is not a finite number"),
+        (float("nan"), 0.1, CORRELATION, "correlation nan is not a finite number"),
+        (1.2, 0.1, CORRELATION, "correlation 1.2 is above 1, the most it can be"),
+        (41.0, 0.1, MeanIoU(["ground", "sky"]), "mIoU 41 is not a fraction: write 0.93"),
+        (0.9, 1.0, ACCURACY, "margin: is a fraction .* write 0.01 if you meant 1 points"),
+        (0.9, 2.0, CORRELATION, "margin: 2 spans all values of correlation, -1 to 1"),
+        (30.0, -0.1, PSNR, "margin: -0.1; it should be 0 or more"),
+    ],
+)
+def test_values_and_margins_out_of_the_metrics_bounds_are_named(value, margin, of, named):
+    with pytest.raises(UserError, match=named):
+        decide([value, value], [value, value], margin, of=of)
+
+
+def test_a_decision_from_before_metrics_had_units_is_one_on_fractions():
+    decision = decide([0.93, 0.94, 0.935], [0.93, 0.941, 0.934])
+    old = decision.model_dump(mode="json", exclude={"unit", "higher_is_better"})
+    assert Decision.model_validate(old) == decision
+    other = decide([20.1, 20.3], [20.0, 20.1], 0.37, of=PERPLEXITY)
+    assert Decision.model_validate_json(other.model_dump_json()) == other
 
 
 def test_a_decision_survives_json_and_says_one_line():

@@ -13,6 +13,7 @@
 | `files.py` | atomic writes, and reads that name the file that is broken |
 | `run_folder.py` | the run that a folder lies in, and paths that move with it |
 | `ownership.py` | the rule against overwriting, and how files of ours are known again |
+| `unit.py` | how figures are written: per cent and points, dB, nats, plain |
 | `grouping.py` | items collected by a key |
 | `enumeration.py` | names in a message, at most five |
 | `digests.py` | content hashes of tensors and files |

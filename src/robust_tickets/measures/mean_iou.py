@@ -1,13 +1,15 @@
 """Mean intersection over union, over all pixels of a set: how semantic segmentation is scored (PASCAL VOC)."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
 
 from robust_tickets.data.label_values import IGNORED
+from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval
+from robust_tickets.measures.figure import FRACTION, Bounds
 from robust_tickets.measures.predict import Batches, Predict
 from robust_tickets.measures.robust_accuracy import Attacker
 
@@ -43,8 +45,11 @@ def mean_iou(confusion: Tensor) -> float:
 class MeanIoU:
     """mIoU of a set; kept is its confusion matrix, int64 [classes, classes], rows being the labels."""
 
-    name: ClassVar[Literal["accuracy", "mIoU"]] = "mIoU"
+    name: str = "mIoU"
     key: ClassVar[str] = "miou"
+    unit: Unit = PERCENT
+    bounds: Bounds = FRACTION
+    higher_is_better: bool = True
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)

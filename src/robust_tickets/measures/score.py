@@ -1,23 +1,23 @@
-"""What is decided on: the one figure in [0, 1] by which transferred networks are selected and compared."""
+"""What is decided on: the one figure by which transferred networks are selected and compared."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Protocol, final
+from typing import Any, ClassVar, Protocol, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval, accuracy, accuracy_interval, correctness
+from robust_tickets.measures.figure import FRACTION, Bounds, Quantity
 from robust_tickets.measures.predict import Batches, Predict, logits
 from robust_tickets.measures.robust_accuracy import Attacker, withstanding_each
 from robust_tickets.measures.sampling_uncertainty import paired_test_interval
 
 
-class Score(Protocol):
+class Score(Quantity, Protocol):
     """A figure, by way of a tensor that is measured once and kept: the figure of a set is not a mean over images."""
 
-    name: ClassVar[Literal["accuracy", "mIoU"]]
-    """What the figure is called in reports: `accuracy`, `mIoU`."""
     key: ClassVar[str]
     """What it is called in files: lower case."""
 
@@ -26,7 +26,7 @@ class Score(Protocol):
         ...
 
     def value(self, measured: Tensor) -> float:
-        """Return the figure, in [0, 1]."""
+        """Return the figure, in its own unit."""
         ...
 
     def interval(self, measured: Tensor) -> Interval | None:
@@ -50,8 +50,11 @@ class Score(Protocol):
 class Accuracy:
     """The fraction of images classified correctly; kept is bool [N], image by image."""
 
-    name: ClassVar[Literal["accuracy", "mIoU"]] = "accuracy"
+    name: str = "accuracy"
     key: ClassVar[str] = "accuracy"
+    unit: Unit = PERCENT
+    bounds: Bounds = FRACTION
+    higher_is_better: bool = True
 
     def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
         """Return correctness as the images are, and after each attacker in turn, which meets only what withstood."""

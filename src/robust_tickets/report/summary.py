@@ -16,9 +16,6 @@ Accuracy = Annotated[float, Field(ge=0.0, le=1.0)]
 Removed = Annotated[float, Field(ge=0.0, le=1.0)]
 """Measured fraction of prunable weights removed, in [0, 1]; 0 is dense."""
 
-ScoreName = Literal["accuracy", "mIoU"]
-"""What the figures are: accuracy of images, or mean intersection over union of pixels, over a whole set."""
-
 TicketKind = Literal["drawn", "dense", "random", "shuffled", "reinitialised", "complement", "flipped"]
 """A drawn ticket, the dense source, or a control: random mask, layer-wise shuffled mask, new weights, the mask of what
 the ticket removed, some bits of the mask exchanged."""
@@ -41,7 +38,7 @@ class Row(Settings):
     training: str = Field(default="", description="Name of the way of training, where others are alike in both.")
     target: str = Field(description="The target data set.")
     fraction: str = Field(default="100 %", description="How much of the target's training data was used.")
-    score: ScoreName = Field(default="accuracy", description="What the figures below are.")
+    score: str = Field(default="accuracy", description="What the figures below are.")
     seed: int = Field(description="Seed of the transfer; rows that differ only in it are averaged.")
     standard_accuracy: Accuracy = Field(description="Test accuracy on clean images, in [0, 1].")
     robust_accuracy: Accuracy | None = Field(
@@ -67,7 +64,7 @@ class VerdictRow(Settings):
     measure: Literal["standard", "robust"] = Field(
         default="standard", description="The accuracy compared: on clean images, or under attack."
     )
-    score: ScoreName = Field(default="accuracy", description="What was compared.")
+    score: str = Field(default="accuracy", description="What was compared.")
     required: bool = Field(
         default=True, description="Whether the ticket has to match here to match at all; else told beside it."
     )
@@ -108,7 +105,7 @@ class ShrinkRow(Settings):
     max_difference: float | None = Field(
         default=None, ge=0, description="Largest absolute difference of logits from the masked network's."
     )
-    score: ScoreName = Field(default="accuracy", description="What `accuracy` is.")
+    score: str = Field(default="accuracy", description="What `accuracy` is.")
     accuracy: float | None = Field(
         default=None, description="Mean over seeds on test data, as a fraction; absent where it was not measured."
     )

@@ -24,7 +24,6 @@ from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
 from robust_tickets.report.sections import Section
-from robust_tickets.report.summary import ScoreName
 from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.measure import in_order, outcomes
@@ -46,7 +45,7 @@ class Evaluated(Settings):
     subject: str
     data: str = Field(description="Name of the data.")
     images: int = Field(description="Test images.")
-    score: ScoreName = Field(description="What `standard` is.")
+    score: str = Field(description="What `standard` is.")
     attack: str | None = Field(default=None, description="The attack behind `robust`; absent: none.")
     runs: tuple[Measured, ...] = Field(description="The network; of a transfer, that of every seed.")
     measures: tuple[AnyMeasure, ...] = Field(default=(), description="What else was measured, see the runs.")

@@ -20,7 +20,6 @@ from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.score import Score
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section, Table
-from robust_tickets.report.summary import ScoreName
 from robust_tickets.report.table import notebook
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.ticket import Ticket
@@ -61,9 +60,7 @@ class Verdict(Settings):
     transfer: str
     part: Part = Field(default="test", description="Where it was decided; `find` selects on validation.")
     attack: str | None = None
-    score: ScoreName = Field(
-        default="accuracy", description="What was compared: `accuracy`, or `mIoU` where pixels have labels."
-    )
+    score: str = Field(default="accuracy", description="What was compared: `accuracy`, `mIoU`.")
     standard: Decision
     robust: Decision | None = None
     ticket_runs: tuple[Measured, ...]
@@ -101,7 +98,7 @@ class Verdict(Settings):
 
     def __repr__(self) -> str:
         robust = f", under attack {self.robust.verdict}" if self.robust is not None else ""
-        difference = f"{100 * self.standard.difference:+.2f} points to dense"
+        difference = f"{self.standard.unit.difference(self.standard.difference)} to dense"
         seeds = f"{self.standard.seeds} seed{'s' * (self.standard.seeds > 1)}"
         return cut(
             f"Verdict({self.verdict}: {self.subject} at {100 * self.sparsity:.4g} %, {difference} over {seeds}{robust})"
@@ -266,6 +263,7 @@ def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySetting
         settings.margin,
         settings.level,
         score.paired_interval(ticket, dense, settings.level),
+        of=score,
     )
 
 

@@ -1,0 +1,83 @@
+"""What a figure is, apart from its value: a name, a unit, bounds, and whether higher is better."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, final
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.unit import PERCENT, Unit
+
+Bounds = tuple[float | None, float | None]
+"""The least and the greatest value that a figure can have, in its own unit; None: no bound."""
+
+FRACTION: Bounds = (0.0, 1.0)
+
+
+class Quantity(Protocol):
+    """What says how values are read: the metric of a task, or a `Figure`."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in sentences and tables: `accuracy`, `mIoU`, `perplexity`."""
+        ...
+
+    @property
+    def unit(self) -> Unit:
+        """How its values are written."""
+        ...
+
+    @property
+    def bounds(self) -> Bounds:
+        """Between which values it lies."""
+        ...
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher value is a better one."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Figure:
+    """What one figure of a measure is; by default a fraction, told in per cent, of which more is better."""
+
+    name: str
+    unit: Unit = PERCENT
+    bounds: Bounds = FRACTION
+    higher_is_better: bool = True
+
+
+ACCURACY = Figure("accuracy")
+
+
+def require_value(of: Quantity, value: float) -> None:
+    """Refuse a value that the figure cannot have.
+
+    Raises:
+        UserError: it is not a finite number, or out of bounds.
+    """
+    least, greatest = of.bounds
+    if of.unit == PERCENT and not 0 <= value <= 1:
+        raise UserError(f"{of.name} {value:g} is not a fraction: write 0.93 for 93 %")
+    if not math.isfinite(value):
+        raise UserError(f"{of.name} {value:g} is not a finite number; nothing can be decided on it")
+    if least is not None and value < least:
+        raise UserError(f"{of.name} {value:g} is below {least:g}, the least it can be")
+    if greatest is not None and value > greatest:
+        raise UserError(f"{of.name} {value:g} is above {greatest:g}, the most it can be")
+
+
+def require_margin(of: Quantity, margin: float) -> None:
+    """Refuse a margin within which everything would match.
+
+    Raises:
+        UserError: it is negative, or no smaller than the span of the figure's values.
+    """
+    least, greatest = of.bounds
+    if of.unit == PERCENT and margin >= 1:
+        raise UserError(f"margin: is a fraction in [0, 1); write {margin / 100:g} if you meant {margin:g} points")
+    if not (math.isfinite(margin) and margin >= 0):
+        raise UserError(f"margin: {margin:g}; it should be 0 or more, in the unit of {of.name}")
+    if least is not None and greatest is not None and margin >= greatest - least:
+        raise UserError(f"margin: {margin:g} spans all values of {of.name}, {least:g} to {greatest:g}; take less")
