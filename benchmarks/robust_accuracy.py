@@ -22,10 +22,11 @@ from robust_tickets.models.network import Network
 from robust_tickets.objectives import PGD, Threat
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.batch_source import ImageBatches
+from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.optimisers import SGD
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
+from robust_tickets.training.trainable import Trainable
 
 NETWORK, SIZE = "demo/resnet4", 16
 RATE = 0.1
@@ -114,7 +115,7 @@ def product(scale: Scale, splits: DataSplits, threat: Threat, seed: int, device:
     """Train by the product, which finds the device itself."""
     classifier, training = fresh(splits, seed), training_of(scale, threat)
     source = ImageBatches(splits, training, seed)
-    fit(Subject.of(classifier), source, training, Plan(scale.epochs * source.per_epoch, ()), seed=seed)
+    fit(Job(Trainable.of(classifier), source, training, Plan(scale.epochs * source.per_epoch, ()), seed))
     return classifier
 
 

@@ -16,11 +16,10 @@ from robust_tickets.objectives import Threat
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.determinism import deterministic
-from robust_tickets.training.loop import Loop
+from robust_tickets.training.job import Job
+from robust_tickets.training.loop import TrainingLoop
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
-from robust_tickets.training.task import Classification
-from robust_tickets.training.trainee import Drawing
+from robust_tickets.training.trainable import Trainable
 
 CLASSES = 10
 STEPS = 1_000_000
@@ -68,20 +67,9 @@ def product(
     classifier: Network, training: Training, batch: Batch, masks: Masks | None = None, *, steps: int = 1
 ) -> Contestant:
     """Return `steps` steps of the product's own loop on a copy of the network, on the device it chooses."""
-    subject = Subject.of(copy.deepcopy(classifier))
+    trainable, plan = Trainable.of(copy.deepcopy(classifier)), Plan(STEPS, ())
     with deterministic():
-        loop = Loop(
-            subject,
-            OneBatch(batch),
-            training,
-            Plan(STEPS, ()),
-            seed=0,
-            masks=masks or {},
-            drawing=Drawing(),
-            classes=CLASSES,
-            task=Classification(),
-            folder=None,
-        )
+        loop = TrainingLoop(Job(trainable, OneBatch(batch), training, plan, 0, classes=CLASSES, masks=masks or {}))
 
     def some() -> None:
         with deterministic():  # as `fit` does, once for all its steps

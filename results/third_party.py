@@ -35,10 +35,10 @@ from robust_tickets.objectives.threat import Threat
 from robust_tickets.report.axis import density_place, sparsity_axis
 from robust_tickets.report.figures import to_png
 from robust_tickets.report.looks import CONTROL, PALETTE, figure_style
+from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.optimisers import SGD
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import recalibrate
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify import Verdict
 from robust_tickets.verbs.verify_settings import VerifySettings

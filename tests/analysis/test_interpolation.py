@@ -6,7 +6,7 @@ import torch
 from robust_tickets.analysis.interpolation import Path, barrier, interpolate
 from robust_tickets.analysis.loss import Reached, reached
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.training.subject import recalibrate
+from robust_tickets.training.batch_norm import recalibrate
 from tests.analysis.networks import Unchanged, images, network
 
 PLACES = (0.0, 0.25, 0.5, 1.0)

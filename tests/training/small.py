@@ -19,10 +19,12 @@ from robust_tickets.models.network import Network
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.training.batch_source import ImageBatches
-from robust_tickets.training.loop import Fit, fit
+from robust_tickets.training.drawing import Drawing
+from robust_tickets.training.job import Job
+from robust_tickets.training.loop import fit
+from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
-from robust_tickets.training.trainee import Drawing
+from robust_tickets.training.trainable import Trainable
 
 PRUNABLE = ("conv1.weight", "conv2.weight")
 PER_EPOCH = 4
@@ -106,17 +108,19 @@ class Run:
         self.training = Training.model_validate({**PLAIN, **(changes or {})})
         self.network = network or classifier()
         self.tickets: list[tuple[Event, Masks, dict[str, Tensor]]] = []
-        self.result: Fit = fit(
-            Subject.of(self.network),
+        job = Job(
+            Trainable.of(self.network),
             Interruptible(digits(), self.training, seed, stop_at) if plan.steps else None,
             self.training,
             plan,
-            seed=seed,
-            masks=masks if masks is not None or drawing is None else full(weights(self.network)),
-            drawing=drawing,
+            seed,
             classes=10,
+            masks=masks if masks is not None else full(weights(self.network)) if drawing is not None else {},
+            drawing=drawing or Drawing(),
             folder=folder,
-            on_ticket=lambda event, masks: self.tickets.append((event, dict(masks), self.network.plain_state())),
+        )
+        self.result: TrainingResult = fit(
+            job, lambda event, masks: self.tickets.append((event, dict(masks), self.network.plain_state()))
         )
         self.state = self.network.plain_state()
 

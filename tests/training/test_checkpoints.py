@@ -14,7 +14,7 @@ from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AtStep, NoRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import Alternating, DropAndGrowTimeline, Gradual, Iterative, OneShot
-from robust_tickets.training.trainee import Drawing
+from robust_tickets.training.drawing import Drawing
 from tests.training.small import PER_EPOCH, PRUNABLE, Interrupted, Run, classifier, equal
 
 STANDARD: dict[str, Any] = {}

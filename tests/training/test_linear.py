@@ -4,11 +4,13 @@ import pytest
 import torch
 
 from robust_tickets.pruning.plans import Plan
+from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
 from robust_tickets.training.features import cached_features
+from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject, recalibrate
+from robust_tickets.training.trainable import Trainable
 from tests.training.small import PLAIN, classifier, digits
 
 TRAINING = Training.model_validate(PLAIN)
@@ -16,8 +18,8 @@ TRAINING = Training.model_validate(PLAIN)
 
 def through_the_network(batch_norm: str) -> dict[str, torch.Tensor]:
     network = classifier()
-    subject = Subject.of(network, linear=True, batch_norm=batch_norm)  # pyright: ignore[reportArgumentType]
-    fit(subject, ImageBatches(digits(), TRAINING, 0, augment=False), TRAINING, Plan(12, ()), seed=0)
+    trainable = Trainable.of(network, linear=True, batch_norm=batch_norm)  # pyright: ignore[reportArgumentType]
+    fit(Job(trainable, ImageBatches(digits(), TRAINING, 0, augment=False), TRAINING, Plan(12, ()), 0))
     return network.plain_state()
 
 
@@ -27,7 +29,7 @@ def test_cached_features_train_the_same_head() -> None:
     assert cached is not None
     head, train, validation = cached
     batches = FeatureBatches(train, validation, TRAINING.batch_size, seed=0)
-    result = fit(Subject.of_module(head), batches, TRAINING, Plan(12, ()), seed=0)
+    result = fit(Job(Trainable.of_head(head), batches, TRAINING, Plan(12, ()), 0))
     slow = through_the_network("frozen")
     for name, value in network.plain_state().items():
         torch.testing.assert_close(value, slow[name], rtol=1e-5, atol=1e-6)

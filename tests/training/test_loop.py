@@ -17,10 +17,11 @@ from robust_tickets.pruning.rewinds import AtStep
 from robust_tickets.pruning.timelines import Iterative
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.checkpoints import load_checkpoint
+from robust_tickets.training.drawing import Drawing
+from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
-from robust_tickets.training.trainee import Drawing
+from robust_tickets.training.trainable import Trainable
 from tests.training.small import PER_EPOCH, PLAIN, Run, classifier, digits, equal
 
 ROUNDS = Iterative(rate=0.5, rounds=3, epochs=2).plan(None, PER_EPOCH)
@@ -151,7 +152,7 @@ def test_epochs_are_not_selected_without_validation_or_in_a_draw(changes: dict[s
     training = Training.model_validate({**PLAIN, **changes})
     blind = ImageBatches(digits(validation=0), training, 0)
     with pytest.raises(UserError, match=r"needs a validation part; set data\.validation above 0"):
-        fit(Subject.of(classifier()), blind, training, Plan(4, ()), seed=0)
+        fit(Job(Trainable.of(classifier()), blind, training, Plan(4, ()), 0))
     with pytest.raises(UserError, match="a draw ends where its timeline says"):
         Run(ROUNDS, changes, drawing=Drawing())
 

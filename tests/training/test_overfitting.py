@@ -18,11 +18,13 @@ from robust_tickets.models.network import Network
 from robust_tickets.pruning.actions import Rewind
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.training.batch_source import ImageBatches
-from robust_tickets.training.loop import Fit, fit
+from robust_tickets.training.job import Job
+from robust_tickets.training.loop import fit
 from robust_tickets.training.metrics import read_metrics
 from robust_tickets.training.overfitting import OverfittingCheck, has_collapsed
+from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
+from robust_tickets.training.trainable import Trainable
 
 TOO_LONG = {"kind": "fgsm-rs", "epsilon": 0.25, "step_size": 0.5}
 """FGSM-RS with a step of twice epsilon: what Wong et al. saw collapse."""
@@ -30,7 +32,7 @@ TOO_LONG = {"kind": "fgsm-rs", "epsilon": 0.25, "step_size": 0.5}
 
 def trained(
     objective: dict[str, Any], epochs: int = 50, folder: Path | None = None, **data: Any
-) -> tuple[Network, Fit]:
+) -> tuple[Network, TrainingResult]:
     """Train a network of two wide convolutions without batch norm on 200 digits at 16 x 16."""
     splits = load_data(
         DataSettings.model_validate(
@@ -61,7 +63,7 @@ def trained(
     network = Network(body, Pixels(mean=(0.0,), std=(1.0,), size=(16, 16)), "5")
     batches = ImageBatches(splits, training, seed=0)
     plan = Plan(epochs * batches.per_epoch, ())
-    return network, fit(Subject.of(network), batches, training, plan, seed=0, classes=10, folder=folder)
+    return network, fit(Job(Trainable.of(network), batches, training, plan, 0, classes=10, folder=folder))
 
 
 def test_a_step_that_is_too_long_collapses_and_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -169,5 +171,5 @@ def test_every_round_of_a_draw_is_watched_on_its_own(tmp_path: Path) -> None:
         body = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
         network = Network(body, Pixels(mean=(0.0,), std=(1.0,), size=(8, 8)), "1")
         events = (Event(step=4, actions=(Rewind(),), sparsity=0.0, ticket=False),)
-        fit(Subject.of(network), batches, training, Plan(8, events), seed=0, classes=10)
+        fit(Job(Trainable.of(network), batches, training, Plan(8, events), 0, classes=10))
     assert seen == [0, 1, 0, 1]

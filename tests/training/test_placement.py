@@ -15,12 +15,11 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.select import Selection
 from robust_tickets.training.determinism import deterministic
-from robust_tickets.training.loop import Loop
+from robust_tickets.training.job import Job
+from robust_tickets.training.loop import TrainingLoop
 from robust_tickets.training.placement import Placement, memory_format
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
-from robust_tickets.training.task import Classification
-from robust_tickets.training.trainee import Drawing
+from robust_tickets.training.trainable import Trainable
 from tests.training.small import PLAIN, Interruptible, classifier, digits, weights
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -44,20 +43,11 @@ class Own(nn.Module):
         return self.fc(self.conv(images).view(len(images), -1))
 
 
-def loop(masks: Masks | None = None, steps: int = 8, **changes: Any) -> Loop:
+def loop(masks: Masks | None = None, steps: int = 8, **changes: Any) -> TrainingLoop:
     training = Training.model_validate({**PLAIN, **changes})
-    return Loop(
-        Subject.of(classifier()),
-        Interruptible(digits(), training, 0),
-        training,
-        Plan(steps, ()),
-        seed=0,
-        masks=masks or {},
-        drawing=Drawing(),
-        classes=10,
-        task=Classification(),
-        folder=None,
-    )
+    batches, plan = Interruptible(digits(), training, 0), Plan(steps, ())
+    job = Job(Trainable.of(classifier()), batches, training, plan, 0, classes=10, masks=masks or {})
+    return TrainingLoop(job)
 
 
 def network(name: str) -> nn.Module:
@@ -100,8 +90,8 @@ def test_training_on_channels_last_images_differs_by_rounding_alone() -> None:
         trained = loop(masks, objective={"kind": "pgd", "threat": {"epsilon": 0.05, "steps": 2}})
         trained.placement = Placement(CPU, layout)
         with deterministic():
-            trained.run("training", lambda event, masks: None)
-        states.append(trained.subject.body.state_dict())
+            trained.run(lambda event, masks: None)
+        states.append(trained.trainee.body.state_dict())
         assert all(torch.equal(states[-1][name] != 0, mask) for name, mask in masks.items())
         assert all(value.is_contiguous() for value in states[-1].values())
     for name, value in states[0].items():

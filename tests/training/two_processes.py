@@ -9,7 +9,7 @@ from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AtStep
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import DropAndGrowTimeline, Iterative
-from robust_tickets.training.trainee import Drawing
+from robust_tickets.training.drawing import Drawing
 from tests.training.small import PER_EPOCH, Run
 
 ITERATIVE = Iterative(rate=0.5, rounds=2, epochs=1).plan(None, PER_EPOCH)

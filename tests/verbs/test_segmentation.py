@@ -14,7 +14,7 @@ from robust_tickets.data.batches import batches
 from robust_tickets.foundation.files import read_json
 from robust_tickets.measures.mean_iou import MeanIoU, mean_iou
 from robust_tickets.models.folders import load_folder
-from robust_tickets.training.loop import Loop
+from robust_tickets.training.loop import TrainingLoop
 from tests.shapes import VOID, shapes_folder
 from tests.shared_data import SHARED, needs_shared
 from tests.verbs.small import small_source, times
@@ -97,15 +97,15 @@ def test_a_killed_transfer_ends_bit_for_bit_alike(
 ) -> None:
     options: dict[str, Any] = {"segmentation": FCN, "training": TRAINING, "seeds": (0,)}
     whole = rt.transfer(ticket, data, **options)
-    train_step = Loop.train_step
+    train_step = TrainingLoop.train_step
 
-    def killed(loop: Loop, *batch: torch.Tensor) -> None:
+    def killed(loop: TrainingLoop, *batch: torch.Tensor) -> None:
         if loop.trainee.step == 4:
             raise KeyboardInterrupt
         train_step(loop, *batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "train_step", killed)
+        patch.setattr(TrainingLoop, "train_step", killed)
         with pytest.raises(KeyboardInterrupt):
             rt.transfer(ticket, data, **options, folder=tmp_path)
     assert (tmp_path / "seed-0" / "checkpoint.pt").exists()

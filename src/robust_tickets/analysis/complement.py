@@ -13,7 +13,6 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.groups import AnyGroup
-from robust_tickets.pruning.groups.weight_group import WeightGroup
 from robust_tickets.pruning.masks import Masks
 
 
@@ -40,7 +39,7 @@ def check_flips(group: AnyGroup) -> None:
     Raises:
         UserError: the group ties weights of several layers, or of one run, together.
     """
-    if not isinstance(group, WeightGroup):
+    if not group.is_exchangeable:
         raise UserError(
             f"flipped: exchanging single groups of kind {group.kind!r} would break what holds them together; "
             "use the control shuffled, or draw group: element"

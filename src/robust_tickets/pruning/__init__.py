@@ -19,9 +19,10 @@ a parametrisation says what trains in between. Nothing here knows of architectur
 | `timelines/` | when what happens |
 | `plans.py` | a timeline in training steps: `Plan`, `Event` |
 | `drop_and_grow.py` | moving connections at constant sparsity |
+| `needs.py` | what parts may need of each other |
 | `composition.py` | which choices on different axes contradict each other |
 | `actions.py` | what an event does: prune, restore, drop and grow, rewind |
 | `trainee.py` | the network in training, as actions see it |
-| `rewinds.py` | which weights a ticket restarts from (settings) |
+| `rewinds/` | which weights a ticket restarts from |
 | `parametrisations/` | how mask and weight meet, and what trains |
 """

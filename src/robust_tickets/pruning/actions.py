@@ -1,27 +1,46 @@
 """What can happen at an event: each action is a small verb over a `Trainee`."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar
 
 from robust_tickets.pruning.drop_and_grow import drop_and_grow
 from robust_tickets.pruning.masks import full
+from robust_tickets.pruning.needs import NOTHING, SINGLE_WEIGHTS
 from robust_tickets.pruning.trainee import Trainee
 
 
-class Action(Protocol):
+class Action(ABC):
     """One thing done to a network at an event."""
 
+    needs: ClassVar[frozenset[str]] = NOTHING
+    """What other parts of the draw have to provide for it."""
+    sets_masks: ClassVar[bool] = True
+    """Whether other masks are in force afterwards."""
+    rewinds: ClassVar[bool] = False
+    """Whether optimiser and schedule start afresh afterwards."""
+
+    @property
+    def target(self) -> float | None:
+        """Return the sparsity it prunes to, in [0, 1); None where it does not prune."""
+        return None
+
+    @abstractmethod
     def apply(self, trainee: Trainee) -> None:
         """Do it."""
-        ...
 
 
 @dataclass(frozen=True)
-class Prune:
+class Prune(Action):
     """Remove more, up to an absolute sparsity."""
 
     sparsity: float
     """Fraction removed afterwards, in [0, 1), counted from the dense network."""
+
+    @property
+    def target(self) -> float:
+        """Return the sparsity afterwards."""
+        return self.sparsity
 
     def apply(self, trainee: Trainee) -> None:
         """Select within the masks in force and put the result in force."""
@@ -29,7 +48,7 @@ class Prune:
 
 
 @dataclass(frozen=True)
-class Restore:
+class Restore(Action):
     """Lift every mask; restored weights start at zero and train again."""
 
     def apply(self, trainee: Trainee) -> None:
@@ -38,8 +57,10 @@ class Restore:
 
 
 @dataclass(frozen=True)
-class DropAndGrow:
+class DropAndGrow(Action):
     """Move connections at constant sparsity; grown weights start at zero."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({SINGLE_WEIGHTS})
 
     fraction: float
     """Fraction of each layer's kept weights that is moved, in [0, 1]."""
@@ -52,8 +73,11 @@ class DropAndGrow:
 
 
 @dataclass(frozen=True)
-class Rewind:
+class Rewind(Action):
     """Return weights, buffers, head, optimiser and schedule to the draw's rewind point; masks stay."""
+
+    sets_masks: ClassVar[bool] = False
+    rewinds: ClassVar[bool] = True
 
     def apply(self, trainee: Trainee) -> None:
         """Rewind."""

@@ -1,40 +1,45 @@
-"""Which choices on different axes contradict each other."""
+"""Which choices on different axes contradict each other: parts say what they need and provide, this compares."""
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pruning.actions import DropAndGrow, Prune
-from robust_tickets.pruning.parametrisations import Parametrisation
+from robust_tickets.pruning.needs import (
+    LEARNED_SCORES,
+    NO_TRAINING,
+    READS_LEARNED_SCORES,
+    SINGLE_PRUNE,
+    SINGLE_WEIGHTS,
+)
+from robust_tickets.pruning.parametrisations import AnyParametrisation
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.pruning.scores import OwnSparsity
 from robust_tickets.pruning.select import SAME_SPARSITY, Selection
 
+COMPLAINTS = {
+    READS_LEARNED_SCORES: "parametrisation {parametrisation!r} needs score 'learned', not {score!r}",
+    LEARNED_SCORES: "score {score!r} needs parametrisation 'straight-through', not {parametrisation!r}",
+    SINGLE_PRUNE: "parametrisation {parametrisation!r} learns masks at one sparsity: use timeline 'one-shot'",
+    NO_TRAINING: "score {score!r} looks at weights that are there before training: use timeline 'one-shot'",
+    SINGLE_WEIGHTS: "timeline 'drop-and-grow' moves single weights: use group 'element', not {group!r}",
+}
+"""What is said where a need is not met, and what would meet it; the first that is not is told."""
 
-def check_composition(selection: Selection, parametrisation: Parametrisation, plan: Plan) -> None:
+
+def check_composition(selection: Selection, parametrisation: AnyParametrisation, plan: Plan) -> None:
     """Refuse what cannot work, before anything is trained.
 
     Raises:
         UserError: learned scores without anything that learns them, or the reverse; a mask learned at one
             sparsity but pruned at another; connections moved in groups; a sparsity the group does not allow.
     """
-    score, group = selection.score.kind, selection.group.kind
-    actions = [action for event in plan.events for action in event.actions]
-    prunes = [action.sparsity for action in actions if isinstance(action, Prune)]
-    moves = any(isinstance(action, DropAndGrow) for action in actions)
-    learns = parametrisation.kind == "straight-through"
-    if learns and score != "learned":
-        raise UserError(f"parametrisation {parametrisation.kind!r} needs score 'learned', not {score!r}")
-    if score == "learned" and not learns:
-        raise UserError(f"score {score!r} needs parametrisation 'straight-through', not {parametrisation.kind!r}")
-    if learns and (moves or len(prunes) != 1):
+    score, group = selection.score, selection.group
+    kinds = {"score": score.kind, "group": group.kind, "parametrisation": parametrisation.kind}
+    unmet = (score.needs | parametrisation.needs | plan.needs) - (
+        score.provides | group.provides | parametrisation.provides | plan.provides
+    )
+    for need, complaint in COMPLAINTS.items():
+        if need in unmet:
+            raise UserError(complaint.format(**kinds))
+    fixed = group.fixed_sparsity
+    if fixed is not None and any(abs(sparsity - fixed) > SAME_SPARSITY for sparsity in plan.targets):
         raise UserError(
-            f"parametrisation {parametrisation.kind!r} learns masks at one sparsity: use timeline 'one-shot'"
-        )
-    if isinstance(selection.score, OwnSparsity) and plan.steps:
-        raise UserError(f"score {score!r} looks at weights that are there before training: use timeline 'one-shot'")
-    if moves and group != "element":
-        raise UserError(f"timeline 'drop-and-grow' moves single weights: use group 'element', not {group!r}")
-    fixed = selection.group.fixed_sparsity
-    if fixed is not None and any(abs(sparsity - fixed) > SAME_SPARSITY for sparsity in prunes):
-        raise UserError(
-            f"group {group!r} fixes sparsity at {fixed:g}, but this timeline prunes to {max(prunes):g}; "
+            f"group {group.kind!r} fixes sparsity at {fixed:g}, but this timeline prunes to {max(plan.targets):g}; "
             f"set sparsity: {fixed:g}"
         )

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from robust_tickets.pruning.actions import Action
+from robust_tickets.pruning.needs import NO_TRAINING, SINGLE_PRUNE
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Event:
     ticket: bool = False
     """Whether masks and weights afterwards are a ticket of that sparsity."""
 
+    @property
+    def rewinds(self) -> bool:
+        """Return whether optimiser and schedule start afresh here."""
+        return any(action.rewinds for action in self.actions)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -28,6 +34,27 @@ class Plan:
     """Training steps in all; 0 means that nothing is trained."""
     events: tuple[Event, ...]
     """In order of steps."""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Return all that is done, in order."""
+        return tuple(action for event in self.events for action in event.actions)
+
+    @property
+    def targets(self) -> tuple[float, ...]:
+        """Return the sparsity of every prune, in order."""
+        return tuple(action.target for action in self.actions if action.target is not None)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Return what the other parts of a draw have to provide."""
+        return frozenset().union(*(action.needs for action in self.actions))
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """Return what the other parts of a draw may rely on."""
+        single = len(self.targets) == sum(action.sets_masks for action in self.actions) == 1
+        return frozenset({SINGLE_PRUNE} if single else ()) | frozenset(() if self.steps else {NO_TRAINING})
 
 
 def steps_of(epochs: float, steps_per_epoch: int) -> int:

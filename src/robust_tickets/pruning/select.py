@@ -19,7 +19,7 @@ from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.ranking import keep_highest
 from robust_tickets.pruning.scopes import AnyScope, GlobalScope
-from robust_tickets.pruning.scores import AnyScore, Magnitude, OwnSparsity
+from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -41,14 +41,13 @@ class Selection(Settings):
         if self.scope.kind not in self.group.scopes:
             allowed = " or ".join(repr(kind) for kind in self.group.scopes)
             raise ValueError(f"group {self.group.kind!r} goes with scope {allowed}, not {self.scope.kind!r}; set scope")
-        if isinstance(self.score, OwnSparsity):
-            for axis, part, allowed in (
-                ("group", self.group, self.score.groups),
-                ("scope", self.scope, self.score.scopes),
-            ):
-                if part.kind not in allowed:
-                    known, score = " or ".join(repr(kind) for kind in allowed), self.score.kind
-                    raise ValueError(f"score {score!r} goes with {axis} {known}, not {part.kind!r}; set {axis}")
+        for axis, part, allowed in (
+            ("group", self.group, self.score.groups),
+            ("scope", self.scope, self.score.scopes),
+        ):
+            if allowed is not None and part.kind not in allowed:
+                known, score = " or ".join(repr(kind) for kind in allowed), self.score.kind
+                raise ValueError(f"score {score!r} goes with {axis} {known}, not {part.kind!r}; set {axis}")
         return self
 
     def own_sparsity(self, weights: Mapping[str, Tensor]) -> float | None:
@@ -57,7 +56,7 @@ class Selection(Settings):
         Raises:
             UserError: these weights say none.
         """
-        if not isinstance(self.score, OwnSparsity):
+        if not self.score.says_sparsity:
             return None
         return self.score.own_sparsity(weights, self.group.partition(weights, None, ()))
 

@@ -4,8 +4,12 @@
 |---|---|
 | `settings.py` | `Training`: everything about a training but its data, network and masks |
 | `loop.py` | `fit`: steps, and between them the events of a timeline |
-| `trainee.py` | network, masks, optimiser and average: all that events may touch |
-| `subject.py` | which parameters train, and how batch norm behaves meanwhile |
+| `job.py` | `Job`: one training, described before it begins |
+| `trainable.py` | which parameters of a network train, and how batch norm behaves meanwhile |
+| `drawing.py` | how a training selects masks and rewinds |
+| `in_training.py` | the network with masks, optimiser and average: all that events may touch |
+| `result.py` | what a training came to |
+| `batch_norm.py` | the statistics of batch norms, read and computed anew |
 | `lone_images.py` | passes of one image, which some batch norms cannot train on |
 | `batch_source.py` | batches of images, or of cached features |
 | `features.py` | features of a frozen body, computed once |

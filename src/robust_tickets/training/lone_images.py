@@ -8,10 +8,10 @@ from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.training.processes import world
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
+from robust_tickets.training.trainable import Trainable
 
 
-def require_pairs_of_images(subject: Subject, splits: DataSplits, training: Training) -> None:
+def require_pairs_of_images(trainable: Trainable, splits: DataSplits, training: Training) -> None:
     """Refuse a training in which an image would be alone in a pass, of a network that cannot take it.
 
     A last batch of one image is dropped in training; what is left are batches of one, and parts of them. Whether the
@@ -24,7 +24,7 @@ def require_pairs_of_images(subject: Subject, splits: DataSplits, training: Trai
     whole, rest = divmod(len(splits.train), training.batch_size)
     lengths = [training.batch_size] * (whole > 0) + [rest] * (rest >= 2 * processes)
     alone = any(smallest_part(images // processes, training.accumulate) < 2 for images in lengths)
-    if alone and not takes_one_image(subject, splits):
+    if alone and not takes_one_image(trainable, splits):
         parts = f" in {training.accumulate} parts" if training.accumulate > 1 else ""
         raise UserError(
             f"training: batch_size {training.batch_size}{parts} leaves one image alone, for which a batch norm of this "
@@ -33,9 +33,9 @@ def require_pairs_of_images(subject: Subject, splits: DataSplits, training: Trai
         )
 
 
-def takes_one_image(subject: Subject, splits: DataSplits) -> bool:
+def takes_one_image(trainable: Trainable, splits: DataSplits) -> bool:
     """Return whether the network, as it trains, can be given a single image of these data."""
-    tried = copy.deepcopy(subject)
+    tried = copy.deepcopy(trainable)
     tried.train_mode(tried.network)
     device = next(tried.network.parameters()).device
     try:

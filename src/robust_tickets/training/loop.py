@@ -9,9 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,26 +16,22 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator, seed_default
 from robust_tickets.measures.predict import evaluation_mode
-from robust_tickets.pruning.actions import Rewind
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.plans import Event, Plan, steps_of
-from robust_tickets.training.batch_source import BatchSource, ImageBatches
+from robust_tickets.pruning.plans import Event, steps_of
 from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
 from robust_tickets.training.criterion import mix
 from robust_tickets.training.determinism import deterministic
-from robust_tickets.training.kept import Kept, check_selection
-from robust_tickets.training.lone_images import require_pairs_of_images
+from robust_tickets.training.in_training import NetworkInTraining, copied
+from robust_tickets.training.job import Job
+from robust_tickets.training.kept import Kept
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.overfitting import OverfittingCheck, first_collapse, warning
 from robust_tickets.training.placement import Placement, memory_format
 from robust_tickets.training.precision import Resolved, autocast, resolved
 from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
+from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.schedules import rate_factor
-from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
-from robust_tickets.training.task import Classification, Task
-from robust_tickets.training.trainee import Drawing, Trainee, copied, rewind_step
 from robust_tickets.training.validation import validate
 
 logger = logging.getLogger("robust_tickets")
@@ -47,131 +40,62 @@ STEPS_BETWEEN_CHECKS = 16
 """On an accelerator the loss is fetched, and checked for being finite, once in so many steps."""
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What a training came to; the subject's weights are changed in place."""
-
-    masks: Masks
-    steps: int
-    """Training steps done; fewer than planned where patience ran out."""
-    validation: float | None
-    """Validation score of the weights kept: the task's, or that under attack where the objective is adversarial."""
-    history: list[dict[str, Any]]
-    catastrophic_overfitting: float | None = None
-    """Epoch at which training against a single step was found to have collapsed; None where it was not."""
-
-
 OnTicket = Callable[[Event, Masks], None]
 
 
-def fit(
-    subject: Subject,
-    batches: BatchSource | None,
-    training: Training,
-    plan: Plan,
-    *,
-    seed: int,
-    masks: Masks | None = None,
-    drawing: Drawing | None = None,
-    classes: int = 0,
-    task: Task | None = None,
-    folder: Path | None = None,
-    title: str = "training",
-    on_ticket: OnTicket | None = None,
-) -> Fit:
-    """Train a subject along a plan.
+def fit(job: Job, on_ticket: OnTicket | None = None) -> TrainingResult:
+    """Do a job: train its network along its plan.
 
     Args:
-        subject: the network; its weights, buffers and head are changed in place.
-        batches: training and validation batches; None where the plan has no steps.
-        training: optimiser, schedule, objective, precision and the rest.
-        plan: how many steps, and which events between them.
-        seed: of the run; order, noise, dropout and ties have streams of their own under it.
-        masks: in force from the start, by parameter name; none are needed without a ticket.
-        drawing: selection, parametrisation and rewind point of the plan's events.
-        classes: number of classes, for mixed labels.
-        task: what a label is; without it, the class of an image.
-        folder: keeps `checkpoint.pt` and `metrics.jsonl`; a second call goes on from there, bit for bit
-            (of several processes under free training, all go on with the first one's perturbation).
-        title: what the progress display calls this training.
-        on_ticket: called at every event that leaves a ticket, with the masks; weights are in the subject.
+        job: what is trained, and how; see `Job`.
+        on_ticket: called at every event that leaves a ticket, with the masks; weights are in the job's network.
 
     Raises:
-        UserError: the loss is not finite, a checkpoint is damaged, the disk is full, or epochs are to be
-            selected without a validation part, or where events decide, or a batch norm would see one image alone.
+        UserError: the loss is not finite, a checkpoint is damaged, the disk is full, or what `Job.require` refuses.
     """
     with deterministic():
-        loop = Loop(
-            subject,
-            batches,
-            training,
-            plan,
-            seed,
-            masks or {},
-            drawing or Drawing(),
-            classes,
-            task or Classification(),
-            folder,
-        )
-        return loop.run(title, on_ticket or (lambda event, masks: None))
+        return TrainingLoop(job).run(on_ticket or (lambda event, masks: None))
 
 
-class Loop:
+class TrainingLoop:
     """The state of one call of `fit`."""
 
-    def __init__(
-        self,
-        subject: Subject,
-        batches: BatchSource | None,
-        training: Training,
-        plan: Plan,
-        seed: int,
-        masks: Masks,
-        drawing: Drawing,
-        classes: int,
-        task: Task,
-        folder: Path | None,
-    ) -> None:
-        if plan.steps and (batches is None or not batches.per_epoch):
-            raise UserError("training needs data: the training part holds fewer than two images a step")
-        check_selection(training, batches, plan)
-        if isinstance(batches, ImageBatches):
-            require_pairs_of_images(subject, batches.data, training)
-        self.subject, self.batches, self.training, self.plan = subject, batches, training, plan
-        self.seed, self.classes, self.folder, self.task = seed, classes, folder, task
+    def __init__(self, job: Job) -> None:
+        job.require()
+        training, batches = job.training, job.batches
+        self.job, self.batches, self.training, self.plan = job, batches, training, job.plan
+        self.seed, self.folder, self.score = job.seed, job.folder, job.task.score
         self.per_epoch = batches.per_epoch if batches is not None else 1
         self.accelerator = accelerator()
         self.device = self.accelerator.device
-        subject.network.to(self.device)
-        self.trainee = Trainee(subject, training, {n: m.to(self.device) for n, m in masks.items()}, drawing, seed)
+        self.trainee = NetworkInTraining(job, self.device)
         self.network = self.accelerator.prepare_model(self.trainee.network)
         self.objective = training.objective.build()
-        self.criterion = task.criterion(training)
+        self.criterion = job.task.criterion(training)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = Placement(self.device, memory_format(self.trainee.network, self.device, self.precision))
         self.kept = Kept(training)
-        self.overfitting = OverfittingCheck(training, batches, seed, task.score)
-        logs = folder if self.accelerator.is_main_process else None
+        self.overfitting = OverfittingCheck(training, batches, job.seed, self.score)
+        logs = job.folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.loss_count = 0
         self.pending: list[tuple[int, Tensor]] = []
-        self.events = {step: [e for e in plan.events if e.step == step] for step in {e.step for e in plan.events}}
-        self.round_ends = sorted(
-            {plan.steps, *(e.step for e in plan.events if any(isinstance(a, Rewind) for a in e.actions))}
-        )
-        self.rewind_step = rewind_step(drawing.rewind, self.per_epoch)
+        events = job.plan.events
+        self.events = {step: [e for e in events if e.step == step] for step in {e.step for e in events}}
+        self.round_ends = sorted({job.plan.steps, *(event.step for event in events if event.rewinds)})
+        self.kept_step = job.drawing.rewind.kept_step(self.per_epoch)
 
-    def run(self, title: str, on_ticket: OnTicket) -> Fit:
+    def run(self, on_ticket: OnTicket) -> TrainingResult:
         """Do the plan from the start, or from the checkpoint of a run that was cut off."""
         self.resume()
         stream = self.stream()
         saved = time.monotonic()
-        with progress(title, self.plan.steps, self.trainee.step) as display:
+        with progress(self.job.title, self.plan.steps, self.trainee.step) as display:
             for step in range(self.trainee.step, self.plan.steps):
                 images, labels = self.placement(*next(stream))
                 self.fire(step, on_ticket, images, labels)
-                if step == self.rewind_step and self.trainee.rewind_point is None:
+                if step == self.kept_step and self.trainee.rewind_point is None:
                     self.agree_on_buffers()
                     self.trainee.remember_rewind_point()
                 self.train_step(images, labels)
@@ -190,7 +114,7 @@ class Loop:
         self.take_kept_weights()
         self.network.eval()
         collapse = first_collapse(self.log.rows)
-        return Fit(self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows, collapse)
+        return TrainingResult(self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows, collapse)
 
     def stream(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the training batches from the current step on, epoch after epoch."""
@@ -217,8 +141,8 @@ class Loop:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""
         step = self.trainee.step
         self.set_rate()
-        images, labels = mix(images, labels, self.classes, self.training, self.seed, step)
-        self.subject.train_mode(self.network)
+        images, labels = mix(images, labels, self.job.classes, self.training, self.seed, step)
+        self.trainee.trainable.train_mode(self.network)
         for own in self.backward_losses(images, labels, "attack"):
             loss = self.mean(own)
             self.pending.append((step, loss))
@@ -277,10 +201,10 @@ class Loop:
 
     def dense_gradients(self, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
         """Return the unmasked gradients on a batch; weights, buffers and the objective's state stay as they are."""
-        body = self.subject.body
+        body = self.trainee.body
         buffers = copied(dict(body.named_buffers()))
         kept = self.objective.state()
-        self.subject.train_mode(self.network)
+        self.trainee.trainable.train_mode(self.network)
         next(iter(self.backward_losses(images, labels, "growth")))
         gradients: dict[str, Tensor] = {}
         for name in self.trainee.prunable:
@@ -323,7 +247,7 @@ class Loop:
     def agree_on_buffers(self) -> None:
         """Give every process the first one's batch-norm statistics, as the next forward pass would."""
         if self.accelerator.num_processes > 1:
-            for buffer in self.subject.body.buffers():
+            for buffer in self.trainee.body.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
     def is_validation_due(self) -> bool:
@@ -338,10 +262,10 @@ class Loop:
         assert self.batches is not None
         with self.averaged():
             with evaluation_mode(self.trainee.network, self.device) as predict:
-                found = validate(predict, self.batches.validation(), self.training, self.seed, self.task.score)
+                found = validate(predict, self.batches.validation(), self.training, self.seed, self.score)
                 since_rewind = [row for row in self.log.rows if row["step"] > self.trainee.round_start]
                 scores = found.row | self.overfitting.measure(predict, since_rewind)
-            self.kept.offer(found.selects, self.subject.body.state_dict())
+            self.kept.offer(found.selects, self.trainee.body.state_dict())
         row = {
             "step": self.trainee.step,
             "epoch": self.trainee.step / self.per_epoch,
@@ -352,7 +276,7 @@ class Loop:
         self.loss_sum.zero_()
         self.loss_count = 0
         if row.get("catastrophic_overfitting") and first_collapse(self.log.rows) is None:
-            logger.warning("%s", warning([*since_rewind, row], self.task.score))
+            logger.warning("%s", warning([*since_rewind, row], self.score))
         self.log.write(row)
 
     def averaged(self) -> AbstractContextManager[None]:
@@ -362,7 +286,7 @@ class Loop:
     def take_kept_weights(self) -> None:
         """End on the best weights, the average or the last, as the training asks."""
         if self.kept.best is not None:
-            self.subject.body.load_state_dict(self.kept.best)
+            self.trainee.body.load_state_dict(self.kept.best)
         elif self.trainee.average is not None:
             self.trainee.average.apply()
 

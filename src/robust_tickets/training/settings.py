@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.objectives import AnyObjective, Standard
+from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.training.optimisers import SGD, AdamW, Optimiser
 from robust_tickets.training.precision import Precision
 from robust_tickets.training.schedules import Cosine, Schedule
@@ -55,6 +56,10 @@ class Training(Settings):
         if self.mixup and self.cutmix:
             raise ValueError("mixup and cutmix exclude each other; set one of them to 0")
         return self
+
+    def plan(self, steps_per_epoch: int) -> Plan:
+        """Return the epochs as a plan, in which nothing happens between the steps."""
+        return Plan(steps_of(self.epochs, steps_per_epoch), ())
 
 
 __all__ = ["SGD", "AdamW", "Training"]

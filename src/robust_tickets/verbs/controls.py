@@ -10,14 +10,12 @@ from robust_tickets.analysis.complement import check_flips, complement, flipped
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.models.sources import Source
-from robust_tickets.pruning.actions import Rewind
-from robust_tickets.pruning.groups.coupled_group import CoupledGroup
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.rewinds import reinitialise
 from robust_tickets.pruning.scopes import LayerScope
-from robust_tickets.pruning.scores import OwnSparsity, Random
+from robust_tickets.pruning.scores import Random
 from robust_tickets.pruning.select import Selection
 from robust_tickets.ticket import Ticket
-from robust_tickets.training.trainee import reinitialise
 from robust_tickets.verbs.control_settings import FLIP, OPPOSITES, Control
 from robust_tickets.verbs.draw import draw, recalibrated
 from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
@@ -56,7 +54,7 @@ def control(
     elif kind == "flipped":
         masks = {name: ticket.masks[name] for name in ticket.prunable}
         made = replace(ticket, masks=flipped(masks, settings.group, flip, seed))
-    elif kind == "shuffled" and not isinstance(settings.group, CoupledGroup):
+    elif kind == "shuffled" and not settings.group.is_coupled:
         made = replace(ticket, masks=shuffled(ticket, source, settings, seed), stored=None)
     else:
         made = draw(
@@ -97,10 +95,10 @@ def check_control(kind: Control, settings: DrawSettings) -> None:
     """
     if kind == "flipped":
         check_flips(settings.group)
-    target = DEFAULT_SPARSITY if isinstance(settings.score, OwnSparsity) else settings.sparsities[-1]
+    target = DEFAULT_SPARSITY if settings.score.says_sparsity else settings.sparsities[-1]
     plan = settings.timeline.plan(target, steps_per_epoch=1)
-    rewound = all(any(isinstance(action, Rewind) for action in event.actions) for event in plan.events if event.ticket)
-    if kind in OPPOSITES and plan.steps and not (rewound and settings.rewind.kind == "pretrained"):
+    rewound = all(event.rewinds for event in plan.events if event.ticket)
+    if kind in OPPOSITES and plan.steps and not (rewound and settings.rewind.is_source):
         raise UserError(NOTHING_TO_START_FROM.format(kind))
 
 

@@ -24,18 +24,19 @@ from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.pruning.composition import check_composition
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup
-from robust_tickets.pruning.groups.coupled_group import CoupledGroup
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.ticket import Ticket
 from robust_tickets.ticket_card import told_emptied
+from robust_tickets.training.batch_norm import batch_norm_statistics, has_batch_norm
+from robust_tickets.training.batch_norm import recalibrate as compute_statistics
 from robust_tickets.training.batch_source import ImageBatches
+from robust_tickets.training.drawing import Drawing
+from robust_tickets.training.job import Job
 from robust_tickets.training.kept import check_selection
 from robust_tickets.training.loop import fit
-from robust_tickets.training.subject import Subject, batch_norm_statistics, has_batch_norm
-from robust_tickets.training.subject import recalibrate as compute_statistics
-from robust_tickets.training.trainee import Drawing, rewind_step
+from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.pace import BATCH
@@ -157,7 +158,7 @@ def check_rewind(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
     Raises:
         UserError: says where the point is and where the first round ends.
     """
-    point = rewind_step(rewind, per_epoch)
+    point = rewind.kept_step(per_epoch)
     first = plan.events[0].step
     if point is not None and point >= first:
         raise UserError(
@@ -173,7 +174,7 @@ def bound(folder: Path, source: Source) -> Ticket:
 
 def couplings_of(classifier: Network, names: Sequence[str], group: AnyGroup) -> tuple[Coupling, ...]:
     """Return the channels that live and die together, where the group asks for them."""
-    if not isinstance(group, CoupledGroup):
+    if not group.is_coupled:
         return ()
     preprocessing = classifier.interface
     example = torch.zeros(1, preprocessing.channels, *preprocessing.size)
@@ -356,19 +357,19 @@ def draw_chain(
             ticket.save(step.folder / places[event])
 
     with step.claim():
-        result = fit(
-            Subject.of(classifier),
+        job = Job(
+            Trainable.of(classifier),
             prepared.batches,
             settings.training,
             plan,
-            seed=seed,
+            seed,
+            classes=classifier.num_classes,
             masks=full({name: classifier.body.get_parameter(name) for name in names}),
             drawing=Drawing(settings.selection, couplings, settings.parametrisation, settings.rewind, target),
-            classes=classifier.num_classes,
             folder=step.folder,
             title=f"draw from {source.identity.name}",
-            on_ticket=keep,
         )
+        result = fit(job, keep)
         if step.folder is not None:
             # A run that was cut off drew its first rungs in an earlier process.
             drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}

@@ -9,9 +9,9 @@ from robust_tickets.foundation.settings import Settings, Sparsity
 from robust_tickets.models.prunable import Prunable
 from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
-from robust_tickets.pruning.rewinds import AnyRewind, Pretrained
-from robust_tickets.pruning.scopes import AnyScope, GlobalScope, LayerScope
-from robust_tickets.pruning.scores import AnyScore, Magnitude, OwnSparsity
+from robust_tickets.pruning.rewinds import AnyRewind, PretrainedRewind
+from robust_tickets.pruning.scopes import AnyScope
+from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import AnyTimeline, OneShot, says_sparsity
 from robust_tickets.training.settings import Training
@@ -40,7 +40,7 @@ class DrawSettings(Settings):
     parametrisation: AnyParametrisation = Field(
         default=Fixed(), description="How mask and weight meet, and what trains."
     )
-    rewind: AnyRewind = Field(default=Pretrained(), description="Which weights the ticket restarts from.")
+    rewind: AnyRewind = Field(default=PretrainedRewind(), description="Which weights the ticket restarts from.")
     head: Literal["keep", "fresh"] = Field(
         default="keep",
         description="Head during the draw's own training: the source's, or a fresh one for its data.",
@@ -56,17 +56,15 @@ class DrawSettings(Settings):
     @property
     def selection(self) -> Selection:
         """Return score, group and scope as one."""
-        is_global = isinstance(self.group, Element) or isinstance(self.score, OwnSparsity)
-        return Selection(
-            score=self.score, group=self.group, scope=self.scope or (GlobalScope() if is_global else LayerScope())
-        )
+        usual = self.score.scopes[0] if self.score.scopes is not None else self.group.usual_scope
+        return Selection.model_validate({"score": self.score, "group": self.group, "scope": self.scope or usual})
 
     @property
     def sparsities(self) -> tuple[float | None, ...]:
         """Return the targets in ascending order; None is one that timeline or score say."""
         if isinstance(self.sparsity, tuple):
             targets = self.sparsity
-        elif self.sparsity is None and not (isinstance(self.score, OwnSparsity) or says_sparsity(self.timeline)):
+        elif self.sparsity is None and not (self.score.says_sparsity or says_sparsity(self.timeline)):
             targets = (DEFAULT_SPARSITY if self.group.fixed_sparsity is None else self.group.fixed_sparsity,)
         else:
             targets = (self.sparsity,)

@@ -14,8 +14,8 @@ from robust_tickets.models.network import Network
 from robust_tickets.models.segmentation import placed
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import Masks, sparsity
+from robust_tickets.pruning.rewinds import reinitialise
 from robust_tickets.ticket import Ticket
-from robust_tickets.training.trainee import reinitialise
 from robust_tickets.verbs.target import Data, as_evaluated, target_data
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings

@@ -1,6 +1,7 @@
 """Pretrain: make a source, natural or robust, from an architecture and data."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.folders import save_source
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
-from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.training.batch_source import ImageBatches
-from robust_tickets.training.kept import check_selection
+from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
+from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.pretrain_settings import PretrainSettings
 from robust_tickets.verbs.target import Data, target_data
 from robust_tickets.verbs.task import require_gradients, require_whole_images
@@ -69,18 +70,10 @@ def pretrain(
     classifier = copy.deepcopy(source.network)
     if classifier.num_classes != len(splits.classes):
         classifier.reset_head(len(splits.classes), seed)
-    batches = ImageBatches(splits, training, seed)
+    job = pretraining(classifier, splits, training, seed)
+    title = f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})"
     with step.claim():
-        result = fit(
-            Subject.of(classifier),
-            batches,
-            training,
-            Plan(steps_of(training.epochs, batches.per_epoch), ()),
-            seed=seed,
-            classes=len(splits.classes),
-            folder=step.folder,
-            title=f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})",
-        )
+        result = fit(replace(job, folder=step.folder, title=title))
         weights = f"pretrained on {splits.name}, {training.objective.describe()}, seed {seed}"
         made = {"weights": weights, "format": "robust-tickets", "num_classes": classifier.num_classes}
         identity = source.identity.model_copy(update=made)
@@ -99,9 +92,15 @@ def check_pretrain(source: Source, settings: PretrainSettings, seed: int) -> Dat
     Raises:
         UserError: see `pretrain`.
     """
-    splits, training = target_data(settings.data, source, seed), settings.training
+    splits = target_data(settings.data, source, seed)
     require_whole_images(splits, "pretrain")
     require_gradients(source)
-    batches = ImageBatches(splits, training, seed)
-    check_selection(training, batches, Plan(steps_of(training.epochs, batches.per_epoch), ()))
+    pretraining(copy.deepcopy(source.network), splits, settings.training, seed).require()
     return splits
+
+
+def pretraining(network: Network, splits: DataSplits, training: Training, seed: int) -> Job:
+    """Return the training of a whole network, without masks or events."""
+    batches = ImageBatches(splits, training, seed)
+    plan = training.plan(batches.per_epoch)
+    return Job(Trainable.of(network), batches, training, plan, seed, classes=len(splits.classes))

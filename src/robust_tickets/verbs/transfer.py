@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,14 @@ from robust_tickets.models.network import Network
 from robust_tickets.models.segmentation import placed
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
-from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.ticket import Ticket, is_ticket
+from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
 from robust_tickets.training.features import cached_features
-from robust_tickets.training.kept import check_selection
-from robust_tickets.training.lone_images import require_pairs_of_images
-from robust_tickets.training.loop import Fit, fit
-from robust_tickets.training.subject import Subject, recalibrate
+from robust_tickets.training.job import Job
+from robust_tickets.training.loop import fit
+from robust_tickets.training.result import TrainingResult
+from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.place import ticket_in
 from robust_tickets.verbs.target import Data, as_evaluated, target_data
 from robust_tickets.verbs.task import network_for, require_gradients, task_of
@@ -155,14 +155,13 @@ def check_transfer(source: Source, data: Data, settings: TransferSettings) -> Da
     Raises:
         UserError: see `transfer`.
     """
-    seed, training, name = settings.seeds[0], settings.training, source.identity.name
+    seed, name = settings.seeds[0], source.identity.name
     splits = target_data(data, source, seed)
     network = network_for(splits, subnetwork(source, None), settings.head, settings.segmentation, seed, name)
     require_gradients(source, linear=settings.mode == "linear")
-    require_pairs_of_images(training_subject(network, settings), splits, training)
-    task_of(splits).criterion(training)
-    batches = ImageBatches(splits, training, seed)
-    check_selection(training, batches, Plan(steps_of(training.epochs, batches.per_epoch), ()))
+    job = job_of(network, splits, settings, seed)
+    job.require()
+    job.task.criterion(settings.training)
     return splits
 
 
@@ -314,11 +313,20 @@ def subnetwork(source: Source, ticket: Ticket | None) -> Network:
     return copy.deepcopy(source.network)
 
 
-def training_subject(classifier: Network, settings: TransferSettings) -> Subject:
-    """Return the network as a transfer trains it."""
-    linear = settings.mode == "linear"
+def job_of(network: Network, splits: DataSplits, settings: TransferSettings, seed: int) -> Job:
+    """Return the training of one seed, through the whole network and without masks."""
+    training, linear = settings.training, settings.mode == "linear"
     batch_norm = "updated" if not linear or settings.bn == "batch" else "frozen"
-    return Subject.of(classifier, linear=linear, batch_norm=batch_norm)
+    batches = ImageBatches(splits, training, seed, augment=not linear)
+    return Job(
+        Trainable.of(network, linear=linear, batch_norm=batch_norm),
+        batches,
+        training,
+        training.plan(batches.per_epoch),
+        seed,
+        task=task_of(splits),
+        classes=len(splits.classes),
+    )
 
 
 def train(
@@ -328,15 +336,20 @@ def train(
     settings: TransferSettings,
     seed: int,
     folder: Path | None,
-) -> Fit:
+) -> TrainingResult:
     """Train the classifier in place; the ticket's masks stay in force."""
     training = settings.training
     linear = settings.mode == "linear"
-    subject = training_subject(classifier, settings)
-    batches: ImageBatches | FeatureBatches = ImageBatches(splits, training, seed, augment=not linear)
+    what = f"{100 * ticket.sparsity:.1f} % ticket" if ticket is not None else "dense"
     masks = placed(ticket.masks, classifier) if ticket is not None else {}
+    job = replace(
+        job_of(classifier, splits, settings, seed),
+        masks=masks,
+        folder=folder,
+        title=f"{what} on {splits.name}, seed {seed}",
+    )
     if linear and settings.bn == "recalibrated":
-        recalibrate(classifier, batches.once())
+        recalibrate(classifier, ImageBatches(splits, training, seed, augment=False).once())
     if (
         linear
         and settings.bn != "batch"
@@ -346,18 +359,7 @@ def train(
         cached = cached_features(classifier, splits)
         if cached is not None:
             head, train_part, validation = cached
-            subject, masks = Subject.of_module(head), {}
-            batches = FeatureBatches(train_part, validation, training.batch_size, seed)
-    what = f"{100 * ticket.sparsity:.1f} % ticket" if ticket is not None else "dense"
-    return fit(
-        subject,
-        batches,
-        training,
-        Plan(steps_of(training.epochs, batches.per_epoch), ()),
-        seed=seed,
-        masks=masks,
-        classes=len(splits.classes),
-        task=task_of(splits),
-        folder=folder,
-        title=f"{what} on {splits.name}, seed {seed}",
-    )
+            features = FeatureBatches(train_part, validation, training.batch_size, seed)
+            plan = training.plan(features.per_epoch)
+            job = replace(job, trainable=Trainable.of_head(head), batches=features, plan=plan, masks={})
+    return fit(job)

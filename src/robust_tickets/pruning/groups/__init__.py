@@ -2,7 +2,7 @@
 
 | file | kind |
 |---|---|
-| `group.py` | the protocol |
+| `group.py` | what every group can do |
 | `weight_group.py` | base of the groups inside single weights |
 | `element.py` | `element`: single weights |
 | `row.py` | `row`: rows of kernels |

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.coupling_partition import CouplingPartition
 from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.groups.group import Group
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class CoupledGroup(Settings, ABC):
+class CoupledGroup(Group):
     """Channels with their biases, norms and all that adds to the same sum; a removed one is exactly 0."""
 
     # ERK is defined by the shape of one layer, and a coupling has several.
     scopes: ClassVar[tuple[str, ...]] = ("global", "layer")
+    is_coupled: ClassVar[bool] = True
     noun: ClassVar[str]
 
     @abstractmethod
     def takes(self, dims: frozenset[int]) -> bool:
         """Tell whether a coupling belongs to this group, by its producers' numbers of dimensions."""
-
-    @property
-    def fixed_sparsity(self) -> float | None:
-        """The only sparsity the group allows: None, any will do."""
-        return None
 
     def partition(
         self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, couplings: Sequence[Coupling]

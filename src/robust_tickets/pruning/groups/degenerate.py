@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from robust_tickets.pruning.groups.element import Element
 from robust_tickets.pruning.groups.group import Group
-from robust_tickets.pruning.groups.weight_group import WeightGroup
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +17,4 @@ def degenerate_layers(group: Group, weights: Mapping[str, Tensor]) -> tuple[str,
     Row and kernel of 1x1 convolutions and of linear layers, for example; on a ResNet-50 most layers. A report
     that says "kernel-wise" has to say this too. Element-wise groups are what they claim, so nothing is named.
     """
-    if not isinstance(group, WeightGroup) or isinstance(group, Element):
-        return ()
-    return tuple(name for name, weight in weights.items() if math.prod(group.extent(tuple(weight.shape))) == 1)
+    return tuple(name for name, weight in weights.items() if group.is_degenerate(tuple(weight.shape)))

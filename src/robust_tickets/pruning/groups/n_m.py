@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups.element import Element
+from robust_tickets.pruning.groups.group import Group
 from robust_tickets.pruning.layer_partition import Box, LayerPartition
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.partitions import Norm, Unit
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class NM(Settings):
+class NM(Group):
     """Keep the N best of every M consecutive inputs, for each output and kernel position (2:4 and kin).
 
     Consecutive along the input channels, the layout sparse tensor cores read (Mishra et al., 2021, arXiv

@@ -2,7 +2,7 @@
 
 | file | kind |
 |---|---|
-| `parametrisation.py` | the protocol |
+| `parametrisation.py` | what every parametrisation can do |
 | `parametrised.py` | what building one gives |
 | `fixed.py` | `fixed`: weights train under a fixed mask |
 | `straight_through.py` | `straight-through`: masks are learned over frozen weights (edge-popup, HYDRA) |

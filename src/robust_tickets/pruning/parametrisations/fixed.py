@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from robust_tickets.foundation.lazy import nn
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
 
 
-class Fixed(Settings):
+class Fixed(Parametrisation):
     """Weights train under a fixed mask. The module is the network itself; the loop holds the mask."""
 
     kind: Literal["fixed"] = "fixed"

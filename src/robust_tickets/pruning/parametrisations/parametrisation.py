@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import ClassVar
 
 from robust_tickets.foundation.lazy import nn
+from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.needs import NOTHING
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
 
 
-class Parametrisation(Protocol):
+class Parametrisation(Settings, ABC):
     """How mask and weight meet in the forward pass, and what trains."""
 
-    @property
-    def kind(self) -> str:
-        """Name of the parametrisation."""
-        ...
+    needs: ClassVar[frozenset[str]] = NOTHING
+    provides: ClassVar[frozenset[str]] = NOTHING
 
+    @abstractmethod
     def build(
         self,
         network: nn.Module,
@@ -43,4 +45,3 @@ class Parametrisation(Protocol):
             is_head: whether a parameter name belongs to the head.
             seed: of the draw.
         """
-        ...

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.needs import LEARNED_SCORES, READS_LEARNED_SCORES, SINGLE_PRUNE
+from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
 
@@ -22,7 +23,7 @@ Initialisation = Literal["weights", "scaled", "random"]
 Frozen = Literal["source", "signed-constant"]
 
 
-class StraightThrough(Settings):
+class StraightThrough(Parametrisation):
     """Weights are frozen and each has a score S that trains; forward uses w * 1[|S| among the highest].
 
     Edge-popup (Ramanujan et al., 2020, arXiv 1911.13299); HYDRA (Sehwag et al., 2020, 2002.10509) with scores
@@ -31,6 +32,8 @@ class StraightThrough(Settings):
     here and nowhere else.
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES, SINGLE_PRUNE})
+    provides: ClassVar[frozenset[str]] = frozenset({LEARNED_SCORES})
     kind: Literal["straight-through"] = "straight-through"
     init: Initialisation = Field(
         default="weights",

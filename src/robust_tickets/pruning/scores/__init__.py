@@ -2,7 +2,7 @@
 
 | file | kind |
 |---|---|
-| `score.py` | the protocol |
+| `score.py` | what every score can do |
 | `magnitude.py` | `magnitude`: the size of the weights |
 | `random.py` | `random`: pure chance |
 | `random_within_layer.py` | `random-within-layer`: magnitude shuffled inside each layer |
@@ -19,9 +19,9 @@ from robust_tickets.pruning.scores.learned import Learned
 from robust_tickets.pruning.scores.magnitude import Magnitude
 from robust_tickets.pruning.scores.random import Random
 from robust_tickets.pruning.scores.random_within_layer import RandomWithinLayer
-from robust_tickets.pruning.scores.score import OwnSparsity, Score
+from robust_tickets.pruning.scores.score import Score
 from robust_tickets.pruning.scores.zeros import Zeros
 
 AnyScore = Annotated[Magnitude | Random | RandomWithinLayer | Learned | Zeros, Field(discriminator="kind"), Shorthand]
 
-__all__ = ["AnyScore", "Learned", "Magnitude", "OwnSparsity", "Random", "RandomWithinLayer", "Score", "Zeros"]
+__all__ = ["AnyScore", "Learned", "Magnitude", "Random", "RandomWithinLayer", "Score", "Zeros"]

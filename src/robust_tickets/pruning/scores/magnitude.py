@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from robust_tickets.foundation.lazy import torch
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import Norm, Partition
+from robust_tickets.pruning.scores.score import Score
 from robust_tickets.pruning.statistics import Statistics
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Magnitude(Settings):
+class Magnitude(Score):
     """|w|, reduced over a group (arXiv 1506.02626 for single weights, 1608.08710 for filters)."""
 
     kind: Literal["magnitude"] = "magnitude"

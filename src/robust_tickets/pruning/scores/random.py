@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import Partition
+from robust_tickets.pruning.scores.score import Score
 from robust_tickets.pruning.statistics import Statistics
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Random(Settings):
+class Random(Score):
     """A uniform number for each group: the control that ignores the weights altogether.
 
     The numbers depend on the seed and the unit's name alone, so they are the same in every round of a draw.

@@ -9,16 +9,16 @@ from pydantic import Field
 
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import Norm, Partition
 from robust_tickets.pruning.scores.magnitude import Magnitude
+from robust_tickets.pruning.scores.score import Score
 from robust_tickets.pruning.statistics import Statistics
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class RandomWithinLayer(Settings):
+class RandomWithinLayer(Score):
     """The magnitudes of a layer's remaining groups, randomly permuted among them.
 
     Each layer keeps as many groups as by magnitude, under any scope, but not the same ones: the control that

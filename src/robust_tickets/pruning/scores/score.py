@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar
 
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.needs import NOTHING
 from robust_tickets.pruning.partitions import Partition
 from robust_tickets.pruning.statistics import Statistics
 
@@ -12,14 +15,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Score(Protocol):
+class Score(Settings, ABC):
     """Ranks groups: the lowest are removed first."""
 
-    @property
-    def kind(self) -> str:
-        """Name of the score."""
-        ...
+    needs: ClassVar[frozenset[str]] = NOTHING
+    provides: ClassVar[frozenset[str]] = NOTHING
+    scopes: ClassVar[tuple[str, ...] | None] = None
+    """Kinds of scope that it goes with, its usual one first; None: all."""
+    groups: ClassVar[tuple[str, ...] | None] = None
+    """Kinds of group that it goes with; None: all."""
+    says_sparsity: ClassVar[bool] = False
+    """Whether it says by itself how much goes, so that no target is asked for."""
 
+    @abstractmethod
     def group_scores(
         self, weights: Mapping[str, Tensor], partition: Partition, statistics: Statistics | None, seed: int
     ) -> dict[str, Tensor]:
@@ -31,22 +39,11 @@ class Score(Protocol):
             statistics: provider for data-dependent scores.
             seed: of the draw; streams are derived from it by name.
         """
-        ...
 
-
-@runtime_checkable
-class OwnSparsity(Protocol):
-    """A score that says by itself how much goes, so that no target is asked for."""
-
-    scopes: ClassVar[tuple[str, ...]]
-    """Kinds of scope that it goes with."""
-    groups: ClassVar[tuple[str, ...]]
-    """Kinds of group that it goes with."""
-
-    def own_sparsity(self, weights: Mapping[str, Tensor], partition: Partition) -> float:
-        """Return the fraction of groups removed, in [0, 1).
+    def own_sparsity(self, weights: Mapping[str, Tensor], partition: Partition) -> float | None:
+        """Return the fraction of groups that it says is removed, in [0, 1); None where it says none.
 
         Raises:
-            UserError: these weights say none.
+            UserError: these weights say none, and it should.
         """
-        ...
+        return None

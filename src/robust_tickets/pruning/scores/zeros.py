@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.needs import NO_TRAINING
 from robust_tickets.pruning.partitions import Norm, Partition
+from robust_tickets.pruning.scores.score import Score
 from robust_tickets.pruning.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 NORM: Norm = "l1"
 
 
-class Zeros(Settings):
+class Zeros(Score):
     """The share of a group that is not exactly zero: what a sparse network has removed already becomes the ticket.
 
     The sparsity is what is there (Deep Compression's SqueezeNet, arXiv 1510.00149, keeps a third of its weights), so
@@ -25,8 +26,10 @@ class Zeros(Settings):
     channels that are zero throughout.
     """
 
-    scopes: ClassVar[tuple[str, ...]] = ("global",)
-    groups: ClassVar[tuple[str, ...]] = ("element", "row", "kernel", "filter", "block")
+    needs: ClassVar[frozenset[str]] = frozenset({NO_TRAINING})
+    scopes: ClassVar[tuple[str, ...] | None] = ("global",)
+    groups: ClassVar[tuple[str, ...] | None] = ("element", "row", "kernel", "filter", "block")
+    says_sparsity: ClassVar[bool] = True
     kind: Literal["zeros"] = "zeros"
 
     def group_scores(

@@ -1,82 +1,61 @@
-"""The state of one training, which is all that the events of a timeline may touch."""
+"""The state of one training: masks, optimiser, average, and whatever else the events of a timeline may touch."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.pruning.applier import MaskApplier
-from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
-from robust_tickets.pruning.plans import steps_of
-from robust_tickets.pruning.rewinds import AnyRewind, Pretrained
-from robust_tickets.pruning.select import Selection
 from robust_tickets.training.averaging import WeightAverage
+from robust_tickets.training.job import Job
 from robust_tickets.training.optimisers import parameter_groups
-from robust_tickets.training.settings import Training
-from robust_tickets.training.subject import Subject
 
 State = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """What the events of a timeline need to know to select and to rewind."""
+class NetworkInTraining:
+    """A network with masks, optimiser and average, at some step of its training."""
 
-    selection: Selection = field(default_factory=Selection)
-    couplings: tuple[Coupling, ...] = ()
-    parametrisation: AnyParametrisation = field(default_factory=Fixed)
-    rewind: AnyRewind = field(default_factory=Pretrained)
-    sparsity: float = 0.0
-    """The final target, at which a learned mask trains."""
+    def __init__(self, job: Job, device: torch.device) -> None:
+        """Make the network of a job ready for its first step, on a device.
 
-
-class Trainee:
-    """Network, masks, optimiser and average of one training."""
-
-    def __init__(self, subject: Subject, training: Training, masks: Masks, drawing: Drawing, seed: int) -> None:
-        """Make the subject ready for training.
-
-        Args:
-            subject: the network; which of its parameters train, and which are its head.
-            training: optimiser and average.
-            masks: in force from the start, over the prunable weights (and followers).
-            drawing: selection, parametrisation and rewind point; unused where the plan has no events.
-            seed: of the run.
+        The job's masks, over the prunable weights (and followers), are in force from the start.
         """
-        self.subject, self.training, self.drawing, self.seed = subject, training, drawing, seed
+        trainable, drawing = job.trainable, job.drawing
+        trainable.network.to(device)
+        masks = {name: mask.to(device) for name, mask in job.masks.items()}
+        self.trainable, self.training, self.drawing, self.seed = trainable, job.training, drawing, job.seed
+        self.body = trainable.body
         self.prunable = tuple(masks)
-        self.start: State = copied(subject.body.state_dict())
+        self.start: State = copied(self.body.state_dict())
         self.rewind_point: State | None = None
         self.round_start = 0
         self.step = 0
         self.dense_gradients: Callable[[], Mapping[str, Tensor]] | None = None
         self.parametrised = drawing.parametrisation.build(
-            subject.network,
-            subject.body,
+            trainable.network,
+            self.body,
             self.prunable,
             selection=drawing.selection,
             sparsity=drawing.sparsity,
             couplings=drawing.couplings,
-            is_head=subject.is_head,
-            seed=seed,
+            is_head=trainable.is_head,
+            seed=job.seed,
         )
         self.network = self.parametrised.module
         self.optimiser = self.fresh_optimiser()
-        self.average = WeightAverage(subject.body, training.ema) if training.ema else None
+        self.average = WeightAverage(self.body, job.training.ema) if job.training.ema else None
         self.masks: Masks = {name: torch.ones_like(mask) for name, mask in masks.items()}
-        self.parameters = dict(subject.body.named_parameters())
+        self.parameters = dict(self.body.named_parameters())
         self.set_masks(masks)
 
     def fresh_optimiser(self) -> torch.optim.Optimizer:
         """Return an optimiser without history over everything that trains."""
         named = [(name, p) for name, p in self.parametrised.trainable_parameters() if p.requires_grad]
         settings = self.training.optimiser
-        is_head = [self.subject.is_head(name) for name, _ in named]
+        is_head = [self.trainable.is_head(name) for name, _ in named]
         return settings.build(parameter_groups(named, settings, is_head=is_head, head_lr=self.training.head_lr))
 
     def weights(self) -> Mapping[str, Tensor]:
@@ -123,25 +102,15 @@ class Trainee:
     @torch.no_grad()
     def rewind(self) -> None:
         """Return to the draw's rewind point; optimiser and schedule start afresh, masks stay in force."""
-        match self.drawing.rewind.kind:
-            case "pretrained":
-                self.subject.body.load_state_dict(self.start)
-            case "step":
-                if self.rewind_point is None:
-                    raise RuntimeError("rewound before the rewind point was reached")
-                self.subject.body.load_state_dict(self.rewind_point)
-            case "reinitialised":
-                reinitialise(self.subject.body, self.seed)
-            case "none":
-                pass
+        self.drawing.rewind.restore(self.body, start=self.start, kept=self.rewind_point, seed=self.seed)
         self.applier.apply_to_weights()
         self.optimiser = self.fresh_optimiser()
         self.round_start = self.step
         self.restart_average()
 
     def remember_rewind_point(self) -> None:
-        """Keep the weights as they are now as the point to which `rewind: step` returns."""
-        self.rewind_point = copied(self.subject.body.state_dict())
+        """Keep the weights as they are now, as the point to which the draw's rewind returns."""
+        self.rewind_point = copied(self.body.state_dict())
 
     def restart_average(self) -> None:
         """Let the moving average begin anew at the current weights."""
@@ -175,19 +144,3 @@ class Trainee:
 def copied(state: Mapping[str, Tensor]) -> State:
     """Return copies of tensors."""
     return {name: value.detach().clone() for name, value in state.items()}
-
-
-def rewind_step(rewind: AnyRewind, per_epoch: int) -> int | None:
-    """Return the training step whose weights `rewind: step` returns to; None for the other rewinds."""
-    if rewind.kind != "step":
-        return None
-    return rewind.steps if rewind.epochs is None else steps_of(rewind.epochs, per_epoch)
-
-
-def reinitialise(body: nn.Module, seed: int) -> None:
-    """Draw all weights anew by each layer's own initialisation, from the stream `reinitialised` of `seed`."""
-    with global_stream(seed, "reinitialised"):
-        for module in body.modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()

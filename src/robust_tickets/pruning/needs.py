@@ -1,0 +1,18 @@
+"""What the parts of a draw may need of each other; each says what it needs and provides, `composition` compares."""
+
+LEARNED_SCORES = "learned scores"
+"""A score for every weight that training has learned."""
+
+READS_LEARNED_SCORES = "a score that reads what was learned"
+"""Selection by those scores: without it, learning them would be for nothing."""
+
+SINGLE_PRUNE = "a single prune"
+"""Masks that are decided once, at one sparsity."""
+
+NO_TRAINING = "no training before the prune"
+"""Weights as they came."""
+
+SINGLE_WEIGHTS = "single weights"
+"""Groups of one weight, each of which can be moved by itself."""
+
+NOTHING: frozenset[str] = frozenset()

@@ -1,0 +1,23 @@
+"""No way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from robust_tickets.foundation.lazy import nn
+from robust_tickets.pruning.rewinds.rewind_point import RewindPoint
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class NoRewind(RewindPoint):
+    """Go on with the weights as they are; optimiser and schedule still start afresh with each round."""
+
+    kind: Literal["none"] = "none"
+
+    def restore(
+        self, body: nn.Module, *, start: Mapping[str, Tensor], kept: Mapping[str, Tensor] | None, seed: int
+    ) -> None:
+        """Leave the weights alone."""

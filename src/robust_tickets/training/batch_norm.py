@@ -1,0 +1,48 @@
+"""The statistics that batch norms keep of what they were trained on: read, and computed anew."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from robust_tickets.models.network import Network
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Return whether a network keeps running statistics of its batches."""
+    return bool(batch_norm_statistics(network))
+
+
+def batch_norm_statistics(network: nn.Module) -> dict[str, Tensor]:
+    """Return copies, on the CPU, of the buffers in which batch norms keep their statistics, by name."""
+    return {
+        f"{path}.{name}".lstrip("."): buffer.detach().cpu().clone()
+        for path, module in network.named_modules()
+        if isinstance(module, _BatchNorm) and module.running_mean is not None
+        for name, buffer in module.named_buffers(recurse=False)
+    }
+
+
+def recalibrate(network: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Replace batch-norm statistics by the plain averages over `batches` of images.
+
+    A last batch of one image is left out: it may have no variance, and would weigh as much as a whole batch.
+    """
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    before = 0
+    with torch.no_grad():
+        for images, _ in batches:
+            if len(images) == 1 < before:
+                continue
+            before = len(images)
+            network(images.to(network.mean.device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()

@@ -1,0 +1,57 @@
+"""One training, described before it begins."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.plans import Plan
+from robust_tickets.training.batch_source import BatchSource, ImageBatches
+from robust_tickets.training.drawing import Drawing
+from robust_tickets.training.kept import check_selection
+from robust_tickets.training.lone_images import require_pairs_of_images
+from robust_tickets.training.settings import Training
+from robust_tickets.training.task import Classification, Task
+from robust_tickets.training.trainable import Trainable
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is trained, on what, how, for how long, and where it is kept; `fit` does it, `require` only looks."""
+
+    trainable: Trainable
+    """The network; its weights, buffers and head are changed in place."""
+    batches: BatchSource | None
+    """Training and validation batches; None where the plan has no steps."""
+    training: Training
+    """Optimiser, schedule, objective, precision and the rest."""
+    plan: Plan
+    """How many steps, and which events between them."""
+    seed: int
+    """Order, noise, dropout and ties have streams of their own under it."""
+    task: Task = field(default_factory=Classification)
+    """What a label is."""
+    classes: int = 0
+    """How many there are, for mixed labels."""
+    masks: Masks = field(default_factory=dict)
+    """In force from the start, by parameter name; none are needed without a ticket."""
+    drawing: Drawing = field(default_factory=Drawing)
+    """Selection, parametrisation and rewind point of the plan's events."""
+    folder: Path | None = None
+    """Keeps `checkpoint.pt` and `metrics.jsonl`; a second `fit` goes on from there, bit for bit (of several processes
+    under free training, all go on with the first one's perturbation)."""
+    title: str = "training"
+    """What the progress display calls it."""
+
+    def require(self) -> None:
+        """Refuse, without training anything, what could not be begun.
+
+        Raises:
+            UserError: there are no images to train on, epochs are to be selected without a validation part, or where
+                events decide, or a batch norm would see one image alone.
+        """
+        if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
+            raise UserError("training needs data: the training part holds fewer than two images a step")
+        check_selection(self.training, self.batches, self.plan)
+        if isinstance(self.batches, ImageBatches):
+            require_pairs_of_images(self.trainable, self.batches.data, self.training)

@@ -1,0 +1,20 @@
+"""What a training came to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from robust_tickets.pruning.masks import Masks
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training came to; the network's weights were changed in place."""
+
+    masks: Masks
+    steps: int
+    """Training steps done; fewer than planned where patience ran out."""
+    validation: float | None
+    """Validation score of the weights kept: the task's, or that under attack where the objective is adversarial."""
+    history: list[dict[str, Any]]
+    catastrophic_overfitting: float | None = None
+    """Epoch at which training against a single step was found to have collapsed; None where it was not."""
