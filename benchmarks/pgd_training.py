@@ -11,7 +11,8 @@ from benchmarks.row import Row
 from benchmarks.scale import Scale, Steps
 from benchmarks.steps import network, plain, product, random_batch
 from benchmarks.timing import in_turns, ratios, spread, typical
-from robust_tickets.objectives import PGD, Threat
+from robust_tickets.attacks import Threat
+from robust_tickets.objectives import PGDTraining
 from robust_tickets.shrinking.counts import multiply_adds
 from robust_tickets.training.precision import has_native_bf16, resolved
 from robust_tickets.training.settings import Training
@@ -40,7 +41,7 @@ def compared(name: str, target: float, scale: Scale, steps: Steps, device: torch
     """Time both loops in turns on one device, and relate them to its matrix rate."""
     classifier, batch = network(scale.trained), random_batch(steps.batch_size)
     training = {
-        precision: Training(batch_size=steps.batch_size, objective=PGD(threat=THREAT), precision=precision)
+        precision: Training(batch_size=steps.batch_size, objective=PGDTraining(threat=THREAT), precision=precision)
         for precision in ("auto", "fp32")
     }
     with training_on(device):
@@ -54,7 +55,7 @@ def compared(name: str, target: float, scale: Scale, steps: Steps, device: torch
     images = steps.batch_size * steps.timed
     rates = {contestant: images / typical(values) for contestant, values in seconds.items()}
     formats = {"plain": "fp32", "fp32": "fp32", "auto": resolved("auto", classifier, device)}
-    used = matrix_use(rates, formats, multiply_adds(classifier, batch[0][:1]), steps.matrix, device)
+    used = matrix_use(rates, formats, multiply_adds(classifier, batch.inputs[:1]), steps.matrix, device)
     share = {contestant: f"{part:.0%}" for contestant, part in used["share"].items()}
     details = {
         "summary": f"plain {rates['plain']:.0f}, ours {rates['auto']:.0f} images/s "

@@ -7,6 +7,8 @@ from pydantic import Field
 
 from benchmarks.scale import Scale
 from benchmarks.steps import network, plain_step
+from robust_tickets.attacks import Threat
+from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.data.batches import batches
 from robust_tickets.data.glyphs import GlyphSettings
 from robust_tickets.data.load import load_data
@@ -16,10 +18,9 @@ from robust_tickets.foundation.seeds import generator, global_stream
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.accuracy import Interval, accuracy
 from robust_tickets.measures.matching import decide
-from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.measures.robust_accuracy import robust_correctness
 from robust_tickets.models.network import Network
-from robust_tickets.objectives import PGD, Threat
+from robust_tickets.objectives import PGDTraining
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.job import Job
@@ -100,7 +101,7 @@ def small_set(scale: Scale) -> DataSplits:
 def training_of(scale: Scale, threat: Threat) -> Training:
     """Return the product's settings: its defaults but for the length, the rate and the attack."""
     optimiser = SGD(lr=RATE)
-    return Training(epochs=scale.epochs, batch_size=128, objective=PGD(threat=threat), optimiser=optimiser)
+    return Training(epochs=scale.epochs, batch_size=128, objective=PGDTraining(threat=threat), optimiser=optimiser)
 
 
 def fresh(splits: DataSplits, seed: int) -> Network:

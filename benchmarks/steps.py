@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from benchmarks.device import wait_for
 from benchmarks.timing import Contestant
+from robust_tickets.attacks import Threat
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
-from robust_tickets.objectives import Threat
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.determinism import deterministic
@@ -25,8 +26,6 @@ CLASSES = 10
 STEPS = 1_000_000
 """Planned length of a training of which a few steps are timed: its learning rate stays as it is."""
 
-Batch = tuple[Tensor, Tensor]
-
 
 def network(name: str, size: int = 32) -> Network:
     """Return a network with random weights for colour images of `size` x `size` and 10 classes."""
@@ -38,7 +37,8 @@ def network(name: str, size: int = 32) -> Network:
 def random_batch(batch_size: int) -> Batch:
     """Return float images [N, 3, 32, 32] in [0, 1] and labels [N]."""
     random = torch.Generator().manual_seed(0)
-    return torch.rand(batch_size, 3, 32, 32, generator=random), torch.randint(CLASSES, (batch_size,), generator=random)
+    images = torch.rand(batch_size, 3, 32, 32, generator=random)
+    return Batch(images, torch.randint(CLASSES, (batch_size,), generator=random))
 
 
 class OneBatch:
@@ -74,7 +74,7 @@ def product(
     def some() -> None:
         with deterministic():  # as `fit` does, once for all its steps
             for _ in range(steps):
-                loop.train_step(*loop.placement(*batch))
+                loop.train_step(loop.placement(batch))
                 loop.trainee.step += 1
         wait_for(loop.device)
 

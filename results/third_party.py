@@ -19,6 +19,8 @@ import torch
 from matplotlib.figure import Figure
 
 import robust_tickets as rt
+from robust_tickets.attacks.predict import evaluation_mode
+from robust_tickets.attacks.threat import Threat
 from robust_tickets.data.batches import batches
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.files import write_bytes, write_json, write_text
@@ -26,12 +28,11 @@ from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.accuracy import accuracy, correctness
 from robust_tickets.measures.evaluation import Evaluation
-from robust_tickets.measures.predict import evaluation_mode, logits
+from robust_tickets.measures.logits import logits
 from robust_tickets.measures.robust_accuracy import robust_correctness
 from robust_tickets.objectives import AnyObjective
 from robust_tickets.objectives.fgsm_rs import FGSMRS
 from robust_tickets.objectives.standard import Standard
-from robust_tickets.objectives.threat import Threat
 from robust_tickets.report.axis import density_place, sparsity_axis
 from robust_tickets.report.figures import to_png
 from robust_tickets.report.looks import CONTROL, PALETTE, figure_style

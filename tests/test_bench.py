@@ -15,7 +15,7 @@ from benchmarks.steps import network, plain, product, random_batch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from robust_tickets.objectives import PGD
+from robust_tickets.objectives import PGDTraining
 from robust_tickets.shrinking.counts import multiply_adds
 from robust_tickets.training.settings import Training
 
@@ -97,12 +97,15 @@ class Operations(TorchDispatchMode):
 def test_passes_are_counted_as_they_are_made():
     """Forward and both gradients, by torch's own count of operations: the factors behind the matrix share."""
     classifier, batch = network(TOY.trained), random_batch(2)
-    once = multiply_adds(classifier, batch[0])
+    once = multiply_adds(classifier, batch.inputs)
     for name, made in (
         ("plain", plain(classifier, pgd_training.THREAT, batch, 1, CPU)),
-        ("ours", product(classifier, Training(objective=PGD(threat=pgd_training.THREAT), precision="fp32"), batch)),
+        (
+            "ours",
+            product(classifier, Training(objective=PGDTraining(threat=pgd_training.THREAT), precision="fp32"), batch),
+        ),
     ):
         step = made()
         with Operations() as counted:
             step()
-        assert counted.total / 2 / len(batch[0]) / once == pytest.approx(pgd_training.PASSES[name], rel=0.05)
+        assert counted.total / 2 / batch.count / once == pytest.approx(pgd_training.PASSES[name], rel=0.05)

@@ -10,15 +10,15 @@ import torch
 from typer.testing import CliRunner
 
 import robust_tickets as rt
+from robust_tickets.attacks.predict import evaluation_mode
+from robust_tickets.attacks.threat import Threat
 from robust_tickets.cli import app
 from robust_tickets.data.batches import batches
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.files import read_json
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.measures.robust_accuracy import Correctness, robust_correctness
-from robust_tickets.objectives.threat import Threat
 from tests.shared_data import SHARED, needs_shared
 
 pytestmark = needs_shared

@@ -8,10 +8,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from robust_tickets.attacks.predict import Predict
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.measures.evaluation import balanced_first
 from robust_tickets.measures.examinee import Examinee
-from robust_tickets.measures.predict import Predict
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
 from robust_tickets.shrinking.export import export_onnx

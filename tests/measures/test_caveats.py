@@ -2,11 +2,10 @@
 
 import pytest
 
-from robust_tickets.measures.attacks import GradientCounts
+from robust_tickets.attacks import GradientCounts, Threat
 from robust_tickets.measures.caveats import APART, disagreement, gradient_caveats, sample_caveats
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.matching import decide
-from robust_tickets.objectives import Threat
 
 
 def kinds(ticket: list[float], dense: list[float], examples: int, majority: float | None, margin: float = 0.01):

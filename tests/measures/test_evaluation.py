@@ -9,15 +9,15 @@ import torch
 from PIL import Image
 from torch import nn
 
+from robust_tickets.attacks import AutoAttack, Threat
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import changed
 from robust_tickets.measures.accuracy import accuracy, correctness
-from robust_tickets.measures.attacks import AutoAttack
 from robust_tickets.measures.evaluation import Evaluation, balanced_first, evaluate
-from robust_tickets.measures.predict import evaluation_mode, logits
+from robust_tickets.measures.logits import logits
 from robust_tickets.measures.robust_accuracy import robust_correctness
-from robust_tickets.objectives import Threat
-from robust_tickets.objectives.attack import attack
 from tests.objectives.digits import digits, trained_network
 from tests.shared_data import SHARED, needs_shared
 
@@ -80,7 +80,7 @@ def test_robust_correctness_is_that_of_the_attacked_images():
     with evaluation_mode(trained_network(), "cpu") as predict:
         clean = correctness(predict(images), labels)
         images, labels = images[clean], labels[clean]
-        expected = attack(predict, images, labels, threat, torch.Generator().manual_seed(3))
+        expected = pgd(predict, images, labels, threat, torch.Generator().manual_seed(3))
         withstood = correctness(predict(expected), labels)
         found = robust_correctness(predict, [(images, labels)], threat, torch.Generator().manual_seed(3))
     assert torch.equal(found.robust, withstood)

@@ -5,11 +5,14 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassJaccardIndex
 
+from robust_tickets.attacks import Threat
+from robust_tickets.attacks.losses import cross_entropy
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import evaluation_mode
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.mean_iou import MeanIoU, class_iou, confusion, mean_iou
-from robust_tickets.measures.predict import evaluation_mode
-from robust_tickets.objectives import PGD, Threat
-from robust_tickets.objectives.attack import attack, cross_entropy
+from robust_tickets.objectives import PGDTraining
 from robust_tickets.training.criterion import PixelCrossEntropy
 
 CLASSES = ("ground", "box", "disc", "tree")
@@ -80,7 +83,7 @@ def test_pgd_stays_in_its_ball_and_lowers_miou(restarts: int) -> None:
         labels = torch.where(labels == -100, -100, network(images).argmax(1))
     threat = Threat(epsilon=0.1, steps=5, restarts=restarts)
     with evaluation_mode(network, "cpu") as predict:
-        attacker = lambda x, y: attack(predict, x, y, threat, generator(0, "test"))  # noqa: E731
+        attacker = lambda x, y: pgd(predict, x, y, threat, generator(0, "test"))  # noqa: E731
         clean, robust = MeanIoU(CLASSES[:3]).measured(predict, [(images, labels)], [attacker])
         moved = attacker(images, labels)
     assert mean_iou(clean) == 1
@@ -101,8 +104,8 @@ def test_pixels_that_do_not_count_move_no_loss() -> None:
 
 def test_adversarial_training_takes_labels_of_pixels() -> None:
     network, (images, labels) = labelling(), pairs(1)[0]
-    (loss,) = PGD(threat=Threat(epsilon=0.05, steps=2)).losses(
-        network, images, labels.clamp(min=-100, max=2), PixelCrossEntropy(0), generator(0, "test")
+    (loss,) = PGDTraining(threat=Threat(epsilon=0.05, steps=2)).losses(
+        network, Batch(images, labels.clamp(min=-100, max=2)), PixelCrossEntropy(0), generator(0, "test")
     )
     clean = PixelCrossEntropy(0)(network(images), labels)
     assert bool(loss > clean)

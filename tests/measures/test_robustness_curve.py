@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from robust_tickets.measures.predict import evaluation_mode
+from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.measures.robust_accuracy import withstanding_each
 from robust_tickets.measures.robustness_curve import RobustnessCurve
 from tests.measures.examinees import examinee, held_out_digits

@@ -3,11 +3,12 @@
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from robust_tickets.objectives import ObjectiveSettings, Standard
+from robust_tickets.foundation.batch import Batch
+from robust_tickets.objectives import Objective, Standard
+from robust_tickets.training.criterion import CrossEntropy
 
 
 @cache
@@ -36,7 +37,7 @@ def fresh_network(seed: int = 0) -> nn.Sequential:
         )
 
 
-def train(settings: ObjectiveSettings, epochs: int) -> nn.Sequential:
+def train(settings: Objective, epochs: int) -> nn.Sequential:
     """Train a fresh network as the training loop does: backward and a step for every loss."""
     images, labels, _, _ = digits()
     network, objective = fresh_network(), settings.build()
@@ -44,7 +45,7 @@ def train(settings: ObjectiveSettings, epochs: int) -> nn.Sequential:
     for epoch in range(epochs):
         generator = torch.Generator().manual_seed(epoch)
         for batch in torch.randperm(len(labels), generator=generator).split(100):
-            for loss in objective.losses(network, images[batch], labels[batch], F.cross_entropy, generator):
+            for loss in objective.losses(network, Batch(images[batch], labels[batch]), CrossEntropy(0), generator):
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()

@@ -3,10 +3,19 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from pydantic import TypeAdapter, ValidationError
 
-from robust_tickets.objectives import FGSMRS, PGD, Free, Smoothing, Standard, Threat, Trades
-from robust_tickets.objectives.attack import attack, attack_mode, cross_entropy, uniform_in_ball
+from robust_tickets.attacks import Threat
+from robust_tickets.attacks.losses import cross_entropy
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import attack_mode
+from robust_tickets.attacks.projection import uniform_in_ball
+from robust_tickets.foundation.batch import Batch
+from robust_tickets.objectives import FGSMRS, AnyObjective, Free, PGDTraining, Smoothing, Standard, Trades
+from robust_tickets.training.criterion import CrossEntropy
 from tests.objectives.digits import digits, fresh_network, train, trained_network
+
+ANY = TypeAdapter(AnyObjective)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -26,7 +35,7 @@ def run(objective, network, images, labels, seed=0):
     )
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
     losses = []
-    for loss in objective.losses(network, images, labels, F.cross_entropy, generator(seed)):
+    for loss in objective.losses(network, Batch(images, labels), CrossEntropy(0), generator(seed)):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -38,14 +47,14 @@ def run(objective, network, images, labels, seed=0):
 def robust_accuracy(network, threat: Threat) -> float:
     _, _, images, labels = digits()
     with attack_mode(network) as attacked:
-        adversarial = attack(attacked, images, labels, threat, generator())
+        adversarial = pgd(attacked, images, labels, threat, generator())
         return attacked(adversarial).argmax(1).eq(labels).float().mean().item()
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        PGD(threat=Threat(epsilon=0.15, steps=3)),
+        PGDTraining(threat=Threat(epsilon=0.15, steps=3)),
         FGSMRS(epsilon=0.15),
         Free(epsilon=0.15, replays=3),
         FGSMRS(norm="l2", epsilon=1.0),
@@ -58,7 +67,7 @@ def test_adversarial_training_makes_robust(settings):
     assert robust_accuracy(train(settings, epochs=4), threat) > 0.45
 
 
-@pytest.mark.parametrize("settings", [Standard(), PGD(), FGSMRS(), Free(), Trades(), Smoothing()])
+@pytest.mark.parametrize("settings", [Standard(), PGDTraining(), FGSMRS(), Free(), Trades(), Smoothing()])
 def test_network_stays_in_training_mode_and_chance_is_the_generators(settings):
     images, labels = batch()
     results = []
@@ -72,7 +81,7 @@ def test_network_stays_in_training_mode_and_chance_is_the_generators(settings):
     assert all(torch.equal(results[0][1][name], value) for name, value in results[1][1].items())
 
 
-@pytest.mark.parametrize("settings", [PGD(threat=Threat(epsilon=0.2, steps=5)), FGSMRS(epsilon=0.2)])
+@pytest.mark.parametrize("settings", [PGDTraining(threat=Threat(epsilon=0.2, steps=5)), FGSMRS(epsilon=0.2)])
 def test_attack_passes_stay_out_of_batch_norm_statistics(settings):
     images, labels = batch()
     network, alone = fresh_network().train(), fresh_network().train()
@@ -88,8 +97,8 @@ def test_pgd_trains_on_the_attack_of_the_same_generator():
     threat = Threat(epsilon=0.1, steps=3)
     network = copy.deepcopy(trained_network())
     with attack_mode(network) as attacked:
-        expected = attack(attacked, images, labels, threat, generator())
-    _, (trained_on,) = run(PGD(threat=threat).build(), network.train(), images, labels)
+        expected = pgd(attacked, images, labels, threat, generator())
+    _, (trained_on,) = run(PGDTraining(threat=threat).build(), network.train(), images, labels)
     assert torch.equal(trained_on, expected)
 
 
@@ -147,7 +156,7 @@ def test_the_attack_of_trades_seeks_divergence_and_not_errors():
 def test_an_objective_names_the_single_step_it_relies_on():
     assert FGSMRS(epsilon=0.1, step_size=0.2).single_step == Threat(epsilon=0.1, steps=1, step_size=0.2)
     assert Free(epsilon=0.1).single_step == Threat(epsilon=0.1, steps=1, step_size=0.1)
-    for kind in (PGD, Trades):
+    for kind in (PGDTraining, Trades):
         assert kind(threat=Threat(steps=2)).single_step is None
         assert kind(threat=Threat(steps=1)).single_step == Threat(steps=1)
     assert Standard().single_step is None
@@ -209,7 +218,7 @@ def test_parts_of_an_accumulated_batch_do_not_disturb_each_other_under_free():
         network, seen = fresh_network(), []
         network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
         objective = Free(epsilon=0.1, replays=3).build()
-        iterators = [objective.losses(network, *part, F.cross_entropy, generator()) for part in together]
+        iterators = [objective.losses(network, Batch(*part), CrossEntropy(0), generator()) for part in together]
         for losses in zip(*iterators, strict=True):
             sum(losses).backward()
         return seen
@@ -232,7 +241,7 @@ def test_an_objective_names_the_ball_it_is_robust_in():
     assert Standard().ball is None
     assert Smoothing().ball is None
     for settings in [
-        *(kind(threat=Threat(norm="l2", epsilon=0.5)) for kind in (PGD, Trades)),
+        *(kind(threat=Threat(norm="l2", epsilon=0.5)) for kind in (PGDTraining, Trades)),
         *(k(norm="l2", epsilon=0.5) for k in (FGSMRS, Free)),
     ]:
         assert settings.is_adversarial
@@ -241,7 +250,7 @@ def test_an_objective_names_the_ball_it_is_robust_in():
 
 
 def test_only_free_keeps_state():
-    for settings in [Standard(), PGD(), FGSMRS(), Trades(), Smoothing()]:
+    for settings in [Standard(), PGDTraining(), FGSMRS(), Trades(), Smoothing()]:
         assert settings.build().state() == {}
         with pytest.raises(ValueError, match="keeps no state"):
             settings.build().load_state({"delta": torch.zeros(1)})
@@ -253,3 +262,20 @@ def test_smoothing_adds_noise_of_its_sigma_and_leaves_the_box():
     assert (noisy - images).std().item() == pytest.approx(0.5, rel=0.05)
     assert noisy.min() < 0
     assert noisy.max() > 1
+
+
+def test_an_objectives_own_ball_is_held_to_the_box():
+    with pytest.raises(ValidationError, match=r"\[0,1\] units"):
+        ANY.validate_python({"kind": "fgsm-rs", "epsilon": 2})
+
+
+def test_every_objective_survives_a_recipe():
+    for kind in ["standard", "pgd", "fgsm-rs", "free", "trades", "smoothing"]:
+        settings = ANY.validate_python({"kind": kind})
+        assert ANY.validate_json(settings.model_dump_json()) == settings
+
+
+def test_objectives_say_what_they_are():
+    said = ANY.validate_python({"kind": "pgd", "threat": {"steps": 3, "epsilon": "4/255"}}).describe()
+    assert said == "PGD-3 in L-inf 4/255"
+    assert Free(norm="l2", epsilon=1).describe() == "free-4 in L2 1"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.models.registry import available
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
@@ -57,11 +58,13 @@ def network(name: str) -> nn.Module:
 
 def test_on_a_cpu_nothing_is_copied() -> None:
     images, labels = torch.rand(2, 3, 4, 4), torch.tensor([0, 1])
-    placed = Placement(CPU, torch.contiguous_format)(images, labels)
-    assert placed[0] is images
-    assert placed[1] is labels
-    features = Placement(CPU, torch.channels_last)(torch.rand(2, 5), labels)[0]
+    placed = Placement(CPU, torch.contiguous_format)(Batch(images, labels))
+    assert placed.inputs is images
+    assert placed.targets is labels
+    features = Placement(CPU, torch.channels_last)(Batch(torch.rand(2, 5), labels)).inputs
     assert features.shape == (2, 5)
+    listed = Placement(CPU, torch.channels_last)(Batch(images, [labels, labels]))
+    assert listed.targets[0] is labels
 
 
 def test_tensor_cores_are_given_channels_last_where_the_network_is_known_to_take_it() -> None:
@@ -132,9 +135,9 @@ def test_a_step_asks_for_no_number(objective: Any) -> None:
     masks = Selection().select(weights(classifier()), sparsity=0.75)
     trained = loop(masks, objective=objective, clip_norm=1.0, ema=0.9, label_smoothing=0.1)
     images, labels = torch.rand(15, 1, 8, 8), torch.arange(15) % 10
-    trained.train_step(*trained.placement(images, labels))
+    trained.train_step(trained.placement(Batch(images, labels)))
     with Fetched() as fetched:
-        trained.train_step(*trained.placement(images, labels))
+        trained.train_step(trained.placement(Batch(images, labels)))
     assert not fetched.seen
     with fetched:
         assert bool(images[images > 0.5].sum() > 0)

@@ -13,14 +13,16 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import robust_tickets as rt
+from robust_tickets.attacks import Threat
+from robust_tickets.attacks.predict import attack_mode, evaluation_mode
 from robust_tickets.data.load import load_data
-from robust_tickets.measures.predict import evaluation_mode
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.measures.robust_accuracy import robust_correctness
 from robust_tickets.models.network import Network
-from robust_tickets.objectives import FGSMRS, Threat
-from robust_tickets.objectives.attack import attack_mode
+from robust_tickets.objectives import FGSMRS
 from robust_tickets.recipe import load_recipe
 from robust_tickets.training.batch_source import ImageBatches
+from robust_tickets.training.criterion import CrossEntropy
 
 NETWORK = rt.SourceSettings(name="demo/resnet4", weights="random", num_classes=10, in_channels=1)
 DATA = {"name": "digits", "per_class": 6, "validation": 0, "augmentation": "none"}
@@ -93,7 +95,7 @@ def test_the_perturbation_follows_the_gradient_and_not_the_noise(norm: str) -> N
         watched, used = Watched(), copy.deepcopy(network)
         used.register_forward_pre_hook(watched.enters)
         chance = torch.Generator().manual_seed(1)
-        for loss in objective.losses(used, images, labels, nn.functional.cross_entropy, chance):
+        for loss in objective.losses(used, Batch(images, labels), CrossEntropy(0), chance):
             assert loss.isfinite()
         perturbations.append(watched.images[-1] - images)
     delta, noise = perturbations

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import robust_tickets as rt
+from robust_tickets.attacks import Threat
 from robust_tickets.measures.evaluation import Evaluation
-from robust_tickets.objectives import PGD, Threat
+from robust_tickets.objectives import PGDTraining
 from robust_tickets.verbs.double_win import DoubleWinVerdict, adversarial_counterpart, verify_double_win
 from robust_tickets.verbs.find import Found
 from tests.verbs.small import PARTS, THOROUGH, small_source, times
@@ -88,7 +89,7 @@ def test_by_default_the_adversarial_transfer_is_the_papers_in_the_ball_that_is_v
     """PGD-10, and at 8/255 steps of 2/255 (2206.04762); everything else as in the standard transfer."""
     usual = adversarial_counterpart(STANDARD, rt.VerifySettings())
     objective = usual.training.objective
-    assert isinstance(objective, PGD)
+    assert isinstance(objective, PGDTraining)
     assert (objective.threat.steps, objective.threat.epsilon) == (10, pytest.approx(8 / 255))
     assert objective.threat.step_length == pytest.approx(2 / 255)
     own = Threat(norm="l2", epsilon=0.5, steps=20)

@@ -11,6 +11,7 @@ import torch
 
 import robust_tickets as rt
 from robust_tickets.data.batches import batches
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.files import read_json
 from robust_tickets.measures.mean_iou import MeanIoU, mean_iou
 from robust_tickets.models.folders import load_folder
@@ -99,10 +100,10 @@ def test_a_killed_transfer_ends_bit_for_bit_alike(
     whole = rt.transfer(ticket, data, **options)
     train_step = TrainingLoop.train_step
 
-    def killed(loop: TrainingLoop, *batch: torch.Tensor) -> None:
+    def killed(loop: TrainingLoop, batch: Batch) -> None:
         if loop.trainee.step == 4:
             raise KeyboardInterrupt
-        train_step(loop, *batch)
+        train_step(loop, batch)
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingLoop, "train_step", killed)

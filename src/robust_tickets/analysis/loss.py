@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.measures.accuracy import accuracy, correctness
-from robust_tickets.measures.predict import evaluation_mode, logits
+from robust_tickets.measures.logits import logits
 
 OVERFLOWN = 1e30
 """Stands for a loss that is not a number: far from a network there is such a place, and JSON cannot tell it."""

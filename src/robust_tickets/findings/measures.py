@@ -6,14 +6,14 @@ from statistics import fmean, stdev
 
 from pydantic import Field
 
+from robust_tickets.attacks.attack_log import PREFIX, VANISHED
+from robust_tickets.attacks.threat import Ball
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.measures.attacks.attack_log import PREFIX, VANISHED
 from robust_tickets.measures.caveats import NOTICEABLE
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure, by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
-from robust_tickets.objectives.threat import Ball
 from robust_tickets.report.notation import mean_and_std, percent
 from robust_tickets.report.points import Spread
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value

@@ -2,7 +2,7 @@
 
 | file | noun |
 |---|---|
-| `predict.py` | a network in evaluation mode, as images in, logits out |
+| `logits.py` | what a classifier says of a whole set of images |
 | `examinee.py` | what is measured, and what a measure may ask for |
 | `measure.py` | what every measure has in common: figures by name |
 | `kinds.py` | every kind of measure, as recipes name them |
@@ -17,7 +17,6 @@
 | `domain_gap.py` | how far apart two data sets lie in the features of a network |
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
 | `robust_accuracy.py` | correctness under attacks |
-| `attacks/` | the attacks, one file each |
 | `evaluation.py` | how robustness is evaluated: which attack, on how many images |
 | `robustness_curve.py` | accuracy against the attacker's budget |
 | `matching.py` | the decision whether a ticket matches dense, with its error rate |

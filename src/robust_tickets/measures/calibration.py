@@ -8,8 +8,8 @@ from pydantic import Field
 
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.logits import logits
 from robust_tickets.measures.measure import Measure
-from robust_tickets.measures.predict import logits
 
 if TYPE_CHECKING:
     from torch import Tensor

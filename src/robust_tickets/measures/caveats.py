@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.measures.attacks.attack_log import GradientCounts
 from robust_tickets.measures.matching import RESOLUTION, Decision
 
 NOTICEABLE = 0.01

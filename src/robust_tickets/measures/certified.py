@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from pydantic import Field
 
+from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.measure import Measure
-from robust_tickets.measures.predict import Predict
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Literal, final
 
 from pydantic import Field, field_validator
 
+from robust_tickets.attacks import PGD, AnyAttack, AttackLog
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
+from robust_tickets.attacks.attack import Attacker
+from robust_tickets.attacks.attack_log import VANISHED
+from robust_tickets.attacks.predict import Predict
+from robust_tickets.attacks.threat import Threat
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.attacks import PGD, AnyAttack, AttackLog
-from robust_tickets.measures.attacks.attack_log import VANISHED
 from robust_tickets.measures.examinee import Examinee
-from robust_tickets.measures.measure import Measure
-from robust_tickets.measures.predict import Batches, Predict
-from robust_tickets.measures.robust_accuracy import Attacker, Correctness, withstanding
-from robust_tickets.objectives.threat import Threat
+from robust_tickets.measures.logits import Batches
+from robust_tickets.measures.measure import Measure, provided_by
+from robust_tickets.measures.robust_accuracy import Correctness, withstanding
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
@@ -74,11 +77,16 @@ class Evaluation(Measure):
         return self.attack.gradient_free
 
     def attacker(
-        self, predict: Predict, seed: int, craft_on: Predict | None = None, log: AttackLog | None = None
+        self,
+        predict: Predict,
+        seed: int,
+        craft_on: Predict | None = None,
+        log: AttackLog | None = None,
+        aim: Aim = MISCLASSIFICATION,
     ) -> Attacker:
         """Return the search for adversarial images; see `evaluate` for the arguments."""
         searched = predict if self.gradient_free or craft_on is None else craft_on
-        return self.attack.attacker(searched, self.threat, seed, log)
+        return self.attack.attacker(searched, self.threat, seed, log, aim)
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
         """Return `clean` and `robust`: accuracy in [0, 1] on the same images, as they are and under the attack.
@@ -87,7 +95,11 @@ class Evaluation(Measure):
         """
         log = AttackLog(examinee.tell)
         images = examinee.images(self.limit)
-        found = evaluate(examinee.predict, images, self, examinee.seed, craft_on=examinee.craft, log=log)
+        found = withstanding(
+            examinee.predict,
+            images,
+            self.attacker(examinee.predict, examinee.seed, examinee.craft, log, examinee.aim),
+        )
         return {"clean": accuracy(found.clean), "robust": accuracy(found.robust), **log.figures()}
 
     def describe(self) -> str:
@@ -96,7 +108,7 @@ class Evaluation(Measure):
 
     def require_for(self, splits: DataSplits, classes: int) -> None:
         """Refuse data that the attack is not for."""
-        self.attack.require_for(splits.name, splits.labels_pixels, classes)
+        self.attack.require_for(splits.name, *provided_by(splits), classes)
 
     def is_whole(self, figures: dict[str, float]) -> bool:
         """Say whether the figures tell what the attack saw of the gradient, if it asks for one."""

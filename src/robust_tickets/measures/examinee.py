@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
+from robust_tickets.attacks.predict import Predict
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.measures.predict import Batches, Predict
+from robust_tickets.measures.logits import Batches
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Examinee:
     """Of the run; a measure derives streams of its own from it (`foundation.seeds`)."""
     tell: Callable[[str], None] | None = None
     """Shows a few words on how far a measure is; None: they are not shown."""
+    aim: Aim = MISCLASSIFICATION
+    """What an attack on it is after."""
 
     @property
     def is_exported(self) -> bool:

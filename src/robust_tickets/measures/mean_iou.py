@@ -6,12 +6,13 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
+from robust_tickets.attacks.attack import Attacker
+from robust_tickets.attacks.predict import Predict
 from robust_tickets.data.label_values import IGNORED
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.figure import FRACTION, Bounds
-from robust_tickets.measures.predict import Batches, Predict
-from robust_tickets.measures.robust_accuracy import Attacker
+from robust_tickets.measures.logits import Batches
 
 
 def confusion(logits: Tensor, labels: Tensor, classes: int) -> Tensor:

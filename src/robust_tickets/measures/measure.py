@@ -57,6 +57,13 @@ class Measure(Settings, ABC):
         return ()
 
 
+def provided_by(splits: DataSplits) -> tuple[str, frozenset[str]]:
+    """Return what data label, in words, and what their task provides to attacks."""
+    if splits.labels_pixels:
+        return "labels pixels", frozenset({"loss", "logits"})
+    return "labels whole images", frozenset({"loss", "logits", "image-logits"})
+
+
 def by_name(measures: Sequence[Measure]) -> dict[str, Measure]:
     """Return measures by their descriptions; those that are described alike are numbered."""
     named: dict[str, Measure] = {}

@@ -13,8 +13,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.logits import logits
 from robust_tickets.measures.measure import Measure
-from robust_tickets.measures.predict import logits
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from robust_tickets.attacks.attack import Attacker
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import Predict
+from robust_tickets.attacks.threat import Threat
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.accuracy import correctness
-from robust_tickets.measures.predict import Batches, Predict
-from robust_tickets.objectives.attack import attack
-from robust_tickets.objectives.threat import Threat
+from robust_tickets.measures.logits import Batches
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,13 +24,9 @@ class Correctness(NamedTuple):
     robust: Tensor
 
 
-Attacker = Callable[["Tensor", "Tensor"], "Tensor"]
-"""Images [N, C, H, W] and labels [N], on the network's device, to adversarial images."""
-
-
 def robust_correctness(predict: Predict, batches: Batches, threat: Threat, generator: torch.Generator) -> Correctness:
     """Attack by projected gradient descent every image that is classified correctly; see `withstanding`."""
-    return withstanding(predict, batches, lambda images, labels: attack(predict, images, labels, threat, generator))
+    return withstanding(predict, batches, lambda images, labels: pgd(predict, images, labels, threat, generator))
 
 
 def withstanding(predict: Predict, batches: Batches, attacker: Attacker) -> Correctness:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Literal, Self, final
 
 from pydantic import Field, model_validator
 
+from robust_tickets.attacks import PGD, AnyAttack, AttackLog
+from robust_tickets.attacks.attack_log import VANISHED
+from robust_tickets.attacks.threat import Threat
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.attacks import PGD, AnyAttack, AttackLog
-from robust_tickets.measures.attacks.attack_log import VANISHED
 from robust_tickets.measures.examinee import Examinee
-from robust_tickets.measures.measure import Measure
+from robust_tickets.measures.measure import Measure, provided_by
 from robust_tickets.measures.robust_accuracy import withstanding_each
-from robust_tickets.objectives.threat import Threat
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
@@ -73,9 +73,7 @@ class RobustnessCurve(Measure):
         log = AttackLog(examinee.tell)
         searched = examinee.predict if self.gradient_free else examinee.craft
         attackers = [
-            self.attack.attacker(
-                searched, threat, stream_seed(examinee.seed, "curve", self.figure_name(threat.epsilon)), log
-            )
+            self.attack.attacker(searched, threat, self.seed_at(threat.epsilon, examinee.seed), log, examinee.aim)
             for threat in self.threats()
         ]
         correct = withstanding_each(examinee.predict, examinee.images(self.limit), attackers)
@@ -86,6 +84,10 @@ class RobustnessCurve(Measure):
             if epsilon in self.epsilons
         }
         return {**curve, **log.figures()}
+
+    def seed_at(self, epsilon: float, seed: int) -> int:
+        """Return the seed of the attack at a radius, derived from the run's."""
+        return stream_seed(seed, "curve", self.figure_name(epsilon))
 
     def figure_name(self, epsilon: float) -> str:
         """Return for example `robust/linf/0.0313725` (six digits), or `robust/l2/0.5`."""
@@ -101,7 +103,7 @@ class RobustnessCurve(Measure):
     def require_for(self, splits: DataSplits, classes: int) -> None:
         """Refuse data that the attack is not for."""
         super().require_for(splits, classes)
-        self.attack.require_for(splits.name, splits.labels_pixels, classes)
+        self.attack.require_for(splits.name, *provided_by(splits), classes)
 
     def is_whole(self, figures: dict[str, float]) -> bool:
         """Say whether the figures tell what the attack saw of the gradient, if it asks for one."""

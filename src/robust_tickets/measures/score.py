@@ -7,11 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from robust_tickets.attacks.attack import Attacker
+from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval, accuracy, accuracy_interval, correctness
 from robust_tickets.measures.figure import FRACTION, Bounds, Quantity
-from robust_tickets.measures.predict import Batches, Predict, logits
-from robust_tickets.measures.robust_accuracy import Attacker, withstanding_each
+from robust_tickets.measures.logits import Batches, logits
+from robust_tickets.measures.robust_accuracy import withstanding_each
 from robust_tickets.measures.sampling_uncertainty import paired_test_interval
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
+from robust_tickets.attacks.threat import Ball, Threat
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.settings import Ratio
-from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
-from robust_tickets.objectives.pgd import PGD
-from robust_tickets.objectives.threat import Ball, Threat
+from robust_tickets.objectives.objective import Criterion, Memoryless
+from robust_tickets.objectives.pgd_training import PGDTraining
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @final
-class FGSMRS(Ball, ObjectiveSettings, Objective):
+class FGSMRS(Ball, Memoryless):
     """Minimise the criterion on images moved one long step from a uniform point of the ball.
 
     In L2 the start is uniform in the L2 ball and the step a unit gradient, so that the step and not the
@@ -26,6 +27,7 @@ class FGSMRS(Ball, ObjectiveSettings, Objective):
     (catastrophic overfitting), the sooner the longer the step.
     """
 
+    needs: ClassVar[frozenset[str]] = PGDTraining.needs
     kind: Literal["fgsm-rs"] = "fgsm-rs"
     step_size: Ratio | None = Field(
         default=None, gt=0, description="Length of the step in the norm; null means 1.25 * epsilon."
@@ -38,15 +40,10 @@ class FGSMRS(Ball, ObjectiveSettings, Objective):
         return Threat(norm=self.norm, epsilon=self.epsilon, steps=1, step_size=length)
 
     def losses(
-        self,
-        network: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        criterion: Criterion,
-        generator: torch.Generator,
+        self, network: nn.Module, batch: Batch, criterion: Criterion, generator: torch.Generator
     ) -> Iterator[Tensor]:
         """Yield the one loss of the attacked batch: it is PGD with one long step."""
-        return PGD(threat=self.threat).losses(network, images, labels, criterion, generator)
+        return PGDTraining(threat=self.threat).losses(network, batch, criterion, generator)
 
     @property
     def ball(self) -> Ball:
@@ -61,7 +58,3 @@ class FGSMRS(Ball, ObjectiveSettings, Objective):
     def describe(self) -> str:
         """Return for example `FGSM-RS in L-inf 8/255`."""
         return f"FGSM-RS in {self.ball_name}"
-
-    def build(self) -> Objective:
-        """Return itself: it keeps no state."""
-        return self

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
+from robust_tickets.attacks.projection import ascent, into_ball
+from robust_tickets.attacks.threat import Ball, Threat
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
-from robust_tickets.objectives.attack import ascent, into_ball
-from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
-from robust_tickets.objectives.threat import Ball, Threat
+from robust_tickets.objectives.objective import Criterion, Objective, Running
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @final
-class Free(Ball, ObjectiveSettings):
+class Free(Ball, Objective):
     """Replay each batch several times, stepping weights and perturbation from the same gradients.
 
     Every replay is an optimiser step, so a schedule of E epochs usually becomes E / replays. The step
     of the perturbation is epsilon. The pass is the training pass: batch norm is in training mode.
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({"pixel-inputs"})
+    whole_batches: ClassVar[bool] = True
     kind: Literal["free"] = "free"
     replays: int = Field(default=4, ge=1, description="Optimiser steps on each batch, the paper's m.")
 
@@ -41,13 +44,13 @@ class Free(Ball, ObjectiveSettings):
         """Return for example `free-4 in L-inf 8/255`."""
         return f"free-{self.replays} in {self.ball_name}"
 
-    def build(self) -> Objective:
+    def build(self) -> Running:
         """Return the objective with a perturbation of zero."""
         return FreeReplays(self)
 
 
 @final
-class FreeReplays(Objective):
+class FreeReplays(Running):
     """Free training under way: holds the perturbation that persists from batch to batch.
 
     Several processes hold one each; it belongs to positions in the batch, not to images.
@@ -58,21 +61,17 @@ class FreeReplays(Objective):
         self.delta: Tensor | None = None
 
     def losses(
-        self,
-        network: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        criterion: Criterion,
-        generator: torch.Generator,
+        self, network: nn.Module, batch: Batch, criterion: Criterion, generator: torch.Generator
     ) -> Iterator[Tensor]:
         """Yield one loss per replay, all of this batch."""
+        images = batch.inputs
         held = self._delta_for(images)
         # Its own until the batch is done: under gradient accumulation the parts of a batch interleave.
         delta = held[: len(images)].clone()
         for _ in range(self.settings.replays):
             # The gradient is taken at the network's input: through the clamp it would vanish at the box.
             points = (images + delta).clamp(0, 1).requires_grad_()
-            yield criterion(network(points), labels)
+            yield criterion(network(points), batch.targets)
             assert points.grad is not None, "the loss was not backpropagated before the next was asked for"
             step = self.settings.epsilon * ascent(points.grad, self.settings)
             delta = into_ball(delta + step, self.settings)

@@ -1,33 +1,40 @@
-"""What every objective offers the training loop."""
+"""What every objective has in common: settings, and what it becomes in a training."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from robust_tickets.attacks.aim import Aim
+from robust_tickets.attacks.threat import Ball, Threat
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.objectives.threat import Ball, Threat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Criterion = Callable[["Tensor", "Tensor"], "Tensor"]
-"""Logits [N, C] and labels ([N], or probabilities [N, C]) to a scalar loss."""
+
+class Criterion(Protocol):
+    """The loss of a task: what training minimises, and what attacks on the training inputs maximise."""
+
+    @property
+    def aim(self) -> Aim:
+        """What attacks are after, whatever shapes the loss that is minimised (label smoothing, weights)."""
+        ...
+
+    def __call__(self, outputs: Any, targets: Any, /) -> Tensor:
+        """Return the scalar loss of a network's outputs and the targets of the same examples."""
+        ...
 
 
-class Objective(ABC):
-    """What is trained for: turns a batch into losses, one per optimiser step."""
+class Running(ABC):
+    """An objective in a training: turns a batch into losses, one per optimiser step."""
 
     @abstractmethod
     def losses(
-        self,
-        network: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        criterion: Criterion,
-        generator: torch.Generator,
+        self, network: nn.Module, batch: Batch, criterion: Criterion, generator: torch.Generator
     ) -> Iterator[Tensor]:
         """Yield scalar losses of the network as it is when each is asked for.
 
@@ -37,10 +44,9 @@ class Objective(ABC):
         step changes them.
 
         Args:
-            network: images to logits, in training mode; its mode is the same afterwards.
-            images: float [N, C, H, W] in [0, 1].
-            labels: class indices [N], or probabilities [N, C].
-            criterion: the loss that is minimised.
+            network: inputs to outputs, in training mode; its mode is the same afterwards.
+            batch: inputs and targets, on the network's device.
+            criterion: the loss of the task.
             generator: source of all chance in the objective.
         """
 
@@ -54,8 +60,14 @@ class Objective(ABC):
             raise ValueError(f"{type(self).__name__} keeps no state, and was given {sorted(state)}")
 
 
-class ObjectiveSettings(Settings, ABC):
-    """The configuration of an objective; `build` makes the thing that runs."""
+class Objective(Settings, ABC):
+    """What is trained for; a subclass has a literal `kind`. `build` makes what runs."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What task and interface must provide for it: `pixel-inputs`, `loss` (one per example), class `logits`."""
+
+    whole_batches: ClassVar[bool] = False
+    """Whether a batch must not be split into parts (`accumulate`)."""
 
     @property
     def ball(self) -> Ball | None:
@@ -80,5 +92,13 @@ class ObjectiveSettings(Settings, ABC):
         """Return a few words for tables and logs."""
 
     @abstractmethod
-    def build(self) -> Objective:
-        """Return a fresh objective, without state from earlier batches."""
+    def build(self) -> Running:
+        """Return what runs, without state from earlier batches."""
+
+
+class Memoryless(Objective, Running, ABC):
+    """An objective that keeps nothing from batch to batch: it runs as it is."""
+
+    def build(self) -> Running:
+        """Return itself."""
+        return self

@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
+from robust_tickets.attacks.aim import Misclassification
+from robust_tickets.attacks.losses import per_image
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import attack_mode
+from robust_tickets.attacks.threat import Ball, Threat
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import F, nn, torch
-from robust_tickets.objectives.attack import attack, attack_mode, per_image
-from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
-from robust_tickets.objectives.threat import Ball, Threat
+from robust_tickets.objectives.objective import Criterion, Memoryless
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @final
-class Trades(ObjectiveSettings, Objective):
+class Trades(Memoryless):
     """Minimise criterion(f(x), y) + beta * KL(f(x) || f(x')), x' being where the divergence is largest (eq. 5).
 
     The attack starts at a uniform point of the ball, since the divergence has no gradient at x itself; the paper's
     code starts at x plus a little Gaussian noise.
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({"pixel-inputs", "logits"})
     kind: Literal["trades"] = "trades"
     threat: Threat = Field(default=Threat(steps=10), description="The attack that maximises the divergence.")
     beta: float = Field(default=6.0, gt=0, description="Weight of the divergence, 1 / lambda in the paper.")
 
     def losses(
-        self,
-        network: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        criterion: Criterion,
-        generator: torch.Generator,
+        self, network: nn.Module, batch: Batch, criterion: Criterion, generator: torch.Generator
     ) -> Iterator[Tensor]:
         """Yield the one loss of the batch."""
         with attack_mode(network) as attacked:
             with torch.no_grad():
-                clean = attacked(images).float().log_softmax(1)
-            adversarial = attack(attacked, images, clean, self.threat, generator, divergence)
-        logits = network(images)
+                clean = attacked(batch.inputs).float().log_softmax(1)
+            adversarial = pgd(attacked, batch.inputs, clean, self.threat, generator, Misclassification(divergence))
+        logits = network(batch.inputs)
         distance = divergence(network(adversarial), logits.float().log_softmax(1)).mean()
-        yield criterion(logits, labels) + self.beta * distance
+        yield criterion(logits, batch.targets) + self.beta * distance
 
     @property
     def ball(self) -> Ball:
@@ -58,10 +58,6 @@ class Trades(ObjectiveSettings, Objective):
     def describe(self) -> str:
         """Return for example `TRADES 6, PGD-10 in L-inf 8/255`."""
         return f"TRADES {self.beta:g}, {self.threat.describe()}"
-
-    def build(self) -> Objective:
-        """Return itself: it keeps no state."""
-        return self
 
 
 def divergence(logits: Tensor, log_probabilities: Tensor) -> Tensor:

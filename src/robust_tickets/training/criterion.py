@@ -4,13 +4,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import v2
 
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
 from robust_tickets.data.label_values import IGNORED
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.training.settings import Training
 
 
 class CrossEntropy:
     """Cross-entropy with label smoothing, over class indices [N] or probabilities [N, C]."""
+
+    aim: Aim = MISCLASSIFICATION
 
     def __init__(self, label_smoothing: float) -> None:
         self.label_smoothing = label_smoothing
@@ -22,6 +26,8 @@ class CrossEntropy:
 
 class PixelCrossEntropy:
     """Cross-entropy with label smoothing over class numbers of pixels [N, H, W], -100 where one does not count."""
+
+    aim: Aim = MISCLASSIFICATION
 
     def __init__(self, label_smoothing: float) -> None:
         self.label_smoothing = label_smoothing
@@ -36,15 +42,13 @@ class PixelCrossEntropy:
         return total / (labels != IGNORED).sum().clamp(min=1)
 
 
-def mix(
-    images: Tensor, labels: Tensor, classes: int, training: Training, seed: int, step: int
-) -> tuple[Tensor, Tensor]:
+def mix(batch: Batch, classes: int, training: Training, seed: int, step: int) -> Batch:
     """Apply mixup or cutmix by torchvision where the training asks for it; labels become probabilities [N, C]."""
     if training.mixup:
         transform = v2.MixUp(alpha=training.mixup, num_classes=classes)
     elif training.cutmix:
         transform = v2.CutMix(alpha=training.cutmix, num_classes=classes)
     else:
-        return images, labels
+        return batch
     with global_stream(seed, "mix", step):
-        return transform(images, labels)
+        return Batch(*transform(*batch))

@@ -9,13 +9,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from robust_tickets.attacks.predict import evaluation_mode
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator, seed_default
-from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Event, steps_of
 from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
@@ -75,7 +77,7 @@ class TrainingLoop:
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = Placement(self.device, memory_format(self.trainee.network, self.device, self.precision))
         self.kept = Kept(training)
-        self.overfitting = OverfittingCheck(training, batches, job.seed, self.score)
+        self.overfitting = OverfittingCheck(training, batches, job.seed, self.score, self.criterion.aim)
         logs = job.folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -93,12 +95,12 @@ class TrainingLoop:
         saved = time.monotonic()
         with progress(self.job.title, self.plan.steps, self.trainee.step) as display:
             for step in range(self.trainee.step, self.plan.steps):
-                images, labels = self.placement(*next(stream))
-                self.fire(step, on_ticket, images, labels)
+                batch = self.placement(Batch(*next(stream)))
+                self.fire(step, on_ticket, batch)
                 if step == self.kept_step and self.trainee.rewind_point is None:
                     self.agree_on_buffers()
                     self.trainee.remember_rewind_point()
-                self.train_step(images, labels)
+                self.train_step(batch)
                 self.trainee.step += 1
                 if self.is_validation_due():
                     self.validate()
@@ -107,7 +109,7 @@ class TrainingLoop:
                 if self.folder is not None and time.monotonic() - saved >= self.training.checkpoint_seconds:
                     self.checkpoint()
                     saved = time.monotonic()
-                display.advance(len(images) * self.accelerator.num_processes, self.note())
+                display.advance(batch.count * self.accelerator.num_processes, self.note())
         self.check_losses()
         if self.trainee.step == self.plan.steps:
             self.fire(self.plan.steps, on_ticket)
@@ -123,13 +125,12 @@ class TrainingLoop:
             epoch, start = divmod(self.trainee.step, self.per_epoch)
             yield from self.batches.train(epoch, start)
 
-    def fire(self, step: int, on_ticket: OnTicket, images: Tensor | None = None, labels: Tensor | None = None) -> None:
+    def fire(self, step: int, on_ticket: OnTicket, batch: Batch | None = None) -> None:
         """Apply the events that stand before training step `step`, in order."""
         if step in self.events:
             self.agree_on_buffers()
         for event in self.events.get(step, ()):
-            if images is not None and labels is not None:
-                self.trainee.dense_gradients = lambda: self.dense_gradients(images, labels)
+            self.trainee.dense_gradients = partial(self.dense_gradients, batch) if batch is not None else None
             for action in event.actions:
                 action.apply(self.trainee)
             self.trainee.dense_gradients = None
@@ -137,13 +138,13 @@ class TrainingLoop:
                 with self.averaged():
                     on_ticket(event, self.trainee.masks)
 
-    def train_step(self, images: Tensor, labels: Tensor) -> None:
+    def train_step(self, batch: Batch) -> None:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""
         step = self.trainee.step
         self.set_rate()
-        images, labels = mix(images, labels, self.job.classes, self.training, self.seed, step)
+        batch = mix(batch, self.job.classes, self.training, self.seed, step)
         self.trainee.trainable.train_mode(self.network)
-        for own in self.backward_losses(images, labels, "attack"):
+        for own in self.backward_losses(batch, "attack"):
             loss = self.mean(own)
             self.pending.append((step, loss))
             if self.device.type == "cpu" or len(self.pending) >= STEPS_BETWEEN_CHECKS:
@@ -161,26 +162,26 @@ class TrainingLoop:
         for group in self.trainee.optimiser.param_groups:
             group["lr"] = group["peak_lr"] * factor
 
-    def backward_losses(self, images: Tensor, labels: Tensor, stream: str) -> Iterator[Tensor]:
+    def backward_losses(self, batch: Batch, stream: str) -> Iterator[Tensor]:
         """Yield each loss of the objective with the gradients of the whole batch in place."""
-        parts = list(zip(images.chunk(self.training.accumulate), labels.chunk(self.training.accumulate), strict=True))
+        parts = batch.chunk(self.training.accumulate)
         place = (self.trainee.step, self.accelerator.process_index)
         losses = [
             self.objective.losses(
-                self.network, x, y, self.criterion, generator(self.seed, stream, *place, number, device=self.device)
+                self.network, part, self.criterion, generator(self.seed, stream, *place, number, device=self.device)
             )
-            for number, (x, y) in enumerate(parts)
+            for number, part in enumerate(parts)
         ]
         seed_default(self.device, self.seed, "dropout", stream, *place)
         while True:
             self.trainee.optimiser.zero_grad(set_to_none=True)
             total: Tensor | None = None
-            for (part, _), iterator in zip(parts, losses, strict=True):
+            for part, iterator in zip(parts, losses, strict=True):
                 with autocast(self.precision, self.device):
                     loss = next(iterator, None)
                 if loss is None:
                     continue
-                share = loss * (len(part) / len(images))
+                share = loss * (part.count / batch.count)
                 self.accelerator.backward(share)
                 total = share.detach() if total is None else total + share.detach()
             if total is None:
@@ -199,13 +200,13 @@ class TrainingLoop:
         if trainee.average is not None:
             trainee.average.update()
 
-    def dense_gradients(self, images: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+    def dense_gradients(self, batch: Batch) -> Mapping[str, Tensor]:
         """Return the unmasked gradients on a batch; weights, buffers and the objective's state stay as they are."""
         body = self.trainee.body
         buffers = copied(dict(body.named_buffers()))
         kept = self.objective.state()
         self.trainee.trainable.train_mode(self.network)
-        next(iter(self.backward_losses(images, labels, "growth")))
+        next(iter(self.backward_losses(batch, "growth")))
         gradients: dict[str, Tensor] = {}
         for name in self.trainee.prunable:
             gradient = self.trainee.parameters[name].grad
@@ -262,7 +263,8 @@ class TrainingLoop:
         assert self.batches is not None
         with self.averaged():
             with evaluation_mode(self.trainee.network, self.device) as predict:
-                found = validate(predict, self.batches.validation(), self.training, self.seed, self.score)
+                images, aim = self.batches.validation(), self.criterion.aim
+                found = validate(predict, images, self.training, self.seed, self.score, aim)
                 since_rewind = [row for row in self.log.rows if row["step"] > self.trainee.round_start]
                 scores = found.row | self.overfitting.measure(predict, since_rewind)
             self.kept.offer(found.selects, self.trainee.body.state_dict())

@@ -8,12 +8,13 @@ Kim, Lee and Lee 2021, arXiv 2010.01799). Objectives say themselves whether they
 from collections.abc import Sequence
 from typing import Any
 
+from robust_tickets.attacks import Threat
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
+from robust_tickets.attacks.attack import Attacker
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.measures.predict import Predict
-from robust_tickets.measures.robust_accuracy import Attacker
 from robust_tickets.measures.score import Score
-from robust_tickets.objectives import Threat
-from robust_tickets.objectives.attack import attack
 from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.settings import Training
 from robust_tickets.training.validation import STEPS
@@ -33,9 +34,16 @@ al. stop where it falls by 20 points from one check to the next, which at large 
 class OverfittingCheck:
     """Compares, at every validation, accuracy under the objective's own single step and under PGD-10 in its ball."""
 
-    def __init__(self, training: Training, batches: BatchSource | None, seed: int, score: Score) -> None:
+    def __init__(
+        self,
+        training: Training,
+        batches: BatchSource | None,
+        seed: int,
+        score: Score,
+        aim: Aim = MISCLASSIFICATION,
+    ) -> None:
         self.single_step, self.batches, self.seed = training.objective.single_step, batches, seed
-        self.score = score
+        self.score, self.aim = score, aim
         between = batches.per_epoch * training.batch_size * training.validate_every if batches is not None else 0
         self.images = max(FEWEST, min(MOST, int(SHARE * between)))
 
@@ -61,7 +69,7 @@ class OverfittingCheck:
     def attacker(self, predict: Predict, threat: Threat) -> Attacker:
         """Return an attack with the same noise at every validation."""
         noise = generator(self.seed, "overfitting", threat.steps)
-        return lambda images, labels: attack(predict, images, labels, threat, noise)
+        return lambda images, targets: pgd(predict, images, targets, threat, noise, self.aim)
 
 
 def has_collapsed(rows: Sequence[dict[str, Any]], key: str = "accuracy") -> bool:

@@ -1,8 +1,11 @@
 """How a batch reaches the device it trains on, and how its images lie in memory there."""
 
-import torch
-from torch import Tensor, nn
+from typing import Any
 
+import torch
+from torch import nn
+
+from robust_tickets.foundation.batch import Batch, moved
 from robust_tickets.training.precision import Resolved
 
 KNOWN = ("torch.nn.", "torchvision.", "timm.", "robust_tickets.")
@@ -28,15 +31,17 @@ class Placement:
     def __init__(self, device: torch.device, images: torch.memory_format) -> None:
         self.device, self.images = device, images
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return images (or features) and labels on the device."""
-        images, labels = self.moved(images), self.moved(labels)
-        if images.dim() == 4:
-            images = images.contiguous(memory_format=self.images)
-        return images, labels
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the batch on the device."""
+        inputs, targets = self.moved(batch.inputs), self.moved(batch.targets)
+        if torch.is_tensor(inputs) and inputs.dim() == 4:
+            inputs = inputs.contiguous(memory_format=self.images)
+        return Batch(inputs, targets)
 
-    def moved(self, values: Tensor) -> Tensor:
-        """Return a tensor on the device; from ordinary memory the copy would wait for all queued work."""
+    def moved(self, values: Any) -> Any:
+        """Return a batch's values on the device; from ordinary memory a copy would wait for all queued work."""
+        if not torch.is_tensor(values):
+            return moved(values, self.device)
         if self.device.type == "cuda" and values.device.type == "cpu":
             values = values.pin_memory()
         return values.to(self.device, non_blocking=True)

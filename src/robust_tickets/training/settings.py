@@ -51,8 +51,11 @@ class Training(Settings):
     def _is_possible(self) -> "Training":
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate {self.accumulate} is larger than batch_size {self.batch_size}")
-        if self.accumulate > 1 and self.objective.kind == "free":
-            raise ValueError("free training keeps one perturbation a batch and cannot accumulate; use accumulate: 1")
+        if self.accumulate > 1 and self.objective.whole_batches:
+            raise ValueError(
+                f"{self.objective.kind} training keeps one perturbation a batch and cannot accumulate; "
+                "use accumulate: 1"
+            )
         if self.mixup and self.cutmix:
             raise ValueError("mixup and cutmix exclude each other; set one of them to 0")
         return self

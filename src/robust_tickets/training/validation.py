@@ -1,15 +1,17 @@
 """The score that selects epochs: the task's, and under an adversarial objective that under attack."""
 
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from robust_tickets.attacks import Threat
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.measures.predict import Batches, Predict
+from robust_tickets.measures.logits import Batches
 from robust_tickets.measures.score import Accuracy, Score
-from robust_tickets.objectives import Threat
-from robust_tickets.objectives.attack import attack
 from robust_tickets.training.settings import Training
 
 STEPS = 10
@@ -25,11 +27,18 @@ class Validation(NamedTuple):
     selects: float | None
 
 
-def validate(predict: Predict, batches: Batches, training: Training, seed: int, score: Score = ACCURACY) -> Validation:
+def validate(
+    predict: Predict,
+    batches: Batches,
+    training: Training,
+    seed: int,
+    score: Score = ACCURACY,
+    aim: Aim = MISCLASSIFICATION,
+) -> Validation:
     """Return `validation_accuracy`, and `validation_robust_accuracy` where it selects; None without a part.
 
-    (Of another score than accuracy, under its key.) The attack's noise is the same at every validation of a run, so
-    that epochs are compared under one attack.
+    (Of another score than accuracy, under its key.) The attack, of which `aim` says what it is after, has the same
+    noise at every validation of a run, so that epochs are compared under one attack.
     """
     clean, robust = f"validation_{score.key}", f"validation_robust_{score.key}"
     some = iter(batches)
@@ -43,8 +52,8 @@ def validate(predict: Predict, batches: Batches, training: Training, seed: int, 
     threat = Threat(norm=ball.norm, epsilon=ball.epsilon, steps=STEPS)
     chance = generator(seed, "validation")
 
-    def attacker(images: Tensor, labels: Tensor) -> Tensor:
-        return attack(predict, images, labels, threat, chance)
+    def attacker(images: Tensor, targets: Any) -> Tensor:
+        return pgd(predict, images, targets, threat, chance, aim)
 
     figures = [score.value(one) for one in score.measured(predict, everything, [attacker])]
     return Validation({clean: figures[0], robust: figures[1]}, figures[1])

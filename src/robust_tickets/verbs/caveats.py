@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
+from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.attacks.attack_log import GradientCounts
 from robust_tickets.measures.caveats import Caveat, disagreement, gradient_caveats, sample_caveats
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.matching import Decision

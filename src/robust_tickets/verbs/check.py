@@ -12,12 +12,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from robust_tickets.attacks.predict import Predict
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings, parse
-from robust_tickets.measures.predict import Predict
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.runtime.graph import Graph

@@ -4,12 +4,13 @@ from typing import Any
 
 from pydantic import Field
 
+from robust_tickets.attacks import Threat
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, changed
 from robust_tickets.measures.caveats import EVIDENCE, Caveat
 from robust_tickets.measures.double_win import DoubleWin, double_win
 from robust_tickets.measures.evaluation import Evaluation
-from robust_tickets.objectives import PGD, Threat
+from robust_tickets.objectives import PGDTraining
 from robust_tickets.verbs.transfer import Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify import Verdict, verify
@@ -111,7 +112,7 @@ def adversarial_counterpart(transfer: TransferSettings, settings: VerifySettings
     evaluation = under_attack(settings).robustness
     assert evaluation is not None
     ball = evaluation.threat
-    objective = PGD(threat=Threat(norm=ball.norm, epsilon=ball.epsilon, steps=STEPS))
+    objective = PGDTraining(threat=Threat(norm=ball.norm, epsilon=ball.epsilon, steps=STEPS))
     return transfer.model_copy(update={"training": transfer.training.model_copy(update={"objective": objective})})
 
 

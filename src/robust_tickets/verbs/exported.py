@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from pydantic import Field
 
+from robust_tickets.attacks import Square
 from robust_tickets.findings.measures import ACCURACIES, Compared, comparison_section, figure_heading
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.attacks import Square
 from robust_tickets.measures.caveats import Caveat, disagreement
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.measure import Measure, by_name

@@ -5,14 +5,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from robust_tickets.attacks.predict import attack_mode
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.domain_gap import DomainGap, domain_gap
-from robust_tickets.measures.predict import Batches
+from robust_tickets.measures.logits import Batches
 from robust_tickets.models.inception import load_inception
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
-from robust_tickets.objectives.attack import attack_mode
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.target import Data, fitted_data
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from robust_tickets.attacks.attack_log import AttackLog, GradientCounts
+from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.data.batches import batches
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
@@ -14,11 +16,10 @@ from robust_tickets.data.splits import Part as ImageSet
 from robust_tickets.foundation.digests import contents_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.steps import Step
-from robust_tickets.measures.attacks.attack_log import AttackLog, GradientCounts
 from robust_tickets.measures.evaluation import Evaluation, balanced_first
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.logits import Batches
 from robust_tickets.measures.measure import Measure
-from robust_tickets.measures.predict import Batches, evaluation_mode
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.shrinking.export import portable
 from robust_tickets.verbs.pace import BATCH, Pace
@@ -80,7 +81,11 @@ def outcome_once(run: Run, attack: Evaluation | None, part: Part, artefact: Arte
     what = attack.describe() if attack is not None else score.name
     with step.claim(), examined(run, part, artefact, what) as examinee:
         log = AttackLog(examinee.tell)
-        attackers = [attack.attacker(examinee.predict, run.seed, examinee.craft, log)] if attack is not None else []
+        attackers = (
+            [attack.attacker(examinee.predict, run.seed, examinee.craft, log, examinee.aim)]
+            if attack is not None
+            else []
+        )
         images = examinee.images(attack.limit if attack is not None else None)
         measured = score.measured(examinee.predict, images, attackers)[-1]
         seen = {GRADIENTS: log.gradients.model_dump()} if log.gradients is not None else {}

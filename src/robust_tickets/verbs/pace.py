@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from robust_tickets.measures.predict import Batches, Predict
+from robust_tickets.attacks.predict import Predict
+from robust_tickets.measures.logits import Batches
 from robust_tickets.training.progress import Progress, progress
 
 BATCH = 256

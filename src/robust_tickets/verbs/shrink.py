@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from robust_tickets.attacks.predict import Predict, evaluation_mode
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors
 from robust_tickets.foundation.ownership import MASKS, require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.measures.predict import Predict, evaluation_mode
 from robust_tickets.models.folders import FACTS, WEIGHTS
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.segmentation import BACKBONE, placed

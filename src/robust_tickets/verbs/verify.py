@@ -7,12 +7,12 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor
 
+from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
-from robust_tickets.measures.attacks.attack_log import GradientCounts
 from robust_tickets.measures.caveats import EVIDENCE, Caveat
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide

@@ -8,22 +8,26 @@ both robust.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from robust_tickets.attacks.aim import Aim
+from robust_tickets.attacks.attack import Attacker, Observe
+from robust_tickets.attacks.attack_log import AttackLog, GradientCounts
+from robust_tickets.attacks.predict import Predict
+from robust_tickets.attacks.square import Square
+from robust_tickets.attacks.threat import Threat
+from robust_tickets.foundation.batch import taken
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import stream_seed
-from robust_tickets.measures.attacks.attack_log import AttackLog, GradientCounts
-from robust_tickets.measures.attacks.square import Square
-from robust_tickets.measures.predict import Predict
-from robust_tickets.measures.robust_accuracy import Attacker
-from robust_tickets.objectives.attack import Observe, per_image
-from robust_tickets.objectives.threat import Threat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Search = Callable[["Tensor", "Tensor", Observe], "Tensor"]
-"""Images, labels, and what sees the gradients, to adversarial images."""
+Search = Callable[["Tensor", Any, Observe], "Tensor"]
+"""Images, targets, and what sees the gradients, to adversarial images."""
+
+SearchAgain = Callable[["Tensor", Any, Observe, Aim], "Tensor"]
+"""The same for an aim, which is the fourth."""
 
 PROBE_QUERIES, PROBE_IMAGES = 300, 100
 """Of the random search: forward passes for an image, and images of an evaluation, at most."""
@@ -74,38 +78,43 @@ class GradientWatch:
 
 
 def persistent(
-    predict: Predict, first: Search, again: Search, threat: Threat, seed: int, log: AttackLog | None = None
+    predict: Predict,
+    first: Search,
+    again: SearchAgain,
+    threat: Threat,
+    seed: int,
+    log: AttackLog | None,
+    aim: Aim,
 ) -> Attacker:
     """Return `first` as an attacker that does not take a vanished gradient for robustness.
 
-    Images that stand after `first` and whose gradient vanished on the way are searched `again`; those that still stand
-    and never showed a gradient are searched by Square attack, so many of an evaluation. Where no gradient vanishes
-    the result is that of `first`, bit for bit.
+    Images that stand after `first` and whose gradient vanished on the way are searched `again` for the aim without
+    scale, if it has one; those that still stand and never showed a gradient are searched by Square attack, so many of
+    an evaluation, where each target is a class. Where no gradient vanishes the result is that of `first`, bit for bit.
 
     Args:
-        predict: images to logits, differentiable.
+        predict: images to outputs, differentiable.
         first: the attack.
-        again: the same under a loss without scale.
+        again: the same, for an aim without scale.
         threat: the ball; of the random search too.
         seed: of the run.
         log: takes down what happened.
+        aim: what `first` is after.
     """
     log = log or AttackLog()
     log.record(GradientCounts())
     probe = Square(queries=PROBE_QUERIES).attacker(
         predict, threat.model_copy(update={"restarts": 1}), stream_seed(seed, "probe")
     )
-    left = PROBE_IMAGES
+    left, scale_free = PROBE_IMAGES, aim.scale_free
 
-    def right(images: Tensor, labels: Tensor) -> Tensor:
-        """Return the share of each image that is classified right: 0 or 1, or of pixels in between."""
+    def standing(images: Tensor, targets: Any) -> Tensor:
         with torch.no_grad():
-            return per_image((predict(images).argmax(1) == labels).double())
+            return aim.standing(predict(images), targets)
 
-    def attacker(images: Tensor, labels: Tensor) -> Tensor:
-        nonlocal left
+    def attacker(images: Tensor, targets: Any) -> Tensor:
         watch = GradientWatch()
-        found = first(images, labels, watch)
+        found = first(images, targets, watch)
         if watch.is_sound:
             log.record(GradientCounts(attacked=len(images)))
             return found
@@ -114,36 +123,46 @@ def persistent(
         # A gradient that is not finite moves the image to NaN, which is no image.
         lost = ~found.flatten(1).isfinite().all(1)
         found[lost] = images[lost]
-        retried = (ever & (lost | (right(found, labels) > 0))).nonzero().squeeze(1)
-        counts = {"at_start": int(start.sum()), "throughout": int(always.sum()), "retried": len(retried)}
+        retried = (ever & (lost | (standing(found, targets) > 0))).nonzero().squeeze(1)
+        counts = {"at_start": int(start.sum()), "throughout": int(always.sum())}
         if len(retried):
-            log.tell("again, under the difference-of-logits ratio")
-            found, counts = mend(images, labels, found, retried, counts)
+            found, more = mended(images, targets, found, retried, always[retried])
+            counts |= more
         log.record(GradientCounts(attacked=len(images), **counts))
         return found
 
-    def mend(
-        images: Tensor, labels: Tensor, found: Tensor, retried: Tensor, counts: dict[str, int]
+    def mended(
+        images: Tensor, targets: Any, found: Tensor, places: Tensor, unseen: Tensor
     ) -> tuple[Tensor, dict[str, int]]:
+        """Search anew at `places`, of which `unseen` never showed a gradient; return all points, and counts."""
         nonlocal left
-        watch = GradientWatch(mend=True)
-        found, fell = improved(again(images[retried], labels[retried], watch), labels, found, retried)
-        _, _, always = watch.vanished(len(retried), images.device)
-        blind = retried[always & ~fell]
-        # Square attack is for the class of an image.
-        probed = blind[:left] if labels.dim() == 1 else blind[:0]
+        fell, retried = torch.zeros_like(unseen), 0
+        if scale_free is not None:
+            log.tell("again, under a loss without scale")
+            watch, retried = GradientWatch(mend=True), len(places)
+            candidates = again(images[places], taken(targets, places), watch, scale_free)
+            found, fell = improved(candidates, targets, found, places)
+            _, _, unseen = watch.vanished(len(places), images.device)
+        blind = places[unseen & ~fell]
+        probed = blind[:left] if aim.is_one_class(targets) else blind[:0]
         hits = 0
         if len(probed):
             log.tell("without gradients")
             left -= len(probed)
-            found, beaten = improved(probe(images[probed], labels[probed]), labels, found, probed)
+            found, beaten = improved(probe(images[probed], taken(targets, probed)), targets, found, probed)
             hits = int(beaten.sum())
-        more = {"recovered": int(fell.sum()), "blind": len(blind), "probed": len(probed), "found": hits}
-        return found, counts | more
+        return found, {
+            "retried": retried,
+            "recovered": int(fell.sum()),
+            "blind": len(blind),
+            "probed": len(probed),
+            "found": hits,
+        }
 
-    def improved(candidates: Tensor, labels: Tensor, found: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def improved(candidates: Tensor, targets: Any, found: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Take the candidates that fool more; return all points, and which of the candidates fool entirely."""
-        before, after = right(found[places], labels[places]), right(candidates, labels[places])
+        chosen = taken(targets, places)
+        before, after = standing(found[places], chosen), standing(candidates, chosen)
         better = after < before
         found = found.clone()
         found[places[better]] = candidates[better]

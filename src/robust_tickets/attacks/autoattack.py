@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
+from robust_tickets.attacks.attack import Attack, Attacker
+from robust_tickets.attacks.attack_log import AttackLog, GradientCounts
+from robust_tickets.attacks.losses import logits_ratio
+from robust_tickets.attacks.persistence import GradientWatch
+from robust_tickets.attacks.predict import Predict
+from robust_tickets.attacks.threat import Threat
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import stream_seed
-from robust_tickets.measures.attacks.attack import Attack
-from robust_tickets.measures.attacks.attack_log import AttackLog, GradientCounts
-from robust_tickets.measures.attacks.logits_ratio import logits_ratio
-from robust_tickets.measures.attacks.persistence import GradientWatch
-from robust_tickets.measures.predict import Predict
-from robust_tickets.measures.robust_accuracy import Attacker
-from robust_tickets.objectives.threat import Threat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,14 @@ class AutoAttack(Attack):
         """
         load_autoattack()
 
-    def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
+    def attacker(
+        self,
+        predict: Predict,
+        threat: Threat,
+        seed: int,
+        log: AttackLog | None = None,
+        aim: Aim = MISCLASSIFICATION,
+    ) -> Attacker:
         """Return the ensemble: APGD-CE, APGD-T, FAB-T and Square, one after the other.
 
         Its targeted attacks try nine target classes, or all others where there are fewer. APGD-T's loss is defined on

@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from robust_tickets.objectives import Ball, Threat
-from robust_tickets.objectives.attack import attack, attack_mode, cross_entropy, normalise, uniform_in_ball
+from robust_tickets.attacks import Ball, Threat
+from robust_tickets.attacks.losses import cross_entropy
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import attack_mode
+from robust_tickets.attacks.projection import normalise, uniform_in_ball
 from tests.objectives.digits import digits, trained_network
 
 BALLS = [{"norm": "linf", "epsilon": 0.15}, {"norm": "l2", "epsilon": 1.0}]
@@ -24,7 +27,7 @@ def lengths(delta: torch.Tensor, norm: str) -> torch.Tensor:
 def test_stays_in_ball_and_box_and_fools(ball):
     _, _, images, labels = digits()
     with attack_mode(trained_network()) as network:
-        adversarial = attack(network, images, labels, Threat(steps=10, **ball), generator())
+        adversarial = pgd(network, images, labels, Threat(steps=10, **ball), generator())
         natural, attacked = (network(x).argmax(1).eq(labels).float().mean() for x in (images, adversarial))
     assert lengths(adversarial - images, ball["norm"]).max() <= ball["epsilon"] + 1e-6
     assert adversarial.min() >= 0
@@ -40,7 +43,7 @@ def test_loss_does_not_fall_with_steps(ball):
     with attack_mode(trained_network()) as network:
         for steps in [1, 2, 4, 8, 16]:
             threat = Threat(steps=steps, step_size=ball["epsilon"] / 4, **ball)
-            adversarial = attack(network, images, labels, threat, generator())
+            adversarial = pgd(network, images, labels, threat, generator())
             means.append(cross_entropy(network(adversarial), labels).mean().item())
     assert means == sorted(means)
     assert means[-1] > 2 * means[0]
@@ -62,7 +65,7 @@ def test_same_points_as_foolbox(ball):
     with attack_mode(trained_network()) as network:
         model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
         _, expected, _ = reference(model, images, labels, epsilons=threat.epsilon)
-        adversarial = attack(network, images, labels, threat, generator())
+        adversarial = pgd(network, images, labels, threat, generator())
     # The sign of a gradient that is zero up to rounding may differ between the two: hence the fraction.
     close = (adversarial - expected).abs() < 1e-5
     assert close.float().mean() > 0.999
@@ -79,7 +82,7 @@ def test_leaves_network_untouched(ball):
     before = copy.deepcopy(network.state_dict())
     with attack_mode(network) as attacked:
         assert not any(parameter.requires_grad for parameter in attacked.parameters())
-        attack(attacked, images, labels, Threat(steps=3, **ball), generator())
+        pgd(attacked, images, labels, Threat(steps=3, **ball), generator())
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert [module.training for module in network] == [True, False, True, True, True, True, True, True]
     assert [name for name, p in network.named_parameters() if not p.requires_grad] == ["0.weight"]
@@ -90,7 +93,7 @@ def test_leaves_network_untouched(ball):
 def test_network_is_restored_when_the_attack_fails():
     network = copy.deepcopy(trained_network()).train()
     with pytest.raises(RuntimeError), attack_mode(network) as attacked:
-        attack(attacked, torch.rand(2, 3, 8, 8), torch.zeros(2, dtype=torch.long), Threat(), generator())
+        pgd(attacked, torch.rand(2, 3, 8, 8), torch.zeros(2, dtype=torch.long), Threat(), generator())
     assert network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
 
@@ -100,7 +103,7 @@ def test_one_seed_gives_one_result(ball):
     _, _, images, labels = digits()
     with attack_mode(trained_network()) as network:
         first, again, other = (
-            attack(network, images[:50], labels[:50], Threat(steps=2, **ball), generator(seed)) for seed in (1, 1, 2)
+            pgd(network, images[:50], labels[:50], Threat(steps=2, **ball), generator(seed)) for seed in (1, 1, 2)
         )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -109,7 +112,7 @@ def test_one_seed_gives_one_result(ball):
 def test_works_where_gradients_are_switched_off():
     _, _, images, labels = digits()
     with attack_mode(trained_network()) as network, torch.no_grad():
-        adversarial = attack(network, images[:50], labels[:50], Threat(epsilon=0.15), generator())
+        adversarial = pgd(network, images[:50], labels[:50], Threat(epsilon=0.15), generator())
         assert network(adversarial).argmax(1).eq(labels[:50]).float().mean() < 0.5
 
 
@@ -119,7 +122,7 @@ def test_flat_loss_gives_no_nan(ball):
     nn.init.zeros_(network[1].weight)
     images = torch.rand(5, 1, 8, 8)
     threat = Threat(random_start=False, **ball)
-    adversarial = attack(network, images, torch.arange(5), threat, generator())
+    adversarial = pgd(network, images, torch.arange(5), threat, generator())
     assert torch.allclose(adversarial, images, atol=1e-6)
 
 
@@ -135,9 +138,9 @@ def test_probabilities_as_labels(ball):
     images, labels = images[:50], labels[:50]
     threat = Threat(steps=3, restarts=2, **ball)
     with attack_mode(trained_network()) as network:
-        from_classes = attack(network, images, labels, threat, generator())
+        from_classes = pgd(network, images, labels, threat, generator())
         one_hot = nn.functional.one_hot(labels, 10).float()
-        from_probabilities = attack(network, images, one_hot, threat, generator())
+        from_probabilities = pgd(network, images, one_hot, threat, generator())
     assert torch.allclose(from_classes, from_probabilities, atol=1e-5)
 
 
@@ -146,7 +149,7 @@ def test_under_autocast_points_stay_fp32_and_fool(ball):
     _, _, images, labels = digits()
     with attack_mode(trained_network()) as network:
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            adversarial = attack(network, images, labels, Threat(**ball), generator())
+            adversarial = pgd(network, images, labels, Threat(**ball), generator())
         attacked = network(adversarial).argmax(1).eq(labels).float().mean()
     assert adversarial.dtype == torch.float32
     assert lengths(adversarial - images, ball["norm"]).max() <= ball["epsilon"] + 1e-6
@@ -158,8 +161,7 @@ def test_restarts_only_ever_fool_more(ball):
     _, _, images, labels = digits()
     with attack_mode(trained_network()) as network:
         points = [
-            attack(network, images, labels, Threat(steps=2, restarts=restarts, **ball), generator())
-            for restarts in (1, 8)
+            pgd(network, images, labels, Threat(steps=2, restarts=restarts, **ball), generator()) for restarts in (1, 8)
         ]
         right = [network(x).argmax(1).eq(labels) for x in points]
         losses = [cross_entropy(network(x), labels) for x in points]

@@ -14,24 +14,16 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim, Misclassification
+from robust_tickets.attacks.attack import Attack, Attacker, Observe, restarts_of
+from robust_tickets.attacks.attack_log import AttackLog
+from robust_tickets.attacks.image_streams import image_streams
+from robust_tickets.attacks.losses import logits_ratio
+from robust_tickets.attacks.persistence import persistent
+from robust_tickets.attacks.predict import Predict
+from robust_tickets.attacks.projection import ascent, per_sample, project, uniform_in_ball
+from robust_tickets.attacks.threat import Ball, Threat
 from robust_tickets.foundation.lazy import torch
-from robust_tickets.measures.attacks.attack import Attack, restarts_of
-from robust_tickets.measures.attacks.attack_log import AttackLog
-from robust_tickets.measures.attacks.image_streams import image_streams
-from robust_tickets.measures.attacks.logits_ratio import logits_ratio
-from robust_tickets.measures.attacks.persistence import persistent
-from robust_tickets.measures.predict import Predict
-from robust_tickets.measures.robust_accuracy import Attacker
-from robust_tickets.objectives.attack import (
-    Observe,
-    SampleLoss,
-    ascent,
-    cross_entropy,
-    per_sample,
-    project,
-    uniform_in_ball,
-)
-from robust_tickets.objectives.threat import Ball, Threat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,17 +44,24 @@ class APGD(Attack):
     )
     steps: int = Field(default=100, ge=1, description="Gradient steps of each restart.")
 
-    def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
+    def attacker(
+        self,
+        predict: Predict,
+        threat: Threat,
+        seed: int,
+        log: AttackLog | None = None,
+        aim: Aim = MISCLASSIFICATION,
+    ) -> Attacker:
         """Return the search; what it finds for an image does not depend on the batch it comes in."""
-        loss = cross_entropy if self.loss == "ce" else logits_ratio
+        asked = aim if self.loss == "ce" else Misclassification(logits_ratio)
 
         def first(images: Tensor, labels: Tensor, observe: Observe) -> Tensor:
-            return self.search(predict, images, labels, threat, loss, observe, (seed, "apgd", self.loss))
+            return self.search(predict, images, labels, threat, asked, observe, (seed, "apgd", self.loss))
 
-        def again(images: Tensor, labels: Tensor, observe: Observe) -> Tensor:
-            return self.search(predict, images, labels, threat, logits_ratio, observe, (seed, "apgd", "again"))
+        def again(images: Tensor, labels: Tensor, observe: Observe, aim: Aim) -> Tensor:
+            return self.search(predict, images, labels, threat, aim, observe, (seed, "apgd", "again"))
 
-        return persistent(predict, first, again, threat, seed, log)
+        return persistent(predict, first, again, threat, seed, log, asked)
 
     def search(
         self,
@@ -70,7 +69,7 @@ class APGD(Attack):
         images: Tensor,
         labels: Tensor,
         threat: Threat,
-        loss: SampleLoss,
+        aim: Aim,
         observe: Observe,
         stream: tuple[int, str, str],
     ) -> Tensor:
@@ -82,7 +81,7 @@ class APGD(Attack):
             chance = image_streams(images[standing], *stream, restart)
             start = random_start(images[standing], threat, chance)
             found = climb(
-                predict, images[standing], labels[standing], threat, start, loss, self.steps, observe, standing
+                predict, images[standing], labels[standing], threat, start, aim, self.steps, observe, standing
             )
             better = found.fooled | (found.value > highest[standing])
             worst[standing[better]] = found.points[better]
@@ -173,7 +172,7 @@ def climb(
     labels: Tensor,
     ball: Ball,
     start: Tensor,
-    loss: SampleLoss,
+    aim: Aim,
     steps: int,
     observe: Observe | None = None,
     numbers: Tensor | None = None,
@@ -187,11 +186,11 @@ def climb(
         points = points.detach().requires_grad_()
         with torch.enable_grad():
             logits = predict(points)
-            values = loss(logits, labels)
+            values = aim.loss(logits, labels)
             (gradient,) = torch.autograd.grad(values.sum(), points)
         if observe is not None:
             gradient = observe(gradient, place if numbers is None else numbers[place])
-        return values.detach(), gradient, logits.argmax(1) != labels
+        return values.detach(), gradient, aim.succeeded(logits, labels)
 
     everywhere = torch.arange(len(images), device=images.device)
     value, gradient, fooled = look(start, labels, everywhere)

@@ -3,42 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import attack_mode
+from robust_tickets.attacks.threat import Ball, Threat
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
-from robust_tickets.objectives.attack import attack, attack_mode
-from robust_tickets.objectives.objective import Criterion, Objective, ObjectiveSettings
-from robust_tickets.objectives.threat import Ball, Threat
+from robust_tickets.objectives.objective import Criterion, Memoryless
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @final
-class PGD(ObjectiveSettings, Objective):
+class PGDTraining(Memoryless):
     """Minimise the criterion on images attacked in eval mode; there is no clean term.
 
-    The attack maximises plain cross-entropy whatever the criterion, so that label smoothing or
-    weighting shapes what is learned and not what is attacked.
+    The attack maximises the aim's loss (of classes plain cross-entropy) whatever the criterion, so that label
+    smoothing or weighting shapes what is learned and not what is attacked.
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({"pixel-inputs", "loss"})
     kind: Literal["pgd"] = "pgd"
     threat: Threat = Field(default=Threat(steps=7), description="The attack that makes the training images.")
 
     def losses(
-        self,
-        network: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        criterion: Criterion,
-        generator: torch.Generator,
+        self, network: nn.Module, batch: Batch, criterion: Criterion, generator: torch.Generator
     ) -> Iterator[Tensor]:
         """Yield the one loss of the attacked batch."""
         with attack_mode(network) as attacked:
-            adversarial = attack(attacked, images, labels, self.threat, generator)
-        yield criterion(network(adversarial), labels)
+            adversarial = pgd(attacked, batch.inputs, batch.targets, self.threat, generator, criterion.aim)
+        yield criterion(network(adversarial), batch.targets)
 
     @property
     def ball(self) -> Ball:
@@ -53,7 +51,3 @@ class PGD(ObjectiveSettings, Objective):
     def describe(self) -> str:
         """Return for example `PGD-7 in L-inf 8/255`."""
         return self.threat.describe()
-
-    def build(self) -> Objective:
-        """Return itself: it keeps no state."""
-        return self

@@ -6,16 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from robust_tickets.attacks import APGD, PGD, Attack, AttackLog, AutoAttack, GradientCounts, Square, Threat
+from robust_tickets.attacks.losses import logits_ratio
+from robust_tickets.attacks.pgd import pgd
+from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.attacks import APGD, PGD, Attack, AttackLog, AutoAttack, GradientCounts, Square
-from robust_tickets.measures.attacks.logits_ratio import logits_ratio
 from robust_tickets.measures.evaluation import Evaluation, evaluate
-from robust_tickets.measures.predict import evaluation_mode
 from robust_tickets.measures.robust_accuracy import robust_correctness
 from robust_tickets.measures.robustness_curve import RobustnessCurve
-from robust_tickets.objectives import Threat
-from robust_tickets.objectives.attack import attack
 from tests.measures.examinees import examinee
 from tests.measures.test_evaluation import needs_autoattack
 from tests.objectives.digits import digits, trained_network
@@ -119,7 +118,7 @@ def test_a_gradient_that_is_not_finite_makes_no_image_of_nan(by: Attack, norm: s
     log = AttackLog()
     with evaluation_mode(Root(), "cpu") as predict:
         # The sign of NaN is 0; a length of NaN takes the image along.
-        plain = attack(predict, images[:50], labels[:50], threat, torch.Generator())
+        plain = pgd(predict, images[:50], labels[:50], threat, torch.Generator())
         assert plain.isfinite().all() == (norm == "linf")
         found = by.attacker(predict, threat, 0, log)(images[:50], labels[:50])
     assert found.isfinite().all()

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
+from robust_tickets.attacks.attack import Attack, Attacker, restarts_of
+from robust_tickets.attacks.attack_log import AttackLog
+from robust_tickets.attacks.image_streams import image_streams
+from robust_tickets.attacks.predict import Predict
+from robust_tickets.attacks.projection import normalise, per_sample, project
+from robust_tickets.attacks.square_shapes import bump, inside, side_length
+from robust_tickets.attacks.threat import Ball, Threat
 from robust_tickets.foundation.lazy import torch
-from robust_tickets.measures.attacks.attack import Attack, restarts_of
-from robust_tickets.measures.attacks.attack_log import AttackLog
-from robust_tickets.measures.attacks.image_streams import image_streams
-from robust_tickets.measures.attacks.square_shapes import bump, inside, side_length
-from robust_tickets.measures.predict import Predict
-from robust_tickets.measures.robust_accuracy import Attacker
-from robust_tickets.objectives.attack import normalise, per_sample, project
-from robust_tickets.objectives.threat import Ball, Threat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,14 @@ class Square(Attack):
         default=0.8, gt=0, le=1, description="Share of the image that the first squares cover, in (0, 1]."
     )
 
-    def attacker(self, predict: Predict, threat: Threat, seed: int, log: AttackLog | None = None) -> Attacker:
+    def attacker(
+        self,
+        predict: Predict,
+        threat: Threat,
+        seed: int,
+        log: AttackLog | None = None,
+        aim: Aim = MISCLASSIFICATION,
+    ) -> Attacker:
         """Return the search; what it finds for an image does not depend on the batch it comes in."""
 
         @torch.no_grad()

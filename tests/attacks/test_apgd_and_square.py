@@ -7,16 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.measures.attacks import APGD, PGD, Attack, Square
-from robust_tickets.measures.attacks.apgd import checkpoints, climb, random_start
-from robust_tickets.measures.attacks.image_streams import image_streams
-from robust_tickets.measures.attacks.logits_ratio import logits_ratio
-from robust_tickets.measures.attacks.square import margin, search
-from robust_tickets.measures.attacks.square_shapes import bump, side_length
-from robust_tickets.measures.predict import evaluation_mode
+from robust_tickets.attacks import APGD, PGD, Attack, Misclassification, Square, Threat
+from robust_tickets.attacks.apgd import checkpoints, climb, random_start
+from robust_tickets.attacks.image_streams import image_streams
+from robust_tickets.attacks.losses import cross_entropy, logits_ratio
+from robust_tickets.attacks.predict import evaluation_mode
+from robust_tickets.attacks.square import margin, search
+from robust_tickets.attacks.square_shapes import bump, side_length
 from robust_tickets.measures.robust_accuracy import withstanding
-from robust_tickets.objectives import Threat
-from robust_tickets.objectives.attack import cross_entropy
 from tests.objectives.digits import digits, trained_network
 
 BALLS = [{"norm": "linf", "epsilon": 0.1}, {"norm": "l2", "epsilon": 0.7}]
@@ -102,7 +100,7 @@ def test_apgd_keeps_its_best_point(ball: dict) -> None:
     threat = Threat(**{**ball, "epsilon": ball["epsilon"] / 3})
     start = random_start(images, threat, image_streams(images, 0))
     with evaluation_mode(trained_network(), "cpu") as predict:
-        found = [climb(predict, images, labels, threat, start, cross_entropy, steps) for steps in (1, 2, 4)]
+        found = [climb(predict, images, labels, threat, start, Misclassification(), steps) for steps in (1, 2, 4)]
         values = [cross_entropy(predict(one.points), labels).detach() for one in found]
         fooled = [predict(one.points).argmax(1) != labels for one in found]
     for one, value, beaten in zip(found, values, fooled, strict=True):

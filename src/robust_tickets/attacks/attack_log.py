@@ -25,7 +25,8 @@ class GradientCounts(Settings):
     at_start: int = Field(default=0, description="Of these, images whose gradient had vanished at the first step.")
     throughout: int = Field(default=0, description="Images whose gradient had vanished at every step.")
     retried: int = Field(
-        default=0, description="Images attacked again under the difference-of-logits ratio, which has no scale."
+        default=0,
+        description="Images attacked again under a loss without scale: the difference-of-logits ratio.",
     )
     recovered: int = Field(default=0, description="Images that fell then.")
     blind: int = Field(
@@ -46,11 +47,11 @@ class GradientCounts(Settings):
     def figures(self) -> dict[str, float]:
         """Return shares in [0, 1] under the names of measures' figures: `gradient/<what>`.
 
-        Of the images attacked: `vanished` (at the first step), and where any was attacked again `throughout`,
-        `recovered` and `blind`; of those searched without gradients: `found`.
+        Of the images attacked: `vanished` (at the first step), and where any was attacked again, or should have been,
+        `throughout`, `recovered` and `blind`; of those searched without gradients: `found`.
         """
         figures = {"vanished": self.vanished}
-        if self.retried:
+        if self.retried or self.blind:
             again = {"throughout": self.throughout, "recovered": self.recovered, "blind": self.blind}
             figures |= {name: self.share(count) for name, count in again.items()}
         if self.probed:
