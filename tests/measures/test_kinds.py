@@ -1,5 +1,8 @@
 """What all measures have in common: how recipes write them, and that they need nothing but predictions."""
 
+from typing import get_args
+
+import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter
@@ -11,7 +14,8 @@ from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.out_of_distribution import OutOfDistribution
-from tests.measures.examinees import batches_of, exported_digits, held_out_digits
+from tests.measures.examinees import batches_of, examinee, exported_digits, held_out_digits
+from tests.objectives.digits import trained_network
 
 MEASURES = TypeAdapter(tuple[AnyMeasure, ...])
 
@@ -56,3 +60,44 @@ def test_an_exported_file_is_measured_like_the_network(tmp_path_factory):
         with torch.no_grad():
             expected = measure.figures(subject(network))
         assert measure.figures(subject(session)) == pytest.approx(expected, abs=1e-4)
+
+
+SMALL: dict[str, dict[str, object]] = {
+    "calibration": {},
+    "corruption": {"names": ["shot_noise", "contrast"], "severities": [1, 5]},
+    "corruption-files": {"names": ["fog"], "severities": [2, 4]},
+    "out-of-distribution": {},
+    "certified": {"samples": 50, "radii": [0, 0.05]},
+    "robustness": {"threat": {"epsilon": 0.1, "steps": 2}},
+    "robustness-curve": {"epsilons": [0, 0.1], "steps": 2},
+}
+
+
+def test_every_kind_is_held_to_what_measures_promise():
+    kinds = {one.model_fields["kind"].default for one in get_args(get_args(AnyMeasure)[0])}
+    assert kinds == set(SMALL)
+    measures = MEASURES.validate_python([{"kind": kind} for kind in kinds])
+    assert len({measure.title for measure in measures}) == len(kinds), "each has a section of its own"
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_measure_says_what_its_figures_are(kind, tmp_path):
+    images, labels = held_out_digits(20)
+    pixels = (images.movedim(1, -1).squeeze(-1) * 255).to(torch.uint8).numpy()
+    np.save(tmp_path / "labels.npy", np.tile(labels.numpy(), 5))
+    np.save(tmp_path / "fog.npy", np.tile(pixels, (5, 1, 1)))
+    place = {"folder": str(tmp_path)} if kind == "corruption-files" else {}
+    (measure,) = MEASURES.validate_python([{"kind": kind, **SMALL[kind], **place}])
+    network = trained_network().eval()
+    found = measure.figures(examinee(network, (images, labels), (images.flip(0), labels)))
+    shown = {key: figure for key in found if (figure := measure.figure(key)) is not None}
+    assert shown
+    assert len({figure.name for figure in shown.values()}) == len(shown), "headings tell figures apart"
+    for key, figure in shown.items():
+        least, most = figure.bounds
+        assert least is None or found[key] >= least, key
+        assert most is None or found[key] <= most, key
+    assert measure.principal is None or measure.principal in shown
+    if measure.sweep is not None:
+        assert {key for keys in measure.sweep.along.values() for key in keys} <= found.keys()
+        assert list(measure.sweep.along) == sorted(measure.sweep.along)

@@ -92,7 +92,13 @@ def test_ticket_and_dense_are_told_side_by_side(verdict: rt.Verdict) -> None:
         "APGD-CE, 3 steps, in L-inf 0.1 (%)",
         "Square, 10 queries, in L-inf 0.1 (%)",
     )
-    assert "ece" in sections["Calibration"].tables[0].columns
+    assert sections["Calibration"].tables[0].columns[2:] == (
+        "expected calibration error",
+        "adaptive calibration error",
+        "negative log-likelihood (nats)",
+        "Brier score",
+    )
+    assert "Lower is better." in sections["Calibration"].text
 
 
 def test_measures_added_to_a_finished_run_redo_nothing(tmp_path: Path) -> None:
@@ -121,7 +127,11 @@ def test_measures_added_to_a_finished_run_redo_nothing(tmp_path: Path) -> None:
     (chart,) = sections["Accuracy against epsilon"].charts
     assert [line.name for line in chart.lines] == ["dense", "50 %"]
     (file,) = next(section for title, section in sections.items() if title.startswith("draw.onnx beside")).tables
-    assert [row[1] for row in file.rows[:3]] == ["clean (%)", "ece", "adaptive_ece"]
+    assert [row[1] for row in file.rows[:3]] == [
+        "clean (%)",
+        "expected calibration error",
+        "adaptive calibration error",
+    ]
     assert all(row[2] == pytest.approx(row[3], abs=0.01) for row in file.rows[1:5])
 
 

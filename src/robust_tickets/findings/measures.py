@@ -3,32 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from robust_tickets.attacks.attack_log import PREFIX, VANISHED
-from robust_tickets.attacks.threat import Ball
+from robust_tickets.attacks.attack_log import VANISHED
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.unit import PERCENT, PLAIN, Unit
 from robust_tickets.measures.caveats import NOTICEABLE
-from robust_tickets.measures.evaluation import Evaluation
+from robust_tickets.measures.figure import Figure, Sweep
 from robust_tickets.measures.measure import Measure, by_name
-from robust_tickets.measures.robustness_curve import RobustnessCurve
-from robust_tickets.report.notation import mean_and_std, percent
+from robust_tickets.report.notation import capitalised, mean_and_std, signed_points
 from robust_tickets.report.points import Spread
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
-
-TITLES = {
-    "robustness": "Robust accuracy",
-    "robustness-curve": "Accuracy against epsilon",
-    "corruption": "Accuracy under common corruptions",
-    "corruption-files": "Accuracy under common corruptions, from files",
-    "certified": "Certified accuracy",
-    "calibration": "Calibration",
-    "out-of-distribution": "Out-of-distribution detection",
-}
-ACCURACIES = {"robustness", "robustness-curve", "corruption", "corruption-files", "certified"}
-"""Kinds whose figures are accuracies, and told in per cent."""
 
 TEXT = "Mean ± one standard deviation over seeds, on test data. Nothing is decided on these figures."
 LINES = 6
@@ -58,27 +46,37 @@ class Subject:
 def measure_sections(measures: Sequence[Measure], subjects: Sequence[Subject]) -> list[Section]:
     """Return a section for each kind of measure; nothing where nothing further was measured."""
     named = by_name(measures)
-    kinds = grouped(named, lambda name: named[name].model_dump()["kind"])
-    return [_section(kind, {name: named[name] for name in names}, subjects) for kind, names in kinds.items()]
+    kinds = grouped(named, lambda name: named[name].title)
+    return [_section(title, {name: named[name] for name in names}, subjects) for title, names in kinds.items()]
 
 
-def headline_names(figures: Mapping[str, float]) -> list[str]:
-    """Return the figures that tables show: those that are not parts of others, or else all."""
-    shown = [name for name in figures if not name.startswith(PREFIX)]
-    return [name for name in shown if "/" not in name] or shown
-
-
-def _section(kind: str, measures: Mapping[str, Measure], subjects: Sequence[Subject]) -> Section:
-    title = TITLES.get(kind, kind.replace("-", " ").capitalize())
-    if kind == "robustness":
-        tables = [_table(title, measures, subjects, kind)]
+def _section(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject]) -> Section:
+    if all(measure.principal is not None for measure in measures.values()):
+        tables = [_table(title, measures, subjects)]
     else:
-        tables = [_table(name, {name: measure}, subjects, kind) for name, measure in measures.items()]
-    charts = [chart for name, measure in measures.items() for chart in _charts(name, measure, kind, subjects)]
-    limits = {name: measure.model_dump().get("limit") for name, measure in measures.items()}
+        tables = [_table(name, {name: measure}, subjects) for name, measure in measures.items()]
+    charts = [chart for name, measure in measures.items() for chart in _charts(name, measure.sweep, subjects)]
+    limits = {name: measure.most_images for name, measure in measures.items()}
     few = (f"{name[0].upper()}{name[1:]}: on at most {limit:,} images." for name, limit in limits.items() if limit)
     blind = (line for name in measures if (line := _blindness(name, subjects)))
-    return Section(title=title, text=" ".join((TEXT, *few, *blind)), tables=tuple(tables), charts=tuple(charts))
+    text = " ".join((TEXT, *_directions(measures, subjects), *few, *blind))
+    return Section(title=title, text=text, tables=tuple(tables), charts=tuple(charts))
+
+
+def shown(measure: Measure, figures: Mapping[str, float]) -> dict[str, Figure]:
+    """Return what the figures are that tables show, by key; those that are parts of others are left out."""
+    told = {key: measure.figure(key) for key in figures}
+    return {key: figure for key, figure in told.items() if figure is not None}
+
+
+def _directions(measures: Mapping[str, Measure], subjects: Sequence[Subject]) -> list[str]:
+    """Return in a sentence of which figures less is better; nothing where of all more is."""
+    first = subjects[0].figures[0]
+    figures = [figure for name, measure in measures.items() for figure in shown(measure, first[name]).values()]
+    lower = list(dict.fromkeys(figure.name for figure in figures if not figure.higher_is_better))
+    if not lower:
+        return []
+    return ["Lower is better." if len(lower) == len(figures) else f"Lower is better: {'; '.join(lower)}."]
 
 
 def _blindness(name: str, subjects: Sequence[Subject]) -> str:
@@ -100,23 +98,20 @@ def _blindness(name: str, subjects: Sequence[Subject]) -> str:
     )
 
 
-def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject], kind: str) -> Table:
-    cells: list[tuple[str, str, str]] = []
+def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject]) -> Table:
+    cells: dict[str, tuple[str, str, Figure]] = {}
     for name, measure in measures.items():
-        for figure in headline_names(subjects[0].figures[0][name]):
-            heading = _heading(figure, name, measure)
-            if heading not in [known for known, _, _ in cells]:
-                cells.append((heading, name, figure))
+        for key, figure in shown(measure, subjects[0].figures[0][name]).items():
+            cells.setdefault(figure.unit.headed(_heading(key, figure, name, measure)), (name, key, figure))
     constant = [key for key in subjects[0].labels if len({subject.labels[key] for subject in subjects}) == 1]
-    shown = [key for key in subjects[0].labels if key not in constant]
-    unit = " (%)" if kind in ACCURACIES else ""
+    varied = [key for key in subjects[0].labels if key not in constant]
     return Table(
         title=title,
-        columns=(*shown, *(f"{heading}{unit}" for heading, _, _ in cells)),
+        columns=(*varied, *cells),
         rows=tuple(
             (
-                *(subject.labels[key] for key in shown),
-                *(_told(subject.spread(name, figure), kind) for _, name, figure in cells),
+                *(subject.labels[key] for key in varied),
+                *(mean_and_std(subject.spread(name, key), figure.unit) for name, key, figure in cells.values()),
             )
             for subject in subjects
         ),
@@ -124,77 +119,43 @@ def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subje
     )
 
 
-def _heading(figure: str, name: str, measure: Measure) -> str:
-    """Return a column's heading: the ball of a curve's figure, the attack of a robust accuracy, or the figure.
+def _heading(key: str, figure: Figure, name: str, measure: Measure) -> str:
+    """Return a column's heading.
 
-    Of accuracy without attack it says on how many images: attacks of other limits have other such figures.
+    Where measures share a table the principal figure has the measure's name, and the others, which depend on the
+    images alone, say on how many they are: measures of other limits have other such figures.
     """
-    if isinstance(measure, RobustnessCurve):
-        return figure_heading(figure, measure)
-    if isinstance(measure, Evaluation) and figure == "clean" and measure.limit is not None:
-        return f"clean, at most {measure.limit} images"
-    return name if figure == "robust" else figure
+    if measure.principal is None:
+        return figure.name
+    limit = measure.most_images
+    return name if key == measure.principal else f"{figure.name}, at most {limit} images" if limit else figure.name
 
 
-def figure_heading(figure: str, measure: Measure) -> str:
-    """Return what tables call a figure: that of a curve by its ball, as in `L-inf 8/255`; others by their name."""
-    if not isinstance(measure, RobustnessCurve):
-        return figure
-    epsilon = {measure.figure_name(epsilon): epsilon for epsilon in measure.epsilons}.get(figure)
-    if epsilon is None:
-        return figure
-    return Ball(norm=measure.norm, epsilon=epsilon).ball_name if epsilon else "clean"
-
-
-def _told(spread: Spread, kind: str) -> str:
-    if kind in ACCURACIES:
-        return mean_and_std(spread)
-    return f"{spread.mean:.4g}" if spread.std is None else f"{spread.mean:.4g} ± {spread.std:.2g}"
-
-
-def _charts(name: str, measure: Measure, kind: str, subjects: Sequence[Subject]) -> list[Chart]:
-    if isinstance(measure, RobustnessCurve):
-        scale, unit = (255, "/255") if measure.norm == "linf" else (1, "")
-        label = f"Epsilon in {'L-inf' if measure.norm == 'linf' else 'L2'}{f' ({unit})' if unit else ''}"
-        places = {scale * epsilon: [measure.figure_name(epsilon)] for epsilon in sorted(measure.epsilons)}
-    elif kind.startswith("corruption"):
-        label, places = "Severity", _by_severity(subjects[0].figures[0][name])
-    else:
-        return []
-    if len(places) < 2:
+def _charts(name: str, sweep: Sweep | None, subjects: Sequence[Subject]) -> list[Chart]:
+    if sweep is None or len(sweep.along) < 2:
         return []
     charted = grouped([subject for subject in subjects if subject.chart is not None], lambda subject: subject.chart)
     return [
         Chart(
             title=f"{name}: {chart}",
-            x_label=label,
-            y_label="Accuracy (%)",
-            lines=tuple(_line(subject, name, places) for subject in few(together)),
+            x_label=sweep.axis,
+            y_label=sweep.of.unit.headed(capitalised(sweep.of.name)),
+            lines=tuple(_line(subject, name, sweep) for subject in few(together)),
             note="" if len(together) <= LINES else f"{LINES} of {len(together)} lines; the table has all.",
         )
         for chart, together in charted.items()
     ]
 
 
-def _by_severity(figures: Mapping[str, float]) -> dict[float, list[str]]:
-    """Return, for each severity, the figures `<kind>/<name>/<severity>`, which are averaged."""
-    places: dict[float, list[str]] = {}
-    for figure in figures:
-        *_, last = figure.split("/")
-        if last.isdigit():
-            places.setdefault(float(last), []).append(figure)
-    return dict(sorted(places.items()))
-
-
-def _line(subject: Subject, name: str, places: Mapping[float, Sequence[str]]) -> Line:
+def _line(subject: Subject, name: str, sweep: Sweep) -> Line:
     by_seed = [
-        [100 * fmean(seed[name][figure] for figure in figures) for figures in places.values()]
+        [sweep.of.unit.scaled(fmean(seed[name][key] for key in keys)) for keys in sweep.along.values()]
         for seed in subject.figures
     ]
     points = list(zip(*by_seed, strict=True))
     return Line(
         name=subject.name,
-        x=tuple(places),
+        x=tuple(sweep.along),
         y=tuple(map(fmean, points)),
         std=tuple(map(stdev, points)) if len(by_seed) > 1 else None,
     )
@@ -220,30 +181,36 @@ class Compared(Settings):
     """One figure of a network beside that of the file exported from it."""
 
     measure: str
-    figure: str
-    heading: str = Field(default="", description="What tables call the figure; empty: by its name.")
+    figure: str = Field(description="Its key.")
+    heading: str = Field(default="", description="What tables call it; empty: they leave it out, as a part of others.")
     network: float
     file: float
-    is_accuracy: bool = Field(default=False, description="Whether it is told in per cent, as accuracies are.")
+    unit: Unit = Field(default=PLAIN, description="How it is written.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_before_units(cls, values: Any) -> Any:
+        """Read rows from before figures had units: of accuracies they said that they are."""
+        if isinstance(values, dict) and "is_accuracy" in values:
+            values = {**values, "unit": PERCENT if values["is_accuracy"] else PLAIN}
+            del values["is_accuracy"]
+        return values
 
     def cells(self) -> tuple[Value, ...]:
-        """Return the line of a table: accuracies and mIoU in per cent and points, other figures as they are."""
-        difference, heading = self.file - self.network, self.heading or self.figure
-        if self.is_accuracy:
-            told = (percent(self.network, 2), percent(self.file, 2), f"{100 * difference:+.2f}".replace("-", "−"))
-            return (self.measure, f"{heading} (%)", *told)
-        return (self.measure, heading, self.network, self.file, difference)
+        """Return the line of a table; units without decimals of their own are told as numbers are."""
+        difference, heading = self.file - self.network, self.unit.headed(self.heading)
+        if self.unit.decimals is None:
+            return (self.measure, heading, *map(self.unit.scaled, (self.network, self.file, difference)))
+        exact = self.unit.exact
+        told = (self.unit.number(self.network, exact), self.unit.number(self.file, exact))
+        return (self.measure, heading, *told, signed_points(difference, self.unit, exact))
 
 
 def comparison_section(title: str, text: str, rows: Sequence[Compared]) -> Section:
-    """Return network against file, a line for each headline figure."""
-    by_measure = grouped(rows, lambda row: row.measure)
-    shown = {
-        measure: headline_names({row.figure: row.file for row in together}) for measure, together in by_measure.items()
-    }
+    """Return network against file, a line for each figure that tables show."""
     table = Table(
         title=title,
         columns=("measure", "figure", "network", "file", "file minus network"),
-        rows=tuple(row.cells() for row in rows if row.figure in shown[row.measure]),
+        rows=tuple(row.cells() for row in rows if row.heading),
     )
     return Section(title=title, text=text, tables=(table,))

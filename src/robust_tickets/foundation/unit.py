@@ -46,8 +46,12 @@ class Unit(Settings):
         decimals = self.decimals if decimals is None else decimals
         return f"{self.scaled(difference):+.4g}" if decimals is None else f"{self.scaled(difference):+.{decimals}f}"
 
+    def table(self, value: float) -> str:
+        """Write a value as tables have it, with its sign: 0.943 is `94.3 %`."""
+        return f"{self.number(value)} {self.sign}".rstrip()
+
     def told(self, value: float) -> str:
-        """Write a value as sentences have it: 0.943 is `94.30 %`."""
+        """Write a value as sentences on decisions have it, one decimal finer: 0.943 is `94.30 %`."""
         return f"{self.number(value, self.exact)} {self.sign}".rstrip()
 
     def difference(self, value: float) -> str:

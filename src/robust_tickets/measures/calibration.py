@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
 from robust_tickets.foundation.lazy import torch
+from robust_tickets.foundation.unit import NATS, PLAIN
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.figure import FRACTION, Figure
 from robust_tickets.measures.logits import logits
 from robust_tickets.measures.measure import Measure
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+FIGURES = {
+    "ece": Figure("expected calibration error", PLAIN, FRACTION, higher_is_better=False),
+    "adaptive_ece": Figure("adaptive calibration error", PLAIN, FRACTION, higher_is_better=False),
+    "nll": Figure("negative log-likelihood", NATS, (0.0, None), higher_is_better=False),
+    "brier": Figure("Brier score", PLAIN, (0.0, 2.0), higher_is_better=False),
+}
+
 
 @final
 class Calibration(Measure):
     """Expected calibration error in two binnings, negative log-likelihood and Brier score of the softmax."""
 
+    title: ClassVar[str] = "Calibration"
     kind: Literal["calibration"] = "calibration"
     bins: int = Field(default=15, ge=1, description="Bins of confidence, of equal width and of equal mass; 1 or more.")
 
@@ -34,6 +44,10 @@ class Calibration(Measure):
             "nll": negative_log_likelihood(log_probabilities, labels),
             "brier": brier_score(log_probabilities.exp(), labels),
         }
+
+    def figure(self, key: str) -> Figure | None:
+        """Return one of the four."""
+        return FIGURES.get(key)
 
     def describe(self) -> str:
         """Return for example `calibration, 15 bins`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Annotated, Literal, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -12,10 +12,13 @@ from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.figure import Figure
 from robust_tickets.measures.measure import Measure
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+ABSTAIN = "certified/abstain"
 
 
 @final
@@ -26,6 +29,7 @@ class Certified(Measure):
     noise leaves [0, 1] by definition. Radii are L2 norms over all channels of inputs in [0, 1].
     """
 
+    title: ClassVar[str] = "Certified accuracy"
     kind: Literal["certified"] = "certified"
     sigma: Ratio = Field(
         default=0.25,
@@ -62,9 +66,19 @@ class Certified(Measure):
                 radii.append(radius)
         certified = torch.tensor(radii, dtype=torch.float64)
         correct = torch.tensor(right)
-        figures = {f"certified/{radius:g}": (correct & (certified >= radius)) for radius in self.radii}
+        figures = {self.key(radius): (correct & (certified >= radius)) for radius in self.radii}
         abstained = torch.isneginf(certified)
-        return {name: hits.double().mean().item() for name, hits in {**figures, "certified/abstain": abstained}.items()}
+        return {name: hits.double().mean().item() for name, hits in {**figures, ABSTAIN: abstained}.items()}
+
+    def key(self, radius: float) -> str:
+        """Return for example `certified/0.5`."""
+        return f"certified/{radius:g}"
+
+    def figure(self, key: str) -> Figure | None:
+        """Return the accuracy certified at a radius, or the share of images on which the network abstains."""
+        if key == ABSTAIN:
+            return Figure("abstained", higher_is_better=False)
+        return next((Figure(f"L2 {radius:g}") for radius in self.radii if self.key(radius) == key), None)
 
     def certify(self, predict: Predict, image: Tensor, stream: tuple[int, int]) -> tuple[int, float]:
         """Return the smoothed network's class of an image [C, H, W] and its certified radius.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.accuracy import correctness
 from robust_tickets.measures.corruptions.published import CORRUPTIONS, SEVERITIES, CorruptionName, Severity
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.figure import Figure, Sweep
 from robust_tickets.measures.measure import Measure
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Corruption(Measure):
     ImageNet-C's above. Frost alone is not: its photographs are replaced by a random texture like them.
     """
 
+    title: ClassVar[str] = "Accuracy under common corruptions"
     kind: Literal["corruption"] = "corruption"
     names: tuple[CorruptionName, ...] = Field(default=CORRUPTIONS, min_length=1, description="Which of the fifteen.")
     severities: tuple[Severity, ...] = Field(default=SEVERITIES, min_length=1, description="1 (least) to 5.")
@@ -59,6 +61,15 @@ class Corruption(Measure):
             seen += len(images)
         return summarised("corruption", {place: count / seen for place, count in hits.items()})
 
+    def figure(self, key: str) -> Figure | None:
+        """Return the mean over all corruptions; those by name and severity are its parts."""
+        return Figure(key) if key == "corruption" else None
+
+    @property
+    def sweep(self) -> Sweep:
+        """Mean accuracy at each severity."""
+        return by_severity("corruption", self.names, self.severities)
+
     def require_for(self, splits: DataSplits, classes: int) -> None:
         """Refuse images that are neither grey nor RGB: the authors' formulas know no others."""
         super().require_for(splits, classes)
@@ -83,6 +94,12 @@ def summarised(prefix: str, accuracies: dict[Place, float]) -> dict[str, float]:
         **{f"{prefix}/{name}": value for name, value in means.items()},
         prefix: fmean(means.values()),
     }
+
+
+def by_severity(prefix: str, names: Sequence[CorruptionName], severities: Sequence[Severity]) -> Sweep:
+    """Return the chart of accuracies by name and severity: their mean over names."""
+    along = {float(level): [f"{prefix}/{name}/{level}" for name in names] for level in sorted(severities)}
+    return Sweep("Severity", along, Figure("accuracy"))
 
 
 def described(what: str, names: Sequence[str], severities: Sequence[int]) -> str:

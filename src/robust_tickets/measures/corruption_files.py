@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -11,10 +11,11 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.measures.accuracy import correctness
-from robust_tickets.measures.corruption import Place, described, summarised
+from robust_tickets.measures.corruption import Place, by_severity, described, summarised
 from robust_tickets.measures.corruptions.published import CORRUPTIONS, SEVERITIES, CorruptionName, Severity
 from robust_tickets.measures.evaluation import balanced_first
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.figure import Figure, Sweep
 from robust_tickets.measures.measure import Measure
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class CorruptionFiles(Measure):
     are: their size must be the network's. Labels must be in the order of the target's classes.
     """
 
+    title: ClassVar[str] = "Accuracy under common corruptions, from files"
     kind: Literal["corruption-files"] = "corruption-files"
     folder: str = Field(
         default="data/CIFAR-10-C", min_length=1, description="Where the files lie; ~ and $NAME are understood."
@@ -61,6 +63,15 @@ class CorruptionFiles(Measure):
                 block = slice((severity - 1) * size, severity * size)
                 accuracies[name, severity] = self.accuracy(examinee, images[block], labels[block])
         return summarised("corruption-files", accuracies)
+
+    def figure(self, key: str) -> Figure | None:
+        """Return the mean over all corruptions; those by name and severity are its parts."""
+        return Figure(key) if key == "corruption-files" else None
+
+    @property
+    def sweep(self) -> Sweep:
+        """Mean accuracy at each severity."""
+        return by_severity("corruption-files", self.names, self.severities)
 
     def reads(self) -> tuple[Path, ...]:
         """Return the folder."""

@@ -61,7 +61,8 @@ class DoubleWin(Settings):
                 told.append(f"{name} not measured")
             else:
                 aside = "" if name in self.required() else ", not required"
-                told.append(f"{name} {100 * decision.ticket:.2f} % (dense {100 * decision.dense:.2f} %{aside})")
+                unit = decision.unit
+                told.append(f"{name} {unit.told(decision.ticket)} (dense {unit.told(decision.dense)}{aside})")
         return "; ".join(told) + "."
 
 

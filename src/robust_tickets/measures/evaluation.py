@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field, field_validator
 
@@ -16,6 +16,7 @@ from robust_tickets.attacks.threat import Threat
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.figure import Figure
 from robust_tickets.measures.logits import Batches
 from robust_tickets.measures.measure import Measure, provided_by
 from robust_tickets.measures.robust_accuracy import Correctness, withstanding
@@ -50,6 +51,8 @@ class EvaluationThreat(Threat):
 class Evaluation(Measure):
     """How robustness is evaluated; by default PGD-20 in L-inf 8/255 with steps of 2/255."""
 
+    title: ClassVar[str] = "Robust accuracy"
+    principal: ClassVar[str | None] = "robust"
     kind: Literal["robustness"] = "robustness"
     attack: AnyAttack = Field(
         default=PGD(), description="The search: pgd, apgd, square or autoattack (needs robust-tickets[robust])."
@@ -101,6 +104,10 @@ class Evaluation(Measure):
             self.attacker(examinee.predict, examinee.seed, examinee.craft, log, examinee.aim),
         )
         return {"clean": accuracy(found.clean), "robust": accuracy(found.robust), **log.figures()}
+
+    def figure(self, key: str) -> Figure | None:
+        """Return either accuracy; what the attack saw of the gradient is told in words."""
+        return Figure(key) if key in ("clean", "robust") else None
 
     def describe(self) -> str:
         """Return for example `PGD-20 in L-inf 8/255` or `AutoAttack in L2 0.5`."""

@@ -1,6 +1,7 @@
 """What a figure is, apart from its value: a name, a unit, bounds, and whether higher is better."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, final
 
@@ -43,9 +44,23 @@ class Figure:
     """What one figure of a measure is; by default a fraction, told in per cent, of which more is better."""
 
     name: str
+    """What tables and charts call it."""
     unit: Unit = PERCENT
     bounds: Bounds = FRACTION
     higher_is_better: bool = True
+
+
+@final
+@dataclass(frozen=True)
+class Sweep:
+    """Figures of one measure along an axis: the chart that they make."""
+
+    axis: str
+    """Label of the horizontal axis, with its unit."""
+    along: Mapping[float, Sequence[str]]
+    """Which figures stand at which place, ascending; of several their mean is shown."""
+    of: Figure
+    """What they all are."""
 
 
 ACCURACY = Figure("accuracy")

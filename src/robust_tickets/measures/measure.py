@@ -5,26 +5,56 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.figure import Figure, Sweep
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
 
 
 class Measure(Settings, ABC):
-    """One thing measured beside accuracy; a subclass has a literal `kind`, by which recipes name it."""
+    """One thing measured beside accuracy; a subclass has a literal `kind`, by which recipes name it.
+
+    It says itself what readers have to know: reports are written from its `title`, from what it says each figure is,
+    and from its `sweep`.
+    """
+
+    title: ClassVar[str]
+    """Heading of its section in reports, which all measures of its kind share."""
+    principal: ClassVar[str | None] = None
+    """Key of the figure for which the measure's own name stands: measures of the kind then share one table. None: each
+    has a table of its own."""
 
     @abstractmethod
     def figures(self, examinee: Examinee) -> dict[str, float]:
-        """Return the figures by name: lower case, stable, told apart by `/`, such as `ece` or `corruption/fog/3`."""
+        """Return the figures by key: lower case, stable, told apart by `/`, such as `ece` or `corruption/fog/3`."""
+
+    @abstractmethod
+    def figure(self, key: str) -> Figure | None:
+        """Return what the figure of a key is; None for one that tables leave out, as it is a part of others."""
 
     @abstractmethod
     def describe(self) -> str:
         """Return a few words for tables, such as `calibration, 15 bins`."""
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The chart that its figures make; None: none."""
+        return None
+
+    @property
+    def most_images(self) -> int | None:
+        """On how many images it is taken at most; None: on all."""
+        return getattr(self, "limit", None)
+
+    @property
+    def gradient_free(self) -> bool | None:
+        """Whether its attack searches on what is measured itself, without gradients; None: it does not attack."""
+        return None
 
     def require(self) -> None:
         """Refuse what this installation does not have, before anything is trained.

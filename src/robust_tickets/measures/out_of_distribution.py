@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -12,7 +12,9 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.lazy import np, torch
+from robust_tickets.foundation.unit import PLAIN
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.figure import FRACTION, Figure
 from robust_tickets.measures.logits import logits
 from robust_tickets.measures.measure import Measure
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from robust_tickets.data.splits import DataSplits
+
+SCORES = {"msp": "max softmax", "energy": "energy"}
+
+DETECTION = {"auroc": "AUROC", "aupr": "AUPR", "aupr_out": "AUPR of the others", "fpr95": "FPR at 95 % TPR"}
 
 
 @final
@@ -30,6 +36,7 @@ class OutOfDistribution(Measure):
     (2018) and Liu et al. (2020). AUPR depends on which class is positive, so both are given.
     """
 
+    title: ClassVar[str] = "Out-of-distribution detection"
     kind: Literal["out-of-distribution"] = "out-of-distribution"
     data: DataSettings = Field(
         default=DataSettings(name="glyphs"),
@@ -54,6 +61,13 @@ class OutOfDistribution(Measure):
             for name, score in scores.items()
             for figure, value in detection(score(inside), score(outside)).items()
         }
+
+    def figure(self, key: str) -> Figure | None:
+        """Return one of the four by either score."""
+        score, _, what = key.removeprefix("ood/").partition("/")
+        if score not in SCORES or what not in DETECTION:
+            return None
+        return Figure(f"{DETECTION[what]}, {SCORES[score]}", PLAIN, FRACTION, higher_is_better=what != "fpr95")
 
     def reads(self) -> tuple[Path, ...]:
         """Return where the second data set lies, if it has files."""

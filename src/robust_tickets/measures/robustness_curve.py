@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self, final
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, final
 
 from pydantic import Field, model_validator
 
 from robust_tickets.attacks import PGD, AnyAttack, AttackLog
 from robust_tickets.attacks.attack_log import VANISHED
-from robust_tickets.attacks.threat import Threat
+from robust_tickets.attacks.threat import Ball, Threat
 from robust_tickets.foundation.seeds import stream_seed
 from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.examinee import Examinee
+from robust_tickets.measures.figure import Figure, Sweep
 from robust_tickets.measures.measure import Measure, provided_by
 from robust_tickets.measures.robust_accuracy import withstanding_each
 
@@ -29,6 +30,7 @@ class RobustnessCurve(Measure):
     is at every point a valid upper bound of the true robust accuracy.
     """
 
+    title: ClassVar[str] = "Accuracy against epsilon"
     kind: Literal["robustness-curve"] = "robustness-curve"
     attack: AnyAttack = Field(default=PGD(), description="The search: pgd, apgd, square or autoattack.")
     norm: Literal["linf", "l2"] = Field(default="linf", description="Norm that measures a perturbation.")
@@ -66,7 +68,7 @@ class RobustnessCurve(Measure):
         ]
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
-        """Return `robust/<norm>/<epsilon>` for each epsilon, ascending: accuracy in [0, 1]; see `figure_name`.
+        """Return `robust/<norm>/<epsilon>` for each epsilon, ascending: accuracy in [0, 1]; see `key`.
 
         Of attacks that need gradients `gradient/...` too, over all radii; see `GradientCounts.figures`.
         """
@@ -79,7 +81,7 @@ class RobustnessCurve(Measure):
         correct = withstanding_each(examinee.predict, examinee.images(self.limit), attackers)
         radii = [0.0, *(threat.epsilon for threat in self.threats())]
         curve = {
-            self.figure_name(epsilon): accuracy(right)
+            self.key(epsilon): accuracy(right)
             for epsilon, right in zip(radii, correct, strict=True)
             if epsilon in self.epsilons
         }
@@ -87,11 +89,25 @@ class RobustnessCurve(Measure):
 
     def seed_at(self, epsilon: float, seed: int) -> int:
         """Return the seed of the attack at a radius, derived from the run's."""
-        return stream_seed(seed, "curve", self.figure_name(epsilon))
+        return stream_seed(seed, "curve", self.key(epsilon))
 
-    def figure_name(self, epsilon: float) -> str:
+    def key(self, epsilon: float) -> str:
         """Return for example `robust/linf/0.0313725` (six digits), or `robust/l2/0.5`."""
         return f"robust/{self.norm}/{epsilon:.6g}"
+
+    def figure(self, key: str) -> Figure | None:
+        """Return accuracy in a ball, as in `L-inf 8/255`, or `clean`; the attack's gradients are told in words."""
+        epsilon = next((epsilon for epsilon in self.epsilons if self.key(epsilon) == key), None)
+        if epsilon is None:
+            return None
+        return Figure(Ball(norm=self.norm, epsilon=epsilon).ball_name if epsilon else "clean")
+
+    @property
+    def sweep(self) -> Sweep:
+        """Accuracy at each epsilon."""
+        scale, axis = (255, "Epsilon in L-inf (/255)") if self.norm == "linf" else (1, "Epsilon in L2")
+        along = {scale * epsilon: [self.key(epsilon)] for epsilon in sorted(self.epsilons)}
+        return Sweep(axis, along, Figure("accuracy"))
 
     def describe(self) -> str:
         """Return for example `PGD-20 in L-inf 16/255 and 4 smaller`."""

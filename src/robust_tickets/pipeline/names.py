@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.pipeline.grid import Cell
@@ -29,7 +30,7 @@ class Names:
             _repeat((cell.result.runs[0].data.name, amount(cell.data)) for cell in targets.values()),
         )
 
-    def fields(self, cell: Cell) -> dict[str, str]:
+    def fields(self, cell: Cell) -> dict[str, Any]:
         """Return what rows and verdicts of a cell say of drawing, training and target; empty: nothing."""
         place = cell.place
         return {

@@ -187,6 +187,7 @@ def rows_of(cell: Cell, names: Names) -> list[Row]:
             objective=cell.result.settings.training.objective.kind,
             fraction=amount(cell.data),
             score=cell.verdict.score,
+            unit=cell.verdict.standard.unit,
             seed=one.seed,
             standard_accuracy=one.standard,
             robust_accuracy=one.robust,
@@ -217,6 +218,8 @@ def verdict_row(cell: Cell, names: Names, measure: str, decision: Decision, cave
             "objective": cell.result.settings.training.objective.kind,
             "measure": measure,
             "score": cell.verdict.score,
+            "unit": decision.unit,
+            "higher_is_better": decision.higher_is_better,
             "verdict": decision.verdict,
             "difference": decision.difference,
             "low": decision.interval.lower if decision.interval else None,
@@ -254,6 +257,7 @@ def shrink_rows(export: Export) -> list[ShrinkRow]:
             latency_ms=variant.latency.median_ms,
             ratio=variant.latency.speedup,
             score=verdict.score,
+            unit=verdict.standard.unit,
             **more,
         )
 

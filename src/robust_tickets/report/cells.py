@@ -8,12 +8,13 @@ from typing import get_args
 
 from robust_tickets.report.notation import (
     ABSENT,
+    beside,
     capitalised,
     interval,
     magnitude,
     mean_and_std,
-    percent,
     scores_of,
+    shared,
     signed_points,
     sparsity_percent,
 )
@@ -46,13 +47,14 @@ class Cells:
 
 
 def accuracy_cells(rows: Iterable[Row], title: str = "{score} on the test data") -> Cells:
-    """Return accuracies or mIoU, a line for each setting: mean and standard deviation over its seeds.
+    """Return what was measured, a line for each setting: mean and standard deviation over its seeds.
 
     What is the same in every line is told in the caption instead of a column.
     """
     order = get_args(TicketKind)
     averaged = points(rows)
     score = scores_of(point.row.score for point in averaged)
+    unit = shared(point.row.unit for point in averaged)
     several = len({point.row.score for point in averaged}) > 1
     facets = list(dict.fromkeys(map(_facet, averaged)))
     series = list(dict.fromkeys(point.row.series for point in averaged))
@@ -78,8 +80,8 @@ def accuracy_cells(rows: Iterable[Row], title: str = "{score} on the test data")
         Column("timeline", setting=True),
         Column("sparsity (%)", numeric=True),
         *([Column("score")] if several else []),
-        Column(f"{score} (%)", numeric=True),
-        Column(f"robust {score} (%)", numeric=True),
+        Column(unit.headed(score) if unit else score, numeric=True),
+        Column(unit.headed(f"robust {score}") if unit else f"robust {score}", numeric=True),
         Column("seeds", numeric=True, setting=True),
     )
     lines = [
@@ -96,8 +98,10 @@ def accuracy_cells(rows: Iterable[Row], title: str = "{score} on the test data")
             ABSENT if point.row.ticket == "dense" else point.row.timeline,
             sparsity_percent(point.sparsity),
             *([point.row.score] if several else []),
-            mean_and_std(point.standard),
-            mean_and_std(point.robust),
+            *(
+                beside(mean_and_std(spread, point.row.unit), point.row.unit, unit)
+                for spread in (point.standard, point.robust)
+            ),
             str(point.standard.seeds),
         )
         for point in averaged
@@ -107,11 +111,13 @@ def accuracy_cells(rows: Iterable[Row], title: str = "{score} on the test data")
 
 def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
     """Return the decisions: the difference to dense with its interval, and the papers' rule beside it."""
+    unit = shared(row.unit for row in verdicts)
+    points = f" ({unit.points})" if unit and unit.points else ""
     columns = (
         Column("verdict"),
         Column("sparsity (%)", numeric=True),
         # One column, before the settings, so that a phone shows it without scrolling.
-        Column("difference, interval (points)", numeric=True),
+        Column(f"difference, interval{points}", numeric=True),
         Column("drawing", setting=True),
         Column("group", setting=True),
         Column("source", setting=True),
@@ -121,7 +127,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         Column("objective", setting=True),
         Column("target", setting=True),
         Column("data", setting=True),
-        Column("margin (points)", numeric=True, setting=True),
+        Column(f"margin{points}", numeric=True, setting=True),
         Column("seeds", numeric=True, setting=True),
         Column("seeds that would decide", numeric=True),
         Column("papers' rule"),
@@ -130,9 +136,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         (
             row.verdict,
             sparsity_percent(row.sparsity),
-            f"{signed_points(row.difference)} ({interval(row)})"
-            if row.low is not None
-            else signed_points(row.difference),
+            f"{signed_points(row.difference, row.unit)}{f' ({interval(row)})' if row.low is not None else ''}",
             row.drawing or ABSENT,
             row.group,
             row.series,
@@ -142,7 +146,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
             row.objective,
             row.target,
             row.fraction,
-            percent(row.margin),
+            row.unit.number(row.margin),
             str(row.seeds),
             ABSENT if row.seeds_needed is None else str(row.seeds_needed),
             {True: "met", False: "not met", None: ABSENT}[row.papers_rule],
@@ -153,11 +157,12 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
 
 
 def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
-    """Return what was exported: accuracy, verdict, size and latency; notes stand below the table."""
+    """Return what was exported: metric, verdict, size and latency; notes stand below the table."""
+    score, unit = scores_of(row.score for row in shrink), shared(row.unit for row in shrink)
     columns = (
         Column("network"),
         Column("sparsity (%)", numeric=True),
-        Column("accuracy (%)" if all(row.score == "accuracy" for row in shrink) else "score (%)", numeric=True),
+        Column(unit.headed(score) if unit else score, numeric=True),
         Column("verdict"),
         Column("file", numeric=True),
         Column("smaller", numeric=True),
@@ -171,7 +176,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
         (
             row.name,
             sparsity_percent(row.sparsity),
-            ABSENT if row.accuracy is None else percent(row.accuracy),
+            ABSENT if row.accuracy is None else beside(row.unit.number(row.accuracy), row.unit, unit),
             row.verdict or ABSENT,
             magnitude(row.bytes, "B"),
             ABSENT if row.size_ratio is None else f"{row.size_ratio:.2f} ×",
@@ -185,7 +190,9 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
     ]
     captions = []
     if any(row.accuracy is not None for row in shrink):
-        captions.append("Accuracy: mean over seeds on test data; a file holds the run that is best on validation.")
+        captions.append(
+            f"{capitalised(score)}: mean over seeds on test data; a file holds the run that is best on validation."
+        )
     if any(row.max_difference is not None for row in shrink):
         captions.append(
             "Largest difference: between logits of the exported network and of the masked one, on equal images."
@@ -193,7 +200,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
     notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
     stays = [bool({line[index] for line in lines} - {ABSENT}) for index in range(len(columns))]
     return Cells(
-        "Accuracy, size and speed of what was exported" if stays[2] else "Size and speed of what was exported",
+        f"{f'{capitalised(score)}, size' if stays[2] else 'Size'} and speed of what was exported",
         tuple(compress(columns, stays)),
         tuple(tuple(compress(line, stays)) for line in lines),
         " ".join(captions),

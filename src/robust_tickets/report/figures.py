@@ -11,6 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from robust_tickets.foundation.grouping import grouped
+from robust_tickets.foundation.unit import Unit
 from robust_tickets.report.axis import density_place, sparsity_axis
 from robust_tickets.report.looks import PALETTE, Looks, figure_style, variant_of
 from robust_tickets.report.notation import shortened
@@ -91,27 +92,27 @@ def _draw(axes: Axes, panel: Panel, looks: Looks) -> dict[str, Line2D]:
         spreads = [(point.sparsity, spread) for point in points if (spread := point.spread(panel.measure))]
         if row.ticket == "dense":
             label = f"{looks.name(row)}, dense"
-            legend[label] = _level(axes, spreads[0][1], looks.colour(row.series))
+            legend[label] = _level(axes, spreads[0][1], panel.unit, looks.colour(row.series))
         else:
             label, look = looks.line(row)
-            legend[label] = _line(axes, spreads, **look)
+            legend[label] = _line(axes, spreads, panel.unit, **look)
     data = f"{shortened(panel.target, 24)}, {shortened(panel.fraction, 12)} of the data, {panel.seeds}"
     axes.set_title(f"{shortened(panel.title, 48)}\n{data}", loc="left")
-    axes.set_ylabel(f"{panel.measure.capitalize()} {panel.score} (%)")
+    axes.set_ylabel(panel.unit.headed(f"{panel.measure.capitalize()} {panel.score}"))
     axes.grid(axis="y")
     return legend
 
 
-def _level(axes: Axes, spread: Spread, colour: str) -> Line2D:
-    mean, std = 100 * spread.mean, 100 * (spread.std or 0.0)
+def _level(axes: Axes, spread: Spread, unit: Unit, colour: str) -> Line2D:
+    mean, std = unit.scaled(spread.mean), unit.scaled(spread.std or 0.0)
     axes.axhspan(mean - std, mean + std, color=colour, alpha=0.12, lw=0)
     return axes.axhline(mean, color=colour, ls=(0, (5, 3)), lw=1.2)
 
 
-def _line(axes: Axes, spreads: Sequence[tuple[float, Spread]], **look: Any) -> Line2D:
+def _line(axes: Axes, spreads: Sequence[tuple[float, Spread]], unit: Unit, **look: Any) -> Line2D:
     ordered = sorted(spreads, key=lambda pair: pair[0])
     places = [density_place(sparsity) for sparsity, _ in ordered]
-    means = [100 * spread.mean for _, spread in ordered]
-    bars = [100 * (spread.std or 0.0) for _, spread in ordered]
+    means = [unit.scaled(spread.mean) for _, spread in ordered]
+    bars = [unit.scaled(spread.std or 0.0) for _, spread in ordered]
     axes.errorbar(places, means, yerr=bars, fmt="none", ecolor=look["color"], capsize=2, elinewidth=0.9)
     return axes.plot(places, means, **look)[0]

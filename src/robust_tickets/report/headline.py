@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from robust_tickets.foundation.grouping import grouped
-from robust_tickets.report.notation import interval, percent, signed_points, sparsity_percent
+from robust_tickets.report.notation import interval, signed_points, sparsity_percent
 from robust_tickets.report.summary import Summary, VerdictRow
 
 
@@ -50,13 +50,14 @@ def _shipped(summary: Summary, required: Sequence[VerdictRow]) -> list[tuple[Ver
         standard = next((row for row in rows if row.measure == "standard"), None)
         if standard is None or shrunk.accuracy is None:
             continue
+        unit = shrunk.unit
         name = f"The {shrunk.series} {shrunk.group} ticket at {sparsity_percent(shrunk.sparsity)} % sparsity"
         claim = (
-            f"{name} matches dense: {percent(shrunk.accuracy)} % {shrunk.score} against "
-            f"{percent(shrunk.accuracy - standard.difference)} %, "
+            f"{name} matches dense: {unit.table(shrunk.accuracy)} {shrunk.score} against "
+            f"{unit.table(shrunk.accuracy - standard.difference)}, "
             f"{shrunk.size_ratio:.1f} times smaller and {shrunk.ratio:.1f} times as fast."
         )
-        closest = min(rows, key=lambda row: row.difference)
+        closest = min(rows, key=lambda row: row.gain)
         file = f"Size and speed: {shrunk.file}, measured beside dense in ONNX Runtime."
         found.append((closest, Headline(claim, f"{_evidence(closest)} {file}")))
     return found
@@ -79,17 +80,17 @@ def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, Verdict
     if matching:
         sparsest = max(matching)
         # The comparison with the least room to spare speaks for the ticket.
-        closest = min(tickets[sparsest], key=lambda row: row.difference)
+        closest = min(tickets[sparsest], key=lambda row: row.gain)
         kind = f"{closest.drawing or closest.group} " if len({ticket[1:] for ticket in tickets}) > 1 else ""
         claim = f"The {first.series} {kind}ticket at {sparsity_percent(sparsest[0])} % sparsity matches {dense}."
         return sparsest[0], closest, Headline(claim, _evidence(closest))
     failing = {_ticket(row) for row in rows if row.verdict == "does not match"}
     undecided = [row for row in rows if _ticket(row) not in failing and row.verdict == "cannot tell"]
     if undecided:
-        best = max(undecided, key=lambda row: row.difference)
+        best = max(undecided, key=lambda row: row.gain)
         claim = f"No {first.series} ticket is shown to match {dense}; more seeds could."
         return -1.0, best, Headline(claim, _evidence(best))
-    best = max(rows, key=lambda row: row.difference)
+    best = max(rows, key=lambda row: row.gain)
     return -1.0, best, Headline(f"No {first.series} ticket matches {dense}.", _evidence(best))
 
 
@@ -101,9 +102,10 @@ def _ticket(row: VerdictRow) -> tuple[float, str, str]:
 def _evidence(row: VerdictRow) -> str:
     """Write the figures behind a verdict."""
     bounds = f" (interval {interval(row)})" if row.low is not None else ""
+    of = f"{row.unit.points} of" if row.unit.points else "in"
     needed = f"; {row.seeds_needed} would decide" if row.seeds_needed else ""
     seeds = f"{row.seeds} seed{'s' if row.seeds > 1 else ''}"
     return (
-        f"At {sparsity_percent(row.sparsity)} %: {signed_points(row.difference)} points of {row.measure} "
-        f"{row.score}{bounds}, margin {percent(row.margin)}, {seeds}{needed}."
+        f"At {sparsity_percent(row.sparsity)} %: {signed_points(row.difference, row.unit)} {of} {row.measure} "
+        f"{row.score}{bounds}, margin {row.unit.number(row.margin)}, {seeds}{needed}."
     )

@@ -79,7 +79,8 @@ def to_html(summary: Summary) -> str:
         ]
     if summary.verdicts:
         table = verdict_cells(summary.verdicts)
-        sections += [_heading(table.title), _coloured(html_table(table)), _small(VERDICT_NOTE)]
+        note = VERDICT_NOTE if all(row.higher_is_better for row in summary.verdicts) else f"{VERDICT_NOTE} {REVERSED}"
+        sections += [_heading(table.title), _coloured(html_table(table)), _small(note)]
     if summary.rows:
         sections += [_accuracies(summary)]
     sections += [_section(*pair) for pair in zip(summary.sections, figure_names(summary.sections), strict=True)]
@@ -112,6 +113,7 @@ VERDICT_NOTE = (
     "the margin; it does not when the whole interval lies below; otherwise these seeds cannot tell. The "
     "papers' rule asks only that the mean reach the dense mean minus one standard deviation."
 )
+REVERSED = "Where lower is better, all of it is the other way round: the interval lies below the margin, or above it."
 ACCURACY_NOTE = "Mean ± one standard deviation over seeds."
 CURVE_NOTE = "Mean of {seeds}; bars and bands are one standard deviation; dashed levels are dense."
 
@@ -161,7 +163,7 @@ def _in_words(panel: Panel) -> str:
         spread = point.spread(panel.measure)
         if point.row.ticket in ("dense", "drawn") and spread:
             what = "dense" if point.row.ticket == "dense" else f"{sparsity_percent(point.sparsity)} % sparsity"
-            said.append(f"{point.row.series}, {what}: {100 * spread.mean:.1f} %.")
+            said.append(f"{point.row.series}, {what}: {panel.unit.table(spread.mean)}.")
     return " ".join(said)
 
 

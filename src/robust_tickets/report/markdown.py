@@ -6,6 +6,7 @@ from html import escape
 from robust_tickets.report.caveats import warnings
 from robust_tickets.report.cells import Cells, accuracy_cells, shrink_cells, table_cells, verdict_cells
 from robust_tickets.report.headline import headlines
+from robust_tickets.report.notation import capitalised, scores_of
 from robust_tickets.report.points import CONTROL_NAMES
 from robust_tickets.report.sections import Section, figure_names
 from robust_tickets.report.summary import Summary
@@ -22,7 +23,7 @@ def _blocks(summary: Summary) -> Iterator[str]:
     yield from (f"**{_text(claim)}** {_text(evidence)}\n" for claim, evidence in headlines(summary))
     yield from (f"> Warning: {_text(warning)}\n" for warning in warnings(summary))
     if summary.rows:
-        yield "![Accuracy against sparsity](figures/curves.png)\n"
+        yield f"![{capitalised(scores_of(row.score for row in summary.rows))} against sparsity](figures/curves.png)\n"
     tables: list[Cells] = []
     if summary.verdicts:
         tables.append(verdict_cells(summary.verdicts))

@@ -1,7 +1,8 @@
-"""How figures are written: per cent, points, counts. Values inside are fractions; only text is per cent."""
+"""How figures are written: values in their unit, points, counts. Values inside are fractions; only text is per cent."""
 
 from collections.abc import Iterable
 
+from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.report.points import Spread
 from robust_tickets.report.summary import VerdictRow
 
@@ -21,8 +22,9 @@ def scores_of(names: Iterable[str]) -> str:
 
 
 def capitalised(text: str) -> str:
-    """Write a text with a capital in front, but for the name of mIoU."""
-    return text if text.startswith("mIoU") else text[:1].upper() + text[1:]
+    """Write a text with a capital in front, unless it begins with a name that has capitals elsewhere: mIoU."""
+    first = text.partition(" ")[0]
+    return text if first[1:] != first[1:].lower() else text[:1].upper() + text[1:]
 
 
 def percent(fraction: float, decimals: int = 1) -> str:
@@ -35,23 +37,37 @@ def sparsity_percent(sparsity: float) -> str:
     return f"{100 * sparsity:.2f}".rstrip("0").rstrip(".")
 
 
-def signed_points(difference: float) -> str:
-    """Write a difference of accuracies in percentage points with its sign: -0.006 is `−0.6`."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
+def signed_points(difference: float, unit: Unit = PERCENT, decimals: int | None = None) -> str:
+    """Write a difference with its sign: -0.006 is `−0.6` in percentage points. See `Unit.signed`."""
+    return unit.signed(difference, decimals).replace("-", "−")
 
 
-def mean_and_std(spread: Spread | None) -> str:
-    """Write `94.3 ± 0.4` in per cent; the mean alone for one seed, a dash where nothing was measured."""
+def mean_and_std(spread: Spread | None, unit: Unit = PERCENT) -> str:
+    """Write `94.3 ± 0.4` in the figure's unit; the mean alone for one seed, a dash where nothing was measured."""
     if spread is None:
         return ABSENT
-    return percent(spread.mean) if spread.std is None else f"{percent(spread.mean)} ± {percent(spread.std)}"
+    if spread.std is None:
+        return unit.number(spread.mean)
+    spread_out = f"{unit.scaled(spread.std):.2g}" if unit.decimals is None else unit.number(spread.std)
+    return f"{unit.number(spread.mean)} ± {spread_out}"
 
 
 def interval(row: VerdictRow) -> str:
-    """Write the interval of a difference in points, `−0.9 to +0.2`, or a dash with one seed."""
+    """Write the interval of a difference, in points `−0.9 to +0.2`, or a dash with one seed."""
     if row.low is None or row.high is None:
         return ABSENT
-    return f"{signed_points(row.low)} to {signed_points(row.high)}"
+    return f"{signed_points(row.low, row.unit)} to {signed_points(row.high, row.unit)}"
+
+
+def shared(units: Iterable[Unit]) -> Unit | None:
+    """Return the unit that all figures of a column have, so that its heading can tell it; None: they have several."""
+    found = [*units] or [PERCENT]
+    return found[0] if all(one == found[0] for one in found) else None
+
+
+def beside(text: str, unit: Unit, heading: Unit | None) -> str:
+    """Write a number with its sign where the column's heading does not tell it."""
+    return text if heading is not None or text == ABSENT else f"{text} {unit.sign}".rstrip()
 
 
 def magnitude(number: int, unit: str = "") -> str:

@@ -6,10 +6,11 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from robust_tickets.foundation.grouping import grouped
+from robust_tickets.foundation.unit import Unit
 from robust_tickets.report.summary import Row, TicketKind
 
 Measure = Literal["standard", "robust"]
-"""Accuracy on clean images, or under attack."""
+"""On clean images, or under attack."""
 
 SAME_SPARSITY_DIGITS = 3
 """Measured sparsities equal to this many decimals are one point: soft thresholds differ a little by seed."""
@@ -26,7 +27,7 @@ CONTROL_NAMES: dict[TicketKind, str] = {
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean over seeds of a fraction in [0, 1], and its sample standard deviation, None for one seed."""
+    """Mean of a figure over seeds, in its own unit, and its sample standard deviation, None for one seed."""
 
     mean: float
     std: float | None
@@ -66,8 +67,13 @@ class Panel:
 
     @property
     def score(self) -> str:
-        """Say what the figures are: accuracy or mIoU."""
+        """Say what the figures are: the metric's name."""
         return self.points[0].row.score
+
+    @property
+    def unit(self) -> Unit:
+        """Return how they are written."""
+        return self.points[0].row.unit
 
     @property
     def title(self) -> str:

@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.report.sections import Section
-
-Accuracy = Annotated[float, Field(ge=0.0, le=1.0)]
-"""Fraction of examples classified correctly, in [0, 1]."""
 
 Removed = Annotated[float, Field(ge=0.0, le=1.0)]
 """Measured fraction of prunable weights removed, in [0, 1]; 0 is dense."""
@@ -38,15 +36,23 @@ class Row(Settings):
     training: str = Field(default="", description="Name of the way of training, where others are alike in both.")
     target: str = Field(description="The target data set.")
     fraction: str = Field(default="100 %", description="How much of the target's training data was used.")
-    score: str = Field(default="accuracy", description="What the figures below are.")
+    score: str = Field(default="accuracy", description="The metric: what the figures below are.")
+    unit: Unit = Field(default=PERCENT, description="How they are written.")
     seed: int = Field(description="Seed of the transfer; rows that differ only in it are averaged.")
-    standard_accuracy: Accuracy = Field(description="Test accuracy on clean images, in [0, 1].")
-    robust_accuracy: Accuracy | None = Field(
-        default=None, description="Test accuracy under attack, in [0, 1]; absent if not measured."
+    standard_accuracy: float = Field(
+        description="The metric on clean test images, in its own unit: of accuracy a fraction in [0, 1]."
     )
-    validation_accuracy: Accuracy | None = Field(
-        default=None, description="Accuracy on the validation split used for selection, in [0, 1]."
+    robust_accuracy: float | None = Field(default=None, description="The same under attack; absent if not measured.")
+    validation_accuracy: float | None = Field(
+        default=None, description="The same on the validation split used for selection."
     )
+
+    @field_validator("standard_accuracy", "robust_accuracy", "validation_accuracy")
+    @classmethod
+    def _is_a_fraction_where_told_in_per_cent(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("unit") == PERCENT and not 0 <= value <= 1:
+            raise ValueError(f"{value:g} is not a fraction in [0, 1]")
+        return value
 
 
 class VerdictRow(Settings):
@@ -62,26 +68,33 @@ class VerdictRow(Settings):
     objective: str = Field(default="standard", description="What it was trained for, as in the rows.")
     training: str = Field(default="", description="Name of the way of training, as in the rows.")
     measure: Literal["standard", "robust"] = Field(
-        default="standard", description="The accuracy compared: on clean images, or under attack."
+        default="standard", description="What was compared: on clean images, or under attack."
     )
-    score: str = Field(default="accuracy", description="What was compared.")
+    score: str = Field(default="accuracy", description="The metric that was compared.")
+    unit: Unit = Field(default=PERCENT, description="How its values are written.")
+    higher_is_better: bool = Field(default=True, description="Whether a higher value is a better one.")
     required: bool = Field(
         default=True, description="Whether the ticket has to match here to match at all; else told beside it."
     )
     verdict: Literal["matches", "does not match", "cannot tell"] = Field(
-        description="Lower end of the interval above -margin; upper end below -margin; or neither."
+        description="All of the interval better than the margin worse; all of it worse; or neither."
     )
-    difference: float = Field(description="Mean of ticket minus dense accuracy, fraction in [-1, 1].")
+    difference: float = Field(description="Mean of ticket minus dense, in the metric's own unit: a fraction.")
     low: float | None = Field(default=None, description="Lower end of the interval; absent with one seed.")
     high: float | None = Field(default=None, description="Upper end of the interval; absent with one seed.")
     seeds: int = Field(ge=1, description="Number of paired seeds.")
     seeds_needed: int | None = Field(default=None, description="If undecided: seeds that would decide it.")
-    margin: float = Field(ge=0.0, description="Accuracy loss that still counts as matching, as a fraction.")
+    margin: float = Field(ge=0.0, description="Loss that still counts as matching, in the metric's own unit.")
     papers_rule: bool | None = Field(
         default=None,
         description="Whether mean >= dense mean - one standard deviation; absent with one seed.",
     )
     caveats: tuple[str, ...] = Field(default=(), description="Reasons to trust it less, a sentence or two each.")
+
+    @property
+    def gain(self) -> float:
+        """How much better than dense the ticket is, in the metric's own unit; below 0 it is worse."""
+        return self.difference if self.higher_is_better else -self.difference
 
 
 class ShrinkRow(Settings):
@@ -105,9 +118,10 @@ class ShrinkRow(Settings):
     max_difference: float | None = Field(
         default=None, ge=0, description="Largest absolute difference of logits from the masked network's."
     )
-    score: str = Field(default="accuracy", description="What `accuracy` is.")
+    score: str = Field(default="accuracy", description="The metric: what `accuracy` is.")
+    unit: Unit = Field(default=PERCENT, description="How it is written.")
     accuracy: float | None = Field(
-        default=None, description="Mean over seeds on test data, as a fraction; absent where it was not measured."
+        default=None, description="Mean over seeds on test data, in the metric's own unit; absent: not measured."
     )
     verdict: Literal["", "matches", "does not match", "cannot tell"] = Field(
         default="", description="What was decided of the ticket in this file; empty: it is dense, or nothing was."
@@ -120,7 +134,7 @@ class ShrinkRow(Settings):
 
 
 class Summary(Settings):
-    """Everything a report tells. Accuracies and sparsities are fractions, never per cent."""
+    """Everything a report tells. Values are in the metric's own unit; accuracies and sparsities are fractions."""
 
     version: Literal[1] = Field(default=1, description="Version of this format.")
     title: str = Field(description="Heading of the report.")

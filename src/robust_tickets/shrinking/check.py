@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.unit import PERCENT, Unit
 
 
 class Check(Settings):
     """One form of the network on validation images, beside the form that it was made from."""
 
     form: str = Field(description="`ticket` as it was transferred, or the name of the file.")
-    score: str = Field(description="`accuracy`, or `mIoU` where pixels have labels.")
-    value: float = Field(description="The score, in [0, 1].")
+    score: str = Field(description="The metric's name: `accuracy`, `mIoU`.")
+    unit: Unit = Field(default=PERCENT, description="How it is written.")
+    value: float = Field(description="The metric, in its own unit.")
     agreement: float = Field(description="Fraction of answers that are those of the form before, in [0, 1].")
     images: int = Field(description="How many images.")
 
@@ -22,6 +24,10 @@ def told(checks: Sequence[Check]) -> str:
     if not checks:
         return ""
     first, *rest = checks
-    parts = [f"{first.form} {100 * first.value:.4g} %"]
-    parts += [f"{one.form} {100 * one.value:.4g} % ({100 * one.agreement:.4g} % equal answers)" for one in rest]
+    parts = [f"{first.form} {_value(first)}"]
+    parts += [f"{one.form} {_value(one)} ({100 * one.agreement:.4g} % equal answers)" for one in rest]
     return f" {first.score.capitalize()} on {first.images} validation images: {', '.join(parts)}."
+
+
+def _value(check: Check) -> str:
+    return f"{check.unit.scaled(check.value):.4g} {check.unit.sign}".rstrip()

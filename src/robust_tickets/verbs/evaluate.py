@@ -17,6 +17,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import Step
+from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.models.interface import Pixels, identity_preprocessing
@@ -45,7 +46,8 @@ class Evaluated(Settings):
     subject: str
     data: str = Field(description="Name of the data.")
     images: int = Field(description="Test images.")
-    score: str = Field(description="What `standard` is.")
+    score: str = Field(description="The metric: what `standard` is.")
+    unit: Unit = Field(default=PERCENT, description="How it is written.")
     attack: str | None = Field(default=None, description="The attack behind `robust`; absent: none.")
     runs: tuple[Measured, ...] = Field(description="The network; of a transfer, that of every seed.")
     measures: tuple[AnyMeasure, ...] = Field(default=(), description="What else was measured, see the runs.")
@@ -56,9 +58,10 @@ class Evaluated(Settings):
         told = []
         for run in self.runs:
             seed = f"seed {run.seed}: " if len(self.runs) > 1 else ""
-            bounds = run.interval and f" [{100 * run.interval.lower:.2f}, {100 * run.interval.upper:.2f}]"
-            robust = f", {100 * run.robust:.2f} % under {self.attack}" if run.robust is not None else ""
-            told.append(f"{seed}{100 * run.standard:.2f} % {self.score}{bounds or ''}{robust}")
+            ends = (run.interval.lower, run.interval.upper) if run.interval is not None else ()
+            bounds = f" [{', '.join(self.unit.number(end, self.unit.exact) for end in ends)}]" if ends else ""
+            robust = f", {self.unit.told(run.robust)} under {self.attack}" if run.robust is not None else ""
+            told.append(f"{seed}{self.unit.told(run.standard)} {self.score}{bounds}{robust}")
         return f"{self.subject} on {self.data}, {self.images} test images, as it came: {'; '.join(told)}."
 
     def sections(self) -> list[Section]:
@@ -122,6 +125,7 @@ def evaluate(
         data=first.name,
         images=len(first.test),
         score=score.name,
+        unit=score.unit,
         attack=robustness.describe() if robustness is not None else None,
         runs=summarise(runs, found, tuple(measures), score),
         measures=tuple(measures),
@@ -281,6 +285,7 @@ def evaluate_file(path: Path, data: Data, classes: Sequence[str] | None) -> Eval
         data=splits.name,
         images=len(splits.test),
         score=score.name,
+        unit=score.unit,
         runs=(run,),
         notes=splits.notes,
     )

@@ -7,15 +7,15 @@ import torch
 from pydantic import Field
 
 from robust_tickets.attacks import Square
-from robust_tickets.findings.measures import ACCURACIES, Compared, comparison_section, figure_heading
+from robust_tickets.findings.measures import Compared, comparison_section
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.unit import PLAIN
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.caveats import Caveat, disagreement
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.measure import Measure, by_name
-from robust_tickets.measures.robustness_curve import RobustnessCurve
 from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
@@ -112,27 +112,28 @@ def verify_exported(
             Compared(
                 measure=score.name if attack is None else told(attack),
                 figure="clean" if attack is None else "robust",
+                heading="clean" if attack is None else "robust",
                 network=score.value(measure_once(run, attack, part)),
                 file=score.value(on_file),
-                is_accuracy=True,
+                unit=score.unit,
             )
         )
     labels = [int(label) for label in part_of(run.data, part).labels] if not run.data.labels_pixels else []
     caveats: list[Caveat] = []
     for name, measure in by_name(measures).items():
         of_network, of_file = figures_once(run, measure, part), figures_once(run, measure, part, artefact)
-        rows += [
-            Compared(
-                measure=told(measure, name),
-                figure=figure,
-                heading=figure_heading(figure, measure),
-                network=value,
-                file=of_file[figure],
-                is_accuracy=measure.model_dump()["kind"] in ACCURACIES,
+        for key in (key for key in of_network if key in of_file):
+            figure = measure.figure(key)
+            rows.append(
+                Compared(
+                    measure=told(measure, name),
+                    figure=key,
+                    heading=figure.name if figure is not None else "",
+                    network=of_network[key],
+                    file=of_file[key],
+                    unit=figure.unit if figure is not None else PLAIN,
+                )
             )
-            for figure, value in of_network.items()
-            if figure in of_file
-        ]
         # An attack that searches on the file itself is held against the one replayed on it.
         if robustness is not None and isinstance(measure, Evaluation) and measure.gradient_free:
             common = common_images(robustness, measure, labels)
@@ -164,10 +165,10 @@ def square_on_file(robustness: Evaluation | None, measures: Sequence[Measure]) -
 def told(measure: Measure, name: str | None = None) -> str:
     """Return a measure's words on a file: of an attack, whether it was replayed or searched on the file itself."""
     name = name or measure.describe()
-    if not isinstance(measure, Evaluation | RobustnessCurve):
+    if measure.gradient_free is None:
         return name
-    how = SEARCHED if measure.gradient_free else REPLAYED
-    return f"{name}, {how}{f', at most {measure.limit} images' if measure.limit is not None else ''}"
+    how, limit = SEARCHED if measure.gradient_free else REPLAYED, measure.most_images
+    return f"{name}, {how}{f', at most {limit} images' if limit is not None else ''}"
 
 
 def open_exported(file: Artefact | Path | str, result: Transfer) -> tuple[Artefact, Run]:

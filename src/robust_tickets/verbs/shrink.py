@@ -227,6 +227,7 @@ def checked(run: Run, forms: Mapping[str, Path]) -> tuple[Check, ...]:
                 Check(
                     form=form,
                     score=task.score.name,
+                    unit=task.score.unit,
                     value=task.score.value(measured),
                     agreement=1.0 if before is None else (given == before).double().mean().item(),
                     images=len(run.data.validation),
