@@ -16,7 +16,7 @@ from robust_tickets.foundation.settings import Settings, changed, cut, parse
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
-from robust_tickets.verbs.control_settings import FLIP, Control
+from robust_tickets.verbs.control_settings import FLIP, ControlName
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain_settings import PretrainSettings
 from robust_tickets.verbs.transfer_settings import TransferSettings
@@ -48,7 +48,7 @@ class Recipe(Settings):
     variants: dict[str, Annotated[dict[str, Any], ChangesOf(DrawSettings)]] = Field(
         default_factory=dict, description="Further ways of drawing, by name, each as changes of `draw`."
     )
-    controls: tuple[Control, ...] = Field(default=(), description="Controls drawn beside every ticket of `draw`.")
+    controls: tuple[ControlName, ...] = Field(default=(), description="Controls drawn beside every ticket of `draw`.")
     flip: float = Field(
         default=FLIP,
         gt=0.0,

@@ -5,7 +5,7 @@ import torch
 
 import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.verbs.control_settings import Control
+from robust_tickets.verbs.control_settings import ControlName
 from robust_tickets.verbs.controls import check_control, control
 from tests.verbs.small import PARTS, small_source
 
@@ -117,7 +117,7 @@ def test_flipped_is_as_sparse_in_every_layer_and_shares_an_exact_part(source: rt
 
 
 @pytest.mark.parametrize("kind", ["complement", "flipped"])
-def test_tickets_with_weights_of_their_own_have_no_opposite(source: rt.Source, kind: Control) -> None:
+def test_tickets_with_weights_of_their_own_have_no_opposite(source: rt.Source, kind: ControlName) -> None:
     settings = rt.DrawSettings.model_validate(ITERATIVE)
     with pytest.raises(UserError, match=f"^{kind}: tickets of this draw restart from weights of their own"):
         check_control(kind, settings)

@@ -21,7 +21,7 @@ def as_it_came_section(grid: Grid, cells: Sequence[Cell]) -> list[Section]:
     for cell in cells:
         place, settings = cell.place, cell.result.settings
         key = (place.series, place.target)
-        if settings.head != "keep" or place.kind != "dense" or key in seen:
+        if settings.head != "keep" or not place.is_dense or key in seen:
             continue
         seen.add(key)
         source, data = grid.source(place.series), cell.result.runs[0].data

@@ -28,7 +28,7 @@ def double_win_section(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:
     """
     if recipe.verify.robustness is None:
         return []
-    drawn = {cell.place: cell for cell in cells if cell.place.kind == "drawn"}
+    drawn = {cell.place: cell for cell in cells if cell.place.is_drawn}
     adversarial = [name for name, way in recipe.transfers.items() if way.training.objective.is_adversarial]
     tables: list[Table] = []
     judged: list[DoubleWinVerdict] = []

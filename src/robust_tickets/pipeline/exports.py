@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pipeline.grid import DATA, Cell
+from robust_tickets.pipeline.grid import Cell
+from robust_tickets.pipeline.places import DATA
 from robust_tickets.recipe import Recipe
 from robust_tickets.shrinking.artefact import RUNTIME
 from robust_tickets.shrinking.conversion import convert
@@ -73,4 +74,4 @@ def is_runnable(cell: Cell) -> bool:
 
 def is_drawn(cell: Cell, way: str) -> bool:
     """Say whether a cell is a drawn ticket's, drawn in a certain way."""
-    return cell.place.way == way and cell.place.kind == "drawn"
+    return cell.place.way == way and cell.place.is_drawn

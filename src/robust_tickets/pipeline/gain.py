@@ -17,7 +17,7 @@ TEXT = (
 
 def gain_section(grid: Grid, cells: Sequence[Cell]) -> list[Section]:
     """Return the gains over the recipe's first source; nothing where there is no second one, or nothing to pair."""
-    found = {cell.place: cell for cell in cells if cell.place.kind in ("drawn", "dense")}
+    found = {cell.place: cell for cell in cells if cell.place.is_drawn or cell.place.is_dense}
     base, *others = (name for name in grid.recipe.sources if any(place.series == name for place in found))
     tables, charts = [], []
     drawn: dict[tuple[str, str, str], list[float]] = {}
@@ -43,7 +43,7 @@ def gain_section(grid: Grid, cells: Sequence[Cell]) -> list[Section]:
             )
             for name, differences in gains.items():
                 spread = stdev(differences) if len(differences) > 1 else 0.0
-                if first.place.kind == "drawn":
+                if first.place.is_drawn:
                     drawn.setdefault((target, transfer, name), []).append(fmean(differences))
                 lines.setdefault((name, line[0].way), []).append((sparsity, fmean(differences), spread))
         if rows:

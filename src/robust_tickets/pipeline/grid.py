@@ -3,56 +3,26 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.models.sources import Source, load_source
+from robust_tickets.pipeline.places import DATA, DRAW, CellPlace, ControlPlace, DensePlace, DrawnPlace
 from robust_tickets.recipe import Recipe
-from robust_tickets.report.summary import TicketKind
 from robust_tickets.ticket import Ticket
-from robust_tickets.verbs.controls import control
-from robust_tickets.verbs.draw import draw_all, label
+from robust_tickets.verbs.draw import draw_all
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain import pretrain
 from robust_tickets.verbs.transfer import Transfer, transfer
 from robust_tickets.verbs.verify import Verdict, verify
-
-DRAW, DATA = "draw", "data"
-"""Names of the recipe's own way of drawing and of its own target, beside its variants and further targets."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a cell stands in the grid."""
-
-    target: str
-    """Name of the target."""
-    transfer: str
-    """Name of the way of training."""
-    series: str
-    """Name of the source."""
-    way: str
-    """Name of the way of drawing, `dense` for none."""
-    kind: TicketKind
-    sparsity: float | None
-    """As asked for; None where the timeline says it, and for dense."""
-
-    def folder(self, run: Path) -> Path:
-        """Return where its runs are kept."""
-        transfers = run / "transfers" / self.target / self.series / self.transfer
-        return (
-            transfers / "dense"
-            if self.kind == "dense"
-            else transfers / self.way / f"{self.kind}-{label(self.sparsity)}"
-        )
 
 
 @dataclass(frozen=True)
 class Cell:
     """One ticket, or dense, transferred in one way to one target."""
 
-    place: Place
+    place: CellPlace
     data: DataSettings
     draw: DrawSettings
     result: Transfer
@@ -70,28 +40,28 @@ class Grid:
         self.tickets: dict[tuple[str, str], tuple[Ticket, ...]] = {}
 
     @cached_property
-    def places(self) -> list[Place]:
+    def places(self) -> list[CellPlace]:
         """Return every cell's place, in the order of filling.
 
         What the recipe names first comes first, of transfers and of targets alike, so that a grid that is not full
         has every way of training on its first target; sources are side by side, so that they can be compared.
         """
         recipe = self.recipe
-        tickets: list[tuple[str, TicketKind, float | None]] = [("dense", "dense", None)]
+        tickets: list[Callable[[str, str, str], CellPlace]] = [DensePlace]
         for way, settings in recipe.draws().items():
             for sparsity in settings.sparsities:
-                tickets.append((way, "drawn", sparsity))
+                tickets.append(partial(DrawnPlace, way=way, sparsity=sparsity))
                 controls = recipe.controls if way == DRAW else ()
-                tickets.extend((way, kind, sparsity) for kind in controls)
+                tickets.extend(partial(ControlPlace, way=way, sparsity=sparsity, control=name) for name in controls)
         facets = [
             (one + other, name, target)
             for one, name in enumerate(recipe.transfers)
             for other, target in enumerate(recipe.data_sets())
         ]
         return [
-            Place(target, name, series, way, kind, sparsity)
+            place(target, name, series)
             for _, name, target in sorted(facets, key=lambda facet: facet[0])
-            for way, kind, sparsity in tickets
+            for place in tickets
             for series in recipe.sources
         ]
 
@@ -121,33 +91,22 @@ class Grid:
             )
         return self.tickets[series, way]
 
-    def ticket(self, place: Place) -> Ticket:
-        """Return the ticket, drawn or control, of a place."""
-        settings = self.recipe.draws()[place.way]
-        ticket = self.drawn(place.series, place.way)[settings.sparsities.index(place.sparsity)]
-        assert place.kind != "dense"
-        if place.kind == "drawn":
-            return ticket
-        return control(place.kind, ticket, self.source(place.series), settings, self.recipe.seed, self.recipe.flip)
-
-    def dense(self, place: Place) -> Transfer:
+    def dense(self, place: CellPlace) -> Transfer:
         """Return the dense transfer that a place is compared with."""
-        at = Place(place.target, place.transfer, place.series, "dense", "dense", None).folder(self.folder)
         data, settings = self.recipe.data_sets()[place.target], self.recipe.transfers[place.transfer]
-        return transfer(self.source(place.series), data, settings=settings, folder=at)
+        return transfer(self.source(place.series), data, settings=settings, folder=place.dense.folder(self.folder))
 
-    def fill(self, place: Place) -> Cell:
+    def fill(self, place: CellPlace) -> Cell:
         """Do, or take up, everything that one cell needs."""
-        dense = self.dense(place)
-        result = dense
-        if place.kind != "dense":
+        result = dense = self.dense(place)
+        if (ticket := place.ticket(self)) is not None:
             at = place.folder(self.folder)
-            result = transfer(self.ticket(place), dense.data, settings=dense.settings, folder=at)
+            result = transfer(ticket, dense.data, settings=dense.settings, folder=at)
         verdict = verify(result, dense, settings=self.recipe.verify)
-        draw = self.recipe.draw if place.kind == "dense" else self.recipe.draws()[place.way]
-        return Cell(place, self.recipe.data_sets()[place.target], draw, result, dense, verdict)
+        data = self.recipe.data_sets()[place.target]
+        return Cell(place, data, place.draw(self.recipe), result, dense, verdict)
 
-    def is_filled(self, place: Place) -> bool:
+    def is_filled(self, place: CellPlace) -> bool:
         """Say whether a cell's runs are all done, so that taking it up costs their measures at most."""
         seeds = self.recipe.transfers[place.transfer].seeds
         return all((place.folder(self.folder) / f"seed-{seed}" / "result.json").exists() for seed in seeds)

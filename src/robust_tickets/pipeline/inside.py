@@ -1,13 +1,10 @@
 """What a run's tickets and transfers look like from inside."""
 
-from robust_tickets.pipeline.grid import DATA, DRAW, Cell
+from robust_tickets.pipeline.grid import Cell
+from robust_tickets.pipeline.places import DATA, DRAW
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.sections import Section
-from robust_tickets.report.summary import TicketKind
 from robust_tickets.verbs.analyse import analyse
-
-PREFIXES: dict[TicketKind, str] = {"drawn": "", "complement": "complement of "}
-"""How names of tickets begin; other controls begin with their kind."""
 
 
 def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
@@ -27,14 +24,14 @@ def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
 
     def rank(cell: Cell) -> int:
         place = cell.place
-        is_middle = (place.way, place.kind, place.sparsity) == (DRAW, "drawn", middle)
-        return 0 if place.kind == "dense" else 1 if is_middle else 2
+        is_middle = place.is_drawn and (place.way, place.sparsity) == (DRAW, middle)
+        return 0 if place.is_dense else 1 if is_middle else 2
 
     return analyse(
         {
             name_of(cell, recipe): cell.result.ticket
             for cell in here
-            if cell.place.kind == "drawn" and cell.result.ticket is not None
+            if cell.place.is_drawn and cell.result.ticket is not None
         },
         {
             f"{name_of(cell, recipe)}{f', {cell.place.transfer}' if several else ''}": cell.result
@@ -46,10 +43,5 @@ def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
 
 def name_of(cell: Cell, recipe: Recipe) -> str:
     """Return what a ticket is called in tables: source (where there are several), way of drawing, kind, sparsity."""
-    place = cell.place
-    source = f"{place.series} " if len(recipe.sources) > 1 else ""
-    if place.kind == "dense":
-        return f"{source}dense"
-    way = f"{place.way} " if place.way != DRAW else ""
-    asked = place.sparsity if place.sparsity is not None else cell.result.sparsity
-    return f"{source}{PREFIXES.get(place.kind, f'{place.kind} ')}{way}{100 * asked:.4g} %"
+    source = f"{cell.place.series} " if len(recipe.sources) > 1 else ""
+    return f"{source}{cell.place.name(cell.result.sparsity)}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.pipeline.exports import Export
-from robust_tickets.pipeline.grid import DRAW, Cell
+from robust_tickets.pipeline.grid import Cell
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.points import CONTROL_NAMES
@@ -20,28 +20,22 @@ def measured_sections(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:
 def subject(recipe: Recipe, cell: Cell) -> Subject:
     """Return a cell as a line of tables and, for dense and the tickets of the recipe's own drawing, of charts."""
     place, sparsity = cell.place, sparsity_percent(cell.result.sparsity)
-    ticket = CONTROL_NAMES.get(place.kind, "dense" if place.kind == "dense" else "drawn")
     several = len(recipe.sources) > 1
-    name = "dense" if place.kind == "dense" else f"{sparsity} %"
+    name = place.line(sparsity)
     return Subject(
         labels={
             "target": place.target,
             "transfer": place.transfer,
             "source": place.series,
-            "drawing": None if place.kind == "dense" else place.way,
-            "ticket": ticket,
+            "drawing": place.drawing,
+            "ticket": CONTROL_NAMES.get(place.kind, place.kind),
             "sparsity (%)": sparsity,
         },
         figures=[run.measures for run in cell.verdict.ticket_runs],
         name=f"{place.series}, {name}" if several else name,
-        chart=f"{place.target}, {place.transfer} transfer" if is_charted(cell) else None,
+        chart=f"{place.target}, {place.transfer} transfer" if place.is_charted else None,
         source=place.series,
     )
-
-
-def is_charted(cell: Cell) -> bool:
-    """Say whether a cell has a line in charts: dense, or a ticket that the recipe's own way drew."""
-    return cell.place.kind == "dense" or (cell.place.kind == "drawn" and cell.place.way == DRAW)
 
 
 def measured_files(recipe: Recipe, exports: Sequence[Export]) -> list[Exported]:

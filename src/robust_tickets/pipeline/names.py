@@ -34,7 +34,7 @@ class Names:
         """Return what rows and verdicts of a cell say of drawing, training and target; empty: nothing."""
         place = cell.place
         return {
-            "drawing": place.way if self.drawing and place.kind != "dense" else "",
+            "drawing": place.drawing or "" if self.drawing else "",
             "training": place.transfer if self.training else "",
             "target": place.target if self.target else cell.result.runs[0].data.name,
         }

@@ -8,8 +8,9 @@ from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.sources import load_source
 from robust_tickets.pipeline.exports import shrink_best
-from robust_tickets.pipeline.grid import DATA, Grid
+from robust_tickets.pipeline.grid import Grid
 from robust_tickets.pipeline.measured import measured_files
+from robust_tickets.pipeline.places import DATA
 from robust_tickets.pipeline.summary import summarise
 from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report

@@ -40,7 +40,7 @@ def summarise(
     command: str,
 ) -> Summary:
     """Return everything the report tells of the cells filled so far."""
-    drawn = [cell for cell in cells if cell.place.kind == "drawn"]
+    drawn = [cell for cell in cells if cell.place.is_drawn]
     tickets = [cell.result.ticket for cell in (exports[0].cell if exports else cell for cell in reversed(drawn))]
     shown = next((ticket for ticket in tickets if ticket is not None), None)
     names = Names.of(recipe, cells)
@@ -99,7 +99,7 @@ def notes(recipe: Recipe, cells: list[Cell], exports: list[Export]) -> list[str]
         if one.skipped:
             found.append(f"{name}: {len(one.skipped)} unreadable images were left out.")
     for name, settings in recipe.draws().items():
-        ticket = next((c.result.ticket for c in cells if c.place.way == name and c.place.kind == "drawn"), None)
+        ticket = next((c.result.ticket for c in cells if c.place.way == name and c.place.is_drawn), None)
         if ticket is None:
             continue
         weights = {key: ticket.masks[key] for key in ticket.prunable}

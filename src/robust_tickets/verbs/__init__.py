@@ -22,7 +22,7 @@
 | `export.py` | a network or ticket as it is, into a file |
 | `check.py` | hold a runtime file against other engines |
 | `analyse.py`, `analyse_settings.py` | what tickets have in common, and the loss around and between their transfers |
-| `controls.py`, `control_settings.py` | tickets without what is claimed to matter |
+| `controls/`, `control_settings.py` | tickets without what is claimed to matter |
 | `target.py` | data as a network needs them; settings with keyword changes |
 | `task.py` | the task that data ask for, and the network trained for it |
 

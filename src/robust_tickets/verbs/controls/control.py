@@ -1,0 +1,93 @@
+"""What every control can do."""
+
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import ClassVar
+
+from torch import Tensor
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.sources import Source
+from robust_tickets.ticket import Ticket
+from robust_tickets.verbs.control_settings import ControlName
+from robust_tickets.verbs.draw import draw, recalibrated
+from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
+from robust_tickets.verbs.target import target_data
+
+NOTHING_TO_START_FROM = (
+    "{0}: tickets of this draw restart from weights of their own, and those they removed are not kept anywhere; "
+    "use rewind: pretrained, or the controls random and shuffled"
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Control(ABC):
+    """A ticket that differs from a drawn one in a way that is known exactly."""
+
+    name: ClassVar[ControlName]
+    keeps_removed: ClassVar[bool] = False
+    """Whether it keeps weights which the ticket removes, so that those have to be known."""
+
+    def of(self, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float) -> Ticket:
+        """Return the control of a ticket; see `control`.
+
+        Raises:
+            UserError: the ticket has none of this kind.
+        """
+        if self.keeps_removed and ticket.stored is not None:
+            raise UserError(NOTHING_TO_START_FROM.format(self.name))
+        made = self.made(ticket, source, settings, seed, flip)
+        if ticket.statistics is not None and made.statistics is ticket.statistics:
+            made = replace(made, statistics=self.statistics(made, source, settings, seed))
+        return replace(made, provenance={**ticket.provenance, "control": self.name}, network=source)
+
+    @property
+    def prefix(self) -> str:
+        """Return how the names of its tickets begin in tables; the drawn ticket's name follows."""
+        return f"{self.name} "
+
+    @abstractmethod
+    def made(self, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float) -> Ticket:
+        """Return a ticket with other masks or weights; statistics and provenance are seen to by `of`."""
+
+    def check(self, settings: DrawSettings) -> None:
+        """Refuse, before anything is drawn, settings whose tickets can have no such control.
+
+        Raises:
+            UserError: says why.
+        """
+        target = DEFAULT_SPARSITY if settings.score.says_sparsity else settings.sparsities[-1]
+        plan = settings.timeline.plan(target, steps_per_epoch=1)
+        rewound = all(event.rewinds for event in plan.events if event.ticket)
+        if self.keeps_removed and plan.steps and not (rewound and settings.rewind.is_source):
+            raise UserError(NOTHING_TO_START_FROM.format(self.name))
+
+    def statistics(self, made: Ticket, source: Source, settings: DrawSettings, seed: int) -> dict[str, Tensor] | None:
+        """Return batch-norm statistics under a control's own masks, on the data on which the ticket's were computed.
+
+        None, and a warning, where those were objects in memory: nothing leads to them.
+        """
+        data = settings.recalibrate or settings.data
+        if data is None:
+            _log.warning(
+                "%s: keeps the dense network's batch-norm statistics; name the data as draw.recalibrate", self.name
+            )
+            return None
+        network = replace(made, statistics=None).subnetwork(source)
+        return recalibrated(network, target_data(data, source, seed))
+
+
+def redrawn(ticket: Ticket, source: Source, settings: DrawSettings, seed: int, score: str) -> Ticket:
+    """Return a ticket of the same target, drawn once from the source by another score."""
+    return draw(
+        source,
+        settings=settings,
+        seed=seed,
+        sparsity=ticket.target,
+        score=score,
+        parametrisation="fixed",
+        timeline="one-shot",
+        rewind="pretrained",
+    )
