@@ -47,6 +47,11 @@ class Caveat(Settings):
     )
     text: str = Field(description="In a sentence or two.")
 
+    @property
+    def is_about_evidence(self) -> bool:
+        """Return whether it questions that accuracy under an attack is evidence of robustness."""
+        return self.kind in EVIDENCE
+
 
 def sample_caveats(
     decision: Decision, measure: Literal["standard", "robust"], part: str, examples: int, majority: float | None

@@ -265,7 +265,7 @@ def shrink_rows(export: Export) -> list[ShrinkRow]:
         # Timed in other rounds than the ONNX file: its ratio is to dense in these.
         return [row("zeros left out (runtime)", report.shrunk, max_difference=report.removal.max_difference, **shipped)]
     dense = row("dense", report.dense, sparsity=0.0, accuracy=verdict.standard.dense)
-    if report.kind == "zeros only":
+    if not report.removal.channels_removed:
         return [dense, row("zeros in place", report.ticket, **shipped)]
     return [
         dense,

@@ -7,7 +7,7 @@ from pydantic import Field
 from robust_tickets.attacks import Threat
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, changed
-from robust_tickets.measures.caveats import EVIDENCE, Caveat
+from robust_tickets.measures.caveats import Caveat
 from robust_tickets.measures.double_win import DoubleWin, double_win
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.objectives import PGDTraining
@@ -51,12 +51,12 @@ class DoubleWinVerdict(Settings):
         """Return the verdict in plain words."""
         subject = f"{self.standard.subject} at {100 * self.sparsity:.4g} % sparsity"
         text = f"{subject}, under {self.standard.attack}. {self.joint.sentence()} {self.joint.figures()}"
-        found = [(way, caveat) for way, caveat in self._caveats() if caveat.kind in EVIDENCE]
+        found = [(way, caveat) for way, caveat in self._caveats() if caveat.is_about_evidence]
         return " ".join((text, *(f"After {way} transfer: {caveat.text}" for way, caveat in found)))
 
     def warnings(self) -> list[str]:
         """Return the caveats that the sentence leaves out: on the images and seeds that the verdict rests on."""
-        return list(dict.fromkeys(caveat.text for _, caveat in self._caveats() if caveat.kind not in EVIDENCE))
+        return list(dict.fromkeys(caveat.text for _, caveat in self._caveats() if not caveat.is_about_evidence))
 
     def _caveats(self) -> list[tuple[str, Caveat]]:
         verdicts = {"standard": self.standard, "adversarial": self.adversarial}

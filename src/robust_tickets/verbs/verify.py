@@ -13,7 +13,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
-from robust_tickets.measures.caveats import EVIDENCE, Caveat
+from robust_tickets.measures.caveats import Caveat
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.measure import by_name
@@ -90,11 +90,11 @@ class Verdict(Settings):
         text = f"{subject}. {self.standard.sentence()}"
         if self.robust is not None:
             text += f" Under {self.attack}: {self.robust.sentence()}"
-        return " ".join((text, *(caveat.text for caveat in self.caveats if caveat.kind in EVIDENCE)))
+        return " ".join((text, *(caveat.text for caveat in self.caveats if caveat.is_about_evidence)))
 
     def warnings(self) -> list[str]:
         """Return the caveats that the sentence leaves out: on the images and seeds that the verdict rests on."""
-        return list(dict.fromkeys(caveat.text for caveat in self.caveats if caveat.kind not in EVIDENCE))
+        return list(dict.fromkeys(caveat.text for caveat in self.caveats if not caveat.is_about_evidence))
 
     def __repr__(self) -> str:
         robust = f", under attack {self.robust.verdict}" if self.robust is not None else ""
