@@ -59,7 +59,6 @@ ALLOWED: dict[str, dict[str, str]] = {
         "kind == 'erf'": GRAPH,
         "kind in PRODUCTS": GRAPH,
     },
-    "training/settings.py": {"self.objective.kind == 'free'": OTHERS["attacks"]},
     "verbs/caveats.py": {"isinstance(asked, Evaluation)": OTHERS["attacks"]},
     "verbs/exported.py": {
         "isinstance(measure, Evaluation | RobustnessCurve)": OTHERS["findings"],
