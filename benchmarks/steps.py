@@ -69,7 +69,17 @@ def product(
     """Return `steps` steps of the product's own loop on a copy of the network, on the device it chooses."""
     trainable, plan = Trainable.of(copy.deepcopy(classifier)), Plan(STEPS, ())
     with deterministic():
-        loop = TrainingLoop(Job(trainable, OneBatch(batch), training, plan, 0, classes=CLASSES, masks=masks or {}))
+        loop = TrainingLoop(
+            Job(
+                trainable,
+                OneBatch(batch),
+                training,
+                plan,
+                0,
+                classes=tuple(map(str, range(CLASSES))),
+                masks=masks or {},
+            )
+        )
 
     def some() -> None:
         with deterministic():  # as `fit` does, once for all its steps

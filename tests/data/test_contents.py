@@ -18,7 +18,7 @@ from robust_tickets.data import file_facts, folder, pixel_images
 from robust_tickets.data.load import load_data
 from robust_tickets.foundation.user_cache import ENVIRONMENT
 from robust_tickets.models.interface import Pixels
-from robust_tickets.verbs.target import fitted_data
+from robust_tickets.tasks.target import fitted_data
 from tests.shapes import shapes_folder
 
 MakeFolder = Callable[..., Path]

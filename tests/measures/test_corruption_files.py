@@ -9,10 +9,11 @@ from robust_tickets.data.load import load_data
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.corruption_files import CorruptionFiles
 from robust_tickets.measures.corruptions.published import SEVERITIES
+from robust_tickets.tasks.classification import Classification
 from tests.measures.examinees import examinee
 from tests.verbs.small import Bright
 
-COUNT = 30
+CLASSES, COUNT = Classification.provides, 30
 PARTS = ("train", "validation", "test")
 
 
@@ -104,11 +105,11 @@ def test_files_of_another_network_are_refused_before_training(tmp_path):
     grey = load_data({name: Bright(4, channels=1) for name in PARTS}, size=(8, 8), seed=0)
     words = "images are 4 x 6 with 3 channels and the network takes 8 x 8 with 1"
     with pytest.raises(UserError, match=words):
-        measure.require_for(grey, 3)
+        measure.require_for(grey, CLASSES, 3)
     fitting = replace(grey, channels=3, size=(4, 6))
-    measure.require_for(fitting, 3)
+    measure.require_for(fitting, CLASSES, 3)
     with pytest.raises(UserError, match="holds class 2, the network tells 2 apart"):
-        measure.require_for(fitting, 2)
+        measure.require_for(fitting, CLASSES, 2)
 
 
 def test_the_folder_may_name_the_environment(tmp_path, monkeypatch):

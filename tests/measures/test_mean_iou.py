@@ -13,7 +13,7 @@ from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.mean_iou import MeanIoU, class_iou, confusion, mean_iou
 from robust_tickets.objectives import PGDTraining
-from robust_tickets.training.criterion import PixelCrossEntropy
+from robust_tickets.tasks.segmentation import PixelCrossEntropy
 
 CLASSES = ("ground", "box", "disc", "tree")
 

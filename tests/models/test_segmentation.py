@@ -10,12 +10,12 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from torchvision.models.segmentation import deeplabv3_resnet50
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import placed
+from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.interface import identity_preprocessing
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
-from robust_tickets.models.segmentation import placed, segmenter
-from robust_tickets.models.segmentation_settings import SegmentationSettings
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 
@@ -27,8 +27,8 @@ def source(name: str) -> Source:
 
 
 def labelling(classifier: Network, classes: int = 5, seed: int = 0, **settings: object) -> Network:
-    chosen = SegmentationSettings.model_validate(settings)
-    return segmenter(copy.deepcopy(classifier), chosen, classes, SIZE, seed, "the network")
+    chosen = SegmentationHead.model_validate(settings)
+    return chosen.adapted(copy.deepcopy(classifier), classes, SIZE, seed, "the network")
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_masks_find_their_weights_in_the_backbone_or_are_named() -> None:
     whole = source("cifar/resnet8").network
     network = labelling(whole, head="fcn")
     masks = {name: whole.body.get_parameter(name) > 0 for name in prunable_weights(whole)}
-    found = placed(masks, network)
+    found = placed(masks, network.body)
     assert list(found) == [f"backbone.{name}" for name in masks]
-    assert placed(masks, whole) == masks
+    assert placed(masks, whole.body) == masks
     with pytest.raises(UserError, match=r"masks linear\.weight of shape \(10, 64\), which is not there"):
-        placed({"linear.weight": torch.ones(10, 64, dtype=torch.bool)}, network)
+        placed({"linear.weight": torch.ones(10, 64, dtype=torch.bool)}, network.body)
     with pytest.raises(UserError, match=r"masks conv1\.weight .* which is of shape \(16, 3, 3, 3\)"):
-        placed({"conv1.weight": torch.ones(16, 3, dtype=torch.bool)}, network)
+        placed({"conv1.weight": torch.ones(16, 3, dtype=torch.bool)}, network.body)
 
 
 def test_a_kept_network_is_read_back_and_its_head_is_not_prunable(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_kept_network_is_read_back_and_its_head_is_not_prunable(tmp_path: Path
     network = labelling(origin.network, head="fcn").eval()
     save_source(network, origin.identity, tmp_path)
     loaded, identity = load_folder(tmp_path)
-    assert identity.segmentation == SegmentationSettings(head="fcn")
+    assert identity.adaptation == SegmentationHead(head="fcn")
     images = torch.rand(1, 3, *SIZE)
     with torch.no_grad():
         assert torch.equal(loaded.eval()(images), network(images))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.objectives import Objective, Standard
-from robust_tickets.training.criterion import CrossEntropy
+from robust_tickets.tasks.classification import CrossEntropy
 
 
 @cache

@@ -12,7 +12,7 @@ from robust_tickets.attacks.predict import attack_mode
 from robust_tickets.attacks.projection import uniform_in_ball
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.objectives import FGSMRS, AnyObjective, Free, PGDTraining, Smoothing, Standard, Trades
-from robust_tickets.training.criterion import CrossEntropy
+from robust_tickets.tasks.classification import CrossEntropy
 from tests.objectives.digits import digits, fresh_network, train, trained_network
 
 ANY = TypeAdapter(AnyObjective)

@@ -28,6 +28,7 @@ from robust_tickets.training.trainable import Trainable
 
 PRUNABLE = ("conv1.weight", "conv2.weight")
 PER_EPOCH = 4
+TEN = tuple(map(str, range(10)))
 PLAIN = {"batch_size": 15, "precision": "fp32", "optimiser": {"kind": "sgd", "lr": 0.05}, "checkpoint_seconds": 0}
 
 
@@ -114,7 +115,7 @@ class Run:
             self.training,
             plan,
             seed,
-            classes=10,
+            classes=TEN,
             masks=masks if masks is not None else full(weights(self.network)) if drawing is not None else {},
             drawing=drawing or Drawing(),
             folder=folder,

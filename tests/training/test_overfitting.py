@@ -25,6 +25,7 @@ from robust_tickets.training.overfitting import OverfittingCheck, has_collapsed
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.settings import Training
 from robust_tickets.training.trainable import Trainable
+from tests.training.small import TEN
 
 TOO_LONG = {"kind": "fgsm-rs", "epsilon": 0.25, "step_size": 0.5}
 """FGSM-RS with a step of twice epsilon: what Wong et al. saw collapse."""
@@ -63,7 +64,7 @@ def trained(
     network = Network(body, Pixels(mean=(0.0,), std=(1.0,), size=(16, 16)), "5")
     batches = ImageBatches(splits, training, seed=0)
     plan = Plan(epochs * batches.per_epoch, ())
-    return network, fit(Job(Trainable.of(network), batches, training, plan, 0, classes=10, folder=folder))
+    return network, fit(Job(Trainable.of(network), batches, training, plan, 0, classes=TEN, folder=folder))
 
 
 def test_a_step_that_is_too_long_collapses_and_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -171,5 +172,5 @@ def test_every_round_of_a_draw_is_watched_on_its_own(tmp_path: Path) -> None:
         body = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
         network = Network(body, Pixels(mean=(0.0,), std=(1.0,), size=(8, 8)), "1")
         events = (Event(step=4, actions=(Rewind(),), sparsity=0.0, ticket=False),)
-        fit(Job(Trainable.of(network), batches, training, Plan(8, events), 0, classes=10))
+        fit(Job(Trainable.of(network), batches, training, Plan(8, events), 0, classes=TEN))
     assert seen == [0, 1, 0, 1]

@@ -21,7 +21,7 @@ from robust_tickets.training.loop import TrainingLoop
 from robust_tickets.training.placement import Placement, memory_format
 from robust_tickets.training.settings import Training
 from robust_tickets.training.trainable import Trainable
-from tests.training.small import PLAIN, Interruptible, classifier, digits, weights
+from tests.training.small import PLAIN, TEN, Interruptible, classifier, digits, weights
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 PAPER = [
@@ -47,7 +47,7 @@ class Own(nn.Module):
 def loop(masks: Masks | None = None, steps: int = 8, **changes: Any) -> TrainingLoop:
     training = Training.model_validate({**PLAIN, **changes})
     batches, plan = Interruptible(digits(), training, 0), Plan(steps, ())
-    job = Job(Trainable.of(classifier()), batches, training, plan, 0, classes=10, masks=masks or {})
+    job = Job(Trainable.of(classifier()), batches, training, plan, 0, classes=TEN, masks=masks or {})
     return TrainingLoop(job)
 
 

@@ -21,8 +21,8 @@ from robust_tickets.measures.robust_accuracy import robust_correctness
 from robust_tickets.models.network import Network
 from robust_tickets.objectives import FGSMRS
 from robust_tickets.recipe import load_recipe
+from robust_tickets.tasks.classification import CrossEntropy
 from robust_tickets.training.batch_source import ImageBatches
-from robust_tickets.training.criterion import CrossEntropy
 
 NETWORK = rt.SourceSettings(name="demo/resnet4", weights="random", num_classes=10, in_channels=1)
 DATA = {"name": "digits", "per_class": 6, "validation": 0, "augmentation": "none"}

@@ -20,7 +20,7 @@ from tests.shapes import VOID, shapes_folder
 from tests.shared_data import SHARED, needs_shared
 from tests.verbs.small import small_source, times
 
-FCN = {"head": "fcn"}
+FCN = {"kind": "segmentation", "head": "fcn"}
 TRAINING = {
     "epochs": 2,
     "batch_size": 8,
@@ -51,7 +51,7 @@ def ticket(source: rt.Source) -> rt.Ticket:
 @pytest.fixture(scope="module")
 def trained(ticket: rt.Ticket, data: rt.DataSettings, tmp_path_factory: pytest.TempPathFactory) -> rt.Transfer:
     folder = tmp_path_factory.mktemp("trained")
-    return rt.transfer(ticket, data, segmentation=FCN, training=LONG, seeds=(0, 1), folder=folder)
+    return rt.transfer(ticket, data, task=FCN, training=LONG, seeds=(0, 1), folder=folder)
 
 
 def trivial(data: rt.DataSettings) -> float:
@@ -89,14 +89,14 @@ def test_metrics_and_results_say_miou(trained: rt.Transfer) -> None:
     # 24 steps, of which the default warm-up takes 3.
     assert row["lr"] == pytest.approx(0.003 * (1 / 21) ** 0.9)
     loaded, identity = load_folder(folder)
-    assert identity.segmentation is not None
+    assert identity.adaptation is not None
     assert loaded.plain_state().keys() == trained.runs[0].network.plain_state().keys()
 
 
 def test_a_killed_transfer_ends_bit_for_bit_alike(
     ticket: rt.Ticket, data: rt.DataSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options: dict[str, Any] = {"segmentation": FCN, "training": TRAINING, "seeds": (0,)}
+    options: dict[str, Any] = {"task": FCN, "training": TRAINING, "seeds": (0,)}
     whole = rt.transfer(ticket, data, **options)
     train_step = TrainingLoop.train_step
 
@@ -151,7 +151,7 @@ def test_verdict_is_on_the_miou_of_the_whole_test_set(trained: rt.Transfer, data
 def test_linear_trains_the_whole_head_and_nothing_else(
     ticket: rt.Ticket, data: rt.DataSettings, source: rt.Source, bn: str
 ) -> None:
-    result = rt.transfer(ticket, data, mode="linear", bn=bn, segmentation=FCN, training=TRAINING, seeds=(0,))
+    result = rt.transfer(ticket, data, mode="linear", bn=bn, task=FCN, training=TRAINING, seeds=(0,))
     state, start = result.runs[0].network.plain_state(), ticket.subnetwork(source).plain_state()
     moved = {name for name, value in start.items() if not torch.equal(state.get(f"backbone.{name}", value), value)}
     assert all("running" in name or "num_batches" in name for name in moved)
@@ -162,13 +162,13 @@ def test_linear_trains_the_whole_head_and_nothing_else(
 
 def test_adversarial_training_and_selection(ticket: rt.Ticket, data: rt.DataSettings) -> None:
     training = {**TRAINING, "epochs": 1, "keep": "best", "objective": {"kind": "fgsm-rs", "epsilon": "4/255"}}
-    result = rt.transfer(ticket, data, segmentation=FCN, training=training, seeds=(0,))
+    result = rt.transfer(ticket, data, task=FCN, training=training, seeds=(0,))
     assert result.runs[0].validation is not None
 
 
 def test_a_channel_ticket_is_shrunk_and_exported(data: rt.DataSettings, tmp_path: Path) -> None:
     ticket = rt.draw(small_source(), sparsity=0.5, group="channel", scope="layer")
-    result = rt.transfer(ticket, data, segmentation=FCN, training={**TRAINING, "epochs": 1}, seeds=(0,))
+    result = rt.transfer(ticket, data, task=FCN, training={**TRAINING, "epochs": 1}, seeds=(0,))
     report = rt.shrink(result, tmp_path / "small.onnx", rounds=3, round_to=1)
     assert report.kind == "channels"
     assert report.removal.channels_removed == 12
@@ -183,7 +183,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "keep": ({"head": "keep"}, "head: keep: demo/resnet4 tells images apart and shapes"),
     "mixup": ({"training": {**TRAINING, "mixup": 0.2}}, r"training\.mixup: mixes the labels of whole images"),
     "one image": (
-        {"training": {**TRAINING, "accumulate": 8}, "segmentation": {"head": "deeplabv3"}},
+        {"training": {**TRAINING, "accumulate": 8}, "task": {"kind": "segmentation", "head": "deeplabv3"}},
         "leaves one image alone, for which a batch norm of this network has one value a channel",
     ),
 }
@@ -209,13 +209,13 @@ def test_labels_of_pixels_are_for_transfers(trained: rt.Transfer, source: rt.Sou
     with pytest.raises(rt.UserError, match="square attacks the class of an image"):
         rt.verify(trained, robustness={"attack": "square"})
     with pytest.raises(rt.UserError, match="segmentation: digits labels whole images"):
-        rt.transfer(source, rt.DataSettings(name="digits", channels=3), segmentation=FCN, seeds=(0,))
+        rt.transfer(source, rt.DataSettings(name="digits", channels=3), task=FCN, seeds=(0,))
 
 
 def test_masks_beyond_the_backbone_are_told(source: rt.Source, data: rt.DataSettings) -> None:
     ticket = rt.draw(source, sparsity=0.5, prunable={"include_head": True})
     with pytest.raises(rt.UserError, match=r"the ticket masks fc\.weight .*exempt"):
-        rt.transfer(ticket, data, segmentation=FCN, training=TRAINING, seeds=(0,))
+        rt.transfer(ticket, data, task=FCN, training=TRAINING, seeds=(0,))
 
 
 def test_a_run_refuses_analyses_of_pixels_before_it_trains(data: rt.DataSettings, tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_camvid_is_labelled_better_than_by_its_commonest_class() -> None:
     name = str(SHARED / "camvid-160x120")
     data = rt.DataSettings(name=name, ignore=(11,), size=(30, 40), fraction=0.2)
     ticket = rt.draw(rt.SourceSettings(name="cifar/resnet8", weights="random"), sparsity=0.5)
-    result = rt.transfer(ticket, data, segmentation=FCN, training={**LONG, "epochs": 5}, seeds=(0,))
+    result = rt.transfer(ticket, data, task=FCN, training={**LONG, "epochs": 5}, seeds=(0,))
     (run,) = result.runs
     (matrix,) = MeanIoU(run.data.classes).measured(
         run.network.eval(), batches(run.data.test, batch_size=256, seed=0, train=False)

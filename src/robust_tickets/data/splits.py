@@ -67,6 +67,16 @@ class DataSplits:
         return f"sha256:{digest.hexdigest()}"
 
     @property
+    def target_kind(self) -> str:
+        """Return what a label is: `class` or `pixels`."""
+        return "pixels" if self.labels_pixels else "class"
+
+    @property
+    def target_words(self) -> str:
+        """Return what the data do, for messages."""
+        return "labels pixels" if self.labels_pixels else "labels whole images"
+
+    @property
     def labels_pixels(self) -> bool:
         """Whether every pixel has a label of its own: the task is semantic segmentation."""
         return isinstance(self.train, PixelImages)

@@ -70,9 +70,9 @@ class Corruption(Measure):
         """Mean accuracy at each severity."""
         return by_severity("corruption", self.names, self.severities)
 
-    def require_for(self, splits: DataSplits, classes: int) -> None:
+    def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
         """Refuse images that are neither grey nor RGB: the authors' formulas know no others."""
-        super().require_for(splits, classes)
+        super().require_for(splits, provides, classes)
         if splits.channels not in (1, 3):
             raise UserError(
                 f"{splits.name}: images have {splits.channels} channels; corruptions are for grey (1) or RGB (3) images"

@@ -106,13 +106,13 @@ class CorruptionFiles(Measure):
         """
         self.opened()
 
-    def require_for(self, splits: DataSplits, classes: int) -> None:
+    def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
         """Refuse files of another size or other channels than the network takes, or of classes that it does not know.
 
         Raises:
             UserError: names the first such file.
         """
-        super().require_for(splits, classes)
+        super().require_for(splits, provides, classes)
         folder = given_path(self.folder)
         labels, opened = self.opened()
         for name, images in opened.items():

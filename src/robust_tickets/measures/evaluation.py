@@ -18,7 +18,7 @@ from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.figure import Figure
 from robust_tickets.measures.logits import Batches
-from robust_tickets.measures.measure import Measure, provided_by
+from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.robust_accuracy import Correctness, withstanding
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ class Evaluation(Measure):
         """Return for example `PGD-20 in L-inf 8/255` or `AutoAttack in L2 0.5`."""
         return self.attack.describe(self.threat)
 
-    def require_for(self, splits: DataSplits, classes: int) -> None:
+    def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
         """Refuse data that the attack is not for."""
-        self.attack.require_for(splits.name, *provided_by(splits), classes)
+        self.attack.require_for(splits.name, splits.target_words, provides, classes)
 
     def is_whole(self, figures: dict[str, float]) -> bool:
         """Say whether the figures tell what the attack saw of the gradient, if it asks for one."""

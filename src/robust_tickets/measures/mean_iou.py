@@ -1,18 +1,20 @@
 """Mean intersection over union, over all pixels of a set: how semantic segmentation is scored (PASCAL VOC)."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, final
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from robust_tickets.attacks.attack import Attacker
 from robust_tickets.attacks.predict import Predict
-from robust_tickets.data.label_values import IGNORED
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.figure import FRACTION, Bounds
 from robust_tickets.measures.logits import Batches
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def confusion(logits: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -25,6 +27,8 @@ def confusion(logits: Tensor, labels: Tensor, classes: int) -> Tensor:
     """
     # Imported here: it takes a second, which whoever classifies images is spared.
     from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+    from robust_tickets.data.label_values import IGNORED
 
     given = logits.argmax(1)
     found = multiclass_confusion_matrix(given, labels.to(given.device), classes, ignore_index=IGNORED)
@@ -51,6 +55,7 @@ class MeanIoU:
     unit: Unit = PERCENT
     bounds: Bounds = FRACTION
     higher_is_better: bool = True
+    has_pairs: ClassVar[bool] = False
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)

@@ -29,6 +29,9 @@ class Measure(Settings, ABC):
     """Key of the figure for which the measure's own name stands: measures of the kind then share one table. None: each
     has a table of its own."""
 
+    needs: ClassVar[frozenset[str]] = frozenset({"image-logits"})
+    """What a task must provide for it."""
+
     @abstractmethod
     def figures(self, examinee: Examinee) -> dict[str, float]:
         """Return the figures by key: lower case, stable, told apart by `/`, such as `ece` or `corruption/fog/3`."""
@@ -63,19 +66,21 @@ class Measure(Settings, ABC):
             UserError: names what is missing and where it comes from.
         """
 
-    def require_for(self, splits: DataSplits, classes: int) -> None:
+    def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
         """Refuse what cannot be measured on these data, before anything is trained.
 
         Args:
             splits: the target, at the network's size and channels.
+            provides: what its task provides.
             classes: how many the network tells apart.
 
         Raises:
             UserError: what does not fit, and what would.
         """
-        if splits.labels_pixels:
+        if self.needs - provides:
             raise UserError(
-                f"{splits.name}: labels pixels, and measures are of whole images ({self.describe()}); leave them out"
+                f"{splits.name}: {splits.target_words}, and measures are of whole images ({self.describe()}); leave "
+                "them out"
             )
 
     def is_whole(self, figures: dict[str, float]) -> bool:
@@ -85,13 +90,6 @@ class Measure(Settings, ABC):
     def reads(self) -> tuple[Path, ...]:
         """Return the files and folders that the figures depend on beside the network and its own images."""
         return ()
-
-
-def provided_by(splits: DataSplits) -> tuple[str, frozenset[str]]:
-    """Return what data label, in words, and what their task provides to attacks."""
-    if splits.labels_pixels:
-        return "labels pixels", frozenset({"loss", "logits"})
-    return "labels whole images", frozenset({"loss", "logits", "image-logits"})
 
 
 def by_name(measures: Sequence[Measure]) -> dict[str, Measure]:

@@ -84,13 +84,13 @@ class OutOfDistribution(Measure):
 
         read(self.data)
 
-    def require_for(self, splits: DataSplits, classes: int) -> None:
+    def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
         """Refuse a second data set that is told to have other channels than the network takes.
 
         Raises:
             UserError: says which.
         """
-        super().require_for(splits, classes)
+        super().require_for(splits, provides, classes)
         if self.data.channels not in (None, splits.channels):
             raise UserError(
                 f"{self.data.name}: channels: {self.data.channels} and the network takes {splits.channels}; leave "

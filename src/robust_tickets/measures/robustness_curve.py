@@ -14,7 +14,7 @@ from robust_tickets.foundation.settings import Ratio
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.figure import Figure, Sweep
-from robust_tickets.measures.measure import Measure, provided_by
+from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.robust_accuracy import withstanding_each
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ class RobustnessCurve(Measure):
         smaller = f" and {len(threats) - 1} smaller" if len(threats) > 1 else ""
         return f"{self.attack.describe(threats[-1])}{smaller}"
 
-    def require_for(self, splits: DataSplits, classes: int) -> None:
+    def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
         """Refuse data that the attack is not for."""
-        super().require_for(splits, classes)
-        self.attack.require_for(splits.name, *provided_by(splits), classes)
+        super().require_for(splits, provides, classes)
+        self.attack.require_for(splits.name, splits.target_words, provides, classes)
 
     def is_whole(self, figures: dict[str, float]) -> bool:
         """Say whether the figures tell what the attack saw of the gradient, if it asks for one."""

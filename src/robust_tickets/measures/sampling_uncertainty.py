@@ -1,13 +1,17 @@
 """How far a difference of accuracies may be due to the finite test set, apart from training seeds."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.measures.accuracy import Interval
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def paired_test_interval(ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float = 0.05) -> Interval:

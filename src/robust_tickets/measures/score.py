@@ -1,14 +1,13 @@
 """What is decided on: the one figure by which transferred networks are selected and compared."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, final
+from __future__ import annotations
 
-import numpy as np
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final
 
 from robust_tickets.attacks.attack import Attacker
 from robust_tickets.attacks.predict import Predict
+from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval, accuracy, accuracy_interval, correctness
 from robust_tickets.measures.figure import FRACTION, Bounds, Quantity
@@ -16,12 +15,17 @@ from robust_tickets.measures.logits import Batches, logits
 from robust_tickets.measures.robust_accuracy import withstanding_each
 from robust_tickets.measures.sampling_uncertainty import paired_test_interval
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 class Score(Quantity, Protocol):
     """A figure, by way of a tensor that is measured once and kept: the figure of a set is not a mean over images."""
 
     key: ClassVar[str]
     """What it is called in files: lower case."""
+    has_pairs: ClassVar[bool]
+    """Whether what is kept is right or wrong image by image, so that ticket and dense can be compared on each."""
 
     def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
         """Return what is kept, of the images as they are and under each attacker; use within `evaluation_mode`."""
@@ -57,6 +61,7 @@ class Accuracy:
     unit: Unit = PERCENT
     bounds: Bounds = FRACTION
     higher_is_better: bool = True
+    has_pairs: ClassVar[bool] = True
 
     def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
         """Return correctness as the images are, and after each attacker in turn, which meets only what withstood."""

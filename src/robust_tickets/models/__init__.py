@@ -12,12 +12,10 @@
 | `inception.py` | Inception v3 from a file at hand, for its features |
 | `forward_trace.py` | what one forward pass shows: whose output the output is, which weights take part |
 | `head_choice.py` | which layer is the head, as that pass shows |
-| `heads.py` | the last layer, or a head for pixels: measuring it, replacing it |
+| `heads.py` | the last layer: measuring it, replacing it |
 | `own_code.py` | the digest of a user's own code behind a network |
 | `outputs.py` | the logits in what a network returns |
 | `plain_modules.py` | a user's module without wrappers, in float32, its weights under plain names |
-| `segmentation.py` | a classifier turned into a network that labels pixels |
-| `segmentation_settings.py` | what a backbone gets to label pixels |
 | `layers.py` | which weights are prunable, by module type |
 | `prunable.py` | which of them take part (settings) |
 | `couplings.py` | which channels live and die together |
@@ -30,8 +28,10 @@
 | `names.py` | names judged before torch is loaded |
 | `registry.py` | every name there is, and near ones |
 | `fitting.py` | which named architecture a state dict or a module is |
+| `gradients.py` | whether gradients reach what is to be trained |
 | `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |
 | `convert.py` | any checkpoint turned into safetensors, legacy pickles on explicit request only |
+| `adaptations/` | what a network is made into for a task that its own head does not do |
 | `families/` | where architectures come from: timm, torchvision, the papers, a user's function |
 | `formats/` | the ways checkpoints are laid out |
 | `networks/` | the small networks of the papers |

@@ -10,6 +10,7 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json
 from robust_tickets.foundation.settings import parse
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.families.family import Shape
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.forward_trace import trace_forward
@@ -17,7 +18,6 @@ from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.identity import VERSION, SourceIdentity
 from robust_tickets.models.network import Network
 from robust_tickets.models.registry import resolve
-from robust_tickets.models.segmentation import SegmentationNetwork, segmenter
 from robust_tickets.models.shapes import reshape
 from robust_tickets.models.strict import load_strictly, mismatches
 
@@ -58,7 +58,7 @@ def identified(classifier: Network, identity: SourceIdentity) -> SourceIdentity:
             "head": classifier.head,
             "headless": classifier.headless,
             "preprocessing": classifier.interface,
-            "segmentation": classifier.body.settings if isinstance(classifier.body, SegmentationNetwork) else None,
+            "adaptation": classifier.body.adaptation if isinstance(classifier.body, AdaptedBody) else None,
         }
     )
 
@@ -144,11 +144,11 @@ def rebuilt(identity: SourceIdentity, state: dict[str, Tensor], folder: Path, li
     else:
         family, name = resolve(identity.name)
         body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
-    if identity.segmentation is not None and not isinstance(body, SegmentationNetwork):
+    if identity.adaptation is not None and not isinstance(body, AdaptedBody):
         head = choose_head(body, trace_forward(body, preprocessing, identity.name), preprocessing, identity.name)[0]
         whole = Network(body, preprocessing, head)
-        size, name = preprocessing.size, identity.name
-        body = segmenter(whole, identity.segmentation, identity.num_classes, size, seed=0, name=name).body
+        classes, size = identity.num_classes, preprocessing.size
+        body = identity.adaptation.adapted(whole, classes, size, seed=0, name=identity.name).body
     classifier = Network(body, preprocessing, identity.head)
     if classifier.num_classes != identity.num_classes:
         classifier.reset_head(identity.num_classes, seed=0)

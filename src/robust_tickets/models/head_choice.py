@@ -3,10 +3,10 @@
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.forward_trace import ForwardTrace, is_head
 from robust_tickets.models.heads import classes_of, declared_heads, get_head
 from robust_tickets.models.interface import Pixels
-from robust_tickets.models.segmentation import SegmentationNetwork
 
 ADVICE = "give `head`, the path of the Linear or Conv2d layer whose output is the output"
 
@@ -26,6 +26,8 @@ def choose_head(
     Raises:
         UserError: no layer is the head, several are, or not the one that was given; or what comes out are not logits.
     """
+    if isinstance(body, AdaptedBody):
+        return _of_adapted(body, trace, name, given), ()
     if given is not None:
         get_head(body, given)
     seen = trace.layers[0] if len(trace.layers) == 1 and not trace.beside and not trace.elsewhere else None
@@ -65,15 +67,22 @@ def _tried(
     raise UserError(f"{name}: its head cannot be told, the output is computed from {what}; {ADVICE}")
 
 
+def _of_adapted(body: AdaptedBody, trace: ForwardTrace, name: str, given: str | None) -> str:
+    """Return the head of an adapted body, which its record names."""
+    assert given is not None, "an adapted body is built from a record, which names its head"
+    if (right := body.shape_fault(trace.shape)) is not None:
+        raise UserError(f"{name}: its output for two images has shape {list(trace.shape)}, not {right}")
+    return given
+
+
 def _check_output(body: nn.Module, head: str, trace: ForwardTrace, name: str) -> None:
     classes, shape = classes_of(get_head(body, head)), trace.shape
-    labels_pixels = isinstance(body, SegmentationNetwork)
-    if len(shape) == 4 and not labels_pixels:
+    if len(shape) == 4:
         raise UserError(
             f"{name}: its output for two images has shape {list(shape)}, a prediction for every pixel; where an image "
             "has one label, average over the pixels in forward: `.mean((2, 3))`"
         )
-    if shape[:2] != (2, classes) or len(shape) != (4 if labels_pixels else 2):
+    if shape[:2] != (2, classes) or len(shape) != 2:
         raise UserError(
             f"{name}: its output for two images has shape {list(shape)}, not [2, {classes}] as its head {head} gives; "
             "forward must return one logit for each class"

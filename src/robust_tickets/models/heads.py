@@ -1,18 +1,16 @@
-"""The last layer of a classifier, or the head of one of pixels: measuring it, making a fresh one."""
+"""The last layer of a classifier: measuring it, making a fresh one."""
 
 import difflib
 from typing import Any
 
 from torch import nn
-from torchvision.models.segmentation.deeplabv3 import DeepLabHead
-from torchvision.models.segmentation.fcn import FCNHead
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
-Head = nn.Linear | nn.Conv2d | DeepLabHead | FCNHead
+Head = nn.Linear | nn.Conv2d
 
 
 def declared_heads(body: nn.Module) -> tuple[str, ...]:
@@ -45,21 +43,12 @@ def get_head(body: nn.Module, path: str) -> Head:
 
 def classes_of(head: Head) -> int:
     """Return the number of classes a head tells apart."""
-    if isinstance(head, nn.Sequential):
-        return convolutions_of(head)[-1].out_channels
     return head.out_features if isinstance(head, nn.Linear) else head.out_channels
 
 
 def width_of(head: Head) -> int:
     """Return the number of features or channels that enter a head."""
-    if isinstance(head, nn.Sequential):
-        return convolutions_of(head)[0].in_channels
     return head.in_features if isinstance(head, nn.Linear) else head.in_channels
-
-
-def convolutions_of(module: nn.Module) -> list[nn.Conv2d]:
-    """Return all convolutions of a module, in its order."""
-    return [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
 
 
 def fresh_head(head: Head, num_classes: int, seed: int) -> Head:
@@ -67,8 +56,6 @@ def fresh_head(head: Head, num_classes: int, seed: int) -> Head:
     with global_stream(seed, "head"):
         if isinstance(head, nn.Linear):
             new: Head = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
-        elif isinstance(head, nn.Sequential):
-            new = type(head)(width_of(head), num_classes)
         else:
             new = like_convolution(head, out_channels=num_classes)
     weight = next(head.parameters())

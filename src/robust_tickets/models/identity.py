@@ -1,10 +1,12 @@
 """What is recorded of a source, so that a ticket drawn from it can only be laid over the same weights."""
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, model_validator
 
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.adaptations import AnyAdaptation
 from robust_tickets.models.interface import Pixels
-from robust_tickets.models.segmentation_settings import SegmentationSettings
 from robust_tickets.models.shapes import Size
 
 VERSION = 1
@@ -27,8 +29,8 @@ class SourceIdentity(Settings):
         description="Of a shrunken network: whole-number attributes of modules that are not the architecture's, "
         "such as `{'conv1': {'out_channels': 40}}`.",
     )
-    segmentation: SegmentationSettings | None = Field(
-        default=None, description="What the architecture was given to label pixels; absent: it labels images."
+    adaptation: AnyAdaptation | None = Field(
+        default=None, description="What the architecture was given for another task; absent: it labels images."
     )
     headless: bool = Field(
         default=False, description="Whether the weights came without a head: the one here is random, not pretrained."
@@ -39,6 +41,16 @@ class SourceIdentity(Settings):
         "records of older versions.",
     )
     notes: tuple[str, ...] = Field(default=(), description="What was assumed because nothing said otherwise.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_older_versions_wrote_it(cls, content: Any) -> Any:
+        """Read records of older versions, whose one adaptation was called `segmentation`."""
+        if not isinstance(content, dict) or "segmentation" not in content:
+            return content
+        older = {key: value for key, value in content.items() if key != "segmentation"}
+        given = content["segmentation"]
+        return older if given is None else {**older, "adaptation": {"kind": "segmentation", **given}}
 
     @property
     def facts(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.outputs import logits_of
@@ -40,10 +41,10 @@ class Network(nn.Module):
 
     Args:
         body: maps normalised images [N, C, H, W] to logits [N, classes], or to an object that has them as `logits`;
-            where it labels pixels (`segmentation.py`) to [N, classes, H, W].
+            an adapted one (`adaptations/`) to what its task asks for.
         interface: mean and std with one entry per input channel, size, interpolation, crop.
-        head: module path of the last layer inside `body`, a Linear or Conv2d: "fc", "classifier.6"; or of a head of
-            torchvision's that labels pixels.
+        head: module path of the last layer inside `body`, a Linear or Conv2d: "fc", "classifier.6"; or of an
+            adapted body's head.
         idle: names of the body's parameters without which its output is the same, such as those of a layer that is
             never called; they are not prunable.
         headless: whether the weights came without a head, so that the one in `body` is random and predicts nothing.
@@ -63,7 +64,8 @@ class Network(nn.Module):
         headless: bool = False,
     ) -> None:
         super().__init__()
-        get_head(body, head)
+        if not isinstance(body, AdaptedBody):
+            get_head(body, head)
         self.body = body
         self.interface = interface
         self.head = head
@@ -93,6 +95,8 @@ class Network(nn.Module):
     @property
     def num_classes(self) -> int:
         """Number of classes the head tells apart."""
+        if isinstance(self.body, AdaptedBody):
+            return self.body.num_classes
         return classes_of(get_head(self.body, self.head))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -106,7 +110,7 @@ class Network(nn.Module):
         [N, features, h, w]. Gradients flow.
         """
         caught: list[Tensor] = []
-        hook = get_head(self.body, self.head).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+        hook = self.body.get_submodule(self.head).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
         try:
             self(images)
         finally:
@@ -121,7 +125,10 @@ class Network(nn.Module):
         """
         if num_classes < 2:
             raise UserError(f"num_classes: {num_classes} is too few; a classifier tells at least 2 classes apart")
-        put_head(self.body, self.head, fresh_head(get_head(self.body, self.head), num_classes, seed))
+        if isinstance(self.body, AdaptedBody):
+            self.body.reset_head(self.head, num_classes, seed)
+        else:
+            put_head(self.body, self.head, fresh_head(get_head(self.body, self.head), num_classes, seed))
         self.headless = False  # whoever asks for a head trains it
 
     def require_head(self, what: str) -> None:

@@ -30,7 +30,7 @@ def measured_gaps(grid: Grid, cells: Sequence[Cell]) -> dict[str, DomainGap]:
     source, found = grid.source(base), {}
     for name, cell in {cell.place.target: cell for cell in cells}.items():
         splits = cell.result.runs[0].data
-        if splits.labels_pixels:
+        if not cell.result.runs[0].task.keeps_body:
             continue
         identity = {
             **source.identity.facts,

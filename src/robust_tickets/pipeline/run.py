@@ -15,12 +15,13 @@ from robust_tickets.pipeline.summary import summarise
 from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
 from robust_tickets.report.summary import Summary, save_summary
+from robust_tickets.tasks.kinds import task_for
+from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.verbs.analyse import require_analysable
 from robust_tickets.verbs.controls import check_control
 from robust_tickets.verbs.draw import check_draw
 from robust_tickets.verbs.measure import part_of
 from robust_tickets.verbs.pretrain import check_pretrain
-from robust_tickets.verbs.task import require_measurable
 from robust_tickets.verbs.transfer import check_transfer, require_named_statistics
 
 
@@ -87,6 +88,7 @@ def rehearse(recipe: Recipe) -> None:
                 splits = check_transfer(source, data, settings)
                 part_of(splits, "test")
                 classes = source.network.num_classes if settings.head == "keep" else None
-                require_measurable(splits, recipe.verify.robustness, recipe.verify.measures, classes)
+                task, verify = task_for(splits, settings.task), recipe.verify
+                require_measurable(task, splits, verify.robustness, verify.measures, classes)
                 if recipe.analyse is not None and target == DATA:
                     require_analysable(splits, recipe.analyse)

@@ -16,6 +16,7 @@ from pydantic import Field
 from robust_tickets.foundation.files import disk_errors, read_json, write_json
 from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.settings import Settings, parse
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.folders import FACTS, identified, rebuilt, save_source
 from robust_tickets.models.heads import get_head, width_of
 from robust_tickets.models.identity import SourceIdentity
@@ -65,7 +66,8 @@ def write_folder(
     folder = Path(folder)
     require_ours(folder)
     shrunk = portable(shrunk)
-    settle_width(shrunk, width_of(get_head(before.body, before.head)))
+    if not isinstance(before.body, AdaptedBody):
+        settle_width(shrunk, width_of(get_head(before.body, before.head)))
     changes, known = shape_changes(before.body, shrunk.body), identity.modules
     modules = known | {name: known.get(name, {}) | attributes for name, attributes in changes.items()}
     note = f"shrunken: {parameter_count(before)} parameters became {parameter_count(shrunk)}"

@@ -14,8 +14,7 @@
 | `batch_source.py` | batches of images, or of cached features |
 | `features.py` | features of a frozen body, computed once |
 | `optimisers.py`, `schedules.py` | torch's optimisers; rates as functions of progress |
-| `task.py` | what a label is: the loss of it, and the score |
-| `criterion.py` | cross-entropy of images or pixels, mixup, cutmix |
+| `targets.py` | the loss of them, mixup and cutmix |
 | `averaging.py` | moving average of weights |
 | `precision.py` | fp32 or native bf16 |
 | `determinism.py` | reproducible kernels |

@@ -6,12 +6,14 @@ from pathlib import Path
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
+from robust_tickets.tasks.classification import Classification
+from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_source import BatchSource, ImageBatches
 from robust_tickets.training.drawing import Drawing
 from robust_tickets.training.kept import check_selection
 from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.settings import Training
-from robust_tickets.training.task import Classification, Task
+from robust_tickets.training.targets import criterion_for
 from robust_tickets.training.trainable import Trainable
 
 
@@ -30,9 +32,9 @@ class Job:
     seed: int
     """Order, noise, dropout and ties have streams of their own under it."""
     task: Task = field(default_factory=Classification)
-    """What a label is."""
-    classes: int = 0
-    """How many there are, for mixed labels."""
+    """What is asked of the network: the loss, and the metric that selects epochs."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes, in the order of labels."""
     masks: Masks = field(default_factory=dict)
     """In force from the start, by parameter name; none are needed without a ticket."""
     drawing: Drawing = field(default_factory=Drawing)
@@ -47,11 +49,12 @@ class Job:
         """Refuse, without training anything, what could not be begun.
 
         Raises:
-            UserError: there are no images to train on, epochs are to be selected without a validation part, or where
-                events decide, or a batch norm would see one image alone.
+            UserError: there are no images to train on, labels are to be mixed that cannot be, epochs are to be selected
+                without a validation part, or where events decide, or a batch norm would see one image alone.
         """
         if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
             raise UserError("training needs data: the training part holds fewer than two images a step")
+        criterion_for(self.task, self.training)
         check_selection(self.training, self.batches, self.plan)
         if isinstance(self.batches, ImageBatches):
             require_pairs_of_images(self.trainable, self.batches.data, self.training)

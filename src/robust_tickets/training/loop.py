@@ -21,7 +21,6 @@ from robust_tickets.foundation.seeds import generator, seed_default
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Event, steps_of
 from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
-from robust_tickets.training.criterion import mix
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.in_training import NetworkInTraining, copied
 from robust_tickets.training.job import Job
@@ -34,6 +33,7 @@ from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.schedules import rate_factor
+from robust_tickets.training.targets import criterion_for, mix
 from robust_tickets.training.validation import validate
 
 logger = logging.getLogger("robust_tickets")
@@ -66,18 +66,18 @@ class TrainingLoop:
         job.require()
         training, batches = job.training, job.batches
         self.job, self.batches, self.training, self.plan = job, batches, training, job.plan
-        self.seed, self.folder, self.score = job.seed, job.folder, job.task.score
+        self.seed, self.folder, self.metric = job.seed, job.folder, job.task.metric(job.classes)
         self.per_epoch = batches.per_epoch if batches is not None else 1
         self.accelerator = accelerator()
         self.device = self.accelerator.device
         self.trainee = NetworkInTraining(job, self.device)
         self.network = self.accelerator.prepare_model(self.trainee.network)
         self.objective = training.objective.build()
-        self.criterion = job.task.criterion(training)
+        self.criterion = criterion_for(job.task, training)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = Placement(self.device, memory_format(self.trainee.network, self.device, self.precision))
         self.kept = Kept(training)
-        self.overfitting = OverfittingCheck(training, batches, job.seed, self.score, self.criterion.aim)
+        self.overfitting = OverfittingCheck(training, batches, job.seed, self.metric, self.criterion.aim)
         logs = job.folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -142,7 +142,7 @@ class TrainingLoop:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""
         step = self.trainee.step
         self.set_rate()
-        batch = mix(batch, self.job.classes, self.training, self.seed, step)
+        batch = mix(batch, len(self.job.classes), self.training, self.seed, step)
         self.trainee.trainable.train_mode(self.network)
         for own in self.backward_losses(batch, "attack"):
             loss = self.mean(own)
@@ -264,7 +264,7 @@ class TrainingLoop:
         with self.averaged():
             with evaluation_mode(self.trainee.network, self.device) as predict:
                 images, aim = self.batches.validation(), self.criterion.aim
-                found = validate(predict, images, self.training, self.seed, self.score, aim)
+                found = validate(predict, images, self.training, self.seed, self.metric, aim)
                 since_rewind = [row for row in self.log.rows if row["step"] > self.trainee.round_start]
                 scores = found.row | self.overfitting.measure(predict, since_rewind)
             self.kept.offer(found.selects, self.trainee.body.state_dict())
@@ -278,7 +278,7 @@ class TrainingLoop:
         self.loss_sum.zero_()
         self.loss_count = 0
         if row.get("catastrophic_overfitting") and first_collapse(self.log.rows) is None:
-            logger.warning("%s", warning([*since_rewind, row], self.score))
+            logger.warning("%s", warning([*since_rewind, row], self.metric))
         self.log.write(row)
 
     def averaged(self) -> AbstractContextManager[None]:

@@ -23,8 +23,6 @@
 | `check.py` | hold a runtime file against other engines |
 | `analyse.py`, `analyse_settings.py` | what tickets have in common, and the loss around and between their transfers |
 | `controls/`, `control_settings.py` | tickets without what is claimed to matter |
-| `target.py` | data as a network needs them; settings with keyword changes |
-| `task.py` | the task that data ask for, and the network trained for it |
 
 They live in a package of their own so that `robust_tickets.draw` is always the function and never the module.
 """

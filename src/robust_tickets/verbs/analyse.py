@@ -24,6 +24,7 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.report.sections import Section
+from robust_tickets.tasks.kinds import task_for
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.measure import examined, in_order
@@ -80,9 +81,9 @@ def require_analysable(splits: DataSplits, settings: AnalyseSettings) -> None:
     Raises:
         UserError: losses are to be looked at, which are of whole images.
     """
-    if splits.labels_pixels and (settings.landscape is not None or settings.interpolation is not None):
+    if not task_for(splits).keeps_body and (settings.landscape is not None or settings.interpolation is not None):
         raise UserError(
-            f"{splits.name}: labels pixels, and analyse takes losses of whole images; set landscape: null and "
+            f"{splits.name}: {splits.target_words}, and analyse takes losses of whole images; set landscape: null and "
             "interpolation: null"
         )
 

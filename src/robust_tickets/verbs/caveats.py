@@ -12,6 +12,7 @@ from robust_tickets.measures.caveats import Caveat, disagreement, gradient_cavea
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.matching import Decision
 from robust_tickets.measures.measure import by_name
+from robust_tickets.measures.score import Score
 from robust_tickets.verbs.measure import Outcome, part_of
 from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
@@ -29,6 +30,7 @@ def caveats(
     decisions: Mapping[str, Decision],
     networks: Mapping[str, MeasuredNetwork],
     settings: VerifySettings,
+    score: Score,
     data: DataSplits,
     part: Part,
 ) -> list[Caveat]:
@@ -38,11 +40,12 @@ def caveats(
         decisions: on `clean` accuracy and, under an attack, on `robust`.
         networks: `ticket` and `dense`, or dense alone where it was compared with itself.
         settings: how they were measured.
+        score: what is decided on.
         data: on which.
         part: of these.
     """
-    if data.labels_pixels:
-        # Pixels of one image are no independent draws, and what accuracy says of few images mIoU does not.
+    if not score.has_pairs:
+        # What correctness image by image says of few images, a figure of the whole set does not.
         return _of_gradients(networks, settings)
     labels = [int(label) for label in part_of(data, part).labels]
     # Dense differs from itself by nothing, and that says nothing.

@@ -26,9 +26,9 @@ from robust_tickets.runtime.storage.file import stored_weights
 from robust_tickets.shrinking.artefact import RuntimeFile, open_runtime, open_session
 from robust_tickets.shrinking.conversion import GraphNetwork
 from robust_tickets.shrinking.export import INPUT, OUTPUT, TOLERANCE, onnx_program, portable, quiet
+from robust_tickets.tasks.target import fitted_data
 from robust_tickets.verbs.exported import run_of
 from robust_tickets.verbs.measure import in_order
-from robust_tickets.verbs.target import fitted_data
 from robust_tickets.verbs.transfer import Transfer
 
 BATCHES = (1, 5)

@@ -17,6 +17,7 @@ from robust_tickets.foundation.ownership import require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.couplings import trace_couplings
+from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.layers import prunable_weights, weights_left_out
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
@@ -27,6 +28,9 @@ from robust_tickets.pruning.groups import AnyGroup
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.pruning.rewinds import AnyRewind
+from robust_tickets.tasks.classification import fit_head
+from robust_tickets.tasks.kinds import own_task
+from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket import Ticket
 from robust_tickets.ticket_card import told_emptied
 from robust_tickets.training.batch_norm import batch_norm_statistics, has_batch_norm
@@ -40,8 +44,6 @@ from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.pace import BATCH
-from robust_tickets.verbs.target import Data, fit_head, target_data
-from robust_tickets.verbs.task import require_gradients, require_whole_images
 
 _log = logging.getLogger(__name__)
 
@@ -288,7 +290,7 @@ class Preparation:
         if not plan.steps:
             splits = batches = None
         elif splits is not None:
-            require_whole_images(splits, "a draw")
+            own_task(splits, "a draw")
             require_gradients(source)
             fit_head(classifier, splits, settings.head, seed, "draw.head")
         return cls(classifier, splits, batches, plan, names, calibration)
@@ -363,7 +365,7 @@ def draw_chain(
             settings.training,
             plan,
             seed,
-            classes=classifier.num_classes,
+            classes=splits.classes if splits is not None else (),
             masks=full({name: classifier.body.get_parameter(name) for name in names}),
             drawing=Drawing(settings.selection, couplings, settings.parametrisation, settings.rewind, target),
             folder=step.folder,

@@ -26,13 +26,14 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
 from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
+from robust_tickets.tasks.kinds import task_for
+from robust_tickets.tasks.measurable import require_measurable
+from robust_tickets.tasks.target import Data, fitted_data
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.measure import in_order, outcomes
 from robust_tickets.verbs.place import RECORD, is_work
 from robust_tickets.verbs.predict import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
-from robust_tickets.verbs.target import Data, fitted_data
-from robust_tickets.verbs.task import require_measurable, task_of
 from robust_tickets.verbs.transfer import Run, Transfer, bind, subnetwork, with_stated
 from robust_tickets.verbs.verify import Measured, summarise
 
@@ -115,10 +116,10 @@ def evaluate(
         return evaluate_file(Path(subject), required(data), classes)
     name, runs = networks(subject, data, classes, source)
     first = runs[0].data
-    require_measurable(first, robustness, measures)
+    require_measurable(runs[0].task, first, robustness, measures)
     if folder is not None:
         runs = [kept(run, Path(folder)) for run in runs]
-    score = task_of(first).score
+    score = runs[0].task.metric(first.classes)
     found = [outcomes(run, robustness) for run in runs]
     return Evaluated(
         subject=name,
@@ -154,7 +155,7 @@ def networks(
         runs = []
         for run in subject.runs:
             splits = unseen(data, run.network.interface, name)
-            runs.append(aligned(Run(run.seed, run.network, splits, None, None), name, run.data.classes))
+            runs.append(aligned(Run(run.seed, run.network, splits, None, None, run.task), name, run.data.classes))
         return name, runs
     ticket, network = bind(subject, source)
     name = network.identity.name if ticket is None else f"the ticket of {network.identity.name}"
@@ -164,7 +165,7 @@ def networks(
     known = classes
     if known is None and isinstance(subject, str | Path) and Path(subject).is_dir():
         known = class_names(Path(subject))
-    return name, [aligned(Run(0, classifier, splits, None, None), name, known)]
+    return name, [aligned(Run(0, classifier, splits, None, None, task_for(splits)), name, known)]
 
 
 def is_transferred(path: Path) -> bool:
@@ -277,7 +278,7 @@ def evaluate_file(path: Path, data: Data, classes: Sequence[str] | None) -> Eval
         logits = artefact.predict(images)
         return logits if order is None else logits[:, order]
 
-    score = task_of(splits).score
+    score = task_for(splits).metric(splits.classes)
     measured = score.measured(predict, in_order(splits.test, None))[0]
     run = Measured(seed=0, standard=score.value(measured), interval=score.interval(measured))
     return Evaluated(

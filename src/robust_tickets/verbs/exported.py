@@ -21,7 +21,6 @@ from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
 from robust_tickets.verbs.measure import figures_once, measure_once, part_of
-from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify_settings import Part
 
@@ -103,7 +102,7 @@ def verify_exported(
         measures: what else is measured.
         part: whose images.
     """
-    score = task_of(run.data).score
+    score = run.task.metric(run.data.classes)
     rows: list[Compared] = []
     on_file = torch.zeros(0)
     for attack in (None,) if robustness is None else (None, robustness):
@@ -118,7 +117,7 @@ def verify_exported(
                 unit=score.unit,
             )
         )
-    labels = [int(label) for label in part_of(run.data, part).labels] if not run.data.labels_pixels else []
+    labels = [int(label) for label in part_of(run.data, part).labels] if score.has_pairs else []
     caveats: list[Caveat] = []
     for name, measure in by_name(measures).items():
         of_network, of_file = figures_once(run, measure, part), figures_once(run, measure, part, artefact)

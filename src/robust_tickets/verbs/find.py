@@ -16,6 +16,9 @@ from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
+from robust_tickets.tasks.kinds import task_for
+from robust_tickets.tasks.measurable import require_measurable
+from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.double_win import (
     DoubleWinVerdict,
@@ -29,8 +32,6 @@ from robust_tickets.verbs.draw import draw_all, label
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.find_settings import FindSettings
 from robust_tickets.verbs.measure import part_of
-from robust_tickets.verbs.target import Data, target_data
-from robust_tickets.verbs.task import require_measurable
 from robust_tickets.verbs.transfer import Transfer, transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify import Verdict, verify
@@ -139,7 +140,8 @@ def find(
         raise UserError(f"{splits.name}: find selects on validation and there is none; set data.validation above 0")
     part_of(splits, "test")
     classes = source.network.num_classes if transfer_settings.head == "keep" else None
-    require_measurable(splits, verify_settings.robustness, verify_settings.measures, classes)
+    task = task_for(splits, transfer_settings.task)
+    require_measurable(task, splits, verify_settings.robustness, verify_settings.measures, classes)
     folder = Path(folder) if folder is not None else None
     standard, adversarial = Contest(source, data, transfer_settings, folder), None
     if is_double:

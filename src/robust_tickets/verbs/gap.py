@@ -13,8 +13,8 @@ from robust_tickets.models.inception import load_inception
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
+from robust_tickets.tasks.target import Data, fitted_data
 from robust_tickets.verbs.measure import in_order
-from robust_tickets.verbs.target import Data, fitted_data
 
 
 def gap(

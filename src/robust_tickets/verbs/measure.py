@@ -22,9 +22,8 @@ from robust_tickets.measures.logits import Batches
 from robust_tickets.measures.measure import Measure
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.shrinking.export import portable
+from robust_tickets.tasks.target import fitted_data
 from robust_tickets.verbs.pace import BATCH, Pace
-from robust_tickets.verbs.target import fitted_data
-from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run
 from robust_tickets.verbs.verify_settings import Part
 
@@ -74,7 +73,7 @@ def outcome_once(run: Run, attack: Evaluation | None, part: Part, artefact: Arte
     """
     settings = {"part": part, "attack": attack.model_dump(mode="json") if attack is not None else None}
     step = _step(run, attack.attack.kind if attack is not None else "clean", settings, part, artefact)
-    score = task_of(run.data).score
+    score = run.task.metric(run.data.classes)
     if (kept := step.result) is not None and (attack is None or attack.gradient_free or GRADIENTS in kept):
         counts = kept.get(GRADIENTS)
         return Outcome(score.unpacked(kept), GradientCounts.model_validate(counts) if counts is not None else None)

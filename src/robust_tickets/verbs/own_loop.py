@@ -9,14 +9,15 @@ import torch
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import placed
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
-from robust_tickets.models.segmentation import placed
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import Masks, sparsity
 from robust_tickets.pruning.rewinds import reinitialise
+from robust_tickets.tasks.kinds import task_for
+from robust_tickets.tasks.target import Data, as_evaluated, target_data
 from robust_tickets.ticket import Ticket
-from robust_tickets.verbs.target import Data, as_evaluated, target_data
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
@@ -63,13 +64,13 @@ def as_transfer(
     runs = []
     for seed, network in enumerate(networks):
         splits = target_data(data, source, seed)
-        if not splits.labels_pixels and network.network.num_classes != len(splits.classes):
+        if (task := task_for(splits)).keeps_body and network.network.num_classes != len(splits.classes):
             raise UserError(
                 f"the module tells {network.network.num_classes} classes apart, {splits.name} has "
                 f"{len(splits.classes)}; give the data it was trained on"
             )
         network.network.interface = as_evaluated(network.network.interface, splits)
-        runs.append(Run(seed, network.network, splits, None, None))
+        runs.append(Run(seed, network.network, splits, None, None, task))
     return Transfer(source, ticket, settings, data, tuple(runs), described=OWN_LOOP)
 
 
@@ -106,7 +107,7 @@ def require_held(classifier: Network, ticket: Ticket | None) -> None:
         UserError: names a parameter that is missing, or that has drifted.
     """
     parameters = dict(classifier.body.named_parameters())
-    for name, mask in (placed(ticket.masks, classifier) if ticket is not None else {}).items():
+    for name, mask in (placed(ticket.masks, classifier.body) if ticket is not None else {}).items():
         parameter = parameters[name].detach()
         if drifted := int(torch.count_nonzero(parameter[~mask.to(parameter.device)])):
             raise UserError(

@@ -13,17 +13,18 @@ from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.folders import save_source
+from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
+from robust_tickets.tasks.kinds import own_task, task_for
+from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.settings import Training
 from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.pretrain_settings import PretrainSettings
-from robust_tickets.verbs.target import Data, target_data
-from robust_tickets.verbs.task import require_gradients, require_whole_images
 
 
 def pretrain(
@@ -55,7 +56,7 @@ def pretrain(
     require_apart(folder, data)
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     splits = target_data(data, source, seed)
-    require_whole_images(splits, "pretrain")
+    own_task(splits, "pretrain")
     require_gradients(source)
     identity = {
         "verb": "pretrain",
@@ -93,7 +94,7 @@ def check_pretrain(source: Source, settings: PretrainSettings, seed: int) -> Dat
         UserError: see `pretrain`.
     """
     splits = target_data(settings.data, source, seed)
-    require_whole_images(splits, "pretrain")
+    own_task(splits, "pretrain")
     require_gradients(source)
     pretraining(copy.deepcopy(source.network), splits, settings.training, seed).require()
     return splits
@@ -103,4 +104,4 @@ def pretraining(network: Network, splits: DataSplits, training: Training, seed: 
     """Return the training of a whole network, without masks or events."""
     batches = ImageBatches(splits, training, seed)
     plan = training.plan(batches.per_epoch)
-    return Job(Trainable.of(network), batches, training, plan, seed, classes=len(splits.classes))
+    return Job(Trainable.of(network), batches, training, plan, seed, task_for(splits), splits.classes)

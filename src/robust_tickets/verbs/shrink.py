@@ -15,9 +15,9 @@ from robust_tickets.foundation.files import disk_errors
 from robust_tickets.foundation.ownership import MASKS, require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
+from robust_tickets.models.adaptations.adapted_body import place_in, placed
 from robust_tickets.models.folders import FACTS, WEIGHTS
 from robust_tickets.models.identity import SourceIdentity
-from robust_tickets.models.segmentation import BACKBONE, placed
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning.masks import sparsity
 from robust_tickets.shrinking import places
@@ -27,14 +27,13 @@ from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, shrink_network
+from robust_tickets.tasks.target import Data
 from robust_tickets.ticket import INIT, STATISTICS, TICKET, Ticket
 from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.own_loop import Given, as_transfer, dense_stand_in, own_counterpart
-from robust_tickets.verbs.target import Data
-from robust_tickets.verbs.task import task_of
 from robust_tickets.verbs.transfer import Run
 
 
@@ -99,7 +98,7 @@ def shrink(
     else:
         dense = dense_transfer(result) if result.described is None else dense_stand_in(result)
     counterpart = next(other for other in dense.runs if other.seed == run.seed)
-    masks = placed(result.ticket.masks, run.network) if result.ticket is not None else {}
+    masks = placed(result.ticket.masks, run.network.body) if result.ticket is not None else {}
     with step.claim():
         report = shrink_network(
             counterpart.network,
@@ -194,7 +193,7 @@ def save_folder(
         masks = shrunken.masks
         if ticket is None or all(bool(mask.all()) for mask in masks.values()):
             return
-        counted = {name for known in ticket.prunable for name in (known, f"{BACKBONE}.{known}")}
+        counted = {place_in(shrunken.network.body, name) for name in ticket.prunable}
         prunable = tuple(name for name in masks if name in counted)
         recipe = {
             "source": SourceSettings(name=str(folder.resolve())).model_dump(mode="json"),
@@ -207,7 +206,7 @@ def save_folder(
 
 def checked(run: Run, forms: Mapping[str, Path]) -> tuple[Check, ...]:
     """Return the score of the run's network and of each file made of it, on validation."""
-    task, device = task_of(run.data), next(run.network.parameters()).device
+    metric, device = run.task.metric(run.data.classes), next(run.network.parameters()).device
     checks: list[Check] = []
     before: Tensor | None = None
     with evaluation_mode(run.network, device) as network:
@@ -221,14 +220,14 @@ def checked(run: Run, forms: Mapping[str, Path]) -> tuple[Check, ...]:
                 answers.append(logits.argmax(1).cpu())
                 return logits
 
-            measured = task.score.measured(watched, in_order(run.data.validation, None))[0]
+            measured = metric.measured(watched, in_order(run.data.validation, None))[0]
             given = torch.cat([answer.flatten() for answer in answers])
             checks.append(
                 Check(
                     form=form,
-                    score=task.score.name,
-                    unit=task.score.unit,
-                    value=task.score.value(measured),
+                    score=metric.name,
+                    unit=metric.unit,
+                    value=metric.value(measured),
                     agreement=1.0 if before is None else (given == before).double().mean().item(),
                     images=len(run.data.validation),
                 )

@@ -17,11 +17,15 @@ from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.run_folder import movable
 from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import Step
+from robust_tickets.models.adaptations.adapted_body import placed
 from robust_tickets.models.folders import load_folder, save_source
+from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
-from robust_tickets.models.segmentation import placed
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
+from robust_tickets.tasks.kinds import task_for
+from robust_tickets.tasks.target import Data, as_evaluated, target_data
+from robust_tickets.tasks.task import Task
 from robust_tickets.ticket import Ticket, is_ticket
 from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
@@ -31,8 +35,6 @@ from robust_tickets.training.loop import fit
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.place import ticket_in
-from robust_tickets.verbs.target import Data, as_evaluated, target_data
-from robust_tickets.verbs.task import network_for, require_gradients, task_of
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
 
@@ -44,9 +46,9 @@ class Run:
     network: Network
     data: DataSplits
     validation: float | None
-    """Accuracy, or mIoU where pixels have labels, on validation (under an adversarial objective: that under attack);
-    None without that part."""
+    """The task's metric on validation (under an adversarial objective: that under attack); None without that part."""
     folder: Path | None
+    task: Task
 
     def __repr__(self) -> str:
         validation = f"{100 * self.validation:.2f} % on validation" if self.validation is not None else "no validation"
@@ -157,11 +159,10 @@ def check_transfer(source: Source, data: Data, settings: TransferSettings) -> Da
     """
     seed, name = settings.seeds[0], source.identity.name
     splits = target_data(data, source, seed)
-    network = network_for(splits, subnetwork(source, None), settings.head, settings.segmentation, seed, name)
+    task = task_for(splits, settings.task)
+    network = task.adapt(subnetwork(source, None), splits, settings.head, seed, name)
     require_gradients(source, linear=settings.mode == "linear")
-    job = job_of(network, splits, settings, seed)
-    job.require()
-    job.task.criterion(settings.training)
+    job_of(network, task, splits, settings, seed).require()
     return splits
 
 
@@ -290,20 +291,20 @@ def transfer_once(
     source: Source, ticket: Ticket | None, splits: DataSplits, settings: TransferSettings, seed: int, step: Step
 ) -> Run:
     """Do one seed's run, go on with it, or take it from its folder."""
+    task = task_for(splits, settings.task)
     if step.folder is not None and step.result is not None:
         classifier, _ = load_folder(step.folder, like=source.network)
-        return Run(seed, classifier, splits, step.result["validation"], step.folder)
-    network, name = subnetwork(source, ticket), source.identity.name
-    classifier = network_for(splits, network, settings.head, settings.segmentation, seed, name)
+        return Run(seed, classifier, splits, step.result["validation"], step.folder, task)
+    classifier = task.adapt(subnetwork(source, ticket), splits, settings.head, seed, source.identity.name)
     classifier.interface = as_evaluated(classifier.interface, splits)
     with step.claim():
-        result = train(classifier, ticket, splits, settings, seed, step.folder)
+        result = train(classifier, task, ticket, splits, settings, seed, step.folder)
         if step.folder is not None:
             save_source(classifier, source.identity, step.folder)
         collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
         told = {"validation": result.validation, "steps": result.steps, "classes": list(splits.classes)}
         step.finish({**told, **collapse})
-    return Run(seed, classifier, splits, result.validation, step.folder)
+    return Run(seed, classifier, splits, result.validation, step.folder, task)
 
 
 def subnetwork(source: Source, ticket: Ticket | None) -> Network:
@@ -313,7 +314,7 @@ def subnetwork(source: Source, ticket: Ticket | None) -> Network:
     return copy.deepcopy(source.network)
 
 
-def job_of(network: Network, splits: DataSplits, settings: TransferSettings, seed: int) -> Job:
+def job_of(network: Network, task: Task, splits: DataSplits, settings: TransferSettings, seed: int) -> Job:
     """Return the training of one seed, through the whole network and without masks."""
     training, linear = settings.training, settings.mode == "linear"
     batch_norm = "updated" if not linear or settings.bn == "batch" else "frozen"
@@ -324,13 +325,14 @@ def job_of(network: Network, splits: DataSplits, settings: TransferSettings, see
         training,
         training.plan(batches.per_epoch),
         seed,
-        task=task_of(splits),
-        classes=len(splits.classes),
+        task,
+        splits.classes,
     )
 
 
 def train(
     classifier: Network,
+    task: Task,
     ticket: Ticket | None,
     splits: DataSplits,
     settings: TransferSettings,
@@ -341,9 +343,9 @@ def train(
     training = settings.training
     linear = settings.mode == "linear"
     what = f"{100 * ticket.sparsity:.1f} % ticket" if ticket is not None else "dense"
-    masks = placed(ticket.masks, classifier) if ticket is not None else {}
+    masks = placed(ticket.masks, classifier.body) if ticket is not None else {}
     job = replace(
-        job_of(classifier, splits, settings, seed),
+        job_of(classifier, task, splits, settings, seed),
         masks=masks,
         folder=folder,
         title=f"{what} on {splits.name}, seed {seed}",

@@ -2,15 +2,14 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.models.segmentation_settings import SegmentationSettings
+from robust_tickets.tasks.classification import Classification
+from robust_tickets.tasks.kinds import AnyTask
+from robust_tickets.tasks.task import Head
 from robust_tickets.training.optimisers import AdamW
 from robust_tickets.training.settings import Training
-
-Head = Literal["fresh", "keep"]
-"""Whether a network gets a new last layer for the target's classes."""
 
 FINETUNING = Training(epochs=20, batch_size=32, optimiser=AdamW(lr=3e-4, weight_decay=0.01), head_lr=1e-3, warmup=1)
 """What a transfer does unless told otherwise. AdamW, because its steps keep their length whatever a network's scale
@@ -33,9 +32,10 @@ class TransferSettings(Settings):
         default="fresh",
         description="fresh: a new last layer for the target's classes; keep: the one that is there.",
     )
-    segmentation: SegmentationSettings | None = Field(
+    task: AnyTask | None = Field(
         default=None,
-        description="Where the data label pixels: head and output stride of the network; absent: a deeplabv3 head.",
+        description="What is asked of the network: classification, or segmentation with head and output stride; "
+        "absent: what the data imply.",
     )
     training: Training = Field(default=FINETUNING, description="Epochs, optimiser, objective and the rest.")
     seeds: tuple[int, ...] = Field(
@@ -44,13 +44,26 @@ class TransferSettings(Settings):
         description="One run for each; decides head, order, fraction and attack noise.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_older_versions_wrote_it(cls, values: Any) -> Any:
+        """Read records of older versions, which knew one task beside classification and called it `segmentation`."""
+        if not isinstance(values, dict) or "segmentation" not in values:
+            return values
+        older = {key: value for key, value in values.items() if key != "segmentation"}
+        given = values["segmentation"]
+        return older if given is None else {**older, "task": {"kind": "segmentation", **given}}
+
     @property
     def comparable(self) -> dict[str, Any]:
-        """Return what decides the result of a seed, as plain values."""
-        return self.model_dump(mode="json", exclude={"seeds": True, "training": {"checkpoint_seconds"}})
+        """Return what decides the result of a seed, as plain values, as it always was written."""
+        values = self.model_dump(mode="json", exclude={"seeds": True, "training": {"checkpoint_seconds"}})
+        asked = self.task.recorded() if self.task is not None else Classification().recorded()
+        place = list(values).index("task")
+        return {**dict(list(values.items())[:place]), **asked, **dict(list(values.items())[place + 1 :])}
 
     def describe(self) -> str:
         """Return a few words for tables, such as `linear (bn source), standard`."""
         bn = f" (bn {self.bn})" if self.mode == "linear" else ""
-        head = f" ({self.segmentation.head})" if self.segmentation is not None else ""
+        head = f" ({told})" if self.task is not None and (told := self.task.describe()) else ""
         return f"{self.mode}{bn}{head}, {self.training.objective.describe()}"

@@ -22,14 +22,14 @@ from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.table import notebook
 from robust_tickets.shrinking.artefact import Artefact
+from robust_tickets.tasks.measurable import require_measurable
+from robust_tickets.tasks.target import Data
 from robust_tickets.ticket import Ticket
 from robust_tickets.verbs.caveats import MeasuredNetwork, caveats
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import Outcome, figures_once, outcomes, part_of
 from robust_tickets.verbs.own_loop import Given, as_transfer, own_counterpart
-from robust_tickets.verbs.target import Data
-from robust_tickets.verbs.task import require_measurable, task_of
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
@@ -164,14 +164,14 @@ def verify(
     settings = changed(settings or VerifySettings(), changes)
     settings.require()
     result = as_transfer(result, data, ticket)
-    data = result.runs[0].data
-    classes = result.runs[0].network.num_classes if not data.labels_pixels else None
-    require_measurable(data, settings.robustness, settings.measures, classes)
+    first = result.runs[0]
+    data, score = first.data, first.task.metric(first.data.classes)
+    classes = first.network.num_classes if first.task.keeps_body else None
+    require_measurable(first.task, data, settings.robustness, settings.measures, classes)
     part_of(data, part)
     opened = open_exported(exported, result) if exported is not None else None
     dense = dense_transfer(result) if isinstance(against, str) else own_counterpart(result, against)
     require_pairs(result, dense)
-    score = task_of(data).score
     ticket_found = [outcomes(run, settings.robustness, part) for run in result.runs]
     dense_found = [outcomes(run, settings.robustness, part) for run in dense.runs]
     decisions = {
@@ -182,7 +182,7 @@ def verify(
     }
     # Selection looks at accuracies alone; everything else is for the end.
     further = settings.measures if part == "test" else ()
-    on_file = square_on_file(settings.robustness, further) if not data.labels_pixels else []
+    on_file = square_on_file(settings.robustness, further) if score.has_pairs else []
     ticket_runs = summarise(result.runs, ticket_found, further, score)
     dense_runs = summarise(dense.runs, dense_found, further, score)
     file = verify_exported(*opened, settings.robustness, (*further, *on_file), part) if opened else None
@@ -204,7 +204,7 @@ def verify(
         measures=further,
         exported=file,
         caveats=(
-            *caveats(decisions, networks, settings, data, part),
+            *caveats(decisions, networks, settings, score, data, part),
             *(file.caveats if file is not None else ()),
         ),
     )

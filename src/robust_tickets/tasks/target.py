@@ -1,4 +1,4 @@
-"""Data and head as a network needs them: what every verb begins with."""
+"""Data as a network takes them: what every verb begins with."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,12 +8,9 @@ from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
 from robust_tickets.models.interface import Pixels
-from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source
-from robust_tickets.verbs.transfer_settings import Head
 
 Data = Any
 """A name, a path, `DataSettings`, `DataSplits`, a torch `Dataset` or `DataLoader`, or a dict of such parts."""
@@ -81,20 +78,3 @@ def _remembered(data: str, preprocessing: str, seed: int, trains: bool, key: tup
     """Keep the last few, since every ticket of a grid meets the same data under the same seeds."""
     settings = DataSettings.model_validate_json(data)
     return _load(settings, Pixels.model_validate_json(preprocessing), seed, trains)
-
-
-def fit_head(classifier: Network, splits: DataSplits, head: Head, seed: int, where: str = "head") -> None:
-    """Give the network the head that it is trained with; `where` names the setting in a complaint.
-
-    Raises:
-        UserError: the head is to be kept and tells another number of classes apart, or was never trained.
-    """
-    if head == "fresh":
-        classifier.reset_head(len(splits.classes), seed)
-        return
-    classifier.require_head(f"{where}: keep")
-    if classifier.num_classes != len(splits.classes):
-        raise UserError(
-            f"{where}: keep: the network tells {classifier.num_classes} classes apart, {splits.name} has "
-            f"{len(splits.classes)}; use {where}: fresh"
-        )

@@ -1,0 +1,18 @@
+"""What a network is made into for a task that its own head does not do: its layers, as a backbone, under a new head.
+
+| file | noun |
+|---|---|
+| `adaptation.py` | what is recorded of an adaptation, so that the network can be built again |
+| `adapted_body.py` | a body whose backbone is a source's own layers, and where its weights are now |
+| `backbone.py` | a network's layers up to its last feature map |
+| `segmentation_head.py`, `segmentation.py` | a head that labels pixels: its settings, and the network |
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
+
+AnyAdaptation = Annotated[SegmentationHead, Field(discriminator="kind")]
+"""Every kind of adaptation, as files record it."""

@@ -1,0 +1,32 @@
+"""What is recorded of an adaptation, so that the network can be built again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from robust_tickets.foundation.settings import Settings
+
+if TYPE_CHECKING:
+    from robust_tickets.models.network import Network
+
+
+class Adaptation(Settings, ABC):
+    """What a backbone gets; a subclass has a literal `kind` and fields that, with classes and size, say all of it."""
+
+    @abstractmethod
+    def adapted(self, network: Network, num_classes: int, size: tuple[int, int], seed: int, name: str) -> Network:
+        """Return a network of the given one's own layers, without its head, under a fresh one.
+
+        The weights are those of `network`, which is taken apart; `AdaptedBody.place` says where they are now.
+
+        Args:
+            network: of images.
+            num_classes: number of classes that the new head tells apart.
+            size: height and width of the images, in pixels, which takes the place of the interface's.
+            seed: the head is initialised from its stream `head`.
+            name: what messages call the network.
+
+        Raises:
+            UserError: the network cannot be adapted; says why.
+        """

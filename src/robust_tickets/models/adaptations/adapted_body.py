@@ -1,0 +1,70 @@
+"""A body whose backbone is a source's own layers, and where its weights are now."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adaptation import Adaptation
+from robust_tickets.pruning.masks import Masks
+
+BACKBONE = "backbone"
+"""Where the source's own layers lie in an adapted body, as in torchvision's segmentation and detection networks."""
+
+
+class AdaptedBody(nn.Module, ABC):
+    """A backbone under another head than its own."""
+
+    does: ClassVar[str]
+    """What it does, for messages: `labels pixels`."""
+    adaptation: Adaptation
+    """What builds it again."""
+    num_classes: int
+    """Number of classes that the head tells apart."""
+
+    @abstractmethod
+    def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
+        """Return a head like this body's own for so many classes, initialised from stream `head` of `seed`."""
+
+    @abstractmethod
+    def shape_fault(self, shape: tuple[int, ...]) -> str | None:
+        """Return what the output of two images should be where it is not of this shape; None where it is right."""
+
+    def reset_head(self, path: str, num_classes: int, seed: int) -> None:
+        """Put a fresh head in the place of the one at `path`."""
+        old = self.get_submodule(path)
+        weight = next(old.parameters())
+        setattr(self, path, self.fresh_head(num_classes, seed).to(weight.device, weight.dtype).train(old.training))
+        self.num_classes = num_classes
+
+    def place(self, name: str) -> str:
+        """Return where a parameter or buffer of the source is in this body."""
+        return f"{BACKBONE}.{name}"
+
+
+def place_in(body: nn.Module, name: str) -> str:
+    """Return where a source's parameter is in a body, which may be an adapted one that was made of the source."""
+    known = dict(body.named_parameters())
+    return body.place(name) if isinstance(body, AdaptedBody) and name not in known else name
+
+
+def placed(masks: Mapping[str, Tensor], body: nn.Module) -> Masks:
+    """Return a ticket's masks by the names that its weights have in `body`, which may be adapted.
+
+    Raises:
+        UserError: a mask's weight is not there, or has another shape.
+    """
+    parameters = dict(body.named_parameters())
+    found: Masks = {}
+    for name, mask in masks.items():
+        place = place_in(body, name)
+        if place not in parameters or parameters[place].shape != mask.shape:
+            there = f"of shape {tuple(parameters[place].shape)}" if place in parameters else "not there"
+            raise UserError(
+                f"the ticket masks {name} of shape {tuple(mask.shape)}, which is {there} in the network trained here; "
+                f"draw it with this layer exempt, as in draw.prunable.exempt: ['{name}']"
+            )
+        found[place] = mask
+    return found

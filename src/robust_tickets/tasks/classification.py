@@ -1,0 +1,83 @@
+"""Classification: one label an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import F
+from robust_tickets.measures.score import Accuracy, Score
+from robust_tickets.objectives.objective import Criterion
+from robust_tickets.tasks.task import Head, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from robust_tickets.data.splits import DataSplits
+    from robust_tickets.models.network import Network
+
+
+@final
+class Classification(Task):
+    """One label an image, by a network's own kind of head; judged by accuracy."""
+
+    target_kind = "class"
+    asks = "one label an image"
+    provides = frozenset({"pixel-inputs", "loss", "logits", "image-logits", "image-labels"})
+    keeps_body = True
+    kind: Literal["classification"] = "classification"
+
+    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+        """Return the network with a head for these classes: a fresh one, or its own."""
+        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+
+        if isinstance(network.body, AdaptedBody):
+            raise UserError(
+                f"{splits.name}: {splits.target_words} and {name} {network.body.does}; transfer the source it came from"
+            )
+        fit_head(network, splits, head, seed)
+        return network
+
+    def criterion(self, label_smoothing: float) -> Criterion:
+        """Return cross-entropy."""
+        return CrossEntropy(label_smoothing)
+
+    def metric(self, classes: Sequence[str]) -> Score:
+        """Return accuracy."""
+        return Accuracy()
+
+    def recorded(self) -> dict[str, Any]:
+        """Return nothing new: runs of older versions are continued."""
+        return {"segmentation": None}
+
+
+class CrossEntropy:
+    """Cross-entropy with label smoothing, over class indices [N] or probabilities [N, C]."""
+
+    aim: Aim = MISCLASSIFICATION
+
+    def __init__(self, label_smoothing: float) -> None:
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss, in fp32."""
+        return F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+
+
+def fit_head(network: Network, splits: DataSplits, head: Head, seed: int, where: str = "head") -> None:
+    """Give the network the head that it is trained with; `where` names the setting in a complaint.
+
+    Raises:
+        UserError: the head is to be kept and tells another number of classes apart, or was never trained.
+    """
+    if head == "fresh":
+        network.reset_head(len(splits.classes), seed)
+        return
+    network.require_head(f"{where}: keep")
+    if network.num_classes != len(splits.classes):
+        raise UserError(
+            f"{where}: keep: the network tells {network.num_classes} classes apart, {splits.name} has "
+            f"{len(splits.classes)}; use {where}: fresh"
+        )

@@ -1,0 +1,48 @@
+"""Every kind of task, as recipes name them, and the one that data imply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.kinds import Shorthand
+from robust_tickets.tasks.classification import Classification
+from robust_tickets.tasks.segmentation import Segmentation
+from robust_tickets.tasks.task import Task
+
+if TYPE_CHECKING:
+    from robust_tickets.data.splits import DataSplits
+
+AnyTask = Annotated[Classification | Segmentation, Field(discriminator="kind"), Shorthand]
+"""Settings of any task, told apart by `kind`."""
+
+IMPLIED: tuple[Task, ...] = (Classification(), Segmentation())
+"""What data ask for where nobody says: the first that learns from their kind of target."""
+
+
+def task_for(splits: DataSplits, stated: Task | None = None) -> Task:
+    """Return the task that is stated, or else the one that the data imply.
+
+    Raises:
+        UserError: what is stated needs other data.
+    """
+    if stated is None:
+        return next(task for task in IMPLIED if task.target_kind == splits.target_kind)
+    stated.require_data(splits)
+    return stated
+
+
+def own_task(splits: DataSplits, asker: str) -> Task:
+    """Return the task that data imply, where a network's own kind of head has to do it.
+
+    Raises:
+        UserError: it takes another head, so that only transfers do it.
+    """
+    task = task_for(splits)
+    if not task.keeps_body:
+        raise UserError(
+            f"{splits.name}: {splits.target_words} and {asker} needs one label an image; only transfers do it"
+        )
+    return task

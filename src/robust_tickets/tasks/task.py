@@ -1,0 +1,81 @@
+"""What every task offers; the loop, the verbs and the measures know none by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.score import Score
+from robust_tickets.objectives.objective import Criterion
+
+if TYPE_CHECKING:
+    from robust_tickets.data.splits import DataSplits
+    from robust_tickets.models.network import Network
+
+Head = Literal["fresh", "keep"]
+"""Whether a network gets a new last layer for the target's classes."""
+
+
+class Task(Settings, ABC):
+    """What a label is, what makes a network of a source, and by which figure it is judged.
+
+    A subclass has a literal `kind`, by which recipes name it.
+    """
+
+    target_kind: ClassVar[str]
+    """The kind of target that it learns from, as `DataSplits.target_kind` names it; data imply their task."""
+    asks: ClassVar[str]
+    """What it asks of data, for messages: `one label an image`."""
+    provides: ClassVar[frozenset[str]]
+    """What it offers to objectives, attacks and measures, which say what they need: `pixel-inputs`, `loss` (one per
+    example), class `logits` (of whatever the classes are of), `image-logits` and `image-labels` (of whole images)."""
+    keeps_body: ClassVar[bool] = False
+    """Whether a source's own network does it, under its own kind of head: what pretraining and draws train."""
+
+    @abstractmethod
+    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+        """Return the network that is trained on these data; `network`, which it is made of, is taken apart.
+
+        Args:
+            network: the source, or a ticket's subnetwork.
+            splits: the target.
+            head: whether the source's last layer is kept.
+            seed: of the head.
+            name: what messages call the network.
+
+        Raises:
+            UserError: the network cannot do this task, or its head cannot be kept.
+        """
+
+    @abstractmethod
+    def criterion(self, label_smoothing: float) -> Criterion:
+        """Return what is minimised, of outputs and targets.
+
+        Args:
+            label_smoothing: probability spread over all classes, in [0, 1).
+        """
+
+    @abstractmethod
+    def metric(self, classes: Sequence[str]) -> Score:
+        """Return what selects epochs, and what is measured and decided on in the end."""
+
+    def require_data(self, splits: DataSplits) -> None:
+        """Refuse data that this task does not learn from.
+
+        Raises:
+            UserError: says what they are for.
+        """
+        if splits.target_kind != self.target_kind:
+            kind = self.model_dump()["kind"]
+            raise UserError(f"task: {kind}: {splits.name} {splits.target_words}; leave it out, or give {self.asks}")
+
+    def describe(self) -> str:
+        """Return a few words for tables on the network that it makes; nothing where that is the source's own."""
+        return ""
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what a run's record says of the task, beside its other settings."""
+        return {"segmentation": None, "task": self.model_dump(mode="json")}

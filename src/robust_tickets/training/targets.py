@@ -1,0 +1,41 @@
+"""What becomes of targets in training: the loss that is minimised, and the mixing of labels before it."""
+
+from torchvision.transforms import v2
+
+from robust_tickets.foundation.batch import Batch
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.seeds import global_stream
+from robust_tickets.objectives.objective import Criterion
+from robust_tickets.tasks.task import Task
+from robust_tickets.training.settings import Training
+
+
+def criterion_for(task: Task, training: Training) -> Criterion:
+    """Return the loss that a training minimises.
+
+    Raises:
+        UserError: the task lacks what the objective needs, or its targets cannot be mixed as they are to be.
+    """
+    for name in ("mixup", "cutmix"):
+        if getattr(training, name) and "image-labels" not in task.provides:
+            raise UserError(
+                f"training.{name}: mixes the labels of whole images and these data have {task.asks}; set it to 0"
+            )
+    if missing := training.objective.needs - task.provides:
+        raise UserError(
+            f"training.objective: {training.objective.describe()} needs {' and '.join(sorted(missing))}, which "
+            f"{task.model_dump()['kind']} does not have; use standard or pgd"
+        )
+    return task.criterion(training.label_smoothing)
+
+
+def mix(batch: Batch, classes: int, training: Training, seed: int, step: int) -> Batch:
+    """Apply mixup or cutmix by torchvision where the training asks for it; labels become probabilities [N, C]."""
+    if training.mixup:
+        transform = v2.MixUp(alpha=training.mixup, num_classes=classes)
+    elif training.cutmix:
+        transform = v2.CutMix(alpha=training.cutmix, num_classes=classes)
+    else:
+        return batch
+    with global_stream(seed, "mix", step):
+        return Batch(*transform(*batch))
