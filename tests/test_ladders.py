@@ -18,7 +18,6 @@ OTHERS = {
     "data": "goes with one kind of example set for every target",
     "attacks": "goes with the attacks' room: attacks and objectives say what they need",
     "findings": "goes with measures that carry their own title, unit and chart",
-    "tasks": "goes with the tasks' room: objectives say what they need",
 }
 
 ALLOWED: dict[str, dict[str, str]] = {
@@ -34,12 +33,6 @@ ALLOWED: dict[str, dict[str, str]] = {
         "kind.kind != 'f'": NUMBERS,
     },
     "data/pixels.py": {"isinstance(augmentation, NoAugmentation | ScaleCrop)": OTHERS["data"]},
-    "findings/measures.py": {
-        "kind == 'robustness'": OTHERS["findings"],
-        "kind in ACCURACIES": OTHERS["findings"],
-        "isinstance(measure, RobustnessCurve)": OTHERS["findings"],
-        "isinstance(measure, Evaluation)": OTHERS["findings"],
-    },
     "measures/corruption_files.py": {"labels.dtype.kind not in 'iu'": NUMBERS},
     "models/formats/file.py": {
         "kind == 'index'": STORED,
@@ -61,13 +54,10 @@ ALLOWED: dict[str, dict[str, str]] = {
     },
     "verbs/caveats.py": {"isinstance(asked, Evaluation)": OTHERS["attacks"]},
     "verbs/exported.py": {
-        "isinstance(measure, Evaluation | RobustnessCurve)": OTHERS["findings"],
         "isinstance(measure, Evaluation)": OTHERS["findings"],
         "isinstance(one, Evaluation)": OTHERS["findings"],
         "isinstance(one.attack, Square)": OTHERS["attacks"],
-        "measure.model_dump()['kind'] in ACCURACIES": OTHERS["findings"],
     },
-    "verbs/transfer.py": {"training.objective.kind == 'standard'": OTHERS["tasks"]},
 }
 """For each file, what it may ask for all that, and why: there the tag is data, and no part of ours."""
 

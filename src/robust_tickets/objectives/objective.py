@@ -66,6 +66,9 @@ class Objective(Settings, ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     """What task and interface must provide for it: `pixel-inputs`, `loss` (one per example), class `logits`."""
 
+    leaves_inputs: ClassVar[bool] = False
+    """Whether inputs are trained on as they come, so that what a frozen body makes of them can be computed once."""
+
     whole_batches: ClassVar[bool] = False
     """Whether a batch must not be split into parts (`accumulate`)."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class Standard(Memoryless):
     """Minimise the criterion on the inputs as they are."""
 
+    leaves_inputs = True
     kind: Literal["standard"] = "standard"
 
     def losses(

@@ -352,12 +352,7 @@ def train(
     )
     if linear and settings.bn == "recalibrated":
         recalibrate(classifier, ImageBatches(splits, training, seed, augment=False).once())
-    if (
-        linear
-        and settings.bn != "batch"
-        and training.objective.kind == "standard"
-        and not training.mixup + training.cutmix
-    ):
+    if linear and settings.bn != "batch" and training.objective.leaves_inputs and not training.mixup + training.cutmix:
         cached = cached_features(classifier, splits)
         if cached is not None:
             head, train_part, validation = cached
