@@ -12,7 +12,7 @@ from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.measures.score import Accuracy
+from robust_tickets.measures.metric import Accuracy
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
 from robust_tickets.pruning.actions import Rewind

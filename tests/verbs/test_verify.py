@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import robust_tickets as rt
-from robust_tickets.measures.score import Accuracy
+from robust_tickets.measures.metric import Accuracy
 from robust_tickets.verbs.measure import measure
 from tests.verbs.small import PARTS, QUICK, THOROUGH, Bright, small_source, times
 

@@ -12,8 +12,8 @@
 | `out_of_distribution.py` | telling test images from another data set's, by max softmax and energy |
 | `certified.py` | accuracy certified by randomised smoothing |
 | `figure.py` | what a figure is: a name, a unit, bounds, whether higher is better |
-| `score.py` | what is decided on: accuracy, or another figure of a whole set |
-| `mean_iou.py` | mIoU, the score of segmentation |
+| `metric.py` | what is decided on: accuracy, or another figure of a whole set |
+| `mean_iou.py` | mIoU, the metric of segmentation |
 | `domain_gap.py` | how far apart two data sets lie in the features of a network |
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
 | `robust_accuracy.py` | correctness under attacks |

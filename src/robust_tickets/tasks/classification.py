@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import F
-from robust_tickets.measures.score import Accuracy, Score
+from robust_tickets.measures.metric import Accuracy, Metric
 from robust_tickets.objectives.objective import Criterion
 from robust_tickets.tasks.task import Head, Task
 
@@ -44,7 +44,7 @@ class Classification(Task):
         """Return cross-entropy."""
         return CrossEntropy(label_smoothing)
 
-    def metric(self, classes: Sequence[str]) -> Score:
+    def metric(self, classes: Sequence[str]) -> Metric:
         """Return accuracy."""
         return Accuracy()
 

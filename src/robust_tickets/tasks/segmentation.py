@@ -9,7 +9,7 @@ from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.mean_iou import MeanIoU
-from robust_tickets.measures.score import Score
+from robust_tickets.measures.metric import Metric
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 from robust_tickets.objectives.objective import Criterion
 from robust_tickets.tasks.classification import fit_head
@@ -51,7 +51,7 @@ class Segmentation(SegmentationHead, Task):
         """Return cross-entropy over the pixels that count."""
         return PixelCrossEntropy(label_smoothing)
 
-    def metric(self, classes: Sequence[str]) -> Score:
+    def metric(self, classes: Sequence[str]) -> Metric:
         """Return mIoU."""
         return MeanIoU(classes)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.measures.score import Score
+from robust_tickets.measures.metric import Metric
 from robust_tickets.objectives.objective import Criterion
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Task(Settings, ABC):
         """
 
     @abstractmethod
-    def metric(self, classes: Sequence[str]) -> Score:
+    def metric(self, classes: Sequence[str]) -> Metric:
         """Return what selects epochs, and what is measured and decided on in the end."""
 
     def require_data(self, splits: DataSplits) -> None:

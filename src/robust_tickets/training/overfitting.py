@@ -14,7 +14,7 @@ from robust_tickets.attacks.attack import Attacker
 from robust_tickets.attacks.pgd import pgd
 from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.seeds import generator
-from robust_tickets.measures.score import Score
+from robust_tickets.measures.metric import Metric
 from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.settings import Training
 from robust_tickets.training.validation import STEPS
@@ -39,7 +39,7 @@ class OverfittingCheck:
         training: Training,
         batches: BatchSource | None,
         seed: int,
-        score: Score,
+        score: Metric,
         aim: Aim = MISCLASSIFICATION,
     ) -> None:
         self.single_step, self.batches, self.seed = training.objective.single_step, batches, seed
@@ -88,7 +88,7 @@ def first_collapse(rows: Sequence[dict[str, Any]]) -> float | None:
     return next((row["epoch"] for row in rows if row.get("catastrophic_overfitting")), None)
 
 
-def warning(rows: Sequence[dict[str, Any]], score: Score) -> str:
+def warning(rows: Sequence[dict[str, Any]], score: Metric) -> str:
     """Return one line about a collapse that the last row found."""
     single, pgd = f"single_step_{score.key}", f"pgd_{score.key}"
     best = max(row[pgd] for row in rows)

@@ -11,7 +11,7 @@ from robust_tickets.attacks.pgd import pgd
 from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.measures.logits import Batches
-from robust_tickets.measures.score import Accuracy, Score
+from robust_tickets.measures.metric import Accuracy, Metric
 from robust_tickets.training.settings import Training
 
 STEPS = 10
@@ -32,7 +32,7 @@ def validate(
     batches: Batches,
     training: Training,
     seed: int,
-    score: Score = ACCURACY,
+    score: Metric = ACCURACY,
     aim: Aim = MISCLASSIFICATION,
 ) -> Validation:
     """Return `validation_accuracy`, and `validation_robust_accuracy` where it selects; None without a part.

@@ -12,7 +12,7 @@ from robust_tickets.measures.caveats import Caveat, disagreement, gradient_cavea
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.matching import Decision
 from robust_tickets.measures.measure import by_name
-from robust_tickets.measures.score import Score
+from robust_tickets.measures.metric import Metric
 from robust_tickets.verbs.measure import Outcome, part_of
 from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
@@ -30,7 +30,7 @@ def caveats(
     decisions: Mapping[str, Decision],
     networks: Mapping[str, MeasuredNetwork],
     settings: VerifySettings,
-    score: Score,
+    score: Metric,
     data: DataSplits,
     part: Part,
 ) -> list[Caveat]:

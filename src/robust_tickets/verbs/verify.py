@@ -17,7 +17,7 @@ from robust_tickets.measures.caveats import Caveat
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.measure import by_name
-from robust_tickets.measures.score import Score
+from robust_tickets.measures.metric import Metric
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.table import notebook
@@ -255,7 +255,7 @@ def selected_on(result: Transfer) -> Part:
     return "validation" if all(len(run.data.validation) for run in result.runs) else "test"
 
 
-def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySettings, score: Score) -> Decision:
+def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySettings, score: Metric) -> Decision:
     """Decide from what was measured, one tensor per seed."""
     return decide(
         [score.value(one) for one in ticket],
@@ -268,7 +268,7 @@ def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySetting
 
 
 def summarise(
-    runs: Sequence[Run], measured: list[dict[str, Outcome]], further: tuple[AnyMeasure, ...], score: Score
+    runs: Sequence[Run], measured: list[dict[str, Outcome]], further: tuple[AnyMeasure, ...], score: Metric
 ) -> tuple[Measured, ...]:
     """Return the score of every run, and its figures of further measures."""
     return tuple(

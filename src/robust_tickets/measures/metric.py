@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Score(Quantity, Protocol):
+class Metric(Quantity, Protocol):
     """A figure, by way of a tensor that is measured once and kept: the figure of a set is not a mean over images."""
 
     key: ClassVar[str]
