@@ -18,7 +18,7 @@ from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import is_nested
 from robust_tickets.pruning.ranking import exact_count
 from robust_tickets.recipe import Recipe, builtin_recipes, load_recipe
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.draw import DrawSettings, draw_all
 from robust_tickets.verbs.transfer import transfer
 

@@ -13,7 +13,7 @@ import yaml
 import robust_tickets as rt
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.files import read_json
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from robust_tickets.pipeline.run import run
     from robust_tickets.recipe import Recipe, load_recipe
     from robust_tickets.runtime.load import load_runtime
-    from robust_tickets.ticket import Ticket
+    from robust_tickets.ticket.ticket import Ticket
     from robust_tickets.training.settings import Training
     from robust_tickets.verbs.analyse import analyse
     from robust_tickets.verbs.analyse_settings import AnalyseSettings
@@ -59,7 +59,7 @@ _HOME = {
     "Recipe": "recipe",
     "Source": "models.sources",
     "SourceSettings": "models.settings",
-    "Ticket": "ticket",
+    "Ticket": "ticket.ticket",
     "Training": "training.settings",
     "Transfer": "verbs.transfer",
     "TransferSettings": "verbs.transfer_settings",

@@ -15,7 +15,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.sources import load_source
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.draw import draw
 
 COLOUR = Pixels(mean=(0.5,) * 3, std=(0.5,) * 3, size=(16, 16))

@@ -22,7 +22,7 @@ from robust_tickets.models.families.madry_models import FILES, REPOSITORY
 from robust_tickets.models.registry import available, resolve
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from tests.commands import Tickets
 
 COMMIT, OTHER = "0123456789abcdef" * 2 + "01234567", "f" * 40

@@ -16,7 +16,7 @@ from robust_tickets.models.interface import Pixels
 from robust_tickets.models.own_code import code_digest
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.draw import draw
 
 NET = """

@@ -11,7 +11,7 @@ from robust_tickets.cli.options import Override, SourcePlace, ours_or_free, over
 from robust_tickets.foundation.errors import UserError
 
 if TYPE_CHECKING:
-    from robust_tickets.ticket import Ticket
+    from robust_tickets.ticket.ticket import Ticket
     from robust_tickets.verbs.transfer import Transfer
 
 
@@ -59,7 +59,7 @@ def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Tic
     Raises:
         UserError: one of the transfers needs `source`.
     """
-    from robust_tickets.ticket import Ticket, is_ticket
+    from robust_tickets.ticket.ticket import Ticket, is_ticket
     from robust_tickets.verbs.reopen import load_transfer
 
     drawn: list[Path] = []

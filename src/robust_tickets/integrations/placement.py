@@ -8,7 +8,7 @@ from torch.distributed.tensor import DTensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 
 WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """What DataParallel, DDP, averages, torch.compile and checkpointing put into names."""

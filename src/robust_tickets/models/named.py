@@ -1,7 +1,6 @@
 """A network by the name its family has for it: with random, pretrained or a file's weights."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -10,7 +9,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Family, Shape
+from robust_tickets.models.families.family import Family, Loaded, Shape
 from robust_tickets.models.families.hub_folders import explain, is_hub_folder, read_hub_folder
 from robust_tickets.models.fitting import twins_of, what_it_is
 from robust_tickets.models.folders import is_saved, load_folder
@@ -30,30 +29,7 @@ from robust_tickets.models.heads import (
 from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
-from robust_tickets.models.shapes import ModuleShapes
 from robust_tickets.models.strict import load_strictly, mismatches, missing_layer, with_layer, with_ties
-from robust_tickets.pruning.masks import Masks
-
-
-@dataclass(frozen=True, eq=False)
-class Loaded:
-    """A body with its weights, and what is known of both."""
-
-    name: str
-    body: nn.Module
-    preprocessing: Pixels | None
-    """None if nothing says how its inputs were normalised."""
-    weights: str
-    format: str
-    notes: tuple[str, ...] = ()
-    modules: ModuleShapes = field(default_factory=dict)
-    """Shapes that are not the architecture's, of a shrunken network."""
-    head: str | None = None
-    """Module path of the last layer, where a file says so."""
-    masks: Masks = field(default_factory=dict)
-    """Of weights that were pruned before they were saved, by name, True = kept."""
-    headless: str | None = None
-    """Module path of a layer that the weights came without, so that it is random; a head, if they are whole."""
 
 
 def load_named(settings: SourceSettings) -> Loaded:
@@ -101,8 +77,7 @@ def _random(settings: SourceSettings, family: Family, name: str) -> Loaded:
 def _pretrained(settings: SourceSettings, family: Family, name: str) -> Loaded:
     tag = None if settings.weights == DEFAULT else settings.weights
     downloads = Downloads(given_path(settings.cache) if settings.cache is not None else None, settings.offline)
-    found = family.pretrained(name, tag, Shape(size=settings.preprocessing.size), downloads)
-    return Loaded(found.name, found.body, found.preprocessing, found.tag, found.format, found.notes)
+    return family.pretrained(name, tag, Shape(size=settings.preprocessing.size), downloads)
 
 
 def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) -> Loaded:

@@ -12,6 +12,7 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.settings import changed, parse
+from robust_tickets.models.families.family import Loaded
 from robust_tickets.models.families.user_code import stated_preprocessing
 from robust_tickets.models.fitting import name_of
 from robust_tickets.models.folders import is_saved, load_folder
@@ -20,7 +21,7 @@ from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.heads import input_channels
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.interface import Pixels, identity_preprocessing
-from robust_tickets.models.named import Loaded, load_named
+from robust_tickets.models.named import load_named
 from robust_tickets.models.network import Network
 from robust_tickets.models.own_code import code_digest
 from robust_tickets.models.plain_modules import plain_module, unwrapped

@@ -10,7 +10,7 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pipeline.places import DATA, DRAW, CellPlace, ControlPlace, DensePlace, DrawnPlace
 from robust_tickets.recipe import Recipe
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.draw import draw_all
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.pretrain import pretrain

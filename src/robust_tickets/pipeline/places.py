@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.summary import TicketKind
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.control_settings import ControlName
 from robust_tickets.verbs.controls import CONTROLS, control
 from robust_tickets.verbs.draw import label

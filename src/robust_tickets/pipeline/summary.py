@@ -24,8 +24,8 @@ from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.summary import Row, ShrinkRow, Summary, VerdictRow
 from robust_tickets.shrinking.shrink import Variant
-from robust_tickets.ticket import short
-from robust_tickets.ticket_card import told_emptied
+from robust_tickets.ticket.ticket import short
+from robust_tickets.ticket.ticket_card import told_emptied
 from robust_tickets.training.precision import resolved
 from robust_tickets.verbs.exported import Exported
 from robust_tickets.verbs.verify import selected_on

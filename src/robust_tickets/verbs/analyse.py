@@ -25,7 +25,7 @@ from robust_tickets.models.layers import prunable_weights
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.report.sections import Section
 from robust_tickets.tasks.kinds import task_for
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.measure import examined, in_order
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork

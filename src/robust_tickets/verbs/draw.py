@@ -31,8 +31,8 @@ from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.tasks.classification import fit_head
 from robust_tickets.tasks.kinds import own_task
 from robust_tickets.tasks.target import Data, target_data
-from robust_tickets.ticket import Ticket
-from robust_tickets.ticket_card import told_emptied
+from robust_tickets.ticket.ticket import Ticket
+from robust_tickets.ticket.ticket_card import told_emptied
 from robust_tickets.training.batch_norm import batch_norm_statistics, has_batch_norm
 from robust_tickets.training.batch_norm import recalibrate as compute_statistics
 from robust_tickets.training.batch_source import ImageBatches

@@ -29,7 +29,7 @@ from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data, fitted_data
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.measure import in_order, outcomes
 from robust_tickets.verbs.place import RECORD, is_work
 from robust_tickets.verbs.predict import class_names, of_artefact

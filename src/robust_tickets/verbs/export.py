@@ -18,7 +18,7 @@ from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, shrink_network
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.draw import RECALIBRATE, lacks_statistics
 from robust_tickets.verbs.place import is_work
 from robust_tickets.verbs.shrink import require_form, save_folder

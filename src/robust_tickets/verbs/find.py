@@ -19,7 +19,7 @@ from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data, target_data
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.double_win import (
     DoubleWinVerdict,
     Pair,

@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     """What was measured of a network, as it is or under an attack."""
 
     values: Tensor
-    """What the score is computed from (`measures/score.py`): correctness image by image, bool [N], or the confusion
+    """What the score is computed from (`measures/metric.py`): correctness image by image, bool [N], or the confusion
     matrix of pixels, int64 [classes, classes]."""
     gradients: GradientCounts | None
     """On how many images the attack saw no gradient; None where it asks for none."""

@@ -17,7 +17,7 @@ from robust_tickets.pruning.masks import Masks, sparsity
 from robust_tickets.pruning.rewinds import reinitialise
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, as_evaluated, target_data
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 

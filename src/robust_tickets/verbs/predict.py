@@ -25,7 +25,7 @@ from robust_tickets.runtime.images import ImagePreparation, stated_classes, stat
 from robust_tickets.runtime.load import Runtime
 from robust_tickets.shrinking.artefact import RUNTIME, Artefact, NetworkFolder, OnnxFile, RuntimeFile, load_artefact
 from robust_tickets.shrinking.export import portable
-from robust_tickets.ticket import Ticket, is_ticket
+from robust_tickets.ticket.ticket import Ticket, is_ticket
 from robust_tickets.verbs.transfer import Run, Transfer, bind
 
 BATCH = 32

@@ -15,7 +15,7 @@ from robust_tickets.foundation.settings import parse
 from robust_tickets.models.sources import Source
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.tasks.target import Data, target_data
-from robust_tickets.ticket import Ticket, load_recorded
+from robust_tickets.ticket.ticket import Ticket, load_recorded
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import provenance_at, provenance_of
 from robust_tickets.verbs.place import RECORD, TransferPlace, claim_of, is_done, transfers_at, transfers_below

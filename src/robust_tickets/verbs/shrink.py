@@ -28,7 +28,7 @@ from robust_tickets.shrinking.folder import ORIGIN, write_folder
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, shrink_network
 from robust_tickets.tasks.target import Data
-from robust_tickets.ticket import INIT, STATISTICS, TICKET, Ticket
+from robust_tickets.ticket.ticket import INIT, STATISTICS, TICKET, Ticket
 from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import provenance_of

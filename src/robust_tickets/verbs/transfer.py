@@ -26,7 +26,7 @@ from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, as_evaluated, target_data
 from robust_tickets.tasks.task import Task
-from robust_tickets.ticket import Ticket, is_ticket
+from robust_tickets.ticket.ticket import Ticket, is_ticket
 from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
 from robust_tickets.training.features import cached_features

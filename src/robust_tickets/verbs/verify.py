@@ -24,7 +24,7 @@ from robust_tickets.report.table import notebook
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.caveats import MeasuredNetwork, caveats
 from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported

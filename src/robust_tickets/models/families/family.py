@@ -1,12 +1,14 @@
 """What a family of architectures offers to whoever loads a source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import nn
 
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.interface import Pixels
+from robust_tickets.models.shapes import ModuleShapes
+from robust_tickets.pruning.masks import Masks
 
 
 @dataclass(frozen=True)
@@ -18,21 +20,27 @@ class Shape:
     size: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
-class Pretrained:
-    """A body with the weights its family provides."""
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A body with its weights, and what is known of both."""
 
-    body: nn.Module
     name: str
-    """Full name of the architecture, with timm's tag."""
-    tag: str
-    """Which of the family's weights these are."""
-    format: str
-    """Where they come from, in words."""
+    body: nn.Module
     preprocessing: Pixels | None
-    """What they were trained with; None if the family does not know."""
+    """None if nothing says how its inputs were normalised."""
+    weights: str
+    """Name of the file or tag, or how they were initialised."""
+    format: str
+    """Where they come from, in words; of a file, its layout."""
     notes: tuple[str, ...] = ()
-    """What else is worth recording of them."""
+    modules: ModuleShapes = field(default_factory=dict)
+    """Shapes that are not the architecture's, of a shrunken network."""
+    head: str | None = None
+    """Module path of the last layer, where a file says so."""
+    masks: Masks = field(default_factory=dict)
+    """Of weights that were pruned before they were saved, by name, True = kept."""
+    headless: str | None = None
+    """Module path of a layer that the weights came without, so that it is random; a head, if they are whole."""
 
 
 class Family(Protocol):
@@ -59,7 +67,7 @@ class Family(Protocol):
         """Return the names of the pretrained weights the family provides."""
         ...
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
         """Return the architecture with pretrained weights, the default ones where `tag` is None.
 
         Raises:

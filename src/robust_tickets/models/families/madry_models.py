@@ -8,7 +8,7 @@ from torchvision.models.resnet import Bottleneck, ResNet
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Pretrained, Shape
+from robust_tickets.models.families.family import Loaded, Shape
 from robust_tickets.models.families.pinned import fetch
 from robust_tickets.models.families.torchvision_models import TorchvisionModels, replace_stem
 from robust_tickets.models.formats.file import read_checkpoint
@@ -89,7 +89,7 @@ class MadryModels:
             replace_stem(body, shape.in_channels)
         return body
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
         """Return the architecture with the repository's weights and the mean and std that its file holds.
 
         Raises:
@@ -104,9 +104,8 @@ class MadryModels:
         load_strictly(body, state.state, str(found.path))
         own = {"mean": state.mean, "std": state.std} if state.mean is not None and state.std is not None else {}
         origin = f"file: {found.pin.digest} of {REPOSITORY} at {found.pin.revision}"
-        return Pretrained(
-            body, full_name(*key), FILES[key], state.layout, PREPROCESSING.model_copy(update=own), (origin,)
-        )
+        preprocessing = PREPROCESSING.model_copy(update=own)
+        return Loaded(full_name(*key), body, preprocessing, FILES[key], state.layout, (origin,))
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what these networks were trained and evaluated with."""

@@ -4,7 +4,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Pretrained, Shape
+from robust_tickets.models.families.family import Loaded, Shape
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.networks import NETWORKS, NamedArchitecture
 
@@ -31,7 +31,7 @@ class PaperNetworks:
         network = _find(name)
         return network.build(name, shape.num_classes or 10, shape.in_channels or 3, shape.size or network.size)
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
         """Refuse: there are none."""
         raise UserError(
             f"{name} comes without weights; give `weights: path/to/file`, or `weights: random` to pretrain it"

@@ -9,7 +9,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Pretrained, Shape
+from robust_tickets.models.families.family import Loaded, Shape
 from robust_tickets.models.interface import Pixels
 
 
@@ -36,7 +36,7 @@ class TimmModels:
         """Return the architecture without weights."""
         return timm.create_model(name, pretrained=False, **_arguments(name, shape))
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
         """Return the architecture with the weights timm downloads or has cached."""
         architecture, _, named = name.partition(".")
         tags = self.tags(architecture)
@@ -48,7 +48,7 @@ class TimmModels:
             body = timm.create_model(full, pretrained=True, cache_dir=downloads.cache, **arguments)
         found: Any = body.pretrained_cfg
         tag = str(tag or named or found["tag"])
-        return Pretrained(body, f"timm/{architecture}.{tag}", tag, "timm pretrained", recorded_preprocessing(found))
+        return Loaded(f"timm/{architecture}.{tag}", body, recorded_preprocessing(found), tag, "timm pretrained")
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what timm records for the architecture."""

@@ -8,7 +8,7 @@ from torchvision.models import WeightsEnum
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Pretrained, Shape
+from robust_tickets.models.families.family import Loaded, Shape
 from robust_tickets.models.heads import first_convolution, like_convolution
 from robust_tickets.models.interface import Pixels
 
@@ -38,7 +38,7 @@ class TorchvisionModels:
             replace_stem(body, shape.in_channels)
         return body
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
         """Return the architecture with the weights torchvision downloads or has cached."""
         tags = self.tags(name)
         if not tags:
@@ -46,7 +46,8 @@ class TorchvisionModels:
         weights = models.get_model_weights(name)[tag or "DEFAULT"]
         with downloads.of(f"torchvision/{name}"), downloads.torch_hub(weights.url):
             body = _without_auxiliary(models.get_model(name, weights=weights))
-        return Pretrained(body, f"torchvision/{name}", weights.name, "torchvision pretrained", _transforms(weights))
+        full, preprocessing = f"torchvision/{name}", _transforms(weights)
+        return Loaded(full, body, preprocessing, weights.name, "torchvision pretrained")
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return ImageNet's mean and std at the size of torchvision's own weights: its convention."""

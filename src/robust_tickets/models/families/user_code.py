@@ -14,7 +14,7 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Pretrained, Shape
+from robust_tickets.models.families.family import Loaded, Shape
 from robust_tickets.models.families.timm_models import recorded_preprocessing
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.plain_modules import plain_module, unwrapped
@@ -46,11 +46,11 @@ class UserCode:
         """Return what the function returns."""
         return _plain(name)[0]
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Pretrained:
+    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
         """Return what the function returns, weights included."""
         body, notes = _plain(name)
         preprocessing = stated_preprocessing(body)
-        return Pretrained(body, name, "as the function returns them", "Python function", preprocessing, notes)
+        return Loaded(name, body, preprocessing, "as the function returns them", "Python function", notes)
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what the module itself states."""

@@ -11,7 +11,7 @@
 """
 
 from robust_tickets.models.sources import Source
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.control_settings import FLIP, ControlName
 from robust_tickets.verbs.controls.complement_mask import ComplementMask
 from robust_tickets.verbs.controls.control import Control

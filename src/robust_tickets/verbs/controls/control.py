@@ -10,7 +10,7 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.sources import Source
 from robust_tickets.tasks.target import target_data
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.control_settings import ControlName
 from robust_tickets.verbs.draw import draw, recalibrated
 from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from robust_tickets.analysis.complement import check_flips, flipped
 from robust_tickets.models.sources import Source
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.control_settings import ControlName
 from robust_tickets.verbs.controls.control import Control
 from robust_tickets.verbs.draw_settings import DrawSettings

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from robust_tickets.models.sources import Source
 from robust_tickets.pruning.rewinds import reinitialise
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.control_settings import ControlName
 from robust_tickets.verbs.controls.control import Control
 from robust_tickets.verbs.draw_settings import DrawSettings

@@ -9,7 +9,7 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.scopes import LayerScope
 from robust_tickets.pruning.scores import Random
 from robust_tickets.pruning.select import Selection
-from robust_tickets.ticket import Ticket
+from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.control_settings import ControlName
 from robust_tickets.verbs.controls.control import Control, redrawn
 from robust_tickets.verbs.draw_settings import DrawSettings

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from robust_tickets.ticket_file import TicketFile
+from robust_tickets.ticket.ticket_file import TicketFile
 
 
 def told_emptied(names: Sequence[str]) -> str:

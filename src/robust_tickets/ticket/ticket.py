@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from robust_tickets.foundation.digests import tensors_digest
@@ -40,8 +39,9 @@ from robust_tickets.models.strict import mismatches
 from robust_tickets.pruning.masks import Masks, emptied, layer_sparsity, pack, sparsity, unpack
 from robust_tickets.report.sections import Table
 from robust_tickets.report.table import notebook
-from robust_tickets.ticket_card import ticket_card, told_prunable
-from robust_tickets.ticket_file import FORMAT, TicketFile
+from robust_tickets.ticket.survivors import compress, decompress, read_tensors
+from robust_tickets.ticket.ticket_card import ticket_card, told_prunable
+from robust_tickets.ticket.ticket_file import FORMAT, TicketFile
 
 TICKET, INIT, STATISTICS = "ticket.json", "init.safetensors", "statistics.safetensors"
 
@@ -349,36 +349,3 @@ def load_recorded(recorded: SourceSettings, place: Source | str | Path | None, w
 def short(digest: str) -> str:
     """Return the first characters of a digest, for messages."""
     return digest.removeprefix("sha256:")[:12]
-
-
-def compress(state: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
-    """Keep of every masked tensor only the surviving values, in their order."""
-    return {
-        name: value[masks[name]].contiguous() if name in masks else value.contiguous() for name, value in state.items()
-    }
-
-
-def decompress(state: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
-    """Undo `compress`: removed values are zero."""
-    full = {}
-    for name, value in state.items():
-        if name in masks:
-            full[name] = torch.zeros(masks[name].shape, dtype=value.dtype)
-            full[name][masks[name]] = value
-        else:
-            full[name] = value
-    return full
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file.
-
-    Raises:
-        UserError: it is missing or damaged.
-    """
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except SafetensorError as error:
-        raise UserError(f"{path}: is not a valid safetensors file ({error})") from None
