@@ -10,9 +10,8 @@ from benchmarks.steps import network, plain_step
 from robust_tickets.attacks import Threat
 from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.data.batches import batches
-from robust_tickets.data.glyphs import GlyphSettings
 from robust_tickets.data.load import load_data
-from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.settings import DataSettings, GlyphSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.seeds import generator, global_stream
 from robust_tickets.foundation.settings import Settings

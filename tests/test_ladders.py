@@ -15,24 +15,17 @@ GRAPH = "an attribute of an operation in a runtime file, which is data: the runt
 TYPE = "an LLVM type"
 STORED = "what a file of another library says of itself"
 OTHERS = {
-    "data": "goes with one kind of example set for every target",
     "attacks": "goes with the attacks' room: attacks and objectives say what they need",
     "findings": "goes with measures that carry their own title, unit and chart",
 }
 
 ALLOWED: dict[str, dict[str, str]] = {
-    "data/batches.py": {
-        "isinstance(kind, RandomResizedCrop)": OTHERS["data"],
-        "isinstance(self.kind, RandomResizedCrop)": OTHERS["data"],
-    },
-    "data/npz.py": {"values.dtype.kind not in 'iu'": NUMBERS},
-    "data/pixel_batches.py": {"isinstance(self.kind, ScaleCrop)": OTHERS["data"]},
-    "data/pixel_values.py": {
+    "data/arrays.py": {
+        "values.dtype.kind not in 'iu'": NUMBERS,
         "kind.kind not in 'biuf'": NUMBERS,
         "kind.kind == 'f'": NUMBERS,
         "kind.kind != 'f'": NUMBERS,
     },
-    "data/pixels.py": {"isinstance(augmentation, NoAugmentation | ScaleCrop)": OTHERS["data"]},
     "measures/corruption_files.py": {"labels.dtype.kind not in 'iu'": NUMBERS},
     "models/formats/file.py": {
         "kind == 'index'": STORED,

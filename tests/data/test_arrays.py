@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from robust_tickets.data.arrays import ImageArrays
+from robust_tickets.data.arrays import ImageArrays, labelled
+from robust_tickets.data.examples import Examples
 from robust_tickets.data.fit import Fit
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
@@ -38,9 +39,10 @@ def write_idx(path: Path, values: np.ndarray) -> None:
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
-def all_images(splits: object) -> torch.Tensor:
-    assert hasattr(splits, "train")
-    return torch.cat([splits.train.images, splits.validation.images])  # pyright: ignore
+def pixels_of(part: Examples) -> torch.Tensor:
+    """The bytes that a part holds, which must be those of arrays."""
+    assert isinstance(part.images, ImageArrays)
+    return part.images.images[part.indices]
 
 
 def test_a_plain_archive_is_split(tmp_path: Path) -> None:
@@ -68,8 +70,7 @@ def test_grey_arrays_of_any_layout_are_read_alike(tmp_path: Path, shape: tuple[i
         y_test=labels(10)[:, None],
     )
     splits = load_data(tmp_path / "set.npz", seed=0)
-    assert isinstance(splits.test, ImageArrays)
-    assert torch.equal(splits.test.images[:, 0], torch.from_numpy(pixels[:10]))
+    assert torch.equal(pixels_of(splits.test)[:, 0], torch.from_numpy(pixels[:10]))
     assert len(splits.train) == 36
 
 
@@ -80,8 +81,7 @@ def test_files_of_one_part_are_joined_in_order_and_images_are_exact(tmp_path: Pa
     np.savez(tmp_path / "some_test.npz", **webp(pixels[40:]))
     (tmp_path / "labels.json").write_text('{"fine_names": ["a", "b"]}')
     splits = load_data(DataSettings(name=str(tmp_path), validation=0))
-    assert isinstance(splits.train, ImageArrays)
-    assert torch.equal(splits.train.images, torch.from_numpy(pixels[:40]).permute(0, 3, 1, 2))
+    assert torch.equal(pixels_of(splits.train), torch.from_numpy(pixels[:40]).permute(0, 3, 1, 2))
     assert splits.train.labels.tolist() == labels(40).tolist()
     assert len(splits.test) == 20
     assert len(splits.validation) == 0
@@ -147,8 +147,7 @@ def test_idx_files_are_read_packed_or_not(tmp_path: Path, suffix: str) -> None:
         write_idx(tmp_path / f"{part}-images-idx3-ubyte{suffix}", pixels[chosen])
         write_idx(tmp_path / f"{part}-labels-idx1-ubyte{suffix}", labels(30)[chosen])
     splits = load_data(tmp_path)
-    assert isinstance(splits.test, ImageArrays)
-    assert torch.equal(splits.test.images[:, 0], torch.from_numpy(pixels[20:]))
+    assert torch.equal(pixels_of(splits.test)[:, 0], torch.from_numpy(pixels[20:]))
     assert len(splits.train) == 18
 
 
@@ -164,19 +163,24 @@ def test_idx_files_that_are_truncated_or_without_labels_are_refused(tmp_path: Pa
 
 
 def test_enlarged_images_are_stored_small_and_reduced_ones_reduced() -> None:
-    arrays = ImageArrays(torch.from_numpy(noise(4, 3, 8, 8)), torch.tensor([0, 1, 0, 1]))
-    large = arrays.refitted(Fit((32, 32), 3))
-    assert large.images.shape == (4, 3, 8, 8)
+    arrays = labelled(torch.from_numpy(noise(4, 3, 8, 8)), torch.tensor([0, 1, 0, 1]))
+    large = Examples(arrays, Fit((32, 32), 3))
+    assert held(large).shape == (4, 3, 8, 8)
     assert large[0][0].shape == (3, 32, 32)
-    small = arrays.refitted(Fit((4, 4), 1))
-    assert small.images.shape == (4, 1, 4, 4)
+    small = Examples(arrays, Fit((4, 4), 1))
+    assert held(small).shape == (4, 1, 4, 4)
     assert small[0][0].shape == (1, 4, 4)
+
+
+def held(part: Examples) -> torch.Tensor:
+    assert part.held is not None
+    return part.held.floats(part.indices)
 
 
 def test_bicubic_enlargement_stays_inside_the_box() -> None:
     stripes = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
     stripes[..., ::2] = 255
-    image, _ = ImageArrays(stripes, torch.tensor([0])).refitted(Fit((32, 32), 1, "bicubic"))[0]
+    image, _ = Examples(labelled(stripes, torch.tensor([0])), Fit((32, 32), 1, "bicubic"))[0]
     assert image.min() == 0
     assert image.max() == 1
 
@@ -184,9 +188,9 @@ def test_bicubic_enlargement_stays_inside_the_box() -> None:
 def test_colour_becomes_luma_and_grey_is_repeated() -> None:
     red = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
     red[:, 0] = 255
-    image, _ = ImageArrays(red, torch.tensor([0])).refitted(Fit((4, 4), 1))[0]
+    image, _ = Examples(labelled(red, torch.tensor([0])), Fit((4, 4), 1))[0]
     assert torch.allclose(image, torch.tensor(76 / 255))
-    grey = ImageArrays(red[:, :1], torch.tensor([0])).refitted(Fit((4, 4), 3))
+    grey = Examples(labelled(red[:, :1], torch.tensor([0])), Fit((4, 4), 3))
     assert torch.equal(grey[0][0], torch.ones(3, 4, 4))
 
 

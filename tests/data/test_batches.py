@@ -11,17 +11,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from robust_tickets.data import folder
+from robust_tickets.data import examples
 from robust_tickets.data.augmentation import Affine, Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
 from robust_tickets.data.batches import batches, batches_per_epoch
-from robust_tickets.data.glyph_settings import GlyphSettings
+from robust_tickets.data.examples import Examples
 from robust_tickets.data.load import load_data
-from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.splits import Part
+from robust_tickets.data.settings import DataSettings, GlyphSettings
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
 
 MakeFolder = Callable[..., Path]
-Batch = tuple[Tensor, Tensor]
 
 
 class Photographs(Dataset[Any]):
@@ -39,7 +38,7 @@ class Photographs(Dataset[Any]):
         return image * random.uniform(0.5, 1) * float(np.random.uniform(0.5, 1)), index % 2  # noqa: NPY002
 
 
-def glyph_part() -> Part:
+def glyph_part() -> Examples:
     settings = DataSettings(name="glyphs", glyphs=GlyphSettings(count=104), validation=0)
     return load_data(settings, size=20).train
 
@@ -52,13 +51,13 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
 
 
 @pytest.fixture(params=["arrays", "folder in memory", "folder on disk", "user"])
-def part(request: pytest.FixtureRequest, make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> Part:
+def part(request: pytest.FixtureRequest, make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> Examples:
     if request.param == "arrays":
         return glyph_part()
     if request.param == "user":
         return load_data(Photographs()).train
     if request.param == "folder on disk":
-        monkeypatch.setattr(folder, "MEMORY_LIMIT", 0)
+        monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
     return load_data(make_folder({"cat": 25, "dog": 20}), size=12).train
 
 
@@ -66,7 +65,7 @@ AUGMENTATIONS = [NoAugmentation(), FlipCrop(), RandomResizedCrop(), Affine()]
 
 
 @pytest.mark.parametrize("augment", AUGMENTATIONS, ids=lambda kind: kind.kind)
-def test_an_epoch_resumed_at_any_batch_is_bit_identical(part: Part, augment: Augmentation) -> None:
+def test_an_epoch_resumed_at_any_batch_is_bit_identical(part: Examples, augment: Augmentation) -> None:
     def epoch(start: int) -> list[Batch]:
         torch.rand(start + 1)  # whatever else the process draws must not matter
         return list(batches(part, batch_size=8, seed=3, epoch=2, start=start, augment=augment))
@@ -77,14 +76,14 @@ def test_an_epoch_resumed_at_any_batch_is_bit_identical(part: Part, augment: Aug
         assert same(whole[start:], epoch(start))
 
 
-def test_workers_change_nothing(part: Part) -> None:
+def test_workers_change_nothing(part: Examples) -> None:
     def epoch(workers: int) -> list[Batch]:
         return list(batches(part, batch_size=8, seed=3, epoch=2, augment=RandomResizedCrop(), workers=workers))
 
     assert same(epoch(0), epoch(2))
 
 
-def test_the_epoch_and_the_seed_change_order_and_augmentation(part: Part) -> None:
+def test_the_epoch_and_the_seed_change_order_and_augmentation(part: Examples) -> None:
     def epoch(seed: int, number: int) -> list[Batch]:
         return list(batches(part, batch_size=8, seed=seed, epoch=number, augment=FlipCrop()))
 
@@ -92,7 +91,7 @@ def test_the_epoch_and_the_seed_change_order_and_augmentation(part: Part) -> Non
     assert not same(epoch(0, 0), epoch(1, 0))
 
 
-def test_images_and_labels_have_their_types_and_range(part: Part) -> None:
+def test_images_and_labels_have_their_types_and_range(part: Examples) -> None:
     for images, labels in batches(part, batch_size=8, seed=0, augment=Affine()):
         assert images.dtype == torch.float32
         assert labels.dtype == torch.int64
@@ -101,7 +100,7 @@ def test_images_and_labels_have_their_types_and_range(part: Part) -> None:
         assert images.max() <= 1
 
 
-def test_evaluation_gives_every_sample_once_in_order_and_unchanged(part: Part) -> None:
+def test_evaluation_gives_every_sample_once_in_order_and_unchanged(part: Examples) -> None:
     given = list(batches(part, batch_size=8, seed=0, train=False, augment=FlipCrop()))
     images, labels = (torch.cat(parts) for parts in zip(*given, strict=True))
     assert torch.equal(labels, part.labels)
@@ -119,7 +118,7 @@ def test_training_drops_a_last_batch_of_one_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("augment", AUGMENTATIONS, ids=lambda kind: kind.kind)
-def test_several_processes_together_see_what_one_would(part: Part, augment: Augmentation) -> None:
+def test_several_processes_together_see_what_one_would(part: Examples, augment: Augmentation) -> None:
     def epoch(world: tuple[int, int]) -> list[Batch]:
         return list(batches(part, batch_size=12, seed=0, epoch=1, augment=augment, world=world))
 
@@ -128,7 +127,7 @@ def test_several_processes_together_see_what_one_would(part: Part, augment: Augm
     for number, shards in enumerate(zip(*ranks, strict=True)):
         assert len({len(labels) for _, labels in shards}) == 1
         joined = torch.stack([images for images, _ in shards], 1).flatten(0, 1)
-        assert torch.allclose(joined, alone[number][0][: len(joined)], atol=1e-6)
+        assert torch.allclose(joined, alone[number].inputs[: len(joined)], atol=1e-6)
 
 
 def test_several_processes_together_evaluate_every_sample_once() -> None:
@@ -153,7 +152,7 @@ def test_a_file_damaged_meanwhile_is_named_in_one_line(make_folder: MakeFolder, 
     assert "Traceback" not in str(caught.value)
 
 
-def test_loading_leaves_the_global_generator_alone(part: Part) -> None:
+def test_loading_leaves_the_global_generator_alone(part: Examples) -> None:
     before = torch.get_rng_state()
     list(batches(part, batch_size=8, seed=0, augment=RandomResizedCrop()))
     assert torch.equal(before, torch.get_rng_state())

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from robust_tickets.data import file_facts, folder, pixel_images
+from robust_tickets.data import encoded, examples
 from robust_tickets.data.load import load_data
 from robust_tickets.foundation.user_cache import ENVIRONMENT
 from robust_tickets.models.interface import Pixels
@@ -35,11 +35,11 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files of which bytes were read."""
     read: list[str] = []
 
-    def counted(path: Path, real: Any = file_facts.read_file) -> bytes:
+    def counted(path: str, real: Any = encoded.read_file) -> bytes:
         read.append(str(path))
         return real(path)
 
-    monkeypatch.setattr(file_facts, "read_file", counted)
+    monkeypatch.setattr(encoded, "read_file", counted)
     return read
 
 
@@ -85,7 +85,7 @@ def test_what_is_kept_in_memory_is_read_once_and_what_is_not_never_again(
     root = aged(bmp_folder(tmp_path / "images"))
     first = load_data(root, size=8, channels=3)
     assert len(reads) == len(set(reads)) == 20
-    monkeypatch.setattr(folder, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
     reads.clear()
     again = load_data(root, size=8, channels=3)
     assert not reads
@@ -105,7 +105,7 @@ def test_the_digest_moves_with_the_folder(tmp_path: Path) -> None:
 def test_label_images_are_content_too(tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     root = aged(shapes_folder(tmp_path / "shapes"))
     before = load_data(root).digest
-    monkeypatch.setattr(pixel_images, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
     reads.clear()
     assert load_data(root).digest == before
     assert not reads

@@ -7,11 +7,12 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from robust_tickets.data import folder
+from robust_tickets.data import examples
 from robust_tickets.data.augmentation import FlipCrop
-from robust_tickets.data.folder import FolderImages
+from robust_tickets.data.examples import Examples
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.stored_images import StoredImages
 from robust_tickets.foundation.errors import UserError
 from tests.data.conftest import save_image
 
@@ -22,9 +23,14 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def files(part: object) -> set[str]:
-    assert isinstance(part, FolderImages)
-    return set(part.listing.files)
+def listed(part: Examples) -> list[str]:
+    """The files of a part, in its order."""
+    assert isinstance(part.images, StoredImages)
+    return [part.images.files.names[index] for index in part.indices.tolist()]
+
+
+def files(part: Examples) -> set[str]:
+    return set(listed(part))
 
 
 def test_a_plain_folder_is_split_into_three_disjoint_parts(make_folder: MakeFolder) -> None:
@@ -67,10 +73,9 @@ def test_a_class_may_be_called_train(make_folder: MakeFolder) -> None:
 def test_images_are_seen_as_torchvision_s_resize_and_centre_crop_show_them(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 4, "dog": 4}, size=(60, 40))
     splits = load_data(root, size=16, crop_fraction=0.8)
-    assert isinstance(splits.train, FolderImages)
     usual = v2.Compose([v2.Resize(20), v2.CenterCrop(16), v2.PILToTensor()])
     for index in range(len(splits.train)):
-        expected = usual(splits.train.original(index)).float() / 255
+        expected = usual(splits.train.images.original(int(splits.train.indices[index]))).float() / 255
         assert torch.allclose(splits.train[index][0], expected, atol=1.5 / 255)
 
 
@@ -107,12 +112,10 @@ def test_a_folder_too_large_for_memory_gives_the_same_images(
 ) -> None:
     root = make_folder({"cat": 6, "dog": 6})
     kept = load_data(root, size=8).train
-    monkeypatch.setattr(folder, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
     lazy = load_data(root, size=8).train
-    assert isinstance(kept, FolderImages)
-    assert isinstance(lazy, FolderImages)
-    assert kept.decoded is not None
-    assert lazy.decoded is None
+    assert kept.held is not None
+    assert lazy.held is None
     assert torch.equal(kept[3][0], lazy[3][0])
     assert kept.digest() == lazy.digest()
 
@@ -215,8 +218,7 @@ def test_grey_among_coloured_images_becomes_rgb_as_in_torchvision_and_is_counted
     assert "1 of 11 images are grey and become RGB, as in torchvision's ImageFolder" in splits.notes
     expected = {path: v2.functional.pil_to_tensor(image) for path, image in as_torchvision_shows(root).items()}
     for part in (splits.train, splits.validation, splits.test):
-        assert isinstance(part, FolderImages)
-        for index, file in enumerate(part.listing.files):
+        for index, file in enumerate(listed(part)):
             assert torch.equal((part[index][0] * 255).round().byte(), expected[root / file])
 
 
@@ -241,10 +243,9 @@ def test_every_mode_looks_as_torchvision_shows_it(make_folder: MakeFolder, mode:
             image = image.convert("RGBA")
         image.save(path.with_suffix(suffix))
     splits, expected = load_data(root, channels=3), as_torchvision_shows(root)
-    assert isinstance(splits.train, FolderImages)
-    for index in range(len(splits.train)):
+    for index, file in enumerate(listed(splits.train)):
         shown = v2.functional.to_pil_image((splits.train[index][0] * 255).round().byte())
-        assert shown.tobytes() == expected[splits.train.listing.path(index)].tobytes()
+        assert shown.tobytes() == expected[root / file].tobytes()
 
 
 def as_torchvision_shows(root: Path) -> dict[Path, Image.Image]:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_tickets.data.fractions import choose, held_out
+from robust_tickets.data.carving import choose, held_out
 from robust_tickets.foundation.errors import UserError
 
 LABELS = torch.tensor([0] * 200 + [1] * 300 + [2] * 100)[

@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from robust_tickets.data.load import load_data
-from robust_tickets.data.part_names import part_in, part_of
+from robust_tickets.data.names import part_in, part_of
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from tests.shapes import COUNTS, VOID, shapes_folder

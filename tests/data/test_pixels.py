@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
+from robust_tickets.data.augmentation import ScaleCrop
 from robust_tickets.data.batches import batches
+from robust_tickets.data.encoded import FolderFiles
+from robust_tickets.data.label_images import LabelImages
 from robust_tickets.data.load import load_data
-from robust_tickets.data.scale_crop import ScaleCrop
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.data.voc import CLASSES
+from robust_tickets.data.torchvision_sets import VOC_CLASSES
 from robust_tickets.foundation.errors import UserError
 from tests.shapes import COUNTS, HEIGHT, VOID, WIDTH, save_pair, scene, shapes_folder
 from tests.shared_data import SHARED, needs_shared
@@ -30,7 +33,7 @@ def load(folder: Path, **settings: object) -> DataSplits:
 
 def test_a_folder_of_images_and_labels_is_read_as_it_lies(folder: Path) -> None:
     splits = load(folder)
-    assert splits.labels_pixels
+    assert splits.target_kind == "pixels"
     assert (splits.classes, splits.size, splits.channels) == (("0", "1", "2"), (HEIGHT, WIDTH), 3)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == list(COUNTS.values())
     image, label = splits.train[3]
@@ -72,7 +75,7 @@ def test_an_undivided_set_is_divided_and_fractions_are_nested_by_seed(tmp_path: 
     whole, half, other = load(tmp_path), load(tmp_path, fraction=0.5), load(tmp_path, fraction=0.5)
     assert [len(part) for part in (whole.train, whole.validation, whole.test)] == [14, 2, 4]
     assert (len(half.train) + len(half.validation), half.digest) == (8, other.digest)
-    listed = [set(splits.train.listing.files) for splits in (half, whole)]  # pyright: ignore
+    listed = [set(splits.train.indices.tolist()) for splits in (half, whole)]
     assert listed[0] < listed[1]
 
 
@@ -90,18 +93,25 @@ def test_a_batch_holds_labels_of_pixels_and_goes_on_anywhere(folder: Path) -> No
         torch.equal(a, b) for one, other in zip(whole[1:], rest, strict=True) for a, b in zip(one, other, strict=True)
     )
     halves = [list(batches(splits.train, **options, world=(rank, 2))) for rank in (0, 1)]
-    assert torch.equal(halves[1][0][1], whole[0][1][1::2])
+    assert torch.equal(halves[1][0].targets, whole[0].targets[1::2])
 
 
 def test_files_too_many_for_memory_give_the_same_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = load(folder)
-    monkeypatch.setattr("robust_tickets.data.pixel_images.MEMORY_LIMIT", 0)
+    monkeypatch.setattr("robust_tickets.data.examples.MEMORY_LIMIT", 0)
     loaded = load(folder)
-    assert loaded.train.decoded is None  # pyright: ignore[reportAttributeAccessIssue]
+    assert loaded.train.held is None
     options = {"batch_size": 12, "seed": 0, "augment": kept.augmentation}
     for one, other in zip(batches(kept.train, **options), batches(loaded.train, **options, workers=1), strict=True):
-        assert torch.equal(one[0], other[0])
-        assert torch.equal(one[1], other[1])
+        assert torch.equal(one.inputs, other.inputs)
+        assert torch.equal(one.targets, other.targets)
+
+
+def moved_together(kind: ScaleCrop, image: Tensor, label: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+    """Return images and class numbers as one augmentation leaves them."""
+    size = (image.shape[2], image.shape[3])
+    targets = LabelImages.of(FolderFiles(Path(), []))
+    return kind.apply(image, draws, size), targets.moved(label, kind, draws, size)
 
 
 def test_image_and_label_are_scaled_cut_and_flipped_alike() -> None:
@@ -110,7 +120,7 @@ def test_image_and_label_are_scaled_cut_and_flipped_alike() -> None:
     label = torch.where(label == VOID, -100, label)
     image = torch.stack([label == number for number in range(3)], 1).float()
     draws = torch.rand(64, ScaleCrop.uniforms, generator=torch.Generator().manual_seed(0))
-    moved, labels = ScaleCrop().apply_pairs(image, label, draws, (HEIGHT, WIDTH))
+    moved, labels = moved_together(ScaleCrop(), image, label, draws)
     # The image shows its own label: where it mixes no two classes, and no class with the void, both must agree.
     pure, void = moved.amax(1) > 0.99, moved.sum(1) < 0.01
     assert torch.equal(labels[pure], moved.argmax(1)[pure])
@@ -124,7 +134,7 @@ def test_image_and_label_are_scaled_cut_and_flipped_alike() -> None:
 def test_scale_one_only_flips() -> None:
     image, label = torch.rand(2, 3, 5, 7), torch.arange(70).reshape(2, 5, 7)
     draws = torch.tensor([[0.3, 0.2, 0.9, 0.9], [0.3, 0.2, 0.9, 0.1]])
-    moved, labels = ScaleCrop(scale=(1, 1)).apply_pairs(image, label, draws, (5, 7))
+    moved, labels = moved_together(ScaleCrop(scale=(1, 1)), image, label, draws)
     assert torch.equal(labels, torch.stack([label[0], label[1].flip(-1)]))
     torch.testing.assert_close(moved, torch.stack([image[0], image[1].flip(-1)]), atol=1e-5, rtol=0)
 
@@ -162,7 +172,7 @@ def devkit(tmp_path: Path) -> Path:
 
 def test_pascal_voc_is_found_where_it_lies(devkit: Path) -> None:
     splits = load_data(DataSettings(name="torchvision/VOCSegmentation", root=devkit, size=(32, 32), validation=0.4))
-    assert (splits.classes, splits.size) == (CLASSES, (32, 32))
+    assert (splits.classes, splits.size) == (VOC_CLASSES, (32, 32))
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [2, 1, 2]
     values = torch.stack([splits.test[index][1] for index in (0, 1)]).unique().tolist()
     assert values == [-100, 0, 5, 10]

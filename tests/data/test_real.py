@@ -9,7 +9,6 @@ import torch
 from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import FlipCrop, RandomResizedCrop
 from robust_tickets.data.batches import batches
-from robust_tickets.data.folder import FolderImages
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from tests.shared_data import SHARED, needs_shared
@@ -68,8 +67,7 @@ def test_flowers_are_small_images_kept_in_memory() -> None:
     assert splits.classes == ("daisy", "dandelion", "rose", "sunflower", "tulip")
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [2160, 240, 600]
     assert splits.augmentation == FlipCrop()
-    assert isinstance(splits.train, FolderImages)
-    assert splits.train.decoded is not None
+    assert splits.train.held is not None
 
 
 def test_hymenoptera_photographs_are_cropped_at_random_from_their_originals() -> None:
@@ -79,15 +77,15 @@ def test_hymenoptera_photographs_are_cropped_at_random_from_their_originals() ->
     assert len(splits.test) == 153
     assert splits.augmentation == RandomResizedCrop()
     whole = list(batches(splits.train, batch_size=64, seed=0, augment=splits.augmentation))
-    assert whole[0][0].shape == (64, 3, 64, 64)
+    assert whole[0].inputs.shape == (64, 3, 64, 64)
     resumed = list(batches(splits.train, batch_size=64, seed=0, start=3, augment=splits.augmentation, workers=1))
-    assert torch.equal(resumed[0][0], whole[3][0])
+    assert torch.equal(resumed[0].inputs, whole[3].inputs)
 
 
 def test_tiny_imagenet_is_read_with_its_class_names() -> None:
     splits = load_data(DataSettings(name=at("tinyimagenet32/tinyimagenet32_val.npz"), fraction="1/10"))  # pyright: ignore
     assert len(splits.classes) == 200
     assert "goldfish" in splits.classes[0].lower()
-    assert isinstance(splits.train, ImageArrays)
-    assert splits.train.images.shape[1:] == (3, 32, 32)
+    assert isinstance(splits.train.images, ImageArrays)
+    assert splits.train.images.images.shape[1:] == (3, 32, 32)
     assert splits.train.labels.bincount().tolist() == [3] * 200

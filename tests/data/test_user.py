@@ -46,7 +46,7 @@ def test_every_usual_form_of_image_gives_the_same_tensor(convert: Any) -> None:
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [28, 4, 8]
     assert splits.size == (12, 12)
     image, label = splits.train[0]
-    position = int(splits.train.indices[0])  # pyright: ignore
+    position = int(splits.train.indices[0])
     assert label == position % 2
     assert torch.allclose(image, v2.functional.pil_to_tensor(Squares()[position][0]).float() / 255)
 
@@ -79,7 +79,7 @@ def test_labels_come_from_subsets_and_unions_without_loading_images() -> None:
 
 def test_an_in_memory_set_of_bytes_becomes_arrays() -> None:
     images = torch.randint(256, (40, 3, 8, 8), dtype=torch.uint8)
-    assert isinstance(load_data(TensorDataset(images, torch.arange(40) % 2)).train, ImageArrays)
+    assert isinstance(load_data(TensorDataset(images, torch.arange(40) % 2)).train.images, ImageArrays)
 
 
 def test_items_may_be_mappings() -> None:

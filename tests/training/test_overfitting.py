@@ -137,20 +137,20 @@ def test_a_collapse_is_a_fall_under_pgd_alone(rows: list[dict[str, float]], coll
 
 
 def test_the_images_watched_are_few_fixed_and_held_out_where_there_are_enough() -> None:
-    def images(**data: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def images(**data: Any) -> int:
         splits = load_data(DataSettings.model_validate({"name": "digits", **data}))
         check = OverfittingCheck(training, source := ImageBatches(splits, training, seed=0), 0, Accuracy())
         (batch,), (again,) = list(source.sample(check.images)), list(source.sample(check.images))
-        assert torch.equal(batch[0], again[0])
+        assert torch.equal(batch.inputs, again.inputs)
         part = splits.validation if len(splits.validation) >= check.images else splits.train
         members = {part[index][0].numpy().tobytes() for index in range(len(part))}
-        assert all(image.numpy().tobytes() in members for image in batch[0])
-        return batch
+        assert all(image.numpy().tobytes() in members for image in batch.inputs)
+        return batch.count
 
     training = Training.model_validate({"objective": "fgsm-rs"})
-    assert len(images(validation=0.1)[1]) == 64
-    assert len(images(validation=0)[1]) == 64
-    assert len(images(validation=0.01, per_class=10)[1]) == 64
+    assert images(validation=0.1) == 64
+    assert images(validation=0) == 64
+    assert images(validation=0.01, per_class=10) == 64
 
 
 def test_every_round_of_a_draw_is_watched_on_its_own(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from robust_tickets.analysis.loss import Reached, reached
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
 from robust_tickets.training.batch_norm import recalibrate
 
-Batches = Sequence[tuple[Tensor, Tensor]]
+Batches = Sequence[Batch | tuple[Tensor, Tensor]]
 """Pairs of float images [N, C, H, W] in [0, 1] and labels [N]."""
 
 

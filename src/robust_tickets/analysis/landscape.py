@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.analysis.loss import Reached, reached
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.seeds import generator
 
 Direction = dict[str, Tensor]
@@ -59,7 +60,7 @@ def landscape(
     network: nn.Module,
     body: str,
     directions: tuple[Direction, Direction],
-    images: Sequence[tuple[Tensor, Tensor]],
+    images: Sequence[Batch | tuple[Tensor, Tensor]],
     places: Sequence[float],
 ) -> Landscape:
     """Return what network + a first + b second reaches, for all a and b of `places`.

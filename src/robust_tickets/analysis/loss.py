@@ -1,15 +1,14 @@
 """Loss: what a network reaches on a few batches."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.measures.accuracy import accuracy, correctness
-from robust_tickets.measures.logits import logits
+from robust_tickets.measures.logits import Batches, logits
 
 OVERFLOWN = 1e30
 """Stands for a loss that is not a number: far from a network there is such a place, and JSON cannot tell it."""
@@ -25,7 +24,7 @@ class Reached:
     """Fraction classified wrongly, in [0, 1]."""
 
 
-def reached(network: nn.Module, images: Iterable[tuple[Tensor, Tensor]]) -> Reached:
+def reached(network: nn.Module, images: Batches) -> Reached:
     """Return loss and error on batches of (float images [N, C, H, W] in [0, 1], labels [N]), in eval mode."""
     with evaluation_mode(network, next(network.parameters()).device) as predict:
         found, labels = logits(predict, images)

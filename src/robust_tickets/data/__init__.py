@@ -1,32 +1,34 @@
-"""Where data come from: honest splits, balanced fractions, and batches that resume exactly.
+"""Where data come from: one kind of example set, honest splits, balanced fractions, batches that resume exactly.
+
+Whatever the data are, they become `Examples`: images from somewhere (`Images`), what is asked for with each
+(`Targets`), and the indices that were chosen. A new place that images come from is one file with an `Images` or
+`Files`; a new kind of targets is one file with a `Targets` and what reads it, and a line in `readers.py`.
 
 | file | noun |
 |---|---|
 | `settings.py` | what the user says about the data |
+| `names.py` | what names mean, of data and of their parts, judged before torch is loaded |
 | `load.py` | `load_data`: from any of the accepted forms to `DataSplits` |
-| `readers.py`, `parts.py` | from a name or path to the parts found there |
-| `part_names.py` | what parts are called: the one place where a name is understood as a part |
 | `splits.py` | `DataSplits`: train, validation and test, with their provenance |
-| `fractions.py` | class-balanced, seeded, nested choices of indices |
-| `carving.py` | the three parts, where the set does not come with them |
-| `fit.py` | from an image of any size and mode to the network's input |
-| `arrays.py` | images of one size, held in memory |
-| `npz.py`, `idx.py` | files that hold such arrays |
-| `image_files.py`, `listing.py`, `folder.py` | image files: one, a listing of them, a data set of them |
-| `file_facts.py` | what is known of image and label files once they were read |
-| `colours.py`, `pixel_values.py` | images that become grey or RGB; the values that images may have |
-| `pixels.py` | from images with label images to `DataSplits` |
-| `pixel_listing.py`, `pixel_folder.py`, `voc.py` | such images: their files, in images/ and labels/, in PASCAL VOC |
-| `label_values.py` | what the values of label images mean |
-| `pixel_images.py`, `pixel_batches.py` | such images as a data set, and its batches |
-| `scale_crop.py` | random scale, crop and flip of images and label images alike |
-| `geometry.py` | the size and channels that images share |
-| `user.py`, `user_sets.py`, `user_contents.py` | the user's own torch data sets, and a fingerprint of what they hold |
-| `sample_stream.py` | global random state, seeded for one sample |
-| `names.py` | names of data, judged before torch is loaded |
-| `torchvision_sets.py` | torchvision's data sets, by name |
-| `glyph_settings.py` | how many of the built-in letters, how large, how varied |
-| `glyphs.py`, `digits.py` | the built-in sets: rendered letters, real handwritten digits |
-| `augmentation.py` | what training does to an image |
 | `batches.py` | the batches of one epoch, a pure function of seed and epoch |
+| `examples.py` | `Examples`, the one kind of example set; `Listing`, `Found`: what they are before they are fitted |
+| `carving.py` | the three parts, where the set does not come with them: class-balanced, seeded, nested choices |
+| `fit.py` | from an image of any size and mode to the network's input |
+| `augmentation.py` | what training does to an image |
+| `targets.py` | what kinds of targets have in common |
+| `class_numbers.py` | one label an image |
+| `label_images.py`, `label_values.py` | one label a pixel, and what the values of label images mean |
+| `images.py` | what places that images come from have in common |
+| `arrays.py` | images of one size, held in memory |
+| `stored_images.py` | images that are stored encoded, in files or elsewhere |
+| `encoded.py` | stored files: read once, told apart, decoded once if kept |
+| `image_files.py` | single image files |
+| `user.py`, `user_contents.py` | the user's own torch data set, and a fingerprint of what it holds |
+| `readers.py` | from a name or path to the parts found there |
+| `folder.py` | a folder a class |
+| `label_folder.py` | images in images/, label images in labels/ |
+| `array_files.py` | `.npz` archives, idx files |
+| `torchvision_sets.py` | torchvision's data sets, by name |
+| `built_in.py` | rendered letters, real handwritten digits |
+| `user_sets.py` | data sets and loaders that the user hands over |
 """

@@ -6,12 +6,12 @@ the same sample is augmented alike on one process or on several, and in a resume
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import log
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from robust_tickets.data.scale_crop import ScaleCrop
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.foundation.lazy import F, torch
 from robust_tickets.foundation.settings import Settings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from robust_tickets.data.fit import Fit
+    from robust_tickets.data.fit import Fitting
 
 
 def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
@@ -30,18 +30,58 @@ def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False).clamp(0, 1)
 
 
-class NoAugmentation(Settings):
+STILL = "targets that stay the same wherever the image moves"
+"""What an augmentation needs that moves images and cannot tell where to."""
+
+
+class Augmenting(Settings, ABC):
+    """What training does to an image, and to its target where that has places in the image."""
+
+    uniforms: ClassVar[int]
+    """Random numbers that each image takes."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({STILL})
+    """What it needs of targets; a kind of targets says what it provides."""
+
+    cuts_originals: ClassVar[bool] = False
+    """Whether it gains from images at a higher resolution than the network's."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return float images `(N, C, H, W)` in [0, 1], each changed by its row of `draws`, uniform in [0, 1).
+
+        Args:
+            images: float `(N, C, h, w)` in [0, 1].
+            draws: float `(N, uniforms)`.
+            size: height and width of the network's input; some kinds keep the images' own.
+        """
+
+    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
+        """Return the float image `(C, H, W)` in [0, 1] that is made of an original; `draws` is `(1, uniforms)`."""
+        return self.apply(fit.floats(image)[None], draws, fit.size)[0]
+
+    def matrices(self, draws: Tensor) -> Tensor | None:
+        """Return what maps places in the output to places in the input; None where nothing moves.
+
+        It is float `(N, 2, 3)`, as `torch.nn.functional.affine_grid` takes it: places are (x, y, 1), x and y in
+        [-1, 1] inside the image. Only augmentations that do not need still targets are asked.
+        """
+        return None
+
+
+class NoAugmentation(Augmenting):
     """The image as evaluation sees it."""
 
     kind: Literal["none"] = "none"
     uniforms: ClassVar[int] = 0
+    needs: ClassVar[frozenset[str]] = frozenset()
 
     def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:
         """Return the images."""
         return images
 
 
-class FlipCrop(Settings):
+class FlipCrop(Augmenting):
     """Pad, crop at random to the old size, flip half of the images: the usual choice for 32 x 32 images."""
 
     kind: Literal["flip-crop"] = "flip-crop"
@@ -71,7 +111,7 @@ def reflected(index: Tensor, length: int) -> Tensor:
     return (last - (last - index.abs()).abs()).clamp(0, last)
 
 
-class RandomResizedCrop(Settings):
+class RandomResizedCrop(Augmenting):
     """A random region of the image, resized to the input (Szegedy et al. 2015): for photographs.
 
     A region whose drawn shape does not fit the image is cut to fit, rather than drawn again, so that each
@@ -85,6 +125,7 @@ class RandomResizedCrop(Settings):
     ratio: tuple[float, float] = Field(default=(3 / 4, 4 / 3), description="Width by height of the region, positive.")
     flip: bool = Field(default=True, description="Mirror half of the images left to right.")
     uniforms: ClassVar[int] = 5
+    cuts_originals: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _ordered(self) -> RandomResizedCrop:
@@ -114,7 +155,13 @@ class RandomResizedCrop(Settings):
             matrices[:, 0, 0] = torch.where(draws[:, 4] < 0.5, -matrices[:, 0, 0], matrices[:, 0, 0])
         return warp(images, matrices.float(), size)
 
-    def photograph(self, image: Image.Image, draws: Tensor, fit: Fit) -> Tensor:
+    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
+        """Return the region of an original; a photograph is resampled from its own resolution."""
+        if torch.is_tensor(image):
+            return super().of_original(image, draws, fit)
+        return self.photograph(image, draws, fit).float() / 255
+
+    def photograph(self, image: Image.Image, draws: Tensor, fit: Fitting) -> Tensor:
         """Return the uint8 region `(C, H, W)` of a photograph, antialiased; `draws` is `(1, 5)`."""
         left, top, across, down = (float(value) for value in self.regions(*image.size, draws))
         box = (left, top, min(left + across, image.width), min(top + down, image.height))
@@ -122,7 +169,7 @@ class RandomResizedCrop(Settings):
         return region.flip(-1) if self.flip and draws[0, 4] < 0.5 else region
 
 
-class Affine(Settings):
+class Affine(Augmenting):
     """A small rotation and shift: for digits and letters, which must not be mirrored."""
 
     kind: Literal["affine"] = "affine"
@@ -145,7 +192,52 @@ class Affine(Settings):
         return warp(images, matrices, (height, width))
 
 
+class ScaleCrop(Augmenting):
+    """Scale the image, cut or pad it at random to its old size, flip half of them (Chen et al., 2017): for scenes.
+
+    Images are sampled bilinearly, and what lies beyond the border is black. Targets that have places move alike:
+    label images are sampled by their nearest pixel at the same places, and void beyond the border.
+    """
+
+    kind: Literal["scale-crop"] = "scale-crop"
+    scale: tuple[float, float] = Field(
+        default=(0.5, 2.0), description="Smallest and largest multiple of the image's size, positive."
+    )
+    flip: bool = Field(default=True, description="Mirror half of the images left to right.")
+    uniforms: ClassVar[int] = 4
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ScaleCrop:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale is {self.scale}; give two positive multiples, the smaller first")
+        return self
+
+    def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return float images `(N, C, H, W)`, each scaled, shifted and flipped by its row of `draws` `(N, 4)`."""
+        grid = F.affine_grid(self.matrices(draws), [len(draws), 1, *size], align_corners=False)
+        return F.grid_sample(images, grid, mode="bilinear", align_corners=False).clamp(0, 1)
+
+    def matrices(self, draws: Tensor) -> Tensor:
+        """Return where what is seen comes from; see `Augmenting.matrices`."""
+        low, high = self.scale
+        scale = low + draws[:, 0] * (high - low)
+        room = (1 - 1 / scale).abs()
+        matrices = torch.zeros(len(draws), 2, 3)
+        matrices[:, 0, 0] = matrices[:, 1, 1] = 1 / scale
+        matrices[:, 0, 2], matrices[:, 1, 2] = (2 * draws[:, 1] - 1) * room, (2 * draws[:, 2] - 1) * room
+        if self.flip:
+            matrices[:, 0, 0] = torch.where(draws[:, 3] < 0.5, -matrices[:, 0, 0], matrices[:, 0, 0])
+        return matrices
+
+
 Augmentation = Annotated[
     NoAugmentation | FlipCrop | RandomResizedCrop | Affine | ScaleCrop, Field(discriminator="kind"), Shorthand
 ]
 """What training does to an image."""
+
+AUGMENTATIONS: dict[str, frozenset[str]] = {
+    kind.model_fields["kind"].default: kind.needs
+    for kind in (ScaleCrop, RandomResizedCrop, FlipCrop, Affine, NoAugmentation)
+}
+"""What each kind needs of targets, those that do most first."""

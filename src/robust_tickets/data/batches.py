@@ -7,17 +7,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.augmentation import Augmentation, NoAugmentation, RandomResizedCrop
-from robust_tickets.data.folder import FolderImages
-from robust_tickets.data.pixel_batches import pixel_batches
-from robust_tickets.data.pixel_images import PixelImages
-from robust_tickets.data.splits import Part
-from robust_tickets.data.user import UserImages
+from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.examples import Examples
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
-
-Batch = tuple[Tensor, Tensor]
 
 
 def batches_per_epoch(dataset: Sized, batch_size: int, *, train: bool = True, world: tuple[int, int] = (0, 1)) -> int:
@@ -27,7 +21,7 @@ def batches_per_epoch(dataset: Sized, batch_size: int, *, train: bool = True, wo
 
 
 def batches(
-    dataset: Part,
+    dataset: Examples,
     *,
     batch_size: int,
     seed: int,
@@ -38,14 +32,14 @@ def batches(
     workers: int = 0,
     world: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Yield float32 images `(n, C, H, W)` in [0, 1] and int64 labels: `(n,)`, or of `PixelImages` `(n, H, W)`.
+    """Yield float32 images `(n, C, H, W)` in [0, 1] with their targets, collated as their kind does it.
 
     The order is a function of (seed, epoch), the augmentation of (seed, epoch, batch or sample): neither
     `workers` nor where an epoch was interrupted changes a bit.
 
     Args:
         dataset: a part of `DataSplits`.
-        batch_size: samples a batch over all processes; fewer in evaluation where each pixel has logits.
+        batch_size: samples a batch over all processes; fewer in evaluation where the kind of targets says so.
         seed: the run's seed.
         epoch: number of the epoch.
         start: number of the batch inside the epoch to begin with.
@@ -63,8 +57,8 @@ def batches(
     rank, size = world
     if batch_size % size:
         raise UserError(f"batch size {batch_size} is no multiple of the {size} processes")
-    if isinstance(dataset, PixelImages) and not train:
-        batch_size = min(batch_size, dataset.evaluated_at_once * size)
+    if not train and (most := dataset.targets.evaluated_at_once(dataset.fit.size)) is not None:
+        batch_size = min(batch_size, most * size)
     order = torch.arange(len(dataset))
     if train:
         order = torch.randperm(len(dataset), generator=generator(seed, "order", epoch))
@@ -72,46 +66,60 @@ def batches(
     if train:
         chosen = [batch[: len(batch) - len(batch) % size] for batch in chosen]
     kind = augment if train and augment is not None else NoAugmentation()
-    if isinstance(dataset, PixelImages):
-        return pixel_batches(dataset, chosen, kind, seed, epoch, start, world, workers)
-    if isinstance(dataset, ImageArrays):
-        return array_batches(dataset, chosen, kind, seed, epoch, start, world)
-    if isinstance(dataset, FolderImages) and dataset.decoded is not None and not isinstance(kind, RandomResizedCrop):
-        return array_batches(dataset.decoded, chosen, kind, seed, epoch, start, world)
-    shards = [shard.tolist() for batch in chosen[start:] if len(shard := batch[rank::size])]
-    return loaded_batches(Samples(dataset, kind, seed, epoch if train else None), shards, workers)
-
-
-def array_batches(
-    arrays: ImageArrays,
-    chosen: Sequence[Tensor],
-    kind: Augmentation,
-    seed: int,
-    epoch: int,
-    start: int,
-    world: tuple[int, int],
-) -> Iterator[Batch]:
-    """Yield batches of images held in memory, without a loop over samples."""
-    rank, size = world
-    for number in range(start, len(chosen)):
-        random = generator(seed, "augmentation", epoch, number)
-        draws = torch.rand(len(chosen[number]), kind.uniforms, generator=random)[rank::size]
-        shard = chosen[number][rank::size]
-        if len(shard):
-            images = kind.apply(arrays.floats(shard), draws, arrays.size)
-            yield arrays.resized(images), arrays.labels[shard]
-
-
-def loaded_batches(samples: "Samples", shards: list[list[int]], workers: int) -> Iterator[Batch]:
-    """Yield batches of images that are loaded one by one, in `workers` processes."""
-    # Without a generator of its own the loader would draw from torch's global one.
-    loader = DataLoader(
-        samples, batch_sampler=shards, num_workers=workers, collate_fn=collate, generator=torch.Generator()
+    todo = [(number, batch) for number, batch in enumerate(chosen) if number >= start and len(batch[rank::size])]
+    # Without a generator of its own a loader would draw from torch's global one.
+    random = torch.Generator()
+    if dataset.in_whole_batches(kind):
+        whole = WholeBatches(dataset, todo, kind, seed, epoch, world)
+        workers = workers if dataset.held is None else 0
+        return without_errors(DataLoader(whole, batch_size=None, num_workers=workers, generator=random))
+    samples = Samples(dataset, kind, seed, epoch if train else None)
+    shards = [batch[rank::size].tolist() for _, batch in todo]
+    return without_errors(
+        DataLoader(samples, batch_sampler=shards, num_workers=workers, collate_fn=samples.collated, generator=random)
     )
+
+
+def without_errors(loader: DataLoader[Any]) -> Iterator[Batch]:
+    """Yield what is loaded.
+
+    Raises:
+        UserError: the first that comes in place of a batch.
+    """
     for loaded in loader:
         if isinstance(loaded, UserError):
             raise loaded
         yield loaded
+
+
+class WholeBatches(Dataset[Any]):
+    """Batches as items, augmented from the stream of their epoch and number; a user's error is an item."""
+
+    def __init__(
+        self,
+        dataset: Examples,
+        todo: Sequence[tuple[int, Tensor]],
+        kind: Augmentation,
+        seed: int,
+        epoch: int,
+        world: tuple[int, int],
+    ) -> None:
+        self.dataset, self.todo, self.kind = dataset, todo, kind
+        self.seed, self.epoch, self.world = seed, epoch, world
+
+    def __len__(self) -> int:
+        return len(self.todo)
+
+    def __getitem__(self, index: int) -> Batch | UserError:
+        """Return this process's share of one batch."""
+        number, batch = self.todo[index]
+        rank, size = self.world
+        random = generator(self.seed, "augmentation", self.epoch, number)
+        draws = torch.rand(len(batch), self.kind.uniforms, generator=random)[rank::size]
+        try:
+            return self.dataset.batch(batch[rank::size], self.kind, draws)
+        except UserError as error:
+            return error
 
 
 class Samples(Dataset[Any]):
@@ -120,7 +128,7 @@ class Samples(Dataset[Any]):
     (Raised in a worker, it would arrive wrapped in a traceback.)
     """
 
-    def __init__(self, dataset: FolderImages | UserImages, kind: Augmentation, seed: int, epoch: int | None) -> None:
+    def __init__(self, dataset: Examples, kind: Augmentation, seed: int, epoch: int | None) -> None:
         self.dataset = dataset
         self.kind = kind
         self.seed = seed
@@ -129,29 +137,24 @@ class Samples(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int] | UserError:
+    def __getitem__(self, index: int) -> tuple[Tensor, Any] | UserError:
         try:
             return self.dataset[index] if self.epoch is None else self.augmented(index, self.epoch)
         except UserError as error:
             return error
 
-    def augmented(self, index: int, epoch: int) -> tuple[Tensor, int]:
-        """Return one float image `(C, H, W)` in [0, 1] and its label."""
-        fit, label = self.dataset.fit, int(self.dataset.labels[index])
+    def augmented(self, index: int, epoch: int) -> tuple[Tensor, Any]:
+        """Return one float image `(C, H, W)` in [0, 1] and its target."""
         stream = (self.seed, "augmentation", epoch, index)
         draws = torch.rand(1, self.kind.uniforms, generator=generator(*stream))
-        image = self.dataset.original(index, "user", *stream)
-        if isinstance(self.kind, RandomResizedCrop) and not isinstance(image, Tensor):
-            return self.kind.photograph(image, draws, fit).float() / 255, label
-        return self.kind.apply(fit.floats(image)[None], draws, fit.size)[0], label
+        return self.dataset.augmented(index, self.kind, draws, "user", *stream)
 
-
-def collate(samples: list[tuple[Tensor, int] | UserError]) -> Batch | UserError:
-    """Return one batch, or the first error among its samples."""
-    images, labels = [], []
-    for sample in samples:
-        if isinstance(sample, UserError):
-            return sample
-        images.append(sample[0])
-        labels.append(sample[1])
-    return torch.stack(images), torch.tensor(labels)
+    def collated(self, samples: list[tuple[Tensor, Any] | UserError]) -> Batch | UserError:
+        """Return one batch, or the first error among its samples."""
+        images, targets = [], []
+        for sample in samples:
+            if isinstance(sample, UserError):
+                return sample
+            images.append(sample[0])
+            targets.append(sample[1])
+        return Batch(torch.stack(images), self.dataset.targets.collated(targets))

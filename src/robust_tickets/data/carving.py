@@ -1,68 +1,27 @@
-"""From the parts a data set has to the three that honest work needs."""
+"""From the parts a data set has to the three that honest work needs: class-balanced, seeded, nested choices."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from itertools import pairwise
 
 import torch
+from torch import Tensor
 
-from robust_tickets.data.fractions import TEST_SEED, choose
-from robust_tickets.data.part_names import PartName, part_of
-from robust_tickets.data.parts import Divisible, Found
+from robust_tickets.data.examples import Listing
+from robust_tickets.data.names import PartName
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.seeds import generator
 
-AnyPart = TypeVar("AnyPart", bound=Divisible)
+TEST_SEED = 0
+"""Test parts are carved alike whatever the run's seed: no run may train on another's test images."""
 
 ORDER: tuple[PartName, ...] = ("test", "validation", "train")
 """Which part is measured where nothing trains: the first that is there."""
 
 
-def check_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
-    """Return what a reader has to know of the classes of the parts, one sentence each.
-
-    Args:
-        found: the parts there are.
-        trains: whether training is to follow, so that it has to have every class.
-
-    Raises:
-        UserError: the data have one class, a part has classes that training lacks, labels begin at 1 or are far from
-            numbers of classes, or the classes are called like parts.
-    """
-    if all(part_of(name) is not None for name in found.classes):
-        raise UserError(
-            f"{found.name}: its classes are called {enumerated(found.classes)}, as the parts of a data set are; give "
-            "the folder in which these lie, or each of them as a part"
-        )
-    if not trains:
-        return ()
-    present = {name: set(part.labels.tolist()) for name, part in found.parts.items()}
-    trained = present.pop("train", None) or present.pop(next(iter(present)))
-    for name, labels in present.items():
-        if strange := sorted(labels - trained):
-            names = enumerated([found.classes[label] for label in strange])
-            raise UserError(f"{found.name}: the {name} part has classes that training lacks: {names}")
-    unnamed = found.classes == tuple(map(str, range(len(found.classes))))
-    if unnamed and (0 not in trained or 2 * len(trained) < len(found.classes)):
-        raise UserError(
-            f"{found.name}: the labels in training are {enumerated(sorted(trained))}, which would make "
-            f"{len(found.classes)} classes; number them from 0 without gaps, or name them, the first for label 0"
-        )
-    if len(trained) == 1:
-        raise UserError(f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed")
-    notes = [fewer(found.classes, trained, "training")] if len(trained) < len(found.classes) else []
-    return (*notes, *(fewer(found.classes, labels, name) for name, labels in present.items() if labels < trained))
-
-
-def fewer(classes: Sequence[str], present: set[int], part: str) -> str:
-    """Return the sentence that a part has no images of some classes."""
-    missing = [name for label, name in enumerate(classes) if label not in present]
-    return f"the {part} part has images of {len(present)} of the {len(classes)} classes; none of {enumerated(missing)}"
-
-
 def carve(
-    found: Mapping[PartName, AnyPart], name: str, classes: Sequence[str], settings: DataSettings, seed: int
-) -> tuple[dict[PartName, AnyPart], tuple[str, ...]]:
+    found: Mapping[PartName, Listing], name: str, classes: Sequence[str], settings: DataSettings, seed: int
+) -> tuple[dict[PartName, Listing], tuple[str, ...]]:
     """Return the three parts and how those came about that were not there.
 
     Args:
@@ -105,7 +64,7 @@ def carve(
     return parts, tuple(notes)
 
 
-def undivided(found: Mapping[PartName, AnyPart]) -> tuple[dict[PartName, AnyPart], tuple[str, ...]]:
+def undivided(found: Mapping[PartName, Listing]) -> tuple[dict[PartName, Listing], tuple[str, ...]]:
     """Return parts of which only test matters, because nothing trains, and what that is: carved is nothing.
 
     Args:
@@ -113,5 +72,62 @@ def undivided(found: Mapping[PartName, AnyPart]) -> tuple[dict[PartName, AnyPart
     """
     taken: PartName = next(part for part in ORDER if part in found)
     none = found[taken].subset(torch.zeros(0, dtype=torch.long))
-    parts: dict[PartName, AnyPart] = {"train": none, "validation": none, "test": found[taken]}
+    parts: dict[PartName, Listing] = {"train": none, "validation": none, "test": found[taken]}
     return parts, () if taken == "test" else (f"all images of the {taken} part are test images, since nothing trains",)
+
+
+def held_out(count: int, fraction: float) -> int:
+    """Return how many of a class's first `count` images are held out: about `fraction`, at least one, never
+    all. It grows by at most one as `count` does, so that what is held out of nested parts is nested too."""
+    return min(count - 1, max(1, int(count * fraction + 0.5))) if count and fraction else 0
+
+
+def choose(
+    labels: Tensor,
+    classes: Sequence[str],
+    *,
+    fraction: float = 1.0,
+    per_class: int | None = None,
+    hold_out: float = 0.0,
+    seed: int,
+    stream: str,
+) -> tuple[Tensor, Tensor]:
+    """Return sorted indices `(kept, held)` of a class-balanced part of the images.
+
+    Of each class, floor(fraction * n + 1/2) images (or `per_class`) are taken; of those, the fraction
+    `hold_out` is held out. For one seed the two parts of a smaller fraction lie inside the two parts of
+    every larger one.
+
+    Args:
+        labels: int64 `(N,)`.
+        classes: names of the classes, for messages; none where images have no class.
+        fraction: part of each class, in (0, 1].
+        per_class: images of each class, instead of a fraction.
+        hold_out: part of what was taken that is held out, in [0, 1).
+        seed: the run's seed.
+        stream: name of the random stream.
+
+    Raises:
+        UserError: a class would keep no image, has fewer than `per_class`, or cannot be on both sides.
+    """
+    kept, held = [], []
+    for label in labels.unique().tolist():
+        indices = (labels == label).nonzero().flatten()
+        total = len(indices)
+        count = int(fraction * total + 0.5) if per_class is None else per_class
+        of_class = f"the {total} training image{'s' * (total != 1)}"
+        of_class += f" of class {classes[label]!r}" if classes else ""
+        if count == 0:
+            raise UserError(f"fraction {fraction:g} keeps none of {of_class}; use {0.5 / total:.2g} or more")
+        if count > total:
+            raise UserError(f"per_class {count} is more than {of_class}")
+        if hold_out > 0 and count < 2:
+            raise UserError(
+                f"1 of {of_class} is used, which cannot be on both sides; use more, or give the {stream} part"
+            )
+        order = indices[torch.randperm(total, generator=generator(seed, stream, label))][:count]
+        sizes = [held_out(size, hold_out) for size in range(count + 1)]
+        outside = torch.tensor([after > before for before, after in pairwise(sizes)])
+        held.append(order[outside])
+        kept.append(order[~outside])
+    return torch.cat(kept).sort().values, torch.cat(held).sort().values

@@ -1,5 +1,6 @@
 """From an image of any size and mode to the network's input."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,32 +56,31 @@ def resize(images: Tensor, size: tuple[int, int], interpolation: Interpolation) 
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fitting(ABC):
     """The network's input geometry, applied to single images.
 
     Attributes:
         size: height and width, in pixels.
         channels: 1 (grey) or 3 (RGB).
         interpolation: the filter used for resizing.
-        crop_fraction: part of the resized image's side that the centre crop keeps, in (0, 1]; the usual
-            ImageNet evaluation is 224/256 = 0.875.
     """
 
     size: tuple[int, int]
     channels: int
     interpolation: Interpolation = "bilinear"
-    crop_fraction: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a fitted image."""
+        return self.channels, *self.size
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """Return the uint8 image `(C, H, W)` as evaluated: resized to cover size / crop_fraction, centre cut.
+        """Return the uint8 image `(C, H, W)` as evaluated."""
+        return self._pixels(self.placed(self._converted(image), PIL_FILTERS[self.interpolation], 0))
 
-        The centre region is resampled directly, which is the same as resizing all of it and cutting.
-        """
-        width, height = image.size
-        scale = max(self.size[0] / height, self.size[1] / width) / self.crop_fraction
-        cut_height, cut_width = min(height, self.size[0] / scale), min(width, self.size[1] / scale)
-        left, top = (width - cut_width) / 2, (height - cut_height) / 2
-        return self.region(image, (left, top, left + cut_width, top + cut_height))
+    @abstractmethod
+    def placed(self, image: Image.Image, resampling: Image.Resampling, around: int) -> Image.Image:
+        """Return an image of any mode at `size`, with the value `around` where it does not reach."""
 
     def floats(self, image: Image.Image | Tensor) -> Tensor:
         """Return the float image `(C, H, W)` in [0, 1] as evaluated, from a PIL image or such a float image.
@@ -93,10 +93,66 @@ class Fit:
 
     def region(self, image: Image.Image, box: tuple[float, float, float, float]) -> Tensor:
         """Return the uint8 image `(C, H, W)` of one region (left, top, right, bottom), resampled to size."""
-        image = image.convert("L" if self.channels == 1 else "RGB")
-        height, width = self.size
-        whole = (0, 0, *image.size)
-        if image.size != (width, height) or tuple(box) != whole:
-            image = image.resize((width, height), PIL_FILTERS[self.interpolation], box=box)
+        return self._pixels(resampled(self._converted(image), self.size, PIL_FILTERS[self.interpolation], box))
+
+    def _converted(self, image: Image.Image) -> Image.Image:
+        mode = "L" if self.channels == 1 else "RGB"
+        return image if image.mode == mode else image.convert(mode)
+
+    def _pixels(self, image: Image.Image) -> Tensor:
         flat = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        return flat.reshape(height, width, self.channels).permute(2, 0, 1).contiguous()
+        return flat.reshape(*self.size, self.channels).permute(2, 0, 1).contiguous()
+
+
+@dataclass(frozen=True)
+class Fit(Fitting):
+    """All of the input is filled: what sticks out is cut off. For images that are labelled whole.
+
+    Attributes:
+        crop_fraction: part of the resized image's side that the centre crop keeps, in (0, 1]; the usual
+            ImageNet evaluation is 224/256 = 0.875.
+    """
+
+    crop_fraction: float = 1.0
+
+    def placed(self, image: Image.Image, resampling: Image.Resampling, around: int) -> Image.Image:
+        """Return the image resized to cover size / crop_fraction, centre cut.
+
+        The centre region is resampled directly, which is the same as resizing all of it and cutting.
+        """
+        width, height = image.size
+        scale = max(self.size[0] / height, self.size[1] / width) / self.crop_fraction
+        cut_height, cut_width = min(height, self.size[0] / scale), min(width, self.size[1] / scale)
+        left, top = (width - cut_width) / 2, (height - cut_height) / 2
+        return resampled(image, self.size, resampling, (left, top, left + cut_width, top + cut_height))
+
+
+@dataclass(frozen=True)
+class Letterbox(Fitting):
+    """All of the image is kept, whatever its shape: what it does not fill is empty. For targets that have places."""
+
+    def placed(self, image: Image.Image, resampling: Image.Resampling, around: int) -> Image.Image:
+        """Return the image scaled to fit inside `size`, in the middle."""
+        height, width = self.size
+        if image.size == (width, height):
+            return image
+        left, top, inner_height, inner_width = self.placement((image.height, image.width))
+        whole = Image.new(image.mode, (width, height), around if image.mode == "L" else (around,) * 3)
+        whole.paste(image.resize((inner_width, inner_height), resampling), (left, top))
+        return whole
+
+    def placement(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return where an image of (height, width) comes to lie: left, top, and its height and width there, pixels."""
+        height, width = self.size
+        scale = min(height / size[0], width / size[1])
+        inner = (min(height, round(size[0] * scale)), min(width, round(size[1] * scale)))
+        return (width - inner[1]) // 2, (height - inner[0]) // 2, *inner
+
+
+def resampled(
+    image: Image.Image, size: tuple[int, int], resampling: Image.Resampling, box: tuple[float, float, float, float]
+) -> Image.Image:
+    """Return one region (left, top, right, bottom) of an image at a size; all of it at its own size stays as it is."""
+    if image.size == (size[1], size[0]) and tuple(box) == (0, 0, *image.size):
+        return image
+    return image.resize((size[1], size[0]), resampling, box=box)

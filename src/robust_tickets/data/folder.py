@@ -1,98 +1,144 @@
-"""Image files as a data set, decoded when asked for or kept in memory."""
+"""A folder with one subfolder a class, in train/, val/ and test/ or not; no file is opened."""
 
-import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
 
 import torch
-from PIL import Image
-from torch import Tensor
-from torch.utils.data import Dataset
 
-from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.file_facts import ImageFacts, image_facts, usable
-from robust_tickets.data.fit import Fit
-from robust_tickets.data.image_files import open_image
-from robust_tickets.data.listing import Listing
+from robust_tickets.data.class_numbers import ClassNumbers
+from robust_tickets.data.encoded import FolderFiles
+from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.image_files import SUFFIXES
+from robust_tickets.data.names import PartName, folder_parts
+from robust_tickets.data.stored_images import StoredImages
+from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
-
-MEMORY_LIMIT = 2**30
-"""Bytes up to which a part is kept decoded."""
-
-Skipped = tuple[tuple[str, str], ...]
-"""Files left out, as (path, reason)."""
+from robust_tickets.foundation.files import files_below
 
 
-class FolderImages(Dataset[tuple[Tensor, int]]):
-    """Images decoded when asked for, or kept decoded where all of a part fit into `MEMORY_LIMIT`.
+def read_image_folder(root: Path, *, trains: bool = True) -> Found:
+    """Return the images of a folder with one subfolder a class, in train/, val/ and test/ or not.
+
+    A folder that happens to be called `train` is a class where others are too, and it holds no classes itself.
+
+    Raises:
+        UserError: train/ is missing, a part has classes that train/ lacks, or folders can be taken for neither parts
+            nor classes.
+    """
+    folders = [folder.name for folder in class_folders(root)]
+    keys, name = folder_parts(folders, str(root)), root.resolve().name
+    others = [folder for folder in folders if folder not in keys.values()]
+    if not keys or (others and is_class(root, keys)):
+        listing, classes = list_folder(root)
+        return Found({"train": listing}, classes, name)
+    if others and len(keys) == 1:
+        raise UserError(
+            f"{root}: {only(keys)}/ holds classes, as a part does, but no other folder is called like a part "
+            f"({enumerated([f'{folder}/' for folder in others])}); name the parts train/, val/ and test/, or give "
+            f"{root / only(keys)}"
+        )
+    if "train" not in keys and trains:
+        raise UserError(f"{root}: has {'/ and '.join(folders)}/ but no train/; add the training images as train/")
+    parts: dict[PartName, Listing] = {}
+    if trains:
+        parts["train"], classes = list_folder(root / keys["train"])
+    else:
+        # What only evaluates has the classes of all parts, whichever of them a part lacks.
+        classes = tuple(sorted({folder.name for key in keys.values() for folder in class_folders(root / key)}))
+    for part, key in keys.items():
+        if part not in parts:
+            parts[part] = list_folder(root / key, classes)[0]
+    left_out = (f"{enumerated([f'{folder}/' for folder in others])} beside the parts: left out",) if others else ()
+    return Found(parts, classes, name, notes=left_out)
+
+
+def is_class(root: Path, keys: Mapping[PartName, str]) -> bool:
+    """Return whether the folder that is called like a part is a class: it holds no two folders itself."""
+    return len(keys) == 1 and len(class_folders(root / only(keys))) < 2
+
+
+def only(keys: Mapping[PartName, str]) -> str:
+    """Return the name of a single part's folder."""
+    (name,) = keys.values()
+    return name
+
+
+def class_folders(root: Path) -> list[Path]:
+    """Return the visible subfolders of `root`, sorted by name."""
+    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def list_folder(root: Path, classes: Sequence[str] | None = None) -> tuple[Listing, tuple[str, ...]]:
+    """Return the images below `root`, whose subfolders are the classes, and these. Hidden files are ignored.
 
     Args:
-        listing: the files.
-        facts: what is known of each.
-        fit: the network's input geometry.
-        decoded: the images as evaluation sees them, where they are kept.
-    """
-
-    def __init__(self, listing: Listing, facts: Sequence[ImageFacts], fit: Fit, decoded: ImageArrays | None) -> None:
-        self.listing = listing
-        self.facts = tuple(facts)
-        self.fit = fit
-        self.decoded = decoded
-        self.labels = listing.labels
-
-    def __len__(self) -> int:
-        return len(self.listing.files)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Return a float image `(C, H, W)` in [0, 1], resized and cut as in evaluation, and its label."""
-        if self.decoded is not None:
-            return self.decoded[index]
-        return self.fit.floats(self.original(index)), int(self.labels[index])
-
-    def original(self, index: int, *stream: str | int) -> Image.Image:
-        """Return the image as it lies on disk, upright; no random stream changes it."""
-        return open_image(self.listing.path(index))
-
-    def subset(self, indices: Tensor) -> "FolderImages":
-        """Return the images at `indices`."""
-        decoded = None if self.decoded is None else self.decoded.subset(indices)
-        facts = [self.facts[index] for index in indices.tolist()]
-        return FolderImages(self.listing.subset(indices), facts, self.fit, decoded)
-
-    def digest(self) -> str:
-        """Return a fingerprint of names, contents and labels of the files."""
-        digest = hashlib.sha256()
-        for file, facts, label in zip(self.listing.files, self.facts, self.labels.tolist(), strict=True):
-            digest.update(f"{file}|{facts.digest}|{label}\n".encode())
-        return digest.hexdigest()
-
-
-def without_unreadable(listing: Listing) -> tuple[Listing, Skipped]:
-    """Leave out files that cannot be decoded, before anything is chosen from them.
+        root: the folder.
+        classes: the classes in the order of labels, where another part decides them: this one may then have fewer.
+            None: all subfolders, by name.
 
     Raises:
-        UserError: a class has no readable image.
+        UserError: there is no class folder, or only one; a class is empty; a file is not an image; a class is none of
+            `classes`; or several folders hold the same folders, so that they are parts and no classes.
     """
-    found = image_facts(listing.root, listing.files)
-    faults = [fault if isinstance(fault, UserError) else None for fault in found]
-    kept = listing.subset(torch.tensor([fault is None for fault in faults]).nonzero().flatten())
-    if lost := set(listing.labels.tolist()) - set(kept.labels.tolist()):
-        raise UserError(f"{listing.root / listing.classes[min(lost)]}: none of the images of this class can be read")
-    left_out = ((listing.path(index), fault) for index, fault in enumerate(faults) if fault is not None)
-    return kept, tuple((str(path), str(fault)) for path, fault in left_out)
+    folders = class_folders(root)
+    if not folders:
+        raise UserError(f"{root}: holds no class folders; put the images of each class into a subfolder of its own")
+    if classes is None and len(folders) == 1:
+        raise UserError(
+            f"{root}: has one class only ({folders[0].name}); classification needs at least two"
+            + (f", such as the folders in {folders[0]}: give that" if len(class_folders(folders[0])) > 1 else "")
+        )
+    names = tuple(folder.name for folder in folders) if classes is None else tuple(classes)
+    number = {name: label for label, name in enumerate(names)}
+    if strange := [folder.name for folder in folders if folder.name not in number]:
+        missing = [name for name in names if not (root / name).is_dir()]
+        raise UserError(
+            f"{root}: has classes that training lacks: {enumerated(strange)}"
+            f"{f' (and none called {enumerated(missing)})' if missing else ''}; rename or remove them"
+        )
+    found = {folder.name: image_paths(folder) for folder in folders}
+    require_classes(root, found)
+    if classes is None and (empty := [name for name, paths in found.items() if not paths]):
+        raise UserError(f"{root / empty[0]}: the class folder is empty; add images or remove the folder")
+    files = [f"{name}/{path}" for name, paths in found.items() for path in paths]
+    if not files:
+        raise UserError(f"{root}: its class folders are empty; add images, or remove the folder")
+    labels = torch.tensor([number[name] for name, paths in found.items() for _ in paths])
+    return Listing.whole(StoredImages(FolderFiles(root, files)), ClassNumbers(labels)), names
 
 
-def decode(listing: Listing, fit: Fit) -> FolderImages:
-    """See that every file can be decoded, in threads, and keep the fitted images where they fit into memory.
+def image_paths(folder: Path) -> list[str]:
+    """Return the visible files below a class folder, as paths in it with `/`, sorted.
 
     Raises:
-        UserError: a file is unreadable.
+        UserError: one is not an image by its name.
     """
-    count, shape = len(listing.files), (fit.channels, *fit.size)
-    keep = count * shape[0] * shape[1] * shape[2] <= MEMORY_LIMIT
-    images = torch.empty(count if keep else 0, *shape, dtype=torch.uint8)
+    # Strings, because a folder of 100,000 files takes seconds as paths.
+    start = len(str(folder)) + 1
+    below = (path[start:].replace(os.sep, "/") for path in files_below(folder))
+    found = [path for path in below if not any(part.startswith(".") for part in path.split("/"))]
+    if strange := [path for path in found if os.path.splitext(path)[1].lower() not in SUFFIXES]:
+        raise UserError(
+            f"{folder / strange[0]}: is not an image by its name ({len(strange)} such in this class); "
+            f"remove it, or save it as one of {' '.join(sorted(SUFFIXES))}"
+        )
+    return found
 
-    def put(index: int, image: Image.Image) -> None:
-        images[index] = fit(image)
 
-    facts = usable(image_facts(listing.root, listing.files, put if keep else None))
-    return FolderImages(listing, facts, fit, ImageArrays(images, listing.labels) if keep else None)
+def require_classes(root: Path, found: Mapping[str, Sequence[str]]) -> None:
+    """Refuse folders that are folds, sites or parts of a data set: two hold the same folders, which are the classes.
+
+    One folder that all have in common (`images/`, as in Tiny ImageNet) is none, because a set has two classes or more.
+
+    Raises:
+        UserError: there are such folders.
+    """
+    inside = {name: {path.split("/")[0] for path in paths if "/" in path} for name, paths in found.items()}
+    for first, second in combinations([name for name, inner in inside.items() if len(inner) > 1], 2):
+        if len(shared := sorted(inside[first] & inside[second])) > 1:
+            raise UserError(
+                f"{root}: {first}/ and {second}/ hold the same folders ({enumerated(shared)}), so they are parts of a "
+                "data set and not its classes; name them train/, val/ and test/, or merge them"
+            )

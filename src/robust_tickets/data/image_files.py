@@ -1,13 +1,13 @@
-"""Single image files, decoded and upright."""
+"""Single image files: their headers, and what they hold, decoded and upright."""
 
 import io
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from PIL import ExifTags, Image, ImageOps
 
@@ -23,19 +23,34 @@ SKIP = "`on_unreadable: skip`"
 # What PIL's decoders raise on damaged files.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
+MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
+"""How files of the most frequent formats begin; PIL would try the others first."""
+PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
+"""What the bytes of a PNG contain where they speak of an orientation."""
+AT_ONCE = 16
+"""Items that a thread takes at once: handing over a small image takes longer than decoding it."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_threads(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return `work` of each item, in order; PIL decodes outside Python's lock."""
+def in_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Return `work` of each item, in order; PIL decodes outside Python's lock.
+
+    Raises:
+        Exception: what `work` raises, of the first item for which it does.
+    """
+
+    def some(start: int) -> list[R]:
+        return [work(item) for item in items[start : start + AT_ONCE]]
+
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(work, items))
+        return [result for results in pool.map(some, range(0, len(items), AT_ONCE)) for result in results]
 
 
-def mode_channels(image: Image.Image) -> Literal[1, 3]:
+def mode_channels(mode: str) -> Literal[1, 3]:
     """Return 1 for grey images and 3 for any in colour (palette, CMYK and transparency included)."""
-    return 1 if image.mode in GREY_MODES else 3
+    return 1 if mode in GREY_MODES else 3
 
 
 def open_image(path: Path) -> Image.Image:
@@ -47,19 +62,20 @@ def open_image(path: Path) -> Image.Image:
     return decoded_image(read_file(path), path)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path | str) -> bytes:
     """Return a file's bytes.
 
     Raises:
         UserError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); replace or remove it, or set {SKIP}") from None
 
 
-def decoded_image(content: bytes, path: Path) -> Image.Image:
+def decoded_image(content: bytes, where: Path | str) -> Image.Image:
     """Return the image in the bytes of a file, turned upright as its EXIF orientation says.
 
     Its mode is one that PIL converts to grey and to RGB, as torchvision's ImageFolder does.
@@ -68,15 +84,67 @@ def decoded_image(content: bytes, path: Path) -> Image.Image:
         UserError: the image is truncated or damaged, has more than 8 bits a channel, or no colours that RGB knows.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with opened(content) as image:
             image.load()
-            upright = ImageOps.exif_transpose(image)
+            # Other formats may want to read on, and the file is closed.
+            whole = image.format in MAGIC.values() and not turned(image, content)
+            upright = image if whole else ImageOps.exif_transpose(image)
     except DAMAGED as error:
-        reason = "no image format is recognised" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise UserError(f"{path}: unreadable image ({reason}); replace or remove it, or set {SKIP}") from None
+        raise unreadable(error, where) from None
     if reason := unshowable(upright):
-        raise UserError(f"{path}: {reason}, or set {SKIP}")
+        raise UserError(f"{where}: {reason}, or set {SKIP}")
     return upright
+
+
+class Glance(NamedTuple):
+    """What the header of an image file tells.
+
+    Attributes:
+        height: of the upright image, pixels.
+        width: of the upright image, pixels.
+        mode: as PIL names it.
+    """
+
+    height: int
+    width: int
+    mode: str
+
+
+def glance(content: bytes, where: Path | str) -> Glance:
+    """Return what the header of an image tells, without decoding it.
+
+    Raises:
+        UserError: it is damaged, or announces what `decoded_image` refuses.
+    """
+    try:
+        with opened(content) as image:
+            sideways = turned(image, content) >= SIDEWAYS
+    except DAMAGED as error:
+        raise unreadable(error, where) from None
+    if reason := unshowable(image):
+        raise UserError(f"{where}: {reason}, or set {SKIP}")
+    return Glance(*((image.width, image.height) if sideways else (image.height, image.width)), image.mode)
+
+
+def opened(content: bytes) -> Image.Image:
+    """Return the image in the bytes of a file, of which the header alone is read."""
+    known = next((name for magic, name in MAGIC.items() if content.startswith(magic)), None)
+    return Image.open(io.BytesIO(content), formats=None if known is None else [known])
+
+
+def turned(image: Image.Image, content: bytes) -> int:
+    """Return the EXIF orientation of an opened image; 0 where it is upright as it lies."""
+    # To look for what may follow the pixels PIL would decode them.
+    if image.format == "PNG" and not any(mark in content for mark in PNG_EXIF):
+        return 0
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation if orientation != 1 else 0
+
+
+def unreadable(error: Exception, where: Path | str) -> UserError:
+    """Return the complaint about a file that PIL cannot read."""
+    reason = "no image format is recognised" if isinstance(error, Image.UnidentifiedImageError) else error
+    return UserError(f"{where}: unreadable image ({reason}); replace or remove it, or set {SKIP}")
 
 
 def unshowable(image: Image.Image) -> str | None:
@@ -89,14 +157,3 @@ def unshowable(image: Image.Image) -> str | None:
     if image.mode not in GREY_MODES | COLOUR_MODES:
         return f"has mode {image.mode}, which does not turn into grey and RGB; save it as RGB"
     return None
-
-
-def header(path: Path) -> tuple[tuple[int, int], int] | None:
-    """Return an upright image's (height, width) and channels by its header, or None where that is damaged."""
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= SIDEWAYS
-            size = (image.width, image.height) if turned else (image.height, image.width)
-            return size, mode_channels(image)
-    except DAMAGED:
-        return None

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from robust_tickets.data.image_files import decoded_image, read_file
+from robust_tickets.data.image_files import decoded_image
 from robust_tickets.foundation.errors import UserError
 
 VOID = 255
@@ -18,18 +18,27 @@ IGNORED = -100
 """The same in label tensors: what torch's losses leave out unless told otherwise."""
 
 
-def decoded_label(content: bytes, path: Path) -> Tensor:
+def decoded_label(content: bytes, where: str) -> Tensor:
     """Return the values, uint8 `(H, W)`, of a label image, 8-bit grey or with a palette.
 
     Raises:
         UserError: the file is unreadable, or is in colour.
     """
-    image = decoded_image(content, path)
-    if image.mode not in ("L", "P", "1"):
-        raise UserError(
-            f"{path}: has mode {image.mode} and not one class number a pixel; save it as an 8-bit grey or palette PNG"
-        )
+    image = decoded_image(content, where)
+    require_numbers(image.mode, where)
     return torch.from_numpy(np.array(image, dtype=np.uint8))
+
+
+def require_numbers(mode: str, where: str) -> None:
+    """Refuse an image whose pixels are colours and no numbers.
+
+    Raises:
+        UserError: they are.
+    """
+    if mode not in ("L", "P", "1"):
+        raise UserError(
+            f"{where}: has mode {mode} and not one class number a pixel; save it as an 8-bit grey or palette PNG"
+        )
 
 
 @dataclass(frozen=True)
@@ -40,58 +49,51 @@ class LabelValues:
         classes: the value of each class, ascending.
         ignore: values that count for nothing, beside 255.
         origin: where the classes come from, for messages.
+        named: whether the set names its classes.
     """
 
     classes: tuple[int, ...]
     ignore: tuple[int, ...]
     origin: str
+    named: bool
 
-    @property
+    @cached_property
     def table(self) -> Tensor:
-        """Class number or 255 of every value, int64 `(256,)`; -1 for values that mean nothing."""
+        """Class number of every value, int64 `(256,)`: -100 where it counts for nothing, -1 where it means nothing."""
         table = torch.full((256,), -1)
         table[list(self.classes)] = torch.arange(len(self.classes))
-        table[[VOID, *self.ignore]] = VOID
+        table[[VOID, *self.ignore]] = IGNORED
         return table
 
-    def read(self, path: Path) -> Tensor:
-        """Return a label image as class numbers, uint8 `(H, W)`, 255 where it counts for nothing.
+    def require(self, values: Tensor, where: str) -> None:
+        """Refuse a label image, uint8 `(H, W)`, with a value that means nothing.
 
         Raises:
-            UserError: the file is unreadable or in colour, or holds a value that means nothing.
+            UserError: says where the first is.
         """
-        return self.numbers(decoded_label(read_file(path), path), path)
-
-    def numbers(self, values: Tensor, path: Path) -> Tensor:
-        """Return the values of a label image, uint8 `(H, W)`, as class numbers, 255 where it counts for nothing.
-
-        Raises:
-            UserError: a value means nothing; `path` says where.
-        """
-        numbers = self.table[values.long()]
-        if bool((numbers < 0).any()):
-            row, column = (numbers < 0).nonzero()[0].tolist()
+        strange = self.table[values.long()] == -1
+        if bool(strange.any()):
+            row, column = strange.nonzero()[0].tolist()
             raise UserError(
-                f"{path}: has the value {int(values[row, column])} at row {row}, column {column}, which is no class "
+                f"{where}: has the value {int(values[row, column])} at row {row}, column {column}, which is no class "
                 f"({self.origin}); correct it, or name it in the data's `ignore`"
             )
-        return numbers.to(torch.uint8)
 
 
 def named_values(classes: tuple[str, ...], ignore: Iterable[int]) -> LabelValues:
     """Return what values mean where the classes have names: each its position."""
     ignore = tuple(ignore)
     kept = tuple(value for value in range(len(classes)) if value not in ignore)
-    return LabelValues(kept, ignore, f"named are {len(classes)}, from 0 to {len(classes) - 1}")
+    return LabelValues(kept, ignore, f"named are {len(classes)}, from 0 to {len(classes) - 1}", True)
 
 
-def values_present(found: Iterable[tuple[int, ...]], ignore: Iterable[int], where: Path) -> LabelValues:
+def values_present(found: Iterable[tuple[int, ...]], ignore: Iterable[int], where: str) -> LabelValues:
     """Return what values mean where nobody named the classes: those found in the training part are the classes.
 
     Args:
         found: the values in each label image of the training part.
         ignore: values that count for nothing, beside 255.
-        where: the part's folder, for messages.
+        where: the part, for messages.
 
     Raises:
         UserError: they hold fewer than two classes.
@@ -103,4 +105,4 @@ def values_present(found: Iterable[tuple[int, ...]], ignore: Iterable[int], wher
             f"{where}: its label images hold {len(classes)} class{'es' * (len(classes) != 1)} beside what is "
             "ignored; at least two are needed"
         )
-    return LabelValues(classes, ignore, f"the training part has {', '.join(map(str, classes))}")
+    return LabelValues(classes, ignore, f"the training part has {', '.join(map(str, classes))}", False)

@@ -1,32 +1,24 @@
 """From any of the accepted forms of data to `DataSplits`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
-from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.augmentation import Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
-from robust_tickets.data.carving import carve, check_classes, undivided
-from robust_tickets.data.colours import converted, image_channels
-from robust_tickets.data.fit import Fit, Interpolation
-from robust_tickets.data.folder import FolderImages, Skipped, decode, without_unreadable
-from robust_tickets.data.geometry import geometry
-from robust_tickets.data.listing import Listing
-from robust_tickets.data.part_names import PartName
-from robust_tickets.data.parts import Found, PixelsFound
-from robust_tickets.data.pixels import pixel_splits
+from robust_tickets.data.augmentation import AUGMENTATIONS, NoAugmentation
+from robust_tickets.data.carving import carve, undivided
+from robust_tickets.data.examples import Examples, Found, Listing
+from robust_tickets.data.fit import Interpolation
+from robust_tickets.data.images import Fault, Geometry
+from robust_tickets.data.names import PartName
 from robust_tickets.data.readers import read
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.data.user import UserImages
 from robust_tickets.data.user_sets import read_user_sets
 from robust_tickets.foundation.errors import UserError
-
-SMALL = 64
-"""Files up to this side are cropped and flipped in training; larger ones are photographs."""
 
 UserSet = Dataset[Any] | DataLoader[Any]
 DataLike = DataSettings | str | Path | DataSplits | UserSet | tuple[UserSet, ...] | Mapping[str, UserSet]
@@ -48,8 +40,8 @@ def load_data(
     Validation is carved from the training data: seeded, class-balanced, out of the fraction that is used.
     A set that comes as train and val only has its val *as test*, and validation is carved from train. A set
     without either has a fixed test part carved out, the same for every seed. Test data are otherwise
-    untouched. For one seed, smaller fractions lie inside larger ones. Images with a label image each are
-    described in `pixels.py`.
+    untouched. For one seed, smaller fractions lie inside larger ones. What else holds for one kind of targets alone
+    is told in its file.
 
     Args:
         data: settings; a name or path alone; a map-style torch data set of (image, label), or a loader of
@@ -78,26 +70,44 @@ def load_data(
     else:
         found = read_user_sets(data)
         settings = DataSettings(name=found.name)
-    if isinstance(found, PixelsFound):
-        return pixel_splits(found, settings, channels, interpolation, seed, trains=trains)
-    if settings.ignore:
-        raise UserError(f"{found.name}: labels whole images; `ignore` is for values of label images, leave it out")
-    skipped: Skipped = ()
+    if isinstance(size, int):
+        size = (size, size)
+    # What was read from a file may be a list.
+    wanted_size = None if size is None else (size[0], size[1])
+    return divided(found, settings, wanted_size, channels, interpolation, crop_fraction, seed, trains)
+
+
+def divided(
+    found: Found,
+    settings: DataSettings,
+    size: tuple[int, int] | None,
+    channels: int | None,
+    interpolation: Interpolation,
+    crop_fraction: float,
+    seed: int,
+    trains: bool,
+) -> DataSplits:
+    """Return the parts that were found as train, validation and test; see `load_data`."""
+    kind = found.kind
+    if (complaint := kind.complaint(settings)) is not None:
+        raise UserError(f"{found.name}: {complaint}")
+    require_movable(found, settings)
+    skipped: tuple[Fault, ...] = ()
     if settings.on_unreadable == "skip":
         found, skipped = readable(found)
-    remarks = check_classes(found, trains=trains)
+    found, before = kind.understood(found, settings, trains=trains)
     if trains:
-        parts, carved = carve(found.parts, found.name, found.classes, settings, seed)
+        names = kind.balanced_over(found.classes)
+        parts, carved = carve(found.parts, found.name, names, settings, seed)
     else:
         parts, carved = undivided(found.parts)
-    wanted_size = settings.size or ((size, size) if isinstance(size, int) else size)
-    used_size, used_channels = geometry(list(parts.values()), wanted_size, settings.channels or channels)
-    fit = Fit(used_size, used_channels, interpolation, crop_fraction)
-    final: dict[PartName, ImageArrays | FolderImages | UserImages] = {
-        name: decode(part, fit) if isinstance(part, Listing) else part.refitted(fit) for name, part in parts.items()
-    }
-    # Arrays and a user's items show what they were only before they are fitted, files also afterwards.
-    before = {name: final[name] if isinstance(part, Listing) else part for name, part in parts.items()}
+    used_size, used_channels = geometry(
+        list(parts.values()), kind.wanted_size(settings, size), settings.channels or channels
+    )
+    fit = kind.fit(used_size, used_channels, interpolation, crop_fraction)
+    final: dict[PartName, Examples] = {name: Examples(part, fit) for name, part in parts.items()}
+    for part in final.values():
+        part.prepare(ahead=True)
     return DataSplits(
         train=final["train"],
         validation=final["validation"],
@@ -106,30 +116,79 @@ def load_data(
         channels=used_channels,
         size=used_size,
         name=found.name,
-        augmentation=settings.augmentation or found.augmentation or suited(before["train"])
-        if trains
-        else NoAugmentation(),
+        augmentation=settings.augmentation or kind.suited(found, parts["train"]) if trains else NoAugmentation(),
         workers=settings.workers,
         skipped=skipped,
-        notes=(*found.notes, *remarks, *carved, *converted(before.values(), used_channels)),
+        notes=(
+            *found.notes,
+            *before,
+            *carved,
+            *kind.remarks(found, final),
+            *converted(list(parts.values()), used_channels),
+        ),
     )
 
 
-def readable(found: Found) -> tuple[Found, Skipped]:
-    """Return the same parts without files that cannot be read, and those files."""
-    parts, skipped = dict(found.parts), ()
+def require_movable(found: Found, settings: DataSettings) -> None:
+    """Refuse an augmentation that moves images but cannot move what is asked for with them.
+
+    Raises:
+        UserError: says which would do.
+    """
+    augmentation = settings.augmentation
+    if augmentation is not None and not augmentation.needs <= found.kind.provides:
+        usable = [kind for kind, needs in AUGMENTATIONS.items() if needs <= found.kind.provides]
+        raise UserError(
+            f"{found.name}: augmentation {augmentation.kind} moves images and not their {found.kind.noun}; use "
+            f"{' or '.join(usable)}"
+        )
+
+
+def readable(found: Found) -> tuple[Found, tuple[Fault, ...]]:
+    """Return the same parts without examples that cannot be read, and the files at fault.
+
+    Raises:
+        UserError: too little of a part is left.
+    """
+    parts: dict[PartName, Listing] = {}
+    skipped: tuple[Fault, ...] = ()
     for name, part in found.parts.items():
-        if isinstance(part, Listing):
-            parts[name], left_out = without_unreadable(part)
-            skipped += left_out
+        faults = part.faults()
+        parts[name] = part.subset(torch.tensor([fault is None for fault in faults]).nonzero().flatten())
+        found.kind.require_left(found, name, parts[name])
+        skipped += tuple(fault for fault in faults if fault is not None)
     return replace(found, parts=parts), skipped
 
 
-def suited(train: ImageArrays | FolderImages | UserImages) -> Augmentation:
-    """Return what training should do to the images where nobody said: a user's data set has its own."""
-    if isinstance(train, UserImages):
-        return NoAugmentation()
-    if isinstance(train, FolderImages) and max(train.original(0).size) > SMALL:
-        return RandomResizedCrop()
-    # Grey images are mostly digits and letters, which must not be mirrored.
-    return FlipCrop(flip=3 in image_channels(train))
+def geometry(parts: Sequence[Listing], size: tuple[int, int] | None, channels: int | None) -> Geometry:
+    """Return the size and channels asked for, or else those that the images share.
+
+    Where some images are grey and others in colour they are given out in colour, as torchvision's ImageFolder does.
+
+    Raises:
+        UserError: the images differ in size, and none was asked for.
+    """
+    if size is not None and channels is not None:
+        return size, channels
+    known = [found for part in parts for found in part.images.geometries(part.indices)]
+    first, (first_size, _) = known[0]
+    for where, (other_size, _) in known:
+        if size is None and other_size != first_size:
+            raise UserError(
+                f"{where}: is {other_size[1]} x {other_size[0]} pixels and {first} {first_size[1]} x "
+                f"{first_size[0]}; set the data's `size`, for example `size: 224`"
+            )
+    return size or first_size, channels or max(found[1] for _, found in known)
+
+
+def converted(parts: Sequence[Listing], channels: int) -> tuple[str, ...]:
+    """Return how many images of the parts, as they were found, become grey or RGB; nothing where none do."""
+    found = [of_image for part in parts for of_image in part.images.channels(part.indices)]
+    others = sum(of_image != channels for of_image in found)
+    if not others:
+        return ()
+    probed = any(part.images.probed for part in parts)
+    number = f"{'of the images looked at, ' if probed else ''}{others:,} of {len(found):,}"
+    if channels == 3:
+        return (f"{number} images are grey and become RGB, as in torchvision's ImageFolder",)
+    return (f"{number} images are in colour and become grey, as the network takes them",)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from robust_tickets.data.augmentation import Augmentation
-from robust_tickets.data.glyph_settings import GlyphSettings
 from robust_tickets.foundation.settings import Ratio, Settings
 
 
@@ -19,6 +18,23 @@ Size = Annotated[
     BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int]),
 ]
 """Height and width in pixels; one number means a square."""
+
+
+class GlyphSettings(Settings):
+    """How many of the built-in letters, how large, and how much they vary."""
+
+    count: int = Field(default=8000, ge=52, description="Training letters; a quarter as many more are the test part.")
+    size: int = Field(default=16, ge=8, le=256, description="Height and width, pixels.")
+    seed: int = Field(default=0, ge=0, description="Seed of the letters; another seed gives other letters.")
+    strength: float = Field(
+        default=1.0,
+        ge=0,
+        le=2,
+        description="Strength of the deformation; 1: 15 degrees, shear 0.2, scale and shift 15%.",
+    )
+    noise: float = Field(
+        default=0.1, ge=0, le=1, description="Largest uniform noise either way, part of full contrast."
+    )
 
 
 class DataSettings(Settings):

@@ -4,17 +4,9 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation
-from robust_tickets.data.folder import FolderImages
-from robust_tickets.data.pixel_images import PixelImages
-from robust_tickets.data.user import UserImages
+from robust_tickets.data.examples import Examples
 from robust_tickets.foundation.errors import UserError
-
-Part = ImageArrays | FolderImages | UserImages | PixelImages
-"""A map-style data set of (float32 image `(C, H, W)` in [0, 1], label), with `labels` and `subset`.
-
-A label is a class number, or of `PixelImages` class numbers int64 `(H, W)`."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +30,9 @@ class DataSplits:
         notes: how the parts came about, one sentence each.
     """
 
-    train: Part
-    validation: Part
-    test: Part
+    train: Examples
+    validation: Examples
+    test: Examples
     classes: tuple[str, ...]
     channels: int
     size: tuple[int, int]
@@ -68,18 +60,13 @@ class DataSplits:
 
     @property
     def target_kind(self) -> str:
-        """Return what a label is: `class` or `pixels`."""
-        return "pixels" if self.labels_pixels else "class"
+        """What examples are labelled with: `class`, a class number an image; `pixels`, one a pixel."""
+        return self.train.targets.kind
 
     @property
     def target_words(self) -> str:
-        """Return what the data do, for messages."""
-        return "labels pixels" if self.labels_pixels else "labels whole images"
-
-    @property
-    def labels_pixels(self) -> bool:
-        """Whether every pixel has a label of its own: the task is semantic segmentation."""
-        return isinstance(self.train, PixelImages)
+        """What such data do, for messages: `labels whole images`, `labels pixels`."""
+        return self.train.targets.words
 
     def require_channels(self, channels: int, asker: str = "the network") -> None:
         """Refuse images of another channel count than `asker` takes.

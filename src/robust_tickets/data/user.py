@@ -1,21 +1,24 @@
 """The user's own torch data set, with whatever transforms it has."""
 
-import hashlib
-from collections.abc import Mapping
-from typing import Any
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from robust_tickets.data.fit import Fit
+from robust_tickets.data.arrays import complaint
+from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.fit import Fitting
 from robust_tickets.data.image_files import mode_channels, unshowable
-from robust_tickets.data.pixel_values import complaint
-from robust_tickets.data.sample_stream import sample_stream
-from robust_tickets.data.user_contents import contents
+from robust_tickets.data.images import Geometry, Images
+from robust_tickets.data.targets import Targets
+from robust_tickets.data.user_contents import PROBED, contents, spaced
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.seeds import global_stream, stream_seed
 
 IMAGE_KEYS = ("image", "img", "pixel_values")
 LABEL_KEYS = ("label", "labels", "fine_label")
@@ -71,8 +74,8 @@ def to_image(value: Any, where: str) -> Image.Image | Tensor:
     return image / 255 if array.dtype == np.uint8 else image
 
 
-class UserImages(Dataset[tuple[Tensor, int]]):
-    """Chosen items of a user's map-style data set of (image, label).
+class UserImages(Images):
+    """The images of a user's map-style data set of (image, label).
 
     Random transforms draw from torch's, NumPy's and Python's global generators, which are seeded for each
     sample: so batches resume exactly. Outside training each item's randomness is fixed, so that a random
@@ -80,25 +83,17 @@ class UserImages(Dataset[tuple[Tensor, int]]):
 
     Args:
         dataset: the user's data set; images are PIL, uint8 or float in [0, 1].
-        labels: int64 `(N,)`, one for each chosen item.
-        indices: int64 `(N,)`, the chosen items.
-        fit: the network's input geometry.
+        labels: int64 `(N,)`, one for each item, as they were listed.
         name: what messages call the data set.
     """
 
-    def __init__(self, dataset: Any, labels: Tensor, indices: Tensor, fit: Fit, name: str) -> None:
-        self.dataset = dataset
-        self.labels = labels
-        self.indices = indices
-        self.fit = fit
-        self.name = name
+    probed: ClassVar[bool] = True
+
+    def __init__(self, dataset: Any, labels: Tensor, name: str) -> None:
+        self.dataset, self.labels, self.name = dataset, labels, name
 
     def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Return a float image `(C, H, W)` in [0, 1] and its label."""
-        return self.fit.floats(self.original(index)), int(self.labels[index])
+        return len(self.labels)
 
     def original(self, index: int, *stream: str | int) -> Image.Image | Tensor:
         """Return the user's image, its random transforms drawn from `stream`, by default the item's own.
@@ -106,33 +101,50 @@ class UserImages(Dataset[tuple[Tensor, int]]):
         Raises:
             UserError: the item is no image in [0, 1], or its label is not the one it was listed with.
         """
-        position = int(self.indices[index])
-        where = f"{self.name}, item {position}"
-        with sample_stream(0, *(stream or ("item", position))):
-            value, label = split_item(self.dataset[position], where)
+        where = f"{self.name}, item {index}"
+        with sample_stream(0, *(stream or ("item", index))):
+            value, label = split_item(self.dataset[index], where)
         if label != int(self.labels[index]):
             raise UserError(f"{where}: has label {label} and was listed with {int(self.labels[index])}")
         return to_image(value, where)
 
-    def subset(self, indices: Tensor) -> "UserImages":
-        """Return the items at `indices`."""
-        return UserImages(self.dataset, self.labels[indices], self.indices[indices], self.fit, self.name)
+    def geometries(self, indices: Tensor) -> list[tuple[str, Geometry]]:
+        """Return some items and their geometry."""
+        probed = [int(indices[number]) for number in spaced(len(indices), PROBED)]
+        return [(f"{self.name}, item {index}", image_geometry(self.original(index))) for index in probed]
 
-    def refitted(self, fit: Fit) -> "UserImages":
-        """Return the same items for another input geometry."""
-        return UserImages(self.dataset, self.labels, self.indices, fit, self.name)
+    def held(self, indices: Tensor, fit: Fitting, keep: bool) -> None:
+        """Return nothing: what random transforms make of an image is not kept."""
 
-    def digest(self) -> str:
-        """Return a fingerprint of the chosen positions, their labels, and what the items hold (see `contents`)."""
-        digest = hashlib.sha256(f"{type(self.dataset).__name__}|{len(self.dataset)}".encode())
-        digest.update(self.indices.numpy().data)
-        digest.update(self.labels.numpy().data)
-        digest.update(contents(self.dataset, self.indices, self.original).encode())
-        return digest.hexdigest()
+    def suited(self, indices: Tensor) -> Augmentation:
+        """Return nothing that training should do beside the user's own transforms."""
+        return NoAugmentation()
+
+    def fingerprint(self, digest: Any, indices: Tensor, fit: Fitting, targets: Targets) -> None:
+        """Take in the chosen positions, their targets, and what the items hold (see `contents`)."""
+        digest.update(f"{type(self.dataset).__name__}|{len(self.dataset)}".encode())
+        digest.update(indices.numpy().tobytes())
+        digest.update(targets.content(indices))
+        digest.update(contents(self.dataset, indices, lambda number: self.original(int(indices[number]))).encode())
 
 
-def image_geometry(image: Image.Image | Tensor) -> tuple[tuple[int, int], int]:
+def image_geometry(image: Image.Image | Tensor) -> Geometry:
     """Return (height, width) and channels."""
     if isinstance(image, Tensor):
         return (image.shape[1], image.shape[2]), image.shape[0]
-    return (image.height, image.width), mode_channels(image)
+    return (image.height, image.width), mode_channels(image.mode)
+
+
+@contextmanager
+def sample_stream(seed: int, *path: str | int) -> Iterator[None]:
+    """Seed the global generators of torch, NumPy and Python from one named stream, and restore them."""
+    # NumPy's legacy global generator is meant: it is the one that transforms use.
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with global_stream(seed, *path):
+            random.seed(stream_seed(seed, *path))
+            np.random.seed(stream_seed(seed, *path) % 2**32)  # noqa: NPY002
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset
 
-from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.fit import Fit
-from robust_tickets.data.npz import int64_labels, uint8_images
-from robust_tickets.data.part_names import PartName, part_keys, part_of
-from robust_tickets.data.parts import Found, Source
-from robust_tickets.data.sample_stream import sample_stream
-from robust_tickets.data.user import UserImages, image_geometry, split_item, to_image
+from robust_tickets.data.arrays import int64_labels, labelled, uint8_images
+from robust_tickets.data.class_numbers import ClassNumbers
+from robust_tickets.data.examples import Examples, Found, Listing
+from robust_tickets.data.names import PartName, part_keys, part_of
+from robust_tickets.data.user import UserImages, sample_stream, split_item, to_image
 from robust_tickets.foundation.errors import UserError
 
 LABEL_LISTS = ("targets", "labels", "_labels", "y")
@@ -48,16 +46,16 @@ def unloaded(data: Any) -> Any:
     return data.dataset if isinstance(data, DataLoader) else data
 
 
-def user_images(dataset: Any, name: str) -> Source:
-    """Return a user's data set as a source; an in-memory set of uint8 images becomes arrays.
+def user_examples(dataset: Any, name: str) -> Listing:
+    """Return a user's data set as examples; an in-memory set of uint8 images becomes arrays.
 
     Where a data set does not store its labels, each of its items is loaded once to learn them.
 
     Raises:
         UserError: the data set is empty or not map-style, or its first item is no (image, label).
     """
-    if isinstance(dataset, ImageArrays | UserImages):
-        return dataset
+    if isinstance(dataset, Examples):
+        return dataset.listing
     map_style = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
     if isinstance(dataset, IterableDataset) or not map_style:
         raise UserError(
@@ -72,20 +70,21 @@ def user_images(dataset: Any, name: str) -> Source:
         images, labels = (tensor.detach().cpu() for tensor in dataset.tensors)
         numbers = int64_labels(labels.numpy(), len(images), f"{name}, labels")
         if images.dtype == torch.uint8:
-            return ImageArrays(uint8_images(images.numpy(), name), numbers)
+            return labelled(uint8_images(images.numpy(), name), numbers)
 
     def item(index: int) -> tuple[Any, int]:
         with sample_stream(0, "item", index):
             return split_item(dataset[index], f"{name}, item {index}")
 
     image, label = item(0)
-    size, channels = image_geometry(to_image(image, f"{name}, item 0"))
+    to_image(image, f"{name}, item 0")
     labels = stored_labels(dataset)
     if labels is None or labels[0] != label:
         labels = [item(index)[1] for index in range(len(dataset))]
     if wrong := [index for index, label in enumerate(labels) if label < 0]:
         raise UserError(f"{name}, item {wrong[0]}: has the label {labels[wrong[0]]}; give a class number, 0 or more")
-    return UserImages(dataset, torch.tensor(labels), torch.arange(len(dataset)), Fit(size, channels), name)
+    numbers = torch.tensor(labels)
+    return Listing.whole(UserImages(dataset, numbers, name), ClassNumbers(numbers))
 
 
 def class_labels(dataset: Any, labels: Tensor) -> tuple[str, ...]:
@@ -118,9 +117,9 @@ def read_user_sets(data: Any) -> Found:
         given = {"train": data}
     if not given:
         raise UserError("data: holds no parts; give train, validation and test")
-    parts: dict[PartName, Source] = {}
+    parts: dict[PartName, Listing] = {}
     for part, dataset in given.items():
-        parts[part] = user_images(unloaded(dataset), f"{type(unloaded(dataset)).__name__} ({part})")
+        parts[part] = user_examples(unloaded(dataset), f"{type(unloaded(dataset)).__name__} ({part})")
     first: PartName = "train" if "train" in given else next(iter(given))
     dataset = unloaded(given[first])
     return Found(parts, class_labels(dataset, parts[first].labels), type(dataset).__name__)

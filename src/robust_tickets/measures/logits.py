@@ -11,8 +11,10 @@ from robust_tickets.foundation.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-Batches = Iterable[tuple["Tensor", "Tensor"]]
-"""Pairs of float images [N, C, H, W] in [0, 1] and class indices [N]."""
+    from robust_tickets.foundation.batch import Batch
+
+Batches = Iterable["Batch | tuple[Tensor, Tensor]"]
+"""Batches, or pairs, of float images [N, C, H, W] in [0, 1] and class indices [N]."""
 
 
 def logits(predict: Predict, batches: Batches) -> tuple[Tensor, Tensor]:

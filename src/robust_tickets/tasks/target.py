@@ -4,7 +4,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
@@ -56,8 +55,7 @@ def as_evaluated(preprocessing: Pixels, splits: DataSplits) -> Pixels:
 
     The data's own size wins over the network's, and arrays are resized whole: no centre is cut out of them.
     """
-    whole = isinstance(splits.test, ImageArrays)
-    crop_fraction = 1.0 if whole else preprocessing.crop_fraction
+    crop_fraction = 1.0 if splits.test.images.resized_whole else preprocessing.crop_fraction
     return preprocessing.model_copy(update={"size": splits.size, "crop_fraction": crop_fraction})
 
 

@@ -1,11 +1,10 @@
 """The statistics that batch norms keep of what they were trained on: read, and computed anew."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from robust_tickets.measures.logits import Batches
 from robust_tickets.models.network import Network
 
 
@@ -24,7 +23,7 @@ def batch_norm_statistics(network: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def recalibrate(network: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+def recalibrate(network: Network, batches: Batches) -> None:
     """Replace batch-norm statistics by the plain averages over `batches` of images.
 
     A last batch of one image is left out: it may have no variance, and would weigh as much as a whole batch.

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from robust_tickets.data.batches import batches, batches_per_epoch
 from robust_tickets.data.splits import DataSplits
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.training.processes import world
 from robust_tickets.training.settings import Training
 
-Batches = Iterator[tuple[Tensor, Tensor]]
+Batches = Iterator[Batch | tuple[Tensor, Tensor]]
 
 
 class BatchSource(Protocol):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from robust_tickets.data.batches import batches
 from robust_tickets.data.splits import DataSplits
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.models.network import Network
 
 LIMIT_BYTES = 2 << 30
@@ -41,7 +42,7 @@ def cached_features(classifier: Network, splits: DataSplits) -> tuple[nn.Module,
 
 
 @torch.no_grad()
-def features_of(classifier: Network, images: Iterable[Part], device: torch.device) -> Part:
+def features_of(classifier: Network, images: Iterable[Batch], device: torch.device) -> Part:
     """Return features and labels of all batches."""
     pairs = [(classifier.features(batch.to(device)), labels.to(device)) for batch, labels in images]
     return torch.cat([part for part, _ in pairs]), torch.cat([labels for _, labels in pairs])

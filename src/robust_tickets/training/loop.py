@@ -20,6 +20,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator, seed_default
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Event, steps_of
+from robust_tickets.training.batch_source import Batches
 from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.in_training import NetworkInTraining, copied
@@ -118,7 +119,7 @@ class TrainingLoop:
         collapse = first_collapse(self.log.rows)
         return TrainingResult(self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows, collapse)
 
-    def stream(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def stream(self) -> Batches:
         """Yield the training batches from the current step on, epoch after epoch."""
         assert self.batches is not None
         while True:

@@ -17,6 +17,7 @@ from robust_tickets.analysis.loss import Reached
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.findings.tickets import layers_section, overlap_sections
 from robust_tickets.findings.transfers import Apart, interpolation_section, landscape_section
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import changed
@@ -194,7 +195,7 @@ def surviving(pair: Pair) -> Masks:
     return full({name: classifier.body.get_parameter(name) for name in prunable_weights(classifier)})
 
 
-def held(run: Run, settings: AnalyseSettings) -> list[tuple[Tensor, Tensor]]:
+def held(run: Run, settings: AnalyseSettings) -> list[Batch | tuple[Tensor, Tensor]]:
     """Return the batches that losses are taken on, in memory: they are gone over many times."""
     with examined(run, settings.part) as examinee:
         return list(examinee.images(settings.images))

@@ -10,9 +10,9 @@ from torch import Tensor
 from robust_tickets.attacks.attack_log import AttackLog, GradientCounts
 from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.data.batches import batches
+from robust_tickets.data.examples import Examples
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.data.splits import Part as ImageSet
 from robust_tickets.foundation.digests import contents_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.steps import Step
@@ -139,7 +139,7 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
         yield Examinee(measured, craft, images, other, run.seed, pace.tell)
 
 
-def part_of(data: DataSplits, part: Part) -> ImageSet:
+def part_of(data: DataSplits, part: Part) -> Examples:
     """Return the images that are measured on.
 
     Raises:
@@ -151,7 +151,7 @@ def part_of(data: DataSplits, part: Part) -> ImageSet:
     return chosen
 
 
-def in_order(data: ImageSet, limit: int | None) -> Batches:
+def in_order(data: Examples, limit: int | None) -> Batches:
     """Return images and labels in batches, in a fixed order; at most so many, balanced over classes."""
     if limit is not None:
         data = data.subset(torch.tensor(balanced_first([int(label) for label in data.labels], limit)))

@@ -1,7 +1,9 @@
-"""The built-in letters: 26 classes, each letter in both cases and 22 fonts, randomly deformed.
+"""The built-in sets: rendered letters, and real handwritten digits.
 
-Large enough to pretrain a small network in a minute without any download, and related to the handwritten
-digits as a source task is to its target. The fonts are the text fonts that matplotlib ships.
+The letters are 26 classes, each letter in both cases and 22 fonts, randomly deformed: large enough to pretrain a small
+network in a minute without any download, and related to the digits as a source task is to its target. The fonts are
+the text fonts that matplotlib ships. The digits are scikit-learn's: 1,797 grey images of 8 x 8 pixels, 43 writers
+(Alpaydin and Kaynak 1998).
 """
 
 from pathlib import Path
@@ -12,11 +14,17 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.glyph_settings import GlyphSettings
+from robust_tickets.data.arrays import labelled
+from robust_tickets.data.augmentation import Affine
+from robust_tickets.data.carving import TEST_SEED, choose
+from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.settings import GlyphSettings
 from robust_tickets.foundation.seeds import generator
 
-CLASSES = tuple(ascii_uppercase)
+LETTERS = tuple(ascii_uppercase)
+DIGITS = tuple("0123456789")
+DIGITS_HELD_OUT = 0.4
+"""Part of the digits that is the test part: stratified, the same for every seed; the set has none of its own."""
 FONTS = (
     *(f"DejaVuSans{style}" for style in ("", "-Bold", "-BoldOblique", "-Oblique")),
     *(f"DejaVuSansMono{style}" for style in ("", "-Bold", "-BoldOblique", "-Oblique")),
@@ -60,7 +68,7 @@ def deformations(draws: Tensor, strength: float) -> Tensor:
     return torch.stack([first, second], 1)
 
 
-def glyphs(settings: GlyphSettings, part: str) -> ImageArrays:
+def glyphs(settings: GlyphSettings, part: str) -> Listing:
     """Return the letters of one part ("train" or "test"), classes as equal as their count allows.
 
     Everything is computed in double precision from uniform numbers and rounded once, so that the bytes do
@@ -86,4 +94,27 @@ def glyphs(settings: GlyphSettings, part: str) -> ImageArrays:
         noise = 2 * torch.rand(shapes.shape, generator=random, dtype=torch.float64) - 1
         values = shapes * contrasts[chunk] + settings.noise * noise
         images.append((values.clamp(0, 1) * 255).round().to(torch.uint8))
-    return ImageArrays(torch.cat(images), labels)
+    return labelled(torch.cat(images), labels)
+
+
+def read_glyphs(settings: GlyphSettings) -> Found:
+    """Return the letters."""
+    train, test = glyphs(settings, "train"), glyphs(settings, "test")
+    return Found({"train": train, "test": test}, LETTERS, "glyphs", Affine())
+
+
+def digits() -> Listing:
+    """Return scikit-learn's digits; their values 0..16 become 0..255."""
+    # Imported late: it takes a second, and only this set needs it.
+    from sklearn.datasets import load_digits
+
+    values, labels = load_digits(return_X_y=True)
+    images = torch.from_numpy(values).reshape(-1, 1, 8, 8).mul(255 / 16).round().to(torch.uint8)
+    return labelled(images, torch.from_numpy(labels).long())
+
+
+def read_digits() -> Found:
+    """Return the digits."""
+    whole = digits()
+    train, test = choose(whole.labels, DIGITS, hold_out=DIGITS_HELD_OUT, seed=TEST_SEED, stream="test")
+    return Found({"train": whole.subset(train), "test": whole.subset(test)}, DIGITS, "digits", Affine())

@@ -1,14 +1,17 @@
 """A folder of images/ and labels/, with or without parts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from robust_tickets.data.encoded import FolderFiles
+from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.folder import class_folders
 from robust_tickets.data.image_files import SUFFIXES
-from robust_tickets.data.listing import class_folders
-from robust_tickets.data.part_names import PartName, folder_parts
-from robust_tickets.data.parts import PixelsFound
-from robust_tickets.data.pixel_listing import PixelListing
+from robust_tickets.data.label_images import LabelImages
+from robust_tickets.data.names import PartName, folder_parts
+from robust_tickets.data.stored_images import StoredImages
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 
@@ -20,7 +23,7 @@ def holds_pairs(folder: Path) -> bool:
     return (folder / IMAGES).is_dir() and (folder / LABELS).is_dir()
 
 
-def is_pixel_folder(root: Path) -> bool:
+def is_label_folder(root: Path) -> bool:
     """Return whether a folder, or one of its parts, holds images with label images."""
     return holds_pairs(root) or any(holds_pairs(root / name) for name in keys_below(root).values())
 
@@ -30,7 +33,7 @@ def keys_below(root: Path) -> dict[PartName, str]:
     return folder_parts([folder.name for folder in class_folders(root)], str(root))
 
 
-def read_pixel_folder(root: Path) -> PixelsFound:
+def read_label_folder(root: Path) -> Found:
     """Return the pairs of `images/` and `labels/`, in train/, val/ and test/, with these in both of them, or without.
 
     `classes.txt` in `root` may name the classes, one a line: the first is what the label value 0 means.
@@ -40,30 +43,31 @@ def read_pixel_folder(root: Path) -> PixelsFound:
     """
     name, classes = root.resolve().name, read_classes(root / CLASSES)
     if holds_pairs(root):
-        return PixelsFound(parts_within(list_pairs(root)), classes, name)
+        return Found(parts_within(root), classes, name)
     keys = keys_below(root)
     if "train" not in keys:
         raise UserError(f"{root}: has {'/ and '.join(keys.values())}/ but no train/; add the training images as train/")
-    parts: dict[PartName, PixelListing] = {}
+    parts: dict[PartName, Listing] = {}
     for part, key in keys.items():
         if not holds_pairs(root / key):
             raise UserError(f"{root / key}: holds no {IMAGES}/ and {LABELS}/, as other parts do; add them")
-        parts[part] = list_pairs(root / key)
-    return PixelsFound(parts, classes, name)
+        parts[part] = with_labels(root / key, *list_pairs(root / key))
+    return Found(parts, classes, name)
 
 
-def parts_within(listing: PixelListing) -> dict[PartName, PixelListing]:
+def parts_within(root: Path) -> dict[PartName, Listing]:
     """Return the parts of `images/train/`, `images/val/` and so on; all of the images as `train` where there are none.
 
     Raises:
         UserError: some folders in images/ are parts and others are not, or there is no train/.
     """
-    inner = [Path(file).parts[1:] for file in listing.files]
+    place, (images, labels) = root / IMAGES, list_pairs(root)
+    listing = with_labels(root, images, labels)
+    inner = [Path(file).parts[1:] for file in images]
     folders = [parts[0] if len(parts) > 1 else "" for parts in inner]
-    keys = folder_parts(sorted(set(folders)), f"{listing.root / IMAGES}")
+    keys = folder_parts(sorted(set(folders)), f"{place}")
     if not keys:
         return {"train": listing}
-    place = listing.root / IMAGES
     if others := sorted(set(folders) - set(keys.values())):
         raise UserError(
             f"{place}: holds {enumerated([f'{key}/' for key in keys.values()])}, which are parts, and "
@@ -96,8 +100,8 @@ def read_classes(path: Path) -> tuple[str, ...]:
     return names
 
 
-def list_pairs(root: Path) -> PixelListing:
-    """Return the images below `root/images` with their label images, which have the same name and end in .png.
+def list_pairs(root: Path) -> tuple[list[str], list[str]]:
+    """Return the images below `root/images` and their label images, which have the same name and end in .png.
 
     Raises:
         UserError: an image without a label image or the other way round, a file of another kind, no files.
@@ -113,7 +117,12 @@ def list_pairs(root: Path) -> PixelListing:
     if not images:
         raise UserError(f"{root / IMAGES}: holds no images; add some, and a label image for each in {LABELS}/")
     stems = sorted(images)
-    return PixelListing(root, tuple(images[stem] for stem in stems), tuple(labels[stem] for stem in stems))
+    return [images[stem] for stem in stems], [labels[stem] for stem in stems]
+
+
+def with_labels(root: Path, images: Sequence[str], labels: Sequence[str]) -> Listing:
+    """Return images and their label images, as paths below `root`."""
+    return Listing.whole(StoredImages(FolderFiles(root, images)), LabelImages.of(FolderFiles(root, labels)))
 
 
 def found_below(root: Path, folder: str, suffixes: set[str]) -> dict[str, str]:

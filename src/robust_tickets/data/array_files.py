@@ -1,8 +1,10 @@
-"""NumPy archives of images: encoded (`webp`, `offset`, `label`) or plain (`images`, `labels`)."""
+"""Files of whole arrays: NumPy archives, encoded (`webp`, `offset`, `label`) or plain, and MNIST's idx files."""
 
+import gzip
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,11 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from robust_tickets.data.arrays import ImageArrays
+from robust_tickets.data.arrays import int64_labels, labelled, uint8_images
+from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.image_files import in_threads
-from robust_tickets.data.part_names import PartName, distinct, part_in, part_of
-from robust_tickets.data.parts import Found
-from robust_tickets.data.pixel_values import complaint
+from robust_tickets.data.names import PartName, distinct, part_in, part_of
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
@@ -24,46 +25,10 @@ IMAGE_KEYS = ("images", "image", "x", "X", "data")
 LABEL_KEYS = ("labels", "label", "y", "Y", "targets")
 CLASS_KEYS = ("class_names", "classes")
 
+IMAGE_FILE = re.compile(r".*images[-.]idx3-ubyte(\.gz)?")
+UNSIGNED_BYTES = 8
+
 Arrays = tuple[Tensor, Tensor]
-
-
-def uint8_images(values: np.ndarray, where: str) -> Tensor:
-    """Return uint8 images `(N, C, H, W)` from `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)`.
-
-    Floats in [0, 1] are rounded to 256 levels.
-
-    Raises:
-        UserError: the array is empty, has another shape, or values outside [0, 1].
-    """
-    if values.ndim == 3:
-        values = values[:, None]
-    elif values.ndim == 4 and values.shape[-1] in (1, 3):
-        values = values.transpose(0, 3, 1, 2)
-    if values.ndim != 4 or values.shape[1] not in (1, 3):
-        raise UserError(
-            f"{where}: has shape {values.shape}; images are (N, H, W), (N, H, W, C) or (N, C, H, W), C 1 or 3"
-        )
-    if not len(values):
-        raise UserError(f"{where}: holds no images")
-    if reason := complaint(values):
-        raise UserError(f"{where}: {reason}")
-    if values.dtype != np.uint8:
-        values = np.rint(values * 255).astype(np.uint8)
-    return torch.from_numpy(np.array(values, order="C"))
-
-
-def int64_labels(values: np.ndarray, count: int, where: str) -> Tensor:
-    """Return int64 labels `(N,)`.
-
-    Raises:
-        UserError: they are not one whole number, 0 or more, for each image.
-    """
-    if values.dtype.kind not in "iu" or values.size != count or values.min() < 0:
-        raise UserError(
-            f"{where}: holds {values.dtype} of shape {values.shape}; give a class number, 0 or more, for "
-            f"each of {count} images"
-        )
-    return torch.from_numpy(values.reshape(-1).astype(np.int64))
 
 
 def decoded_webp(encoded: np.ndarray, offsets: np.ndarray, where: str) -> Tensor:
@@ -177,11 +142,64 @@ def read_npz(paths: Sequence[Path], name: str) -> Found:
     for path, archive, of_file in zip(paths, archives, parts_of_files(paths), strict=True):
         for part, arrays in archive_parts(path, archive, of_file).items():
             pieces.setdefault(part, []).append(arrays)
-    joined: dict[PartName, ImageArrays] = {}
+    joined: dict[PartName, Listing] = {}
     for part, arrays in pieces.items():
         shapes = {tuple(images.shape[1:]) for images, _ in arrays}
         if len(shapes) > 1:
             raise UserError(f"{name}: the {part} files hold images of different shapes, {shapes}")
-        joined[part] = ImageArrays(torch.cat([a[0] for a in arrays]), torch.cat([a[1] for a in arrays]))
+        joined[part] = labelled(torch.cat([a[0] for a in arrays]), torch.cat([a[1] for a in arrays]))
     count = 1 + max(int(arrays.labels.max()) for arrays in joined.values())
-    return Found(dict(joined), class_names(paths, archives, count), name)
+    return Found(joined, class_names(paths, archives, count), name)
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Return the uint8 array of one idx file: two zero bytes, type, rank, big-endian sizes, values.
+
+    Raises:
+        UserError: the file is damaged, or holds no unsigned bytes.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be unpacked ({error}); fetch it again") from None
+    if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTES]):
+        raise UserError(f"{path}: is no idx file of unsigned bytes")
+    begin = 4 + 4 * content[3]
+    shape = tuple(np.frombuffer(content[4:begin], ">u4").tolist())
+    values = np.frombuffer(content[begin:], np.uint8)
+    if values.size != np.prod(shape, dtype=np.int64):
+        raise UserError(f"{path}: holds {values.size} values and announces {shape}; it is truncated, fetch it again")
+    return values.reshape(shape)
+
+
+def idx_files(folder: Path) -> list[Path]:
+    """Return the idx files of images in a folder or in its raw/, as torchvision lays them out."""
+    for place in (folder, folder / "raw"):
+        found = sorted(path for path in place.glob("*idx3*") if IMAGE_FILE.fullmatch(path.name))
+        # An unpacked file beside its archive is the same data.
+        kept = [path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found]
+        if kept:
+            return kept
+    return []
+
+
+def read_idx_files(paths: Sequence[Path], name: str) -> Found:
+    """Return the parts whose image files are `paths`; labels lie beside them.
+
+    Raises:
+        UserError: labels are missing or do not fit, or a file's name speaks of no known part.
+    """
+    parts: dict[PartName, Listing] = {}
+    count = 0
+    for path in paths:
+        part = part_in(path.name)
+        if part is None or part in parts:
+            raise UserError(f"{path}: names {'a second' if part else 'no'} part train, val or test (t10k)")
+        beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+        if not beside.is_file():
+            raise UserError(f"{beside}: no such file; the labels belong beside {path.name}")
+        images = uint8_images(read_idx(path), str(path))
+        labels = int64_labels(read_idx(beside), len(images), str(beside))
+        parts[part] = labelled(images, labels)
+        count = max(count, int(labels.max()) + 1)
+    return Found(parts, class_names(paths, [], count), name)

@@ -1,0 +1,145 @@
+"""Class numbers: every image has one label."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from robust_tickets.data.augmentation import STILL, Augmentation
+from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.fit import Fit, Fitting, Interpolation
+from robust_tickets.data.names import PartName, part_of
+from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.targets import Targets
+from robust_tickets.foundation.enumeration import enumerated
+from robust_tickets.foundation.errors import UserError
+
+
+class ClassNumbers(Targets):
+    """A class number an image, 0 or more.
+
+    Args:
+        numbers: int64 `(N,)`.
+    """
+
+    kind: ClassVar[str] = "class"
+    words: ClassVar[str] = "labels whole images"
+    noun: ClassVar[str] = "classes"
+    provides: ClassVar[frozenset[str]] = frozenset({STILL})
+    # Before there were other kinds of targets each image that is loaded by itself had a random stream of its own.
+    in_whole_batches: ClassVar[bool] = False
+
+    def __init__(self, numbers: Tensor) -> None:
+        self.numbers = numbers
+
+    @property
+    def balance(self) -> Tensor:
+        """The class numbers."""
+        return self.numbers
+
+    def single(self, index: int, fit: Fitting, keep: bool) -> int:
+        """Return the class number of an image."""
+        return int(self.numbers[index])
+
+    def collated(self, targets: Sequence[Any]) -> Tensor:
+        """Return class numbers, int64 `(n,)`."""
+        return torch.tensor(targets)
+
+    def fitted(self, indices: Tensor, fit: Fitting, keep: bool) -> Tensor:
+        """Return class numbers, int64 `(n,)`."""
+        return self.numbers[indices]
+
+    def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
+        """Return the class numbers, which no augmentation changes."""
+        return targets
+
+    def fingerprints(self, indices: Tensor) -> list[str]:
+        """Return the class numbers."""
+        return [str(number) for number in self.numbers[indices].tolist()]
+
+    def content(self, indices: Tensor) -> bytes:
+        """Return the bytes of the class numbers."""
+        return self.numbers[indices].numpy().tobytes()
+
+    @classmethod
+    def complaint(cls, settings: DataSettings) -> str | None:
+        """Return what is wrong with `ignore`, which is for label images."""
+        return f"{cls.words}; `ignore` is for values of label images, leave it out" if settings.ignore else None
+
+    @classmethod
+    def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
+        """Refuse a part in which no image of some class can be read.
+
+        Raises:
+            UserError: names the first such class.
+        """
+        if lost := set(found.parts[part].labels.tolist()) - set(left.labels.tolist()):
+            raise UserError(f"{found.name}: none of the images of class {found.classes[min(lost)]!r} can be read")
+
+    @classmethod
+    def understood(cls, found: Found, settings: DataSettings, *, trains: bool) -> tuple[Found, tuple[str, ...]]:
+        """Return the parts as they are, and which classes are missing where; see `check_classes`."""
+        return found, check_classes(found, trains=trains)
+
+    @classmethod
+    def balanced_over(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the classes."""
+        return classes
+
+    @classmethod
+    def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> Fit:
+        """Return what covers all of the input and cuts the centre out."""
+        return Fit(size, channels, interpolation, crop_fraction)
+
+    @classmethod
+    def wanted_size(cls, settings: DataSettings, size: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Return the settings' size, or else the network's."""
+        return settings.size or size
+
+    @classmethod
+    def suited(cls, found: Found, train: Listing) -> Augmentation:
+        """Return what suits the set, or else its images."""
+        return found.augmentation or train.images.suited(train.indices)
+
+
+def check_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
+    """Return what a reader has to know of the classes of the parts, one sentence each.
+
+    Args:
+        found: the parts there are.
+        trains: whether training is to follow, so that it has to have every class.
+
+    Raises:
+        UserError: the data have one class, a part has classes that training lacks, labels begin at 1 or are far from
+            numbers of classes, or the classes are called like parts.
+    """
+    if all(part_of(name) is not None for name in found.classes):
+        raise UserError(
+            f"{found.name}: its classes are called {enumerated(found.classes)}, as the parts of a data set are; give "
+            "the folder in which these lie, or each of them as a part"
+        )
+    if not trains:
+        return ()
+    present = {name: set(part.labels.tolist()) for name, part in found.parts.items()}
+    trained = present.pop("train", None) or present.pop(next(iter(present)))
+    for name, labels in present.items():
+        if strange := sorted(labels - trained):
+            names = enumerated([found.classes[label] for label in strange])
+            raise UserError(f"{found.name}: the {name} part has classes that training lacks: {names}")
+    unnamed = found.classes == tuple(map(str, range(len(found.classes))))
+    if unnamed and (0 not in trained or 2 * len(trained) < len(found.classes)):
+        raise UserError(
+            f"{found.name}: the labels in training are {enumerated(sorted(trained))}, which would make "
+            f"{len(found.classes)} classes; number them from 0 without gaps, or name them, the first for label 0"
+        )
+    if len(trained) == 1:
+        raise UserError(f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed")
+    notes = [fewer(found.classes, trained, "training")] if len(trained) < len(found.classes) else []
+    return (*notes, *(fewer(found.classes, labels, name) for name, labels in present.items() if labels < trained))
+
+
+def fewer(classes: Sequence[str], present: set[int], part: str) -> str:
+    """Return the sentence that a part has no images of some classes."""
+    missing = [name for label, name in enumerate(classes) if label not in present]
+    return f"the {part} part has images of {len(present)} of the {len(classes)} classes; none of {enumerated(missing)}"

@@ -1,0 +1,151 @@
+"""What is asked for with an image: what class numbers, label images and other kinds of targets have in common.
+
+A kind is one file with one class. It says how its targets are read, fitted and moved with their images, collated and
+told apart, and by which words messages speak of them. Nothing outside that file asks which kind there is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.fit import Fitting, Interpolation
+from robust_tickets.data.images import Fault
+
+if TYPE_CHECKING:
+    from robust_tickets.data.examples import Examples, Found, Listing
+    from robust_tickets.data.names import PartName
+    from robust_tickets.data.settings import DataSettings
+
+
+class Targets(ABC):
+    """The targets of the images that some part of a data set was found to have, by the index of the image."""
+
+    kind: ClassVar[str]
+    """The kind's name, as tasks ask for it."""
+
+    words: ClassVar[str]
+    """What a data set with such targets does, for messages: `labels whole images`."""
+
+    noun: ClassVar[str]
+    """What the targets are, for messages: `label images`."""
+
+    provides: ClassVar[frozenset[str]]
+    """What an augmentation may need of targets."""
+
+    in_whole_batches: ClassVar[bool] = True
+    """Whether batches are augmented as a whole, even where their images are loaded one by one."""
+
+    @property
+    @abstractmethod
+    def balance(self) -> Tensor:
+        """What a choice is balanced over, int64 `(N,)`: all 0 where images have no class of their own."""
+
+    @abstractmethod
+    def single(self, index: int, fit: Fitting, keep: bool) -> Any:
+        """Return the target of one image, fitted as the image is; where `keep`, what is decoded may stay in memory.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+
+    @abstractmethod
+    def collated(self, targets: Sequence[Any]) -> Any:
+        """Return what a batch has of the targets of its images."""
+
+    @abstractmethod
+    def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
+        """Return a batch's targets as they are after its images were augmented with the same `draws`."""
+
+    @abstractmethod
+    def fingerprints(self, indices: Tensor) -> Sequence[str]:
+        """Return a word for the content of each target, for the digest of files."""
+
+    def fitted(self, indices: Tensor, fit: Fitting, keep: bool) -> Any:
+        """Return the targets of a batch, fitted as its images are; see `single`."""
+        return self.collated([self.single(index, fit, keep) for index in indices.tolist()])
+
+    def content(self, indices: Tensor) -> bytes:
+        """Return the content of targets, for the digest of what lies in no files."""
+        return "\n".join(self.fingerprints(indices)).encode()
+
+    def meaning(self) -> str:
+        """Return what the digest has to tell of the kind itself: how its targets are understood."""
+        return ""
+
+    def bytes_each(self, fit: Fitting) -> int:
+        """Return what one target takes in memory."""
+        return 0
+
+    def evaluated_at_once(self, size: tuple[int, int]) -> int | None:
+        """Return how many images of a size are evaluated at once, at most; None: as many as are asked for."""
+        return None
+
+    def faults(self, indices: Tensor) -> list[Fault | None]:
+        """Return what is wrong with each target that cannot be read."""
+        return [None] * len(indices)
+
+    def prepare(self, part: Examples, ahead: bool) -> None:  # noqa: B027
+        """Find out before training what can be, as `Images.prepare` does.
+
+        Raises:
+            UserError: a target is unreadable, or does not go with its image.
+        """
+
+    @classmethod
+    def complaint(cls, settings: DataSettings) -> str | None:
+        """Return which of the settings such data have no use for, and what to do; None where there is none."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
+        """Refuse a part of which too little is left without unreadable files.
+
+        Raises:
+            UserError: says what is missing.
+        """
+
+    @classmethod
+    @abstractmethod
+    def understood(cls, found: Found, settings: DataSettings, *, trains: bool) -> tuple[Found, tuple[str, ...]]:
+        """Return the same parts with targets and classes as they are meant, and what a reader has to know of them.
+
+        Raises:
+            UserError: they cannot be meant so.
+        """
+
+    @classmethod
+    def balanced_over(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return names for what a choice is balanced over; none where images have no class of their own."""
+        return ()
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> Fitting:
+        """Return how images with such targets become the network's input; see `fit.py`."""
+
+    @classmethod
+    def wanted_size(cls, settings: DataSettings, size: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Return the size that images become; None where it is the one they share. `size` is the network's."""
+        return settings.size
+
+    @classmethod
+    @abstractmethod
+    def suited(cls, found: Found, train: Listing) -> Augmentation:
+        """Return what training should do to the images where the user did not say."""
+
+    @classmethod
+    def remarks(cls, found: Found, parts: Mapping[PartName, Examples]) -> tuple[str, ...]:
+        """Return what else a reader has to know once the parts are there, one sentence each."""
+        return ()
+
+
+def zeros(count: int) -> Tensor:
+    """Return what a choice is balanced over where images have no class of their own: one class."""
+    return torch.zeros(count, dtype=torch.long)
