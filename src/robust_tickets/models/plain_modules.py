@@ -11,6 +11,7 @@ from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.forward_trace import copied
+from robust_tickets.models.frozen_norms import adopt_norms, foreign_norms
 from robust_tickets.pruning.masks import Masks
 
 WRAPPERS = {
@@ -41,7 +42,8 @@ def plain_module(module: nn.Module, name: str) -> tuple[nn.Module, tuple[str, ..
 
     A module that is plain already is returned itself. Otherwise a copy is changed: wrapped parts are unwrapped, half
     and double precision become float32, and weights that something computes before each pass (the masks of
-    torch.nn.utils.prune, weight and spectral norms, parametrisations) become the weights that it computes.
+    torch.nn.utils.prune, weight and spectral norms, parametrisations) become the weights that it computes. Frozen batch
+    norms of torchvision become batch norms that stay frozen.
 
     Args:
         module: the user's network.
@@ -57,7 +59,8 @@ def plain_module(module: nn.Module, name: str) -> tuple[nn.Module, tuple[str, ..
     wrapped = [part for part in module.modules() if _place_inside(part) is not None]
     tensors = [*module.parameters(), *module.buffers()]
     kinds = {tensor.dtype for tensor in tensors if tensor.is_floating_point()} - {torch.float32}
-    if not (computed or pruned or wrapped or kinds):
+    frozen = len(foreign_norms(module))
+    if not (computed or pruned or wrapped or kinds or frozen):
         return module, ()
     notes: list[str] = []
     memo: dict[int, Any] = {}
@@ -76,6 +79,9 @@ def plain_module(module: nn.Module, name: str) -> tuple[nn.Module, tuple[str, ..
             f"weights: the masks of torch.nn.utils.prune were applied, {100 * share:.1f} % of the weights in "
             f"{len(pruned)} tensors are zero; `--score zeros` takes these zeros as the ticket"
         )
+    if frozen:
+        adopt_norms(module)
+        notes.append(f"norms: {frozen} frozen batch norms, whose statistics, scales and shifts stay as they are")
     if kinds:
         module.float()
         notes.append(f"weights: cast to float32 from {', '.join(sorted(str(kind)[6:] for kind in kinds))}")

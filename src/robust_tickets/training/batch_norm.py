@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from robust_tickets.measures.logits import Batches
+from robust_tickets.models.frozen_norms import FrozenNorm
 from robust_tickets.models.network import Network
 
 
@@ -14,11 +15,14 @@ def has_batch_norm(network: nn.Module) -> bool:
 
 
 def batch_norm_statistics(network: nn.Module) -> dict[str, Tensor]:
-    """Return copies, on the CPU, of the buffers in which batch norms keep their statistics, by name."""
+    """Return copies, on the CPU, of the buffers in which batch norms keep their statistics, by name.
+
+    Those of frozen norms are none: they are of no batches here.
+    """
     return {
         f"{path}.{name}".lstrip("."): buffer.detach().cpu().clone()
         for path, module in network.named_modules()
-        if isinstance(module, _BatchNorm) and module.running_mean is not None
+        if isinstance(module, _BatchNorm) and module.running_mean is not None and not isinstance(module, FrozenNorm)
         for name, buffer in module.named_buffers(recurse=False)
     }
 
@@ -28,7 +32,7 @@ def recalibrate(network: Network, batches: Batches) -> None:
 
     A last batch of one image is left out: it may have no variance, and would weigh as much as a whole batch.
     """
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and not isinstance(part, FrozenNorm)]
     momenta = [norm.momentum for norm in norms]
     network.eval()
     for norm in norms:

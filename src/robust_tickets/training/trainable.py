@@ -6,6 +6,7 @@ from typing import Literal
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from robust_tickets.models.frozen_norms import frozen_parameters
 from robust_tickets.models.network import Network
 
 BatchNorm = Literal["updated", "frozen"]
@@ -28,10 +29,14 @@ class Trainable:
 
     @classmethod
     def of(cls, network: Network, *, linear: bool = False, batch_norm: BatchNorm = "updated") -> "Trainable":
-        """Return a network as it trains; under `linear` the body's parameters stop requiring gradients."""
+        """Return a network as it trains; under `linear` the body's parameters stop requiring gradients.
+
+        Scales and shifts of frozen norms never require them.
+        """
         trainable = cls(network, network.body, network.head, linear, batch_norm)
+        frozen = frozen_parameters(network.body)
         for name, parameter in network.body.named_parameters():
-            parameter.requires_grad_(not linear or trainable.is_head(name))
+            parameter.requires_grad_(name not in frozen and (not linear or trainable.is_head(name)))
         return trainable
 
     @classmethod
