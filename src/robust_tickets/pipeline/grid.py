@@ -91,19 +91,13 @@ class Grid:
             )
         return self.tickets[series, way]
 
-    def dense(self, place: CellPlace) -> Transfer:
-        """Return the dense transfer that a place is compared with."""
-        data, settings = self.recipe.data_sets()[place.target], self.recipe.transfers[place.transfer]
-        return transfer(self.source(place.series), data, settings=settings, folder=place.dense.folder(self.folder))
-
     def fill(self, place: CellPlace) -> Cell:
         """Do, or take up, everything that one cell needs."""
-        result = dense = self.dense(place)
-        if (ticket := place.ticket(self)) is not None:
-            at = place.folder(self.folder)
-            result = transfer(ticket, dense.data, settings=dense.settings, folder=at)
+        data, settings = self.recipe.data_sets()[place.target], self.recipe.transfers[place.transfer]
+        subject = place.ticket(self) or self.source(place.series)
+        result = transfer(subject, data, settings=settings, folder=place.folder(self.folder))
+        dense = result.dense(place.dense.folder(self.folder))
         verdict = verify(result, dense, settings=self.recipe.verify)
-        data = self.recipe.data_sets()[place.target]
         return Cell(place, data, place.draw(self.recipe), result, dense, verdict)
 
     def is_filled(self, place: CellPlace) -> bool:

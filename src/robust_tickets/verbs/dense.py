@@ -13,11 +13,8 @@ from robust_tickets.verbs.transfer import Transfer, taken_up, transfer
 _log = logging.getLogger(__name__)
 
 
-def dense_transfer(result: Transfer) -> Transfer:
-    """Return the same source's dense transfer under the same settings, data and seeds; dense is its own counterpart.
-
-    It is looked for in the folder `dense` of the transfer, in the folders beside it, and in its run. Only where none
-    is finished it is trained, in the folder `dense`; a line in the log says so first.
+def dense_transfer(result: Transfer, folder: Path | None = None) -> Transfer:
+    """Return the counterpart that `Transfer.dense` gives.
 
     Raises:
         UserError: it was trained in the user's own loop, which nothing here can repeat.
@@ -26,12 +23,16 @@ def dense_transfer(result: Transfer) -> Transfer:
         return result
     if result.described is not None:
         raise UserError("against: give the dense network, trained as this one was, as in against=dense_model")
-    if (place := counterpart(result)) is not None:
-        return taken(result, place)
-    folder = result.folder / "dense" if result.folder is not None else None
+    asked = folder is not None
+    if folder is None:
+        if (place := counterpart(result)) is not None:
+            return taken(result, place)
+        folder = result.folder / "dense" if result.folder is not None else None
     seeds = ", ".join(str(seed) for seed in result.settings.seeds)
     where = f"is kept in {folder}" if folder is not None else "is not kept: the transfer has no folder"
-    _log.warning("dense was not transferred yet and is trained now, seeds %s; it %s", seeds, where)
+    if folder is None or not all((folder / f"seed-{seed}" / "result.json").is_file() for seed in result.settings.seeds):
+        tell = _log.info if asked else _log.warning
+        tell("dense was not transferred yet and is trained now, seeds %s; it %s", seeds, where)
     return transfer(result.source, result.data, settings=result.settings, folder=folder)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,7 +64,7 @@ class Found:
         return f"{what} on validation: {sparsity}; {confirmed} on test. {self.verdict.sentence()}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Contest:
     """One way of training, in which tickets are measured against dense."""
 
@@ -73,18 +72,16 @@ class Contest:
     data: Data
     settings: TransferSettings
     folder: Path | None
-
-    @cached_property
-    def dense(self) -> Transfer:
-        """Return dense's transfer, made when it is first needed."""
-        return transfer(self.source, self.data, settings=self.settings, folder=place(self.folder, "dense"))
+    dense: Transfer | None = field(default=None, init=False)
+    """Dense's transfer, once a ticket was compared with it."""
 
     def pair(self, ticket: Ticket) -> Pair:
         """Return the ticket's transfer beside dense's."""
-        dense = self.dense
-        return transfer(
-            ticket, self.data, settings=self.settings, folder=place(self.folder, label(ticket.target))
-        ), dense
+        at = place(self.folder, label(ticket.target))
+        result = transfer(ticket, self.data, settings=self.settings, folder=at)
+        if self.dense is None:
+            self.dense = result.dense(place(self.folder, "dense"))
+        return result, self.dense
 
 
 def find(

@@ -16,7 +16,6 @@ from robust_tickets.models.sources import Source
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket.ticket import Ticket, load_recorded
-from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import provenance_at, provenance_of
 from robust_tickets.verbs.place import RECORD, TransferPlace, claim_of, is_done, transfers_at, transfers_below
 from robust_tickets.verbs.transfer import Record, Transfer, taken_up, transfer
@@ -129,7 +128,7 @@ def chosen(
     for together in grouped(places, lambda place: place.way).values():
         if len(together) > 1:
             _log.info("%s: choosing one of %d tickets on validation", folder, len(together))
-            pairs = [(result, dense_transfer(result)) for result in map(opened, together)]
+            pairs = [(result, result.dense()) for result in map(opened, together)]
             index = sparsest_match(pairs, settings)
             told = f"{sparsity_percent(pairs[index][0].sparsity)} % sparsity, {together[index]}"
             _log.info("%s: the sparsest ticket that matches on validation, or else the best: %s", folder, told)

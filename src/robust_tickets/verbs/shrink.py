@@ -30,7 +30,6 @@ from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, s
 from robust_tickets.tasks.target import Data
 from robust_tickets.ticket.ticket import INIT, STATISTICS, TICKET, Ticket
 from robust_tickets.training.batch_norm import recalibrate
-from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import provenance_of
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.own_loop import Given, as_transfer, dense_stand_in, own_counterpart
@@ -96,7 +95,7 @@ def shrink(
     if dense is not None:
         dense = own_counterpart(result, dense)
     else:
-        dense = dense_transfer(result) if result.described is None else dense_stand_in(result)
+        dense = result.dense() if result.described is None else dense_stand_in(result)
     counterpart = next(other for other in dense.runs if other.seed == run.seed)
     masks = placed(result.ticket.masks, run.network.body) if result.ticket is not None else {}
     with step.claim():

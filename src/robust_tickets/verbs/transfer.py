@@ -85,6 +85,22 @@ class Transfer:
         """Return the ticket's sparsity; 0 for dense."""
         return self.ticket.sparsity if self.ticket is not None else 0.0
 
+    def dense(self, folder: Path | None = None) -> "Transfer":
+        """Return the same source's dense transfer under the same settings, data and seeds; dense is its own.
+
+        It is looked for in the folder `dense` of the transfer, in the folders beside it, and in its run. Only where
+        none is finished is it trained, in the folder `dense`; a line in the log says so first.
+
+        Args:
+            folder: where it is, or is to be; None: looked for as above.
+
+        Raises:
+            UserError: it was trained in the user's own loop, which nothing here can repeat.
+        """
+        from robust_tickets.verbs.dense import dense_transfer
+
+        return dense_transfer(self, folder)
+
     @property
     def best(self) -> Run:
         """Return the run that is best on validation; the first where there is no validation part."""

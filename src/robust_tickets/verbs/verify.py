@@ -26,7 +26,6 @@ from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.caveats import MeasuredNetwork, caveats
-from robust_tickets.verbs.dense import dense_transfer
 from robust_tickets.verbs.exported import Exported, open_exported, square_on_file, verify_exported
 from robust_tickets.verbs.measure import Outcome, figures_once, outcomes, part_of
 from robust_tickets.verbs.own_loop import Given, as_transfer, own_counterpart
@@ -170,7 +169,7 @@ def verify(
     require_measurable(first.task, data, settings.robustness, settings.measures, classes)
     part_of(data, part)
     opened = open_exported(exported, result) if exported is not None else None
-    dense = dense_transfer(result) if isinstance(against, str) else own_counterpart(result, against)
+    dense = result.dense() if isinstance(against, str) else own_counterpart(result, against)
     require_pairs(result, dense)
     ticket_found = [outcomes(run, settings.robustness, part) for run in result.runs]
     dense_found = [outcomes(run, settings.robustness, part) for run in dense.runs]

@@ -1,0 +1,226 @@
+"""What every task promises, one row a task: a new task enters here, and the loop and the verbs stay as they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+import robust_tickets as rt
+from robust_tickets.data.batches import batches
+from robust_tickets.foundation.batch import Batch
+from robust_tickets.foundation.files import read_json
+from robust_tickets.models.adaptations.adapted_body import place_in
+from robust_tickets.tasks.kinds import IMPLIED, task_for
+from robust_tickets.training.loop import TrainingLoop
+from tests.shapes import VOID, shapes_folder
+
+TRAINING = {
+    "epochs": 2,
+    "batch_size": 8,
+    "precision": "fp32",
+    "optimiser": {"kind": "adamw", "lr": 0.003},
+    "warmup": 0,
+    "checkpoint_seconds": 0,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One task."""
+
+    kind: str
+    data: Callable[[Path], rt.DataSettings]
+    """Writes a small data set into a folder, or names a built-in one."""
+    wrong: Callable[[Path], tuple[rt.DataSettings, dict[str, Any], str]]
+    """Data or settings that do not fit, and what is said of them."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Of the task, where the defaults would take long."""
+    exports: bool = True
+    """Whether its networks are exported to ONNX; others are refused by name."""
+
+
+def shapes(folder: Path) -> rt.DataSettings:
+    return rt.DataSettings(name=str(shapes_folder(folder)), ignore=(VOID,))
+
+
+def digits(folder: Path) -> rt.DataSettings:
+    return rt.DataSettings(name="digits", channels=3, size=(16, 16), per_class=6)
+
+
+ROWS = [
+    Row(
+        "classification",
+        digits,
+        lambda folder: (digits(folder), {"head": "keep"}, "head: keep: the network tells 4 classes apart, digits has"),
+    ),
+    Row(
+        "segmentation",
+        shapes,
+        lambda folder: (digits(folder), {"task": "segmentation"}, "task: segmentation: digits labels whole images"),
+        settings={"head": "fcn"},
+    ),
+]
+
+rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one row's task was tried on."""
+
+    row: Row
+    data: rt.DataSettings
+    ticket: rt.Ticket
+    options: dict[str, Any]
+    result: rt.Transfer
+
+
+@pytest.fixture(scope="module")
+def source() -> rt.Source:
+    return rt.load_source("demo/resnet4", weights="random", num_classes=4)
+
+
+@pytest.fixture(scope="module")
+def made(source: rt.Source, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Row], Made]:
+    """Return what gives a row's ticket, transferred; every row once."""
+    known: dict[str, Made] = {}
+    ticket = rt.draw(source, sparsity=0.5)
+
+    def of(row: Row) -> Made:
+        if row.kind not in known:
+            data = row.data(tmp_path_factory.mktemp(row.kind) / "data")
+            task = {"kind": row.kind, **row.settings}
+            options = {"task": task, "training": TRAINING, "seeds": (0, 1)}
+            folder = tmp_path_factory.mktemp(row.kind) / "run"
+            known[row.kind] = Made(row, data, ticket, options, rt.transfer(ticket, data, **options, folder=folder))
+        return known[row.kind]
+
+    return of
+
+
+def test_every_task_has_a_row() -> None:
+    assert {row.kind for row in ROWS} == {task.model_dump()["kind"] for task in IMPLIED}
+
+
+@rows
+def test_data_imply_it(row: Row, made: Callable[[Row], Made]) -> None:
+    one = made(row)
+    assert task_for(one.result.runs[0].data).model_dump()["kind"] == row.kind
+
+
+@rows
+def test_a_killed_transfer_ends_bit_for_bit_alike(
+    row: Row, made: Callable[[Row], Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = made(row)
+    train_step = TrainingLoop.train_step
+
+    def killed(loop: TrainingLoop, batch: Batch) -> None:
+        if loop.trainee.step == 3:
+            raise KeyboardInterrupt
+        train_step(loop, batch)
+
+    options = {**one.options, "seeds": (0,)}
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingLoop, "train_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rt.transfer(one.ticket, one.data, **options, folder=tmp_path)
+    assert (tmp_path / "seed-0" / "checkpoint.pt").exists()
+    resumed = rt.transfer(one.ticket, one.data, **options, folder=tmp_path).runs[0]
+    ours, theirs = (run.network.plain_state() for run in (resumed, one.result.runs[0]))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    assert one.result.runs[0].folder is not None
+    logs = [(folder / "metrics.jsonl").read_bytes() for folder in (tmp_path / "seed-0", one.result.runs[0].folder)]
+    assert logs[0] == logs[1]
+
+
+@rows
+def test_the_loss_that_attacks_drive_up_is_each_examples_own(row: Row, made: Callable[[Row], Made]) -> None:
+    run = made(row).result.runs[0]
+    batch = next(iter(batches(run.data.train, batch_size=6, seed=0, train=False)))
+    aim, network = run.task.criterion(0.0).aim, run.network.eval()
+    inputs = batch.inputs.requires_grad_()
+    losses = aim.loss(network(inputs), batch.targets)
+    assert losses.shape == (6,)
+    (gradient,) = torch.autograd.grad(losses[2], inputs)
+    assert [bool(one.any()) for one in gradient] == [index == 2 for index in range(6)], "of no other example"
+    for index in (0, 3, 5):
+        alone = batch.between(index, index + 1)
+        with torch.no_grad():
+            loss = aim.loss(network(alone.inputs), alone.targets)
+        torch.testing.assert_close(loss[0], losses[index].detach(), atol=1e-4, rtol=1e-4)
+
+
+@rows
+def test_masks_land_on_the_sources_weights_and_stay(row: Row, made: Callable[[Row], Made]) -> None:
+    one = made(row)
+    for run in one.result.runs:
+        state = run.network.plain_state()
+        for name, mask in one.ticket.masks.items():
+            weight = state[place_in(run.network.body, name)]
+            assert not bool(weight[~mask].any())
+            assert bool((weight[mask] != 0).all())
+
+
+@rows
+def test_the_metric_feeds_the_decision(row: Row, made: Callable[[Row], Made]) -> None:
+    one = made(row)
+    run = one.result.runs[0]
+    metric = run.task.metric(run.data.classes)
+    verdict = rt.verify(one.result)
+    assert verdict.score == metric.name
+    assert (verdict.standard.test_interval is not None) == metric.has_pairs
+    assert run.folder is not None
+    (kept,) = [read_json(path / "result.json") for path in run.folder.glob("test-clean-*")]
+    value = metric.value(metric.unpacked(kept))
+    assert value == verdict.ticket_runs[0].standard
+    least, greatest = metric.bounds
+    assert least is None or value >= least
+    assert greatest is None or value <= greatest
+    means = [sum(one.standard for one in runs) / 2 for runs in (verdict.ticket_runs, verdict.dense_runs)]
+    assert [verdict.standard.ticket, verdict.standard.dense] == pytest.approx(means)
+
+
+@rows
+def test_a_network_verified_against_itself_matches(row: Row, made: Callable[[Row], Made]) -> None:
+    dense = made(row).result.dense()
+    assert dense.ticket is None
+    assert rt.verify(dense).matches
+    assert dense.dense() is dense
+
+
+@rows
+def test_its_export_answers_as_the_network_or_is_refused_by_name(
+    row: Row, made: Callable[[Row], Made], tmp_path: Path
+) -> None:
+    one, file = made(row), tmp_path / "model.onnx"
+    if not row.exports:
+        with pytest.raises(rt.UserError, match=row.kind):
+            rt.shrink(one.result, file, rounds=3)
+        assert not file.exists()
+        return
+    rt.shrink(one.result, file, rounds=3)
+    network = one.result.best.network.eval()
+    images = torch.rand(1, 3, *network.interface.size, generator=torch.Generator().manual_seed(0))
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    answers = session.run(None, {"images": images.numpy()})
+    with torch.no_grad():
+        expected = [leaf for leaf in tree_leaves(network(images)) if isinstance(leaf, Tensor)]
+    for ours, theirs in zip(answers, expected, strict=True):
+        torch.testing.assert_close(torch.from_numpy(ours), theirs, atol=1e-4, rtol=1e-4)
+
+
+@rows
+def test_what_does_not_fit_is_refused_before_training(row: Row, source: rt.Source, tmp_path: Path) -> None:
+    data, options, said = row.wrong(tmp_path / "data")
+    with pytest.raises(rt.UserError, match=said) as caught:
+        rt.transfer(source, data, **{"seeds": (0,), **options}, folder=tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
