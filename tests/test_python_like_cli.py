@@ -12,6 +12,7 @@ import torch
 
 import robust_tickets as rt
 from robust_tickets.cli.app import app
+from robust_tickets.measures.calibration import Calibration
 from tests.commands import Tickets
 from tests.verbs.small import PARTS, QUICK, small_source
 
@@ -34,7 +35,7 @@ ELSEWHERE = {
     ("check", "source"): "rt.load_transfer",
     ("analyse", "source"): "rt.load_transfer",
     ("analyse", "folders"): "rt.Ticket.load and rt.load_transfer",
-    ("analyse", "out"): "sections are returned, not written",
+    ("analyse", "out"): "what is found is returned, not written",
     ("predict", "out"): "Predictions.to_csv and to_json",
     ("predict", "form"): "Predictions.to_csv and to_json",
 }
@@ -143,6 +144,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "data": result.best.data,
         "verdict": rt.verify(result, dense),
         "report": report,
+        "analysis": rt.analyse({"<b>a</b>": ticket, "dense & co": rt.draw(source, sparsity=0.2)}),
+        "evaluated": rt.evaluate(result, measures=(Calibration(),)),
         "runtime": rt.load_runtime(folder / "model.rtk", tune=False),
         "recipe": rt.load_recipe("double-win"),
         "settings": rt.TransferSettings(seeds=tuple(range(300))),
@@ -166,7 +169,7 @@ def test_what_is_shown_is_one_line(shown) -> None:
     assert repr(shown["transfer"]).startswith("Transfer(tests.verbs.small:SmallNet, 60.01 % sparsity, ")
 
 
-@pytest.mark.parametrize("name", ["ticket", "verdict", "report"])
+@pytest.mark.parametrize("name", ["ticket", "verdict", "report", "analysis", "evaluated"])
 def test_notebooks_show_tables_and_run_nothing_of_what_names_say(shown, name) -> None:
     html = shown[name]._repr_html_()
     assert {"p", "table", "td"} <= tags(html) <= ALLOWED

@@ -15,6 +15,8 @@ Names are loaded when they are first used, so that importing the package costs n
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from robust_tickets.foundation.notebook import write_notebooks_in
+
 if TYPE_CHECKING:
     from robust_tickets.data.load import load_data
     from robust_tickets.data.settings import DataSettings
@@ -128,6 +130,8 @@ __all__ = [
     "transfer",
     "verify",
 ]
+
+write_notebooks_in("robust_tickets.findings.notebooks")
 
 
 def __getattr__(name: str) -> Any:

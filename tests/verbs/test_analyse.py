@@ -1,4 +1,4 @@
-"""Analyses of tickets and transfers, as sections of a report."""
+"""Analyses of tickets and transfers, and the sections of a report that are written of them."""
 
 import copy
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import robust_tickets as rt
+from robust_tickets.findings.analyses import analysis_sections
 from robust_tickets.report.sections import Section
-from robust_tickets.verbs.analyse import analyse
+from robust_tickets.verbs.analyse import Analysis, analyse
 from tests.verbs.small import PARTS, QUICK, small_source, times
 
 SMALL: dict[str, Any] = {"images": 30, "landscape": {"points": 3}, "interpolation": {"points": 3}}
@@ -34,13 +35,13 @@ def transfers(source: rt.Source, folder: Path) -> dict[str, rt.Transfer]:
     }
 
 
-def by_title(sections: list[Section]) -> dict[str, Section]:
-    return {section.title: section for section in sections}
+def by_title(found: Analysis) -> dict[str, Section]:
+    return {section.title: section for section in analysis_sections(found)}
 
 
 def test_layers_and_overlap_of_tickets_need_no_transfer(source: rt.Source) -> None:
     tickets = {f"{100 * s:g} %": rt.draw(source, sparsity=s) for s in (0.5, 0.8, 0.9)}
-    layers, overlap = analyse(tickets)
+    layers, overlap = analysis_sections(analyse(tickets))
     removed, by_layer, kernels = layers.tables
     assert [row[0] for row in removed.rows] == list(tickets)
     assert removed.rows[1][1] == pytest.approx(100 * tickets["80 %"].sparsity)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import robust_tickets as rt
+from robust_tickets.findings.verdicts import verdict_sections
 from robust_tickets.measures.evaluation import Evaluation, evaluate
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.export import export_onnx
@@ -75,7 +76,7 @@ def test_every_measure_is_on_the_file_beside_its_network(verdict: rt.Verdict, re
     assert rows["Square", "robust"].network == of_run.measures["Square, 20 queries, in L-inf 0.1"]["robust"]
     # One image in 45 may fall on the other side of a tie.
     assert all(abs(row.file - row.network) <= 1 / 45 + 1e-9 for row in exported.rows if row.measure != "calibration")
-    (table,) = verdict.sections()[-1].tables
+    (table,) = verdict_sections(verdict)[-1].tables
     assert table.title == f"model.onnx beside its network, seed {result.best.seed}"
     told = {(row[0], row[1]): row[2:] for row in table.rows}
     file = rows["accuracy", "clean"]

@@ -9,6 +9,7 @@ import torch
 
 import robust_tickets as rt
 from robust_tickets.findings.measures import LINES, Subject, few, measure_sections
+from robust_tickets.findings.verdicts import verdict_sections
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.robustness_curve import RobustnessCurve
@@ -62,7 +63,7 @@ def test_measures_decide_nothing_and_are_not_taken_for_selection(result: rt.Tran
     assert plain.ticket_runs[0].measures == {}
     selecting = rt.verify(result, measures=MEASURES, part="validation")
     assert selecting.ticket_runs[0].measures == {}
-    assert selecting.sections() == []
+    assert verdict_sections(selecting) == []
 
 
 def test_a_measure_is_taken_once_and_adds_nothing_but_itself(result: rt.Transfer, verdict: rt.Verdict) -> None:
@@ -76,7 +77,7 @@ def test_a_measure_is_taken_once_and_adds_nothing_but_itself(result: rt.Transfer
 
 
 def test_ticket_and_dense_are_told_side_by_side(verdict: rt.Verdict) -> None:
-    sections = {section.title: section for section in verdict.sections()}
+    sections = {section.title: section for section in verdict_sections(verdict)}
     assert list(sections) == ["Accuracy against epsilon", "Robust accuracy", "Calibration"]
     (table,) = sections["Accuracy against epsilon"].tables
     assert table.columns == ("ticket", "sparsity (%)", "clean (%)", "L-inf 8/255 (%)", "L-inf 0.1 (%)", "L-inf 0.3 (%)")

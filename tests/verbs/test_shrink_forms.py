@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import robust_tickets as rt
+from robust_tickets.findings.exported import exported_section
 from robust_tickets.measures.accuracy import correctness
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
@@ -81,7 +82,7 @@ def test_a_folder_is_verified_beside_its_run(result: rt.Transfer, folder: Path) 
     exported = rt.verify(result, exported=folder).exported
     assert exported is not None
     assert [row.measure for row in exported.rows] == ["accuracy"]
-    assert not exported.section().text  # no attack was made, so none is told of
+    assert not exported_section(exported).text  # no attack was made, so none is told of
     assert abs(exported.rows[0].file - exported.rows[0].network) <= 1 / 45 + 1e-9
     other = rt.transfer(small_source(), PARTS, **QUICK)
     with pytest.raises(rt.UserError, match=r"small: was made from another transfer"):

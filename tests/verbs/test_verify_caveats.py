@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import robust_tickets as rt
+from robust_tickets.findings.verdicts import verdict_sections
 from robust_tickets.measures.corruption_files import CorruptionFiles
 from robust_tickets.measures.out_of_distribution import OutOfDistribution
 from robust_tickets.report.caveats import warnings
@@ -70,7 +71,7 @@ def test_an_attack_measured_before_gradients_were_counted_is_measured_again(blun
 
 def test_a_section_tells_it_of_further_attacks(blunt: rt.Transfer) -> None:
     verdict = rt.verify(blunt, measures=[{"kind": "robustness", "attack": {"kind": "apgd", "steps": 3}, **ATTACK}])
-    (section,) = verdict.sections()
+    (section,) = verdict_sections(verdict)
     assert "the gradient vanished on up to 100 % of the attacked images" in section.text
     assert not any("gradient/" in column for table in section.tables for column in table.columns)
 

@@ -8,6 +8,7 @@ masks of the same layer sizes have on average.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Self
 
 import torch
@@ -82,6 +83,25 @@ class Overlap:
         """
         total = self.first + self.second
         return total * math.sqrt(self.variance) / (total - self.mean) ** 2 if total else 0.0
+
+
+@dataclass(frozen=True)
+class TicketOverlaps:
+    """The overlap of any two of several tickets over the same weights, each with itself among them."""
+
+    names: tuple[str, ...]
+    layers: Mapping[tuple[str, str], Mapping[str, Overlap]]
+    """Of each pair, in the order of the names, that of every layer."""
+
+    @classmethod
+    def of(cls, tickets: Mapping[str, Mapping[str, Tensor]]) -> Self:
+        """Compare sets of masks of the same weights.
+
+        Raises:
+            UserError: see `overlaps`.
+        """
+        pairs = combinations_with_replacement(tickets, 2)
+        return cls(tuple(tickets), {(a, b): overlaps(tickets[a], tickets[b]) for a, b in pairs})
 
 
 def overlaps(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> dict[str, Overlap]:

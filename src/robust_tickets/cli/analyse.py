@@ -31,12 +31,13 @@ def analyse(
     chosen = changed(AnalyseSettings(), *overrides(settings)[0])
     for folder in folders:
         require_work(folder)
+    from robust_tickets.findings.analyses import analysis_sections
     from robust_tickets.report.html import write_report
     from robust_tickets.report.summary import Summary, save_summary
     from robust_tickets.report.terminal import show
     from robust_tickets.verbs.analyse import analyse
 
-    sections = analyse(*collect(folders, source), settings=chosen)
+    sections = analysis_sections(analyse(*collect(folders, source), settings=chosen))
     summary = Summary(title=f"Inside {', '.join(folder.name for folder in folders)}", sections=sections)
     save_summary(summary, out / "summary.json")
     write_report(summary, out)

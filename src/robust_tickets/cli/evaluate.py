@@ -53,6 +53,7 @@ def evaluate(
     stated = weights is not None or preprocessing is not None or parts["source"] or not Path(subject).exists()
     whole = source_settings(subject, weights, preprocessing, parts["source"]) if stated else subject
     given = data_settings(data, parts["data"]) if data is not None else None
+    from robust_tickets.findings.verdicts import evaluated_sections
     from robust_tickets.verbs.evaluate import evaluate
 
     found = evaluate(
@@ -67,6 +68,6 @@ def evaluate(
     print(found.sentence())
     for note in found.notes:
         print(f"note: {note}")
-    show_sections(found.sections())
+    show_sections(evaluated_sections(found))
     if out is not None:
         write_json(out / "evaluation.json", found.model_dump(mode="json"))

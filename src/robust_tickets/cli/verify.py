@@ -31,6 +31,7 @@ def verify(
     transfers_at(runs)
     if exported is not None and not exported.exists():
         raise UserError(f"{exported}: no such file; tickets shrink writes one")
+    from robust_tickets.findings.verdicts import verdict_sections
     from robust_tickets.foundation.files import write_json
     from robust_tickets.report.terminal import show_sections
     from robust_tickets.verbs.reopen import load_transfer, settings_of
@@ -44,4 +45,4 @@ def verify(
     print(verdict.sentence())
     for warning in verdict.warnings():
         print(f"Warning: {warning}")
-    show_sections(verdict.sections())
+    show_sections(verdict_sections(verdict))

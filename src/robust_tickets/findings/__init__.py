@@ -1,8 +1,13 @@
-"""What was measured or looked into, told as sections of a report.
+"""What was measured or looked into, told: facts in, sections of a report out. No other room writes any.
 
 | file | about |
 |---|---|
-| `measures.py` | measures beside accuracy; an exported file beside its network |
+| `measures.py` | measures beside the metric, of dense and tickets side by side |
+| `verdicts.py` | all that a verdict rests on, or that was measured of a network as it came |
+| `exported.py` | an exported file beside its network |
+| `analyses.py` | all that was looked into |
 | `tickets.py` | layers of tickets, and their overlap |
 | `transfers.py` | loss landscapes, and what lies between two transfers of one ticket |
+| `sizes.py` | the forms of a shrunken network |
+| `notebooks.py` | what notebooks show of results |
 """

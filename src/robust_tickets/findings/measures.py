@@ -3,18 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
-from typing import Any
-
-from pydantic import Field, model_validator
 
 from robust_tickets.attacks.attack_log import VANISHED
 from robust_tickets.foundation.grouping import grouped
-from robust_tickets.foundation.settings import Settings
-from robust_tickets.foundation.unit import PERCENT, PLAIN, Unit
 from robust_tickets.measures.caveats import NOTICEABLE
 from robust_tickets.measures.figure import Figure, Sweep
 from robust_tickets.measures.measure import Measure, by_name
-from robust_tickets.report.notation import capitalised, mean_and_std, signed_points
+from robust_tickets.report.notation import capitalised, mean_and_std
 from robust_tickets.report.points import Spread
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 
@@ -175,42 +170,3 @@ def _spread_out(subjects: Sequence[Subject], count: int) -> list[Subject]:
     if count == 1:
         return [subjects[-1]]
     return [subjects[round(place * (len(subjects) - 1) / (count - 1))] for place in range(count)]
-
-
-class Compared(Settings):
-    """One figure of a network beside that of the file exported from it."""
-
-    measure: str
-    figure: str = Field(description="Its key.")
-    heading: str = Field(default="", description="What tables call it; empty: they leave it out, as a part of others.")
-    network: float
-    file: float
-    unit: Unit = Field(default=PLAIN, description="How it is written.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _written_before_units(cls, values: Any) -> Any:
-        """Read rows from before figures had units: of accuracies they said that they are."""
-        if isinstance(values, dict) and "is_accuracy" in values:
-            values = {**values, "unit": PERCENT if values["is_accuracy"] else PLAIN}
-            del values["is_accuracy"]
-        return values
-
-    def cells(self) -> tuple[Value, ...]:
-        """Return the line of a table; units without decimals of their own are told as numbers are."""
-        difference, heading = self.file - self.network, self.unit.headed(self.heading)
-        if self.unit.decimals is None:
-            return (self.measure, heading, *map(self.unit.scaled, (self.network, self.file, difference)))
-        exact = self.unit.exact
-        told = (self.unit.number(self.network, exact), self.unit.number(self.file, exact))
-        return (self.measure, heading, *told, signed_points(difference, self.unit, exact))
-
-
-def comparison_section(title: str, text: str, rows: Sequence[Compared]) -> Section:
-    """Return network against file, a line for each figure that tables show."""
-    table = Table(
-        title=title,
-        columns=("measure", "figure", "network", "file", "file minus network"),
-        rows=tuple(row.cells() for row in rows if row.heading),
-    )
-    return Section(title=title, text=text, tables=(table,))

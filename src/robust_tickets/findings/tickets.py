@@ -1,12 +1,12 @@
 """What is found in tickets, as sections of a report: their layers, their overlap."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations
 
-from robust_tickets.analysis.layers import LayerCounts, layer_counts
-from robust_tickets.analysis.overlap import Overlap, overlaps
-from robust_tickets.pruning.masks import Masks
+from robust_tickets.analysis.layers import LayerCounts
+from robust_tickets.analysis.overlap import Overlap, TicketOverlaps
 from robust_tickets.report.sections import Chart, Line, Map, Section, Table, Value
+from robust_tickets.ticket.ticket import Ticket
 
 COLUMNS = 6
 """Tickets whose layers are told side by side, and lines of a chart: as many as colours tell apart."""
@@ -18,9 +18,16 @@ BY_LAYER = 3
 """...pairs whose overlap is told layer by layer: two lines each in a chart."""
 
 
-def layers_section(tickets: Mapping[str, Masks]) -> Section:
-    """Return sparsity, all-zero kernels and all-zero outputs of tickets, in all and by layer."""
-    counts = {name: layer_counts(masks) for name, masks in tickets.items()}
+def ticket_table(ticket: Ticket) -> Table:
+    """Return the sparsity of every layer of one ticket."""
+    rows = tuple(
+        (name, ticket.masks[name].numel(), f"{100 * removed:.1f}") for name, removed in ticket.layer_sparsity.items()
+    )
+    return Table(title="Sparsity by layer", columns=("layer", "weights", "removed (%)"), rows=rows)
+
+
+def layers_section(counts: Mapping[str, Mapping[str, LayerCounts]]) -> Section:
+    """Return sparsity, all-zero kernels and all-zero outputs of tickets by name, in all and by layer."""
     shown = dict(list(counts.items())[:COLUMNS])
     note = f"The first {len(shown)} of {len(counts)} tickets." if len(shown) < len(counts) else ""
     names = list(dict.fromkeys(name for layers in shown.values() for name in layers))
@@ -112,20 +119,10 @@ def by_layer(title: str, y_label: str, lines: Sequence[Line], note: str = "") ->
     return Chart(title=title, x_label="layer, in network order", y_label=y_label, lines=tuple(lines), note=note)
 
 
-def overlap_sections(tickets: Mapping[str, Masks]) -> list[Section]:
-    """Return a section for every set of two or more tickets that mask the same weights."""
-    alike: dict[tuple[object, ...], dict[str, Masks]] = {}
-    for name, masks in tickets.items():
-        weights = tuple((key, tuple(mask.shape)) for key, mask in masks.items())
-        alike.setdefault(weights, {})[name] = masks
-    return [overlap_section(same) for same in alike.values() if len(same) > 1]
-
-
-def overlap_section(tickets: Mapping[str, Masks]) -> Section:
+def overlap_section(found: TicketOverlaps) -> Section:
     """Return how much any two of the tickets have in common."""
-    names = tuple(tickets)
-    layers = {(a, b): overlaps(tickets[a], tickets[b]) for a, b in combinations_with_replacement(names, 2)}
-    total = {pair: Overlap.total(found.values()) for pair, found in layers.items()}
+    names, layers = found.names, found.layers
+    total = {pair: Overlap.total(each.values()) for pair, each in layers.items()}
     # The pairs of most alike sparsity: of the others, most that differs is the sparsity.
     pairs = sorted(combinations(names, 2), key=lambda pair: abs(total[pair].first - total[pair].second))
     listed = pairs[:LISTED]
@@ -156,7 +153,7 @@ def overlap_section(tickets: Mapping[str, Masks]) -> Section:
                         name,
                         *(f"{one.jaccard:.3f} ({one.chance:.3f})" for one in (layers[pair][name] for pair in detailed)),
                     )
-                    for name in tickets[names[0]]
+                    for name in layers[names[0], names[0]]
                 ),
             ),
         ),

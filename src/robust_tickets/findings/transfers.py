@@ -2,29 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from robust_tickets.analysis.interpolation import Path
+from robust_tickets.analysis.apart import Apart
 from robust_tickets.analysis.landscape import Landscape
 from robust_tickets.findings.tickets import COLUMNS
 from robust_tickets.report.sections import Chart, Line, Map, Section, Table
 
 LEAST = 1e-6
 """What a map shows of losses below it: a logarithm has no zero."""
-
-
-@dataclass(frozen=True)
-class Apart:
-    """What is between two transfers of one ticket."""
-
-    angle: float | None
-    """Between their surviving prunable weights, degrees."""
-    displacements: float | None
-    """Between what training added to the weights both started from, degrees; None where it added nothing."""
-    distance: float
-    """L2 distance of those weights."""
-    path: Path
-    """Loss and error along the straight line between them."""
 
 
 def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Section:

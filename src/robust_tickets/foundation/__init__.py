@@ -14,6 +14,7 @@
 | `run_folder.py` | the run that a folder lies in, and paths that move with it |
 | `ownership.py` | the rule against overwriting, and how files of ours are known again |
 | `unit.py` | how figures are written: per cent and points, dB, nats, plain |
+| `notebook.py` | what a notebook shows of a result: who writes it registers |
 | `grouping.py` | items collected by a key |
 | `enumeration.py` | names in a message, at most five |
 | `digests.py` | content hashes of tensors and files |

@@ -1,5 +1,6 @@
 """What a run's tickets and transfers look like from inside."""
 
+from robust_tickets.findings.analyses import analysis_sections
 from robust_tickets.pipeline.grid import Cell
 from robust_tickets.pipeline.places import DATA, DRAW
 from robust_tickets.recipe import Recipe
@@ -27,7 +28,7 @@ def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
         is_middle = place.is_drawn and (place.way, place.sparsity) == (DRAW, middle)
         return 0 if place.is_dense else 1 if is_middle else 2
 
-    return analyse(
+    found = analyse(
         {
             name_of(cell, recipe): cell.result.ticket
             for cell in here
@@ -39,6 +40,7 @@ def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
         },
         settings=recipe.analyse,
     )
+    return analysis_sections(found)
 
 
 def name_of(cell: Cell, recipe: Recipe) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from robust_tickets.findings.exported import exported_section
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pipeline.as_it_came import as_it_came_section
@@ -49,7 +50,7 @@ def summarise(
         *double_win_section(recipe, cells),
         *gain_section(grid, cells),
         *measured_sections(recipe, cells),
-        *(file.section() for file in files),
+        *map(exported_section, files),
         *inside_sections(recipe, cells),
         *overfitting_section(grid.folder),
         *unfilled_section(grid, cells),

@@ -12,12 +12,11 @@ from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.network import Network
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.report.sections import Table
-from robust_tickets.report.table import notebook
 from robust_tickets.shrinking.artefact import RUNTIME
 from robust_tickets.shrinking.check import Check
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
@@ -82,23 +81,15 @@ class ShrinkReport(Settings):
         size = size_beside_dense(self.dense.file_bytes, self.shrunk.file_bytes)
         return f"ShrinkReport({self.kind}: file {size}, {self.shrunk.latency.speedup:.2f} times the speed of dense)"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         """Return what a notebook shows: dense, ticket and result beside each other."""
+        return as_html(self)
+
+    @property
+    def forms(self) -> dict[str, Variant]:
+        """Return every form of the network, by its name."""
         forms = {"dense": self.dense, "ticket": self.ticket, "shrunk": self.shrunk, "int8": self.int8}
-        rows = tuple(
-            (
-                name,
-                form.parameters,
-                form.nonzero_parameters,
-                form.multiply_adds,
-                f"{form.file_bytes / 1e6:.3f}",
-                f"{form.latency.median_ms:.3f}",
-            )
-            for name, form in forms.items()
-            if form is not None
-        )
-        columns = ("form", "parameters", "not zero", "multiply-adds", "file (MB)", "median (ms)")
-        return notebook(self.sentence, Table(title="Size and speed", columns=columns, rows=rows))
+        return {name: form for name, form in forms.items() if form is not None}
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json, write_text
+from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.ownership import MASKS, STAMP, require_ours
 from robust_tickets.foundation.run_folder import located, movable
 from robust_tickets.foundation.settings import parse
@@ -37,8 +38,6 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.models.strict import mismatches
 from robust_tickets.pruning.masks import Masks, emptied, layer_sparsity, pack, sparsity, unpack
-from robust_tickets.report.sections import Table
-from robust_tickets.report.table import notebook
 from robust_tickets.ticket.survivors import compress, decompress, read_tensors
 from robust_tickets.ticket.ticket_card import ticket_card, told_prunable
 from robust_tickets.ticket.ticket_file import FORMAT, TicketFile
@@ -73,13 +72,9 @@ class Ticket:
             f"tensors removed, starts from {'the source' if self.stored is None else 'weights of its own'})"
         )
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         """Return what a notebook shows: the sparsity of every layer."""
-        rows = [
-            (name, self.masks[name].numel(), f"{100 * removed:.1f}") for name, removed in self.layer_sparsity.items()
-        ]
-        table = Table(title="Sparsity by layer", columns=("layer", "weights", "removed (%)"), rows=tuple(rows))
-        return notebook(repr(self), table)
+        return as_html(self)
 
     @property
     def init(self) -> Literal["source", "stored"]:

@@ -8,23 +8,24 @@ from typing import Any
 
 from torch import Tensor
 
+from robust_tickets.analysis.apart import Apart
 from robust_tickets.analysis.distance import angle, displacement, distance, survivors
 from robust_tickets.analysis.interpolation import Path, interpolate
 from robust_tickets.analysis.interpolation_settings import InterpolationSettings
 from robust_tickets.analysis.landscape import Landscape, landscape, random_direction
 from robust_tickets.analysis.landscape_settings import LandscapeSettings
+from robust_tickets.analysis.layers import LayerCounts, layer_counts
 from robust_tickets.analysis.loss import Reached
+from robust_tickets.analysis.overlap import TicketOverlaps
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.findings.tickets import layers_section, overlap_sections
-from robust_tickets.findings.transfers import Apart, interpolation_section, landscape_section
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.pruning.masks import Masks, full
-from robust_tickets.report.sections import Section
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
@@ -34,13 +35,37 @@ from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Analysis:
+    """What tickets and transferred networks look like from inside; all by the names that tables show."""
+
+    settings: AnalyseSettings
+    layers: Mapping[str, Mapping[str, LayerCounts]]
+    """Of each ticket, what is left of every layer."""
+    overlaps: tuple[TicketOverlaps, ...]
+    """Of each set of two or more tickets over the same weights."""
+    landscapes: Mapping[str, Landscape]
+    """The loss around networks."""
+    between: Mapping[str, Apart]
+    """What lies between two networks that one ticket became."""
+
+    def __repr__(self) -> str:
+        parts = {"tickets": self.layers, "landscapes": self.landscapes, "pairs of transfers": self.between}
+        told = [f"{len(found)} {name}" for name, found in parts.items() if found]
+        return f"Analysis({', '.join(told) or 'of nothing'})"
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows: the tables."""
+        return as_html(self)
+
+
 def analyse(
     tickets: Mapping[str, Ticket] | None = None,
     transfers: Mapping[str, Transfer] | None = None,
     *,
     settings: AnalyseSettings | None = None,
     **changes: Any,
-) -> list[Section]:
+) -> Analysis:
     """Look inside tickets and transferred networks; nothing is trained, and none of them is changed.
 
     Of tickets: sparsity, all-zero kernels and filters by layer; the overlap of any two over the same weights. Of
@@ -60,20 +85,30 @@ def analyse(
     for result in transfers.values():
         require_analysable(result.runs[0].data, settings)
     masks = {name: {key: ticket.masks[key] for key in ticket.prunable} for name, ticket in distinct(tickets, transfers)}
-    sections = []
-    if masks:
-        sections += [layers_section(masks), *overlap_sections(dict(list(masks.items())[: settings.tickets]))]
-    images = f"{settings.images} {settings.part} images at most, balanced over classes"
-    if settings.landscape is not None and transfers:
-        seen = list(transfers.items())[: settings.landscape.most]
-        found = {name: look_around(name, transfer, settings, settings.landscape) for name, transfer in seen}
-        sections.append(landscape_section(found, images))
-    if settings.interpolation is not None:
-        pairs = list(pairs_of(transfers, settings.interpolation.pairs))
-        if pairs:
-            apart = {pair.name: look_between(pair, settings, settings.interpolation) for pair in pairs}
-            sections.append(interpolation_section(apart, images, settings.interpolation.bn))
-    return sections
+    compared = alike(dict(list(masks.items())[: settings.tickets]))
+    landscapes: dict[str, Landscape] = {}
+    if (grid := settings.landscape) is not None:
+        seen = list(transfers.items())[: grid.most]
+        landscapes = {name: look_around(name, transfer, settings, grid) for name, transfer in seen}
+    between: dict[str, Apart] = {}
+    if (line := settings.interpolation) is not None:
+        between = {pair.name: look_between(pair, settings, line) for pair in pairs_of(transfers, line.pairs)}
+    return Analysis(
+        settings,
+        {name: layer_counts(one) for name, one in masks.items()},
+        tuple(TicketOverlaps.of(same) for same in compared if len(same) > 1),
+        landscapes,
+        between,
+    )
+
+
+def alike(tickets: Mapping[str, Masks]) -> list[dict[str, Masks]]:
+    """Return tickets in sets that mask the same weights."""
+    found: dict[tuple[object, ...], dict[str, Masks]] = {}
+    for name, masks in tickets.items():
+        weights = tuple((key, tuple(mask.shape)) for key, mask in masks.items())
+        found.setdefault(weights, {})[name] = masks
+    return list(found.values())
 
 
 def require_analysable(splits: DataSplits, settings: AnalyseSettings) -> None:

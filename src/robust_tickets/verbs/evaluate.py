@@ -10,10 +10,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import Step
@@ -24,7 +24,6 @@ from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
-from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.measurable import require_measurable
@@ -65,10 +64,9 @@ class Evaluated(Settings):
             told.append(f"{seed}{self.unit.told(run.standard)} {self.score}{bounds}{robust}")
         return f"{self.subject} on {self.data}, {self.images} test images, as it came: {'; '.join(told)}."
 
-    def sections(self) -> list[Section]:
-        """Return what was measured beside accuracies."""
-        figures = [run.measures for run in self.runs]
-        return measure_sections(self.measures, [Subject(labels={"network": self.subject}, figures=figures, name="")])
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows: the figures, and everything that was measured."""
+        return as_html(self)
 
 
 def evaluate(

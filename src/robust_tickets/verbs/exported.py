@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from robust_tickets.attacks import Square
-from robust_tickets.findings.measures import Compared, comparison_section
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.foundation.unit import PLAIN
+from robust_tickets.foundation.unit import PERCENT, PLAIN, Unit
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.caveats import Caveat, disagreement
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.measure import Measure, by_name
-from robust_tickets.report.sections import Section
 from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
@@ -24,16 +23,31 @@ from robust_tickets.verbs.measure import figures_once, measure_once, part_of
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify_settings import Part
 
-TEXT = (
-    "Attacks that need gradients were crafted on the network and replayed on the file; Square attack, which needs "
-    "none, searched on either itself."
-)
-
 REPLAYED, SEARCHED = "crafted on the torch network and replayed", "on the file itself"
 """What is said of an attack, by whether it needs gradients."""
 
 SQUARE_QUERIES, SQUARE_IMAGES = 1000, 200
 """How far Square attack goes where nobody said."""
+
+
+class Compared(Settings):
+    """One figure of a network beside that of the file exported from it."""
+
+    measure: str
+    figure: str = Field(description="Its key.")
+    heading: str = Field(default="", description="What tables call it; empty: they leave it out, as a part of others.")
+    network: float
+    file: float
+    unit: Unit = Field(default=PLAIN, description="How it is written.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_before_units(cls, values: Any) -> Any:
+        """Read rows from before figures had units: of accuracies they said that they are."""
+        if isinstance(values, dict) and "is_accuracy" in values:
+            values = {**values, "unit": PERCENT if values["is_accuracy"] else PLAIN}
+            del values["is_accuracy"]
+        return values
 
 
 class Exported(Settings):
@@ -45,13 +59,10 @@ class Exported(Settings):
     rows: tuple[Compared, ...] = Field(description="Every figure of the network and of the file.")
     caveats: tuple[Caveat, ...] = Field(default=(), description="Where attacks on the file disagree.")
 
-    def section(self) -> Section:
-        """Return network against file, for a report."""
-        return comparison_section(
-            f"{Path(self.path).name} beside its network, seed {self.provenance.seed}",
-            TEXT if any(how in row.measure for row in self.rows for how in (REPLAYED, SEARCHED)) else "",
-            self.rows,
-        )
+    @property
+    def attacked(self) -> bool:
+        """Return whether the file was attacked."""
+        return any(how in row.measure for row in self.rows for how in (REPLAYED, SEARCHED))
 
 
 def provenance_of(result: Transfer, run: Run) -> Provenance:

@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.attacks.attack_log import GradientCounts
-from robust_tickets.findings.measures import Subject, measure_sections
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
@@ -18,9 +18,6 @@ from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.metric import Metric
-from robust_tickets.report.notation import sparsity_percent
-from robust_tickets.report.sections import Section, Table
-from robust_tickets.report.table import notebook
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data
@@ -103,30 +100,9 @@ class Verdict(Settings):
             f"Verdict({self.verdict}: {self.subject} at {100 * self.sparsity:.4g} %, {difference} over {seeds}{robust})"
         )
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         """Return what a notebook shows: the decision, its runs, and everything that was measured."""
-        pairs = zip(self.ticket_runs, self.dense_runs, strict=True)
-        columns = ("seed", f"ticket {self.score} (%)", f"dense {self.score} (%)")
-        rows = tuple((one.seed, f"{100 * one.standard:.2f}", f"{100 * other.standard:.2f}") for one, other in pairs)
-        measured = [table for section in self.sections() for table in section.tables]
-        return notebook(self.sentence(), Table(title=self.verdict.capitalize(), columns=columns, rows=rows), *measured)
-
-    def sections(self) -> list[Section]:
-        """Return what was measured beside accuracies, ticket against dense, and the exported file."""
-        lines = {"dense": (0.0, self.dense_runs)}
-        if self.ticket_runs != self.dense_runs:
-            lines["ticket"] = (self.sparsity, self.ticket_runs)
-        subjects = [
-            Subject(
-                labels={"ticket": name, "sparsity (%)": sparsity_percent(sparsity)},
-                figures=[run.measures for run in runs],
-                name=name,
-                chart=self.transfer,
-            )
-            for name, (sparsity, runs) in lines.items()
-        ]
-        exported = [self.exported.section()] if self.exported is not None else []
-        return [*measure_sections(self.measures, subjects), *exported]
+        return as_html(self)
 
 
 def verify(

@@ -1,0 +1,19 @@
+"""What lies between two networks that one ticket became."""
+
+from dataclasses import dataclass
+
+from robust_tickets.analysis.interpolation import Path
+
+
+@dataclass(frozen=True)
+class Apart:
+    """What is between two transfers of one ticket."""
+
+    angle: float | None
+    """Between their surviving prunable weights, degrees."""
+    displacements: float | None
+    """Between what training added to the weights both started from, degrees; None where it added nothing."""
+    distance: float
+    """L2 distance of those weights."""
+    path: Path
+    """Loss and error along the straight line between them."""
