@@ -14,11 +14,6 @@ NUMBERS = "the kind of a numpy number type"
 GRAPH = "an attribute of an operation in a runtime file, which is data: the runtime reads and executes it"
 TYPE = "an LLVM type"
 STORED = "what a file of another library says of itself"
-OTHERS = {
-    "attacks": "goes with the attacks' room: attacks and objectives say what they need",
-    "findings": "goes with measures that carry their own title, unit and chart",
-}
-
 ALLOWED: dict[str, dict[str, str]] = {
     "data/arrays.py": {
         "values.dtype.kind not in 'iu'": NUMBERS,
@@ -44,12 +39,6 @@ ALLOWED: dict[str, dict[str, str]] = {
         "kind == 'tanh'": GRAPH,
         "kind == 'erf'": GRAPH,
         "kind in PRODUCTS": GRAPH,
-    },
-    "verbs/caveats.py": {"isinstance(asked, Evaluation)": OTHERS["attacks"]},
-    "verbs/exported.py": {
-        "isinstance(measure, Evaluation)": OTHERS["findings"],
-        "isinstance(one, Evaluation)": OTHERS["findings"],
-        "isinstance(one.attack, Square)": OTHERS["attacks"],
     },
 }
 """For each file, what it may ask for all that, and why: there the tag is data, and no part of ours."""

@@ -117,6 +117,10 @@ class Evaluation(Measure):
         """Refuse data that the attack is not for."""
         self.attack.require_for(splits.name, splits.target_words, provides, classes)
 
+    def shared_images(self, decided: Evaluation, labels: Sequence[int]) -> list[int] | None:
+        """Return the images of this evaluation, where it attacks in the same ball; see `common_images`."""
+        return common_images(decided, self, labels)
+
     def is_whole(self, figures: dict[str, float]) -> bool:
         """Say whether the figures tell what the attack saw of the gradient, if it asks for one."""
         return self.gradient_free or VANISHED in figures

@@ -14,6 +14,7 @@ from robust_tickets.measures.figure import Figure, Sweep
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
+    from robust_tickets.measures.evaluation import Evaluation
 
 
 class Measure(Settings, ABC):
@@ -53,6 +54,18 @@ class Measure(Settings, ABC):
     def most_images(self) -> int | None:
         """On how many images it is taken at most; None: on all."""
         return getattr(self, "limit", None)
+
+    def shared_images(self, decided: Evaluation, labels: Sequence[int]) -> list[int] | None:
+        """Return on which images its robust accuracy can be held against that of the attack that is decided on.
+
+        Args:
+            decided: the evaluation under whose attack a verdict is reached.
+            labels: of all images.
+
+        Returns:
+            Places among the images that `decided` attacks; None: it attacks none, or in another ball.
+        """
+        return None
 
     @property
     def gradient_free(self) -> bool | None:

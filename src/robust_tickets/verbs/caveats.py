@@ -9,7 +9,6 @@ from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.caveats import Caveat, disagreement, gradient_caveats, sample_caveats
-from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.matching import Decision
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.metric import Metric
@@ -81,7 +80,7 @@ def _of_attacks(networks: Mapping[str, MeasuredNetwork], settings: VerifySetting
     if decided is None:
         return found
     for other, asked in by_name(settings.measures).items():
-        common = common_images(decided, asked, labels) if isinstance(asked, Evaluation) else None
+        common = asked.shared_images(decided, labels)
         if common is None:
             continue
         for name, network in networks.items():

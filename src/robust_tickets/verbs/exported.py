@@ -14,7 +14,7 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.unit import PERCENT, PLAIN, Unit
 from robust_tickets.measures.accuracy import accuracy
 from robust_tickets.measures.caveats import Caveat, disagreement
-from robust_tickets.measures.evaluation import Evaluation, common_images
+from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.measure import Measure, by_name
 from robust_tickets.shrinking.artefact import Artefact, load_artefact
 from robust_tickets.shrinking.export import Provenance
@@ -145,8 +145,8 @@ def verify_exported(
                 )
             )
         # An attack that searches on the file itself is held against the one replayed on it.
-        if robustness is not None and isinstance(measure, Evaluation) and measure.gradient_free:
-            common = common_images(robustness, measure, labels)
+        if robustness is not None and measure.gradient_free:
+            common = measure.shared_images(robustness, labels)
             if common is not None:
                 left = accuracy(on_file[common])
                 caveats += disagreement(robustness.describe(), left, {name: of_file["robust"]}, "exported")
@@ -165,8 +165,7 @@ def square_on_file(robustness: Evaluation | None, measures: Sequence[Measure]) -
     It is the one attack that searches on the file itself. A thousand queries on at most 200 images keep it to what
     replaying costs on a large set; ask for it among the measures to have more.
     """
-    asked = [one for one in (robustness, *measures) if isinstance(one, Evaluation)]
-    if robustness is None or any(isinstance(one.attack, Square) for one in asked):
+    if robustness is None or any(one.gradient_free and one.principal for one in (robustness, *measures)):
         return []
     limit = min(robustness.limit or SQUARE_IMAGES, SQUARE_IMAGES)
     return [Evaluation(attack=Square(queries=SQUARE_QUERIES), threat=robustness.threat, limit=limit)]
