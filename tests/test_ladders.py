@@ -14,6 +14,7 @@ NUMBERS = "the kind of a numpy number type"
 GRAPH = "an attribute of an operation in a runtime file, which is data: the runtime reads and executes it"
 TYPE = "an LLVM type"
 STORED = "what a file of another library says of itself"
+
 ALLOWED: dict[str, dict[str, str]] = {
     "data/arrays.py": {
         "values.dtype.kind not in 'iu'": NUMBERS,
