@@ -17,7 +17,7 @@ from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.convert import convert
-from robust_tickets.models.families.family import Shape
+from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.families.madry_models import FILES, REPOSITORY
 from robust_tickets.models.registry import available, resolve
 from robust_tickets.models.settings import SourceSettings
@@ -161,7 +161,7 @@ def test_every_file_has_a_name_and_an_architecture() -> None:
         assert family.knows(inner)
     family, inner = resolve("madry/wide_resnet50_4-l2-1.0")
     with torch.device("meta"):
-        widest = family.build(inner, Shape())
+        widest = family.build(inner, ArchitectureOptions())
     assert widest.get_parameter("layer4.2.conv2.weight").shape == (2048, 2048, 3, 3)
     assert widest.get_parameter("fc.weight").shape == (1000, 2048)
 

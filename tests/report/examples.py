@@ -3,9 +3,9 @@
 import random
 from typing import Any
 
-from robust_tickets.report.summary import Row, ShrinkRow, Summary, Transfer, VerdictRow
+from robust_tickets.report.summary import ResultRow, ShrinkRow, Summary, TransferMode, VerdictRow
 
-DENSE: dict[tuple[str, Transfer], float] = {
+DENSE: dict[tuple[str, TransferMode], float] = {
     ("robust", "linear"): 0.916,
     ("robust", "full"): 0.971,
     ("natural", "linear"): 0.759,
@@ -14,7 +14,7 @@ DENSE: dict[tuple[str, Transfer], float] = {
 LOSS = {0.5: 0.004, 0.8: 0.03, 0.9: 0.09, 0.95: 0.18, 0.99: 0.36}
 
 
-def row(**given: Any) -> Row:
+def row(**given: Any) -> ResultRow:
     """One transferred network; what is not given is ordinary."""
     ordinary = {
         "series": "robust",
@@ -25,11 +25,11 @@ def row(**given: Any) -> Row:
         "seed": 0,
         "standard_accuracy": 0.9,
     }
-    return Row.model_validate({**ordinary, **given})
+    return ResultRow.model_validate({**ordinary, **given})
 
 
 def decided(
-    series: str, transfer: Transfer, sparsity: float, difference: float, seeds: int = 3, **given: Any
+    series: str, transfer: TransferMode, sparsity: float, difference: float, seeds: int = 3, **given: Any
 ) -> VerdictRow:
     """A verdict with an interval of ±0.6 points and a margin of 1."""
     low, high = difference - 0.006, difference + 0.006
@@ -54,7 +54,7 @@ def decided(
 def study(seeds: int = 3) -> Summary:
     """Two sources, five sparsities, two transfers, dense and three controls."""
     chance = random.Random(0)
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
     verdicts: list[VerdictRow] = []
     for (series, transfer), dense in DENSE.items():
         means: list[tuple[str, float, float]] = [("dense", 0.0, dense)]

@@ -15,11 +15,11 @@ from robust_tickets.report.axis import readable_ticks, tick_label
 from robust_tickets.report.figures import curves, layer_bars, to_png, to_svg
 from robust_tickets.report.looks import CONTROL, PALETTE, Looks
 from robust_tickets.report.points import panels
-from robust_tickets.report.summary import Row
+from robust_tickets.report.summary import ResultRow
 from tests.report.examples import brief, row, study
 
 
-def drawn(rows: list[Row]) -> Figure:
+def drawn(rows: list[ResultRow]) -> Figure:
     shown = panels(rows)
     return curves(shown, Looks.of(shown))
 

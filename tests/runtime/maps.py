@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robust_tickets.runtime.kernels.layout import LANES, Halo, Layout, best_layout
 from robust_tickets.runtime.machine.target import Target, runnable_names
 from robust_tickets.runtime.planning.buffers import Arena, Buffer, MapView, PlainView, View
-from robust_tickets.runtime.steps.step import Step
+from robust_tickets.runtime.steps.step import KernelStep
 
 Array = NDArray[np.float32]
 
@@ -79,7 +79,7 @@ def vectors(arena: Arena, view: MapView) -> Array:
     return whole.reshape(shape)[:, view.first : view.first + view.channels, :columns]
 
 
-def execute(step: Step, pieces: int = 3) -> None:
+def execute(step: KernelStep, pieces: int = 3) -> None:
     """Call a step's function over all tasks, some at a time, the last first."""
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)(step.function)
     edges = [step.tasks * one // pieces for one in range(pieces + 1)]

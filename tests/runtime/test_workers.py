@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from robust_tickets.runtime.machine.compiler import assembly, compile
 from robust_tickets.runtime.machine.target import Target
-from robust_tickets.runtime.machine.workers import PATIENCE, Step, Workers
+from robust_tickets.runtime.machine.workers import PATIENCE, NativeStep, Workers
 from robust_tickets.runtime.machine.workers_ir import workers_ir
 
 ADD = """
@@ -90,13 +90,13 @@ class Chain:
     def __init__(self, tasks: list[int], burn: int = 0, grain: int = 0) -> None:
         self.module = compile(ADD)
         self.values = np.zeros((len(tasks) + 1, max(tasks)), np.int32)
-        self.steps = (Step * len(tasks))()
+        self.steps = (NativeStep * len(tasks))()
         self.arguments = (Arguments * len(tasks))()
         for index, count in enumerate(tasks):
             rows = self.values[index + 1], self.values[index]
             self.arguments[index] = Arguments(rows[0].ctypes.data, rows[1].ctypes.data, burn)
             address = ctypes.addressof(self.arguments[index])
-            self.steps[index] = Step(self.module.address("add"), address, count, grain)
+            self.steps[index] = NativeStep(self.module.address("add"), address, count, grain)
 
     def run(self, workers: Workers) -> None:
         workers.run(ctypes.addressof(self.steps), len(self.steps))
@@ -146,7 +146,7 @@ def test_tasks_of_a_step_are_done_at_the_same_time(workers: Workers) -> None:
     met = np.zeros(2, np.int32)
     for _ in range(200):
         met[:] = 0
-        step = Step(compile(MEET).address("meet"), met.ctypes.data, 2, 0)
+        step = NativeStep(compile(MEET).address("meet"), met.ctypes.data, 2, 0)
         workers.run(ctypes.addressof(step), 1)
         assert met.tolist() == [2, 2]
 

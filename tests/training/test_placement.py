@@ -18,7 +18,7 @@ from robust_tickets.pruning.select import Selection
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.job import Job
 from robust_tickets.training.loop import TrainingLoop
-from robust_tickets.training.placement import Placement, memory_format
+from robust_tickets.training.placement import BatchPlacement, memory_format
 from robust_tickets.training.settings import Training
 from robust_tickets.training.trainable import Trainable
 from tests.training.small import PLAIN, TEN, Interruptible, classifier, digits, weights
@@ -58,12 +58,12 @@ def network(name: str) -> nn.Module:
 
 def test_on_a_cpu_nothing_is_copied() -> None:
     images, labels = torch.rand(2, 3, 4, 4), torch.tensor([0, 1])
-    placed = Placement(CPU, torch.contiguous_format)(Batch(images, labels))
+    placed = BatchPlacement(CPU, torch.contiguous_format)(Batch(images, labels))
     assert placed.inputs is images
     assert placed.targets is labels
-    features = Placement(CPU, torch.channels_last)(Batch(torch.rand(2, 5), labels)).inputs
+    features = BatchPlacement(CPU, torch.channels_last)(Batch(torch.rand(2, 5), labels)).inputs
     assert features.shape == (2, 5)
-    listed = Placement(CPU, torch.channels_last)(Batch(images, [labels, labels]))
+    listed = BatchPlacement(CPU, torch.channels_last)(Batch(images, [labels, labels]))
     assert listed.targets[0] is labels
 
 
@@ -91,7 +91,7 @@ def test_training_on_channels_last_images_differs_by_rounding_alone() -> None:
     states = []
     for layout in (torch.contiguous_format, torch.channels_last):
         trained = loop(masks, objective={"kind": "pgd", "threat": {"epsilon": 0.05, "steps": 2}})
-        trained.placement = Placement(CPU, layout)
+        trained.placement = BatchPlacement(CPU, layout)
         with deterministic():
             trained.run(lambda event, masks: None)
         states.append(trained.trainee.body.state_dict())

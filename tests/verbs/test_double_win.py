@@ -10,7 +10,7 @@ from robust_tickets.attacks import Threat
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.objectives import PGDTraining
 from robust_tickets.verbs.double_win import DoubleWinVerdict, adversarial_counterpart, verify_double_win
-from robust_tickets.verbs.find import Found
+from robust_tickets.verbs.find import FindResult
 from tests.verbs.small import PARTS, THOROUGH, small_source, times
 
 BALL = {"norm": "linf", "epsilon": 0.05}
@@ -26,7 +26,7 @@ def source() -> rt.Source:
     return small_source()
 
 
-def find(source: rt.Source, folder: Path, sparsities: tuple[float, ...]) -> Found:
+def find(source: rt.Source, folder: Path, sparsities: tuple[float, ...]) -> FindResult:
     return rt.find(
         source,
         PARTS,

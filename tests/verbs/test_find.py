@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import robust_tickets as rt
-from robust_tickets.verbs.find import Found
+from robust_tickets.verbs.find import FindResult
 from tests.verbs.small import PARTS, THOROUGH, small_source, times
 
 
@@ -14,7 +14,9 @@ def source() -> rt.Source:
     return small_source()
 
 
-def find(source: rt.Source, folder: Path, sparsities: tuple[float, ...], draw: rt.DrawSettings | None = None) -> Found:
+def find(
+    source: rt.Source, folder: Path, sparsities: tuple[float, ...], draw: rt.DrawSettings | None = None
+) -> FindResult:
     thorough = rt.TransferSettings.model_validate({"training": THOROUGH, "seeds": (0, 1, 2)})
     wide = rt.VerifySettings(margin=0.4)
     return rt.find(

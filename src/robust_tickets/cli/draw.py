@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from robust_tickets.cli.options import (
-    Normalisation,
     Out,
     Override,
+    PreprocessingOption,
     Seed,
     SourceName,
-    Weights,
+    WeightsOption,
     data_settings,
     given,
     overrides,
@@ -34,8 +34,8 @@ def draw(
         str | None,
         typer.Option(help="magnitude, random, random-within-layer, learned, or zeros: what is zero."),
     ] = None,
-    weights: Weights = None,
-    preprocessing: Normalisation = None,
+    weights: WeightsOption = None,
+    preprocessing: PreprocessingOption = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="What the draw trains on, where it trains.")] = None,
     recalibrate: Annotated[
         str | None, typer.Option(help="Data on which batch-norm statistics are computed for use without training.")

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from robust_tickets.cli.options import (
-    Normalisation,
+    PreprocessingOption,
     SourcePlace,
-    Weights,
+    WeightsOption,
     data_settings,
     ours_or_free,
     overrides,
@@ -26,8 +26,8 @@ def evaluate(
         str | None, typer.Option("--data", "-d", help="As in transfer; a run or transfer brings its own.")
     ] = None,
     source: SourcePlace = None,
-    weights: Weights = None,
-    preprocessing: Normalisation = None,
+    weights: WeightsOption = None,
+    preprocessing: PreprocessingOption = None,
     classes: Annotated[
         Path | None, typer.Option(help="A file with the names of the outputs, one a line, where nothing else says.")
     ] = None,

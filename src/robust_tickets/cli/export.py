@@ -4,7 +4,14 @@ from typing import Annotated
 
 import typer
 
-from robust_tickets.cli.options import Normalisation, Override, SourcePlace, Weights, overrides, ticket_or_source
+from robust_tickets.cli.options import (
+    Override,
+    PreprocessingOption,
+    SourcePlace,
+    WeightsOption,
+    overrides,
+    ticket_or_source,
+)
 from robust_tickets.foundation.ownership import require_ours
 
 
@@ -17,8 +24,8 @@ def export(
         ),
     ],
     source: SourcePlace = None,
-    weights: Weights = None,
-    preprocessing: Normalisation = None,
+    weights: WeightsOption = None,
+    preprocessing: PreprocessingOption = None,
     settings: Override = None,
 ) -> None:
     """Write a network as it is, sparse or dense; check and time it."""

@@ -7,9 +7,9 @@ import typer
 
 from robust_tickets.cli.options import (
     DataName,
-    Normalisation,
     Override,
-    Weights,
+    PreprocessingOption,
+    WeightsOption,
     data_settings,
     overrides,
     source_settings,
@@ -23,8 +23,8 @@ def gap(
     source: Annotated[
         str | None, typer.Option("--source", "-s", help="Whose features are compared, as in draw.")
     ] = None,
-    weights: Weights = None,
-    preprocessing: Normalisation = None,
+    weights: WeightsOption = None,
+    preprocessing: PreprocessingOption = None,
     inception: Annotated[
         Path | None, typer.Option(help="A file with torchvision's inception_v3 weights: its features instead.")
     ] = None,

@@ -40,10 +40,10 @@ RunFolder = Annotated[
 DataPlace = Annotated[
     str | None, typer.Option("--data", "-d", help="Its data, where they are somewhere else now; as in transfer.")
 ]
-Weights = Annotated[
+WeightsOption = Annotated[
     str | None, typer.Option(help="A tag, a file, random, or default: the library's own, which is taken without this.")
 ]
-Normalisation = Annotated[
+PreprocessingOption = Annotated[
     str | None,
     typer.Option("--preprocessing", help="What differs, as YAML: '{mean: [0.5], std: [0.5], size: [32, 32]}'."),
 ]

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from robust_tickets.cli.options import (
-    Normalisation,
     Out,
     Override,
+    PreprocessingOption,
     Seed,
     data_settings,
     holds,
@@ -31,7 +31,7 @@ def pretrain(
         str | None, typer.Option("--recipe", "-r", help="RECIPE:SOURCE, as in sources:fgsm-rs; --set changes it.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="What it starts from, as in draw; random without this.")] = None,
-    preprocessing: Normalisation = None,
+    preprocessing: PreprocessingOption = None,
     settings: Override = None,
     seed: Seed = 0,
 ) -> None:

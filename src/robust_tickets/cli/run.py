@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robust_tickets.cli.options import Normalisation, Override, Weights, ours_or_free, source_values
+from robust_tickets.cli.options import Override, PreprocessingOption, WeightsOption, ours_or_free, source_values
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart
 
@@ -17,8 +17,8 @@ def run(
     source: Annotated[
         str | None, typer.Option("--source", "-s", help="Network, in place of the recipe's sources.")
     ] = None,
-    weights: Weights = None,
-    preprocessing: Normalisation = None,
+    weights: WeightsOption = None,
+    preprocessing: PreprocessingOption = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="Target, in place of the recipe's.")] = None,
     sparsity: Annotated[float | None, typer.Option(help="In place of the recipe's draw.sparsity.")] = None,
     out: Annotated[

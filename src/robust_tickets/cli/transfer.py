@@ -6,11 +6,11 @@ import typer
 
 from robust_tickets.cli.options import (
     DataName,
-    Normalisation,
     Out,
     Override,
+    PreprocessingOption,
     SourcePlace,
-    Weights,
+    WeightsOption,
     data_settings,
     given,
     overrides,
@@ -26,8 +26,8 @@ def transfer(
     out: Out,
     mode: Annotated[str | None, typer.Option(help="full or linear; full without this.")] = None,
     source: SourcePlace = None,
-    weights: Weights = None,
-    preprocessing: Normalisation = None,
+    weights: WeightsOption = None,
+    preprocessing: PreprocessingOption = None,
     settings: Override = None,
 ) -> None:
     """Train a ticket, or a dense network, on your data, once per seed."""

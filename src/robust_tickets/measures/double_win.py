@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.measures.matching import Decision, Verdict
+from robust_tickets.measures.matching import Conclusion, Decision
 
 
 class DoubleWin(Settings):
@@ -13,7 +13,7 @@ class DoubleWin(Settings):
     transfer is the expensive one: its decisions are absent where those of standard transfer rule a double win out.
     """
 
-    verdict: Verdict = Field(description="Of all required decisions together.")
+    verdict: Conclusion = Field(description="Of all required decisions together.")
     sa_standard: Decision = Field(description="SA after standard transfer; required.")
     sa_adversarial: Decision | None = Field(description="SA after adversarial transfer; required.")
     ra_adversarial: Decision | None = Field(description="RA after adversarial transfer; required.")
@@ -85,7 +85,7 @@ def double_win(
     if ra_standard_required:
         required.append(ra_standard)
     verdicts = {decision.verdict if decision is not None else "cannot tell" for decision in required}
-    verdict: Verdict = "matches"
+    verdict: Conclusion = "matches"
     if "does not match" in verdicts:
         verdict = "does not match"
     elif "cannot tell" in verdicts:

@@ -20,7 +20,7 @@ from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.figure import ACCURACY, Quantity, require_margin, require_value
 
-Verdict = Literal["matches", "does not match", "cannot tell"]
+Conclusion = Literal["matches", "does not match", "cannot tell"]
 
 SEEDS_CAP = 100
 """Beyond this many seeds no estimate is given: the difference sits at the margin."""
@@ -32,7 +32,7 @@ RESOLUTION = 9
 class Decision(Settings):
     """The verdict on one metric, with everything it rests on. Values are in the metric's own unit."""
 
-    verdict: Verdict
+    verdict: Conclusion
     ticket: float = Field(description="Mean of the ticket over seeds.")
     dense: float = Field(description="Mean of dense over seeds.")
     interval: Interval | None = Field(
@@ -170,7 +170,7 @@ def _quantile(level: float, freedom: int) -> float:
     return float(stdtrit(freedom, 1 - level))
 
 
-def _verdict(interval: Interval, margin: float) -> Verdict:
+def _verdict(interval: Interval, margin: float) -> Conclusion:
     """Return what an interval of gains says."""
     if round(interval.lower + margin, RESOLUTION) > 0:
         return "matches"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from robust_tickets.models.families.family import Shape
+from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.families.timm_models import TimmModels
 from robust_tickets.models.formats.likeness import likely, likeness
 from robust_tickets.models.formats.recognise import Checkpoint
@@ -41,7 +41,7 @@ def what_it_is(checkpoint: Checkpoint, named: str) -> list[str]:
     candidates = dict.fromkeys([*filter(_exists, suggested), *_kin_by_name(named), *COMMON])
     candidates.pop(named, None)
     for name in list(candidates)[:MOST]:
-        body = _without_memory(name, Shape())
+        body = _without_memory(name, ArchitectureOptions())
         if body is None:
             continue
         found = checkpoint.unwrap(body.state_dict())
@@ -91,7 +91,7 @@ def twins_of(name: str, body: nn.Module) -> list[str]:
     for other in available(f"{prefix}/" if prefix else ""):
         if not _one_word_apart(words, other.rpartition("/")[2].split("_")):
             continue
-        twin = _without_memory(other, Shape(head, input_channels(body)))
+        twin = _without_memory(other, ArchitectureOptions(head, input_channels(body)))
         if twin is None or {path: tensor.shape for path, tensor in twin.state_dict().items()} != own:
             continue
         if (difference := _first_difference(body, twin)) is not None:
@@ -127,13 +127,13 @@ def name_of(body: nn.Module, num_classes: int) -> str:
     """
     printed = repr(body)
     for name in _kin(body):
-        twin = _without_memory(name, Shape(num_classes, input_channels(body)))
+        twin = _without_memory(name, ArchitectureOptions(num_classes, input_channels(body)))
         if type(twin) is type(body) and repr(twin) == printed:
             return name
     return f"{type(body).__module__}:{type(body).__qualname__}"
 
 
-def _without_memory(name: str, shape: Shape) -> nn.Module | None:
+def _without_memory(name: str, shape: ArchitectureOptions) -> nn.Module | None:
     """Build an architecture on the meta device; None for those that compute with tensors while being built."""
     family, inner = resolve(name)
     try:

@@ -11,7 +11,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
-from robust_tickets.models.families.family import Shape
+from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.forward_trace import trace_forward
 from robust_tickets.models.head_choice import choose_head
@@ -143,7 +143,7 @@ def rebuilt(identity: SourceIdentity, state: dict[str, Tensor], folder: Path, li
         )
     else:
         family, name = resolve(identity.name)
-        body = family.build(name, Shape(identity.num_classes, preprocessing.channels, preprocessing.size))
+        body = family.build(name, ArchitectureOptions(identity.num_classes, preprocessing.channels, preprocessing.size))
     if identity.adaptation is not None and not isinstance(body, AdaptedBody):
         head = choose_head(body, trace_forward(body, preprocessing, identity.name), preprocessing, identity.name)[0]
         whole = Network(body, preprocessing, head)

@@ -9,7 +9,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Family, Loaded, Shape
+from robust_tickets.models.families.family import ArchitectureOptions, Family, Loaded
 from robust_tickets.models.families.hub_folders import explain, is_hub_folder, read_hub_folder
 from robust_tickets.models.fitting import twins_of, what_it_is
 from robust_tickets.models.folders import is_saved, load_folder
@@ -65,7 +65,7 @@ def _of_hub_folder(settings: SourceSettings, folder: Path) -> SourceSettings:
 def _random(settings: SourceSettings, family: Family, name: str) -> Loaded:
     overrides = settings.preprocessing
     channels = settings.in_channels or (len(overrides.mean) if overrides.mean else None)
-    body = family.build(name, Shape(settings.num_classes, channels, overrides.size))
+    body = family.build(name, ArchitectureOptions(settings.num_classes, channels, overrides.size))
     presumed, _ = family.preprocessing(name, body, channels or 3)
     if presumed is None and channels:
         colour, _ = family.preprocessing(name, body, 3)
@@ -77,7 +77,7 @@ def _random(settings: SourceSettings, family: Family, name: str) -> Loaded:
 def _pretrained(settings: SourceSettings, family: Family, name: str) -> Loaded:
     tag = None if settings.weights == DEFAULT else settings.weights
     downloads = Downloads(given_path(settings.cache) if settings.cache is not None else None, settings.offline)
-    return family.pretrained(name, tag, Shape(size=settings.preprocessing.size), downloads)
+    return family.pretrained(name, tag, ArchitectureOptions(size=settings.preprocessing.size), downloads)
 
 
 def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) -> Loaded:
@@ -94,7 +94,7 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
         if hub.preprocessing is not None and settings.preprocessing.size is None:
             overrides = settings.preprocessing.model_copy(update={"size": hub.preprocessing.size})
             settings = settings.model_copy(update={"preprocessing": overrides})
-    body = family.build(name, Shape(size=settings.preprocessing.size))
+    body = family.build(name, ArchitectureOptions(size=settings.preprocessing.size))
     if is_saved(file):
         classifier, identity = load_folder(file, like=body)
         return Loaded(
@@ -164,7 +164,7 @@ def _of_the_same_shape(
     channels = weight.shape[1] * stem[1].groups if stem and weight is not None and weight.ndim == 4 else None
     if classes is None and channels in (None, input_channels(body)):
         return body
-    body = family.build(name, Shape(classes, channels, settings.preprocessing.size))
+    body = family.build(name, ArchitectureOptions(classes, channels, settings.preprocessing.size))
     for path, count in heads.items():
         if count != classes_of(head := get_head(body, path)):
             put_head(body, path, fresh_head(head, count, seed=0))

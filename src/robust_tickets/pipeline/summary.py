@@ -23,7 +23,7 @@ from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.sections import Section, Table
-from robust_tickets.report.summary import Row, ShrinkRow, Summary, VerdictRow
+from robust_tickets.report.summary import ResultRow, ShrinkRow, Summary, VerdictRow
 from robust_tickets.shrinking.shrink import Variant
 from robust_tickets.ticket.ticket import short
 from robust_tickets.ticket.ticket_card import told_emptied
@@ -174,10 +174,10 @@ def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:
     ]
 
 
-def rows_of(cell: Cell, names: Names) -> list[Row]:
+def rows_of(cell: Cell, names: Names) -> list[ResultRow]:
     """Return a row for each seed of a cell."""
     return [
-        Row(
+        ResultRow(
             **names.fields(cell),
             series=cell.place.series,
             ticket=cell.place.kind,

@@ -11,7 +11,7 @@ from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.couplings import Coupling, Member
 from robust_tickets.pruning.masks import Masks, full
-from robust_tickets.pruning.partitions import Norm, Unit
+from robust_tickets.pruning.partitions import Norm, PruningUnit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ class CouplingPartition:
             if masks is not None and member.parameter in masks:
                 shape = masks[member.parameter].shape
             self._followers[member.parameter] = torch.empty(shape, device=device)
-        self.units: dict[str, Unit] = {}
+        self.units: dict[str, PruningUnit] = {}
         self.remaining: dict[str, Tensor] = {}
         for name, coupling in self._couplings.items():
             remaining = coupling.channels
@@ -57,7 +57,7 @@ class CouplingPartition:
                 if remaining < coupling.channels:
                     self.remaining[name] = still_there.to(device)
             shape = tuple(weights[coupling.producers[0].parameter].shape)
-            self.units[name] = Unit(shape, coupling.channels, remaining)
+            self.units[name] = PruningUnit(shape, coupling.channels, remaining)
         if masks is not None:
             all_there = {name: torch.ones(unit.groups, dtype=torch.bool) for name, unit in self.units.items()}
             whole = self.expand(all_there | self.remaining)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.partitions import Norm, Unit, reduce_rows
+from robust_tickets.pruning.partitions import Norm, PruningUnit, reduce_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ class LayerPartition:
             UserError: a weight does not divide, or the present masks cut through a group.
         """
         self._boxes: dict[str, Box] = {}
-        self.units: dict[str, Unit] = {}
+        self.units: dict[str, PruningUnit] = {}
         self.remaining: dict[str, Tensor] = {}
         for name, weight in weights.items():
             shape = tuple(weight.shape)
@@ -53,7 +53,7 @@ class LayerPartition:
                     )
                 self.remaining[name] = still_there
                 remaining = int(torch.count_nonzero(still_there))
-            self.units[name] = Unit(shape, box.groups, remaining)
+            self.units[name] = PruningUnit(shape, box.groups, remaining)
 
     def reduce(self, saliencies: Mapping[str, Tensor], norm: Norm) -> dict[str, Tensor]:
         """See `Partition`."""

@@ -21,7 +21,7 @@ Norm = Literal["l1", "l2"]
 
 
 @dataclass(frozen=True)
-class Unit:
+class PruningUnit:
     """A layer or coupling, as scopes see it."""
 
     shape: tuple[int, ...]
@@ -35,7 +35,7 @@ class Partition(Protocol):
     """The groups of one kind over one set of weights."""
 
     @property
-    def units(self) -> Mapping[str, Unit]:
+    def units(self) -> Mapping[str, PruningUnit]:
         """Every unit whose groups may be removed, by name."""
         ...
 

@@ -20,7 +20,7 @@ from robust_tickets.report.notation import (
 )
 from robust_tickets.report.points import CONTROL_NAMES, Point, points
 from robust_tickets.report.sections import Table, Value
-from robust_tickets.report.summary import Row, ShrinkRow, TicketKind, VerdictRow
+from robust_tickets.report.summary import ResultRow, ShrinkRow, TicketKind, VerdictRow
 
 FIGURE = re.compile(r"[+−-]?[\d.]+( ±.*)?$")
 """Text that is a number, with a spread or without."""
@@ -46,7 +46,7 @@ class Cells:
     notes: tuple[str, ...] = ()
 
 
-def accuracy_cells(rows: Iterable[Row], title: str = "{score} on the test data") -> Cells:
+def accuracy_cells(rows: Iterable[ResultRow], title: str = "{score} on the test data") -> Cells:
     """Return what was measured, a line for each setting: mean and standard deviation over its seeds.
 
     What is the same in every line is told in the caption instead of a column.

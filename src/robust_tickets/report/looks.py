@@ -10,7 +10,7 @@ import matplotlib.style
 
 from robust_tickets.report.notation import shortened
 from robust_tickets.report.points import CONTROL_NAMES, Panel
-from robust_tickets.report.summary import Row
+from robust_tickets.report.summary import ResultRow
 
 INK = "#1b1f24"
 CONTROL = "#8a8f98"
@@ -61,7 +61,7 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def variant_of(row: Row) -> tuple[str, ...]:
+def variant_of(row: ResultRow) -> tuple[str, ...]:
     """Return what tells one way of drawing from another: group, timeline, and its name where it needs one."""
     return row.group, row.timeline, row.drawing
 
@@ -85,11 +85,11 @@ class Looks:
         """Return the colour of a source."""
         return PALETTE[self.series.index(series) % len(PALETTE)]
 
-    def name(self, row: Row) -> str:
+    def name(self, row: ResultRow) -> str:
         """Return what legends call the row's source."""
         return shortened(row.series)
 
-    def line(self, row: Row) -> tuple[str, dict[str, Any]]:
+    def line(self, row: ResultRow) -> tuple[str, dict[str, Any]]:
         """Return the legend text and the drawing options of the line that the row belongs to."""
         if row.ticket == "drawn":
             variant = self.variants.index(variant_of(row))

@@ -7,9 +7,9 @@ from typing import Literal
 
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.unit import Unit
-from robust_tickets.report.summary import Row, TicketKind
+from robust_tickets.report.summary import ResultRow, TicketKind
 
-Measure = Literal["standard", "robust"]
+Condition = Literal["standard", "robust"]
 """On clean images, or under attack."""
 
 SAME_SPARSITY_DIGITS = 3
@@ -43,12 +43,12 @@ class Spread:
 class Point:
     """One setting, averaged over its seeds. `robust` is None where no seed was attacked."""
 
-    row: Row
+    row: ResultRow
     sparsity: float
     standard: Spread
     robust: Spread | None
 
-    def spread(self, measure: Measure) -> Spread | None:
+    def spread(self, measure: Condition) -> Spread | None:
         """Return the spread of the measure, or None if it was not taken."""
         return self.standard if measure == "standard" else self.robust
 
@@ -62,7 +62,7 @@ class Panel:
     objective: str
     training: str
     transfer: str
-    measure: Measure
+    measure: Condition
     points: tuple[Point, ...]
 
     @property
@@ -89,10 +89,10 @@ class Panel:
         return f"{span} seed{'s' if counts[-1] > 1 else ''}"
 
 
-def points(rows: Iterable[Row]) -> list[Point]:
+def points(rows: Iterable[ResultRow]) -> list[Point]:
     """Average the rows that differ only in seed; settings keep the order of their first row."""
 
-    def setting(row: Row) -> tuple[object, ...]:
+    def setting(row: ResultRow) -> tuple[object, ...]:
         data = (row.target, row.fraction, row.transfer, row.objective, row.training)
         return (
             *data,
@@ -118,7 +118,7 @@ def points(rows: Iterable[Row]) -> list[Point]:
     return averaged
 
 
-def panels(rows: Iterable[Row]) -> list[Panel]:
+def panels(rows: Iterable[ResultRow]) -> list[Panel]:
     """Return the panels of the figure: for each target, clean accuracy by transfer, then under attack."""
     everything = points(rows)
     facets = grouped(

@@ -18,11 +18,11 @@ TicketKind = Literal["drawn", "dense", "random", "shuffled", "reinitialised", "c
 """A drawn ticket, the dense source, or a control: random mask, layer-wise shuffled mask, new weights, the mask of what
 the ticket removed, some bits of the mask exchanged."""
 
-Transfer = Literal["linear", "full"]
+TransferMode = Literal["linear", "full"]
 """Linear: only a new head trains on frozen features. Full: every surviving weight trains."""
 
 
-class Row(Settings):
+class ResultRow(Settings):
     """One transferred network, measured once: one seed of one point of a curve."""
 
     series: str = Field(description="The source it comes from, as in a legend: 'robust', 'natural'.")
@@ -31,7 +31,7 @@ class Row(Settings):
     timeline: str = Field(default="one-shot", description="When it was removed: 'one-shot', 'iterative'.")
     drawing: str = Field(default="", description="Name of the way of drawing, where others remove the same group.")
     sparsity: Removed = Field(description="Measured sparsity over prunable weights, in [0, 1].")
-    transfer: Transfer = Field(description="What was trained on the target.")
+    transfer: TransferMode = Field(description="What was trained on the target.")
     objective: str = Field(default="standard", description="What it was trained for: 'standard', 'pgd'.")
     training: str = Field(default="", description="Name of the way of training, where others are alike in both.")
     target: str = Field(description="The target data set.")
@@ -64,7 +64,7 @@ class VerdictRow(Settings):
     group: str = Field(default="element", description="What was removed as one, as in the rows.")
     drawing: str = Field(default="", description="Name of the way of drawing, as in the rows.")
     sparsity: Removed = Field(description="Measured sparsity of the ticket, in [0, 1].")
-    transfer: Transfer = Field(description="What was trained on the target.")
+    transfer: TransferMode = Field(description="What was trained on the target.")
     objective: str = Field(default="standard", description="What it was trained for, as in the rows.")
     training: str = Field(default="", description="Name of the way of training, as in the rows.")
     measure: Literal["standard", "robust"] = Field(
@@ -141,7 +141,7 @@ class Summary(Settings):
     facts: list[tuple[str, str]] = Field(
         default_factory=list, description="Settings and provenance, as pairs of label and value."
     )
-    rows: list[Row] = Field(default_factory=list, description="What was measured, a row for each network.")
+    rows: list[ResultRow] = Field(default_factory=list, description="What was measured, a row for each network.")
     verdicts: list[VerdictRow] = Field(default_factory=list, description="What was decided.")
     shrink: list[ShrinkRow] = Field(default_factory=list, description="What was exported.")
     layer_sparsity: dict[str, Removed] = Field(

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.kernels import gather
 from robust_tickets.runtime.machine.target import Target
-from robust_tickets.runtime.machine.workers import Step as Call
-from robust_tickets.runtime.machine.workers import Workers
+from robust_tickets.runtime.machine.workers import NativeStep, Workers
 from robust_tickets.runtime.planning import commands as c
 from robust_tickets.runtime.planning.buffers import Arena
-from robust_tickets.runtime.planning.plan import Plan, make_plan
+from robust_tickets.runtime.planning.plan import ExecutionPlan, make_plan
 from robust_tickets.runtime.rules.operations import check
 from robust_tickets.runtime.steps.convolve import convolution_steps
 from robust_tickets.runtime.steps.matrix import linear_step
@@ -23,10 +22,10 @@ from robust_tickets.runtime.steps.movement import border_step, copy_step, gather
 from robust_tickets.runtime.steps.normalise import layer_norm_step
 from robust_tickets.runtime.steps.pointwise import pointwise_step
 from robust_tickets.runtime.steps.pooling import average_step, pool_step
-from robust_tickets.runtime.steps.step import Step
+from robust_tickets.runtime.steps.step import KernelStep
 from robust_tickets.runtime.tuning.tuning import Tilings, estimated
 
-ChooseTilings = Callable[[Plan, Target, Arena], Tilings]
+ChooseTilings = Callable[[ExecutionPlan, Target, Arena], Tilings]
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,8 @@ class Engine:
         # Where the image is only moved into blocks it is moved from where the caller has it.
         is_moved = all(isinstance(command, c.Gather) for command, _ in readers)
         self._sources = [step.arguments for _, steps in readers for step in steps] if is_moved else []
-        self._program = (Call * len(self.steps))(
-            *(Call(step.function, step.arguments.ctypes.data, step.tasks, 1) for step in self.steps)
+        self._program = (NativeStep * len(self.steps))(
+            *(NativeStep(step.function, step.arguments.ctypes.data, step.tasks, 1) for step in self.steps)
         )
         self._input = self._numbers(self.plan.input.address(self.arena.address), graph.input_shape)
         self._output = self._numbers(self.plan.output.address(self.arena.address), self.output_shape)
@@ -138,7 +137,7 @@ class Engine:
         for arguments in self._sources:
             arguments[_SOURCE] = image.ctypes.data
 
-    def _steps(self, command: c.Command) -> list[Step]:
+    def _steps(self, command: c.Command) -> list[KernelStep]:
         if isinstance(command, c.Convolve):
             tiling = self.tilings[command.name]
             return convolution_steps(command, tiling, self.arena.address, self.target, self.threads)
@@ -152,7 +151,7 @@ class Engine:
 
 _SOURCE = list(gather.ARGUMENTS.kinds).index("source")
 
-_STEPS: dict[type[c.Command], Callable[..., Step]] = {
+_STEPS: dict[type[c.Command], Callable[..., KernelStep]] = {
     c.Average: average_step,
     c.Border: border_step,
     c.CopyChannels: copy_step,

@@ -26,7 +26,7 @@ from robust_tickets.runtime.machine.object_cache import folder
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.buffers import Arena
 from robust_tickets.runtime.planning.commands import Convolve
-from robust_tickets.runtime.planning.plan import Plan
+from robust_tickets.runtime.planning.plan import ExecutionPlan
 from robust_tickets.runtime.storage.file import read_file, stored_digest
 from robust_tickets.runtime.tuning.tuning import Tilings, measured, tuned
 
@@ -175,7 +175,7 @@ def _kept(path: Path) -> ChooseTilings:
     if (cache := folder()) is not None:
         places.append(cache.with_name("tuning") / f"{digest}.json")
 
-    def choose(plan: Plan, target: Target, arena: Arena) -> Tilings:
+    def choose(plan: ExecutionPlan, target: Target, arena: Arena) -> Tilings:
         convolutions = [command for command in plan.commands if isinstance(command, Convolve)]
         return tuned(places, digest, target, lambda: measured(plan.commands, target, arena.address), convolutions)
 

@@ -51,7 +51,7 @@ def quantise(path: Path | str, out: Path | str, images: np.ndarray, *, reduce_ra
             quantize_static(
                 model,
                 str(temporary),
-                Calibration(images),
+                CalibrationBatches(images),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 reduce_range=reduce_range,
@@ -67,7 +67,7 @@ def quantise(path: Path | str, out: Path | str, images: np.ndarray, *, reduce_ra
     write_atomic(out, write)
 
 
-class Calibration(CalibrationDataReader):
+class CalibrationBatches(CalibrationDataReader):
     """Images as ONNX Runtime's tools ask for them, batch by batch."""
 
     def __init__(self, images: np.ndarray) -> None:

@@ -28,7 +28,7 @@ from robust_tickets.training.job import Job
 from robust_tickets.training.kept import Kept
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.overfitting import OverfittingCheck, first_collapse, warning
-from robust_tickets.training.placement import Placement, memory_format
+from robust_tickets.training.placement import BatchPlacement, memory_format
 from robust_tickets.training.precision import Resolved, autocast, resolved
 from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
@@ -76,7 +76,7 @@ class TrainingLoop:
         self.objective = training.objective.build()
         self.criterion = criterion_for(job.task, training)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
-        self.placement = Placement(self.device, memory_format(self.trainee.network, self.device, self.precision))
+        self.placement = BatchPlacement(self.device, memory_format(self.trainee.network, self.device, self.precision))
         self.kept = Kept(training)
         self.overfitting = OverfittingCheck(training, batches, job.seed, self.metric, self.criterion.aim)
         logs = job.folder if self.accelerator.is_main_process else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from robust_tickets.foundation.files import disk_errors, write_text
 
-Row = dict[str, Any]
+MetricsRow = dict[str, Any]
 
 
 class MetricsLog:
@@ -19,15 +19,15 @@ class MetricsLog:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.rows: list[Row] = []
+        self.rows: list[MetricsRow] = []
 
-    def resume(self, rows: Sequence[Row]) -> None:
+    def resume(self, rows: Sequence[MetricsRow]) -> None:
         """Hold exactly `rows`, and drop what a killed run wrote after its last checkpoint."""
         self.rows = list(rows)
         if self.path is not None:
             write_text(self.path, "".join(map(line, self.rows)))
 
-    def write(self, row: Row) -> None:
+    def write(self, row: MetricsRow) -> None:
         """Append one row and flush it to disk."""
         self.rows.append(row)
         if self.path is None:
@@ -38,11 +38,11 @@ class MetricsLog:
             os.fsync(file.fileno())
 
 
-def read_metrics(path: Path) -> list[Row]:
+def read_metrics(path: Path) -> list[MetricsRow]:
     """Return the rows of a log, in order."""
     return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
 
 
-def line(row: Row) -> str:
+def line(row: MetricsRow) -> str:
     """Return a row as it stands in the file."""
     return json.dumps(row) + "\n"

@@ -25,7 +25,7 @@ def memory_format(network: nn.Module, device: torch.device, precision: Resolved)
     return torch.contiguous_format
 
 
-class Placement:
+class BatchPlacement:
     """Brings batches to a device without making the host wait for it."""
 
     def __init__(self, device: torch.device, images: torch.memory_format) -> None:

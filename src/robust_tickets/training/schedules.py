@@ -30,7 +30,7 @@ class Cosine(Settings):
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-class Step(Settings):
+class StepDecay(Settings):
     """Multiply by `gamma` at each milestone."""
 
     kind: Literal["step"] = "step"
@@ -56,10 +56,10 @@ class Poly(Settings):
         return (1 - progress) ** self.power
 
 
-Schedule = Annotated[Constant | Cosine | Step | Poly, Field(discriminator="kind"), Shorthand]
+Schedule = Annotated[Constant | Cosine | StepDecay | Poly, Field(discriminator="kind"), Shorthand]
 
 
-def rate_factor(schedule: Constant | Cosine | Step | Poly, warmup_steps: int, step: int, steps: int) -> float:
+def rate_factor(schedule: Constant | Cosine | StepDecay | Poly, warmup_steps: int, step: int, steps: int) -> float:
     """Return the multiple of the peak rate for `step` of `steps` since the last reset.
 
     The rate climbs linearly over `warmup_steps`, then follows the schedule over what remains.

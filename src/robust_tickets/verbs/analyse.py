@@ -158,7 +158,7 @@ def look_around(name: str, transfer: Transfer, settings: AnalyseSettings, grid: 
 
 
 @dataclass(frozen=True)
-class Pair:
+class RunPair:
     """Two networks that one ticket became."""
 
     name: str
@@ -168,11 +168,11 @@ class Pair:
     second: Run
 
 
-def pairs_of(transfers: Mapping[str, Transfer], most: int) -> Iterator[Pair]:
+def pairs_of(transfers: Mapping[str, Transfer], most: int) -> Iterator[RunPair]:
     """Yield pairs of runs of one ticket: seeds of one transfer, and one seed of two transfers to the same data."""
     for name, transfer in transfers.items():
         for first, second in list(combinations(transfer.runs, 2))[:most]:
-            yield Pair(f"{name}, seeds {first.seed} and {second.seed}", transfer, first, second)
+            yield RunPair(f"{name}, seeds {first.seed} and {second.seed}", transfer, first, second)
     origins = {name: (one.source.identity.digest, one.ticket and one.ticket.digest) for name, one in transfers.items()}
     for (name, transfer), (other_name, other) in combinations(transfers.items(), 2):
         seeds = {run.seed: run for run in other.runs}
@@ -180,10 +180,10 @@ def pairs_of(transfers: Mapping[str, Transfer], most: int) -> Iterator[Pair]:
         if first is not None and origins[name] == origins[other_name]:
             second = seeds[first.seed]
             if (first.data.name, first.data.classes) == (second.data.name, second.data.classes):
-                yield Pair(f"{name} and {other_name}, seed {first.seed}", transfer, first, second)
+                yield RunPair(f"{name} and {other_name}, seed {first.seed}", transfer, first, second)
 
 
-def look_between(pair: Pair, settings: AnalyseSettings, line: InterpolationSettings) -> Apart:
+def look_between(pair: RunPair, settings: AnalyseSettings, line: InterpolationSettings) -> Apart:
     """Return what is between two networks, computed now or taken from the first one's folder."""
     state, other = pair.first.network.plain_state(), pair.second.network.plain_state()
     identity = {
@@ -221,7 +221,7 @@ def look_between(pair: Pair, settings: AnalyseSettings, line: InterpolationSetti
     return apart
 
 
-def surviving(pair: Pair) -> Masks:
+def surviving(pair: RunPair) -> Masks:
     """Return the masks of the ticket's prunable weights; for dense, of all prunable weights, all kept."""
     ticket = pair.transfer.ticket
     if ticket is not None:

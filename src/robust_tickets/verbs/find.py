@@ -38,7 +38,7 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FindResult:
     """The sparsest ticket that meets the criterion on validation, and what the test data say of it."""
 
     ticket: Ticket | None
@@ -98,7 +98,7 @@ def find(
     seed: int = 0,
     folder: Path | str | None = None,
     **changes: Any,
-) -> Found:
+) -> FindResult:
     """Search for the sparsest ticket that matches dense on validation data, and confirm it once on test data.
 
     Candidates are tried from the sparsest down until one meets the criterion, so that nothing is assumed about
@@ -170,7 +170,7 @@ def find(
 
 def search(
     tickets: Sequence[Ticket], standard: Contest, adversarial: Contest | None, settings: VerifySettings
-) -> Found:
+) -> FindResult:
     """Try tickets, ascending in sparsity, from the last one down; with an adversarial contest for a double win."""
     criterion = "match" if adversarial is None else "double-win"
     tried: list[Verdict | DoubleWinVerdict] = []
@@ -187,13 +187,13 @@ def search(
         if not tried[-1].matches:
             continue
         if second is None:
-            return Found(ticket, pair[0], verify(*pair, settings=settings), tuple(tried))
+            return FindResult(ticket, pair[0], verify(*pair, settings=settings), tuple(tried))
         confirmed = verify_double_win(pair, second, settings=settings)
-        return Found(ticket, pair[0], confirmed, tuple(tried), second[0], criterion)
-    return Found(None, None, None, tuple(tried), None, criterion)
+        return FindResult(ticket, pair[0], confirmed, tuple(tried), second[0], criterion)
+    return FindResult(None, None, None, tuple(tried), None, criterion)
 
 
-def record(found: Found, folder: Path) -> None:
+def record(found: FindResult, folder: Path) -> None:
     """Write `found.json`: what was found, and every verdict on the way."""
     values = {
         "criterion": found.criterion,

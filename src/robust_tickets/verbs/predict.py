@@ -34,7 +34,7 @@ BATCH = 32
 COLUMNS = ("path", "rank", "class", "index", "probability")
 """Of the table; one row an image and rank."""
 
-Subject = Runtime | Network | Source | Ticket | Transfer | Run | Path | str
+Predictable = Runtime | Network | Source | Ticket | Transfer | Run | Path | str
 """Whatever has logits: a file or folder, or what it was loaded to."""
 
 
@@ -114,7 +114,7 @@ class Predictor:
 
 
 def predict(
-    subject: Subject,
+    subject: Predictable,
     images: Any,
     *,
     top: int = 1,
@@ -161,7 +161,7 @@ def predict(
     return Predictions(tuple(rows), tuple(skipped))
 
 
-def open_predictor(subject: Subject, source: Source | str | Path | None = None, threads: int = 1) -> Predictor:
+def open_predictor(subject: Predictable, source: Source | str | Path | None = None, threads: int = 1) -> Predictor:
     """Return what computes a subject's logits; see `predict` for the arguments.
 
     Raises:

@@ -18,13 +18,13 @@ from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket.ticket import Ticket, load_recorded
 from robust_tickets.verbs.exported import provenance_at, provenance_of
 from robust_tickets.verbs.place import RECORD, TransferPlace, claim_of, is_done, transfers_at, transfers_below
-from robust_tickets.verbs.transfer import Record, Transfer, taken_up, transfer
+from robust_tickets.verbs.transfer import Transfer, TransferRecord, taken_up, transfer
 from robust_tickets.verbs.verify import sparsest_match
 from robust_tickets.verbs.verify_settings import VerifySettings
 
 _log = logging.getLogger(__name__)
 
-Command = Callable[[TransferPlace], str]
+PlaceCommand = Callable[[TransferPlace], str]
 """What a user would type for a place."""
 
 LISTED = 6
@@ -37,7 +37,7 @@ def load_transfer(
     source: Source | str | Path | None = None,
     data: Data | None = None,
     made: Path | None = None,
-    command: Command | None = None,
+    command: PlaceCommand | None = None,
 ) -> Transfer:
     """Take up the runs in a folder that `transfer`, `find` or `run` kept; unfinished ones are finished.
 
@@ -71,7 +71,7 @@ def reopened(place: TransferPlace, source: Source | str | Path | None, data: Dat
         UserError: see `load_transfer`.
     """
     folder = place.folder
-    record = parse(Record, read_json(folder / RECORD), str(folder / RECORD))
+    record = parse(TransferRecord, read_json(folder / RECORD), str(folder / RECORD))
     given = data if data is not None else record.data
     if given is None:
         raise UserError(f"{folder}: its data were objects in memory; pass them as data")
@@ -96,7 +96,7 @@ def chosen(
     source: Source | str | Path | None,
     data: Data | None,
     made: Path | None,
-    command: Command,
+    command: PlaceCommand,
 ) -> TransferPlace:
     """Return the one of several transfers that is meant, and say in the log which.
 
@@ -140,7 +140,7 @@ def chosen(
     return best[0]
 
 
-def choice(folder: Path, why: str, places: Sequence[TransferPlace], command: Command) -> str:
+def choice(folder: Path, why: str, places: Sequence[TransferPlace], command: PlaceCommand) -> str:
     """Return a refusal that lists what can be given instead of a folder."""
     more = f"; and {len(places) - LISTED} more" if len(places) > LISTED else ""
     return f"{folder}: {why}; choose: {' | '.join(command(place) for place in places[:LISTED])}{more}"

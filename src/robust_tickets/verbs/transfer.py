@@ -182,7 +182,7 @@ def check_transfer(source: Source, data: Data, settings: TransferSettings) -> Da
     return splits
 
 
-class Record(Settings):
+class TransferRecord(Settings):
     """`transfer.json`: what a folder of runs was made from, beside the ticket in `ticket/`."""
 
     source: SourceSettings
@@ -196,7 +196,7 @@ def remember(folder: Path, source: Source, ticket: Ticket | None, data: Data, se
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
     place = {name: movable(getattr(source.settings, name), folder) for name in ("name", "weights")}
-    record = Record(
+    record = TransferRecord(
         source=source.settings.model_copy(update=place),
         dense=ticket is None,
         data=data if isinstance(data, DataSettings) else None,

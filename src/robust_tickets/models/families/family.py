@@ -12,7 +12,7 @@ from robust_tickets.pruning.masks import Masks
 
 
 @dataclass(frozen=True)
-class Shape:
+class ArchitectureOptions:
     """What is asked of an architecture; None leaves it to the family's default."""
 
     num_classes: int | None = None
@@ -59,7 +59,7 @@ class Family(Protocol):
         """Return whether this family has an architecture of that name."""
         ...
 
-    def build(self, name: str, shape: Shape) -> nn.Module:
+    def build(self, name: str, shape: ArchitectureOptions) -> nn.Module:
         """Return the architecture, initialised from torch's global generator."""
         ...
 
@@ -67,7 +67,7 @@ class Family(Protocol):
         """Return the names of the pretrained weights the family provides."""
         ...
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
+    def pretrained(self, name: str, tag: str | None, shape: ArchitectureOptions, downloads: Downloads) -> Loaded:
         """Return the architecture with pretrained weights, the default ones where `tag` is None.
 
         Raises:

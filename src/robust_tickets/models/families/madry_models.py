@@ -8,7 +8,7 @@ from torchvision.models.resnet import Bottleneck, ResNet
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Loaded, Shape
+from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.families.pinned import fetch
 from robust_tickets.models.families.torchvision_models import TorchvisionModels, replace_stem
 from robust_tickets.models.formats.file import read_checkpoint
@@ -79,7 +79,7 @@ class MadryModels:
         """Return nothing: a name has its one file of weights."""
         return []
 
-    def build(self, name: str, shape: Shape) -> nn.Module:
+    def build(self, name: str, shape: ArchitectureOptions) -> nn.Module:
         """Return the architecture without weights."""
         architecture, *_ = parts(name)
         if architecture != "wide_resnet50_4":
@@ -89,7 +89,7 @@ class MadryModels:
             replace_stem(body, shape.in_channels)
         return body
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
+    def pretrained(self, name: str, tag: str | None, shape: ArchitectureOptions, downloads: Downloads) -> Loaded:
         """Return the architecture with the repository's weights and the mean and std that its file holds.
 
         Raises:
@@ -97,7 +97,7 @@ class MadryModels:
         """
         key = parts(name)
         found = fetch(REPOSITORY, FILES[key], downloads)
-        body = self.build(name, Shape())
+        body = self.build(name, ArchitectureOptions())
         state = Checkpoint(read_checkpoint(found.path), str(found.path)).unwrap(body.state_dict())
         if wrong := mismatches(body, state.state):
             raise UserError(f"{found.path}: does not fit madry/{name} (read as {state.layout}): {'; '.join(wrong)}")

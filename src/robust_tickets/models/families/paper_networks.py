@@ -4,7 +4,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Loaded, Shape
+from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.networks import NETWORKS, NamedArchitecture
 
@@ -26,12 +26,12 @@ class PaperNetworks:
         """Return nothing: no weights come with these networks."""
         return []
 
-    def build(self, name: str, shape: Shape) -> nn.Module:
+    def build(self, name: str, shape: ArchitectureOptions) -> nn.Module:
         """Return the network; 10 classes, 3 channels and its paper's size unless asked otherwise."""
         network = _find(name)
         return network.build(name, shape.num_classes or 10, shape.in_channels or 3, shape.size or network.size)
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
+    def pretrained(self, name: str, tag: str | None, shape: ArchitectureOptions, downloads: Downloads) -> Loaded:
         """Refuse: there are none."""
         raise UserError(
             f"{name} comes without weights; give `weights: path/to/file`, or `weights: random` to pretrain it"

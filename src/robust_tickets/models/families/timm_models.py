@@ -9,7 +9,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Loaded, Shape
+from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.interface import Pixels
 
 
@@ -32,18 +32,18 @@ class TimmModels:
         architecture = name.partition(".")[0]
         return [full.partition(".")[2] for full in timm.list_models(f"{architecture}.*", pretrained=True)]
 
-    def build(self, name: str, shape: Shape) -> nn.Module:
+    def build(self, name: str, shape: ArchitectureOptions) -> nn.Module:
         """Return the architecture without weights."""
         return timm.create_model(name, pretrained=False, **_arguments(name, shape))
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
+    def pretrained(self, name: str, tag: str | None, shape: ArchitectureOptions, downloads: Downloads) -> Loaded:
         """Return the architecture with the weights timm downloads or has cached."""
         architecture, _, named = name.partition(".")
         tags = self.tags(architecture)
         if not tags:
             raise UserError(f"timm/{name}: timm has no pretrained weights of it; give `weights: path/to/file`")
         full = f"{architecture}.{tag}" if tag else name
-        arguments = _arguments(full, Shape(size=shape.size))
+        arguments = _arguments(full, ArchitectureOptions(size=shape.size))
         with downloads.of(f"timm/{full}"), downloads.hub():
             body = timm.create_model(full, pretrained=True, cache_dir=downloads.cache, **arguments)
         found: Any = body.pretrained_cfg
@@ -58,7 +58,7 @@ class TimmModels:
         return recorded_preprocessing(recorded), f"preprocessing: what timm records for {name}"
 
 
-def _arguments(name: str, shape: Shape) -> dict[str, Any]:
+def _arguments(name: str, shape: ArchitectureOptions) -> dict[str, Any]:
     """Return what to ask of timm; only a network of fixed input size may be told its size."""
     wanted: dict[str, Any] = {"num_classes": shape.num_classes, "in_chans": shape.in_channels}
     recorded = get_pretrained_cfg(name)

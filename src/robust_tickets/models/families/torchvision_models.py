@@ -8,7 +8,7 @@ from torchvision.models import WeightsEnum
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Loaded, Shape
+from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.heads import first_convolution, like_convolution
 from robust_tickets.models.interface import Pixels
 
@@ -30,7 +30,7 @@ class TorchvisionModels:
         """Return the names of torchvision's weight enumeration."""
         return [weights.name for weights in models.get_model_weights(name)]
 
-    def build(self, name: str, shape: Shape) -> nn.Module:
+    def build(self, name: str, shape: ArchitectureOptions) -> nn.Module:
         """Return the architecture without weights and without auxiliary heads."""
         arguments = {} if shape.num_classes is None else {"num_classes": shape.num_classes}
         body = _without_auxiliary(models.get_model(name, weights=None, **_special(name, shape), **arguments))
@@ -38,7 +38,7 @@ class TorchvisionModels:
             replace_stem(body, shape.in_channels)
         return body
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
+    def pretrained(self, name: str, tag: str | None, shape: ArchitectureOptions, downloads: Downloads) -> Loaded:
         """Return the architecture with the weights torchvision downloads or has cached."""
         tags = self.tags(name)
         if not tags:
@@ -69,7 +69,7 @@ def _transforms(weights: WeightsEnum) -> Pixels:
     )
 
 
-def _special(name: str, shape: Shape) -> dict[str, Any]:
+def _special(name: str, shape: ArchitectureOptions) -> dict[str, Any]:
     """Return what some builders must be told: the input size, or to renormalise as the weights expect."""
     if name in {"googlenet", "inception_v3"}:
         return {"init_weights": True, "transform_input": shape.in_channels in (None, 3)}

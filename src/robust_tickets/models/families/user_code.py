@@ -14,7 +14,7 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.families.family import Loaded, Shape
+from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.families.timm_models import recorded_preprocessing
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.plain_modules import plain_module, unwrapped
@@ -42,11 +42,11 @@ class UserCode:
         """Return nothing: the function's own weights are the only ones."""
         return []
 
-    def build(self, name: str, shape: Shape) -> nn.Module:
+    def build(self, name: str, shape: ArchitectureOptions) -> nn.Module:
         """Return what the function returns."""
         return _plain(name)[0]
 
-    def pretrained(self, name: str, tag: str | None, shape: Shape, downloads: Downloads) -> Loaded:
+    def pretrained(self, name: str, tag: str | None, shape: ArchitectureOptions, downloads: Downloads) -> Loaded:
         """Return what the function returns, weights included."""
         body, notes = _plain(name)
         preprocessing = stated_preprocessing(body)

@@ -15,7 +15,7 @@ from robust_tickets.pruning.groups.element import Element
 from robust_tickets.pruning.groups.group import Group
 from robust_tickets.pruning.layer_partition import Box, LayerPartition
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.partitions import Norm, Unit
+from robust_tickets.pruning.partitions import Norm, PruningUnit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +65,7 @@ class NMPartition:
         self._n, self._m = n, m
         self._runs = {name: Box(name, tuple(weight.shape), (1, m, 1)) for name, weight in weights.items()}
         self._elements = LayerPartition(Element(), weights, masks)
-        self.units: Mapping[str, Unit] = self._elements.units
+        self.units: Mapping[str, PruningUnit] = self._elements.units
         self.remaining: Mapping[str, Tensor] = self._elements.remaining
 
     def reduce(self, saliencies: Mapping[str, Tensor], norm: Norm) -> dict[str, Tensor]:

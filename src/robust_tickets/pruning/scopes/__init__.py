@@ -2,7 +2,7 @@
 
 | file | kind |
 |---|---|
-| `scope.py` | the protocol, and `Pool` |
+| `scope.py` | the protocol, and `PruningPool` |
 | `global_.py` | `global`: all groups together |
 | `layer.py` | `layer`: each layer by itself |
 | `erk.py` | `erk`: each layer by itself, denser where layers are small |
@@ -16,8 +16,8 @@ from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.scopes.erk import ErkScope
 from robust_tickets.pruning.scopes.global_ import GlobalScope
 from robust_tickets.pruning.scopes.layer import LayerScope
-from robust_tickets.pruning.scopes.scope import Pool, Scope
+from robust_tickets.pruning.scopes.scope import PruningPool, Scope
 
 AnyScope = Annotated[GlobalScope | LayerScope | ErkScope, Field(discriminator="kind"), Shorthand]
 
-__all__ = ["AnyScope", "ErkScope", "GlobalScope", "LayerScope", "Pool", "Scope"]
+__all__ = ["AnyScope", "ErkScope", "GlobalScope", "LayerScope", "PruningPool", "Scope"]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.pruning.partitions import Unit
+from robust_tickets.pruning.partitions import PruningUnit
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.pruning.scopes.scope import Minimum, Pool, least_kept
+from robust_tickets.pruning.scopes.scope import Minimum, PruningPool, least_kept
 
 
 class ErkScope(Settings):
@@ -21,7 +21,7 @@ class ErkScope(Settings):
     kind: Literal["erk"] = "erk"
     minimum: Minimum = None
 
-    def pools(self, units: Mapping[str, Unit], sparsity: float) -> list[Pool]:
+    def pools(self, units: Mapping[str, PruningUnit], sparsity: float) -> list[PruningPool]:
         """Return one pool per unit."""
         total = sum(unit.groups for unit in units.values())
         quotas = {
@@ -31,7 +31,7 @@ class ErkScope(Settings):
         least = {name: least_kept(unit, self.minimum) for name, unit in units.items()}
         most = sum(unit.remaining for unit in units.values())
         kept = apportioned(quotas, least, max(min(total - exact_count(sparsity, total), most), sum(least.values())))
-        return [Pool((name,), unit.groups - kept[name]) for name, unit in units.items()]
+        return [PruningPool((name,), unit.groups - kept[name]) for name, unit in units.items()]
 
 
 def apportioned(quotas: Mapping[str, tuple[float, int]], least: Mapping[str, int], total: int) -> dict[str, int]:

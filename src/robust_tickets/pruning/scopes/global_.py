@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.pruning.partitions import Unit
+from robust_tickets.pruning.partitions import PruningUnit
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.pruning.scopes.scope import Pool
+from robust_tickets.pruning.scopes.scope import PruningPool
 
 
 class GlobalScope(Settings):
@@ -14,6 +14,6 @@ class GlobalScope(Settings):
 
     kind: Literal["global"] = "global"
 
-    def pools(self, units: Mapping[str, Unit], sparsity: float) -> list[Pool]:
+    def pools(self, units: Mapping[str, PruningUnit], sparsity: float) -> list[PruningPool]:
         """Return the one pool of all units."""
-        return [Pool(tuple(units), exact_count(sparsity, sum(unit.groups for unit in units.values())))]
+        return [PruningPool(tuple(units), exact_count(sparsity, sum(unit.groups for unit in units.values())))]

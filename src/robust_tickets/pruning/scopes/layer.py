@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.pruning.partitions import Unit
+from robust_tickets.pruning.partitions import PruningUnit
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.pruning.scopes.scope import Minimum, Pool, least_kept
+from robust_tickets.pruning.scopes.scope import Minimum, PruningPool, least_kept
 
 
 class LayerScope(Settings):
@@ -19,9 +19,9 @@ class LayerScope(Settings):
     kind: Literal["layer"] = "layer"
     minimum: Minimum = None
 
-    def pools(self, units: Mapping[str, Unit], sparsity: float) -> list[Pool]:
+    def pools(self, units: Mapping[str, PruningUnit], sparsity: float) -> list[PruningPool]:
         """Return one pool per unit."""
         return [
-            Pool((name,), min(exact_count(sparsity, unit.groups), unit.groups - least_kept(unit, self.minimum)))
+            PruningPool((name,), min(exact_count(sparsity, unit.groups), unit.groups - least_kept(unit, self.minimum)))
             for name, unit in units.items()
         ]

@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 
 from pydantic import Field
 
-from robust_tickets.pruning.partitions import Unit
+from robust_tickets.pruning.partitions import PruningUnit
 
 Minimum = Annotated[
     int | None,
@@ -16,7 +16,7 @@ Minimum = Annotated[
 
 
 @dataclass(frozen=True)
-class Pool:
+class PruningPool:
     """Units whose groups compete, and how many of those groups are to be removed in all."""
 
     units: tuple[str, ...]
@@ -31,11 +31,11 @@ class Scope(Protocol):
         """Name of the scope."""
         ...
 
-    def pools(self, units: Mapping[str, Unit], sparsity: float) -> list[Pool]:
+    def pools(self, units: Mapping[str, PruningUnit], sparsity: float) -> list[PruningPool]:
         """Divide the units into pools, each with its exact count."""
         ...
 
 
-def least_kept(unit: Unit, minimum: int | None) -> int:
+def least_kept(unit: PruningUnit, minimum: int | None) -> int:
     """Return how many groups a unit keeps whatever the sparsity: no more than the present masks leave it."""
     return min(1 if minimum is None else minimum, unit.remaining)

@@ -23,7 +23,7 @@ PATIENCE = 50e-6
 """Seconds that a thread waits before it sleeps; waking it takes about as long."""
 
 
-class Step(ctypes.Structure):
+class NativeStep(ctypes.Structure):
     """One function and the tasks it is called for; a program is an array of these."""
 
     _fields_ = (
@@ -69,7 +69,7 @@ class Workers:
         """Execute steps in order; programs of several Python threads run one after the other.
 
         Args:
-            program: address of an array of `Step`, which must live until this returns.
+            program: address of an array of `NativeStep`, which must live until this returns.
             steps: how many there are.
 
         Raises:

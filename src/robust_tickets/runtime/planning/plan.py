@@ -18,7 +18,7 @@ from robust_tickets.runtime.rules.shapes import adaptive_bounds, average_divisor
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class ExecutionPlan:
     """Commands in order, and where the network's input and output lie."""
 
     commands: tuple[c.Command, ...]
@@ -27,7 +27,7 @@ class Plan:
     output: PlainView
 
 
-def make_plan(graph: Graph, shapes: Mapping[str, Shape]) -> Plan:
+def make_plan(graph: Graph, shapes: Mapping[str, Shape]) -> ExecutionPlan:
     """Return how to execute a checked graph, image by image.
 
     Args:
@@ -47,7 +47,7 @@ def make_plan(graph: Graph, shapes: Mapping[str, Shape]) -> Plan:
     for buffer in (source.buffer, output.buffer):
         # They are filled and read from outside.
         buffer.born, buffer.dies = 0, len(commands)
-    return Plan(commands, tuple(placement.buffers), source, output)
+    return ExecutionPlan(commands, tuple(placement.buffers), source, output)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from robust_tickets.runtime.kernels.layout import VECTOR
 from robust_tickets.runtime.machine.compiler import compile
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.commands import Convolve
-from robust_tickets.runtime.steps.step import Step, address
+from robust_tickets.runtime.steps.step import KernelStep, address
 from robust_tickets.runtime.steps.winograd import possible_side, winograd_steps
 
 
@@ -36,7 +36,7 @@ class Tiling:
 _TASKS = 6
 
 
-def convolution_steps(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> list[Step]:
+def convolution_steps(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> list[KernelStep]:
     """Return a convolution as steps in order.
 
     Args:
@@ -51,7 +51,7 @@ def convolution_steps(command: Convolve, tiling: Tiling, arena: int, target: Tar
     return [direct_step(command, tiling, arena, target, threads)]
 
 
-def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> Step:
+def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> KernelStep:
     """Return a convolution without detours, ready to be called.
 
     Args:
@@ -115,7 +115,7 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
     keep += [table, strides, walk]
     flops = 2 * command.weight.count * out.layout.height * out.layout.width
     tasks = len(tiles) * len(table)
-    return Step(command.name, "convolution", walk.address(driver.NAME), call, tasks, tuple(keep), flops)
+    return KernelStep(command.name, "convolution", walk.address(driver.NAME), call, tasks, tuple(keep), flops)
 
 
 def pack(

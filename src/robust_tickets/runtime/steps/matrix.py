@@ -10,14 +10,14 @@ from robust_tickets.runtime.kernels.linear import LinearKernel
 from robust_tickets.runtime.machine.compiler import compile
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.commands import Linear
-from robust_tickets.runtime.steps.step import Step, address
+from robust_tickets.runtime.steps.step import KernelStep, address
 
 SPARSE = 0.15
 """Density below which only the nonzeros are read: they take twice the bytes, and are gathered one by one, two cycles
 each. From the first-level cache a dense row is as fast at 0.1, from further away at 0.2."""
 
 
-def linear_step(command: Linear, arena: int, target: Target) -> Step:
+def linear_step(command: Linear, arena: int, target: Target) -> KernelStep:
     """Return the step that multiplies by a matrix."""
     rows, features = command.weight.shape
     count = command.weight.count
@@ -45,7 +45,7 @@ def linear_step(command: Linear, arena: int, target: Target) -> Step:
     )
     keep = (bias, values, offsets, ends, module)
     function = module.address(linear.NAME)
-    return Step(command.name, "linear", function, call, -(-rows // LANES), keep, 2 * count)
+    return KernelStep(command.name, "linear", function, call, -(-rows // LANES), keep, 2 * count)
 
 
 def pack(weight: Weight) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:

@@ -11,13 +11,13 @@ from robust_tickets.runtime.machine.compiler import compile
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.buffers import MapView, PlainView
 from robust_tickets.runtime.planning.commands import Border, CopyChannels, Gather, Scatter
-from robust_tickets.runtime.steps.step import Step, address
+from robust_tickets.runtime.steps.step import KernelStep, address
 
 _MOST_WRITTEN_OUT = 256
 """Vectors of a halo that are code each: a second is spent on compiling so many, for all maps of their size."""
 
 
-def gather_step(command: Gather, arena: int, target: Target) -> Step:
+def gather_step(command: Gather, arena: int, target: Target) -> KernelStep:
     """Return the step that puts pixels into blocks."""
     view, layout = command.target, command.target.layout
     pixels = layout.pixels()
@@ -45,10 +45,10 @@ def gather_step(command: Gather, arena: int, target: Target) -> Step:
         target_row=layout.row_stride,
     )
     keep = (table, masks, scale, shift, module)
-    return Step(command.name, "gather", module.address(gather.NAME), call, channels * rows, keep)
+    return KernelStep(command.name, "gather", module.address(gather.NAME), call, channels * rows, keep)
 
 
-def border_step(command: Border, arena: int, target: Target) -> Step:
+def border_step(command: Border, arena: int, target: Target) -> KernelStep:
     """Return the step that fills a halo."""
     view = command.target
     keep: tuple[object, ...] = ()
@@ -67,10 +67,10 @@ def border_step(command: Border, arena: int, target: Target) -> Step:
             channel_stride=view.layout.channel_stride,
         )
         keep = (targets, sources, masks)
-    return Step(command.name, "border", module.address(border.NAME), call, view.channels, (module, *keep))
+    return KernelStep(command.name, "border", module.address(border.NAME), call, view.channels, (module, *keep))
 
 
-def scatter_step(command: Scatter, arena: int, target: Target) -> Step:
+def scatter_step(command: Scatter, arena: int, target: Target) -> KernelStep:
     """Return the step that puts the pixels of blocks into row-major order."""
     view = command.source
     table = lane_offsets(view.layout)
@@ -82,10 +82,10 @@ def scatter_step(command: Scatter, arena: int, target: Target) -> Step:
         pixels=len(table),
         source_channel=view.layout.channel_stride,
     )
-    return Step(command.name, "scatter", module.address(scatter.NAME), call, view.channels, (table, module))
+    return KernelStep(command.name, "scatter", module.address(scatter.NAME), call, view.channels, (table, module))
 
 
-def copy_step(command: CopyChannels, arena: int, target: Target) -> Step:
+def copy_step(command: CopyChannels, arena: int, target: Target) -> KernelStep:
     """Return the step that copies channels."""
     module = compile(copy.ir(), target)
     channels = np.ascontiguousarray(command.channels, np.int64)
@@ -110,7 +110,7 @@ def copy_step(command: CopyChannels, arena: int, target: Target) -> Step:
         target_channel=target_strides[0],
         target_row=target_strides[1],
     )
-    return Step(command.name, "copy", module.address(copy.NAME), call, len(channels), (channels, module))
+    return KernelStep(command.name, "copy", module.address(copy.NAME), call, len(channels), (channels, module))
 
 
 def _border(layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint16]]:

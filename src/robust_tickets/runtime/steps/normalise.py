@@ -7,10 +7,10 @@ from robust_tickets.runtime.machine.compiler import compile
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.buffers import MapView
 from robust_tickets.runtime.planning.commands import LayerNorm
-from robust_tickets.runtime.steps.step import Step, address
+from robust_tickets.runtime.steps.step import KernelStep, address
 
 
-def layer_norm_step(command: LayerNorm, arena: int, target: Target) -> Step:
+def layer_norm_step(command: LayerNorm, arena: int, target: Target) -> KernelStep:
     """Return the step that normalises over channels."""
     source, place = command.source, command.target
     channels = len(command.scale)
@@ -40,4 +40,4 @@ def layer_norm_step(command: LayerNorm, arena: int, target: Target) -> Step:
         **strides,
     )
     keep = (scale, shift, constants, module)
-    return Step(command.name, "layer norm", module.address(layer_norm.NAME), call, tasks, keep)
+    return KernelStep(command.name, "layer norm", module.address(layer_norm.NAME), call, tasks, keep)

@@ -11,13 +11,13 @@ from robust_tickets.runtime.machine.compiler import compile
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.buffers import MapView, PlainView, View
 from robust_tickets.runtime.planning.commands import Pointwise
-from robust_tickets.runtime.steps.step import Step, address
+from robust_tickets.runtime.steps.step import KernelStep, address
 
 _PIECE = 512
 """Numbers of a plain value that make a task."""
 
 
-def pointwise_step(command: Pointwise, arena: int, target: Target) -> Step:
+def pointwise_step(command: Pointwise, arena: int, target: Target) -> KernelStep:
     """Return the step of an operation on every number."""
     source, other = command.source, command.other
     operation = {"scale": "mul_number", "shift": "add_number"}.get(command.kind, command.kind)
@@ -53,7 +53,7 @@ def pointwise_step(command: Pointwise, arena: int, target: Target) -> Step:
         **({"other_row": 0, "other_channel": 4} if number else _strides("other", other, total, width)),
     )
     keep = (scale, shift, module)
-    return Step(command.name, command.kind, module.address(pointwise.NAME), call, rows * channels, keep)
+    return KernelStep(command.name, command.kind, module.address(pointwise.NAME), call, rows * channels, keep)
 
 
 def _strides(name: str, view: View | None, total: int, width: int) -> dict[str, int]:

@@ -9,10 +9,10 @@ from robust_tickets.runtime.kernels.pool import PoolKernel
 from robust_tickets.runtime.machine.compiler import compile
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.commands import Average, Pool
-from robust_tickets.runtime.steps.step import Step, address
+from robust_tickets.runtime.steps.step import KernelStep, address
 
 
-def pool_step(command: Pool, arena: int, target: Target) -> Step:
+def pool_step(command: Pool, arena: int, target: Target) -> KernelStep:
     """Return the step that pools windows."""
     view, out = command.source, command.target.layout
     source, window = view.layout, command.window
@@ -46,10 +46,10 @@ def pool_step(command: Pool, arena: int, target: Target) -> Step:
         target_channel=out.channel_stride,
     )
     keep = (offsets, borders, masks, factors, module)
-    return Step(command.name, f"{command.kind}_pool", module.address(pool.NAME), call, rows * view.channels, keep)
+    return KernelStep(command.name, f"{command.kind}_pool", module.address(pool.NAME), call, rows * view.channels, keep)
 
 
-def average_step(command: Average, arena: int, target: Target) -> Step:
+def average_step(command: Average, arena: int, target: Target) -> KernelStep:
     """Return the step that averages whole maps."""
     view, layout = command.source, command.source.layout
     means = len(command.weights)
@@ -66,7 +66,9 @@ def average_step(command: Average, arena: int, target: Target) -> Step:
         source_row=layout.row_stride,
         source_channel=layout.channel_stride,
     )
-    return Step(command.name, "average", module.address(average.NAME), call, view.channels * means, (weights, module))
+    return KernelStep(
+        command.name, "average", module.address(average.NAME), call, view.channels * means, (weights, module)
+    )
 
 
 def _by_lane(layout: Layout, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class KernelStep:
     """A function void(arguments, begin, end), its arguments, and how many tasks it has."""
 
     name: str

@@ -13,7 +13,7 @@ from robust_tickets.runtime.machine.compiler import compile
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.buffers import aligned
 from robust_tickets.runtime.planning.commands import Convolve
-from robust_tickets.runtime.steps.step import Step, address
+from robust_tickets.runtime.steps.step import KernelStep, address
 
 SIDES = (4, 3, 2)
 """Sides of the output tiles that may be computed at a time, the preferred first."""
@@ -56,7 +56,7 @@ def possible_side(command: Convolve) -> int:
     return fitting[0] if fitting else 0
 
 
-def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> list[Step]:
+def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> list[KernelStep]:
     """Return a convolution as steps in order.
 
     Args:
@@ -93,7 +93,7 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
             target_channel=pitch,
         )
         function = forward.address(winograd_forward.NAME)
-        steps.append(Step(command.name, "winograd", function, call, inputs, (before, forward)))
+        steps.append(KernelStep(command.name, "winograd", function, call, inputs, (before, forward)))
         for first, step in groups:
             call = winograd_backward.ARGUMENTS.pack(
                 source=address(after),
@@ -106,7 +106,7 @@ def winograd_steps(command: Convolve, side: int, arena: int, target: Target) -> 
                 target_row=out.layout.row_stride,
             )
             function, tasks = backward.address(winograd_backward.NAME), min(group, outputs - first)
-            steps += [step, Step(command.name, "winograd", function, call, tasks, (after, bias, backward))]
+            steps += [step, KernelStep(command.name, "winograd", function, call, tasks, (after, bias, backward))]
     return steps
 
 
@@ -135,7 +135,7 @@ class _Products:
         )
         self._driver = compile(driver.ir(), target)
 
-    def step(self, weights: NDArray[np.float32], group: int) -> Step:
+    def step(self, weights: NDArray[np.float32], group: int) -> KernelStep:
         """Return the step for some outputs' weights [points, outputs, inputs], given room for `group` outputs."""
         points, outputs, _ = weights.shape
         zeros = np.zeros(outputs, np.float32)
@@ -166,7 +166,7 @@ class _Products:
             extra=0,
         )
         tasks, keep = len(self._tiles) * points, (self, zeros, entries, ends, slices, chunks)
-        return Step(self._name, "winograd", self._driver.address(driver.NAME), call, tasks, keep)
+        return KernelStep(self._name, "winograd", self._driver.address(driver.NAME), call, tasks, keep)
 
 
 def transformed(command: Convolve, side: int) -> NDArray[np.float32]:

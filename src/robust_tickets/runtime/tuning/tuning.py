@@ -14,7 +14,7 @@ from typing import Any
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.commands import Command, Convolve
 from robust_tickets.runtime.steps.convolve import Tiling, convolution_steps
-from robust_tickets.runtime.steps.step import Step
+from robust_tickets.runtime.steps.step import KernelStep
 from robust_tickets.runtime.steps.winograd import possible_side
 from robust_tickets.runtime.tuning.tiling import is_possible, likely, slices
 
@@ -90,7 +90,7 @@ def _fastest(command: Convolve, target: Target, arena: int) -> Tiling:
     return best
 
 
-def _seconds(steps: Sequence[Step]) -> float:
+def _seconds(steps: Sequence[KernelStep]) -> float:
     """Return the least time of some calls, after one that warms up."""
     calls = [(_FUNCTION(step.function), step.arguments.ctypes.data, step.tasks) for step in steps]
     least = float("inf")

@@ -7,65 +7,65 @@ from torch import Tensor
 
 from robust_tickets.shrinking.conversion.operators import Handler, array
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import Value
+from robust_tickets.shrinking.conversion.value import GraphValue
 
-Operand = Value | Tensor | float | int
+Operand = GraphValue | Tensor | float | int
 
 
-def add(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> Value:
+def add(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> GraphValue:
     """x + alpha other."""
-    if not isinstance(x, Value):
-        assert isinstance(other, Value)
+    if not isinstance(x, GraphValue):
+        assert isinstance(other, GraphValue)
         return scaled(site, other, float(alpha), per_channel(x, other))
-    if not isinstance(other, Value):
+    if not isinstance(other, GraphValue):
         return scaled(site, x, 1.0, alpha * per_channel(other, x))
     if alpha != 1:
         other = scaled(site, other, float(alpha), 0.0)
     left, right, order = together(site, x, other)
     name = site.builder.add(site.layer, left, right)
-    return Value(name, site.builder.shapes[name], order)
+    return GraphValue(name, site.builder.shapes[name], order)
 
 
-def sub(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> Value:
+def sub(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> GraphValue:
     """x - alpha other."""
     return add(site, x, other, -alpha)
 
 
-def rsub(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> Value:
+def rsub(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -> GraphValue:
     """other - alpha x."""
     return add(site, other, x, -alpha)
 
 
-def mul(site: Site, x: Operand, other: Operand, **rest: Any) -> Value:
+def mul(site: Site, x: Operand, other: Operand, **rest: Any) -> GraphValue:
     """x * other."""
-    if not isinstance(x, Value):
+    if not isinstance(x, GraphValue):
         x, other = other, x
-    assert isinstance(x, Value)
-    if not isinstance(other, Value):
+    assert isinstance(x, GraphValue)
+    if not isinstance(other, GraphValue):
         return scaled(site, x, per_channel(other, x), 0.0)
     left, right, order = together(site, x, other)
     name = site.builder.multiply(site.layer, left, right)
-    return Value(name, site.builder.shapes[name], order)
+    return GraphValue(name, site.builder.shapes[name], order)
 
 
-def div(site: Site, x: Operand, other: Operand, rounding_mode: str | None = None, **rest: Any) -> Value:
+def div(site: Site, x: Operand, other: Operand, rounding_mode: str | None = None, **rest: Any) -> GraphValue:
     """x / other, where other is a constant."""
-    if not isinstance(x, Value) or isinstance(other, Value) or rounding_mode is not None:
+    if not isinstance(x, GraphValue) or isinstance(other, GraphValue) or rounding_mode is not None:
         raise Inexpressible("divides by what depends on the images")
     return scaled(site, x, 1.0 / per_channel(other, x), 0.0)
 
 
-def neg(site: Site, x: Value) -> Value:
+def neg(site: Site, x: GraphValue) -> GraphValue:
     """-x."""
     return scaled(site, x, -1.0, 0.0)
 
 
-def scaled(site: Site, x: Value, scale: float | np.ndarray, shift: float | np.ndarray) -> Value:
+def scaled(site: Site, x: GraphValue, scale: float | np.ndarray, shift: float | np.ndarray) -> GraphValue:
     """Return x * scale + shift, each one number or one a channel."""
-    return Value(site.builder.affine(site.layer, x.name, scale, shift), x.shape, x.order)
+    return GraphValue(site.builder.affine(site.layer, x.name, scale, shift), x.shape, x.order)
 
 
-def per_channel(constant: Tensor | float, x: Value) -> np.ndarray:
+def per_channel(constant: Tensor | float, x: GraphValue) -> np.ndarray:
     """Return a constant that broadcasts against x as one number, or one a channel, in float64.
 
     Raises:
@@ -85,7 +85,7 @@ def per_channel(constant: Tensor | float, x: Value) -> np.ndarray:
     return values.reshape(-1)
 
 
-def together(site: Site, left: Value, right: Value) -> tuple[str, str, tuple[int, ...]]:
+def together(site: Site, left: GraphValue, right: GraphValue) -> tuple[str, str, tuple[int, ...]]:
     """Return the names of two values that broadcast in the graph as in torch, and the order of what they make.
 
     Raises:

@@ -21,7 +21,7 @@ from robust_tickets.shrinking.conversion.movement import MOVEMENT
 from robust_tickets.shrinking.conversion.operators import OPERATORS, Handler
 from robust_tickets.shrinking.conversion.program import constants_of, exported, operator_of
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import Grouped, Value
+from robust_tickets.shrinking.conversion.value import GraphValue, Grouped
 
 HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT
 """Name of torch's operator, without overload and without the underscore of an operation in place -> handler."""
@@ -79,7 +79,7 @@ class _Walk:
             if node.op == "placeholder" and node.name in held:
                 self.found[node] = held[node.name]
             elif node.op == "placeholder":
-                self.found[node] = Value.plain(IMAGE, self.shape)
+                self.found[node] = GraphValue.plain(IMAGE, self.shape)
                 self.batch = str(node.meta["val"].shape[0])
             elif node.op == "call_function":
                 self.found[node] = self.call(node)
@@ -93,7 +93,7 @@ class _Walk:
         reads = [self.found[one] for one in node.all_input_nodes]
         if node.target is operator.getitem:
             return args[0][args[1]]
-        if not any(isinstance(one, Value | Grouped | tuple) for one in reads):
+        if not any(isinstance(one, GraphValue | Grouped | tuple) for one in reads):
             if any(one is _SIZE for one in reads) or not isinstance(node.target, OpOverload):
                 return _SIZE
             return node.target(*args, **kwargs)
@@ -143,12 +143,12 @@ class _Walk:
         """
         for one in node.all_input_nodes if name not in ARITHMETIC else ():
             value = self.found[one]
-            if isinstance(value, Value) and value.seen != tuple(one.meta["val"].shape[1:]):
+            if isinstance(value, GraphValue) and value.seen != tuple(one.meta["val"].shape[1:]):
                 raise Inexpressible("reads one number a channel repeated over pixels")
 
     def graph(self, metadata: Mapping[str, str]) -> Graph:
         """Return the graph of everything that the output needs."""
-        if not isinstance(self.output, Value):
+        if not isinstance(self.output, GraphValue):
             raise Inexpressible("its output does not depend on the images")
         site = Site(self.builder, "logits", self.output.seen)
         name = site.flat(self.output) if len(self.output.order) == 1 else site.image(self.output)

@@ -8,7 +8,7 @@ import numpy as np
 
 from robust_tickets.shrinking.conversion.operators import Handler
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import Grouped, Value
+from robust_tickets.shrinking.conversion.value import GraphValue, Grouped
 
 
 def same(site: Site, **arguments: Any) -> Any:
@@ -16,7 +16,7 @@ def same(site: Site, **arguments: Any) -> Any:
     return arguments.get("x", arguments.get("input"))
 
 
-def view(site: Site, x: Value | Grouped, **sizes: Any) -> Value | Grouped:
+def view(site: Site, x: GraphValue | Grouped, **sizes: Any) -> GraphValue | Grouped:
     """A view, a reshape, a flattening: of axes of length 1, of all pixels, or of channels on their way to a shuffle."""
     wanted = site.wanted()
     if x.seen == wanted:
@@ -27,17 +27,17 @@ def view(site: Site, x: Value | Grouped, **sizes: Any) -> Value | Grouped:
         if not x.swapped:
             return x.value
         name = site.builder.emit("shuffle", site.layer, [x.value.name], wanted, None, {"groups": x.groups})
-        return Value.plain(name, wanted)
+        return GraphValue.plain(name, wanted)
     if (found := x.viewed(wanted)) is not None:
         return found
     if len(x.shape) == 1 and x.shape[0] in wanted and len(wanted) <= 3:
         shape = (x.shape[0], 1, 1)
         name = site.builder.emit("reshape", site.layer, [x.name], shape, None, {"shape": list(shape)})
-        found = Value(name, shape, (0,)).viewed(wanted)
+        found = GraphValue(name, shape, (0,)).viewed(wanted)
         assert found is not None
         return found
     if len(wanted) == 1 and x.is_plain:
-        return Value.plain(site.flattened(x, site.layer), wanted)
+        return GraphValue.plain(site.flattened(x, site.layer), wanted)
     if len(wanted) == 4 and x.is_plain and len(x.shape) == 3 and wanted[2:] == x.shape[1:]:
         return Grouped(x, wanted[0])
     if len(wanted) == 2 and len(x.seen) == 3:
@@ -45,19 +45,19 @@ def view(site: Site, x: Value | Grouped, **sizes: Any) -> Value | Grouped:
     raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; the runtime keeps images or flattens them")
 
 
-def permute(site: Site, x: Value | Grouped, dims: Sequence[int]) -> Value | Grouped:
+def permute(site: Site, x: GraphValue | Grouped, dims: Sequence[int]) -> GraphValue | Grouped:
     """Dimensions in another order: images and their channels-last form, or the groups of a shuffle."""
     places = [dim % (len(x.seen) + 1) for dim in dims]
     if places[0] != 0:
         raise Inexpressible("moves the dimension of the images")
-    if isinstance(x, Value):
+    if isinstance(x, GraphValue):
         return x.permuted([place - 1 for place in places[1:]])
     if places == [0, 2, 1, 3, 4]:
         return replace(x, swapped=not x.swapped)
     raise Inexpressible(f"permutes {list(x.seen)} by {list(dims)}; the runtime shuffles channels, no more")
 
 
-def transpose(site: Site, x: Value | Grouped, dim0: int, dim1: int) -> Value | Grouped:
+def transpose(site: Site, x: GraphValue | Grouped, dim0: int, dim1: int) -> GraphValue | Grouped:
     """Two dimensions swapped."""
     rank = len(x.seen) + 1
     dims = list(range(rank))
@@ -65,17 +65,17 @@ def transpose(site: Site, x: Value | Grouped, dim0: int, dim1: int) -> Value | G
     return permute(site, x, dims)
 
 
-def expand(site: Site, x: Value, **sizes: Any) -> Value:
+def expand(site: Site, x: GraphValue, **sizes: Any) -> GraphValue:
     """One number a channel, as many times as there are pixels: what reads it broadcasts anyway."""
     if x.seen != site.wanted() and not (x.is_pixelless and len(x.shape) == 3 and x.seen[0] == site.wanted()[0]):
         raise Inexpressible(f"repeats {list(x.seen)} to {list(site.wanted())}")
     return x
 
 
-def cat(site: Site, tensors: Sequence[Value], dim: int) -> Value:
+def cat(site: Site, tensors: Sequence[GraphValue], dim: int) -> GraphValue:
     """Channels one after another."""
     first = tensors[0]
-    if not all(isinstance(one, Value) for one in tensors):
+    if not all(isinstance(one, GraphValue) for one in tensors):
         raise Inexpressible("concatenates with constants")
     place = dim % (len(first.seen) + 1) - 1
     if place < 0 or any(one.order != first.order or first.order[place] != 0 for one in tensors):
@@ -86,10 +86,10 @@ def cat(site: Site, tensors: Sequence[Value], dim: int) -> Value:
         names, sizes = [one.name for one in tensors], first.shape[1:]
     shape = (sum(one.shape[0] for one in tensors), *sizes)
     order = first.order if sizes else (0,)
-    return Value(site.builder.emit("concat", site.layer, names, shape), shape, order)
+    return GraphValue(site.builder.emit("concat", site.layer, names, shape), shape, order)
 
 
-def part(site: Site, x: Value, place: int, start: int, stop: int) -> Value:
+def part(site: Site, x: GraphValue, place: int, start: int, stop: int) -> GraphValue:
     """Return channels [start, stop); `place` counts torch's dimensions behind the batch."""
     length = x.seen[place] if place >= 0 else -1
     if (start, stop) == (0, length):
@@ -98,7 +98,7 @@ def part(site: Site, x: Value, place: int, start: int, stop: int) -> Value:
         raise Inexpressible(f"takes a part of {list(x.seen)} along dimension {place + 1}; the runtime does of channels")
     shape = (stop - start, *x.shape[1:])
     attributes = {"start": start, "stop": stop}
-    return Value(site.builder.emit("slice", site.layer, [x.name], shape, None, attributes), shape, x.order)
+    return GraphValue(site.builder.emit("slice", site.layer, [x.name], shape, None, attributes), shape, x.order)
 
 
 def bounds(start: int | None, end: int | None, length: int) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def bounds(start: int | None, end: int | None, length: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def take(site: Site, x: Value, dim: int, start: int | None, end: int | None, step: int) -> Value:
+def take(site: Site, x: GraphValue, dim: int, start: int | None, end: int | None, step: int) -> GraphValue:
     """A slice of the channels, or every so manyth row or column; all images are none."""
     place = dim % (len(x.seen) + 1) - 1
     if place < 0 and start in (0, None) and (end is None or (isinstance(end, int) and end >= 2**31)):
@@ -120,11 +120,13 @@ def take(site: Site, x: Value, dim: int, start: int | None, end: int | None, ste
         stride = [step if axis == x.order[place] else 1 for axis in (1, 2)]
         shape = (x.shape[0], *((length - 1) // step + 1 for length, step in zip(x.shape[1:], stride, strict=True)))
         one = {"kernel": [1, 1], "stride": stride, "padding": [0, 0, 0, 0], "dilation": [1, 1]}
-        return Value(site.builder.emit("max_pool", site.layer, [x.name], shape, None, one), shape, x.order)
+        return GraphValue(site.builder.emit("max_pool", site.layer, [x.name], shape, None, one), shape, x.order)
     return part(site, x, place, *bounds(start, end, x.seen[place]))
 
 
-def put(site: Site, x: Value, src: Value, dim: int, start: int | None, end: int | None, step: int) -> Value:
+def put(
+    site: Site, x: GraphValue, src: GraphValue, dim: int, start: int | None, end: int | None, step: int
+) -> GraphValue:
     """Channels put in place of others."""
     place = dim % (len(x.seen) + 1) - 1
     if src.seen == x.seen:
@@ -137,19 +139,19 @@ def put(site: Site, x: Value, src: Value, dim: int, start: int | None, end: int 
     return cat(site, pieces, dim)
 
 
-def copy(site: Site, x: Value, src: Value, **rest: Any) -> Value:
+def copy(site: Site, x: GraphValue, src: GraphValue, **rest: Any) -> GraphValue:
     """All numbers put in place of others."""
-    if not isinstance(src, Value) or src.seen != x.seen:
+    if not isinstance(src, GraphValue) or src.seen != x.seen:
         raise Inexpressible(f"fills {list(x.seen)} with something of another shape")
     return src
 
 
-def shuffle(site: Site, x: Value, groups: int) -> Value:
+def shuffle(site: Site, x: GraphValue, groups: int) -> GraphValue:
     """A channel shuffle by its own name."""
     return site.give("shuffle", [site.image(x)], groups=groups)
 
 
-def select(site: Site, x: Value, dim: int, index: int) -> Value:
+def select(site: Site, x: GraphValue, dim: int, index: int) -> GraphValue:
     """One channel, without its dimension."""
     place = dim % (len(x.seen) + 1) - 1
     if place < 0:
@@ -159,7 +161,7 @@ def select(site: Site, x: Value, dim: int, index: int) -> Value:
     return replace(one, order=tuple(axis for other, axis in enumerate(one.order) if other != place))
 
 
-def split(site: Site, x: Value, dim: int, **sizes: Any) -> tuple[Value, ...]:
+def split(site: Site, x: GraphValue, dim: int, **sizes: Any) -> tuple[GraphValue, ...]:
     """Channels in several parts: so many each, so many parts, or sizes one by one."""
     place = dim % (len(x.seen) + 1) - 1
     if place < 0:
@@ -173,7 +175,9 @@ def split(site: Site, x: Value, dim: int, **sizes: Any) -> tuple[Value, ...]:
     return tuple(part(site, x, place, end - size, end) for end, size in zip(ends, each, strict=True))
 
 
-def pad(site: Site, x: Value, pad: Sequence[int], value: float | None = None, mode: str = "constant") -> Value:
+def pad(
+    site: Site, x: GraphValue, pad: Sequence[int], value: float | None = None, mode: str = "constant"
+) -> GraphValue:
     """Padding of pixels, which has to end in a convolution or pooling; of channels with zeros, a 1 x 1 convolution."""
     sides = [*pad, 0, 0, 0, 0][:4]
     if mode != "constant" or any(pad[6:]) or min(pad) < 0:

@@ -1,7 +1,7 @@
 """Torch's operators by name: convolutions, matrices, norms, activations and pooling.
 
 A handler is called with its site and torch's arguments by torch's own names (`self` is `x`), values of the graph as
-`Value`, everything else as it is. It returns a `Value`, or a tuple of them, or raises `Inexpressible`.
+`GraphValue`, everything else as it is. It returns a `GraphValue`, or a tuple of them, or raises `Inexpressible`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import Value
+from robust_tickets.shrinking.conversion.value import GraphValue
 
 Handler = Callable[..., Any]
 
@@ -21,14 +21,14 @@ NOTHING = float("-inf")
 
 def conv2d(
     site: Site,
-    input: Value,
+    input: GraphValue,
     weight: Tensor,
     bias: Tensor | None,
     stride: Sequence[int],
     padding: Sequence[int] | str,
     dilation: Sequence[int],
     groups: int,
-) -> Value:
+) -> GraphValue:
     """Convolution; `same` padding is asymmetric where it is odd."""
     constant(weight, bias)
     dilation = pair(dilation)
@@ -42,7 +42,7 @@ def conv2d(
     return site.give("conv", [x], weights, stride=pair(stride), padding=sides, dilation=dilation, groups=groups)
 
 
-def linear(site: Site, input: Value, weight: Tensor, bias: Tensor | None) -> Value:
+def linear(site: Site, input: GraphValue, weight: Tensor, bias: Tensor | None) -> GraphValue:
     """A matrix on features, or on the channels of every pixel of a channels-last image: a 1 x 1 convolution."""
     constant(weight, bias)
     weights = {"weight": array(weight)} | ({"bias": array(bias)} if bias is not None else {})
@@ -53,19 +53,19 @@ def linear(site: Site, input: Value, weight: Tensor, bias: Tensor | None) -> Val
     weights["weight"] = weights["weight"][:, :, None, None]
     shape = (len(weight), *input.shape[1:])
     plain = {"stride": [1, 1], "padding": [0, 0, 0, 0], "dilation": [1, 1], "groups": 1}
-    return Value(site.builder.emit("conv", site.layer, [input.name], shape, weights, plain), shape, input.order)
+    return GraphValue(site.builder.emit("conv", site.layer, [input.name], shape, weights, plain), shape, input.order)
 
 
 def batch_norm(
     site: Site,
-    input: Value,
+    input: GraphValue,
     weight: Tensor | None,
     bias: Tensor | None,
     running_mean: Tensor | None,
     running_var: Tensor | None,
     eps: float,
     **rest: Any,
-) -> tuple[Value, None, None] | Value:
+) -> tuple[GraphValue, None, None] | GraphValue:
     """Batch norm on its running statistics: scale and shift."""
     if running_mean is None or running_var is None:
         raise Inexpressible("has no running statistics; the runtime normalises by those, not by the images at hand")
@@ -75,19 +75,19 @@ def batch_norm(
     if not input.order or input.order[0] != 0:
         raise Inexpressible(f"normalises the first dimension of {list(input.seen)}, which is not that of the channels")
     name = site.builder.affine(site.layer, input.name, array(scale), array(shift))
-    found = Value(name, input.shape, input.order)
+    found = GraphValue(name, input.shape, input.order)
     return found if site.shape is not None else (found, None, None)
 
 
 def layer_norm(
     site: Site,
-    input: Value,
+    input: GraphValue,
     normalized_shape: Sequence[int],
     weight: Tensor | None,
     bias: Tensor | None,
     eps: float,
     **rest: Any,
-) -> Value:
+) -> GraphValue:
     """Layer norm over the channels of every pixel of a channels-last image, or over one number a channel."""
     constant(weight, bias)
     if len(normalized_shape) != 1 or input.order[-1:] != (0,):
@@ -99,21 +99,21 @@ def layer_norm(
         "shift": array(bias) if bias is not None else np.zeros(normalized_shape, np.float32),
     }
     name = site.builder.emit("layer_norm", site.layer, [input.name], input.shape, weights, {"epsilon": float(eps)})
-    return Value(name, input.shape, input.order)
+    return GraphValue(name, input.shape, input.order)
 
 
 def activation(kind: str, **named: str) -> Handler:
     """Return the handler of an activation; `named` are its parameters: the runtime's name -> torch's."""
 
-    def handle(site: Site, **arguments: Any) -> Value:
-        x: Value = arguments["x"] if "x" in arguments else arguments["input"]
+    def handle(site: Site, **arguments: Any) -> GraphValue:
+        x: GraphValue = arguments["x"] if "x" in arguments else arguments["input"]
         parameters = {ours: float(arguments[theirs]) for ours, theirs in named.items()}
-        return Value(site.builder.activation(site.layer, x.name, kind, **parameters), x.shape, x.order)
+        return GraphValue(site.builder.activation(site.layer, x.name, kind, **parameters), x.shape, x.order)
 
     return handle
 
 
-def clamp(site: Site, x: Value, min: float | None = None, max: float | None = None, **rest: Any) -> Value:
+def clamp(site: Site, x: GraphValue, min: float | None = None, max: float | None = None, **rest: Any) -> GraphValue:
     """Clamping between numbers: relu and relu6 by their names."""
     low = float(np.finfo(np.float32).min) if min is None else min
     high = float(np.finfo(np.float32).max) if max is None else max
@@ -126,30 +126,30 @@ def clamp(site: Site, x: Value, min: float | None = None, max: float | None = No
     return activation("clip", min="low", max="high")(site, x=x, low=low, high=high)
 
 
-def hardtanh(site: Site, x: Value, min_val: float, max_val: float) -> Value:
+def hardtanh(site: Site, x: GraphValue, min_val: float, max_val: float) -> GraphValue:
     """Clamping by another name; relu6 arrives here."""
     return clamp(site, x, min_val, max_val)
 
 
-def elu(site: Site, x: Value, alpha: float, scale: float, input_scale: float) -> Value:
+def elu(site: Site, x: GraphValue, alpha: float, scale: float, input_scale: float) -> GraphValue:
     """ELU; SELU is a scaled one."""
     if input_scale != 1:
         raise Inexpressible("scales the input of an elu")
     found = activation("elu", alpha="alpha")(site, x=x, alpha=alpha)
-    return Value(site.builder.affine(site.layer, found.name, scale, 0.0), x.shape, x.order)
+    return GraphValue(site.builder.affine(site.layer, found.name, scale, 0.0), x.shape, x.order)
 
 
-def selu(site: Site, x: Value) -> Value:
+def selu(site: Site, x: GraphValue) -> GraphValue:
     """SELU with the constants of Klambauer et al. (2017), as torch has them."""
     return elu(site, x, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1.0)
 
 
-def gelu(site: Site, x: Value, approximate: str) -> Value:
+def gelu(site: Site, x: GraphValue, approximate: str) -> GraphValue:
     """GELU, exact or by tanh."""
     return activation("gelu_tanh" if approximate == "tanh" else "gelu")(site, x=x)
 
 
-def prelu(site: Site, x: Value, weight: Tensor) -> Value:
+def prelu(site: Site, x: GraphValue, weight: Tensor) -> GraphValue:
     """PReLU of one slope."""
     constant(weight)
     if weight.numel() != 1:
@@ -159,13 +159,13 @@ def prelu(site: Site, x: Value, weight: Tensor) -> Value:
 
 def max_pool2d(
     site: Site,
-    x: Value,
+    x: GraphValue,
     kernel_size: Sequence[int],
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
     ceil_mode: bool,
-) -> Value:
+) -> GraphValue:
     """Max pooling; rounding up is more padding at the end."""
     kernel, dilation, sides = pair(kernel_size), pair(dilation), [*pair(padding), *pair(padding)]
     stride = pair(stride) if stride else kernel
@@ -178,14 +178,14 @@ def max_pool2d(
 
 def avg_pool2d(
     site: Site,
-    x: Value,
+    x: GraphValue,
     kernel_size: Sequence[int],
     stride: Sequence[int],
     padding: Sequence[int],
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> Value:
+) -> GraphValue:
     """Average pooling; what rounding up adds at the end never counts."""
     kernel, sides = pair(kernel_size), [*pair(padding), *pair(padding)]
     stride = pair(stride) if stride else kernel
@@ -202,23 +202,23 @@ def avg_pool2d(
     return site.give("avg_pool", [name], kernel=kernel, stride=stride, padding=sides, count_include_pad=bool(counted))
 
 
-def adaptive_avg_pool2d(site: Site, x: Value, output_size: Sequence[int]) -> Value:
+def adaptive_avg_pool2d(site: Site, x: GraphValue, output_size: Sequence[int]) -> GraphValue:
     """Adaptive average pooling."""
     channels, *size = site.wanted()
     return x if tuple(x.seen) == (channels, *size) else site.give("adaptive_avg_pool", [site.image(x)], output=size)
 
 
-def adaptive_max_pool2d(site: Site, x: Value, output_size: Sequence[int]) -> tuple[Value, None]:
+def adaptive_max_pool2d(site: Site, x: GraphValue, output_size: Sequence[int]) -> tuple[GraphValue, None]:
     """Adaptive max pooling to one pixel."""
     name, kernel = site.image(x), list(x.shape[1:])
     if tuple(output_size) != (1, 1):
         raise Inexpressible(f"pools the largest of uneven windows to {list(output_size)} pixels")
     shape, plain = (x.shape[0], 1, 1), {"padding": [0, 0, 0, 0], "dilation": [1, 1]}
     attributes = {"kernel": kernel, "stride": kernel, **plain}
-    return Value.plain(site.builder.emit("max_pool", site.layer, [name], shape, None, attributes), shape), None
+    return GraphValue.plain(site.builder.emit("max_pool", site.layer, [name], shape, None, attributes), shape), None
 
 
-def mean(site: Site, x: Value, dim: Sequence[int] | None, keepdim: bool, **rest: Any) -> Value:
+def mean(site: Site, x: GraphValue, dim: Sequence[int] | None, keepdim: bool, **rest: Any) -> GraphValue:
     """The mean over all pixels."""
     dims = {one % (len(x.order) + 1) - 1 for one in dim or ()}
     axes = {x.order[one] for one in dims if one >= 0}
@@ -228,10 +228,10 @@ def mean(site: Site, x: Value, dim: Sequence[int] | None, keepdim: bool, **rest:
     name = x.name
     if x.shape != shape:
         name = site.builder.emit("adaptive_avg_pool", site.layer, [name], shape, None, {"output": [1, 1]})
-    return Value(name, shape, x.order if keepdim else tuple(axis for axis in x.order if axis not in axes))
+    return GraphValue(name, shape, x.order if keepdim else tuple(axis for axis in x.order if axis not in axes))
 
 
-def enlarged(site: Site, x: Value, reach: Sequence[int], stride: Sequence[int], sides: Sequence[int]) -> list[int]:
+def enlarged(site: Site, x: GraphValue, reach: Sequence[int], stride: Sequence[int], sides: Sequence[int]) -> list[int]:
     """Return the padding with as much more at the bottom and the right as torch's rounding up makes."""
     top, left, bottom, right = sides
     more = [
@@ -260,7 +260,7 @@ def constant(*tensors: object) -> None:
     Raises:
         Inexpressible: one is.
     """
-    if any(isinstance(tensor, Value) for tensor in tensors):
+    if any(isinstance(tensor, GraphValue) for tensor in tensors):
         raise Inexpressible("has weights that depend on the images")
 
 

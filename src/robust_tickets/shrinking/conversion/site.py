@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from robust_tickets.runtime.graph import Shape
 from robust_tickets.shrinking.conversion.builder import Builder
-from robust_tickets.shrinking.conversion.value import Value
+from robust_tickets.shrinking.conversion.value import GraphValue
 
 
 class Inexpressible(Exception):
@@ -26,7 +26,7 @@ class Site:
     shape: Shape | None
     """Torch's shape of the result without the batch, or None where it gives several."""
 
-    def image(self, x: Value) -> str:
+    def image(self, x: GraphValue) -> str:
         """Return the name of a (C, H, W) value that torch sees as the graph does.
 
         Raises:
@@ -36,7 +36,7 @@ class Site:
             raise Inexpressible(f"reads {list(x.seen)} where the runtime takes images of (channels, height, width)")
         return x.name
 
-    def flat(self, x: Value) -> str:
+    def flat(self, x: GraphValue) -> str:
         """Return the name of x as (F,).
 
         Raises:
@@ -46,7 +46,7 @@ class Site:
             raise Inexpressible(f"reads {list(x.seen)} where the runtime takes (features,)")
         return x.name if len(x.shape) == 1 else self.flattened(x, f"{self.layer}.flatten")
 
-    def flattened(self, x: Value, layer: str) -> str:
+    def flattened(self, x: GraphValue, layer: str) -> str:
         """Return the name of x, row by row, as (F,): of what x was made of if that was (F,), else of a new node."""
         made = self.builder.producers.get(x.name)
         if made is not None and made.op == "reshape" and len(self.builder.shapes[made.inputs[0]]) == 1:
@@ -61,7 +61,7 @@ class Site:
 
     def give(
         self, op: str, inputs: Sequence[str], weights: Mapping[str, ArrayLike] | None = None, **attributes: Any
-    ) -> Value:
+    ) -> GraphValue:
         """Add an operation that gives an image or features as torch sees them."""
         shape = self.wanted()
-        return Value.plain(self.builder.emit(op, self.layer, inputs, shape, weights, attributes), shape)
+        return GraphValue.plain(self.builder.emit(op, self.layer, inputs, shape, weights, attributes), shape)

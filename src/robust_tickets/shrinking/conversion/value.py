@@ -11,7 +11,7 @@ from robust_tickets.runtime.graph import Shape
 
 
 @dataclass(frozen=True)
-class Value:
+class GraphValue:
     """A value of the graph, and how torch has laid it out."""
 
     name: str
@@ -21,9 +21,9 @@ class Value:
     """For each of torch's dimensions behind the batch, the axis of `shape`; an axis that is missing has length 1."""
 
     @staticmethod
-    def plain(name: str, shape: Shape) -> "Value":
+    def plain(name: str, shape: Shape) -> "GraphValue":
         """Return a value that torch sees as the graph does."""
-        return Value(name, shape, tuple(range(len(shape))))
+        return GraphValue(name, shape, tuple(range(len(shape))))
 
     @property
     def seen(self) -> Shape:
@@ -40,11 +40,11 @@ class Value:
         """Return whether it is one number a channel."""
         return len(self.shape) == 1 or self.shape[1:] == (1, 1)
 
-    def permuted(self, dims: Sequence[int]) -> "Value":
+    def permuted(self, dims: Sequence[int]) -> "GraphValue":
         """Return it with torch's dimensions in another order; `dims` count from 0 behind the batch."""
         return replace(self, order=tuple(self.order[dim] for dim in dims))
 
-    def viewed(self, shape: Shape) -> "Value | None":
+    def viewed(self, shape: Shape) -> "GraphValue | None":
         """Return it under another shape of torch's that differs in axes of length 1 alone, or None."""
         if [n for n in shape if n != 1] != [n for n in self.seen if n != 1] or len(shape) > len(self.shape):
             return None
@@ -67,7 +67,7 @@ class Value:
 class Grouped:
     """An image whose channels torch sees as groups: on its way through a channel shuffle."""
 
-    value: Value
+    value: GraphValue
     groups: int
     swapped: bool = False
 
