@@ -12,7 +12,6 @@ ALLOWED: dict[str, str] = {
     "Batch": "goes with one kind of example set for every target",
     "Source": "goes with one kind of example set for every target",
     "Found": "goes with one kind of example set for every target",
-    "Score": "goes with the tasks' room, where a measured one is a metric",
 }
 """Names that are still defined more than once, and why."""
 
