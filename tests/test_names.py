@@ -9,8 +9,6 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "robust_tickets"
 
 ALLOWED: dict[str, str] = {
-    "Batch": "goes with one kind of example set for every target",
-    "Source": "goes with one kind of example set for every target",
     "Found": "goes with one kind of example set for every target",
 }
 """Names that are still defined more than once, and why."""

@@ -11,7 +11,7 @@ from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.settings import Training
 
 
-class Kept:
+class KeptWeights:
     """The newest validation score, and the best one with the weights that reached it."""
 
     def __init__(self, training: Training) -> None:

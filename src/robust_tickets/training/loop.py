@@ -25,7 +25,7 @@ from robust_tickets.training.checkpoints import load_checkpoint, save_checkpoint
 from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.in_training import NetworkInTraining, copied
 from robust_tickets.training.job import Job
-from robust_tickets.training.kept import Kept
+from robust_tickets.training.kept import KeptWeights
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.overfitting import OverfittingCheck, first_collapse, warning
 from robust_tickets.training.placement import BatchPlacement, memory_format
@@ -77,7 +77,7 @@ class TrainingLoop:
         self.criterion = criterion_for(job.task, training)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = BatchPlacement(self.device, memory_format(self.trainee.network, self.device, self.precision))
-        self.kept = Kept(training)
+        self.kept = KeptWeights(training)
         self.overfitting = OverfittingCheck(training, batches, job.seed, self.metric, self.criterion.aim)
         logs = job.folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)

@@ -8,10 +8,10 @@ from scipy.ndimage import correlate1d, gaussian_filter
 from scipy.signal import fftconvolve
 
 from robust_tickets.measures.corruptions.filters import clipped_zoom, motion
-from robust_tickets.measures.corruptions.published import Chances, Images, Parameters
+from robust_tickets.measures.corruptions.published import Chances, ImageValues, Parameters
 
 
-def defocus_blur(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def defocus_blur(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Convolve with a disk. Parameters: its radius, pixels, and the deviation that softens its edge, pixels."""
     kernel = disk(*parameters)
     reach = len(kernel) // 2
@@ -39,7 +39,7 @@ def disk(radius: float, softness: float) -> NDArray[np.float64]:
     return kernel[margin : len(kernel) - margin, margin : len(kernel) - margin]
 
 
-def glass_blur(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def glass_blur(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Displace pixels locally. Parameters: deviation of the blur before and after, reach, pixels, and passes.
 
     The published code means to swap pixels and, through numpy's views, copies one over the other; CIFAR-10-C and
@@ -54,7 +54,7 @@ def glass_blur(images: Images, parameters: Parameters, chances: Chances) -> Imag
     return np.clip(blurred(moved, deviation), 0, 1)
 
 
-def blurred(images: Images, deviation: float) -> Images:
+def blurred(images: ImageValues, deviation: float) -> ImageValues:
     """Smooth by a normal kernel of 4 deviations either side; beyond the border its value continues."""
     return gaussian_filter(images, (0, 0, deviation, deviation), mode="nearest", truncate=4.0)
 
@@ -72,14 +72,14 @@ def displaced(height: int, width: int, reach: int, passes: int, chance: np.rando
     return np.array(source)
 
 
-def motion_blur(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def motion_blur(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Blur along a line at an angle drawn from [-45, 45) degrees. Parameters: radius and deviation, pixels."""
     radius, deviation = parameters
     angles = [chance.uniform(-45, 45) for chance in chances]
     return np.stack([motion(image, radius, deviation, angle) for image, angle in zip(images, angles, strict=True)])
 
 
-def zoom_blur(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def zoom_blur(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Average the image with enlargements of it. Parameters: the end and the step of their factors, which begin at 1.
 
     Whether the end belongs to the factors is left to `numpy.arange`'s rounding, as in the published code.

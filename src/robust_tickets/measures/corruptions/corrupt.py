@@ -13,14 +13,14 @@ from robust_tickets.measures.corruptions.noise import gaussian_noise, impulse_no
 from robust_tickets.measures.corruptions.published import (
     Chances,
     CorruptionName,
-    Images,
+    ImageValues,
     Parameters,
     Severity,
     published,
 )
 from robust_tickets.measures.corruptions.weather import brightness, fog, frost, snow
 
-FUNCTIONS: dict[CorruptionName, Callable[[Images, Parameters, Chances], Images]] = {
+FUNCTIONS: dict[CorruptionName, Callable[[ImageValues, Parameters, Chances], ImageValues]] = {
     "gaussian_noise": gaussian_noise,
     "shot_noise": shot_noise,
     "impulse_noise": impulse_noise,

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter1d
 
-from robust_tickets.measures.corruptions.published import Chances, Images, Parameters
+from robust_tickets.measures.corruptions.published import Chances, ImageValues, Parameters
 
 
-def contrast(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def contrast(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Draw each channel towards its mean over the image. Parameters: what is left of the distance."""
     (left,) = parameters
     means = images.mean((2, 3), keepdims=True)
     return (images - means) * left + means
 
 
-def elastic_transform(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def elastic_transform(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Map three points of the image to shifted places, then displace every pixel by a smooth random field.
 
     Parameters, in parts of the shorter side: amplitude of the field before smoothing, deviation of the smoothing,
@@ -39,7 +39,7 @@ def elastic_transform(images: Images, parameters: Parameters, chances: Chances) 
     return sample(warped, rows + field[:, 1], columns + field[:, 0], corners=False)
 
 
-def affine(rows: Images, columns: Images, shifts: Images) -> tuple[Images, Images]:
+def affine(rows: ImageValues, columns: ImageValues, shifts: ImageValues) -> tuple[ImageValues, ImageValues]:
     """Return from which row and column, [N, H, W] each, a pixel is taken when three points are shifted, [N, 3, 2].
 
     The points are corners of a square around the centre, a third of the shorter side away from it.
@@ -56,7 +56,7 @@ def affine(rows: Images, columns: Images, shifts: Images) -> tuple[Images, Image
     return source[1], source[0]
 
 
-def sample(images: Images, rows: Images, columns: Images, *, corners: bool) -> Images:
+def sample(images: ImageValues, rows: ImageValues, columns: ImageValues, *, corners: bool) -> ImageValues:
     """Sample images bilinearly at rows and columns [N, H, W], pixels, mirrored beyond the border.
 
     The mirror stands in the middle of the border's pixels (`corners`) or at their outer edge.
@@ -78,7 +78,7 @@ def smoothing(length: int, deviation: float) -> NDArray[np.float64]:
     return gaussian_filter1d(np.eye(length), deviation, axis=0, mode="reflect", truncate=3.0)
 
 
-def pixelate(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def pixelate(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Reduce and enlarge by box filters. Parameters: the smaller side's part of the side."""
     (part,) = parameters
 
@@ -89,7 +89,7 @@ def pixelate(images: Images, parameters: Parameters, chances: Chances) -> Images
     return np.stack([by_pillow(image, through) for image in images])
 
 
-def jpeg_compression(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def jpeg_compression(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Compress as JPEG. Parameters: the quality, 1 to 95."""
     (quality,) = parameters
 
@@ -101,7 +101,7 @@ def jpeg_compression(images: Images, parameters: Parameters, chances: Chances) -
     return np.stack([by_pillow(image, through) for image in images])
 
 
-def by_pillow(image: Images, through: Callable[[Image.Image], Image.Image]) -> Images:
+def by_pillow(image: ImageValues, through: Callable[[Image.Image], Image.Image]) -> ImageValues:
     """Return what becomes of one image [C, H, W] as a picture of 8 bits."""
     levels = np.round(image * 255).astype(np.uint8)
     picture = Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))

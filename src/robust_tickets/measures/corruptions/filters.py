@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from robust_tickets.measures.corruptions.published import Images
+from robust_tickets.measures.corruptions.published import ImageValues
 
 NEGLIGIBLE = 1e-6
 """Weight of a motion's step that cannot change an 8-bit level."""
 
 
-def clipped_zoom(images: Images, factor: float) -> Images:
+def clipped_zoom(images: ImageValues, factor: float) -> ImageValues:
     """Enlarge the centre of images [N, C, H, W] bilinearly by a factor of 1 or more, and cut to the old size."""
     height, width = images.shape[-2:]
     inner_height, inner_width = ceil(height / factor), ceil(width / factor)
@@ -26,7 +26,7 @@ def clipped_zoom(images: Images, factor: float) -> Images:
     return zoomed[..., top : top + height, left : left + width]
 
 
-def motion(image: Images, radius: float, deviation: float, degrees: float) -> NDArray[np.float64]:
+def motion(image: ImageValues, radius: float, deviation: float, degrees: float) -> NDArray[np.float64]:
     """Blur one image [C, H, W] along a line to one side, as ImageMagick's MotionBlurImage does.
 
     The weights are half a normal distribution of this standard deviation, at 2 * radius + 1 steps of one pixel;

@@ -7,7 +7,7 @@ from robust_tickets.foundation.lazy import np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Images: TypeAlias = "NDArray[np.float64]"
+ImageValues: TypeAlias = "NDArray[np.float64]"
 """Images [N, C, H, W] in [0, 1]."""
 
 Parameters = tuple[float, ...]

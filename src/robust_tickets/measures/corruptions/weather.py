@@ -3,19 +3,19 @@
 import numpy as np
 
 from robust_tickets.measures.corruptions.filters import clipped_zoom, motion
-from robust_tickets.measures.corruptions.published import Chances, Images, Parameters
+from robust_tickets.measures.corruptions.published import Chances, ImageValues, Parameters
 from robust_tickets.measures.corruptions.textures import crystals, plasma
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R 601 weights of red, green and blue."""
 
 
-def grey(images: Images) -> Images:
+def grey(images: ImageValues) -> ImageValues:
     """Return [..., 1, H, W] from grey or RGB images."""
     return images if images.shape[-3] == 1 else np.einsum("c,...chw->...hw", LUMA, images)[..., None, :, :]
 
 
-def snow(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def snow(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Whiten the image and let flakes fall over it, twice.
 
     Parameters: mean and deviation of the flakes' noise, its enlargement, the level below which there is no flake,
@@ -33,7 +33,7 @@ def snow(images: Images, parameters: Parameters, chances: Chances) -> Images:
     return whitened + fallen + fallen[..., ::-1, ::-1]
 
 
-def frost(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def frost(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Lay frost over the image; see `crystals`. Parameters: how much of the image, and how much of the frost."""
     of_image, of_frost = parameters
     height, width = images.shape[-2:]
@@ -41,7 +41,7 @@ def frost(images: Images, parameters: Parameters, chances: Chances) -> Images:
     return of_image * images + of_frost * (layers if images.shape[1] == 3 else grey(layers))
 
 
-def fog(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def fog(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Add a fractal of light and lower the contrast. Parameters: its strength, and how fast its detail fades."""
     strength, decay = parameters
     height, width = images.shape[-2:]
@@ -51,7 +51,7 @@ def fog(images: Images, parameters: Parameters, chances: Chances) -> Images:
     return (images + strength * light) * brightest / (brightest + strength)
 
 
-def brightness(images: Images, parameters: Parameters, chances: Chances) -> Images:
+def brightness(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:
     """Raise the value, the highest of a pixel's channels, and keep hue and saturation. Parameters: by how much."""
     (raised,) = parameters
     value = images.max(1, keepdims=True)
