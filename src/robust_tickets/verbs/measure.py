@@ -136,7 +136,7 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
     with evaluation_mode(network, next(network.parameters()).device) as predict:
         craft = pace.counted(predict)
         measured = craft if artefact is None else pace.counted(artefact.predict)
-        yield Examinee(measured, craft, images, other, run.seed, pace.tell)
+        yield Examinee(measured, craft, images, other, run.seed, pace.tell, run.task.criterion(0).aim)
 
 
 def part_of(data: DataSplits, part: Part) -> Examples:
