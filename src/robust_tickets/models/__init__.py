@@ -8,7 +8,7 @@
 | `named.py` | a network by its family's name, with random, pretrained or a file's weights |
 | `folders.py` | a network saved by us: `source.json` and `weights.safetensors` |
 | `network.py` | a network with its normalisation inside: images in [0, 1] to logits |
-| `interface.py` | mean, std, size, interpolation, crop |
+| `interface.py`, `normalisation.py` | what goes in and how it is prepared: mean, std, size, interpolation, crop |
 | `inception.py` | Inception v3 from a file at hand, for its features |
 | `forward_trace.py` | what one forward pass shows: whose output the output is, which weights take part |
 | `head_choice.py` | which layer is the head, as that pass shows |

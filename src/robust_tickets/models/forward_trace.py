@@ -18,7 +18,6 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.seeds import generator
 from robust_tickets.models.heads import fresh_head, get_head, put_head
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.outputs import logits_of
@@ -150,9 +149,7 @@ def copied(body: nn.Module, memo: dict[int, Any], name: str) -> nn.Module:
 def example(body: nn.Module, preprocessing: Pixels) -> Tensor:
     """Return two normalised images of noise where the network's weights are, the same at every call."""
     weight = next(body.parameters(), torch.empty(0))
-    noise = torch.rand(2, preprocessing.channels, *preprocessing.size, generator=generator(0, "trace"))
-    mean, std = (torch.tensor(part)[:, None, None] for part in (preprocessing.mean, preprocessing.std))
-    return ((noise - mean) / std).to(weight.device)
+    return preprocessing.preparation()(preprocessing.example(2, "trace")).to(weight.device)
 
 
 def run(

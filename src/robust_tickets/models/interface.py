@@ -1,10 +1,18 @@
-"""How pixels become a network's input: resized and cropped by the data, normalised inside the network."""
+"""What goes into a network, and how it is prepared: the data resize pixels, the network itself normalises them."""
 
-from typing import Annotated, Any, Literal
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from robust_tickets.foundation.lazy import nn, torch
+from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Ratio, Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
@@ -35,7 +43,24 @@ CropFraction = Annotated[
 ]
 
 
-class Pixels(Settings):
+class Interface(Settings, ABC):
+    """What goes into a network. It prepares inputs inside the network, and makes examples to trace and time with."""
+
+    @abstractmethod
+    def preparation(self) -> nn.Module:
+        """Return what stands in front of the network, differentiable in its inputs."""
+
+    @abstractmethod
+    def example(self, count: int, *stream: str) -> Tensor:
+        """Return so many inputs as they enter the network, on the CPU.
+
+        Args:
+            count: number of examples.
+            stream: a named stream that they are drawn from, the same at every call; without it they are all zero.
+        """
+
+
+class Pixels(Interface):
     """What turns an image in [0, 1] into what the network was trained on.
 
     The data resize the short side to `size / crop_fraction` with `interpolation` and crop the centre;
@@ -49,7 +74,7 @@ class Pixels(Settings):
     crop_fraction: CropFraction = 1.0
 
     @model_validator(mode="after")
-    def _same_channels(self) -> "Pixels":
+    def _same_channels(self) -> Pixels:
         if len(self.mean) != len(self.std):
             raise ValueError(f"mean has {len(self.mean)} channels and std has {len(self.std)}; they must agree")
         return self
@@ -58,6 +83,17 @@ class Pixels(Settings):
     def channels(self) -> int:
         """Number of input channels."""
         return len(self.mean)
+
+    def preparation(self) -> nn.Module:
+        """Return the normalisation of every channel."""
+        from robust_tickets.models.normalisation import Normalisation
+
+        return Normalisation(self)
+
+    def example(self, count: int, *stream: str) -> Tensor:
+        """Return images float32 [count, C, H, W]: black, or uniform noise in [0, 1] from a stream."""
+        shape = (count, self.channels, *self.size)
+        return torch.rand(shape, generator=generator(0, *stream)) if stream else torch.zeros(shape)
 
 
 class PreprocessingOverrides(Settings):

@@ -1,4 +1,4 @@
-"""A network with its normalisation inside: images in [0, 1] go in, logits come out."""
+"""A network with what prepares its inputs inside: images in [0, 1] go in, logits come out."""
 
 from collections.abc import Iterable
 
@@ -10,27 +10,6 @@ from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.outputs import logits_of
-
-
-class Normalisation(nn.Module):
-    """`(images - mean) / std` of every channel.
-
-    A module of its own, so that `normalise.mean` is the full name of its constant: an exporter names results of
-    operations `mean`, and where a network takes the mean of something, one of two such names would be lost.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, preprocessing: Pixels) -> None:
-        super().__init__()
-        shape = (1, preprocessing.channels, 1, 1)
-        self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(shape), persistent=False)
-        self.register_buffer("std", torch.tensor(preprocessing.std).reshape(shape), persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images [N, C, H, W] in [0, 1] to what the architecture was trained on."""
-        return (images - self.mean) / self.std
 
 
 class Network(nn.Module):
@@ -71,17 +50,17 @@ class Network(nn.Module):
         self.head = head
         self.idle = frozenset(idle)
         self.headless = headless
-        self.normalise = Normalisation(interface)
+        self.normalise = interface.preparation()
 
     @property
     def mean(self) -> Tensor:
         """Mean of each channel, [1, C, 1, 1], where the weights are."""
-        return self.normalise.mean
+        return self.normalise.get_buffer("mean")
 
     @property
     def std(self) -> Tensor:
         """Standard deviation of each channel, [1, C, 1, 1]."""
-        return self.normalise.std
+        return self.normalise.get_buffer("std")
 
     def __repr__(self) -> str:
         """Return one line; `body` shows its layers."""

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
 from robust_tickets.foundation.ownership import require_ours
-from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.network import Network
 from robust_tickets.models.proofs import relative_difference
@@ -125,9 +124,7 @@ def portable(classifier: Network) -> Network:
 
 def random_images(classifier: Network, count: int) -> Tensor:
     """Return uniform noise in [0, 1] of the classifier's input shape, the same on every call."""
-    preprocessing = classifier.interface
-    shape = (count, preprocessing.channels, *preprocessing.size)
-    return torch.rand(shape, generator=generator(0, "export"))
+    return classifier.interface.example(count, "export")
 
 
 def metadata(classifier: Network, classes: Sequence[str] | None, provenance: Provenance | None) -> dict[str, str]:

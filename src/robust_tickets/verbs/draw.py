@@ -178,9 +178,7 @@ def couplings_of(classifier: Network, names: Sequence[str], group: AnyGroup) -> 
     """Return the channels that live and die together, where the group asks for them."""
     if not group.is_coupled:
         return ()
-    preprocessing = classifier.interface
-    example = torch.zeros(1, preprocessing.channels, *preprocessing.size)
-    return trace_couplings(classifier.body, example, names)
+    return trace_couplings(classifier.body, classifier.interface.example(1), names)
 
 
 def weights_of(classifier: Network, names: Sequence[str]) -> dict[str, Tensor]:

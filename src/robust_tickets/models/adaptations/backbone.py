@@ -73,8 +73,7 @@ def feature_map(backbone: nn.Module, x: Tensor) -> Tensor:
 @torch.no_grad()
 def features_of(backbone: nn.Module, classifier: Network) -> Tensor:
     """Return the feature map of one black image of the size that the classifier is made for."""
-    interface = classifier.interface
-    probe = torch.zeros(1, interface.channels, *interface.size, device=classifier.mean.device)
+    probe = classifier.interface.example(1).to(classifier.mean.device)
     mode = backbone.training
     backbone.eval()
     features = feature_map(backbone, probe)

@@ -20,8 +20,7 @@ def exported(classifier: Network) -> ExportedProgram:
     Raises:
         UserError: torch cannot export it.
     """
-    preprocessing = classifier.interface
-    images = torch.zeros(2, preprocessing.channels, *preprocessing.size)
+    images = classifier.interface.example(2)
     try:
         program = torch.export.export(classifier, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     except Exception as error:  # whatever the network's own code raises while it is traced
