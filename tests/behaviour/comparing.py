@@ -12,8 +12,8 @@ class Renamed(NamedTuple):
 
     old: str
     """A regular expression for the whole of it."""
-    new: str
-    """What it is called now, with groups of the expression as `\\1`."""
+    new: str | None
+    """What it is called now, with groups of the expression as `\\1`; None: it is no longer said."""
     reason: str
 
 
@@ -25,7 +25,9 @@ class Added(NamedTuple):
     reason: str
 
 
-RENAMED: tuple[Renamed, ...] = ()
+RENAMED: tuple[Renamed, ...] = (
+    Renamed(r".*verdict\.json:exported\.rows\.\d+\.is_accuracy", None, "how a figure is written; `unit` says it now"),
+)
 ADDED: tuple[Added, ...] = ()
 
 
@@ -55,12 +57,21 @@ def with_names_of_now(before: Recording, renamed: tuple[Renamed, ...]) -> Record
     wanted: dict[str, dict[str, Any]] = {}
     for file, values in before.items():
         for place in values or [""]:
-            name = f"{file}:{place}"
-            for row in renamed:
-                if found := re.fullmatch(row.old, name):
-                    name = found.expand(row.new)
+            name = name_now(f"{file}:{place}", renamed)
+            if name is None:
+                continue
             now, _, at = name.partition(":")
             of_file = wanted.setdefault(now, {})
             if values:
                 of_file[at] = values[place]
     return wanted
+
+
+def name_now(name: str, renamed: tuple[Renamed, ...]) -> str | None:
+    """Return what `file:place` is called now; None where it is no longer said."""
+    for row in renamed:
+        if found := re.fullmatch(row.old, name):
+            if row.new is None:
+                return None
+            name = found.expand(row.new)
+    return name

@@ -31,7 +31,19 @@ Values = dict[str, Any]
 Recording = dict[str, Values]
 """Values by file, as `family/path`."""
 
-WORDS = {"title", "text", "note", "notes", "caveats", "command", "facts", "sentence", "description", "reason"}
+WORDS = {
+    "title",
+    "text",
+    "note",
+    "notes",
+    "caveats",
+    "command",
+    "facts",
+    "sentence",
+    "description",
+    "reason",
+    "heading",
+}
 """Keys of what may be said in other words."""
 
 TIMED = {"latency", "latency_ms", "ratio", "machine"}

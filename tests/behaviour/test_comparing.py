@@ -43,6 +43,11 @@ def test_what_is_meant_is_no_difference() -> None:
     }
     renamed = Renamed(r"(.*/result\.json):validation", r"\1:score", "it is no accuracy for every task")
     assert list(differences(BEFORE, now, (renamed,), (Added(r".*/score\.json", "new"),))) == []
+    gone = Renamed(r".*:classes\.\d+", None, "they are elsewhere")
+    assert (
+        list(differences(BEFORE, {**BEFORE, "omp/run/result.json": {"validation": 0.5, "classes.length": 2}}, (gone,)))
+        == []
+    )
     moved = Renamed(r"omp/run/(.*)", r"omp/ran/\1", "folders have other names")
     there = {file.replace("/run/", "/ran/"): values for file, values in BEFORE.items()}
     assert list(differences(BEFORE, there, (moved,))) == []
