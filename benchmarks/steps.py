@@ -50,6 +50,9 @@ class OneBatch:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
 
+    def require_for(self, trainable: Trainable) -> None:
+        """Refuse nothing."""
+
     def train(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the batch."""
         yield self.batch

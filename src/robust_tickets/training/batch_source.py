@@ -10,8 +10,10 @@ from robust_tickets.data.batches import batches, batches_per_epoch
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.seeds import generator
+from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.processes import world
 from robust_tickets.training.settings import Training
+from robust_tickets.training.trainable import Trainable
 
 Batches = Iterator[Batch | tuple[Tensor, Tensor]]
 
@@ -21,6 +23,14 @@ class BatchSource(Protocol):
 
     per_epoch: int
     has_validation: bool
+
+    def require_for(self, trainable: Trainable) -> None:
+        """Refuse, before anything is trained, a network that cannot be trained on these batches.
+
+        Raises:
+            UserError: says why.
+        """
+        ...
 
     def train(self, epoch: int, start: int) -> Batches:
         """Yield the batches of `epoch` from number `start` on."""
@@ -44,6 +54,14 @@ class ImageBatches:
         self.world = world()
         self.per_epoch = batches_per_epoch(data.train, training.batch_size, train=True, world=self.world)
         self.has_validation = len(data.validation) > 0
+
+    def require_for(self, trainable: Trainable) -> None:
+        """Refuse a batch norm that would see one image alone.
+
+        Raises:
+            UserError: batch size and accumulation lead to such a pass.
+        """
+        require_pairs_of_images(trainable, self.data, self.training)
 
     def train(self, epoch: int, start: int) -> Batches:
         """Yield (float32 [N, C, H, W] in [0, 1], int64 [N]) batches of `epoch` from `start` on."""
@@ -91,6 +109,9 @@ class FeatureBatches:
         self.has_validation = validation is not None and len(validation[1]) > 0
         self.batch_size, self.seed = batch_size, seed
         self.per_epoch = -(-len(self.labels) // batch_size)
+
+    def require_for(self, trainable: Trainable) -> None:
+        """Refuse nothing: a head has no batch norm."""
 
     def train(self, epoch: int, start: int) -> Batches:
         """Yield shuffled feature batches of `epoch` from `start` on."""

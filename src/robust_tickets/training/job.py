@@ -8,10 +8,9 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.task import Task
-from robust_tickets.training.batch_source import BatchSource, ImageBatches
+from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.drawing import Drawing
 from robust_tickets.training.kept import check_selection
-from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.settings import Training
 from robust_tickets.training.targets import criterion_for
 from robust_tickets.training.trainable import Trainable
@@ -56,5 +55,5 @@ class Job:
             raise UserError("training needs data: the training part holds fewer than two images a step")
         criterion_for(self.task, self.training)
         check_selection(self.training, self.batches, self.plan)
-        if isinstance(self.batches, ImageBatches):
-            require_pairs_of_images(self.trainable, self.batches.data, self.training)
+        if self.batches is not None:
+            self.batches.require_for(self.trainable)

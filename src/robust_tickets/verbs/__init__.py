@@ -16,7 +16,8 @@
 | `verify.py`, `verify_settings.py` | decide whether the ticket matches |
 | `evaluate.py` | what a network does as it is, without training |
 | `double_win.py` | decide whether it does after standard and adversarial transfer alike |
-| `find.py`, `find_settings.py` | the sparsest ticket that matches |
+| `find.py`, `find_settings.py` | the sparsest ticket that meets a criterion |
+| `criteria/` | what a ticket has to do to be found |
 | `shrink.py` | remove, export, time |
 | `predict.py` | the classes of images, by anything that has logits |
 | `export.py` | a network or ticket as it is, into a file |

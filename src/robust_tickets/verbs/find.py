@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
@@ -19,21 +19,15 @@ from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket.ticket import Ticket
-from robust_tickets.verbs.double_win import (
-    DoubleWinVerdict,
-    Pair,
-    adversarial_counterpart,
-    require_objectives,
-    under_attack,
-    verify_double_win,
-)
-from robust_tickets.verbs.draw import draw_all, label
+from robust_tickets.verbs.criteria import CRITERIA, Contest, FindCriterion
+from robust_tickets.verbs.double_win import DoubleWinVerdict
+from robust_tickets.verbs.draw import draw_all
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.find_settings import FindSettings
 from robust_tickets.verbs.measure import part_of
-from robust_tickets.verbs.transfer import Transfer, transfer
+from robust_tickets.verbs.transfer import Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
-from robust_tickets.verbs.verify import Verdict, verify
+from robust_tickets.verbs.verify import Verdict
 from robust_tickets.verbs.verify_settings import VerifySettings
 
 
@@ -41,6 +35,7 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 class FindResult:
     """The sparsest ticket that meets the criterion on validation, and what the test data say of it."""
 
+    criterion: FindCriterion = field(repr=False)
     ticket: Ticket | None
     """None where no candidate does."""
     result: Transfer | None = field(repr=False)
@@ -50,38 +45,14 @@ class FindResult:
     """On validation data, from the sparsest candidate down to the one chosen."""
     adversarial: Transfer | None = field(default=None, repr=False)
     """The adversarial transfer of a double-win ticket, beside `result`, which is the standard one."""
-    criterion: Literal["match", "double-win"] = "match"
 
     def sentence(self) -> str:
         """Return the outcome in plain words."""
-        is_double = self.criterion == "double-win"
         if self.ticket is None or self.verdict is None:
-            failed = "is double-win" if is_double else "matches"
-            return f"No ticket {failed} on validation; {len(self.tried)} were tried."
+            return f"No ticket {self.criterion.met} on validation; {len(self.tried)} were tried."
         confirmed = "confirmed" if self.verdict.matches else "NOT confirmed"
         sparsity = f"{100 * self.ticket.sparsity:.4g} %"
-        what = "Sparsest double-win ticket" if is_double else "Sparsest ticket that matches"
-        return f"{what} on validation: {sparsity}; {confirmed} on test. {self.verdict.sentence()}"
-
-
-@dataclass(eq=False)
-class Contest:
-    """One way of training, in which tickets are measured against dense."""
-
-    source: Source
-    data: Data
-    settings: TransferSettings
-    folder: Path | None
-    dense: Transfer | None = field(default=None, init=False)
-    """Dense's transfer, once a ticket was compared with it."""
-
-    def pair(self, ticket: Ticket) -> Pair:
-        """Return the ticket's transfer beside dense's."""
-        at = place(self.folder, label(ticket.target))
-        result = transfer(ticket, self.data, settings=self.settings, folder=at)
-        if self.dense is None:
-            self.dense = result.dense(place(self.folder, "dense"))
-        return result, self.dense
+        return f"{self.criterion.sparsest} on validation: {sparsity}; {confirmed} on test. {self.verdict.sentence()}"
 
 
 def find(
@@ -123,13 +94,8 @@ def find(
     """
     settings = changed(settings or FindSettings(), changes)
     require_apart(folder, data)
-    verify_settings = verify_settings or VerifySettings()
-    is_double = settings.criterion == "double-win"
-    if is_double:
-        verify_settings = under_attack(verify_settings)
-    elif adversarial_settings is not None:
-        raise UserError("find: adversarial settings are for criterion: double-win; set it, or leave them out")
-    verify_settings.require()
+    criterion = CRITERIA[settings.criterion](verify_settings or VerifySettings(), adversarial_settings)
+    criterion.verify.require()
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     transfer_settings = transfer_settings or TransferSettings()
     splits = target_data(data, source, transfer_settings.seeds[0])
@@ -138,13 +104,9 @@ def find(
     part_of(splits, "test")
     classes = source.network.num_classes if transfer_settings.head == "keep" else None
     task = task_for(splits, transfer_settings.task)
-    require_measurable(task, splits, verify_settings.robustness, verify_settings.measures, classes)
+    require_measurable(task, splits, criterion.verify.robustness, criterion.verify.measures, classes)
     folder = Path(folder) if folder is not None else None
-    standard, adversarial = Contest(source, data, transfer_settings, folder), None
-    if is_double:
-        chosen = adversarial_settings or adversarial_counterpart(transfer_settings, verify_settings)
-        require_objectives(transfer_settings, chosen)
-        adversarial = Contest(source, data, chosen, place(folder, "adversarial"))
+    criterion.require(transfer_settings)
     drawing = draw or DrawSettings()
     # What decides the outcome of a ticket; candidates, seeds and margins may change from call to call.
     identity = {
@@ -160,43 +122,31 @@ def find(
             source,
             settings=drawing.model_copy(update={"sparsity": settings.candidates()}),
             seed=seed,
-            folder=place(folder, "tickets"),
+            folder=folder / "tickets" if folder is not None else None,
         )
-        found = search(tickets, standard, adversarial, verify_settings)
+        found = search(tickets, criterion, Contest(source, data, transfer_settings, folder))
         if folder is not None:
             record(found, folder)
     return found
 
 
-def search(
-    tickets: Sequence[Ticket], standard: Contest, adversarial: Contest | None, settings: VerifySettings
-) -> FindResult:
-    """Try tickets, ascending in sparsity, from the last one down; with an adversarial contest for a double win."""
-    criterion = "match" if adversarial is None else "double-win"
+def search(tickets: Sequence[Ticket], criterion: FindCriterion, contest: Contest) -> FindResult:
+    """Try tickets, ascending in sparsity, from the last one down."""
     tried: list[Verdict | DoubleWinVerdict] = []
     for ticket in reversed(tickets):
-        pair, second = standard.pair(ticket), None
-        if adversarial is None:
-            tried.append(verify(*pair, settings=settings, part="validation"))
-        else:
-            verdict = verify_double_win(pair, settings=settings, part="validation")
-            if verdict.joint.is_possible:
-                second = adversarial.pair(ticket)
-                verdict = verify_double_win(pair, second, settings=settings, part="validation")
-            tried.append(verdict)
-        if not tried[-1].matches:
-            continue
-        if second is None:
-            return FindResult(ticket, pair[0], verify(*pair, settings=settings), tuple(tried))
-        confirmed = verify_double_win(pair, second, settings=settings)
-        return FindResult(ticket, pair[0], confirmed, tuple(tried), second[0], criterion)
-    return FindResult(None, None, None, tuple(tried), None, criterion)
+        attempt = criterion.attempt(ticket, contest)
+        tried.append(attempt.verdict)
+        if attempt.verdict.matches:
+            adversarial = attempt.adversarial[0] if attempt.adversarial is not None else None
+            confirmed = criterion.confirm(attempt)
+            return FindResult(criterion, ticket, attempt.standard[0], confirmed, tuple(tried), adversarial)
+    return FindResult(criterion, None, None, None, tuple(tried))
 
 
 def record(found: FindResult, folder: Path) -> None:
     """Write `found.json`: what was found, and every verdict on the way."""
     values = {
-        "criterion": found.criterion,
+        "criterion": found.criterion.name,
         "sentence": found.sentence(),
         "sparsity": found.ticket.sparsity if found.ticket is not None else None,
         "ticket": found.ticket.digest if found.ticket is not None else None,
@@ -204,8 +154,3 @@ def record(found: FindResult, folder: Path) -> None:
         "validation": [verdict.model_dump(mode="json") for verdict in found.tried],
     }
     write_json(folder / "found.json", values)
-
-
-def place(folder: Path | None, name: str) -> Path | None:
-    """Return a subfolder, or None where nothing is kept."""
-    return folder / name if folder is not None else None

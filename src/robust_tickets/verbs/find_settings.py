@@ -6,11 +6,14 @@ from pydantic import Field
 
 from robust_tickets.foundation.settings import Settings, Sparsity
 
+CriterionName = Literal["match", "double-win"]
+"""What a ticket has to do."""
+
 
 class FindSettings(Settings):
     """Which sparsities are tried, and what a ticket has to do."""
 
-    criterion: Literal["match", "double-win"] = Field(
+    criterion: CriterionName = Field(
         default="match",
         description="match: be as good as dense, in accuracy and where an attack is given under it. double-win: after "
         "standard and after adversarial transfer (Chen et al., 2022, arXiv 2206.04762).",

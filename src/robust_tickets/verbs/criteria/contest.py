@@ -1,0 +1,41 @@
+"""One way of training, in which tickets are held against dense."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from robust_tickets.models.sources import Source
+from robust_tickets.tasks.target import Data
+from robust_tickets.ticket.ticket import Ticket
+from robust_tickets.verbs.double_win import Pair
+from robust_tickets.verbs.draw import label
+from robust_tickets.verbs.transfer import Transfer, transfer
+from robust_tickets.verbs.transfer_settings import TransferSettings
+
+
+@dataclass(eq=False)
+class Contest:
+    """One way of training, in which tickets are measured against dense."""
+
+    source: Source
+    data: Data
+    settings: TransferSettings
+    folder: Path | None
+    dense: Transfer | None = field(default=None, init=False)
+    """Dense's transfer, once a ticket was compared with it."""
+
+    def pair(self, ticket: Ticket) -> Pair:
+        """Return the ticket's transfer beside dense's."""
+        at = place(self.folder, label(ticket.target))
+        result = transfer(ticket, self.data, settings=self.settings, folder=at)
+        if self.dense is None:
+            self.dense = result.dense(place(self.folder, "dense"))
+        return result, self.dense
+
+    def under(self, settings: TransferSettings, name: str) -> "Contest":
+        """Return a contest of the same source and data under other settings, in a subfolder."""
+        return replace(self, settings=settings, folder=place(self.folder, name))
+
+
+def place(folder: Path | None, name: str) -> Path | None:
+    """Return a subfolder, or None where nothing is kept."""
+    return folder / name if folder is not None else None
