@@ -26,10 +26,15 @@ def generator(seed: int, *path: str | int, device: torch.device | str = "cpu") -
 
 
 @contextmanager
-def global_stream(seed: int, *path: str | int) -> Iterator[None]:
-    """Seed torch's global CPU generator for code that offers no other way, and restore it afterwards."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(stream_seed(seed, *path))
+def global_stream(seed: int, *path: str | int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Seed torch's global generators for code that offers no other way, and restore them afterwards.
+
+    That is the CPU's and, where it is another, that of `device`.
+    """
+    device = torch.device(device)
+    others, kind = ([], None) if device.type == "cpu" else ([device], device.type)
+    with torch.random.fork_rng(others, device_type=kind):
+        seed_default(device, seed, *path)
         yield
 
 
