@@ -67,8 +67,14 @@ class CifarResNet(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Map normalised images [N, C, H, W] to the last feature map [N, 4 w, H / 4, W / 4]."""
-        out = F.relu(self.bn1(self.conv1(x)))
-        return self.layer3(self.layer2(self.layer1(out)))
+        return self.forward_intermediates(x)[-1]
+
+    def forward_intermediates(self, x: Tensor, intermediates_only: bool = True) -> list[Tensor]:
+        """Return the maps behind all stages, finest first; named as timm names it, of whose forms it has this one."""
+        maps = [F.relu(self.bn1(self.conv1(x)))]
+        for stage in (self.layer1, self.layer2, self.layer3):
+            maps.append(stage(maps[-1]))
+        return maps[1:]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised images [N, C, H, W] to logits [N, classes]."""

@@ -22,7 +22,14 @@ class DemoResNet(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Map normalised images [N, C, H, W] to the last feature map [N, 128, H / 8, W / 8]."""
-        return self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x)))))
+        return self.forward_intermediates(x)[-1]
+
+    def forward_intermediates(self, x: Tensor, intermediates_only: bool = True) -> list[Tensor]:
+        """Return the maps behind all blocks, finest first; named as timm names it, of whose forms it has this one."""
+        maps = [F.relu(self.bn1(self.conv1(x)))]
+        for block in (*self.layer1, *self.layer2):
+            maps.append(block(maps[-1]))
+        return maps[1:]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised images [N, C, H, W] to logits [N, classes]."""
