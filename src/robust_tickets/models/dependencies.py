@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from robust_tickets.models.channels import ChannelSet, Port, Slots
 from robust_tickets.models.labels import LabelMode
+from robust_tickets.models.network import tensors_of
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
@@ -48,7 +49,7 @@ def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
     walk = _Walk(body, slots)
     with torch.no_grad(), walk.mode:
         try:
-            output = body(example[:1])
+            output = tensors_of(body, example[:1])
         finally:
             walk.end()
     for tensor in tree_leaves(output):

@@ -18,8 +18,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.heads import fresh_head, get_head, put_head
 from robust_tickets.models.interface import Pixels
+from robust_tickets.models.network import tensors_of
 from robust_tickets.models.outputs import logits_of
 
 FAULTS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError, ArithmeticError)
@@ -39,7 +41,7 @@ class ForwardTrace:
     """What one forward pass shows of a network."""
 
     shape: tuple[int, ...]
-    """Of the logits of two images."""
+    """Of the logits of two images; of an adapted body, of the first tensor of what it computes."""
     layers: tuple[str, ...]
     """Linear layers and 2-d convolutions whose output is, up to pooling and the like, the network's output."""
     elsewhere: bool
@@ -76,11 +78,11 @@ def trace_forward(body: nn.Module, preprocessing: Pixels, name: str) -> ForwardT
     images = example(body, preprocessing)
     flow = _Flow(twin, images)
     with _undisturbed(images.device):
-        logits = logits_of(run(twin, images, name, preprocessing.size, flow), name)
-    if not logits.is_floating_point():
-        raise UserError(f"{name}: its output is of {logits.dtype}; a classifier gives logits, floats [N, classes]")
-    layers, met, beside, after = flow.behind(logits)
-    reaching, learning = flow.reaching(logits)
+        outputs = outputs_of(twin, run(twin, images, name, preprocessing.size, flow), name)
+    if strange := [output.dtype for output in outputs if not output.is_floating_point()]:
+        raise UserError(f"{name}: its output is of {strange[0]}; a classifier gives logits, floats [N, classes]")
+    layers, met, beside, after = flow.behind(outputs)
+    reaching, learning = flow.reaching(outputs)
     parameters = [path for path, _ in twin.named_parameters()]
     if not reaching.intersection(parameters):
         raise UserError(
@@ -91,7 +93,7 @@ def trace_forward(body: nn.Module, preprocessing: Pixels, name: str) -> ForwardT
     if cut:  # a function with a gradient of its own looks the same on the way forward
         cut = _without_gradient(body, preprocessing, name, cut)
     return ForwardTrace(
-        shape=tuple(logits.shape),
+        shape=tuple(outputs[0].shape),
         layers=layers,
         elsewhere=any(node not in met for path in layers for node in flow.outputs[path]),
         beside=beside,
@@ -162,14 +164,25 @@ def run(
     """
     try:
         if mode is None:
-            return twin(images)
+            return tensors_of(twin, images)
         with mode:
-            return twin(images)
+            return tensors_of(twin, images)
     except FAULTS as error:
         shape = f"{images.shape[1]} x {size[0]} x {size[1]}"
         raise UserError(
             f"{name}: a forward pass of two images of {shape} fails: {type(error).__name__}: {one_line(error)}"
         ) from error
+
+
+def outputs_of(twin: nn.Module, output: Any, name: str) -> list[Tensor]:
+    """Return the tensors that count of what a network gave: the logits; of an adapted body all.
+
+    Raises:
+        UserError: there are no logits.
+    """
+    if isinstance(twin, AdaptedBody):
+        return [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+    return [logits_of(output, name)]
 
 
 def one_line(error: BaseException) -> str:
@@ -187,14 +200,15 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
 
 
 def _without_gradient(body: nn.Module, preprocessing: Pixels, name: str, suspected: Collection[str]) -> tuple[str, ...]:
-    """Return those of the suspected parameters that a backward pass from the logits does not reach."""
+    """Return those of the suspected parameters that a backward pass from the output does not reach."""
     twin = sharing_copy(body, name).requires_grad_(True)
     images = example(body, preprocessing)
     with _undisturbed(images.device):
-        logits = logits_of(run(twin, images, name, preprocessing.size), name)
-        if not logits.requires_grad:
+        outputs = outputs_of(twin, run(twin, images, name, preprocessing.size), name)
+        learning = [output.sum() for output in outputs if output.requires_grad]
+        if not learning:
             return tuple(suspected)
-        logits.sum().backward()
+        torch.stack(learning).sum().backward()
     return tuple(path for path in suspected if twin.get_parameter(path).grad is None)
 
 
@@ -270,13 +284,14 @@ class _Flow(TorchDispatchMode):
         written = self.writers.get(_place(tensor), [])
         return [*([node] if node is not None else []), *(other for other in written if other is not node)]
 
-    def behind(self, logits: Tensor) -> tuple[tuple[str, ...], set[_Node], tuple[str, ...], frozenset[str]]:
-        """Return the layers whose output the logits are, their nodes, what else they come from, what lies between."""
+    def behind(self, outputs: list[Tensor]) -> tuple[tuple[str, ...], set[_Node], tuple[str, ...], frozenset[str]]:
+        """Return the layers whose outputs these are, their nodes, what else they come from, what lies between."""
         layers: dict[str, None] = {}
         beside: dict[str, None] = {}
         met: set[_Node] = set()
         after: set[str] = set()
-        for node in _walk(self.at(logits), lambda node: not node.layer and not _combines(node)):
+        start = [node for output in outputs for node in self.at(output)]
+        for node in _walk(start, lambda node: not node.layer and not _combines(node)):
             if node.layer:
                 layers[node.layer] = None
                 met.add(node)
@@ -289,9 +304,9 @@ class _Flow(TorchDispatchMode):
                 after.add(node.operation.removesuffix("_") if node.operation != "_" else node.operation)
         return tuple(layers), met, tuple(beside), frozenset(after)
 
-    def reaching(self, logits: Tensor) -> tuple[set[str], set[str]]:
-        """Return the leaves that the logits depend on, and those among them that a gradient reaches."""
-        start = self.at(logits)
+    def reaching(self, outputs: list[Tensor]) -> tuple[set[str], set[str]]:
+        """Return the leaves that the outputs depend on, and those among them that a gradient reaches."""
+        start = [node for output in outputs for node in self.at(output)]
         values = {node.leaf for node in _walk(start, lambda node: True) if node.leaf}
         slopes = {node.leaf for node in _walk(start, lambda node: node.differentiable) if node.leaf}
         return values, slopes

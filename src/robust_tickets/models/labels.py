@@ -30,7 +30,7 @@ _PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "_softmax", "softmax"})
 _POINTWISE = frozenset({"hardswish", "mish", "masked_fill", "threshold", "_prelu_kernel"})
 """Elementwise like those that torch tags as pointwise, without the tag; also in place."""
 _FRESH = frozenset({"empty_like", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_empty"})
-_SPATIAL = ("pool", "upsample", "reflection_pad", "replication_pad", "grid_sampler")
+_SPATIAL = ("pool", "upsample", "reflection_pad", "replication_pad", "grid_sampler", "roi_align")
 
 ATTENTION = "feeds attention or a softmax, where removing one channel changes all others"
 

@@ -1,6 +1,7 @@
 """A network with what prepares its inputs inside: images in [0, 1] go in, logits come out."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,15 +79,25 @@ class Network(nn.Module):
             return self.body.num_classes
         return classes_of(get_head(self.body, self.head))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map float images [N, C, H, W] in [0, 1] to logits [N, num_classes], or [N, num_classes, H, W] of pixels."""
-        return logits_of(self.body(self.normalise(images)))
+    def forward(self, images: Tensor) -> Any:
+        """Map float images [N, C, H, W] in [0, 1] to logits [N, num_classes], or to what an adapted body returns."""
+        outputs = self.body(self.normalise(images))
+        return outputs if isinstance(self.body, AdaptedBody) else logits_of(outputs)
+
+    def tensors(self, images: Tensor) -> Any:
+        """Return what `forward` computes as tensors alone; see `tensors_of`."""
+        if isinstance(self.body, AdaptedBody):
+            return self.body.tensors(self.normalise(images))
+        return self(images)
 
     def features(self, images: Tensor) -> Tensor:
         """Map float images [N, C, H, W] in [0, 1] to what enters the head.
 
         That is [N, features] for most networks; for a convolutional head (SqueezeNet) it is the unpooled
         [N, features, h, w]. Gradients flow.
+
+        Raises:
+            UserError: not one tensor enters the head, as in a body whose head looks at several maps.
         """
         caught: list[Tensor] = []
         hook = self.body.get_submodule(self.head).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
@@ -94,16 +105,19 @@ class Network(nn.Module):
             self(images)
         finally:
             hook.remove()
+        if not caught or not isinstance(caught[-1], Tensor):
+            raise UserError(f"{type(self.body).__name__} has no features: what enters its head is not one tensor")
         return caught[-1]
 
     def reset_head(self, num_classes: int, seed: int) -> None:
         """Replace the head by a fresh one of the same kind, initialised by torch's default from `seed`.
 
         Raises:
-            UserError: `num_classes` is below 2.
+            UserError: `num_classes` is below 2, or below what an adapted body takes.
         """
-        if num_classes < 2:
-            raise UserError(f"num_classes: {num_classes} is too few; a classifier tells at least 2 classes apart")
+        least = self.body.least_classes if isinstance(self.body, AdaptedBody) else 2
+        if num_classes < least:
+            raise UserError(f"num_classes: {num_classes} is too few; at least {least} are needed")
         if isinstance(self.body, AdaptedBody):
             self.body.reset_head(self.head, num_classes, seed)
         else:
@@ -125,3 +139,11 @@ class Network(nn.Module):
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in self.body.state_dict().items()
         }
+
+
+def tensors_of(module: nn.Module, images: Tensor) -> Any:
+    """Return what a network or a body computes of its inputs as tensors alone: what is traced, compared and counted.
+
+    Bodies of our own kind say themselves what that is (`AdaptedBody.tensors`), other modules return it.
+    """
+    return module.tensors(images) if isinstance(module, Network | AdaptedBody) else module(images)

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.models.channels import ChannelSet
+from robust_tickets.models.network import tensors_of
 from robust_tickets.models.surgery import cut_channels, mask_channels
 from robust_tickets.pruning.couplings import Coupling
 
@@ -103,7 +104,7 @@ def _leaks(
             if port.role == "in" and getattr(module := network.get_submodule(port.module), "groups", 1) == 1:
                 look = watch(name, port.module, positions[dead[name]].flatten())
                 hooks.append(module.register_forward_pre_hook(look))
-    network(images)
+    tensors_of(network, images)
     for hook in hooks:
         hook.remove()
     return leaks
@@ -118,11 +119,11 @@ def _removal_problem(
     names: list[str],
 ) -> str | None:
     """Say why the network without the masked channels is not the masked network, or return None."""
-    expected = masked(images)
+    expected = tensors_of(masked, images)
     sets = {name: candidates[name][1] for name in names}
     cut_channels(masked, sets, {name: dead[name] for name in names})
     try:
-        outputs = masked(images)
+        outputs = tensors_of(masked, images)
     except (RuntimeError, ValueError, AssertionError) as error:
         return f"the network's own code fixes how many channels it has ({' '.join(str(error).split())[:120]})"
     if [tensor.shape for tensor in _tensors(outputs)] != [tensor.shape for tensor in _tensors(expected)]:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from robust_tickets.models.network import tensors_of
+
 
 def parameter_count(network: nn.Module) -> int:
     """Return the number of parameters, shared ones once."""
@@ -28,6 +30,6 @@ def multiply_adds(network: nn.Module, example: Tensor) -> int:
     mode = network.training
     network.eval()
     with FlopCounterMode(display=False) as counter:
-        network(example)
+        tensors_of(network, example)
     network.train(mode)
     return counter.get_total_flops() // 2 // len(example)

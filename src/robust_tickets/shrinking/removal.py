@@ -12,6 +12,7 @@ from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.couplings import Refusal, trace_channels
 from robust_tickets.models.layers import weights_by_type
+from robust_tickets.models.network import tensors_of
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.models.surgery import cut_channels
 from robust_tickets.pruning.applier import MaskApplier
@@ -93,7 +94,7 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
         cut_channels(network, trace.sets, {name: dead for name, dead in removed.items() if dead.any()})
 
     inputs = torch.randn((4, *example.shape[1:]), generator=generator(0, "removal"))
-    difference = relative_difference(shrunk(inputs), masked(inputs))
+    difference = relative_difference(tensors_of(shrunk, inputs), tensors_of(masked, inputs))
     if not difference <= TOLERANCE:
         raise RuntimeError(
             f"the shrunk {type(body).__name__} differs from the masked one by {difference:.1e} of the "

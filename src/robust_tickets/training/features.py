@@ -28,9 +28,10 @@ def cached_features(classifier: Network, splits: DataSplits) -> tuple[nn.Module,
     classifier.eval()
     with torch.no_grad():
         probe = torch.stack([splits.train[index][0] for index in range(min(2, len(splits.train)))]).to(device)
+        if not torch.is_tensor(logits := classifier(probe)):
+            return None
         features = classifier.features(probe)
         after = head(features)
-        logits = classifier(probe)
     size = features[0].nbytes * (len(splits.train) + len(splits.validation))
     if after.shape != logits.shape or not torch.equal(after, logits) or size > LIMIT_BYTES:
         return None

@@ -6,6 +6,7 @@ from typing import Literal
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.frozen_norms import frozen_parameters
 from robust_tickets.models.network import Network
 
@@ -44,9 +45,14 @@ class Trainable:
         """Return a head that trains alone, on features."""
         return cls(head, head, "")
 
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Module paths inside `body` of what linear evaluation trains: the head; of an adapted body all that is new."""
+        return self.body.fresh if isinstance(self.body, AdaptedBody) else (self.head,)
+
     def is_head(self, name: str) -> bool:
         """Say whether a parameter of the body belongs to the head."""
-        return not self.head or name.startswith(f"{self.head}.")
+        return not self.head or name.startswith(tuple(f"{path}." for path in self.heads))
 
     def train_mode(self, network: nn.Module) -> None:
         """Put `network`, which is this one or wraps it, into training mode.
@@ -59,4 +65,5 @@ class Trainable:
             if isinstance(module, _BatchNorm):
                 module.train(self.batch_norm == "updated")
         if self.linear and self.head:
-            self.body.get_submodule(self.head).train()
+            for path in self.heads:
+                self.body.get_submodule(path).train()

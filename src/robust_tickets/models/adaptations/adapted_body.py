@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -23,6 +23,8 @@ class AdaptedBody(nn.Module, ABC):
     """What builds it again."""
     num_classes: int
     """Number of classes that the head tells apart."""
+    least_classes: ClassVar[int] = 2
+    """The fewest that make sense."""
 
     @abstractmethod
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
@@ -38,6 +40,19 @@ class AdaptedBody(nn.Module, ABC):
         weight = next(old.parameters())
         setattr(self, path, self.fresh_head(num_classes, seed).to(weight.device, weight.dtype).train(old.training))
         self.num_classes = num_classes
+
+    def tensors(self, x: Tensor) -> Any:
+        """Return what is computed of normalised images [N, C, H, W] as tensors alone; by default as `forward` does.
+
+        All of the parameters that matter have a part in them, and none is chosen by values, so that they change as
+        little as the weights do.
+        """
+        return self(x)
+
+    @property
+    def fresh(self) -> tuple[str, ...]:
+        """Paths of the modules that are new here, and not the source's own layers."""
+        return tuple(name for name, _ in self.named_children() if name != BACKBONE)
 
     def place(self, name: str) -> str:
         """Return where a parameter or buffer of the source is in this body."""
