@@ -1,7 +1,7 @@
 """What was written of a network, as what is measured: images in, logits out, and which run it was made from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, final
@@ -73,6 +73,23 @@ class OnnxFile:
     """Of the file's bytes."""
     session: onnxruntime.InferenceSession = field(repr=False)
 
+    @classmethod
+    def opened(cls, path: Path, threads: int) -> "OnnxFile":
+        """Open a file.
+
+        Raises:
+            UserError: not an ONNX file, or not one that takes `images` and gives `logits`.
+        """
+        require_exported(path)
+        session = open_session(path, threads)
+        inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
+        if inputs != [INPUT] or outputs != [OUTPUT]:
+            raise UserError(
+                f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file that tickets shrink wrote "
+                f"takes {INPUT} and gives {OUTPUT}"
+            )
+        return cls(path, file_digest(path), session)
+
     def predict(self, images: Tensor) -> Tensor:
         """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
         inputs = images.detach().float().cpu().contiguous().numpy()
@@ -97,6 +114,16 @@ class RuntimeFile:
     digest: str
     """Of the file's bytes."""
     runtime: Runtime = field(repr=False)
+
+    @classmethod
+    def opened(cls, path: Path, threads: int) -> "RuntimeFile":
+        """Open a file.
+
+        Raises:
+            UserError: no such file, or not a runtime file.
+        """
+        runtime = open_runtime(path, threads)
+        return cls(path, file_digest(path), runtime)
 
     def predict(self, images: Tensor) -> Tensor:
         """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
@@ -140,6 +167,10 @@ class NetworkFolder:
         return said
 
 
+OPENED: dict[str, Callable[[Path, int], Artefact]] = {RUNTIME: RuntimeFile.opened}
+"""What opens a file of a suffix; all others are taken for ONNX files."""
+
+
 def load_artefact(path: Path | str, threads: int = 1, like: Network | None = None) -> Artefact:
     """Open what `tickets shrink` wrote.
 
@@ -155,18 +186,7 @@ def load_artefact(path: Path | str, threads: int = 1, like: Network | None = Non
     path = Path(path)
     if path.is_dir():
         return NetworkFolder(path, file_digest(path / FACTS), portable(load(path, like)))
-    if path.suffix == RUNTIME:
-        runtime = open_runtime(path, threads)
-        return RuntimeFile(path, file_digest(path), runtime)
-    require_exported(path)
-    session = open_session(path, threads)
-    inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
-    if inputs != [INPUT] or outputs != [OUTPUT]:
-        raise UserError(
-            f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file that tickets shrink wrote takes "
-            f"{INPUT} and gives {OUTPUT}"
-        )
-    return OnnxFile(path, file_digest(path), session)
+    return OPENED.get(path.suffix, OnnxFile.opened)(path, threads)
 
 
 def open_runtime(path: Path, threads: int) -> Runtime:

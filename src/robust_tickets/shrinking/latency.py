@@ -2,8 +2,7 @@
 
 import gc
 import platform
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
@@ -15,8 +14,7 @@ from pydantic import Field
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.shrinking.artefact import RUNTIME, open_runtime, open_session
-from robust_tickets.shrinking.export import INPUT, OUTPUT
+from robust_tickets.shrinking.forms import form_of
 
 WARM_UP = 5
 """Untimed calls of each network before the first timed one."""
@@ -78,7 +76,7 @@ def measure_latency(
         UserError: a file is missing, or is not a network that takes `shape`.
     """
     images = np.random.default_rng(0).random(shape, dtype=np.float32)
-    calls = {name: _call(path, threads, images) for name, path in files.items()}
+    calls = {name: form_of(path).caller(path, threads, images) for name, path in files.items()}
     times: dict[str, list[float]] = {name: [] for name in files}
     for name, call in calls.items():
         try:
@@ -99,13 +97,6 @@ def measure_latency(
         if collecting:
             gc.enable()
     return [_row(name, files[name].stat().st_size, own, times[baseline]) for name, own in times.items()]
-
-
-def _call(path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
-    """Return what computes a file's logits of these images."""
-    if path.suffix == RUNTIME:
-        return partial(open_runtime(path, threads), images)
-    return partial(open_session(path, threads).run, [OUTPUT], {INPUT: images})
 
 
 def this_machine(threads: int, batch_size: int) -> Machine:

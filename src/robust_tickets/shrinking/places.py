@@ -5,7 +5,7 @@ from pathlib import Path
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.names import WEIGHT_FILES
 
-SUFFIXES = (".onnx", ".rtk")
+EXPORTED = (".onnx", ".rtk")
 """What files are written, by their suffix."""
 
 
@@ -23,9 +23,9 @@ def require_form(out: Path | str) -> bool:
     if not str(out):
         raise UserError("out: is empty; give a name that ends in .onnx or .rtk, or a folder/")
     as_folder = is_folder(out)
-    if not as_folder and Path(out).suffix not in SUFFIXES:
+    if not as_folder and Path(out).suffix not in EXPORTED:
         raise UserError(
-            f"{out}: its suffix does not say what to write; end it in {' or '.join(SUFFIXES)}, or in / for a folder"
+            f"{out}: its suffix does not say what to write; end it in {' or '.join(EXPORTED)}, or in / for a folder"
         )
     return as_folder
 

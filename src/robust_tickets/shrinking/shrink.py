@@ -17,14 +17,13 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.network import Network
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.shrinking.artefact import RUNTIME
 from robust_tickets.shrinking.check import Check
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
 from robust_tickets.shrinking.export import Provenance, export_onnx, portable, random_images
+from robust_tickets.shrinking.forms import FOLDER, form_of
 from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
 from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
-from robust_tickets.shrinking.runtime_file import Differences, write_runtime
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.summary import size_beside_dense, summarise
 
@@ -155,8 +154,8 @@ def shrink_network(
         recalibrate(shrunk)
 
     networks = {"dense": dense, "ticket": masked, "shrunk": shrunk}
-    as_runtime = write is None and out.suffix == RUNTIME
-    unchanged = not removal.counts.channels_removed and not as_runtime
+    form = FOLDER if write is not None else form_of(out)
+    unchanged = not removal.counts.channels_removed and not form.leaves_out_zeros
     # What would be the same file as another is not written again.
     for name in (*(["ticket"] if alone or unchanged else []), *(["dense"] if alone and unchanged else [])):
         del networks[name]
@@ -167,10 +166,7 @@ def shrink_network(
             files["shrunk"] = out
         for name in networks.keys() - {"shrunk"}:
             export_onnx(networks[name], files[name])
-        if as_runtime:
-            found = write_runtime(shrunk, out, classes=classes, provenance=provenance, half=settings.half)
-        else:
-            found = Differences(export_onnx(shrunk, files["shrunk"], classes=classes, provenance=provenance), 0.0)
+        found = form.write(shrunk, files["shrunk"], settings, classes=classes, provenance=provenance)
         if settings.int8 is not None and calibration is not None:
             networks["int8"], files["int8"] = shrunk, int8_path(out)
             quantise(files["shrunk"], files["int8"], calibration, reduce_range=settings.int8.reduce_range)
@@ -200,7 +196,7 @@ def shrink_network(
             variants["shrunk"].latency,
             variants[baseline].latency,
             machine,
-            as_runtime,
+            form.leaves_out_zeros,
             settings,
             variants["int8"].latency if "int8" in variants else None,
         ),

@@ -11,7 +11,7 @@ def summarise(
     row: LatencyRow,
     dense: LatencyRow,
     machine: Machine,
-    as_runtime: bool,
+    sparse: bool,
     settings: ShrinkSettings,
     int8: LatencyRow | None = None,
 ) -> str:
@@ -23,7 +23,7 @@ def summarise(
         row: the exported file's size and latency, measured beside dense.
         dense: those of dense's ONNX file.
         machine: where it was measured.
-        as_runtime: whether it is a runtime file, which leaves zeros out.
+        sparse: whether single zeros are left out of it, as of a runtime file.
         settings: what it was made with.
         int8: size and latency of the 8-bit file, measured in the same rounds; None where there is none.
     """
@@ -31,14 +31,14 @@ def summarise(
     where = f"measured beside dense on {engine}"
     size = f"{row.file_bytes / 1e6:.3g} MB, {size_beside_dense(dense.file_bytes, row.file_bytes)}"
     bits = f"; in 8 bits {int8.file_bytes / 1e6:.3g} MB, {_speed(int8, dense)}" if int8 is not None else ""
-    told = _contents(counts, zeros, as_runtime)
+    told = _contents(counts, zeros, sparse)
     if row is dense:
         text = f"{told}; {row.file_bytes / 1e6:.3g} MB, {row.median_ms:.3g} ms a call (measured on {engine})."
     elif is_slower(row):
         text = f"Slower than dense: {_spread(row, dense)}{bits} ({where}). {told}; {size}."
     else:
         text = f"{told}; {size}; {_speed(row, dense)}{bits} ({where})."
-    return text + _advice(counts, zeros, row, as_runtime, settings)
+    return text + _advice(counts, zeros, row, sparse, settings)
 
 
 def is_slower(row: LatencyRow) -> bool:
@@ -46,7 +46,7 @@ def is_slower(row: LatencyRow) -> bool:
     return row.differs and row.speedup < 1.0
 
 
-def _contents(counts: RemovalCounts, zeros: float, as_runtime: bool) -> str:
+def _contents(counts: RemovalCounts, zeros: float, sparse: bool) -> str:
     """Tell what is no longer there, or why everything is."""
     rounded = f" (left at multiples of {counts.multiple})" if counts.multiple > 1 else ""
     kept = f"; {counts.channels_kept} more are zero and kept for that" if counts.channels_kept else ""
@@ -59,7 +59,7 @@ def _contents(counts: RemovalCounts, zeros: float, as_runtime: bool) -> str:
     share = f"{100 * zeros:.0f} % of the parameters are zero"
     if zeros < NO_ZEROS:
         return "Written as it is: no parameter is zero" if not zeros else f"Written as it is: {100 * zeros:.1f} % zeros"
-    if as_runtime:
+    if sparse:
         return f"{share} and left out"
     if counts.channels_kept:
         return f"Not smaller: {share}, {counts.channels_kept} zero channels among them, kept{rounded}"
@@ -70,9 +70,9 @@ NO_ZEROS = 0.005
 """Share of zeros below which a network is called dense: a few parameters are zero by chance or by initialisation."""
 
 
-def _advice(counts: RemovalCounts, zeros: float, row: LatencyRow, as_runtime: bool, settings: ShrinkSettings) -> str:
+def _advice(counts: RemovalCounts, zeros: float, row: LatencyRow, sparse: bool, settings: ShrinkSettings) -> str:
     """Return what may make a file faster that is slower than dense, or gains nothing from its zeros."""
-    if not as_runtime and not counts.channels_removed:
+    if not sparse and not counts.channels_removed:
         if counts.channels_kept:
             return " --set round_to=1 removes them, which can be slower."
         if zeros >= NO_ZEROS:
@@ -82,7 +82,7 @@ def _advice(counts: RemovalCounts, zeros: float, row: LatencyRow, as_runtime: bo
     if counts.channels_removed and settings.round_to < LIKED:
         return f" Try --set round_to={LIKED}: engines compute in blocks of channels, and other counts run slower."
     threads = ", another number of threads (--set threads=2)" if settings.threads == 1 else ""
-    if as_runtime:
+    if sparse:
         return (
             " Try a sparser ticket, blocks of weights (draw with --set 'group={kind: block, out: 8}') or of channels"
             f"{threads}, or ship the ONNX file."

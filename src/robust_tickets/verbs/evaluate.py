@@ -24,7 +24,8 @@ from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
-from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
+from robust_tickets.shrinking.artefact import load_artefact
+from robust_tickets.shrinking.places import EXPORTED
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data, fitted_data
@@ -35,9 +36,6 @@ from robust_tickets.verbs.predict import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
 from robust_tickets.verbs.transfer import Run, Transfer, bind, subnetwork, with_stated
 from robust_tickets.verbs.verify import Measured, summarise
-
-FILES = (".onnx", RUNTIME)
-"""What files end in that are evaluated as they are executed."""
 
 
 class Evaluated(Settings):
@@ -108,7 +106,7 @@ def evaluate(
         loaded = with_stated(subject, weights, preprocessing)
         assert not isinstance(loaded, Ticket)  # nothing can be stated of one
         subject = loaded
-    if isinstance(subject, str | Path) and Path(subject).suffix.lower() in FILES:
+    if isinstance(subject, str | Path) and Path(subject).suffix.lower() in EXPORTED:
         if robustness is not None or measures:
             raise UserError(f"{subject}: of a file alone accuracy is measured; tickets verify --exported does more")
         return evaluate_file(Path(subject), required(data), classes)

@@ -63,7 +63,7 @@ def export(
     for name, asked in {"int8": settings.int8 is not None, "recalibrate": settings.recalibrate}.items():
         if asked:
             raise UserError(f"{name}: needs images, and export reads none; use shrink on a transfer")
-    as_folder, out = require_form(settings, out), Path(out)
+    form, out = require_form(settings, out), Path(out)
     require_ours(out)
     if isinstance(subject, str | Path) and is_work(given_path(str(subject))):
         raise UserError(f"{subject}: holds transfers; tickets shrink {subject} -o {out} ships the best one")
@@ -85,7 +85,9 @@ def export(
         settings,
         classes=classes,
         provenance=provenance,
-        write=save_folder(out, ticket, source.identity, classes=classes, provenance=provenance) if as_folder else None,
+        write=save_folder(out, ticket, source.identity, classes=classes, provenance=provenance)
+        if form.is_folder
+        else None,
     )
 
 

@@ -23,8 +23,9 @@ from robust_tickets.models.sources import Source, load_source
 from robust_tickets.runtime.errors import ImageError, RuntimeFileError
 from robust_tickets.runtime.images import ImagePreparation, stated_classes, stated_preparation
 from robust_tickets.runtime.load import Runtime
-from robust_tickets.shrinking.artefact import RUNTIME, Artefact, NetworkFolder, OnnxFile, RuntimeFile, load_artefact
+from robust_tickets.shrinking.artefact import Artefact, NetworkFolder, OnnxFile, RuntimeFile, load_artefact
 from robust_tickets.shrinking.export import portable
+from robust_tickets.shrinking.places import EXPORTED
 from robust_tickets.ticket.ticket import Ticket, is_ticket
 from robust_tickets.verbs.transfer import Run, Transfer, bind
 
@@ -291,7 +292,7 @@ def exported_file(run: Path) -> Path:
     Raises:
         UserError: there is none, or there are several.
     """
-    files = {path.stem: path for suffix in (".onnx", RUNTIME) for path in sorted(run.glob(f"*{suffix}"))}
+    files = {path.stem: path for suffix in EXPORTED for path in sorted(run.glob(f"*{suffix}"))}
     files = {stem: path for stem, path in files.items() if not stem.endswith("-int8")}
     if not files:
         raise UserError(

@@ -21,10 +21,11 @@ from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning.masks import sparsity
 from robust_tickets.shrinking import places
-from robust_tickets.shrinking.artefact import RUNTIME, load_artefact
+from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.check import Check, told
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, write_folder
+from robust_tickets.shrinking.forms import FOLDER, ShippedForm, form_of
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, shrink_network
 from robust_tickets.tasks.target import Data
@@ -71,7 +72,7 @@ def shrink(
             validation images are needed and there are none.
     """
     settings = changed(settings or ShrinkSettings(), changes)
-    as_folder = require_form(settings, out)
+    form = require_form(settings, out)
     result = as_transfer(result, data, ticket)
     require_apart(out, result.data)
     run = result.best
@@ -87,7 +88,7 @@ def shrink(
         "transfer": result.settings.comparable,
         "data": run.data.digest,
         "settings": settings.model_dump(mode="json"),
-        "form": "folder" if as_folder else out.suffix,
+        "form": form.name,
     }
     step = Step.named(Path(folder) if folder is not None else None, "shrink", identity)
     if step.result is not None and digests(forms) == step.result["files"]:
@@ -112,7 +113,7 @@ def shrink(
             write=save_folder(
                 out, result.ticket, result.source.identity, classes=run.data.classes, provenance=provenance
             )
-            if as_folder
+            if form.is_folder
             else None,
         )
         if changes_answers(settings) is not None:
@@ -122,22 +123,19 @@ def shrink(
     return report
 
 
-def require_form(settings: ShrinkSettings, out: Path | str) -> bool:
-    """Return whether a folder is to be written; refuse what cannot be, before anything is made.
+def require_form(settings: ShrinkSettings, out: Path | str) -> ShippedForm:
+    """Return what is to be written; refuse what cannot be, before anything is made.
 
     Raises:
         UserError: the name does not say what to write, a folder that is something else, or settings of another form.
     """
-    as_folder, out = places.require_form(out), Path(out)
-    if as_folder and not (out / ORIGIN).is_file():
+    form, out = FOLDER if places.require_form(out) else form_of(Path(out)), Path(out)
+    if form.is_folder and not (out / ORIGIN).is_file():
         foreign = [name for name in ("transfer.json", TICKET, MASKS, INIT, FACTS, WEIGHTS) if (out / name).exists()]
         if foreign:
             raise UserError(f"{out}: holds something else ({foreign[0]}), which would be lost; choose another folder")
-    if settings.half and (as_folder or out.suffix != RUNTIME):
-        raise UserError(f"half: weights are stored in 16 bits in a runtime file; give a name that ends in {RUNTIME}")
-    if settings.int8 is not None and (as_folder or out.suffix == RUNTIME):
-        raise UserError("int8: an 8-bit file is written beside an ONNX file; give a name that ends in .onnx")
-    return as_folder
+    form.require(settings)
+    return form
 
 
 def require_checkable(settings: ShrinkSettings, run: Run) -> None:

@@ -1,0 +1,133 @@
+"""What is written of a network: an ONNX file, a runtime file or a folder, each with the settings that it takes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, final
+
+import numpy as np
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.network import Network
+from robust_tickets.shrinking.artefact import RUNTIME, open_runtime, open_session
+from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, export_onnx
+from robust_tickets.shrinking.runtime_file import Differences, write_runtime
+from robust_tickets.shrinking.settings import ShrinkSettings
+
+
+class ShippedForm(ABC):
+    """A form in which a network is written, and timed."""
+
+    name: ClassVar[str]
+    """As records tell it: the suffix of a file, or `folder`."""
+    takes_half: ClassVar[bool] = False
+    """Whether weights can be stored in 16 bits."""
+    takes_int8: ClassVar[bool] = False
+    """Whether a file in 8-bit integers can stand beside it."""
+    leaves_out_zeros: ClassVar[bool] = False
+    """Whether single zeros make it smaller, so that it differs from dense without any channel removed."""
+    is_folder: ClassVar[bool] = False
+
+    def require(self, settings: ShrinkSettings) -> None:
+        """Refuse settings of another form.
+
+        Raises:
+            UserError: says which form they are of.
+        """
+        if settings.half and not self.takes_half:
+            raise UserError(
+                f"half: weights are stored in 16 bits in a runtime file; give a name that ends in {RUNTIME}"
+            )
+        if settings.int8 is not None and not self.takes_int8:
+            raise UserError("int8: an 8-bit file is written beside an ONNX file; give a name that ends in .onnx")
+
+    @abstractmethod
+    def write(
+        self,
+        network: Network,
+        path: Path,
+        settings: ShrinkSettings,
+        *,
+        classes: Sequence[str] | None,
+        provenance: Provenance | None,
+    ) -> Differences:
+        """Write the file that is timed, and return how far its logits are from the network's.
+
+        Raises:
+            UserError: the network cannot be expressed in this form, or the file not be written.
+        """
+
+    @abstractmethod
+    def caller(self, path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
+        """Return what computes a written file's logits of images, float32 [N, C, H, W] in [0, 1].
+
+        Raises:
+            UserError: no such file, or not one of this form.
+        """
+
+
+class OnnxForm(ShippedForm):
+    """An ONNX file, for ONNX Runtime."""
+
+    name: ClassVar[str] = ".onnx"
+    takes_int8: ClassVar[bool] = True
+
+    def write(
+        self,
+        network: Network,
+        path: Path,
+        settings: ShrinkSettings,
+        *,
+        classes: Sequence[str] | None,
+        provenance: Provenance | None,
+    ) -> Differences:
+        """Export the network."""
+        return Differences(export_onnx(network, path, classes=classes, provenance=provenance), 0.0)
+
+    def caller(self, path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
+        """Open the file in ONNX Runtime."""
+        return partial(open_session(path, threads).run, [OUTPUT], {INPUT: images})
+
+
+@final
+class RuntimeForm(ShippedForm):
+    """A file for the sparse CPU runtime."""
+
+    name: ClassVar[str] = RUNTIME
+    takes_half: ClassVar[bool] = True
+    leaves_out_zeros: ClassVar[bool] = True
+
+    def write(
+        self,
+        network: Network,
+        path: Path,
+        settings: ShrinkSettings,
+        *,
+        classes: Sequence[str] | None,
+        provenance: Provenance | None,
+    ) -> Differences:
+        """Convert the network."""
+        return write_runtime(network, path, classes=classes, provenance=provenance, half=settings.half)
+
+    def caller(self, path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
+        """Open the file in the runtime."""
+        return partial(open_runtime(path, threads), images)
+
+
+@final
+class FolderForm(OnnxForm):
+    """A folder that `rt.load` reads; the network in it is timed as an ONNX file that is not kept."""
+
+    name: ClassVar[str] = "folder"
+    takes_int8: ClassVar[bool] = False
+    is_folder: ClassVar[bool] = True
+
+
+ONNX, FOLDER = OnnxForm(), FolderForm()
+FILES: dict[str, ShippedForm] = {form.name: form for form in (ONNX, RuntimeForm())}
+
+
+def form_of(path: Path) -> ShippedForm:
+    """Return the form of a file by its suffix; an ONNX file's where nothing is known of it."""
+    return FILES.get(path.suffix, ONNX)
