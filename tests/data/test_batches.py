@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from robust_tickets.data import examples
+from robust_tickets.data import load
 from robust_tickets.data.augmentation import Affine, Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
 from robust_tickets.data.batches import batches, batches_per_epoch
 from robust_tickets.data.examples import Examples
@@ -57,7 +57,7 @@ def part(request: pytest.FixtureRequest, make_folder: MakeFolder, monkeypatch: p
     if request.param == "user":
         return load_data(Photographs()).train
     if request.param == "folder on disk":
-        monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
+        monkeypatch.setattr(load, "MEMORY_LIMIT", 0)
     return load_data(make_folder({"cat": 25, "dog": 20}), size=12).train
 
 

@@ -14,15 +14,15 @@ from torch.utils.data import Dataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from robust_tickets.data import encoded, examples
+from robust_tickets.data import encoded, load, readers
 from robust_tickets.data.load import load_data
 from robust_tickets.foundation.user_cache import ENVIRONMENT
 from robust_tickets.models.interface import Pixels
 from robust_tickets.tasks.target import fitted_data
+from tests.data.conftest import OLD, aged
 from tests.shapes import shapes_folder
 
 MakeFolder = Callable[..., Path]
-OLD = 1_600_000_000
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +41,6 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(encoded, "read_file", counted)
     return read
-
-
-def aged(root: Path) -> Path:
-    """Make all files look as if they had lain there for years."""
-    for path in root.rglob("*"):
-        os.utime(path, (OLD, OLD))
-    return root
 
 
 def bmp_folder(root: Path) -> Path:
@@ -85,7 +78,8 @@ def test_what_is_kept_in_memory_is_read_once_and_what_is_not_never_again(
     root = aged(bmp_folder(tmp_path / "images"))
     first = load_data(root, size=8, channels=3)
     assert len(reads) == len(set(reads)) == 20
-    monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(load, "MEMORY_LIMIT", 0)
+    readers.read_once.cache_clear()  # as in another process
     reads.clear()
     again = load_data(root, size=8, channels=3)
     assert not reads
@@ -105,7 +99,8 @@ def test_the_digest_moves_with_the_folder(tmp_path: Path) -> None:
 def test_label_images_are_content_too(tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     root = aged(shapes_folder(tmp_path / "shapes"))
     before = load_data(root).digest
-    monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(load, "MEMORY_LIMIT", 0)
+    readers.read_once.cache_clear()  # as in another process
     reads.clear()
     assert load_data(root).digest == before
     assert not reads

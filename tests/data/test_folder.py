@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from robust_tickets.data import examples
+from robust_tickets.data import load
 from robust_tickets.data.augmentation import FlipCrop
 from robust_tickets.data.examples import Examples
 from robust_tickets.data.load import load_data
@@ -112,7 +112,7 @@ def test_a_folder_too_large_for_memory_gives_the_same_images(
 ) -> None:
     root = make_folder({"cat": 6, "dog": 6})
     kept = load_data(root, size=8).train
-    monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(load, "MEMORY_LIMIT", 0)
     lazy = load_data(root, size=8).train
     assert kept.held is not None
     assert lazy.held is None

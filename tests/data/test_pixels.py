@@ -98,7 +98,7 @@ def test_a_batch_holds_labels_of_pixels_and_goes_on_anywhere(folder: Path) -> No
 
 def test_files_too_many_for_memory_give_the_same_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = load(folder)
-    monkeypatch.setattr("robust_tickets.data.examples.MEMORY_LIMIT", 0)
+    monkeypatch.setattr("robust_tickets.data.load.MEMORY_LIMIT", 0)
     loaded = load(folder)
     assert loaded.train.held is None
     options = {"batch_size": 12, "seed": 0, "augment": kept.augmentation}

@@ -57,7 +57,10 @@ class Augmenting(Settings, ABC):
         """
 
     def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
-        """Return the float image `(C, H, W)` in [0, 1] that is made of an original; `draws` is `(1, uniforms)`."""
+        """Return the image `(C, H, W)` that is made of an original; `draws` is `(1, uniforms)`.
+
+        It is uint8, where that tells the same as a float in [0, 1] would.
+        """
         return self.apply(fit.floats(image)[None], draws, fit.size)[0]
 
     def matrices(self, draws: Tensor) -> Tensor | None:
@@ -79,6 +82,10 @@ class NoAugmentation(Augmenting):
     def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:
         """Return the images."""
         return images
+
+    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
+        """Return the image as evaluation sees it."""
+        return fit.floats(image) if torch.is_tensor(image) else fit(image)
 
 
 class FlipCrop(Augmenting):
@@ -103,6 +110,23 @@ class FlipCrop(Augmenting):
         images = images.gather(2, rows[:, None, :, None].expand(images.shape))
         images = images.gather(3, columns[:, None, None, :].expand(images.shape))
         return images if self.mode == "reflect" else images * inside
+
+    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
+        """Return the image shifted and flipped, as `apply` does it with many at once."""
+        if torch.is_tensor(image) or self.mode == "reflect":
+            return super().of_original(image, draws, fit)
+        whole = fit(image)
+        shifted, (height, width) = torch.zeros_like(whole), fit.size
+        down, right = ((draws[0, :2] * (2 * self.padding + 1)).long() - self.padding).tolist()
+        (to_rows, rows), (to_columns, columns) = overlap(down, height), overlap(right, width)
+        shifted[:, to_rows, to_columns] = whole[:, rows, columns]
+        return shifted.flip(-1) if self.flip and draws[0, 2] < 0.5 else shifted
+
+
+def overlap(shift: int, length: int) -> tuple[slice, slice]:
+    """Return where a line lies that is shifted, and what of it is left: nothing where it is shifted out of sight."""
+    left = max(0, length - abs(shift))
+    return slice(max(0, -shift), max(0, -shift) + left), slice(max(0, shift), max(0, shift) + left)
 
 
 def reflected(index: Tensor, length: int) -> Tensor:
@@ -159,7 +183,7 @@ class RandomResizedCrop(Augmenting):
         """Return the region of an original; a photograph is resampled from its own resolution."""
         if torch.is_tensor(image):
             return super().of_original(image, draws, fit)
-        return self.photograph(image, draws, fit).float() / 255
+        return self.photograph(image, draws, fit)
 
     def photograph(self, image: Image.Image, draws: Tensor, fit: Fitting) -> Tensor:
         """Return the uint8 region `(C, H, W)` of a photograph, antialiased; `draws` is `(1, 5)`."""

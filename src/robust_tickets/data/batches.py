@@ -139,15 +139,13 @@ class Samples(Dataset[Any]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any] | UserError:
         try:
-            return self.dataset[index] if self.epoch is None else self.augmented(index, self.epoch)
+            if self.epoch is None:
+                return self.dataset.augmented(index, self.kind, torch.zeros(1, 0))
+            stream = (self.seed, "augmentation", self.epoch, index)
+            draws = torch.rand(1, self.kind.uniforms, generator=generator(*stream))
+            return self.dataset.augmented(index, self.kind, draws, "user", *stream)
         except UserError as error:
             return error
-
-    def augmented(self, index: int, epoch: int) -> tuple[Tensor, Any]:
-        """Return one float image `(C, H, W)` in [0, 1] and its target."""
-        stream = (self.seed, "augmentation", epoch, index)
-        draws = torch.rand(1, self.kind.uniforms, generator=generator(*stream))
-        return self.dataset.augmented(index, self.kind, draws, "user", *stream)
 
     def collated(self, samples: list[tuple[Tensor, Any] | UserError]) -> Batch | UserError:
         """Return one batch, or the first error among its samples."""
@@ -157,4 +155,11 @@ class Samples(Dataset[Any]):
                 return sample
             images.append(sample[0])
             targets.append(sample[1])
-        return Batch(torch.stack(images), self.dataset.targets.collated(targets))
+        return Batch(floats(images), self.dataset.targets.collated(targets))
+
+
+def floats(images: Sequence[Tensor]) -> Tensor:
+    """Return float images `(n, C, H, W)` in [0, 1] from such floats `(C, H, W)`, uint8, or both."""
+    if any(image.is_floating_point() for image in images):
+        return torch.stack([image if image.is_floating_point() else image.float() / 255 for image in images])
+    return torch.stack(list(images)).float().div_(255)

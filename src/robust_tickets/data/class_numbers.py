@@ -78,9 +78,9 @@ class ClassNumbers(Targets):
             raise UserError(f"{found.name}: none of the images of class {found.classes[min(lost)]!r} can be read")
 
     @classmethod
-    def understood(cls, found: Found, settings: DataSettings, *, trains: bool) -> tuple[Found, tuple[str, ...]]:
-        """Return the parts as they are, and which classes are missing where; see `check_classes`."""
-        return found, check_classes(found, trains=trains)
+    def checked(cls, found: Found, *, trains: bool) -> tuple[str, ...]:
+        """Return which classes are missing where; see `check_classes`."""
+        return check_classes(found, trains=trains)
 
     @classmethod
     def balanced_over(cls, classes: tuple[str, ...]) -> tuple[str, ...]:

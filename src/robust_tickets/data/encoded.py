@@ -3,7 +3,8 @@
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -157,6 +158,14 @@ class Encoded(Generic[Content, Known]):
         """What earlier processes found out."""
         return FileMemory(self.files.root, self.codec.memory)
 
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Let later processes know what is found out meanwhile, whatever comes of it."""
+        try:
+            yield
+        finally:
+            self.memory.save()
+
     def decode(self, index: int) -> Content:
         """Return what one file holds.
 
@@ -183,7 +192,6 @@ class Encoded(Generic[Content, Known]):
                 faults[index] = error
 
         in_threads(learn, [index for index in chosen if not self._is_known(index, decoded)])
-        self.memory.save()
         return [faults[index] if index in faults else self._known[index] for index in chosen]
 
     def usable(self, indices: Tensor, *, decoded: bool = False) -> list[Known]:
@@ -220,10 +228,7 @@ class Encoded(Generic[Content, Known]):
         Raises:
             UserError: of the first that is unreadable.
         """
-        try:
-            kept.fill(indices, lambda index: self._learn(index, True, reads=True))
-        finally:
-            self.memory.save()
+        kept.fill(indices, lambda index: self._learn(index, True, reads=True))
         self.usable(indices, decoded=True)
 
     def _is_known(self, index: int, decoded: bool) -> bool:

@@ -15,9 +15,6 @@ from robust_tickets.data.names import PartName
 from robust_tickets.data.targets import Targets
 from robust_tickets.foundation.batch import Batch
 
-MEMORY_LIMIT = 2**30
-"""Bytes up to which a part is kept decoded."""
-
 
 @dataclass(frozen=True, eq=False)
 class Listing:
@@ -49,6 +46,11 @@ class Listing:
     def subset(self, indices: Tensor) -> "Listing":
         """Return those at `indices`."""
         return Listing(self.images, self.targets, self.indices[indices])
+
+    def room(self, fit: Fitting) -> int:
+        """Return the bytes that all of them take, decoded and fitted."""
+        channels, height, width = fit.shape
+        return len(self) * (channels * height * width + self.targets.bytes_each(fit))
 
     def faults(self) -> list[Fault | None]:
         """Return of each example what cannot be read, for which it has to be decoded."""
@@ -84,20 +86,15 @@ class Found:
 class Examples(Dataset[tuple[Tensor, Any]]):
     """A map-style data set of (float32 image `(C, H, W)` in [0, 1], target), as a network takes them.
 
-    Images are decoded when asked for, or kept decoded where all of a part fit into `MEMORY_LIMIT`.
-
     Args:
         listing: which examples.
         fit: the network's input geometry.
-        keep: whether what is decoded is kept; None: where it fits into memory.
+        keep: whether what is decoded stays in memory.
     """
 
-    def __init__(self, listing: Listing, fit: Fitting, keep: bool | None = None) -> None:
-        self.listing, self.fit = listing, fit
+    def __init__(self, listing: Listing, fit: Fitting, keep: bool = False) -> None:
+        self.listing, self.fit, self.keep = listing, fit, keep
         self.images, self.targets, self.indices = listing.images, listing.targets, listing.indices
-        channels, height, width = fit.shape
-        room = len(listing) * (channels * height * width + self.targets.bytes_each(fit))
-        self.keep = room <= MEMORY_LIMIT if keep is None else keep
         self.held = self.images.held(self.indices, fit, self.keep)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -160,7 +157,7 @@ class Examples(Dataset[tuple[Tensor, Any]]):
     def augmented(
         self, index: int, augmentation: Augmentation, draws: Tensor, *stream: str | int
     ) -> tuple[Tensor, Any]:
-        """Return one example made of the original image; `draws` is `(1, uniforms)`.
+        """Return one example made of the original image, uint8 or float; `draws` is `(1, uniforms)`.
 
         Args:
             index: which.

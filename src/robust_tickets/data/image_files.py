@@ -134,6 +134,9 @@ def opened(content: bytes) -> Image.Image:
 
 def turned(image: Image.Image, content: bytes) -> int:
     """Return the EXIF orientation of an opened image; 0 where it is upright as it lies."""
+    # These PIL turns itself.
+    if image.format == "TIFF":
+        return 0
     # To look for what may follow the pixels PIL would decode them.
     if image.format == "PNG" and not any(mark in content for mark in PNG_EXIF):
         return 0

@@ -1,6 +1,6 @@
 """Label images: every pixel of an image has a label of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,7 +27,7 @@ from robust_tickets.data.label_values import (
 )
 from robust_tickets.data.names import PartName
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.targets import Targets, zeros
+from robust_tickets.data.targets import Parts, Targets, zeros
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 
@@ -150,6 +150,17 @@ class LabelImages(Targets):
         """
         self.values.require(self.encoded.decode(index), self.encoded.files.where(index))
 
+    def require_meanings(self, indices: Tensor) -> None:
+        """Refuse values that mean nothing, as far as they are known.
+
+        Raises:
+            UserError: says where the first is.
+        """
+        meaningful = {value for value in range(256) if self.values.table[value] != -1}
+        for index, facts in zip(indices.tolist(), self.encoded.usable(indices), strict=True):
+            if facts.values is not None and not meaningful.issuperset(facts.values):
+                self.require_meaning(index)
+
     def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
         """Return class numbers moved as their images were, sampled at the nearest pixel; -100 beyond the border."""
         if (matrices := augmentation.matrices(draws)) is None:
@@ -180,20 +191,21 @@ class LabelImages(Targets):
 
     def faults(self, indices: Tensor) -> list[Fault | None]:
         """Return what is wrong with label images that cannot be decoded."""
-        where, found = self.encoded.files.where, self.encoded.facts(indices, decoded=True)
-        pairs = zip(indices.tolist(), found, strict=True)
-        return [(where(index), str(one)) if isinstance(one, UserError) else None for index, one in pairs]
+        where = self.encoded.files.where
+        with self.encoded.remembering():
+            found = zip(indices.tolist(), self.encoded.facts(indices, decoded=True), strict=True)
+        return [(where(index), str(one)) if isinstance(one, UserError) else None for index, one in found]
 
     def prepare(self, part: Examples, ahead: bool) -> None:
         """Read every file's bytes and header; where `ahead`, decode those that are kept.
 
         Raises:
-            UserError: a file is unreadable, has not the size of its image, or a value that means nothing.
+            UserError: a file is unreadable, or has not the size of its image.
         """
-        if ahead and part.keep:
-            self.encoded.fill(self.kept(part.fit), part.indices)
-        facts = self.encoded.usable(part.indices)
-        meaningful = {value for value in range(256) if self.values.table[value] != -1}
+        with self.encoded.remembering():
+            if ahead and part.keep:
+                self.encoded.fill(self.kept(part.fit), part.indices)
+            facts = self.encoded.usable(part.indices)
         sizes = part.images.geometries(part.indices)
         for index, label, (_, (size, _)) in zip(part.indices.tolist(), facts, sizes, strict=True):
             if (label.height, label.width) != size:
@@ -201,8 +213,6 @@ class LabelImages(Targets):
                     f"{self.encoded.files.where(index)}: is {label.width} x {label.height} pixels and its image "
                     f"{size[1]} x {size[0]}; they must have one size"
                 )
-            if label.values is not None and not meaningful.issuperset(label.values):
-                self.require_meaning(index)
 
     @classmethod
     def complaint(cls, settings: DataSettings) -> str | None:
@@ -221,20 +231,34 @@ class LabelImages(Targets):
             raise UserError(f"{found.name}: none of the images of the {part} part can be read with their label images")
 
     @classmethod
-    def understood(cls, found: Found, settings: DataSettings, *, trains: bool) -> tuple[Found, tuple[str, ...]]:
-        """Return what values and classes mean: by the names that the set has, or by what its training part holds."""
-        parts: dict[PartName, LabelImages] = {name: part.targets for name, part in found.parts.items()}  # pyright: ignore[reportAssignmentType]
+    def understood(cls, found: Found, settings: DataSettings, parts: Parts) -> tuple[tuple[str, ...], Parts]:
+        """Return what values and classes mean: by the names that the set has, or by what its training part holds.
+
+        Raises:
+            UserError: there are fewer than two classes, or a label image has a value that means nothing.
+        """
         if found.classes:
             values = named_values(found.classes, settings.ignore)
             classes = tuple(found.classes[value] for value in values.classes)
         else:
-            name: PartName = "train" if "train" in parts else next(iter(parts))
-            facts = parts[name].encoded.usable(found.parts[name].indices, decoded=True)
-            present = (one.values or () for one in facts)
-            values = values_present(present, settings.ignore, str(parts[name].encoded.files.root))
+            train = found.parts.get("train") or next(iter(found.parts.values()))
+            encoded = cls.among(train).encoded
+            with encoded.remembering():
+                present = [one.values or () for one in encoded.usable(train.indices, decoded=True)]
+            values = values_present(present, settings.ignore, str(encoded.files.root))
             classes = tuple(map(str, values.classes))
-        meant = {name: replace(part, targets=cls(parts[name].encoded, values)) for name, part in found.parts.items()}
-        return replace(found, parts=meant, classes=classes), ()
+        meant: dict[PartName, Examples] = {}
+        for name, part in parts.items():
+            targets = cls(cls.among(part.listing).encoded, values)
+            targets.require_meanings(part.indices)
+            meant[name] = Examples(replace(part.listing, targets=targets), part.fit, part.keep)
+        return classes, meant
+
+    @classmethod
+    def among(cls, listing: Listing) -> "LabelImages":
+        """Return the targets of a set whose targets are such."""
+        assert isinstance(listing.targets, cls)
+        return listing.targets
 
     @classmethod
     def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> Letterbox:
@@ -247,16 +271,16 @@ class LabelImages(Targets):
         return ScaleCrop()
 
     @classmethod
-    def remarks(cls, found: Found, parts: Mapping[PartName, Examples]) -> tuple[str, ...]:
+    def remarks(cls, classes: tuple[str, ...], parts: Parts) -> tuple[str, ...]:
         """Return what a reader has to know about labels and sizes, one sentence each."""
         train, test = parts["train"], parts["test"]
-        targets: LabelImages = train.targets  # pyright: ignore[reportAssignmentType]
+        targets = cls.among(train.listing)
         values = targets.values
         said = [] if values.named else ["classes are the label values of the training part"]
         held = [facts.values for facts in targets.encoded.usable(train.indices)]
         if values.named and None not in held:
             present = {value for one in held for value in one or ()}
-            names = zip(values.classes, found.classes, strict=True)
+            names = zip(values.classes, classes, strict=True)
             if absent := [name for value, name in names if value not in present]:
                 said.append(f"no training image has a pixel of {enumerated(absent)}")
         if values.ignore:

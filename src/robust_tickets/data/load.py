@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -19,6 +20,12 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.data.user_sets import read_user_sets
 from robust_tickets.foundation.errors import UserError
+
+MEMORY_LIMIT = 2**30
+"""Bytes up to which a part is kept decoded."""
+
+DECODED_AHEAD = 50_000
+"""Images up to which a set is decoded before training, where it is kept: a matter of seconds."""
 
 UserSet = Dataset[Any] | DataLoader[Any]
 DataLike = DataSettings | str | Path | DataSplits | UserSet | tuple[UserSet, ...] | Mapping[str, UserSet]
@@ -65,29 +72,48 @@ def load_data(
         return data
     if isinstance(data, str | Path):
         data = DataSettings(name=str(data))
-    if isinstance(data, DataSettings):
-        settings, found = data, read(data, trains=trains)
-    else:
-        found = read_user_sets(data)
-        settings = DataSettings(name=found.name)
     if isinstance(size, int):
         size = (size, size)
-    # What was read from a file may be a list.
-    wanted_size = None if size is None else (size[0], size[1])
-    return divided(found, settings, wanted_size, channels, interpolation, crop_fraction, seed, trains)
+    asked = Asked(
+        # What was read from a file may be a list.
+        size=None if size is None else (size[0], size[1]),
+        channels=channels,
+        interpolation=interpolation,
+        crop_fraction=crop_fraction,
+        seed=seed,
+        trains=trains,
+        memory_limit=MEMORY_LIMIT,
+    )
+    if isinstance(data, DataSettings):
+        return remembered(read(data, trains=trains), data.model_dump_json(), asked)
+    found = read_user_sets(data)
+    return divided(found, DataSettings(name=found.name), asked)
 
 
-def divided(
-    found: Found,
-    settings: DataSettings,
-    size: tuple[int, int] | None,
-    channels: int | None,
-    interpolation: Interpolation,
-    crop_fraction: float,
-    seed: int,
-    trains: bool,
-) -> DataSplits:
-    """Return the parts that were found as train, validation and test; see `load_data`."""
+class Asked(NamedTuple):
+    """What else a network asks of data; see `load_data`."""
+
+    size: tuple[int, int] | None
+    channels: int | None
+    interpolation: Interpolation
+    crop_fraction: float
+    seed: int
+    trains: bool
+    memory_limit: int
+    """Bytes up to which a part is kept decoded."""
+
+
+@lru_cache(maxsize=8)
+def remembered(found: Found, settings: str, asked: Asked) -> DataSplits:
+    """Return `divided`, from settings as JSON: every ticket of a grid meets the same data under the same seeds."""
+    return divided(found, DataSettings.model_validate_json(settings), asked)
+
+
+def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
+    """Return the parts that were found as train, validation and test; see `load_data`.
+
+    What was found may be divided by many seeds: these choose indices, and share what is decoded.
+    """
     kind = found.kind
     if (complaint := kind.complaint(settings)) is not None:
         raise UserError(f"{found.name}: {complaint}")
@@ -95,35 +121,39 @@ def divided(
     skipped: tuple[Fault, ...] = ()
     if settings.on_unreadable == "skip":
         found, skipped = readable(found)
-    found, before = kind.understood(found, settings, trains=trains)
-    if trains:
+    checked = kind.checked(found, trains=asked.trains)
+    if asked.trains:
         names = kind.balanced_over(found.classes)
-        parts, carved = carve(found.parts, found.name, names, settings, seed)
+        parts, carved = carve(found.parts, found.name, names, settings, asked.seed)
     else:
         parts, carved = undivided(found.parts)
     used_size, used_channels = geometry(
-        list(parts.values()), kind.wanted_size(settings, size), settings.channels or channels
+        list(parts.values()), kind.wanted_size(settings, asked.size), settings.channels or asked.channels
     )
-    fit = kind.fit(used_size, used_channels, interpolation, crop_fraction)
-    final: dict[PartName, Examples] = {name: Examples(part, fit) for name, part in parts.items()}
-    for part in final.values():
-        part.prepare(ahead=True)
+    fit = kind.fit(used_size, used_channels, asked.interpolation, asked.crop_fraction)
+    prepared: dict[PartName, Examples] = {
+        name: Examples(part, fit, part.room(fit) <= asked.memory_limit) for name, part in parts.items()
+    }
+    ahead = sum(map(len, parts.values())) <= DECODED_AHEAD
+    for part in prepared.values():
+        part.prepare(ahead)
+    classes, final = kind.understood(found, settings, prepared)
     return DataSplits(
         train=final["train"],
         validation=final["validation"],
         test=final["test"],
-        classes=found.classes,
+        classes=classes,
         channels=used_channels,
         size=used_size,
         name=found.name,
-        augmentation=settings.augmentation or kind.suited(found, parts["train"]) if trains else NoAugmentation(),
+        augmentation=settings.augmentation or kind.suited(found, parts["train"]) if asked.trains else NoAugmentation(),
         workers=settings.workers,
         skipped=skipped,
         notes=(
             *found.notes,
-            *before,
+            *checked,
             *carved,
-            *kind.remarks(found, final),
+            *kind.remarks(classes, final),
             *converted(list(parts.values()), used_channels),
         ),
     )

@@ -106,7 +106,8 @@ class StoredImages(Images):
 
     def faults(self, indices: Tensor) -> list[Fault | None]:
         """Return what is wrong with images that cannot be decoded."""
-        found = zip(indices.tolist(), self.encoded.facts(indices, decoded=True), strict=True)
+        with self.encoded.remembering():
+            found = zip(indices.tolist(), self.encoded.facts(indices, decoded=True), strict=True)
         return [(self.files.where(index), str(one)) if isinstance(one, UserError) else None for index, one in found]
 
     def held(self, indices: Tensor, fit: Fitting, keep: bool) -> HeldImages | None:
@@ -124,10 +125,11 @@ class StoredImages(Images):
             UserError: one is unreadable.
         """
         held = self.held(indices, fit, keep)
-        if held is not None and ahead:
-            self.encoded.fill(held.kept, indices)
-        else:
-            self.encoded.usable(indices)
+        with self.encoded.remembering():
+            if held is not None and ahead:
+                self.encoded.fill(held.kept, indices)
+            else:
+                self.encoded.usable(indices)
 
     def suited(self, indices: Tensor) -> Augmentation:
         """Return crops of photographs at random; flips and shifts of smaller images."""

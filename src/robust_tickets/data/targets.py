@@ -16,11 +16,15 @@ from torch import Tensor
 from robust_tickets.data.augmentation import Augmentation
 from robust_tickets.data.fit import Fitting, Interpolation
 from robust_tickets.data.images import Fault
+from robust_tickets.data.names import PartName
 
 if TYPE_CHECKING:
     from robust_tickets.data.examples import Examples, Found, Listing
-    from robust_tickets.data.names import PartName
     from robust_tickets.data.settings import DataSettings
+
+
+Parts = Mapping[PartName, "Examples"]
+"""Train, validation and test."""
 
 
 class Targets(ABC):
@@ -112,13 +116,22 @@ class Targets(ABC):
         """
 
     @classmethod
-    @abstractmethod
-    def understood(cls, found: Found, settings: DataSettings, *, trains: bool) -> tuple[Found, tuple[str, ...]]:
-        """Return the same parts with targets and classes as they are meant, and what a reader has to know of them.
+    def checked(cls, found: Found, *, trains: bool) -> tuple[str, ...]:
+        """Return what a reader has to know of the parts as they were found, one sentence each.
+
+        Raises:
+            UserError: they are no data set; `trains` tells whether one can be trained on.
+        """
+        return ()
+
+    @classmethod
+    def understood(cls, found: Found, settings: DataSettings, parts: Parts) -> tuple[tuple[str, ...], Parts]:
+        """Return the classes, and the prepared parts with targets as they are meant.
 
         Raises:
             UserError: they cannot be meant so.
         """
+        return found.classes, parts
 
     @classmethod
     def balanced_over(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -141,7 +154,7 @@ class Targets(ABC):
         """Return what training should do to the images where the user did not say."""
 
     @classmethod
-    def remarks(cls, found: Found, parts: Mapping[PartName, Examples]) -> tuple[str, ...]:
+    def remarks(cls, classes: tuple[str, ...], parts: Parts) -> tuple[str, ...]:
         """Return what else a reader has to know once the parts are there, one sentence each."""
         return ()
 

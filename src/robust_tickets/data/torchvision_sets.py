@@ -81,13 +81,18 @@ def as_examples(dataset: Any, name: str) -> Listing:
     return labelled(uint8_images(values, name), labels)
 
 
+def voc_place(root: Path) -> Path:
+    """Return the folder of VOC's files below `root`."""
+    return root / "VOCdevkit" / f"VOC{VOC_YEAR}"
+
+
 def read_voc(root: Path) -> Found:
     """Return VOC 2012's train and val parts below `root/VOCdevkit`, downloaded where they are not there.
 
     Raises:
         UserError: the files are neither there nor can be fetched, or an image has no label image.
     """
-    place = root / "VOCdevkit" / f"VOC{VOC_YEAR}"
+    place = voc_place(root)
     fetch = not (place / "ImageSets" / "Segmentation").is_dir()
     parts: dict[PartName, Listing] = {}
     for part, word in VOC_PARTS.items():

@@ -117,15 +117,28 @@ def files_below(path: Path) -> list[str]:
     """
     if not path.is_dir():
         return [str(path)] if path.is_file() else []
-    found, seen = [], set()
-    for folder, inner, files in os.walk(path, followlinks=True):
-        facts = os.stat(folder)
-        if (place := (facts.st_dev, facts.st_ino)) in seen:
-            inner.clear()
-            continue
-        seen.add(place)
-        found += [os.path.join(folder, name) for name in files]
-    return sorted(filter(os.path.isfile, found), key=lambda file: file.split(os.sep))
+    return sorted((entry.path for entry in entries_below(path)), key=lambda file: file.split(os.sep))
+
+
+def entries_below(path: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield all files below a folder, in no order; links are followed, each folder once.
+
+    An entry knows without being asked again that it is a file: a folder of 100,000 takes a fraction of a second.
+    """
+    seen, left = set(), [str(path)]
+    while left:
+        folder = left.pop()
+        with contextlib.suppress(OSError):
+            facts = os.stat(folder)
+            if (place := (facts.st_dev, facts.st_ino)) in seen:
+                continue
+            seen.add(place)
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir():
+                        left.append(entry.path)
+                    elif entry.is_file():
+                        yield entry
 
 
 def state(path: Path) -> str:
@@ -133,6 +146,9 @@ def state(path: Path) -> str:
 
     That is cheap, and not of contents: for what one process keeps in memory.
     """
-    facts = ((file, os.stat(file)) for file in files_below(path))
-    listed = sorted((name, facts.st_size, facts.st_mtime_ns, facts.st_ino) for name, facts in facts)
+    if path.is_file():
+        found = [(str(path), os.stat(path))]
+    else:
+        found = [(entry.path, entry.stat()) for entry in entries_below(path)]
+    listed = sorted((name, facts.st_size, facts.st_mtime_ns, facts.st_ino) for name, facts in found)
     return hashlib.sha256(repr((path.exists(), listed)).encode()).hexdigest()

@@ -1,13 +1,9 @@
 """Data as a network takes them: what every verb begins with."""
 
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from robust_tickets.data.load import load_data
-from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.foundation.files import given_path, state
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.sources import Source
 
@@ -39,13 +35,15 @@ def fitted_data(data: Data, preprocessing: Pixels, asker: str, seed: int, *, tra
     Raises:
         UserError: the data cannot be read, or their settings ask for another channel count than the network's.
     """
-    if isinstance(data, str | Path):
-        data = DataSettings(name=str(data))
-    if isinstance(data, DataSettings):
-        key = (str(Path.cwd()), state(given_path(data.name)))
-        splits = _remembered(data.model_dump_json(), preprocessing.model_dump_json(), seed, trains, key)
-    else:
-        splits = _load(data, preprocessing, seed, trains)
+    splits = load_data(
+        data,
+        size=preprocessing.size,
+        channels=preprocessing.channels,
+        interpolation=preprocessing.interpolation,
+        crop_fraction=preprocessing.crop_fraction,
+        seed=seed,
+        trains=trains,
+    )
     splits.require_channels(preprocessing.channels, asker)
     return splits
 
@@ -57,22 +55,3 @@ def as_evaluated(preprocessing: Pixels, splits: DataSplits) -> Pixels:
     """
     crop_fraction = 1.0 if splits.test.images.resized_whole else preprocessing.crop_fraction
     return preprocessing.model_copy(update={"size": splits.size, "crop_fraction": crop_fraction})
-
-
-def _load(data: Data, preprocessing: Pixels, seed: int, trains: bool) -> DataSplits:
-    return load_data(
-        data,
-        size=preprocessing.size,
-        channels=preprocessing.channels,
-        interpolation=preprocessing.interpolation,
-        crop_fraction=preprocessing.crop_fraction,
-        seed=seed,
-        trains=trains,
-    )
-
-
-@lru_cache(maxsize=8)
-def _remembered(data: str, preprocessing: str, seed: int, trains: bool, key: tuple[str, str]) -> DataSplits:
-    """Keep the last few, since every ticket of a grid meets the same data under the same seeds."""
-    settings = DataSettings.model_validate_json(data)
-    return _load(settings, Pixels.model_validate_json(preprocessing), seed, trains)
