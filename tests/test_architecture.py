@@ -132,6 +132,34 @@ def test_a_violation_is_found(tmp_path: Path, file: str, code: str, complaint: s
     assert violations(package, rooms(TABLE)) == [complaint]
 
 
+TOLD = {"Section", "Table", "Chart", "Line", "Map"}
+"""What sections of reports are made of."""
+
+
+def sections_written(package: Path) -> list[str]:
+    """Return the places outside `findings/` where a part of a report is made."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        relative = path.relative_to(package)
+        if relative.parts[0] == "findings":
+            continue
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        names = ((call.lineno, ast.unparse(call.func).split(".")[-1]) for call in calls)
+        found += [f"{relative}:{line}: {name}" for line, name in names if name in TOLD]
+    return found
+
+
+def test_sections_of_reports_are_written_in_one_room() -> None:
+    assert sections_written(PACKAGE) == []
+
+
+def test_a_section_written_elsewhere_is_found(tmp_path: Path) -> None:
+    for room in ("findings", "verbs"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "verify.py").write_text("def f():\n    return sections.Section(tables=(Table(), Other()))")
+    assert sections_written(tmp_path) == ["verbs/verify.py:2: Section", "verbs/verify.py:2: Table"]
+
+
 HEAVY = ("torch", "torchvision", "timm", "numpy", "scipy", "sklearn", "matplotlib", "onnxruntime", "llvmlite")
 
 

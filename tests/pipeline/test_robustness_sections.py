@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from robust_tickets.findings.collapses import collapse_sections
 from robust_tickets.foundation.files import write_json, write_text
-from robust_tickets.pipeline.overfitting import overfitting_section
+from robust_tickets.pipeline.overfitting import collapses
 from robust_tickets.pipeline.run import run
 from robust_tickets.recipe import Recipe
 from tests.pipeline.test_grid import RECIPE, TRAINING
@@ -60,7 +61,7 @@ def test_a_collapsed_training_is_named_with_its_figures(tmp_path: Path) -> None:
         write_json(tmp_path / "sources" / name / "result.json", {"catastrophic_overfitting": collapse})
         last = (20, 2, 0.8, 0.03, "true") if collapse else (20, 2, 0.55, 0.42, "false")
         write_text(tmp_path / "sources" / name / "metrics.jsonl", row % (10, 1, 0.5, 0.4, "false") + row % last)
-    (section,) = overfitting_section(tmp_path)
+    (section,) = collapse_sections(collapses(tmp_path))
     assert section.title == "Catastrophic overfitting"
     assert section.tables[0].rows == (("sources/fast", 2.0, "40.0", "3.0", "80.0"),)
-    assert overfitting_section(tmp_path / "sources" / "sound") == []
+    assert collapse_sections(collapses(tmp_path / "sources" / "sound")) == []

@@ -9,5 +9,11 @@
 | `tickets.py` | layers of tickets, and their overlap |
 | `transfers.py` | loss landscapes, and what lies between two transfers of one ticket |
 | `sizes.py` | the forms of a shrunken network |
+| `baselines.py` | what sources whose head is kept do before any training |
+| `double_wins.py` | which tickets are double-win |
+| `gains.py` | what each source's tickets gain over the first source's, beside the domain gap |
+| `collapses.py` | trainings against a single step that collapsed |
+| `trainings.py` | how each transfer was trained |
+| `unfilled.py` | cells of a grid that are not filled yet |
 | `notebooks.py` | what notebooks show of results |
 """

@@ -7,7 +7,6 @@
 | `grid.py` | the cells of a recipe: what is planned, what is filled |
 | `places.py` | where a cell stands: dense, a drawn ticket, or a control of one |
 | `names.py` | what cells are called where their settings alone would not tell them apart |
-| `trainings.py` | how each transfer was trained |
 | `summary.py` | the facts, rows and verdicts of the report |
 | `inside.py` | analyses of the run's tickets and transfers |
 | `measured.py` | what further measures found in every cell |

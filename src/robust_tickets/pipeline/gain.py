@@ -1,88 +1,45 @@
 """What each source's tickets gain over the first source's: the question of the robust-ticket papers."""
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
 
+from robust_tickets.findings.gains import Gain, Gains
 from robust_tickets.foundation.grouping import grouped
-from robust_tickets.pipeline.gap import gap_table, measured_gaps
+from robust_tickets.pipeline.gap import IMAGES, measured_gaps
 from robust_tickets.pipeline.grid import Cell, Grid
-from robust_tickets.report.notation import scores_of, signed_points, sparsity_percent
-from robust_tickets.report.sections import Chart, Line, Section, Table, Value
-
-TEXT = (
-    "Difference of mean test {score} to {base}, at the same target, transfer, drawing and sparsity, in points; runs "
-    "are paired by seed and ± is one standard deviation of the paired differences. Above zero, {base} loses."
-)
 
 
-def gain_section(grid: Grid, cells: Sequence[Cell]) -> list[Section]:
-    """Return the gains over the recipe's first source; nothing where there is no second one, or nothing to pair."""
+def gains_of(grid: Grid, cells: Sequence[Cell]) -> Gains:
+    """Return the gains over the recipe's first source, and, where there are any, the gaps of the targets."""
     found = {cell.place: cell for cell in cells if cell.place.is_drawn or cell.place.is_dense}
     base, *others = (name for name in grid.recipe.sources if any(place.series == name for place in found))
-    tables, charts = [], []
-    drawn: dict[tuple[str, str, str], list[float]] = {}
-    facets = grouped(found, lambda place: (place.target, place.transfer))
-    for (target, transfer), places in facets.items():
-        rows: list[tuple[Value, ...]] = []
-        lines: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
-        for line in grouped(places, lambda place: (place.way, place.sparsity)).values():
-            by_series = {place.series: found[place] for place in line}
-            if base not in by_series:
-                continue
-            gains = {name: paired(by_series[name], by_series[base]) for name in others if name in by_series}
-            if not gains:
-                continue
-            first = by_series[base]
-            sparsity = first.result.sparsity
-            rows.append(
-                (
-                    line[0].way,
-                    sparsity_percent(sparsity),
-                    *(told(gains[name]) if name in gains else None for name in others),
-                )
-            )
-            for name, differences in gains.items():
-                spread = stdev(differences) if len(differences) > 1 else 0.0
-                if first.place.is_drawn:
-                    drawn.setdefault((target, transfer, name), []).append(fmean(differences))
-                lines.setdefault((name, line[0].way), []).append((sparsity, fmean(differences), spread))
-        if rows:
-            title = f"{grid.name_of(target)}, {transfer} transfer"
-            columns = ("drawing", "sparsity (%)", *(f"{name} minus {base} (points)" for name in others))
-            tables.append(Table(title=title, columns=columns, rows=tuple(rows)))
-            charts += gain_chart(title, base, lines)
-    if not tables:
-        return []
-    tables = [*gap_table(grid, measured_gaps(grid, cells), drawn), *tables]
-    text = TEXT.format(base=base, score=scores_of(cell.verdict.score for cell in cells))
-    return [Section(title=f"Gain over {base} tickets", text=text, tables=tuple(tables), charts=tuple(charts))]
+    gains: list[Gain] = []
+    facets = grouped(found, lambda place: (place.target, place.transfer, place.way, place.sparsity))
+    for places in facets.values():
+        by_series = {place.series: found[place] for place in places}
+        if base in by_series:
+            gains += [gain(by_series[name], by_series[base]) for name in others if name in by_series]
+    targets = {target: grid.name_of(target) for target in grid.recipe.data_sets()}
+    gaps = measured_gaps(grid, cells) if gains else {}
+    return Gains(base, tuple(others), tuple(gains), targets, gaps, IMAGES)
 
 
-def paired(one: Cell, base: Cell) -> list[float]:
-    """Return the differences of standard accuracy, seed by seed, for the seeds that both have."""
+def gain(one: Cell, base: Cell) -> Gain:
+    """Return how much better a cell is than another source's at the same place, for the seeds that both have."""
+    decision, place = base.verdict.standard, one.place
     reference = {run.seed: run.standard for run in base.verdict.ticket_runs}
-    return [run.standard - reference[run.seed] for run in one.verdict.ticket_runs if run.seed in reference]
-
-
-def told(differences: Sequence[float]) -> str:
-    """Write a gain as `+1.2 ± 0.4`, in points."""
-    spread = f" ± {100 * stdev(differences):.1f}" if len(differences) > 1 else ""
-    return f"{signed_points(fmean(differences))}{spread}"
-
-
-def gain_chart(title: str, base: str, lines: dict[tuple[str, str], list[tuple[float, float, float]]]) -> list[Chart]:
-    """Return gain against sparsity, a line for each source and drawing that has two points or more."""
-    several = len({way for _, way in lines if way != "dense"}) > 1
-    drawn = [
-        Line(
-            name=f"{name}, {way}" if several else name,
-            x=tuple(100 * point[0] for point in sorted(points)),
-            y=tuple(100 * point[1] for point in sorted(points)),
-            std=tuple(100 * point[2] for point in sorted(points)),
-        )
-        for (name, way), points in lines.items()
-        if len(points) > 1
-    ]
-    if not drawn:
-        return []
-    return [Chart(title=title, x_label="Sparsity (%)", y_label=f"Gain over {base} (points)", lines=tuple(drawn))]
+    sign = 1 if decision.higher_is_better else -1
+    return Gain(
+        target=place.target,
+        transfer=place.transfer,
+        drawing=place.way,
+        asked=place.sparsity,
+        sparsity=base.result.sparsity,
+        is_drawn=place.is_drawn,
+        source=place.series,
+        differences=tuple(
+            sign * (run.standard - reference[run.seed]) for run in one.verdict.ticket_runs if run.seed in reference
+        ),
+        metric=base.verdict.score,
+        unit=decision.unit,
+        higher_is_better=decision.higher_is_better,
+    )

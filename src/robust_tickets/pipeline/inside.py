@@ -1,22 +1,20 @@
 """What a run's tickets and transfers look like from inside."""
 
-from robust_tickets.findings.analyses import analysis_sections
 from robust_tickets.pipeline.grid import Cell
 from robust_tickets.pipeline.places import DATA, DRAW
 from robust_tickets.recipe import Recipe
-from robust_tickets.report.sections import Section
-from robust_tickets.verbs.analyse import analyse
+from robust_tickets.verbs.analyse import Analysis, analyse
 
 
-def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
-    """Return the analyses that the recipe asks for, on its own target.
+def inside(recipe: Recipe, cells: list[Cell]) -> Analysis | None:
+    """Return what the recipe asks to look into, on its own target; None where it asks for nothing.
 
     Masks are compared for drawn tickets: what a control shares with its ticket is known. Of transfers, the full ones
     are looked into where there are any: under linear ones no weight but the head's moves. First come each source's
     dense network and the ticket in the middle of its ladder, then all others.
     """
     if recipe.analyse is None:
-        return []
+        return None
     here = [cell for cell in cells if cell.place.target == DATA]
     full = [cell for cell in here if cell.result.settings.mode == "full"] or here
     several = len({cell.place.transfer for cell in full}) > 1
@@ -28,7 +26,7 @@ def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
         is_middle = place.is_drawn and (place.way, place.sparsity) == (DRAW, middle)
         return 0 if place.is_dense else 1 if is_middle else 2
 
-    found = analyse(
+    return analyse(
         {
             name_of(cell, recipe): cell.result.ticket
             for cell in here
@@ -40,7 +38,6 @@ def inside_sections(recipe: Recipe, cells: list[Cell]) -> list[Section]:
         },
         settings=recipe.analyse,
     )
-    return analysis_sections(found)
 
 
 def name_of(cell: Cell, recipe: Recipe) -> str:

@@ -2,19 +2,13 @@
 
 from collections.abc import Sequence
 
-from robust_tickets.findings.measures import Subject, measure_sections
+from robust_tickets.findings.measures import Subject
 from robust_tickets.pipeline.exports import Export
 from robust_tickets.pipeline.grid import Cell
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.points import CONTROL_NAMES
-from robust_tickets.report.sections import Section
 from robust_tickets.verbs.exported import Exported, open_exported, verify_exported
-
-
-def measured_sections(recipe: Recipe, cells: Sequence[Cell]) -> list[Section]:
-    """Return a section for each kind of measure, dense and every ticket in it; nothing where none was asked for."""
-    return measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells])
 
 
 def subject(recipe: Recipe, cell: Cell) -> Subject:

@@ -6,23 +6,29 @@ from typing import Any
 
 import torch
 
+from robust_tickets.findings.analyses import analysis_sections
+from robust_tickets.findings.baselines import baseline_sections
+from robust_tickets.findings.collapses import collapse_sections
+from robust_tickets.findings.double_wins import double_win_sections
 from robust_tickets.findings.exported import exported_section
+from robust_tickets.findings.gains import gain_sections
+from robust_tickets.findings.measures import measure_sections
+from robust_tickets.findings.trainings import trainings_section
+from robust_tickets.findings.unfilled import Unfilled, unfilled_sections
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.measures.matching import Decision
-from robust_tickets.pipeline.as_it_came import as_it_came_section
-from robust_tickets.pipeline.double_win import double_win_section
+from robust_tickets.pipeline.as_it_came import as_it_came
+from robust_tickets.pipeline.double_win import judged
 from robust_tickets.pipeline.exports import Export
-from robust_tickets.pipeline.gain import gain_section
+from robust_tickets.pipeline.gain import gains_of
 from robust_tickets.pipeline.grid import Cell, Grid
-from robust_tickets.pipeline.inside import inside_sections
-from robust_tickets.pipeline.measured import measured_sections
+from robust_tickets.pipeline.inside import inside
+from robust_tickets.pipeline.measured import subject
 from robust_tickets.pipeline.names import Names, amount
-from robust_tickets.pipeline.overfitting import overfitting_section
-from robust_tickets.pipeline.trainings import trainings_section
+from robust_tickets.pipeline.overfitting import collapses
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.notation import sparsity_percent
-from robust_tickets.report.sections import Section, Table
 from robust_tickets.report.summary import ResultRow, ShrinkRow, Summary, VerdictRow
 from robust_tickets.shrinking.shrink import Variant
 from robust_tickets.ticket.ticket import short
@@ -45,15 +51,16 @@ def summarise(
     tickets = [cell.result.ticket for cell in (exports[0].cell if exports else cell for cell in reversed(drawn))]
     shown = next((ticket for ticket in tickets if ticket is not None), None)
     names = Names.of(recipe, cells)
+    analysis = inside(recipe, cells)
     sections = [
-        *as_it_came_section(grid, cells),
-        *double_win_section(recipe, cells),
-        *gain_section(grid, cells),
-        *measured_sections(recipe, cells),
+        *baseline_sections(as_it_came(grid, cells)),
+        *double_win_sections(judged(recipe, cells)),
+        *gain_sections(gains_of(grid, cells)),
+        *measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells]),
         *map(exported_section, files),
-        *inside_sections(recipe, cells),
-        *overfitting_section(grid.folder),
-        *unfilled_section(grid, cells),
+        *(analysis_sections(analysis) if analysis is not None else ()),
+        *collapse_sections(collapses(grid.folder)),
+        *unfilled_sections(unfilled(grid, cells), len(cells), len(grid.places)),
         trainings_section(recipe.transfers),
     ]
     return Summary(
@@ -140,38 +147,19 @@ def precision_note(cells: list[Cell]) -> str | None:
     )
 
 
-def unfilled_section(grid: Grid, cells: list[Cell]) -> list[Section]:
+def unfilled(grid: Grid, cells: list[Cell]) -> list[Unfilled]:
     """Return which cells of the grid are not filled yet; nothing where all are."""
     filled = {cell.place for cell in cells}
-    if len(filled) == len(grid.places):
-        return []
     lines = grouped(grid.places, lambda place: (place.target, place.transfer, place.way, place.kind, place.series))
-    rows = []
-    for (target, name, way, kind, series), places in lines.items():
+    found: list[Unfilled] = []
+    for (target, transfer, way, kind, series), places in lines.items():
         missing = [place for place in places if place not in filled]
-        wanted = ", ".join(f"{sparsity_percent(place.sparsity)} %" for place in missing if place.sparsity is not None)
-        ticket = kind if way in ("dense", kind) else f"{way}, {kind}"
         if missing:
-            rows.append(
-                (
-                    grid.name_of(target),
-                    name,
-                    series,
-                    ticket,
-                    f"{len(places) - len(missing)} of {len(places)}",
-                    wanted or "all",
-                )
-            )
-    text = f"{len(filled)} of {len(grid.places)} cells are filled. Rerun the same command to fill the others."
-    columns = ("target", "transfer", "source", "ticket", "filled", "not filled")
-    return [
-        Section(
-            title="Not filled yet",
-            text=text,
-            tables=(Table(title="Cells", columns=columns, rows=tuple(rows)),),
-            is_verdict=True,
-        )
-    ]
+            ticket = kind if way in ("dense", kind) else f"{way}, {kind}"
+            sparsities = tuple(place.sparsity for place in missing if place.sparsity is not None)
+            counts = (len(places) - len(missing), len(places))
+            found.append(Unfilled(grid.name_of(target), transfer, series, ticket, *counts, sparsities))
+    return found
 
 
 def rows_of(cell: Cell, names: Names) -> list[ResultRow]:

@@ -10,6 +10,8 @@ from robust_tickets.report.notation import (
     ABSENT,
     beside,
     capitalised,
+    headed,
+    in_points,
     interval,
     magnitude,
     mean_and_std,
@@ -80,8 +82,8 @@ def accuracy_cells(rows: Iterable[ResultRow], title: str = "{score} on the test 
         Column("timeline", setting=True),
         Column("sparsity (%)", numeric=True),
         *([Column("score")] if several else []),
-        Column(unit.headed(score) if unit else score, numeric=True),
-        Column(unit.headed(f"robust {score}") if unit else f"robust {score}", numeric=True),
+        Column(headed(score, unit), numeric=True),
+        Column(headed(f"robust {score}", unit), numeric=True),
         Column("seeds", numeric=True, setting=True),
     )
     lines = [
@@ -112,12 +114,11 @@ def accuracy_cells(rows: Iterable[ResultRow], title: str = "{score} on the test 
 def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
     """Return the decisions: the difference to dense with its interval, and the papers' rule beside it."""
     unit = shared(row.unit for row in verdicts)
-    points = f" ({unit.points})" if unit and unit.points else ""
     columns = (
         Column("verdict"),
         Column("sparsity (%)", numeric=True),
         # One column, before the settings, so that a phone shows it without scrolling.
-        Column(f"difference, interval{points}", numeric=True),
+        Column(in_points("difference, interval", unit), numeric=True),
         Column("drawing", setting=True),
         Column("group", setting=True),
         Column("source", setting=True),
@@ -127,7 +128,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         Column("objective", setting=True),
         Column("target", setting=True),
         Column("data", setting=True),
-        Column(f"margin{points}", numeric=True, setting=True),
+        Column(in_points("margin", unit), numeric=True, setting=True),
         Column("seeds", numeric=True, setting=True),
         Column("seeds that would decide", numeric=True),
         Column("papers' rule"),
@@ -162,7 +163,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
     columns = (
         Column("network"),
         Column("sparsity (%)", numeric=True),
-        Column(unit.headed(score) if unit else score, numeric=True),
+        Column(headed(score, unit), numeric=True),
         Column("verdict"),
         Column("file", numeric=True),
         Column("smaller", numeric=True),

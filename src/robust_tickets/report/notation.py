@@ -65,6 +65,16 @@ def shared(units: Iterable[Unit]) -> Unit | None:
     return found[0] if all(one == found[0] for one in found) else None
 
 
+def headed(name: str, unit: Unit | None) -> str:
+    """Write a heading with the unit that a column shares: `accuracy (%)`; without one where it has several."""
+    return name if unit is None else unit.headed(name)
+
+
+def in_points(name: str, unit: Unit | None) -> str:
+    """Write the heading of differences with what they are in, where a column shares it: `margin (points)`."""
+    return f"{name} ({unit.points})" if unit is not None and unit.points else name
+
+
 def beside(text: str, unit: Unit, heading: Unit | None) -> str:
     """Write a number with its sign where the column's heading does not tell it."""
     return text if heading is not None or text == ABSENT else f"{text} {unit.sign}".rstrip()

@@ -1,0 +1,48 @@
+"""What each source did on the test images as it came: the baseline where its head is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robust_tickets.foundation.unit import Unit
+from robust_tickets.measures.accuracy import Interval
+from robust_tickets.report.notation import beside, headed, shared
+from robust_tickets.report.sections import Section, Table, Value
+
+TEXT = (
+    "What the source does on the same test images without any training, beside dense after its transfer. Told where "
+    "transfers keep the head: only then are its classes those of the data."
+)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One source on one target."""
+
+    source: str
+    target: str
+    value: float
+    """The metric of the source as it came, in its own unit."""
+    interval: Interval | None
+    """Of that value, 95 %, over draws of the test images; None where none is known."""
+    dense: float
+    """Mean over seeds after the transfer."""
+    transfer: str
+    unit: Unit
+
+
+def baseline_sections(baselines: Sequence[Baseline]) -> list[Section]:
+    """Return a line for every source and target; nothing without any."""
+    if not baselines:
+        return []
+    unit = shared(one.unit for one in baselines)
+    columns = ("source", "target", headed("as it came", unit), "95 % interval", headed("dense", unit), "transfer")
+    rows = tuple(_row(one, unit) for one in baselines)
+    table = Table(title="The sources as they came", columns=columns, rows=rows)
+    return [Section(title="As it came", text=TEXT, tables=(table,), is_verdict=True)]
+
+
+def _row(one: Baseline, heading: Unit | None) -> tuple[Value, ...]:
+    number, interval = one.unit.number, one.interval
+    bounds = f"{number(interval.lower)} to {number(interval.upper)}" if interval is not None else None
+    came, dense = (beside(number(value), one.unit, heading) for value in (one.value, one.dense))
+    return (one.source, one.target, came, bounds, dense, one.transfer)
