@@ -7,8 +7,9 @@ from html import unescape
 import pytest
 from rich.console import Console
 
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.cells import Cells, Column, accuracy_cells, shrink_cells, verdict_cells
-from robust_tickets.report.notation import magnitude, signed_points, sparsity_percent
+from robust_tickets.report.notation import magnitude, signed_points
 from robust_tickets.report.table import html_table, markdown_table, terminal_table
 from tests.report.examples import decided, row, study
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robust_tickets.foundation.grouping import grouped
-from robust_tickets.report.notation import signed_points, sparsity_percent
+from robust_tickets.foundation.unit import sparsity_percent
+from robust_tickets.report.notation import signed_points
 from robust_tickets.report.sections import Section, Table, Value
 from robust_tickets.verbs.double_win import DoubleWinVerdict
 

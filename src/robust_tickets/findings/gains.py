@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from robust_tickets.foundation.grouping import grouped
-from robust_tickets.foundation.unit import Unit
+from robust_tickets.foundation.unit import Unit, sparsity_percent
 from robust_tickets.measures.domain_gap import DomainGap
-from robust_tickets.report.notation import in_points, scores_of, shared, signed_points, sparsity_percent
+from robust_tickets.report.notation import in_points, scores_of, shared, signed_points
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 
 TEXT = (

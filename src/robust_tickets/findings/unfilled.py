@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.sections import Section, Table
 
 

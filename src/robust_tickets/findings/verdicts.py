@@ -2,7 +2,7 @@
 
 from robust_tickets.findings.exported import exported_section
 from robust_tickets.findings.measures import Subject, measure_sections
-from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.sections import Section, Table
 from robust_tickets.verbs.evaluate import Evaluated
 from robust_tickets.verbs.verify import Verdict

@@ -74,3 +74,8 @@ NATS = Unit(sign="nats", points="nats")
 
 DECIBEL = Unit(sign="dB", points="dB", decimals=2)
 """Of signal-to-noise ratios."""
+
+
+def sparsity_percent(sparsity: float) -> str:
+    """Write a sparsity in per cent, with the decimals that tell 99 % from 99.9 %: `90`, `89.26`, `99.9`."""
+    return f"{100 * sparsity:.2f}".rstrip("0").rstrip(".")

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from robust_tickets.findings.measures import Subject
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.pipeline.exports import Export
 from robust_tickets.pipeline.grid import Cell
 from robust_tickets.recipe import Recipe
-from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.points import CONTROL_NAMES
 from robust_tickets.verbs.exported import Exported, open_exported, verify_exported
 

@@ -16,6 +16,7 @@ from robust_tickets.findings.measures import measure_sections
 from robust_tickets.findings.trainings import trainings_section
 from robust_tickets.findings.unfilled import Unfilled, unfilled_sections
 from robust_tickets.foundation.grouping import grouped
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pipeline.as_it_came import as_it_came
 from robust_tickets.pipeline.double_win import judged
@@ -28,7 +29,6 @@ from robust_tickets.pipeline.names import Names, amount
 from robust_tickets.pipeline.overfitting import collapses
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
-from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.report.summary import ResultRow, ShrinkRow, Summary, VerdictRow
 from robust_tickets.shrinking.shrink import Variant
 from robust_tickets.ticket.ticket import short

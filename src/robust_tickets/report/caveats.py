@@ -1,7 +1,7 @@
 """Why the verdicts of a summary are to be trusted less, each reason once."""
 
 from robust_tickets.foundation.grouping import grouped
-from robust_tickets.report.notation import sparsity_percent
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.summary import Summary, VerdictRow
 
 NAMED = 3

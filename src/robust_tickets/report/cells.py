@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import get_args
 
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.notation import (
     ABSENT,
     beside,
@@ -18,7 +19,6 @@ from robust_tickets.report.notation import (
     scores_of,
     shared,
     signed_points,
-    sparsity_percent,
 )
 from robust_tickets.report.points import CONTROL_NAMES, Point, points
 from robust_tickets.report.sections import Table, Value

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from robust_tickets.foundation.grouping import grouped
-from robust_tickets.report.notation import interval, signed_points, sparsity_percent
+from robust_tickets.foundation.unit import sparsity_percent
+from robust_tickets.report.notation import interval, signed_points
 from robust_tickets.report.summary import Summary, VerdictRow
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_bytes, write_text
 from robust_tickets.foundation.ownership import GENERATOR, require_ours
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.caveats import warnings
 from robust_tickets.report.cells import accuracy_cells, shrink_cells, table_cells, verdict_cells
 from robust_tickets.report.charts import figures_of
@@ -18,7 +19,7 @@ from robust_tickets.report.figures import curves, layer_bars, to_png, to_svg
 from robust_tickets.report.headline import headlines
 from robust_tickets.report.looks import INK, PALETTE, Looks
 from robust_tickets.report.markdown import to_markdown
-from robust_tickets.report.notation import capitalised, scores_of, sparsity_percent
+from robust_tickets.report.notation import capitalised, scores_of
 from robust_tickets.report.points import CONTROL_NAMES, Panel, panels
 from robust_tickets.report.sections import Section, figure_names
 from robust_tickets.report.summary import Summary

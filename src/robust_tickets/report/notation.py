@@ -32,11 +32,6 @@ def percent(fraction: float, decimals: int = 1) -> str:
     return f"{100 * fraction:.{decimals}f}"
 
 
-def sparsity_percent(sparsity: float) -> str:
-    """Write a sparsity in per cent, with the decimals that tell 99 % from 99.9 %: `90`, `89.26`, `99.9`."""
-    return f"{100 * sparsity:.2f}".rstrip("0").rstrip(".")
-
-
 def signed_points(difference: float, unit: Unit = PERCENT, decimals: int | None = None) -> str:
     """Write a difference with its sign: -0.006 is `−0.6` in percentage points. See `Unit.signed`."""
     return unit.signed(difference, decimals).replace("-", "−")

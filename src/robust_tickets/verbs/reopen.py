@@ -12,8 +12,8 @@ from robust_tickets.foundation.files import read_json
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.run_folder import located, root_of, verb_of
 from robust_tickets.foundation.settings import parse
+from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.models.sources import Source
-from robust_tickets.report.notation import sparsity_percent
 from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket.ticket import Ticket, load_recorded
 from robust_tickets.verbs.exported import provenance_at, provenance_of
