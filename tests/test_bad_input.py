@@ -121,6 +121,8 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
         ("verify runs --set margins=1", ["margins", "did you mean margin?"]),
         ("verify runs --set margin=1", ["margin: is a fraction", "write 0.01 if you meant 1 points"]),
         ("shrink runs -o new.onnx --set thread=2", ["thread", "did you mean threads?"]),
+        ("run demo -o new --set verify.margin=1", ["margin: is a fraction", "write 0.01 if you meant 1 points"]),
+        (f"find {NET} -d images -o new --set verify.margin=2", ["margin: is a fraction", "write 0.02"]),
         ("run demo -o new --set draw.sparsity", ["--set draw.sparsity", "key=value"]),
         ("run demo -o new --set .sparsity=1", ["--set .sparsity=1", "key=value"]),
         ("run demo -o new --set 'draw.sparsity=[0.5'", ["--set draw.sparsity", "not YAML"]),

@@ -6,6 +6,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_text
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.steps import Step
+from robust_tickets.measures.figure import require_margin
 from robust_tickets.models.sources import load_source
 from robust_tickets.pipeline.exports import shrink_best
 from robust_tickets.pipeline.grid import Grid
@@ -89,6 +90,7 @@ def rehearse(recipe: Recipe) -> None:
                 part_of(splits, "test")
                 classes = source.network.num_classes if settings.head == "keep" else None
                 task, verify = task_for(splits, settings.task), recipe.verify
+                require_margin(task.metric(splits.classes), verify.margin)
                 require_measurable(task, splits, verify.robustness, verify.measures, classes)
                 if recipe.analyse is not None and target == DATA:
                     require_analysable(splits, recipe.analyse)

@@ -13,6 +13,7 @@ from robust_tickets.foundation.files import write_json
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
+from robust_tickets.measures.figure import require_margin
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.tasks.kinds import task_for
@@ -104,6 +105,7 @@ def find(
     part_of(splits, "test")
     classes = source.network.num_classes if transfer_settings.head == "keep" else None
     task = task_for(splits, transfer_settings.task)
+    require_margin(task.metric(splits.classes), criterion.verify.margin)
     require_measurable(task, splits, criterion.verify.robustness, criterion.verify.measures, classes)
     folder = Path(folder) if folder is not None else None
     criterion.require(transfer_settings)

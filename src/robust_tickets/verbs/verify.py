@@ -14,6 +14,7 @@ from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.caveats import Caveat
+from robust_tickets.measures.figure import require_margin
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.measure import by_name
@@ -31,13 +32,13 @@ from robust_tickets.verbs.verify_settings import Part, VerifySettings
 
 
 class Measured(Settings):
-    """Accuracies of one run on one part, or its mIoU, as fractions in [0, 1]."""
+    """The metric of one run on one part, in its own unit: of accuracy a fraction in [0, 1]."""
 
     seed: int
     standard: float
     interval: Interval | None = Field(
         default=None,
-        description="Clopper-Pearson, 95 %, of `standard` over draws of the test set; of mIoU none is known.",
+        description="Of `standard`, 95 %, over draws of the test set: of accuracy Clopper-Pearson's; null: none known.",
     )
     robust: float | None = None
     gradients: GradientCounts | None = Field(
@@ -56,7 +57,7 @@ class Verdict(Settings):
     transfer: str
     part: Part = Field(default="test", description="Where it was decided; `find` selects on validation.")
     attack: str | None = None
-    score: str = Field(default="accuracy", description="What was compared: `accuracy`, `mIoU`.")
+    score: str = Field(default="accuracy", description="The metric that was compared.")
     standard: Decision
     robust: Decision | None = None
     ticket_runs: tuple[Measured, ...]
@@ -142,6 +143,7 @@ def verify(
     first = result.runs[0]
     data, score = first.data, first.task.metric(first.data.classes)
     classes = first.network.num_classes if first.task.keeps_body else None
+    require_margin(score, settings.margin)
     require_measurable(first.task, data, settings.robustness, settings.measures, classes)
     part_of(data, part)
     opened = open_exported(exported, result) if exported is not None else None

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.evaluation import Evaluation
@@ -18,7 +18,8 @@ class VerifySettings(Settings):
     margin: float = Field(
         default=0.01,
         ge=0,
-        description="Largest loss of accuracy, or of mIoU, still called a match, in [0, 1): 0.01 is one point.",
+        description="Largest loss still called a match, in the metric's own unit: of accuracy and mIoU a fraction, "
+        "0.01 for one point.",
     )
     level: float = Field(
         default=0.05, gt=0, lt=0.5, description="Largest probability of a wrong decision, in (0, 0.5)."
@@ -30,13 +31,6 @@ class VerifySettings(Settings):
     measures: tuple[AnyMeasure, ...] = Field(
         default=(), description="What else is measured on the test images; nothing is decided on it."
     )
-
-    @field_validator("margin")
-    @classmethod
-    def _is_a_fraction(cls, margin: float) -> float:
-        if margin >= 1:
-            raise ValueError(f"is a fraction in [0, 1); write {margin / 100:g} if you meant {margin:g} points")
-        return margin
 
     def require(self) -> None:
         """Refuse measures that this installation cannot take, before anything is trained.
