@@ -117,7 +117,7 @@ class Network(nn.Module):
         """
         least = self.body.least_classes if isinstance(self.body, AdaptedBody) else 2
         if num_classes < least:
-            raise UserError(f"num_classes: {num_classes} is too few; at least {least} are needed")
+            raise UserError(f"num_classes: {num_classes} is too few; give at least {least} class{'es' * (least > 1)}")
         if isinstance(self.body, AdaptedBody):
             self.body.reset_head(self.head, num_classes, seed)
         else:
