@@ -51,6 +51,13 @@ def test_the_file_says_what_it_is(exported):
     assert said["std"] == [0.2, 0.25, 0.3]
 
 
+def test_it_names_no_file_of_the_machine_that_wrote_it(exported):
+    content = exported.read_bytes()
+    for path in (torch.__file__, __file__):
+        assert str(Path(path).parent).encode() not in content
+    assert b"stack_trace" not in content
+
+
 def test_it_is_one_file(exported):
     assert [path.name for path in exported.parent.iterdir()] == ["model.onnx"]
 

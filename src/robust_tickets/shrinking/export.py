@@ -114,6 +114,11 @@ def onnx_program(network: nn.Module, images: Tensor, name: str) -> torch.onnx.ON
         reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
         raise UserError(f"{name} cannot be exported to ONNX: {reason}") from error
     assert program is not None
+    # The exporter notes for every operation the stack of source files that it came from: paths of the user's machine,
+    # and most of a small network's file.
+    for graph in (program.model.graph, *program.model.functions.values()):
+        for node in graph.all_nodes():
+            node.metadata_props.clear()
     return program
 
 
