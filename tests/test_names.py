@@ -1,6 +1,7 @@
-"""A public class name means one thing in the whole package."""
+"""A name means one thing: a public class name in the whole package, and `check` only the command."""
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +13,9 @@ ALLOWED: dict[str, str] = {
     "Found": "goes with one kind of example set for every target",
 }
 """Names that are still defined more than once, and why."""
+
+THE_VERB = {"verbs/check.py", "cli/check.py"}
+"""The files of `tickets check`, which alone may be called so."""
 
 
 def defined(tree: ast.Module) -> list[tuple[str, bool]]:
@@ -62,3 +66,28 @@ def test_a_twin_is_found(tmp_path: Path, one: str, other: str, found: set[str]) 
     (tmp_path / "one.py").write_text(one)
     (tmp_path / "other.py").write_text(other)
     assert shared(tmp_path).keys() == found
+
+
+def named_check(package: Path) -> list[str]:
+    """Return the files and functions, outside the verb's own files, that are called `check` or `check_...`."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        file = path.relative_to(package).as_posix()
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        functions = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        names = [file, *(f"{file}: {name}" for name in functions)] if file not in THE_VERB else []
+        found += [name for name in names if re.search(r"(^|[/ ])_*check(_|\.py$|$)", name)]
+    return found
+
+
+def test_check_names_only_the_verb() -> None:
+    assert named_check(PACKAGE) == []
+
+
+def test_another_check_is_found(tmp_path: Path) -> None:
+    (tmp_path / "verbs").mkdir()
+    (tmp_path / "verbs" / "check.py").write_text("def check(): ...")
+    code = ["class A:", "    def check(self): ...", "def _check_losses(): ...", "def checked(): ..."]
+    (tmp_path / "checkpoints.py").write_text("\n".join(code))
+    (tmp_path / "check.py").write_text("")
+    assert named_check(tmp_path) == ["check.py", "checkpoints.py: _check_losses", "checkpoints.py: check"]

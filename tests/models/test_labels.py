@@ -84,7 +84,7 @@ def trace(net: nn.Module) -> ChannelTrace:
 
 
 @torch.no_grad()
-def check_removal(net: nn.Module, found: ChannelTrace) -> None:
+def assert_removal_is_exact(net: nn.Module, found: ChannelTrace) -> None:
     """Mask and remove half of every set, and compare."""
     dead = {c.name: torch.arange(c.channels) % 2 == 1 for c in found.couplings}
     for coupling in found.couplings:
@@ -142,7 +142,7 @@ def test_channels_are_followed_through(code, needs, sets, kept) -> None:
     assert reasons.keys() == kept.keys()
     assert all(part in reasons[name] for name, part in kept.items())
     if sets:
-        check_removal(net, found)
+        assert_removal_is_exact(net, found)
 
 
 def test_a_layer_scale_is_cut_with_the_channels_it_scales() -> None:
@@ -162,7 +162,7 @@ def test_instance_norms_let_channels_go() -> None:
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.InstanceNorm2d(8, affine=True), nn.Flatten(), nn.Linear(8 * 36, 2))
     found = trace_channels(net, torch.zeros(1, 3, 8, 8), ["0.weight"])
     assert found.couplings[0].channels == 8
-    check_removal(net, found)
+    assert_removal_is_exact(net, found)
 
 
 def test_all_tensors_of_a_dict_are_outputs() -> None:
@@ -179,7 +179,7 @@ def test_all_tensors_of_a_dict_are_outputs() -> None:
     found = trace(net)
     assert [coupling.name for coupling in found.couplings] == ["hidden.weight"]
     assert {refusal.reason for refusal in found.refusals} == {"reaches the output of the network"}
-    check_removal(net, found)
+    assert_removal_is_exact(net, found)
 
 
 def test_positions_of_a_shuffled_set_are_those_that_the_code_regroups() -> None:

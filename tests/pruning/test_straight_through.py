@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pruning.composition import check_composition
+from robust_tickets.pruning.composition import require_composable
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed, Parametrised, StraightThrough
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import Alternating, AnyTimeline, DropAndGrowTimeline, Iterative, OneShot
@@ -158,7 +158,7 @@ def test_contradictions_between_axes_are_refused(
     message: str,
 ) -> None:
     with pytest.raises(UserError, match=message):
-        check_composition(selection, parametrisation, timeline.plan(sparsity, 10))
+        require_composable(selection, parametrisation, timeline.plan(sparsity, 10))
 
 
 @pytest.mark.parametrize(
@@ -173,4 +173,4 @@ def test_contradictions_between_axes_are_refused(
 def test_what_goes_together_passes(
     selection: Selection, parametrisation: AnyParametrisation, timeline: AnyTimeline
 ) -> None:
-    check_composition(selection, parametrisation, timeline.plan(0.5, 10))
+    require_composable(selection, parametrisation, timeline.plan(0.5, 10))

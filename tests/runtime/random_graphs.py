@@ -11,7 +11,7 @@ import numpy as np
 
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
-from robust_tickets.runtime.rules.operations import ACTIVATIONS, OPERATIONS, check
+from robust_tickets.runtime.rules.operations import ACTIVATIONS, OPERATIONS, require_valid
 
 MOST_ELEMENTS = 2**13
 """Of a value; larger ones are not grown further."""
@@ -206,5 +206,5 @@ def random_graph(seed: int) -> Graph:
         for _ in range(wanted):
             growth.grow()
     graph = growth.graph()
-    check(graph)
+    require_valid(graph)
     return graph

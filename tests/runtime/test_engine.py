@@ -13,7 +13,7 @@ from robust_tickets.runtime.machine.target import Target, runnable_names
 from robust_tickets.runtime.planning import commands as c
 from robust_tickets.runtime.planning.plan import make_plan
 from robust_tickets.runtime.reference import interpret
-from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.runtime.steps.convolve import Tiling
 from robust_tickets.runtime.steps.winograd import possible_side
 from robust_tickets.runtime.tuning.tiling import likely
@@ -81,7 +81,7 @@ SHAPES = [
 @pytest.mark.parametrize(("shape", "outputs", "kernel", "density", "window"), SHAPES)
 def test_the_result_does_not_depend_on_how_a_convolution_is_cut_up(shape, outputs, kernel, density, window):
     graph = convolution(shape, outputs, kernel, density, **window)
-    command = next(one for one in make_plan(graph, check(graph)).commands if isinstance(one, c.Convolve))
+    command = next(one for one in make_plan(graph, require_valid(graph)).commands if isinstance(one, c.Convolve))
     tilings = likely(command, Target.host(), 1000)
     # The best of each number of rows, in slices of few channels, and one that divides nothing.
     chosen = [next(one for one in tilings if one.rows == rows) for rows in (1, 2, 4)]
@@ -98,7 +98,7 @@ def test_the_result_does_not_depend_on_how_a_convolution_is_cut_up(shape, output
 def test_winograd_equals_the_direct_way(kernel, stride):
     side = kernel // 2
     graph = convolution((3, 64, 64), 10, kernel, 1.0, stride=[stride, stride], padding=[side] * 4)
-    command = next(one for one in make_plan(graph, check(graph)).commands if isinstance(one, c.Convolve))
+    command = next(one for one in make_plan(graph, require_valid(graph)).commands if isinstance(one, c.Convolve))
     assert possible_side(command) == (2 if (kernel, stride) == (7, 1) else 4)
     direct = likely(command, Target.host(), 1)[0]
     for tiling in (direct, replace(direct, winograd=possible_side(command))):
@@ -121,7 +121,7 @@ def test_winograd_reads_nothing_behind_a_map(kernel):
     padding = [kernel[0] // 2, kernel[1] // 2, (kernel[0] - 1) // 2, (kernel[1] - 1) // 2]
     node = Node("conv", "conv", ("x",), "y", WINDOW | {"padding": padding}, {"weight": "w"})
     graph = Graph("x", (3, 32, 32), (node,), "y", {"w": random_weight(4, 3, *kernel)})
-    command = next(one for one in make_plan(graph, check(graph)).commands if isinstance(one, c.Convolve))
+    command = next(one for one in make_plan(graph, require_valid(graph)).commands if isinstance(one, c.Convolve))
     tiling = Tiling(1, 2, 4, 3, winograd=possible_side(command))
     engine = Engine(graph, tilings=lambda *_: {"conv": tiling})
     engine.arena.bytes.view(np.float32)[:] = np.nan

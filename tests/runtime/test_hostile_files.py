@@ -19,7 +19,7 @@ import pytest
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.reference import interpret
-from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.runtime.storage.file import BEGIN, MAGIC, PREAMBLE, VERSION, read_file, write_file
 
 from .graphs import every_operation
@@ -65,7 +65,7 @@ def outcome(path: Path, content: bytes) -> str:
 
 
 def execute(graph: Graph) -> None:
-    shapes = check(graph)
+    shapes = require_valid(graph)
     sizes = [prod(shape) for shape in shapes.values()] + [prod(weight.shape) for weight in graph.weights.values()]
     if sum(sizes) < COSTLY:
         output = interpret(graph, np.zeros((1, *graph.input_shape), np.float32))

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.reference import interpret
-from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.rules.operations import require_valid
 
 from .graphs import every_operation
 
 
 def test_shapes_of_all_values() -> None:
-    shapes = check(every_operation())
+    shapes = require_valid(every_operation())
     assert shapes["x"] == (3, 12, 12)
     assert shapes["conv1.out"] == (16, 12, 12)
     assert shapes["max_pool2.out"] == (16, 6, 6)
@@ -133,7 +133,7 @@ MALFORMED: list[tuple[Callable[[], Graph], str]] = [
 @pytest.mark.parametrize(("graph", "complaint"), MALFORMED, ids=[complaint for _, complaint in MALFORMED])
 def test_what_is_malformed_is_told_in_one_line(graph: Callable[[], Graph], complaint: str) -> None:
     with pytest.raises(RuntimeFileError) as caught:
-        check(graph())
+        require_valid(graph())
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
@@ -149,14 +149,14 @@ def test_sizes_that_overflow_are_refused_without_being_allocated() -> None:
     ]:
         node = Node("conv", "wide", ("x",), "y", {**window, "padding": padding}, {"weight": "w"})
         with pytest.raises(RuntimeFileError, match=r"node 'wide' \('conv'\)") as caught:
-            check(Graph("x", shape, (node,), "y", {"w": huge}))
+            require_valid(Graph("x", shape, (node,), "y", {"w": huge}))
         assert complaint in str(caught.value)
 
 
 def test_a_billion_element_weight_is_refused() -> None:
     graph = weighed("h", Weight((2**15, 2**15), np.ones(1, F32), np.zeros(1, I64)))
     with pytest.raises(RuntimeFileError, match=r"weight 'h': shape \(32768, 32768\), should be"):
-        check(graph)
+        require_valid(graph)
 
 
 @settings(max_examples=300, deadline=None)
@@ -177,8 +177,8 @@ def test_a_pooling_is_refused_exactly_if_a_window_holds_no_pixel(
     window = {"kernel": [kernel, 1], "stride": [stride, 1], "dilation": [dilation, 1], "padding": [before, 0, after, 0]}
     graph = Graph("x", (1, length, 1), (Node("max_pool", "pool", ("x",), "y", window),), "y", {})
     if valid:
-        assert check(graph)["y"] == (1, len(windows), 1)
+        assert require_valid(graph)["y"] == (1, len(windows), 1)
         assert np.isfinite(interpret(graph, np.ones((1, 1, length, 1), F32))).all()
     else:
         with pytest.raises(RuntimeFileError, match=r"hold no pixel|does not fit"):
-            check(graph)
+            require_valid(graph)

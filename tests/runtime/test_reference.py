@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
 from robust_tickets.runtime.reference import ACTIVATIONS as COMPUTED_ACTIVATIONS
 from robust_tickets.runtime.reference import COMPUTATIONS, interpret
-from robust_tickets.runtime.rules.operations import ACTIVATIONS, OPERATIONS, check
+from robust_tickets.runtime.rules.operations import ACTIVATIONS, OPERATIONS, require_valid
 
 
 def one(
@@ -30,7 +30,7 @@ def agree(graph: Graph, expected: Callable[[Tensor], Tensor], tolerance: float =
     result = interpret(graph, images.numpy())
     wanted = expected(images)
     assert result.dtype == np.float64
-    assert result.shape[1:] == check(graph)["y"]
+    assert result.shape[1:] == require_valid(graph)["y"]
     np.testing.assert_allclose(result, wanted.numpy(), rtol=tolerance, atol=tolerance)
     single = interpret(graph, images.float().numpy())
     assert single.dtype == np.float32
@@ -185,7 +185,7 @@ def test_squeeze_and_excite_and_all_values() -> None:
     values = interpret(squeeze_excite(), images.numpy(), values=True)
     expected = images * images.mean((2, 3), keepdim=True).sigmoid() + images
     np.testing.assert_allclose(values["y"], expected.numpy(), rtol=1e-5, atol=1e-6)
-    assert {name: value.shape[1:] for name, value in values.items()} == check(squeeze_excite())
+    assert {name: value.shape[1:] for name, value in values.items()} == require_valid(squeeze_excite())
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])

@@ -21,7 +21,7 @@ from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.metrics import read_metrics
-from robust_tickets.training.overfitting import OverfittingCheck, has_collapsed
+from robust_tickets.training.overfitting import OverfittingWatch, has_collapsed
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.settings import Training
 from robust_tickets.training.trainable import Trainable
@@ -97,7 +97,7 @@ def test_training_with_pgd_in_the_same_ball_does_not_set_it_off() -> None:
         assert result.catastrophic_overfitting is None
         splits = load_data(DataSettings(name="digits", per_class=20, validation=0), size=(16, 16))
         training = Training.model_validate({"objective": TOO_LONG})
-        watch = OverfittingCheck(training, ImageBatches(splits, training, seed=0), 0, Accuracy())
+        watch = OverfittingWatch(training, ImageBatches(splits, training, seed=0), 0, Accuracy())
         with evaluation_mode(network, torch.device("cpu")) as predict:
             rows.append(watch.measure(predict, rows))
     assert not any(row["catastrophic_overfitting"] for row in rows)
@@ -139,10 +139,10 @@ def test_a_collapse_is_a_fall_under_pgd_alone(rows: list[dict[str, float]], coll
 def test_the_images_watched_are_few_fixed_and_held_out_where_there_are_enough() -> None:
     def images(**data: Any) -> int:
         splits = load_data(DataSettings.model_validate({"name": "digits", **data}))
-        check = OverfittingCheck(training, source := ImageBatches(splits, training, seed=0), 0, Accuracy())
-        (batch,), (again,) = list(source.sample(check.images)), list(source.sample(check.images))
+        watch = OverfittingWatch(training, source := ImageBatches(splits, training, seed=0), 0, Accuracy())
+        (batch,), (again,) = list(source.sample(watch.images)), list(source.sample(watch.images))
         assert torch.equal(batch.inputs, again.inputs)
-        part = splits.validation if len(splits.validation) >= check.images else splits.train
+        part = splits.validation if len(splits.validation) >= watch.images else splits.train
         members = {part[index][0].numpy().tobytes() for index in range(len(part))}
         assert all(image.numpy().tobytes() in members for image in batch.inputs)
         return batch.count
@@ -162,13 +162,13 @@ def test_every_round_of_a_draw_is_watched_on_its_own(tmp_path: Path) -> None:
     batches = ImageBatches(splits, training, seed=0)
     seen: list[int] = []
 
-    class Watched(OverfittingCheck):
+    class Watched(OverfittingWatch):
         def measure(self, predict: Any, earlier: Any) -> dict[str, Any]:
             seen.append(len(earlier))
             return super().measure(predict, earlier)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("robust_tickets.training.loop.OverfittingCheck", Watched)
+        patch.setattr("robust_tickets.training.loop.OverfittingWatch", Watched)
         body = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
         network = Network(body, Pixels(mean=(0.0,), std=(1.0,), size=(8, 8)), "1")
         events = (Event(step=4, actions=(Rewind(),), sparsity=0.0, ticket=False),)

@@ -6,7 +6,7 @@ import torch
 import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.verbs.control_settings import ControlName
-from robust_tickets.verbs.controls import check_control, control
+from robust_tickets.verbs.controls import control, require_control
 from tests.verbs.small import PARTS, small_source
 
 
@@ -120,15 +120,15 @@ def test_flipped_is_as_sparse_in_every_layer_and_shares_an_exact_part(source: rt
 def test_tickets_with_weights_of_their_own_have_no_opposite(source: rt.Source, kind: ControlName) -> None:
     settings = rt.DrawSettings.model_validate(ITERATIVE)
     with pytest.raises(UserError, match=f"^{kind}: tickets of this draw restart from weights of their own"):
-        check_control(kind, settings)
+        require_control(kind, settings)
     ticket = rt.draw(source, settings=settings, data=PARTS)
     with pytest.raises(UserError, match="not kept anywhere"):
         control(kind, ticket, source, settings, seed=0)
-    check_control(kind, rt.DrawSettings.model_validate({**ITERATIVE, "rewind": "pretrained"}))
-    check_control(kind, rt.DrawSettings.model_validate(ONE_SHOT))
+    require_control(kind, rt.DrawSettings.model_validate({**ITERATIVE, "rewind": "pretrained"}))
+    require_control(kind, rt.DrawSettings.model_validate(ONE_SHOT))
 
 
 def test_flips_of_coupled_groups_are_refused_before_the_draw() -> None:
     with pytest.raises(UserError, match="kind 'channel' would break"):
-        check_control("flipped", rt.DrawSettings.model_validate({"group": "channel", "scope": "layer"}))
-    check_control("shuffled", rt.DrawSettings.model_validate({"group": "channel", "scope": "layer"}))
+        require_control("flipped", rt.DrawSettings.model_validate({"group": "channel", "scope": "layer"}))
+    require_control("shuffled", rt.DrawSettings.model_validate({"group": "channel", "scope": "layer"}))

@@ -33,7 +33,7 @@ def complement(masks: Mapping[str, Tensor]) -> Masks:
     return {name: ~mask for name, mask in masks.items()}
 
 
-def check_flips(group: AnyGroup) -> None:
+def require_exchangeable(group: AnyGroup) -> None:
     """Refuse groups that flips would break.
 
     Raises:
@@ -61,7 +61,7 @@ def flipped(masks: Mapping[str, Tensor], group: AnyGroup, share: float, seed: in
     Raises:
         UserError: the group cannot be exchanged one by one (coupled groups, N:M).
     """
-    check_flips(group)
+    require_exchangeable(group)
     partition = group.partition(masks, masks, ())
     kept: dict[str, Tensor] = {}
     for name, unit in partition.units.items():

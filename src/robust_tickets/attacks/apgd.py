@@ -158,7 +158,7 @@ class _Climb:
         self.best_gradient = torch.where(per_sample(better, self.best), gradient, self.best_gradient)
         self.best_value = torch.maximum(value, self.best_value)
 
-    def check(self, steps: int) -> None:
+    def halve_where_stuck(self, steps: int) -> None:
         stuck = (self.rises < RISING * steps) | (~self.halved & (self.best_value <= self.checked_value))
         self.step = torch.where(stuck, self.step / 2, self.step)
         self.point = torch.where(per_sample(stuck, self.point), self.best, self.point)
@@ -224,7 +224,7 @@ def climb(
         points[fallen], highest[fallen], beaten[fallen] = state.point[fooled], value[fooled], True
         state.keep(~fooled)
         if step in places:
-            state.check(step - checked)
+            state.halve_where_stuck(step - checked)
             checked = step
     points[state.place], highest[state.place] = state.best, state.best_value
     return Found(points, highest, beaten)

@@ -79,8 +79,8 @@ class ClassNumbers(Targets):
 
     @classmethod
     def checked(cls, found: Found, *, trains: bool) -> tuple[str, ...]:
-        """Return which classes are missing where; see `check_classes`."""
-        return check_classes(found, trains=trains)
+        """Return which classes are missing where; see `notes_on_classes`."""
+        return notes_on_classes(found, trains=trains)
 
     @classmethod
     def balanced_over(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ class ClassNumbers(Targets):
         return found.augmentation or train.images.suited(train.indices)
 
 
-def check_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
+def notes_on_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
     """Return what a reader has to know of the classes of the parts, one sentence each.
 
     Args:

@@ -25,10 +25,10 @@ def row_of(name: str, settings: TransferSettings) -> tuple[Value, ...]:
     training, optimiser = settings.training, settings.training.optimiser
     return (
         name,
-        "all weights" if settings.mode == "full" else "the head",
+        "the head" if settings.is_linear else "all weights",
         training.epochs,
         type(optimiser).__name__,
-        optimiser.lr if settings.mode == "full" else None,
+        None if settings.is_linear else optimiser.lr,
         training.head_lr or optimiser.lr,
         training.batch_size,
         training.schedule.kind,

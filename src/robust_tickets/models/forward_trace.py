@@ -129,10 +129,10 @@ def sharing_copy(body: nn.Module, name: str) -> nn.Module:
     memo: dict[int, Any] = {
         id(parameter): nn.Parameter(parameter.detach(), requires_grad=False) for parameter in body.parameters()
     }
-    return copied(body, memo, name).eval()
+    return copied_module(body, memo, name).eval()
 
 
-def copied(body: nn.Module, memo: dict[int, Any], name: str) -> nn.Module:
+def copied_module(body: nn.Module, memo: dict[int, Any], name: str) -> nn.Module:
     """Return a deep copy; what modules computed and kept (a normalised weight) becomes a plain tensor.
 
     Raises:

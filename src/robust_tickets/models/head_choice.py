@@ -39,7 +39,7 @@ def choose_head(
             notes = (f"head: {head}, whose output is the output, although {declared[0]} is declared to be it",)
     else:
         head = _tried(body, trace, preprocessing, name, given, seen, declared)
-    _check_output(body, head, trace, name)
+    _require_logits(body, head, trace, name)
     return head, (*notes, *_activation(trace, name))
 
 
@@ -75,7 +75,7 @@ def _of_adapted(body: AdaptedBody, trace: ForwardTrace, name: str, given: str | 
     return given
 
 
-def _check_output(body: nn.Module, head: str, trace: ForwardTrace, name: str) -> None:
+def _require_logits(body: nn.Module, head: str, trace: ForwardTrace, name: str) -> None:
     classes, shape = classes_of(get_head(body, head)), trace.shape
     if len(shape) == 4:
         raise UserError(

@@ -10,7 +10,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
 from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.forward_trace import copied
+from robust_tickets.models.forward_trace import copied_module
 from robust_tickets.models.frozen_norms import adopt_norms, foreign_norms
 from robust_tickets.pruning.masks import Masks
 
@@ -66,8 +66,8 @@ def plain_module(module: nn.Module, name: str) -> tuple[nn.Module, tuple[str, ..
     memo: dict[int, Any] = {}
     for part in reversed(wrapped):  # inner ones first
         inner = unwrapped(part)
-        memo[id(part)] = memo[id(inner)] if id(inner) in memo else copied(inner, memo, name)
-    module = copied(module, memo, name)
+        memo[id(part)] = memo[id(inner)] if id(inner) in memo else copied_module(inner, memo, name)
+    module = copied_module(module, memo, name)
     if computed or pruned:
         _settle(module)
     if computed:

@@ -157,7 +157,7 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -
         merged = parse(Pixels, {**identity.preprocessing.model_dump(), **given}, "preprocessing")
         identity = identity.model_copy(update={"preprocessing": merged})
     preprocessing, body, name = identity.preprocessing, classifier.body, str(folder)
-    _check_channels(settings, body, preprocessing, name)
+    _require_channels(settings, body, preprocessing, name)
     trace = trace_forward(body, preprocessing, name)
     choose_head(body, trace, preprocessing, name, identity.head)
     classifier = Network(body, preprocessing, identity.head, trace.idle, identity.headless)
@@ -213,7 +213,7 @@ def _tried(loaded: Loaded, preprocessing: Pixels, settings: SourceSettings, head
         UserError: the pass fails, does not bear out `head`, or the settings contradict the network.
     """
     name = loaded.name
-    _check_channels(settings, loaded.body, preprocessing, name)
+    _require_channels(settings, loaded.body, preprocessing, name)
     trace = trace_forward(loaded.body, preprocessing, name)
     head, notes = choose_head(loaded.body, trace, preprocessing, name, head)
     if loaded.headless not in (None, head):
@@ -248,7 +248,7 @@ def layers_of(parameters: Iterable[str]) -> str:
     return ", ".join(layers[:4]) + (f" and {len(layers) - 4} more layers" if layers[4:] else "")
 
 
-def _check_channels(settings: SourceSettings, body: nn.Module, preprocessing: Pixels, name: str) -> None:
+def _require_channels(settings: SourceSettings, body: nn.Module, preprocessing: Pixels, name: str) -> None:
     """Refuse channels that contradict the network."""
     channels, normalised = input_channels(body), preprocessing.channels
     if channels is not None and settings.in_channels not in (None, channels):

@@ -16,7 +16,7 @@ def inside(recipe: Recipe, cells: list[Cell]) -> Analysis | None:
     if recipe.analyse is None:
         return None
     here = [cell for cell in cells if cell.place.target == DATA]
-    full = [cell for cell in here if cell.result.settings.mode == "full"] or here
+    full = [cell for cell in here if not cell.result.settings.is_linear] or here
     several = len({cell.place.transfer for cell in full}) > 1
     ladder = recipe.draw.sparsities
     middle = ladder[len(ladder) // 2]

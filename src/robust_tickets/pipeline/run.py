@@ -19,11 +19,11 @@ from robust_tickets.report.summary import Summary, save_summary
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.verbs.analyse import require_analysable
-from robust_tickets.verbs.controls import check_control
-from robust_tickets.verbs.draw import check_draw
+from robust_tickets.verbs.controls import require_control
+from robust_tickets.verbs.draw import rehearse_draw
 from robust_tickets.verbs.measure import part_of
-from robust_tickets.verbs.pretrain import check_pretrain
-from robust_tickets.verbs.transfer import check_transfer, require_named_statistics
+from robust_tickets.verbs.pretrain import rehearse_pretrain
+from robust_tickets.verbs.transfer import rehearse_transfer, require_named_statistics
 
 
 def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float | None = None) -> Summary:
@@ -76,17 +76,17 @@ def rehearse(recipe: Recipe) -> None:
     for entry in recipe.sources.values():
         source = load_source(entry.source)
         if entry.pretrain is not None:
-            splits = check_pretrain(source, entry.pretrain, recipe.seed)
+            splits = rehearse_pretrain(source, entry.pretrain, recipe.seed)
             source.network.reset_head(len(splits.classes), seed=0)
         for settings in recipe.draws().values():
-            check_draw(source, settings, recipe.seed)
+            rehearse_draw(source, settings, recipe.seed)
             for way in recipe.transfers.values() if settings.recalibrate is not None else ():
                 require_named_statistics(way)
         for kind in recipe.controls:
-            check_control(kind, recipe.draw)
+            require_control(kind, recipe.draw)
         for settings in recipe.transfers.values():
             for target, data in recipe.data_sets().items():
-                splits = check_transfer(source, data, settings)
+                splits = rehearse_transfer(source, data, settings)
                 part_of(splits, "test")
                 classes = source.network.num_classes if settings.head == "keep" else None
                 task, verify = task_for(splits, settings.task), recipe.verify

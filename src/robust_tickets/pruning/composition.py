@@ -22,7 +22,7 @@ COMPLAINTS = {
 """What is said where a need is not met, and what would meet it; the first that is not is told."""
 
 
-def check_composition(selection: Selection, parametrisation: AnyParametrisation, plan: Plan) -> None:
+def require_composable(selection: Selection, parametrisation: AnyParametrisation, plan: Plan) -> None:
     """Refuse what cannot work, before anything is trained.
 
     Raises:

@@ -15,7 +15,7 @@ from robust_tickets.runtime.machine.workers import NativeStep, Workers
 from robust_tickets.runtime.planning import commands as c
 from robust_tickets.runtime.planning.buffers import Arena
 from robust_tickets.runtime.planning.plan import ExecutionPlan, make_plan
-from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.runtime.steps.convolve import convolution_steps
 from robust_tickets.runtime.steps.matrix import linear_step
 from robust_tickets.runtime.steps.movement import border_step, copy_step, gather_step, scatter_step
@@ -57,7 +57,7 @@ class Engine:
         Raises:
             RuntimeFileError: the graph is malformed.
         """
-        shapes = check(graph)
+        shapes = require_valid(graph)
         self.graph, self.threads = graph, threads
         self.target = target or Target.host()
         self.output_shape = shapes[graph.output]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import erf, expit
 
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.runtime.rules.shapes import adaptive_bounds, average_divisors, window_outputs
 
 Array = NDArray[Any]
@@ -33,7 +33,7 @@ def interpret(graph: Graph, images: Array, *, values: bool = False) -> Array | d
         RuntimeFileError: the graph is malformed.
         ValueError: the images are not float32 or float64 of this shape.
     """
-    check(graph)
+    require_valid(graph)
     if images.dtype not in (np.float32, np.float64) or images.shape[1:] != graph.input_shape:
         raise ValueError(
             f"the images are {images.dtype} {list(images.shape)}, "

@@ -8,7 +8,7 @@
 | `runtime_file.py` | a file for the sparse CPU runtime, checked by running it |
 | `conversion/` | what such a file computes, from torch's own export |
 | `quantisation.py` | such a file in 8-bit integers |
-| `check.py` | what each form of the network still does, on validation images |
+| `form_score.py` | what each form of the network still does, on validation images |
 | `forms.py` | an ONNX file, a runtime file or a folder: the settings each takes, and how it is written |
 | `artefact.py` | such a file as what is measured, and which run it was made from |
 | `folder.py` | a shrunken network as a folder of JSON and safetensors |

@@ -17,9 +17,9 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.network import Network
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.shrinking.check import Check
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
 from robust_tickets.shrinking.export import Provenance, export_onnx, portable, random_images
+from robust_tickets.shrinking.form_score import FormScore
 from robust_tickets.shrinking.forms import FOLDER, form_of
 from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
 from robust_tickets.shrinking.quantisation import quantise
@@ -69,7 +69,7 @@ class ShrinkReport(Settings):
     int8: Variant | None = Field(
         default=None, description="The same network in the 8-bit file; absent: none asked for."
     )
-    checks: tuple[Check, ...] = Field(
+    checks: tuple[FormScore, ...] = Field(
         default=(), description="The ticket, and each file made of it where it may answer otherwise, on validation."
     )
     machine: Machine

@@ -10,7 +10,7 @@ from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.drawing import Drawing
-from robust_tickets.training.kept import check_selection
+from robust_tickets.training.kept import require_keepable
 from robust_tickets.training.settings import Training
 from robust_tickets.training.targets import criterion_for
 from robust_tickets.training.trainable import Trainable
@@ -54,6 +54,6 @@ class Job:
         if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
             raise UserError("training needs data: the training part holds fewer than two images a step")
         criterion_for(self.task, self.training)
-        check_selection(self.training, self.batches, self.plan)
+        require_keepable(self.training, self.batches, self.plan)
         if self.batches is not None:
             self.batches.require_for(self.trainable)

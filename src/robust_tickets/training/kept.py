@@ -57,7 +57,7 @@ class KeptWeights:
         self.best, self.stale = state["best"], state["stale"]
 
 
-def check_selection(training: Training, batches: BatchSource | None, plan: Plan) -> None:
+def require_keepable(training: Training, batches: BatchSource | None, plan: Plan) -> None:
     """Refuse to select epochs where that cannot be done.
 
     Raises:

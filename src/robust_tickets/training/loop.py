@@ -27,7 +27,7 @@ from robust_tickets.training.in_training import NetworkInTraining, copied
 from robust_tickets.training.job import Job
 from robust_tickets.training.kept import KeptWeights
 from robust_tickets.training.metrics import MetricsLog
-from robust_tickets.training.overfitting import OverfittingCheck, first_collapse, warning
+from robust_tickets.training.overfitting import OverfittingWatch, first_collapse, warning
 from robust_tickets.training.placement import BatchPlacement, memory_format
 from robust_tickets.training.precision import Resolved, autocast, resolved
 from robust_tickets.training.processes import accelerator
@@ -78,7 +78,7 @@ class TrainingLoop:
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = BatchPlacement(self.device, memory_format(self.trainee.network, self.device, self.precision))
         self.kept = KeptWeights(training)
-        self.overfitting = OverfittingCheck(training, batches, job.seed, self.metric, self.criterion.aim)
+        self.overfitting = OverfittingWatch(training, batches, job.seed, self.metric, self.criterion.aim)
         logs = job.folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -111,7 +111,7 @@ class TrainingLoop:
                     self.checkpoint()
                     saved = time.monotonic()
                 display.advance(batch.count * self.accelerator.num_processes, self.note())
-        self.check_losses()
+        self.require_finite_losses()
         if self.trainee.step == self.plan.steps:
             self.fire(self.plan.steps, on_ticket)
         self.take_kept_weights()
@@ -149,7 +149,7 @@ class TrainingLoop:
             loss = self.mean(own)
             self.pending.append((step, loss))
             if self.device.type == "cpu" or len(self.pending) >= STEPS_BETWEEN_CHECKS:
-                self.check_losses()
+                self.require_finite_losses()
             self.loss_sum += loss
             self.loss_count += 1
             self.update()
@@ -220,7 +220,7 @@ class TrainingLoop:
         self.objective.load_state(kept)
         return gradients
 
-    def check_losses(self) -> None:
+    def require_finite_losses(self) -> None:
         """Stop at the first loss that is not finite.
 
         Raises:
@@ -259,7 +259,7 @@ class TrainingLoop:
 
     def validate(self) -> None:
         """Measure the weights on the validation part, log a row, and keep them where they are the best so far."""
-        self.check_losses()
+        self.require_finite_losses()
         self.agree_on_buffers()
         assert self.batches is not None
         with self.averaged():
@@ -299,7 +299,7 @@ class TrainingLoop:
 
     def checkpoint(self) -> None:
         """Write everything that going on from here needs."""
-        self.check_losses()
+        self.require_finite_losses()
         if self.folder is None or not self.accelerator.is_main_process:
             return
         state = {

@@ -31,7 +31,7 @@ COLLAPSED, LEAST_DROP = 0.5, 0.1
 al. stop where it falls by 20 points from one check to the next, which at large radii it cannot.)"""
 
 
-class OverfittingCheck:
+class OverfittingWatch:
     """Compares, at every validation, accuracy under the objective's own single step and under PGD-10 in its ball."""
 
     def __init__(

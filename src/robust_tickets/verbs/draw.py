@@ -22,7 +22,7 @@ from robust_tickets.models.layers import prunable_weights, weights_left_out
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
-from robust_tickets.pruning.composition import check_composition
+from robust_tickets.pruning.composition import require_composable
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup
 from robust_tickets.pruning.masks import Masks, full
@@ -38,7 +38,7 @@ from robust_tickets.training.batch_norm import recalibrate as compute_statistics
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.drawing import Drawing
 from robust_tickets.training.job import Job
-from robust_tickets.training.kept import check_selection
+from robust_tickets.training.kept import require_keepable
 from robust_tickets.training.loop import fit
 from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.draw_settings import DrawSettings
@@ -143,7 +143,7 @@ def draw_all(
     return tuple(found)
 
 
-def check_draw(source: Source, settings: DrawSettings, seed: int) -> None:
+def rehearse_draw(source: Source, settings: DrawSettings, seed: int) -> None:
     """Refuse, without training anything, a draw that could not be finished.
 
     Raises:
@@ -154,7 +154,7 @@ def check_draw(source: Source, settings: DrawSettings, seed: int) -> None:
     settings.group.partition(weights, None, couplings_of(prepared.classifier, prepared.names, settings.group))
 
 
-def check_rewind(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
+def require_reached(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
     """Refuse a rewind point that the first round does not reach.
 
     Raises:
@@ -275,9 +275,9 @@ class Preparation:
         plan = settings.timeline.plan(sparsity, per_epoch)
         if plan.steps and batches is None:
             raise UserError(f"draw.data is missing: the timeline {settings.timeline.kind} trains; say on which data")
-        check_composition(settings.selection, settings.parametrisation, plan)
-        check_rewind(settings.rewind, plan, per_epoch)
-        check_selection(settings.training, batches, plan)
+        require_composable(settings.selection, settings.parametrisation, plan)
+        require_reached(settings.rewind, plan, per_epoch)
+        require_keepable(settings.training, batches, plan)
         classifier = copy.deepcopy(source.network)
         calibration = calibration_data(
             source,

@@ -87,7 +87,7 @@ def pretrain(
     return load_source(step.folder, like=source.network)
 
 
-def check_pretrain(source: Source, settings: PretrainSettings, seed: int) -> DataSplits:
+def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> DataSplits:
     """Refuse, without training anything, a pretraining that could not be begun; return its data.
 
     Raises:

@@ -22,9 +22,9 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning.masks import sparsity
 from robust_tickets.shrinking import places
 from robust_tickets.shrinking.artefact import load_artefact
-from robust_tickets.shrinking.check import Check, told
 from robust_tickets.shrinking.export import Provenance
 from robust_tickets.shrinking.folder import ORIGIN, write_folder
+from robust_tickets.shrinking.form_score import FormScore, told
 from robust_tickets.shrinking.forms import FOLDER, ShippedForm, form_of
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.shrinking.shrink import ShrinkReport, Shrunken, int8_path, shrink_network
@@ -117,7 +117,7 @@ def shrink(
             else None,
         )
         if changes_answers(settings) is not None:
-            checks = checked(run, forms)
+            checks = form_scores(run, forms)
             report = report.model_copy(update={"checks": checks, "sentence": report.sentence + told(checks)})
         step.finish({"files": digests(forms), "report": report.model_dump(mode="json")})
     return report
@@ -201,10 +201,10 @@ def save_folder(
     return write
 
 
-def checked(run: Run, forms: Mapping[str, Path]) -> tuple[Check, ...]:
+def form_scores(run: Run, forms: Mapping[str, Path]) -> tuple[FormScore, ...]:
     """Return the score of the run's network and of each file made of it, on validation."""
     metric, device = run.task.metric(run.data.classes), next(run.network.parameters()).device
-    checks: list[Check] = []
+    checks: list[FormScore] = []
     before: Tensor | None = None
     with evaluation_mode(run.network, device) as network:
         predicts: dict[str, Predict] = {"ticket": network}
@@ -220,7 +220,7 @@ def checked(run: Run, forms: Mapping[str, Path]) -> tuple[Check, ...]:
             measured = metric.measured(watched, in_order(run.data.validation, None))[0]
             given = torch.cat([answer.flatten() for answer in answers])
             checks.append(
-                Check(
+                FormScore(
                     form=form,
                     score=metric.name,
                     unit=metric.unit,

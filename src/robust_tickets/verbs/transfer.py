@@ -140,7 +140,7 @@ def transfer(
     if ticket is not None and ticket.statistics is not None:
         require_named_statistics(settings)
     folder = Path(folder) if folder is not None else None
-    require_gradients(source, linear=settings.mode == "linear")
+    require_gradients(source, linear=settings.is_linear)
     step = Step(folder, claim_for(source, ticket))
     splits = {seed: target_data(data, source, seed) for seed in settings.seeds}
     # Runs of other settings are refused before the record of these is written over theirs.
@@ -160,14 +160,14 @@ def require_named_statistics(settings: TransferSettings) -> None:
     Raises:
         UserError: says what would be right.
     """
-    if settings.mode == "linear" and settings.bn == "source":
+    if settings.is_linear and settings.bn == "source":
         raise UserError(
             "bn: source: this ticket's batch-norm statistics were recalibrated, they are not the source's; use bn: "
             "recalibrated (computed on the target) or batch, or draw without recalibrate"
         )
 
 
-def check_transfer(source: Source, data: Data, settings: TransferSettings) -> DataSplits:
+def rehearse_transfer(source: Source, data: Data, settings: TransferSettings) -> DataSplits:
     """Refuse, without training anything, a transfer that could not be begun; return the data of its first seed.
 
     Raises:
@@ -177,7 +177,7 @@ def check_transfer(source: Source, data: Data, settings: TransferSettings) -> Da
     splits = target_data(data, source, seed)
     task = task_for(splits, settings.task)
     network = task.adapt(subnetwork(source, None), splits, settings.head, seed, name)
-    require_gradients(source, linear=settings.mode == "linear")
+    require_gradients(source, linear=settings.is_linear)
     job_of(network, task, splits, settings, seed).require()
     return splits
 
@@ -332,11 +332,10 @@ def subnetwork(source: Source, ticket: Ticket | None) -> Network:
 
 def job_of(network: Network, task: Task, splits: DataSplits, settings: TransferSettings, seed: int) -> Job:
     """Return the training of one seed, through the whole network and without masks."""
-    training, linear = settings.training, settings.mode == "linear"
-    batch_norm = "updated" if not linear or settings.bn == "batch" else "frozen"
-    batches = ImageBatches(splits, training, seed, augment=not linear)
+    training = settings.training
+    batches = ImageBatches(splits, training, seed, augment=not settings.is_linear)
     return Job(
-        Trainable.of(network, linear=linear, batch_norm=batch_norm),
+        Trainable.of(network, linear=settings.is_linear, batch_norm=settings.batch_norm),
         batches,
         training,
         training.plan(batches.per_epoch),
@@ -357,7 +356,6 @@ def train(
 ) -> TrainingResult:
     """Train the classifier in place; the ticket's masks stay in force."""
     training = settings.training
-    linear = settings.mode == "linear"
     what = f"{100 * ticket.sparsity:.1f} % ticket" if ticket is not None else "dense"
     masks = placed(ticket.masks, classifier.body) if ticket is not None else {}
     job = replace(
@@ -366,9 +364,9 @@ def train(
         folder=folder,
         title=f"{what} on {splits.name}, seed {seed}",
     )
-    if linear and settings.bn == "recalibrated":
+    if settings.is_linear and settings.bn == "recalibrated":
         recalibrate(classifier, ImageBatches(splits, training, seed, augment=False).once())
-    if linear and settings.bn != "batch" and training.objective.leaves_inputs and not training.mixup + training.cutmix:
+    if settings.batch_norm == "frozen" and training.objective.leaves_inputs and not training.mixup + training.cutmix:
         cached = cached_features(classifier, splits)
         if cached is not None:
             head, train_part, validation = cached

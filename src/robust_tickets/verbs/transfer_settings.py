@@ -55,6 +55,16 @@ class TransferSettings(Settings):
         return older if given is None else {**older, "task": {"kind": "segmentation", **given}}
 
     @property
+    def is_linear(self) -> bool:
+        """Return whether the head alone trains."""
+        return self.mode == "linear"
+
+    @property
+    def batch_norm(self) -> Literal["updated", "frozen"]:
+        """Return what becomes of batch-norm statistics during training."""
+        return "frozen" if self.is_linear and self.bn != "batch" else "updated"
+
+    @property
     def comparable(self) -> dict[str, Any]:
         """Return what decides the result of a seed, as plain values, as it always was written."""
         values = self.model_dump(mode="json", exclude={"seeds": True, "training": {"checkpoint_seconds"}})
@@ -64,6 +74,6 @@ class TransferSettings(Settings):
 
     def describe(self) -> str:
         """Return a few words for tables, such as `linear (bn source), standard`."""
-        bn = f" (bn {self.bn})" if self.mode == "linear" else ""
+        bn = f" (bn {self.bn})" if self.is_linear else ""
         head = f" ({told})" if self.task is not None and (told := self.task.describe()) else ""
         return f"{self.mode}{bn}{head}, {self.training.objective.describe()}"

@@ -2,17 +2,15 @@
 
 import numpy as np
 
+from robust_tickets.data.fit import LUMA
 from robust_tickets.measures.corruptions.filters import clipped_zoom, motion
 from robust_tickets.measures.corruptions.published import Chances, ImageValues, Parameters
 from robust_tickets.measures.corruptions.textures import crystals, plasma
 
-LUMA = np.array([0.299, 0.587, 0.114])
-"""ITU-R 601 weights of red, green and blue."""
-
 
 def grey(images: ImageValues) -> ImageValues:
     """Return [..., 1, H, W] from grey or RGB images."""
-    return images if images.shape[-3] == 1 else np.einsum("c,...chw->...hw", LUMA, images)[..., None, :, :]
+    return images if images.shape[-3] == 1 else np.einsum("c,...chw->...hw", np.array(LUMA), images)[..., None, :, :]
 
 
 def snow(images: ImageValues, parameters: Parameters, chances: Chances) -> ImageValues:

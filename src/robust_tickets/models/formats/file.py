@@ -56,7 +56,7 @@ def read_checkpoint(path: Path) -> Any:
         return _read_safetensors(path)
     try:
         if kind == "zip":
-            _check_zip(path)
+            _compare_checksums(path)
         with torch.serialization.safe_globals(_harmless()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -152,7 +152,7 @@ def _refuse_other_archives(path: Path) -> None:
         raise UserError(f"{path}: is a zip archive of {within}, not a PyTorch file; {what}")
 
 
-def _check_zip(path: Path) -> None:
+def _compare_checksums(path: Path) -> None:
     """Compare every record with its checksum, which `torch.load` does not.
 
     Raises:

@@ -21,7 +21,7 @@ def madry(state: State) -> Unwrapped | None:
     else:
         return None
     network = strip(state, f"{outer}model.")
-    _check_copy(network, strip(state, f"{outer}attacker.model."))
+    _require_equal_copy(network, strip(state, f"{outer}attacker.model."))
     known = tuple(f"{outer}{part}." for part in ("model", "normalizer", "attacker"))
     inner = "model."
     # What is not the library's own architecture sits in a wrapper that has it as its only child, `model`.
@@ -37,7 +37,7 @@ def madry(state: State) -> Unwrapped | None:
     )
 
 
-def _check_copy(network: State, copy: State) -> None:
+def _require_equal_copy(network: State, copy: State) -> None:
     for name in copy:
         if name not in network or not torch.equal(network[name], copy[name]):
             raise UserError(

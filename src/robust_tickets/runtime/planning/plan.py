@@ -31,8 +31,8 @@ def make_plan(graph: Graph, shapes: Mapping[str, Shape]) -> ExecutionPlan:
     """Return how to execute a checked graph, image by image.
 
     Args:
-        graph: as `operations.check` accepts it.
-        shapes: of all values, as `operations.check` returns them.
+        graph: as `operations.require_valid` accepts it.
+        shapes: of all values, as `operations.require_valid` returns them.
     """
     layers = fuse(graph, shapes)
     placement = Placement(shapes, graph.input)

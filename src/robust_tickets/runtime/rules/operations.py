@@ -1,7 +1,7 @@
 """The operations that a graph may hold, and the check that it holds nothing else.
 
-A graph that `check` accepts can be executed as it is: every shape is known, every weight fits, and nothing in it
-can lead an engine to read or write outside its buffers.
+A graph that `require_valid` accepts can be executed as it is: every shape is known, every weight fits, and nothing
+in it can lead an engine to read or write outside its buffers.
 """
 
 from collections.abc import Callable, Mapping
@@ -119,7 +119,7 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-def check(graph: Graph) -> dict[str, Shape]:
+def require_valid(graph: Graph) -> dict[str, Shape]:
     """Return the shape of every value, without the batch: the input first, then in the order of the nodes.
 
     Raises:
@@ -133,15 +133,15 @@ def check(graph: Graph) -> dict[str, Shape]:
         )
     if not 1 <= len(graph.nodes) <= MOST_NODES:
         raise RuntimeFileError(f"the graph has {len(graph.nodes)} nodes, should be 1 to {MOST_NODES}")
-    _check_name("the input", graph.input)
+    _require_name("the input", graph.input)
     for name, weight in graph.weights.items():
-        _check_weight(name, weight)
+        _require_weight(name, weight)
     values = {graph.input: tuple(graph.input_shape)}
     names: set[str] = set()
     for node in graph.nodes:
         where = f"node {_short(node.name)} ({_short(node.op)})"
-        _check_name(f"{where}: its name", node.name)
-        _check_name(f"{where}: its output", node.output)
+        _require_name(f"{where}: its name", node.name)
+        _require_name(f"{where}: its output", node.output)
         if node.name in names:
             raise RuntimeFileError(f"{where}: there are two nodes of this name")
         if node.output in values:
@@ -197,9 +197,9 @@ def _output_shape(node: Node, values: Mapping[str, Shape], weights: Mapping[str,
     return shape
 
 
-def _check_weight(name: str, weight: Weight) -> None:
+def _require_weight(name: str, weight: Weight) -> None:
     where = f"weight {_short(name)}"
-    _check_name(f"{where}: its name", name)
+    _require_name(f"{where}: its name", name)
     if not is_integers(weight.shape, (1, 2, 4), 1, LARGEST_VALUE) or prod(weight.shape) > LARGEST_VALUE:
         raise RuntimeFileError(
             f"{where}: shape {_short(weight.shape)}, should be 1, 2 or 4 sides of at most {LARGEST_VALUE} elements"
@@ -229,7 +229,7 @@ def _refuse_unused(graph: Graph, values: Mapping[str, Shape]) -> None:
             raise RuntimeFileError(f"weight {_short(name)} is used by no node")
 
 
-def _check_name(where: str, name: object) -> None:
+def _require_name(where: str, name: object) -> None:
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise RuntimeFileError(f"{where} is {_short(name)}, should be 1 to {LONGEST_NAME} printable characters")
 

@@ -1,7 +1,8 @@
 """Rules of shapes: what an operation's output is, given its inputs, attributes and weights.
 
 Every rule takes the shapes of the inputs (without the batch), the node's attributes and the shapes of its weights,
-and returns the output's shape, or raises `RuntimeFileError` with what does not fit; `operations.check` adds the node.
+and returns the output's shape, or raises `RuntimeFileError` with what does not fit;
+`operations.require_valid` adds the node.
 """
 
 from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@
 | then | for each weight in the header's order: indices, values; each from a multiple of 64 on |
 
 Nothing in a file is executed or trusted: lengths follow from a table that is checked before anything is allocated
-that is much larger than the file, and the graph is checked as `operations.check` does.
+that is much larger than the file, and the graph is checked as `operations.require_valid` does.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ import numpy as np
 
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.runtime.storage.encoding import StoredWeight, decode, encode
 from robust_tickets.runtime.storage.header import LARGEST_HEADER, Header, header_bytes, parse_header
 from robust_tickets.runtime.storage.indices import Bytes
@@ -62,7 +62,7 @@ def write_file(graph: Graph, path: Path | str, *, half: bool = False) -> None:
     """
     path = Path(path)
     try:
-        check(graph)
+        require_valid(graph)
         encoded = [
             encode(name, weight, "float16" if half and len(weight.shape) > 1 else "float32")
             for name, weight in graph.weights.items()
@@ -96,7 +96,7 @@ def read_file(path: Path | str) -> Graph:
             except RuntimeFileError as error:
                 raise RuntimeFileError(f"weight {stored.name[:80]!r}: {error}") from None
         graph = header.with_weights(weights)
-        check(graph)
+        require_valid(graph)
     except RuntimeFileError as error:
         raise RuntimeFileError(f"{path}: {error}") from None
     return graph

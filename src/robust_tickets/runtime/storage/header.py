@@ -62,7 +62,9 @@ def header_bytes(graph: Graph, weights: Sequence[StoredWeight]) -> bytes:
 
 
 def parse_header(text: bytes) -> Header:
-    """Return what a header says, every part of the type it should have; `operations.check` looks at what it means.
+    """Return what a header says, every part of the type it should have.
+
+    `operations.require_valid` looks at what it means.
 
     Raises:
         RuntimeFileError: it is not such a header.

@@ -13,7 +13,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Shape
-from robust_tickets.runtime.rules.operations import check
+from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.shrinking.conversion.arithmetic import ARITHMETIC
 from robust_tickets.shrinking.conversion.builder import INTERNAL, Builder
 from robust_tickets.shrinking.conversion.folding import finished
@@ -56,7 +56,7 @@ def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> G
     network = type(classifier.body).__name__
     try:
         graph = _Walk(exported(classifier), classifier).graph(metadata or {})
-        check(graph)
+        require_valid(graph)
     except Inexpressible as refusal:
         raise UserError(
             f"{network} cannot become a runtime file: {refusal}; write an .onnx file, which ONNX Runtime runs"

@@ -16,7 +16,7 @@ class GraphNetwork(nn.Module):
     """What a graph computes, images float32 [N, C, H, W] in, its output out.
 
     Args:
-        graph: a graph that `operations.check` accepts.
+        graph: a graph that `operations.require_valid` accepts.
     """
 
     def __init__(self, graph: Graph) -> None:

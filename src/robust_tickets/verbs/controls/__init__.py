@@ -50,13 +50,13 @@ def control(
     return CONTROLS[name].of(ticket, source, settings, seed, flip)
 
 
-def check_control(name: ControlName, settings: DrawSettings) -> None:
+def require_control(name: ControlName, settings: DrawSettings) -> None:
     """Refuse, before anything is drawn, a control that no ticket drawn by `settings` can have.
 
     Raises:
         UserError: see `control`.
     """
-    CONTROLS[name].check(settings)
+    CONTROLS[name].require(settings)
 
 
-__all__ = ["CONTROLS", "Control", "check_control", "control"]
+__all__ = ["CONTROLS", "Control", "control", "require_control"]

@@ -52,7 +52,7 @@ class Control(ABC):
     def made(self, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float) -> Ticket:
         """Return a ticket with other masks or weights; statistics and provenance are seen to by `of`."""
 
-    def check(self, settings: DrawSettings) -> None:
+    def require(self, settings: DrawSettings) -> None:
         """Refuse, before anything is drawn, settings whose tickets can have no such control.
 
         Raises:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import ClassVar
 
-from robust_tickets.analysis.complement import check_flips, flipped
+from robust_tickets.analysis.complement import flipped, require_exchangeable
 from robust_tickets.models.sources import Source
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.control_settings import ControlName
@@ -26,11 +26,11 @@ class FlippedMask(Control):
         masks = {name: ticket.masks[name] for name in ticket.prunable}
         return replace(ticket, masks=flipped(masks, settings.group, flip, seed))
 
-    def check(self, settings: DrawSettings) -> None:
+    def require(self, settings: DrawSettings) -> None:
         """Refuse groups that cannot be exchanged one by one, too.
 
         Raises:
             UserError: says why.
         """
-        check_flips(settings.group)
-        super().check(settings)
+        require_exchangeable(settings.group)
+        super().require(settings)

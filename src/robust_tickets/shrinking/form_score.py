@@ -8,7 +8,7 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.unit import PERCENT, Unit
 
 
-class Check(Settings):
+class FormScore(Settings):
     """One form of the network on validation images, beside the form that it was made from."""
 
     form: str = Field(description="`ticket` as it was transferred, or the name of the file.")
@@ -19,7 +19,7 @@ class Check(Settings):
     images: int = Field(description="How many images.")
 
 
-def told(checks: Sequence[Check]) -> str:
+def told(checks: Sequence[FormScore]) -> str:
     """Return one sentence on how the score changes from form to form; empty without forms."""
     if not checks:
         return ""
@@ -29,5 +29,5 @@ def told(checks: Sequence[Check]) -> str:
     return f" {first.score.capitalize()} on {first.images} validation images: {', '.join(parts)}."
 
 
-def _value(check: Check) -> str:
-    return f"{check.unit.scaled(check.value):.4g} {check.unit.sign}".rstrip()
+def _value(score: FormScore) -> str:
+    return f"{score.unit.scaled(score.value):.4g} {score.unit.sign}".rstrip()
