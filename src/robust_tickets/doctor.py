@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LIBRARIES = ("torch", "torchvision", "timm", "accelerate", "onnxruntime")
-EXTRAS = {"robust": "pyautoattack", "dill pickles": "dill"}
+EXTRAS = {"robust": "pyautoattack", "datasets": "datasets", "dill pickles": "dill"}
 
 
 def examine() -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from robust_tickets.data import encoded, label_images, load, readers, stored_images
+from robust_tickets.data import encoded, folder, label_folder, label_images, load, readers, stored_images
 from robust_tickets.data.augmentation import Affine, FlipCrop
 from robust_tickets.data.batches import batches
 from robust_tickets.data.load import load_data
@@ -47,8 +47,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Counter[str]]:
     count(encoded, "read_file", "read", 0)
     count(stored_images, "decoded_image", "decoded", 1)
     count(label_images, "decoded_label", "decoded", 1)
-    count(readers, "read_image_folder", "listed", 0)
-    count(readers, "read_label_folder", "listed", 0)
+    count(folder, "read_image_folder", "listed", 0)
+    count(label_folder, "read_label_folder", "listed", 0)
     return counts
 
 

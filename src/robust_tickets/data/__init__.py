@@ -2,7 +2,8 @@
 
 Whatever the data are, they become `Examples`: images from somewhere (`Images`), what is asked for with each
 (`Targets`), and the indices that were chosen. A new place that images come from is one file with an `Images` or
-`Files`; a new kind of targets is one file with a `Targets` and what reads it, and a line in `readers.py`.
+`Files`; a new kind of targets is one file with a `Targets`. A new form of data on disk is one file that ends in its
+`DataForm`, and a word in the table of `readers.py`.
 
 | file | noun |
 |---|---|
@@ -24,10 +25,15 @@ Whatever the data are, they become `Examples`: images from somewhere (`Images`),
 | `encoded.py` | stored files: read once, told apart, decoded once if kept |
 | `image_files.py` | single image files |
 | `user.py`, `user_contents.py` | the user's own torch data set, and a fingerprint of what it holds |
-| `readers.py` | from a name or path to the parts found there |
+| `readers.py` | from a name or path to the parts found there: the table of all forms |
+| `form.py` | `DataForm`: knows by what lies at a place whether it is meant, and reads it |
 | `folder.py` | a folder a class |
 | `label_folder.py` | images in images/, label images in labels/ |
 | `array_files.py` | `.npz` archives, idx files |
+| `hugging_face.py` | Hugging Face's `datasets`: on the Hub, saved to disk, in parquet files |
+| `tar_shards.py` | WebDataset's tars |
+| `shards.py`, `patterns.py` | several files that are one set, and patterns that name them |
+| `labels.py` | labels of tables and tars: numbers, or names |
 | `torchvision_sets.py` | torchvision's data sets, by name |
 | `built_in.py` | rendered letters, real handwritten digits |
 | `user_sets.py` | data sets and loaders that the user hands over |

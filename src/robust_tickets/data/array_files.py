@@ -15,8 +15,10 @@ from torch import Tensor
 
 from robust_tickets.data.arrays import int64_labels, labelled, uint8_images
 from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.form import DataForm
 from robust_tickets.data.image_files import in_threads
 from robust_tickets.data.names import PartName, distinct, part_in, part_of
+from robust_tickets.data.shards import shards_at, spoken_parts
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
@@ -91,22 +93,6 @@ def archive_parts(path: Path, archive: Mapping[str, np.ndarray], of_file: PartNa
     return parts
 
 
-def parts_of_files(paths: Sequence[Path]) -> list[PartName]:
-    """Return the part that each file's name speaks of; train, where no name speaks of any.
-
-    Raises:
-        UserError: some names do and some do not, so that images of the others would be trained on unasked.
-    """
-    spoken: list[PartName | None] = [part_in(path.stem) for path in paths]
-    told = [path for path, part in zip(paths, spoken, strict=True) if part is not None]
-    silent = [path for path, part in zip(paths, spoken, strict=True) if part is None]
-    if told and silent:
-        raise UserError(
-            f"{silent[0]}: its name speaks of no part, as {told[0].name} does; put train, val or test into it"
-        )
-    return [part or "train" for part in spoken]
-
-
 def class_names(paths: Sequence[Path], archives: Sequence[Mapping[str, np.ndarray]], count: int) -> tuple[str, ...]:
     """Return class names from the archives, from labels.json beside them, or the labels themselves."""
     for archive in archives:
@@ -135,11 +121,16 @@ def open_archive(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: is no readable .npz archive of plain arrays ({error})") from None
 
 
+def npz_files(path: Path) -> list[Path]:
+    """Return an archive, those that a pattern means, or those in a folder, whatever else lies there."""
+    return sorted(path.glob("[!.]*.npz")) if path.is_dir() else shards_at(path, ".npz")
+
+
 def read_npz(paths: Sequence[Path], name: str) -> Found:
     """Return the parts of one or several archives; files of one part are joined in order of their names."""
     archives = [open_archive(path) for path in paths]
     pieces: dict[PartName, list[Arrays]] = {}
-    for path, archive, of_file in zip(paths, archives, parts_of_files(paths), strict=True):
+    for path, archive, of_file in zip(paths, archives, spoken_parts(paths, paths[0].parent), strict=True):
         for part, arrays in archive_parts(path, archive, of_file).items():
             pieces.setdefault(part, []).append(arrays)
     joined: dict[PartName, Listing] = {}
@@ -203,3 +194,16 @@ def read_idx_files(paths: Sequence[Path], name: str) -> Found:
         parts[part] = labelled(images, labels)
         count = max(count, int(labels.max()) + 1)
     return Found(parts, class_names(paths, [], count), name)
+
+
+NPZ = DataForm(
+    "an .npz file or a folder of such",
+    lambda path: bool(npz_files(path)),
+    lambda place: read_npz(npz_files(place.path), place.name),
+    ".npz",
+)
+IDX = DataForm(
+    "a folder of idx files",
+    lambda path: bool(idx_files(path)),
+    lambda place: read_idx_files(idx_files(place.path), place.name),
+)

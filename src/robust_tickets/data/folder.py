@@ -10,6 +10,7 @@ import torch
 from robust_tickets.data.class_numbers import ClassNumbers
 from robust_tickets.data.encoded import FolderFiles
 from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.form import DataForm
 from robust_tickets.data.image_files import SUFFIXES
 from robust_tickets.data.names import PartName, folder_parts
 from robust_tickets.data.stored_images import StoredImages
@@ -142,3 +143,8 @@ def require_classes(root: Path, found: Mapping[str, Sequence[str]]) -> None:
                 f"{root}: {first}/ and {second}/ hold the same folders ({enumerated(shared)}), so they are parts of a "
                 "data set and not its classes; name them train/, val/ and test/, or merge them"
             )
+
+
+IMAGE_FOLDER = DataForm(
+    "a folder with one subfolder a class", Path.is_dir, lambda place: read_image_folder(place.path, trains=place.trains)
+)

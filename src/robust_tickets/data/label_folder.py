@@ -8,6 +8,7 @@ import torch
 from robust_tickets.data.encoded import FolderFiles
 from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.folder import class_folders
+from robust_tickets.data.form import DataForm
 from robust_tickets.data.image_files import SUFFIXES
 from robust_tickets.data.label_images import LabelImages
 from robust_tickets.data.names import PartName, folder_parts
@@ -25,7 +26,7 @@ def holds_pairs(folder: Path) -> bool:
 
 def is_label_folder(root: Path) -> bool:
     """Return whether a folder, or one of its parts, holds images with label images."""
-    return holds_pairs(root) or any(holds_pairs(root / name) for name in keys_below(root).values())
+    return root.is_dir() and (holds_pairs(root) or any(holds_pairs(root / name) for name in keys_below(root).values()))
 
 
 def keys_below(root: Path) -> dict[PartName, str]:
@@ -140,3 +141,6 @@ def found_below(root: Path, folder: str, suffixes: set[str]) -> dict[str, str]:
             raise UserError(f"{path}: {Path(found[stem]).name} has the same name; keep one")
         found[stem] = (Path(folder) / inner).as_posix()
     return found
+
+
+LABEL_FOLDER = DataForm("a folder of images/ and labels/", is_label_folder, lambda place: read_label_folder(place.path))

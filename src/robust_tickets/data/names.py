@@ -2,14 +2,17 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import Literal
 
+from robust_tickets.data.patterns import is_pattern, matching
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 
 BUILT_IN = ("glyphs", "digits")
 TORCHVISION = "torchvision/"
+HUB = "hf/"
 
 VOC = "VOCSegmentation"
 WITH_TRAIN_FLAG = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS")
@@ -32,24 +35,26 @@ WITH_SPLITS = {
     "Imagenette": {"train": "train", "test": "val"},
     "ImageNet": {"train": "train", "test": "val"},
 }
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[^/:]+)?")
 KNOWN = sorted({*WITH_TRAIN_FLAG, *WITHOUT_PARTS, *WITH_SPLITS, VOC})
 """The sets understood; the values above are torchvision's own words for the parts."""
 
 
 def require_data(name: str) -> None:
-    """Refuse a name that no data can have: neither a path that is there, nor built in, nor a set of torchvision.
+    """Refuse a name that no data can have: neither a path that is there, nor built in, nor of torchvision or the Hub.
 
     Raises:
-        UserError: says what there is, or the nearest name.
+        UserError: says what there is, or the nearest name; or what has to be installed to read it.
     """
-    if name in BUILT_IN or given_path(name).exists():
-        return
-    prefix, slash, rest = name.partition("/")
-    if name.startswith(TORCHVISION):
-        require_torchvision(rest)
-    elif slash and rest in KNOWN and difflib.get_close_matches(f"{prefix}/", [TORCHVISION]):
+    first, slash, rest = name.partition("/")
+    path = given_path(name)
+    if (require := PREFIXES.get(first + slash)) is not None:
+        require(rest)
+    elif is_pattern(path):
+        matching(path)
+    elif slash and rest in KNOWN and difflib.get_close_matches(f"{first}/", [TORCHVISION]) and not path.exists():
         raise UserError(f"{name}: no such folder or file; did you mean {TORCHVISION}{rest}?")
-    else:
+    elif name not in BUILT_IN and not path.exists():
         raise nothing_at(name)
 
 
@@ -66,10 +71,43 @@ def require_torchvision(name: str) -> None:
         raise UserError(f"torchvision/{name}: no such set for classification or segmentation; {hint}")
 
 
+def require_hub(name: str) -> None:
+    """Refuse what names no data set on the Hub, `OWNER/NAME` or `OWNER/NAME:CONFIGURATION`.
+
+    Raises:
+        UserError: says how to write one, or what has to be installed.
+    """
+    if HUB_NAME.fullmatch(name) is None:
+        raise UserError(
+            f"{HUB}{name}: names no data set on the Hub; write hf/OWNER/NAME or hf/OWNER/NAME:CONFIGURATION"
+        )
+    require_datasets(f"{HUB}{name}")
+
+
+def require_datasets(name: str) -> None:
+    """Refuse data for which Hugging Face's library is missing.
+
+    Raises:
+        UserError: says how to install it.
+    """
+    spec = find_spec("datasets")
+    # A folder of that name in the working directory is found as a package without a file.
+    if spec is None or spec.origin is None:
+        raise UserError(f"{name}: needs the package datasets: pip install 'robust-tickets[datasets]'")
+
+
+PREFIXES: dict[str, Callable[[str], None]] = {TORCHVISION: require_torchvision, HUB: require_hub}
+"""What names of several sets begin with, and what judges the rest of such a name."""
+
+
 def nothing_at(place: object) -> UserError:
     """Return the complaint about a place where no data are."""
     near = difflib.get_close_matches(str(place), BUILT_IN, n=1)
-    hint = f"did you mean {near[0]}?" if near else "built in are glyphs and digits, and torchvision/NAME"
+    hint = (
+        f"did you mean {near[0]}?"
+        if near
+        else "built in are glyphs and digits; torchvision/NAME and hf/OWNER/NAME are fetched"
+    )
     return UserError(f"{place}: no such folder or file; {hint}")
 
 

@@ -1,40 +1,60 @@
 """From a name or a path to the parts that lie there."""
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from robust_tickets.data.array_files import idx_files, read_idx_files, read_npz
+from robust_tickets.data.array_files import IDX, NPZ
 from robust_tickets.data.built_in import read_digits, read_glyphs
 from robust_tickets.data.examples import Found
-from robust_tickets.data.folder import read_image_folder
-from robust_tickets.data.label_folder import is_label_folder, read_label_folder
-from robust_tickets.data.names import BUILT_IN, TORCHVISION, VOC, nothing_at
+from robust_tickets.data.folder import IMAGE_FOLDER
+from robust_tickets.data.form import DataForm, GivenPlace
+from robust_tickets.data.hugging_face import PARQUET, SAVED_TABLES, read_hub
+from robust_tickets.data.label_folder import LABEL_FOLDER
+from robust_tickets.data.names import HUB, TORCHVISION, VOC, nothing_at
+from robust_tickets.data.patterns import above, is_pattern
 from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.tar_shards import TARS
 from robust_tickets.data.torchvision_sets import read_torchvision, voc_place
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
 
+FORMS: tuple[DataForm, ...] = (NPZ, IDX, SAVED_TABLES, PARQUET, TARS, LABEL_FOLDER, IMAGE_FOLDER)
+"""What a path may mean: the first that says so is read. The last takes any folder."""
 
-def read_path(path: Path, *, trains: bool = True) -> Found:
-    """Return the parts found at a path: arrays, a folder a class, or images/ beside labels/.
+NAMED: dict[str, Callable[[DataSettings], Found]] = {
+    "glyphs": lambda settings: read_glyphs(settings.glyphs),
+    "digits": lambda settings: read_digits(),
+    TORCHVISION: lambda settings: read_torchvision(settings.name[len(TORCHVISION) :], given_path(str(settings.root))),
+    HUB: lambda settings: read_hub(settings.name, settings.label),
+}
+"""What names mean that are no paths: whole names, and what names of several sets begin with."""
+
+
+def read_path(path: Path, *, label: str | None = None, trains: bool = True) -> Found:
+    """Return the parts found at a path, or a pattern of files, of whichever form they are.
 
     Raises:
         UserError: there is nothing that can be read as images with labels.
     """
-    if path.is_file():
-        if path.suffix == ".npz":
-            return read_npz([path], path.stem)
-        raise UserError(f"{path}: is a file but no .npz; give a folder with one subfolder a class, or an .npz file")
-    if not path.is_dir():
+    if not path.exists() and not is_pattern(path):
         raise nothing_at(path)
-    if archives := sorted(path.glob("[!.]*.npz")):
-        return read_npz(archives, path.resolve().name)
-    if files := idx_files(path):
-        return read_idx_files(files, path.resolve().name)
-    return read_label_folder(path) if is_label_folder(path) else read_image_folder(path, trains=trains)
+    for form in FORMS:
+        if form.is_at(path):
+            return form.read(GivenPlace(path, label, trains))
+    endings = [form.ending for form in FORMS if form.ending]
+    raise UserError(
+        f"{path}: {'is a file' if path.is_file() else 'means files'} but no {either(endings)}; give "
+        f"{either([form.noun for form in FORMS])}"
+    )
 
 
-ASKED = {"name", "root", "glyphs"}
+def either(words: Sequence[str]) -> str:
+    """Return `a, b or c`."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+ASKED = {"name", "root", "glyphs", "label"}
 """The settings that decide what is read."""
 
 
@@ -54,21 +74,24 @@ def read(settings: DataSettings, *, trains: bool = True) -> Found:
 
 def lies_at(settings: DataSettings) -> Path | None:
     """Return where the data lie; None of those that nobody changes."""
-    if settings.name in BUILT_IN:
+    if settings.name == f"{TORCHVISION}{VOC}":
+        return voc_place(given_path(str(settings.root)))
+    if named(settings.name) is not None:
         return None
-    if settings.name.startswith(TORCHVISION):
-        return voc_place(given_path(str(settings.root))) if settings.name == f"{TORCHVISION}{VOC}" else None
-    return given_path(settings.name)
+    path = given_path(settings.name)
+    return above(path) if is_pattern(path) else path
+
+
+def named(name: str) -> Callable[[DataSettings], Found] | None:
+    """Return what reads the data of a name that is no path."""
+    first, slash, _ = name.partition("/")
+    return NAMED.get(first + slash)
 
 
 @lru_cache(maxsize=4)
 def read_once(asked: str, trains: bool, here: str, changes: str) -> Found:
     """Return what settings name, as JSON of those in `ASKED`; `here` and `changes` are what it depends on besides."""
     settings = DataSettings.model_validate_json(asked)
-    if settings.name == "glyphs":
-        return read_glyphs(settings.glyphs)
-    if settings.name == "digits":
-        return read_digits()
-    if settings.name.startswith(TORCHVISION):
-        return read_torchvision(settings.name.removeprefix(TORCHVISION), given_path(str(settings.root)))
-    return read_path(given_path(settings.name), trains=trains)
+    if (reads := named(settings.name)) is not None:
+        return reads(settings)
+    return read_path(given_path(settings.name), label=settings.label, trains=trains)

@@ -45,8 +45,14 @@ class DataSettings(Settings):
     name: str = Field(
         min_length=1,
         description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder "
-        "of classes (subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), an "
-        ".npz file, or npz or idx files.",
+        "of classes (subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), "
+        "npz or idx files, WebDataset tars; with robust-tickets[datasets] also parquet files, a folder of "
+        "`save_to_disk`, and `hf/OWNER/NAME` of the Hub.",
+    )
+    label: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Column of a table, or key of a tar's .json, that holds the labels; default: the one called label.",
     )
     root: Path = Field(default=Path("data"), description="Where torchvision's data sets lie or are downloaded to.")
     size: Size | None = Field(
