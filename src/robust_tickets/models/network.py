@@ -1,13 +1,13 @@
 """A network with what prepares its inputs inside: images in [0, 1] go in, logits come out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+from robust_tickets.models.adaptations.adapted_body import LOGITS, AdaptedBody
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.outputs import logits_of
@@ -89,6 +89,25 @@ class Network(nn.Module):
         if isinstance(self.body, AdaptedBody):
             return self.body.tensors(self.normalise(images))
         return self(images)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Names of what a file exported from it gives."""
+        return self.body.answers if isinstance(self.body, AdaptedBody) else LOGITS
+
+    def exported(self, images: Tensor) -> Any:
+        """Return what such a file gives for float images [N, C, H, W] in [0, 1]: a tensor for each of `answers`.
+
+        Raises:
+            UserError: there is no such file of an adapted body; says why.
+        """
+        if isinstance(self.body, AdaptedBody):
+            return self.body.exported(self.normalise(images))
+        return self(images)
+
+    def answered(self, tensors: Sequence[Tensor]) -> Any:
+        """Return what a metric takes in the place of `forward`'s outputs, from what such a file gave."""
+        return self.body.answered(tensors) if isinstance(self.body, AdaptedBody) else tensors[0]
 
     def features(self, images: Tensor) -> Tensor:
         """Map float images [N, C, H, W] in [0, 1] to what enters the head.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import onnxruntime
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.folders import FACTS, load
 from robust_tickets.models.network import Network
 from robust_tickets.runtime.errors import RuntimeFileError
@@ -34,6 +35,9 @@ UNREADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoModel, Not
 
 RUNTIME = ".rtk"
 """How the name of a runtime file ends."""
+
+NETWORK = "network"
+"""What a file says of its weights: their digest; no other's file says so."""
 
 
 class Artefact(Protocol):
@@ -58,8 +62,11 @@ class Artefact(Protocol):
         """
         ...
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
+    def predict(self, images: Tensor) -> Any:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device.
+
+        Of a network that answers otherwise, what its task's metric takes.
+        """
         ...
 
 
@@ -72,28 +79,42 @@ class OnnxFile:
     digest: str
     """Of the file's bytes."""
     session: onnxruntime.InferenceSession = field(repr=False)
+    like: Network | None = field(default=None, repr=False)
+    """A network of the same architecture, which knows what answers are that are no logits."""
 
     @classmethod
-    def opened(cls, path: Path, threads: int) -> "OnnxFile":
+    def opened(cls, path: Path, threads: int, like: Network | None) -> "OnnxFile":
         """Open a file.
 
         Raises:
-            UserError: not an ONNX file, or not one that takes `images` and gives `logits`.
+            UserError: not an ONNX file, or neither one that takes `images` and gives `logits` nor one of ours.
         """
         require_exported(path)
         session = open_session(path, threads)
         inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
-        if inputs != [INPUT] or outputs != [OUTPUT]:
+        said = session.get_modelmeta().custom_metadata_map
+        if inputs != [INPUT] or (outputs != [OUTPUT] and NETWORK not in said):
             raise UserError(
                 f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file that tickets shrink wrote "
                 f"takes {INPUT} and gives {OUTPUT}"
             )
-        return cls(path, file_digest(path), session)
+        return cls(path, file_digest(path), session, like)
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
+    def predict(self, images: Tensor) -> Any:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device.
+
+        Of an adapted body with other answers, what its task's metric takes.
+
+        Raises:
+            UserError: the file has other answers than the network that it is opened for.
+        """
+        names = tuple(one.name for one in self.session.get_outputs())
+        expected = self.like.answers if self.like is not None else LOGITS
+        if names != expected:
+            raise UserError(f"{self.path}: gives {', '.join(names)}, and {', '.join(expected)} are needed here")
         inputs = images.detach().float().cpu().contiguous().numpy()
-        return torch.from_numpy(self.session.run([OUTPUT], {INPUT: inputs})[0])
+        given = [torch.from_numpy(values) for values in self.session.run(names, {INPUT: inputs})]
+        return self.like.answered(given) if self.like is not None else given[0]
 
     @property
     def provenance(self) -> Provenance:
@@ -116,7 +137,7 @@ class RuntimeFile:
     runtime: Runtime = field(repr=False)
 
     @classmethod
-    def opened(cls, path: Path, threads: int) -> "RuntimeFile":
+    def opened(cls, path: Path, threads: int, like: Network | None) -> "RuntimeFile":
         """Open a file.
 
         Raises:
@@ -150,7 +171,7 @@ class NetworkFolder:
     network: Network = field(repr=False)
 
     @torch.no_grad()
-    def predict(self, images: Tensor) -> Tensor:
+    def predict(self, images: Tensor) -> Any:
         """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
         return self.network(images.detach().float().cpu())
 
@@ -167,7 +188,7 @@ class NetworkFolder:
         return said
 
 
-OPENED: dict[str, Callable[[Path, int], Artefact]] = {RUNTIME: RuntimeFile.opened}
+OPENED: dict[str, Callable[[Path, int, Network | None], Artefact]] = {RUNTIME: RuntimeFile.opened}
 """What opens a file of a suffix; all others are taken for ONNX files."""
 
 
@@ -177,7 +198,8 @@ def load_artefact(path: Path | str, threads: int = 1, like: Network | None = Non
     Args:
         path: an ONNX file, a runtime file, or a folder.
         threads: threads that a file's engine may use.
-        like: the architecture, for a folder whose architecture is the user's own code.
+        like: the architecture, for a folder whose architecture is the user's own code, and for files whose answers are
+            no logits.
 
     Raises:
         UserError: no such file, not an ONNX or runtime file, not one that takes `images` and gives `logits`, or a
@@ -186,7 +208,7 @@ def load_artefact(path: Path | str, threads: int = 1, like: Network | None = Non
     path = Path(path)
     if path.is_dir():
         return NetworkFolder(path, file_digest(path / FACTS), portable(load(path, like)))
-    return OPENED.get(path.suffix, OnnxFile.opened)(path, threads)
+    return OPENED.get(path.suffix, OnnxFile.opened)(path, threads, like)
 
 
 def open_runtime(path: Path, threads: int) -> Runtime:
@@ -220,10 +242,10 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def _provenance(path: Path, said: Mapping[str, str]) -> Provenance:
-    if not {"network", "seed"} <= said.keys():
+    if not {NETWORK, "seed"} <= said.keys():
         raise UserError(f"{path}: does not say which run it was made from; write it with tickets shrink")
     return Provenance(
         ticket=json.loads(said.get("ticket", "null")),
-        network=json.loads(said["network"]),
+        network=json.loads(said[NETWORK]),
         seed=json.loads(said["seed"]),
     )

@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import torch
@@ -18,6 +19,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
 from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.network import Network
 from robust_tickets.models.proofs import relative_difference
 
@@ -27,7 +29,7 @@ TOLERANCE = 1e-4
 LARGEST_FILE = 2**31 - 2**24
 """Bytes of parameters that fit one ONNX file with room for its graph: protocol buffers end at 2 GiB."""
 
-INPUT, OUTPUT = "images", "logits"
+INPUT, OUTPUT = "images", LOGITS[0]
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +52,8 @@ def export_onnx(
     """Write a classifier as one ONNX file, whole or not at all, and check it in ONNX Runtime.
 
     The file takes `images`, float32 [batch, C, H, W] in [0, 1], any batch size, and gives `logits`
-    [batch, classes]; normalisation is inside. Its metadata say, as JSON, `size`, `mean`, `std`,
-    `interpolation`, `crop_fraction`, and where given `classes`, `ticket`, `network` and `seed`.
+    [batch, classes], or what else an adapted body answers; normalisation is inside. Its metadata say, as JSON, `size`,
+    `mean`, `std`, `interpolation`, `crop_fraction`, and where given `classes`, `ticket`, `network` and `seed`.
 
     Args:
         classifier: moved to the CPU in float32 eval mode on a copy; the one given is not touched.
@@ -71,7 +73,10 @@ def export_onnx(
     about = metadata(classifier, classes, provenance)
     network = portable(classifier)
     images = random_images(network, 3)
-    program = onnx_program(network, images[:2], type(classifier.body).__name__)
+    with torch.no_grad():
+        network.exported(images[:1])  # refuses by name; and what depends on sizes alone is computed before it is traced
+    written = network if network.answers == LOGITS else Answering(network)
+    program = onnx_program(written, images[:2], type(classifier.body).__name__, network.answers)
     program.model.metadata_props.update(about)
 
     difference = float("nan")
@@ -86,13 +91,16 @@ def export_onnx(
     return difference
 
 
-def onnx_program(network: nn.Module, images: Tensor, name: str) -> torch.onnx.ONNXProgram:
-    """Return a network as ONNX, from `images` of any number to `logits`.
+def onnx_program(
+    network: nn.Module, images: Tensor, name: str, answers: Sequence[str] = LOGITS
+) -> torch.onnx.ONNXProgram:
+    """Return a network as ONNX, from `images` of any number to `logits`, or to what else it answers.
 
     Args:
         network: on the CPU, in float32 and eval mode.
         images: two or more of its inputs.
         name: what messages call the network.
+        answers: names of what it returns, a tensor for each.
 
     Raises:
         UserError: it cannot be expressed in ONNX, or is too large for one file.
@@ -107,7 +115,7 @@ def onnx_program(network: nn.Module, images: Tensor, name: str) -> torch.onnx.ON
                 dynamo=True,
                 verbose=False,
                 input_names=[INPUT],
-                output_names=[OUTPUT],
+                output_names=list(answers),
                 dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             )
     except torch.onnx.OnnxExporterError as error:
@@ -120,6 +128,18 @@ def onnx_program(network: nn.Module, images: Tensor, name: str) -> torch.onnx.ON
         for node in graph.all_nodes():
             node.metadata_props.clear()
     return program
+
+
+class Answering(nn.Module):
+    """A network that returns what a file exported from it gives."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Any:
+        """Return a tensor for each of the network's answers."""
+        return self.network.exported(images)
 
 
 def portable(classifier: Network) -> Network:
@@ -153,8 +173,9 @@ def _difference(network: Network, path: Path, images: Tensor) -> float:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     worst = 0.0
     for batch in (images, images[:1]):
-        logits = torch.from_numpy(session.run([OUTPUT], {INPUT: batch.numpy()})[0])
-        worst = max(worst, relative_difference(logits, network(batch)))
+        given = [torch.from_numpy(values) for values in session.run(network.answers, {INPUT: batch.numpy()})]
+        expected = network.exported(batch)
+        worst = max(worst, relative_difference(given, expected if isinstance(expected, tuple) else (expected,)))
     if not worst <= TOLERANCE:
         raise RuntimeError(
             f"the ONNX file of {type(network.body).__name__} differs from the network by {worst:.1e} of the "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from pydantic import Field
+from torch.utils._pytree import tree_leaves
 
 from robust_tickets.foundation.files import disk_errors, read_json, write_json
 from robust_tickets.foundation.ownership import require_ours
@@ -20,7 +21,7 @@ from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.folders import FACTS, identified, rebuilt, save_source
 from robust_tickets.models.heads import get_head, width_of
 from robust_tickets.models.identity import SourceIdentity
-from robust_tickets.models.network import Network
+from robust_tickets.models.network import Network, tensors_of
 from robust_tickets.models.shapes import shape_changes
 from robust_tickets.shrinking.counts import parameter_count
 from robust_tickets.shrinking.export import Provenance, portable, random_images
@@ -76,7 +77,8 @@ def write_folder(
     twin = rebuilt(identity, shrunk.plain_state(), folder, before if ":" in identity.name else None).eval()
     images = random_images(shrunk, 2)
     with torch.no_grad():
-        if not torch.equal(twin(images), shrunk(images)):
+        read, written = (tree_leaves(tensors_of(one, images)) for one in (twin, shrunk))
+        if not all(map(torch.equal, read, written)):
             raise RuntimeError(f"{folder}: read back, the shrunken {type(shrunk.body).__name__} answers otherwise")
     said = Origin(classes=tuple(classes) if classes is not None else None, run=provenance)
     with disk_errors(folder):

@@ -9,9 +9,10 @@ from typing import ClassVar, final
 import numpy as np
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.network import Network
 from robust_tickets.shrinking.artefact import RUNTIME, open_runtime, open_session
-from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, export_onnx
+from robust_tickets.shrinking.export import INPUT, Provenance, export_onnx
 from robust_tickets.shrinking.runtime_file import Differences, write_runtime
 from robust_tickets.shrinking.settings import ShrinkSettings
 
@@ -41,6 +42,13 @@ class ShippedForm(ABC):
             )
         if settings.int8 is not None and not self.takes_int8:
             raise UserError("int8: an 8-bit file is written beside an ONNX file; give a name that ends in .onnx")
+
+    def require_network(self, network: Network) -> None:  # noqa: B027
+        """Refuse a network that cannot be written in this form.
+
+        Raises:
+            UserError: says in which it can.
+        """
 
     @abstractmethod
     def write(
@@ -87,7 +95,7 @@ class OnnxForm(ShippedForm):
 
     def caller(self, path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
         """Open the file in ONNX Runtime."""
-        return partial(open_session(path, threads).run, [OUTPUT], {INPUT: images})
+        return partial(open_session(path, threads).run, None, {INPUT: images})
 
 
 @final
@@ -97,6 +105,14 @@ class RuntimeForm(ShippedForm):
     name: ClassVar[str] = RUNTIME
     takes_half: ClassVar[bool] = True
     leaves_out_zeros: ClassVar[bool] = True
+
+    def require_network(self, network: Network) -> None:
+        """Refuse a network whose answers are no logits."""
+        if network.answers != LOGITS:
+            raise UserError(
+                f"a runtime file gives logits, and {type(network.body).__name__} gives "
+                f"{' and '.join(network.answers)}; give a name that ends in .onnx"
+            )
 
     def write(
         self,

@@ -144,6 +144,8 @@ def shrink_network(
             f"dense has {dense.num_classes} classes at {dense.interface.size}, the ticket "
             f"{ticket.num_classes} at {ticket.interface.size}: compare networks of one task and size"
         )
+    form = FOLDER if write is not None else form_of(out)
+    form.require_network(ticket)
     alone = dense is ticket
     dense, masked = portable(dense), portable(ticket)
     MaskApplier(dict(masked.body.named_parameters()), masks).apply_to_weights()
@@ -154,7 +156,6 @@ def shrink_network(
         recalibrate(shrunk)
 
     networks = {"dense": dense, "ticket": masked, "shrunk": shrunk}
-    form = FOLDER if write is not None else form_of(out)
     unchanged = not removal.counts.channels_removed and not form.leaves_out_zeros
     # What would be the same file as another is not written again.
     for name in (*(["ticket"] if alone or unchanged else []), *(["dense"] if alone and unchanged else [])):

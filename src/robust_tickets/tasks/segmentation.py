@@ -33,9 +33,7 @@ class Segmentation(SegmentationHead, Task):
 
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
         """Return the network that labels pixels; of one that does already, with a head for these classes or its own."""
-        from robust_tickets.models.adaptations.segmentation import SegmentationNetwork
-
-        if not isinstance(network.body, SegmentationNetwork):
+        if not self.does_it(network):
             if head == "keep":
                 raise UserError(
                     f"head: keep: {name} tells images apart and {splits.name} labels pixels; use head: fresh"
@@ -46,6 +44,12 @@ class Segmentation(SegmentationHead, Task):
             raise UserError(f"task: segmentation: {name} labels pixels already, by a head of its own; leave it out")
         fit_head(network, splits, head, seed)
         return network
+
+    def does_it(self, network: Network) -> bool:
+        """Say whether a network labels pixels."""
+        from robust_tickets.models.adaptations.segmentation import SegmentationNetwork
+
+        return isinstance(network.body, SegmentationNetwork)
 
     def criterion(self, label_smoothing: float) -> Criterion:
         """Return cross-entropy over the pixels that count."""

@@ -62,6 +62,12 @@ class Task(Settings, ABC):
     def metric(self, classes: Sequence[str]) -> Metric:
         """Return what selects epochs, and what is measured and decided on in the end."""
 
+    def does_it(self, network: Network) -> bool:
+        """Say whether a network does this task as it is; by default those that no adaptation has changed do."""
+        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+
+        return not isinstance(network.body, AdaptedBody)
+
     def require_data(self, splits: DataSplits) -> None:
         """Refuse data that this task does not learn from.
 

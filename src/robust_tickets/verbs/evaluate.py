@@ -20,6 +20,7 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
+from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
@@ -151,6 +152,7 @@ def networks(
         runs = []
         for run in subject.runs:
             splits = unseen(data, run.network.interface, name)
+            run.task.require_data(splits)
             runs.append(aligned(Run(run.seed, run.network, splits, None, None, run.task), name, run.data.classes))
         return name, runs
     ticket, network = bind(subject, source)
@@ -158,10 +160,12 @@ def networks(
     classifier = subnetwork(network, ticket)
     classifier.require_head(f"evaluate {name}")
     splits = unseen(required(data), classifier.interface, name)
+    if not (task := task_for(splits)).does_it(classifier):
+        raise UserError(f"{splits.name}: {splits.target_words}, which {name} does not do as it is; transfer it to them")
     known = classes
     if known is None and isinstance(subject, str | Path) and Path(subject).is_dir():
         known = class_names(Path(subject))
-    return name, [aligned(Run(0, classifier, splits, None, None, task_for(splits)), name, known)]
+    return name, [aligned(Run(0, classifier, splits, None, None, task), name, known)]
 
 
 def is_transferred(path: Path) -> bool:
@@ -192,7 +196,14 @@ def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
         UserError: the outputs are not those of the classes, or it is not known which they are.
     """
     order = order_of(run.network.num_classes, run.data, name, known)
-    return run if order is None else replace(run, network=Reordered(run.network, order))
+    if order is None:
+        return run
+    if run.network.answers != LOGITS:
+        raise UserError(
+            f"{run.data.name}: has its classes in another order than {name}, whose answers are no logits that could be "
+            "put in order; number or name them alike"
+        )
+    return replace(run, network=Reordered(run.network, order))
 
 
 def order_of(outputs: int, data: DataSplits, name: str, known: Sequence[str] | None) -> list[int] | None:

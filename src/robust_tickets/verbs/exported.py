@@ -186,5 +186,5 @@ def open_exported(file: Artefact | Path | str, result: Transfer) -> tuple[Artefa
     Raises:
         UserError: not such a file, or not of this transfer.
     """
-    artefact = load_artefact(file, like=result.source.network) if isinstance(file, str | Path) else file
+    artefact = load_artefact(file, like=result.runs[0].network) if isinstance(file, str | Path) else file
     return artefact, run_of(result, artefact)

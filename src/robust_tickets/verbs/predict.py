@@ -16,6 +16,7 @@ from torch import nn
 from robust_tickets.data.image_files import SUFFIXES, in_threads
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.folders import is_saved, read_identity
 from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
@@ -243,7 +244,13 @@ def of_runtime(name: str, runtime: Runtime) -> Predictor:
 
 
 def of_classifier(name: str, classifier: Network, classes: tuple[str, ...] | None) -> Predictor:
-    """Return what computes a torch network's logits, on the CPU."""
+    """Return what computes a torch network's logits, on the CPU.
+
+    Raises:
+        UserError: it does something else than tell images apart.
+    """
+    if isinstance(classifier.body, AdaptedBody):
+        raise UserError(f"{name}: {classifier.body.does}; tickets predict is for networks that label images")
     network = portable(classifier)
 
     @torch.no_grad()

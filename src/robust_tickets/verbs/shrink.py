@@ -15,7 +15,7 @@ from robust_tickets.foundation.files import disk_errors
 from robust_tickets.foundation.ownership import MASKS, require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.adaptations.adapted_body import place_in, placed
+from robust_tickets.models.adaptations.adapted_body import LOGITS, place_in, placed
 from robust_tickets.models.folders import FACTS, WEIGHTS
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.settings import SourceSettings
@@ -76,6 +76,7 @@ def shrink(
     result = as_transfer(result, data, ticket)
     require_apart(out, result.data)
     run = result.best
+    form.require_network(run.network)
     provenance = provenance_of(result, run)
     out = Path(out)
     forms = {"shrunk": out} | ({"int8": int8_path(out)} if settings.int8 is not None else {})
@@ -144,7 +145,13 @@ def require_checkable(settings: ShrinkSettings, run: Run) -> None:
     Raises:
         UserError: says what is missing.
     """
-    if (asked := changes_answers(settings)) is not None and not len(run.data.validation):
+    asked = changes_answers(settings)
+    if asked is not None and run.network.answers != LOGITS:
+        raise UserError(
+            f"{asked}: what that changes is checked answer by answer, and {type(run.network.body).__name__} gives "
+            f"{' and '.join(run.network.answers)}; leave it out"
+        )
+    if asked is not None and not len(run.data.validation):
         raise UserError(
             f"{run.data.name}: the validation part is empty, on which {asked} is checked; set the data's `validation` "
             "fraction above 0"

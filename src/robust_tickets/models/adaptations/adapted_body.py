@@ -1,7 +1,7 @@
 """A body whose backbone is a source's own layers, and where its weights are now."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -12,6 +12,10 @@ from robust_tickets.pruning.masks import Masks
 
 BACKBONE = "backbone"
 """Where the source's own layers lie in an adapted body, as in torchvision's segmentation and detection networks."""
+
+
+LOGITS = ("logits",)
+"""What an exported file gives, unless an adapted body has other answers."""
 
 
 class AdaptedBody(nn.Module, ABC):
@@ -25,6 +29,8 @@ class AdaptedBody(nn.Module, ABC):
     """Number of classes that the head tells apart."""
     least_classes: ClassVar[int] = 2
     """The fewest that make sense."""
+    answers: ClassVar[tuple[str, ...]] = LOGITS
+    """Names of what an exported file gives."""
 
     @abstractmethod
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
@@ -48,6 +54,19 @@ class AdaptedBody(nn.Module, ABC):
         little as the weights do.
         """
         return self(x)
+
+    def exported(self, x: Tensor) -> Any:
+        """Return what an exported file gives for normalised images: a tensor for each of `answers`.
+
+        Raises:
+            UserError: there is no such file; says why.
+        """
+        return self(x)
+
+    def answered(self, tensors: Sequence[Tensor]) -> Any:
+        """Return what a metric takes in the place of outputs, from what an exported file gave."""
+        (logits,) = tensors
+        return logits
 
     @property
     def fresh(self) -> tuple[str, ...]:
