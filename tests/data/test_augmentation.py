@@ -3,13 +3,29 @@ import torch
 from PIL import Image
 from pydantic import TypeAdapter
 
-from robust_tickets.data.augmentation import Affine, Augmentation, FlipCrop, NoAugmentation, RandomResizedCrop
+from robust_tickets.data.augmentation import (
+    Affine,
+    Augmentation,
+    FlipCrop,
+    NoAugmentation,
+    RandomResizedCrop,
+    ScaleCrop,
+    ScaleCropColour,
+)
 from robust_tickets.data.fit import Fit
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 
 IMAGES = torch.rand(64, 3, 12, 12, generator=torch.Generator().manual_seed(0))
-KINDS = [NoAugmentation(), FlipCrop(), FlipCrop(mode="reflect"), RandomResizedCrop(), Affine()]
+KINDS = [
+    NoAugmentation(),
+    FlipCrop(),
+    FlipCrop(mode="reflect"),
+    RandomResizedCrop(),
+    Affine(),
+    ScaleCrop(),
+    ScaleCropColour(),
+]
 
 
 def draws(kind: Augmentation, count: int = 64, seed: int = 1) -> torch.Tensor:
@@ -49,6 +65,21 @@ def test_reflection_is_torch_s() -> None:
     padded = torch.nn.functional.pad(IMAGES[:1], [3] * 4, mode="reflect")
     corner = kind.apply(IMAGES[:1], torch.zeros(1, 3), (12, 12))
     assert torch.equal(corner, padded[..., :12, :12])
+
+
+def test_colours_change_by_at_most_as_much_as_is_asked_for_and_places_as_without() -> None:
+    kind = ScaleCropColour(colour=0.3)
+    uniforms = draws(kind)
+    moved = ScaleCrop().apply(IMAGES, uniforms[:, :4], (12, 12))
+    middle = torch.cat([uniforms[:, :4], torch.full((64, 3), 0.5)], 1)
+    assert torch.allclose(kind.apply(IMAGES, middle, (12, 12)), moved, atol=1e-6)
+    assert torch.equal(kind.matrices(uniforms), ScaleCrop().matrices(uniforms[:, :4]))
+    brighter = torch.cat([uniforms[:, :4], torch.tensor([[1.0, 0.5, 0.5]]).expand(64, 3)], 1)
+    assert torch.allclose(kind.apply(IMAGES, brighter, (12, 12)), (1.3 * moved).clamp(max=1), atol=1e-5)
+    grey = torch.tensor([[0.5, 0.5, 0.0]]).expand(64, 3)
+    paler = kind.apply(IMAGES, torch.cat([uniforms[:, :4], grey], 1), (12, 12))
+    spread = (paler.amax(1) - paler.amin(1)) / (moved.amax(1) - moved.amin(1)).clamp(min=1e-6)
+    assert torch.allclose(spread[moved.amax(1) > 0.01], torch.tensor(0.7), atol=1e-3)
 
 
 def test_random_resized_crop_of_the_whole_image_is_a_resize() -> None:

@@ -232,7 +232,11 @@ MISTAKES = {
     "no training part": (lambda root: shutil.rmtree(root / "train"), {}, "no train/"),
     "a part without labels": (lambda root: shutil.rmtree(root / "val/labels"), {}, "val: holds no images/ and labels/"),
     "one class": (lambda root: None, {"ignore": [0, 1, VOID]}, "hold 1 class beside what is ignored"),
-    "another augmentation": (lambda root: None, {"augmentation": "flip-crop"}, "use scale-crop or none"),
+    "another augmentation": (
+        lambda root: None,
+        {"augmentation": "flip-crop"},
+        "use scale-crop, scale-crop-colour or none",
+    ),
     "per class": (lambda root: None, {"per_class": 3}, "use fraction"),
     "a class named twice": (
         lambda root: (root / "classes.txt").write_text("box\nbox\ndisc\n"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import log
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -216,14 +216,13 @@ class Affine(Augmenting):
         return warp(images, matrices, (height, width))
 
 
-class ScaleCrop(Augmenting):
-    """Scale the image, cut or pad it at random to its old size, flip half of them (Chen et al., 2017): for scenes.
+class Scaling(Augmenting):
+    """Scale the image, cut or pad it at random to its old size, flip half of them (Chen et al., 2017).
 
     Images are sampled bilinearly, and what lies beyond the border is black. Targets that have places move alike:
     label images are sampled by their nearest pixel at the same places, and void beyond the border.
     """
 
-    kind: Literal["scale-crop"] = "scale-crop"
     scale: tuple[float, float] = Field(
         default=(0.5, 2.0), description="Smallest and largest multiple of the image's size, positive."
     )
@@ -232,7 +231,7 @@ class ScaleCrop(Augmenting):
     needs: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="after")
-    def _ordered(self) -> ScaleCrop:
+    def _ordered(self) -> Self:
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"scale is {self.scale}; give two positive multiples, the smaller first")
         return self
@@ -255,13 +254,45 @@ class ScaleCrop(Augmenting):
         return matrices
 
 
+class ScaleCrop(Scaling):
+    """Scale the image, cut or pad it at random to its old size, flip half of them (Chen et al., 2017): for scenes."""
+
+    kind: Literal["scale-crop"] = "scale-crop"
+
+
+class ScaleCropColour(Scaling):
+    """`scale-crop`, then change brightness, contrast and saturation at random: for scenes in any light."""
+
+    kind: Literal["scale-crop-colour"] = "scale-crop-colour"
+    colour: float = Field(
+        default=0.2, ge=0, lt=1, description="Largest change of brightness, contrast and saturation either way."
+    )
+    uniforms: ClassVar[int] = 7
+
+    def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return float images `(N, C, H, W)`, moved by `draws[:, :4]` and coloured by `draws[:, 4:]`."""
+        # Imported late: it takes a second.
+        from torchvision.transforms.v2 import functional as colours
+
+        changed = []
+        for image, factors in zip(
+            super().apply(images, draws, size), 1 + self.colour * (2 * draws[:, 4:] - 1), strict=True
+        ):
+            brightness, contrast, saturation = factors.tolist()
+            image = colours.adjust_contrast(colours.adjust_brightness(image, brightness), contrast)
+            changed.append(colours.adjust_saturation(image, saturation))
+        return torch.stack(changed)
+
+
 Augmentation = Annotated[
-    NoAugmentation | FlipCrop | RandomResizedCrop | Affine | ScaleCrop, Field(discriminator="kind"), Shorthand
+    NoAugmentation | FlipCrop | RandomResizedCrop | Affine | ScaleCrop | ScaleCropColour,
+    Field(discriminator="kind"),
+    Shorthand,
 ]
 """What training does to an image."""
 
 AUGMENTATIONS: dict[str, frozenset[str]] = {
     kind.model_fields["kind"].default: kind.needs
-    for kind in (ScaleCrop, RandomResizedCrop, FlipCrop, Affine, NoAugmentation)
+    for kind in (ScaleCrop, ScaleCropColour, RandomResizedCrop, FlipCrop, Affine, NoAugmentation)
 }
 """What each kind needs of targets, those that do most first."""

@@ -170,7 +170,7 @@ def require_movable(found: Found, settings: DataSettings) -> None:
         usable = [kind for kind, needs in AUGMENTATIONS.items() if needs <= found.kind.provides]
         raise UserError(
             f"{found.name}: augmentation {augmentation.kind} moves images and not their {found.kind.noun}; use "
-            f"{' or '.join(usable)}"
+            f"{', '.join(usable[:-1])} or {usable[-1]}"
         )
 
 
