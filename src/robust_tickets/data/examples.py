@@ -54,8 +54,10 @@ class Listing:
 
     def faults(self) -> list[Fault | None]:
         """Return of each example what cannot be read, for which it has to be decoded."""
-        sides = zip(self.images.faults(self.indices), self.targets.faults(self.indices), strict=True)
-        return [image or target for image, target in sides]
+        of_images = self.images.faults(self.indices)
+        readable = self.indices[torch.tensor([fault is None for fault in of_images], dtype=torch.bool)]
+        of_targets = iter(self.targets.faults(readable, self.images))
+        return [next(of_targets) if fault is None else fault for fault in of_images]
 
 
 @dataclass(frozen=True, eq=False)

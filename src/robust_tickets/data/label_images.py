@@ -15,7 +15,7 @@ from robust_tickets.data.encoded import Codec, Encoded, Files, Kept
 from robust_tickets.data.examples import Examples, Found, Listing
 from robust_tickets.data.fit import Fitting, Interpolation, Letterbox
 from robust_tickets.data.image_files import glance
-from robust_tickets.data.images import Fault
+from robust_tickets.data.images import Fault, Images
 from robust_tickets.data.label_values import (
     IGNORED,
     VOID,
@@ -189,7 +189,7 @@ class LabelImages(Targets):
         """Return how many images have `EVALUATED_AT_ONCE` pixels."""
         return max(1, EVALUATED_AT_ONCE // (size[0] * size[1]))
 
-    def faults(self, indices: Tensor) -> list[Fault | None]:
+    def faults(self, indices: Tensor, images: Images) -> list[Fault | None]:
         """Return what is wrong with label images that cannot be decoded."""
         where = self.encoded.files.where
         with self.encoded.remembering():

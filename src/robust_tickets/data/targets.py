@@ -15,7 +15,7 @@ from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation
 from robust_tickets.data.fit import Fitting, Interpolation
-from robust_tickets.data.images import Fault
+from robust_tickets.data.images import Fault, Images
 from robust_tickets.data.names import PartName
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ class Targets(ABC):
         """Return how many images of a size are evaluated at once, at most; None: as many as are asked for."""
         return None
 
-    def faults(self, indices: Tensor) -> list[Fault | None]:
-        """Return what is wrong with each target that cannot be read."""
+    def faults(self, indices: Tensor, images: Images) -> list[Fault | None]:
+        """Return what is wrong with each target that cannot be read or does not fit its image, which can be read."""
         return [None] * len(indices)
 
     def prepare(self, part: Examples, ahead: bool) -> None:  # noqa: B027
