@@ -73,6 +73,12 @@ def test_tickets_drawn_or_trained_in_other_ways_are_never_averaged_together(tmp_
     assert all(f"| {name} |" in text for name in ("frozen", "moving", "draw", "chance"))
 
 
+def test_what_shrink_would_refuse_is_refused_before_anything_trains(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the validation part is empty, on which recalibrate is checked"):
+        run(grid_recipe(shrink={"recalibrate": True}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("place", ["pretrain", "transfer", "draw"])
 def test_epochs_that_nothing_can_select_are_refused_before_anything_trains(tmp_path: Path, place: str) -> None:
     steps = ("pretrain", "transfer", "draw")

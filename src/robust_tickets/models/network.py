@@ -95,12 +95,17 @@ class Network(nn.Module):
         """Names of what a file exported from it gives."""
         return self.body.answers if isinstance(self.body, AdaptedBody) else LOGITS
 
-    def exported(self, images: Tensor) -> Any:
-        """Return what such a file gives for float images [N, C, H, W] in [0, 1]: a tensor for each of `answers`.
+    def require_exportable(self) -> None:
+        """Refuse a network of which there is no such file.
 
         Raises:
-            UserError: there is no such file of an adapted body; says why.
+            UserError: says why, and what to do.
         """
+        if isinstance(self.body, AdaptedBody) and self.body.unexportable:
+            raise UserError(f"{type(self.body).__name__} cannot be exported: {self.body.unexportable}")
+
+    def exported(self, images: Tensor) -> Any:
+        """Return what such a file gives for float images [N, C, H, W] in [0, 1]: a tensor for each of `answers`."""
         if isinstance(self.body, AdaptedBody):
             return self.body.exported(self.normalise(images))
         return self(images)

@@ -16,6 +16,7 @@ from robust_tickets.pipeline.summary import summarise
 from robust_tickets.recipe import Recipe, dump_recipe
 from robust_tickets.report.html import write_report
 from robust_tickets.report.summary import Summary, save_summary
+from robust_tickets.shrinking.forms import ONNX
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.verbs.analyse import require_analysable
@@ -23,6 +24,7 @@ from robust_tickets.verbs.controls import require_control
 from robust_tickets.verbs.draw import rehearse_draw
 from robust_tickets.verbs.measure import part_of
 from robust_tickets.verbs.pretrain import rehearse_pretrain
+from robust_tickets.verbs.shrink import require_shrinkable
 from robust_tickets.verbs.transfer import rehearse_transfer, require_named_statistics
 
 
@@ -86,11 +88,13 @@ def rehearse(recipe: Recipe) -> None:
             require_control(kind, recipe.draw)
         for settings in recipe.transfers.values():
             for target, data in recipe.data_sets().items():
-                splits = rehearse_transfer(source, data, settings)
+                network, splits = rehearse_transfer(source, data, settings)
                 part_of(splits, "test")
                 classes = source.network.num_classes if settings.head == "keep" else None
                 task, verify = task_for(splits, settings.task), recipe.verify
                 require_margin(task.metric(splits.classes), verify.margin)
                 require_measurable(task, splits, verify.robustness, verify.measures, classes)
+                if recipe.shrink is not None and target == DATA:
+                    require_shrinkable(recipe.shrink, ONNX, network, splits)
                 if recipe.analyse is not None and target == DATA:
                     require_analysable(splits, recipe.analyse)

@@ -73,8 +73,9 @@ def export_onnx(
     about = metadata(classifier, classes, provenance)
     network = portable(classifier)
     images = random_images(network, 3)
+    network.require_exportable()
     with torch.no_grad():
-        network.exported(images[:1])  # refuses by name; and what depends on sizes alone is computed before it is traced
+        network.exported(images[:1])  # what depends on sizes alone is computed before the network is traced
     written = network if network.answers == LOGITS else Answering(network)
     program = onnx_program(written, images[:2], type(classifier.body).__name__, network.answers)
     program.model.metadata_props.update(about)

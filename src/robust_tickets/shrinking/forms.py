@@ -9,9 +9,9 @@ from typing import ClassVar, final
 import numpy as np
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.network import Network
 from robust_tickets.shrinking.artefact import RUNTIME, open_runtime, open_session
+from robust_tickets.shrinking.conversion import require_logits
 from robust_tickets.shrinking.export import INPUT, Provenance, export_onnx
 from robust_tickets.shrinking.runtime_file import Differences, write_runtime
 from robust_tickets.shrinking.settings import ShrinkSettings
@@ -43,12 +43,13 @@ class ShippedForm(ABC):
         if settings.int8 is not None and not self.takes_int8:
             raise UserError("int8: an 8-bit file is written beside an ONNX file; give a name that ends in .onnx")
 
-    def require_network(self, network: Network) -> None:  # noqa: B027
+    def require_network(self, network: Network) -> None:
         """Refuse a network that cannot be written in this form.
 
         Raises:
-            UserError: says in which it can.
+            UserError: says why, and what to do.
         """
+        network.require_exportable()
 
     @abstractmethod
     def write(
@@ -107,12 +108,9 @@ class RuntimeForm(ShippedForm):
     leaves_out_zeros: ClassVar[bool] = True
 
     def require_network(self, network: Network) -> None:
-        """Refuse a network whose answers are no logits."""
-        if network.answers != LOGITS:
-            raise UserError(
-                f"a runtime file gives logits, and {type(network.body).__name__} gives "
-                f"{' and '.join(network.answers)}; give a name that ends in .onnx"
-            )
+        """Refuse a network whose answers are not logits."""
+        super().require_network(network)
+        require_logits(network)
 
     def write(
         self,

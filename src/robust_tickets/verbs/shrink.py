@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from robust_tickets.attacks.predict import Predict, evaluation_mode
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors
@@ -18,6 +19,7 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.models.adaptations.adapted_body import LOGITS, place_in, placed
 from robust_tickets.models.folders import FACTS, WEIGHTS
 from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.pruning.masks import sparsity
 from robust_tickets.shrinking import places
@@ -76,13 +78,12 @@ def shrink(
     result = as_transfer(result, data, ticket)
     require_apart(out, result.data)
     run = result.best
-    form.require_network(run.network)
+    require_shrinkable(settings, form, run.network, run.data)
     provenance = provenance_of(result, run)
     out = Path(out)
     forms = {"shrunk": out} | ({"int8": int8_path(out)} if settings.int8 is not None else {})
     for path in forms.values():
         require_ours(path)
-    require_checkable(settings, run)
     identity = {
         "verb": "shrink",
         **provenance.model_dump(),
@@ -139,21 +140,22 @@ def require_form(settings: ShrinkSettings, out: Path | str) -> ShippedForm:
     return form
 
 
-def require_checkable(settings: ShrinkSettings, run: Run) -> None:
-    """Refuse what changes answers where there are no images to check it on.
+def require_shrinkable(settings: ShrinkSettings, form: ShippedForm, network: Network, data: DataSplits) -> None:
+    """Refuse a network that cannot be written in a form, and what changes answers where that cannot be checked.
 
     Raises:
         UserError: says what is missing.
     """
+    form.require_network(network)
     asked = changes_answers(settings)
-    if asked is not None and run.network.answers != LOGITS:
+    if asked is not None and network.answers != LOGITS:
         raise UserError(
-            f"{asked}: what that changes is checked answer by answer, and {type(run.network.body).__name__} gives "
-            f"{' and '.join(run.network.answers)}; leave it out"
+            f"{asked}: what that changes is checked logit by logit, and {type(network.body).__name__} gives "
+            f"{' and '.join(network.answers)}; leave it out"
         )
-    if asked is not None and not len(run.data.validation):
+    if asked is not None and not len(data.validation):
         raise UserError(
-            f"{run.data.name}: the validation part is empty, on which {asked} is checked; set the data's `validation` "
+            f"{data.name}: the validation part is empty, on which {asked} is checked; set the data's `validation` "
             "fraction above 0"
         )
 

@@ -167,8 +167,8 @@ def require_named_statistics(settings: TransferSettings) -> None:
         )
 
 
-def rehearse_transfer(source: Source, data: Data, settings: TransferSettings) -> DataSplits:
-    """Refuse, without training anything, a transfer that could not be begun; return the data of its first seed.
+def rehearse_transfer(source: Source, data: Data, settings: TransferSettings) -> tuple[Network, DataSplits]:
+    """Refuse a transfer that could not start, before anything trains; return network and data of its first seed.
 
     Raises:
         UserError: see `transfer`.
@@ -179,7 +179,7 @@ def rehearse_transfer(source: Source, data: Data, settings: TransferSettings) ->
     network = task.adapt(subnetwork(source, None), splits, settings.head, seed, name)
     require_gradients(source, linear=settings.is_linear)
     job_of(network, task, splits, settings, seed).require()
-    return splits
+    return network, splits
 
 
 class TransferRecord(Settings):

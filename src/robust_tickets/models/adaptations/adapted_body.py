@@ -31,6 +31,8 @@ class AdaptedBody(nn.Module, ABC):
     """The fewest that make sense."""
     answers: ClassVar[tuple[str, ...]] = LOGITS
     """Names of what an exported file gives."""
+    unexportable: ClassVar[str] = ""
+    """Why there is no exported file, and what to do; empty where there is one."""
 
     @abstractmethod
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
@@ -56,11 +58,7 @@ class AdaptedBody(nn.Module, ABC):
         return self(x)
 
     def exported(self, x: Tensor) -> Any:
-        """Return what an exported file gives for normalised images: a tensor for each of `answers`.
-
-        Raises:
-            UserError: there is no such file; says why.
-        """
+        """Return what an exported file gives for normalised images: a tensor for each of `answers`."""
         return self(x)
 
     def answered(self, tensors: Sequence[Tensor]) -> Any:

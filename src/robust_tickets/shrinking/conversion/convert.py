@@ -10,6 +10,7 @@ from torch.export import ExportedProgram
 from torch.fx.node import map_arg
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.network import Network
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Shape
@@ -53,6 +54,7 @@ def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> G
     Raises:
         UserError: the network cannot be exported, or the runtime lacks an operation that it uses.
     """
+    require_logits(classifier)
     network = type(classifier.body).__name__
     try:
         graph = _Walk(exported(classifier), classifier).graph(metadata or {})
@@ -64,6 +66,19 @@ def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> G
     except RuntimeFileError as error:
         raise UserError(f"{network} cannot become a runtime file: {error}; write an .onnx file instead") from error
     return graph
+
+
+def require_logits(network: Network) -> None:
+    """Refuse a network with other answers: they would be computed by what the runtime does not have.
+
+    Raises:
+        UserError: says which answers.
+    """
+    if network.answers != LOGITS:
+        raise UserError(
+            f"{type(network.body).__name__} cannot become a runtime file: it gives {' and '.join(network.answers)}, "
+            "and the runtime gives logits only; write an .onnx file, which ONNX Runtime runs"
+        )
 
 
 class _Walk:
