@@ -15,4 +15,7 @@
 | `pgd_training.py` | adversarial training against a plain loop, on the CPU and on a GPU |
 | `robust_accuracy.py` | whether the faster adversarial training is as robust |
 | `import_cli.py` | how long `tickets --help` takes |
+| `data_start.py` | how long training on a large folder takes to start |
+| `data_feed.py` | how fast images are loaded, against torchvision's `ImageFolder` |
+| `image_folder.py` | the folders of these rows |
 """

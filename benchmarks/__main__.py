@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import global_magnitude, import_cli, masked_step, page, pgd_training
+from benchmarks import data_feed, data_start, global_magnitude, import_cli, masked_step, page, pgd_training
 from benchmarks.inference import channel_rows, file_rows
 from benchmarks.inference.cases import NETWORKS, cases
 from benchmarks.inference.runtime_rows import batch_of, runtime_row
@@ -21,6 +21,8 @@ from robust_tickets.foundation.files import read_json, write_json, write_text
 
 BENCHMARKS: dict[str, Callable[[Scale], Row]] = {
     "import_cli": import_cli.measure,
+    "data_start": data_start.measure,
+    "data_feed": data_feed.measure,
     "global_magnitude": global_magnitude.measure,
     "masked_step": masked_step.measure,
     "pgd_training": pgd_training.measure,

@@ -74,6 +74,14 @@ class Scale:
     """Training images of that comparison."""
     epochs: int
     test_images: int
+    listed: int
+    """Files of the folder on which a training starts."""
+    starts: int
+    """Processes that start on it with nothing remembered, and as many with it."""
+    fed: int
+    """Images of an epoch that is loaded."""
+    side: int
+    """Of the small files, pixels."""
     inference: Inference
 
 
@@ -88,6 +96,10 @@ FULL = Scale(
     letters=8000,
     epochs=4,
     test_images=2000,
+    listed=100_000,
+    starts=3,
+    fed=4000,
+    side=64,
     inference=Inference(
         networks=(("resnet18", "torchvision/resnet18"), ("resnet50", "torchvision/resnet50")),
         size=224,
@@ -110,6 +122,10 @@ TOY = Scale(
     letters=104,
     epochs=1,
     test_images=16,
+    listed=600,
+    starts=2,
+    fed=40,
+    side=16,
     inference=Inference(
         networks=(("resnet18", "demo/resnet4"), ("resnet50", "demo/resnet4")),
         size=16,

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation
 from robust_tickets.data.examples import Examples
@@ -160,6 +160,5 @@ class Samples(Dataset[Any]):
 
 def floats(images: Sequence[Tensor]) -> Tensor:
     """Return float images `(n, C, H, W)` in [0, 1] from such floats `(C, H, W)`, uint8, or both."""
-    if any(image.is_floating_point() for image in images):
-        return torch.stack([image if image.is_floating_point() else image.float() / 255 for image in images])
-    return torch.stack(list(images)).float().div_(255)
+    # In a worker this stacks them in memory that it shares with the main process, which spares a copy.
+    return default_collate([image if image.is_floating_point() else image.float().div_(255) for image in images])
