@@ -160,7 +160,10 @@ def test_a_section_written_elsewhere_is_found(tmp_path: Path) -> None:
     assert sections_written(tmp_path) == ["verbs/verify.py:2: Section", "verbs/verify.py:2: Table"]
 
 
-HEAVY = ("torch", "torchvision", "timm", "numpy", "scipy", "sklearn", "matplotlib", "onnxruntime", "llvmlite")
+HEAVY = (
+    *("torch", "torchvision", "timm", "numpy", "scipy", "sklearn", "matplotlib", "onnxruntime", "llvmlite"),
+    *("datasets", "pyarrow", "pandas"),
+)
 
 
 def imported_by(code: str) -> set[str]:

@@ -1,10 +1,14 @@
 """Data sets of Hugging Face's library, as it writes them itself; nothing is downloaded."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 from PIL import Image
@@ -177,6 +181,12 @@ def test_an_unreadable_row_is_named(tmp_path: Path) -> None:
     assert [where for where, _ in skipping.skipped] == [f"animals, train, row {row}, image" for row in (5, 7)]
 
 
+def test_a_column_cannot_be_both(tmp_path: Path) -> None:
+    root = saved(table(30), tmp_path / "animals")
+    with pytest.raises(UserError, match=r"the column image holds the images; name the one of labels as data\.label"):
+        load_data(DataSettings(name=str(root), label="image"))
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no images": (
         {"text": ["a"] * 6, "label": [0, 1] * 3},
@@ -238,3 +248,41 @@ def test_a_name_that_cannot_be_one_is_refused_before_anything_is_loaded() -> Non
         with pytest.raises(UserError, match=r"names no data set on the Hub; write hf/OWNER/NAME"):
             require_data(name)
     require_data("hf/ylecun/mnist")
+
+
+def test_a_folder_that_is_called_like_a_set_of_the_hub_is_not_read_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parquet(DatasetDict({"train": table(30)}), tmp_path / "someone" / "animals")
+    with pytest.raises(UserError, match="someone/animals is also a folder here, which the library takes first"):
+        load_data("hf/someone/animals")
+    assert len(load_data("someone/animals").train) == 21
+
+
+def test_images_may_be_bare_bytes_of_any_writer(tmp_path: Path) -> None:
+    encoded = [row["bytes"] for row in table(30).cast_column("image", ImageColumn(decode=False))["image"]]
+    for kind in (pyarrow.binary(), pyarrow.large_binary()):
+        columns = {"image": pyarrow.array(encoded, kind), "label": pyarrow.array(["dog", "cat"] * 15)}
+        pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / f"{kind}.parquet")
+        assert load_data(tmp_path / f"{kind}.parquet").classes == ("cat", "dog")
+
+
+def test_changed_parquet_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "animals.parquet"
+    table(30).to_parquet(path)
+    before = load_data(path)
+    table(30, 1).to_parquet(path)
+    assert load_data(path).digest != before.digest
+    table(30).to_parquet(path)
+    assert load_data(path).digest == before.digest
+
+
+def test_the_library_is_quiet_and_left_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, level = tmp_path / "animals.parquet", logging.getLogger("datasets").level
+    path.write_bytes(b"PAR1 and nothing more")
+    shown = datasets.are_progress_bars_disabled()
+    with pytest.raises(UserError):
+        load_data(path)
+    assert capfd.readouterr() == ("", "")
+    assert (logging.getLogger("datasets").level, datasets.are_progress_bars_disabled()) == (level, shown)

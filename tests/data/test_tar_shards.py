@@ -199,3 +199,34 @@ def test_damaged_and_compressed_tars_are_refused(tmp_path: Path) -> None:
         path.write_bytes(broken)
         with pytest.raises(UserError, match=r"set\.tar: is no readable tar .*; fetch it again, and unpack it"):
             load_data(path)
+
+
+def test_a_key_that_is_asked_for_comes_before_cls(tmp_path: Path) -> None:
+    members = labelled(0, 30)
+    write_tar(
+        tmp_path / "set.tar",
+        members | labelled(0, 30, lambda number: {"animal": ["fox", "cat", "dog"][number]}, "json"),
+    )
+    assert load_data(tmp_path / "set.tar").classes == ("0", "1", "2")
+    assert load_data(DataSettings(name=str(tmp_path / "set.tar"), label="animal")).classes == ("cat", "dog", "fox")
+    write_tar(tmp_path / "set.tar", members)
+    with pytest.raises(UserError, match=r"000000: has no label; add a \.json with 'animal' \(data\.label\)"):
+        load_data(DataSettings(name=str(tmp_path / "set.tar"), label="animal"))
+
+
+def test_files_of_two_kinds_are_not_chosen_from(tmp_path: Path) -> None:
+    write_tar(tmp_path / "set.tar", labelled(0, 30))
+    np.savez(tmp_path / "set.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.array([0, 1, 0, 1]))
+    with pytest.raises(UserError, match="holds npz files and WebDataset tars; keep files of one kind there"):
+        load_data(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["glyphs", "digits", "torchvision/CIFAR10"])
+def test_a_column_is_asked_only_of_data_that_have_such(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"{name}: has no columns of which data.label could name one"):
+        load_data(DataSettings(name=name, label="animal", root=tmp_path))
+
+
+def test_braces_that_stand_for_too_much_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"stands for [\d,]+ names; give 100,000 or fewer"):
+        require_data(str(tmp_path / "{0..999999999}.tar"))

@@ -197,10 +197,10 @@ def read_idx_files(paths: Sequence[Path], name: str) -> Found:
 
 
 NPZ = DataForm(
-    "an .npz file or a folder of such",
+    "npz files",
     lambda path: bool(npz_files(path)),
     lambda place: read_npz(npz_files(place.path), place.name),
-    ".npz",
+    ending=".npz",
 )
 IDX = DataForm(
     "a folder of idx files",

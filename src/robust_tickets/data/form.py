@@ -40,13 +40,15 @@ class DataForm:
     """One form of data.
 
     Attributes:
-        noun: completes "give ...".
+        noun: what they are called, as in "give parquet files".
         is_at: whether the data at a path are of this form; no image is opened for that.
         read: returns the parts found at a place of this form.
-        ending: of the files, where a single file may be given; else empty.
+        ending: of the files, where these alone may be given; else empty.
+        has_columns: whether there is a choice of what the labels are: `data.label`.
     """
 
     noun: str
     is_at: Callable[[Path], bool]
     read: Callable[[GivenPlace], Found]
     ending: str = ""
+    has_columns: bool = False

@@ -1,6 +1,9 @@
 """Hugging Face's `datasets`: by their name on the Hub, from a folder of `save_to_disk`, from parquet files."""
 
-from collections.abc import Mapping, Sequence
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +26,7 @@ from robust_tickets.foundation.file_memory import Stamp, stamp
 
 IMAGE_COLUMNS = ("image", "img", "picture", "pixel_values")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "annotation", "mask")
+BINARY = ("binary", "large_binary")
 SAVED = ("dataset_dict.json", "state.json")
 """What `save_to_disk` leaves in its folder, of several splits and of one."""
 UNLABELLED = -1
@@ -94,7 +98,8 @@ def read_saved(place: GivenPlace) -> Found:
     """
     library = required(str(place.path))
     try:
-        held = library.load_from_disk(str(place.path))
+        with quietly(library, local=True):
+            held = library.load_from_disk(str(place.path))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{place.path}: cannot be read as a data set saved to disk ({told(error)}); save it again"
@@ -113,7 +118,8 @@ def read_parquet(place: GivenPlace) -> Found:
     for part, file in zip(spoken_parts(files, place.root), files, strict=True):
         listed.setdefault(part, []).append(str(file))
     try:
-        held = library.load_dataset("parquet", data_files=listed)
+        with quietly(library, local=True):
+            held = library.load_dataset("parquet", data_files=listed)
     except (OSError, ValueError, library.exceptions.DatasetsError) as error:
         raise UserError(f"{place.path}: cannot be read as parquet ({told(error)}); write it again") from error
     return read_tables(held, place.name, place.label)
@@ -127,8 +133,13 @@ def read_hub(name: str, label: str | None) -> Found:
     """
     library = required(name)
     place, _, configuration = name.removeprefix(HUB).partition(":")
+    if Path(place).exists():
+        raise UserError(
+            f"{name}: {place} is also a folder here, which the library takes first; give that, or run elsewhere"
+        )
     try:
-        held = library.load_dataset(place, configuration or None)
+        with quietly(library, local=False):
+            held = library.load_dataset(place, configuration or None)
     except (OSError, ValueError, RuntimeError, library.exceptions.DatasetsError) as error:
         raise UserError(
             f"{name}: cannot be fetched from the Hub ({told(error)}); check the name and the connection, or give a "
@@ -144,7 +155,7 @@ def told(error: Exception) -> str:
 
 
 def required(name: str) -> ModuleType:
-    """Return the library, silent.
+    """Return the library.
 
     Raises:
         UserError: it is not installed.
@@ -152,8 +163,25 @@ def required(name: str) -> ModuleType:
     require_datasets(name)
     import datasets
 
-    datasets.disable_progress_bars()
     return datasets
+
+
+@contextmanager
+def quietly(library: ModuleType, *, local: bool) -> Iterator[None]:
+    """Let the library say nothing of its own; only downloads show their progress, on a terminal."""
+    talkers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
+    levels, bars = [talker.level for talker in talkers], not library.are_progress_bars_disabled()
+    for talker in talkers:
+        talker.setLevel(logging.CRITICAL)
+    if local or not sys.stderr.isatty():
+        library.disable_progress_bars()
+    try:
+        yield
+    finally:
+        for talker, level in zip(talkers, levels, strict=True):
+            talker.setLevel(level)
+        if bars:
+            library.enable_progress_bars()
 
 
 def read_tables(held: Any, name: str, label: str | None) -> Found:
@@ -180,6 +208,8 @@ def read_tables(held: Any, name: str, label: str | None) -> Found:
         raise UserError(f"{name}: holds no rows")
     first = next(iter(tables.values()))
     image, target = image_column(first.features, name), label_column(first.features, name, label)
+    if image == target:
+        raise UserError(f"{name}: the column {image} holds the images; name the one of labels as data.label")
     where = {part: f"{name}, {keys[part]}" for part in tables}
     pictures = {part: StoredImages(TableFiles(table, image, where[part])) for part, table in tables.items()}
     if is_image(first.features[target]):
@@ -223,7 +253,7 @@ def image_column(features: Mapping[str, Any], name: str) -> str:
         UserError: there is none, or it cannot be told which.
     """
     found = [key for key in IMAGE_COLUMNS if key in features] or [key for key in features if is_image(features[key])]
-    usable = [key for key in found if is_image(features[key]) or getattr(features[key], "dtype", None) == "binary"]
+    usable = [key for key in found if is_image(features[key]) or getattr(features[key], "dtype", None) in BINARY]
     if not usable:
         raise UserError(f"{name}: has the columns {enumerated(list(features))}, none of which holds images")
     return usable[0]
@@ -248,7 +278,7 @@ def names_of(feature: Any) -> tuple[str, ...]:
     return tuple(getattr(feature, "names", None) or ())
 
 
-SAVED_TABLES = DataForm("a folder that `save_to_disk` of Hugging Face's datasets wrote", is_saved, read_saved)
+SAVED_TABLES = DataForm("a folder of `save_to_disk`", is_saved, read_saved, has_columns=True)
 PARQUET = DataForm(
-    "a .parquet file or a folder of such", lambda path: bool(parquet_files(path)), read_parquet, ".parquet"
+    "parquet files", lambda path: bool(parquet_files(path)), read_parquet, ending=".parquet", has_columns=True
 )

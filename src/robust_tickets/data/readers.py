@@ -35,18 +35,38 @@ def read_path(path: Path, *, label: str | None = None, trains: bool = True) -> F
     """Return the parts found at a path, or a pattern of files, of whichever form they are.
 
     Raises:
-        UserError: there is nothing that can be read as images with labels.
+        UserError: there is nothing that can be read as images with labels, or it may mean two things.
     """
     if not path.exists() and not is_pattern(path):
         raise nothing_at(path)
+    form = form_of(path)
+    if label is not None and not form.has_columns:
+        raise no_columns(path)
+    return form.read(GivenPlace(path, label, trains))
+
+
+def form_of(path: Path) -> DataForm:
+    """Return the form of the data at a path.
+
+    Raises:
+        UserError: they are of none, or files of two kinds lie there.
+    """
+    of_files = [form for form in FORMS if form.ending and form.is_at(path)]
+    if len(of_files) > 1:
+        raise UserError(f"{path}: holds {' and '.join(form.noun for form in of_files)}; keep files of one kind there")
     for form in FORMS:
         if form.is_at(path):
-            return form.read(GivenPlace(path, label, trains))
+            return form
     endings = [form.ending for form in FORMS if form.ending]
     raise UserError(
         f"{path}: {'is a file' if path.is_file() else 'means files'} but no {either(endings)}; give "
         f"{either([form.noun for form in FORMS])}"
     )
+
+
+def no_columns(data: object) -> UserError:
+    """Return the complaint about `data.label` for data whose labels lie in one place only."""
+    return UserError(f"{data}: has no columns of which data.label could name one; leave it out")
 
 
 def either(words: Sequence[str]) -> str:
@@ -93,5 +113,7 @@ def read_once(asked: str, trains: bool, here: str, changes: str) -> Found:
     """Return what settings name, as JSON of those in `ASKED`; `here` and `changes` are what it depends on besides."""
     settings = DataSettings.model_validate_json(asked)
     if (reads := named(settings.name)) is not None:
+        if settings.label is not None and not settings.name.startswith(HUB):
+            raise no_columns(settings.name)
         return reads(settings)
     return read_path(given_path(settings.name), label=settings.label, trains=trains)

@@ -144,10 +144,11 @@ def sample(shard: Path, stem: str, members: dict[str, TarMember], label: str | N
             f"{shard}, {stem}: has {len(images) or 'no'} images among its members ({', '.join(sorted(members))}); a "
             "sample has one"
         )
-    if "cls" in members:
+    if "cls" in members and label is None:
         return images[0], members["cls"].read().decode("utf-8", "replace").strip()
     if "json" not in members:
-        raise UserError(f"{shard}, {stem}: has no label; add a .cls or .json of the same stem")
+        wanted = ".cls or .json of the same stem" if label is None else f".json with {label!r} (data.label)"
+        raise UserError(f"{shard}, {stem}: has no label; add a {wanted}")
     return images[0], label_in(members["json"], label)
 
 
@@ -169,6 +170,4 @@ def label_in(member: TarMember, label: str | None) -> Any:
     return held[key]
 
 
-TARS = DataForm(
-    "a .tar in WebDataset's layout or a folder of such", lambda path: bool(tar_files(path)), read_tars, ".tar"
-)
+TARS = DataForm("WebDataset tars", lambda path: bool(tar_files(path)), read_tars, ending=".tar", has_columns=True)
