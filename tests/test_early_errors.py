@@ -37,6 +37,7 @@ LINES = [
     ("draw -s timm/resnet18 -o new --spasity 0.9", "no such option: --spasity; did you mean --sparsity?"),
     ("draw -o new", "missing option '--source' / '-s'; see tickets draw --help"),
     ("transfer timm/resnet18 -d glyphs -o new --set training.lr=1", "training.lr: .*mean training.optimiser.lr?"),
+    ("transfer timm/resnet18 -d glyphs -o new --set task.head=fcn", "task: names no kind; known: classification, segm"),
     ("transfer timm/resnet18 -d nowhere -o new", "nowhere: no such folder or file"),
     ("transfer tikcet -d glyphs -o new", "tikcet: no ticket's folder is there"),
     ("verify nowhere", "nowhere: no such folder"),

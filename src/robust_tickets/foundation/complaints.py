@@ -41,6 +41,9 @@ def complaint(fault: Any, kind: type[BaseModel], where: str) -> str:
         near = difflib.get_close_matches(fault["ctx"]["tag"], expected, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(expected)}"
         return f"{fault['ctx']['tag']!r} is not known; {hint}"
+    if fault["type"] == "union_tag_not_found":
+        kinds = [tag for model in walk(kind, fault["loc"])[1] if (tag := tag_of(model)) is not None]
+        return f"names no kind; known: {', '.join(kinds)}"
     if fault["type"] == "missing":
         return "is missing"
     if fault["type"] == "value_error":

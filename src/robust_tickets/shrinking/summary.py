@@ -14,6 +14,7 @@ def summarise(
     sparse: bool,
     settings: ShrinkSettings,
     int8: LatencyRow | None = None,
+    has_runtime_file: bool = True,
 ) -> str:
     """Tell what was removed and what the exported file gained over dense; of a slower one, that first, and what to try.
 
@@ -26,6 +27,7 @@ def summarise(
         sparse: whether single zeros are left out of it, as of a runtime file.
         settings: what it was made with.
         int8: size and latency of the 8-bit file, measured in the same rounds; None where there is none.
+        has_runtime_file: whether the network may become a runtime file, so that one is worth a try.
     """
     engine = f"{machine.processor}, {_plural(machine.threads, 'thread')}, {machine.runtime}, batch {machine.batch_size}"
     where = f"measured beside dense on {engine}"
@@ -38,7 +40,7 @@ def summarise(
         text = f"Slower than dense: {_spread(row, dense)}{bits} ({where}). {told}; {size}."
     else:
         text = f"{told}; {size}; {_speed(row, dense)}{bits} ({where})."
-    return text + _advice(counts, zeros, row, sparse, settings)
+    return text + _advice(counts, zeros, row, sparse, settings, has_runtime_file)
 
 
 def is_slower(row: LatencyRow) -> bool:
@@ -70,13 +72,21 @@ NO_ZEROS = 0.005
 """Share of zeros below which a network is called dense: a few parameters are zero by chance or by initialisation."""
 
 
-def _advice(counts: RemovalCounts, zeros: float, row: LatencyRow, sparse: bool, settings: ShrinkSettings) -> str:
+def _advice(
+    counts: RemovalCounts,
+    zeros: float,
+    row: LatencyRow,
+    sparse: bool,
+    settings: ShrinkSettings,
+    has_runtime_file: bool,
+) -> str:
     """Return what may make a file faster that is slower than dense, or gains nothing from its zeros."""
     if not sparse and not counts.channels_removed:
         if counts.channels_kept:
             return " --set round_to=1 removes them, which can be slower."
         if zeros >= NO_ZEROS:
-            return " Draw by channel to shrink, or write a runtime file (.rtk), which leaves zeros out."
+            other = ", or write a runtime file (.rtk), which leaves zeros out" if has_runtime_file else ""
+            return f" Draw by channel to shrink{other}."
     if not is_slower(row):
         return ""
     if counts.channels_removed and settings.round_to < LIKED:
@@ -87,7 +97,8 @@ def _advice(counts: RemovalCounts, zeros: float, row: LatencyRow, sparse: bool, 
             " Try a sparser ticket, blocks of weights (draw with --set 'group={kind: block, out: 8}') or of channels"
             f"{threads}, or ship the ONNX file."
         )
-    return f" Try --set round_to={2 * settings.round_to}, a runtime file (.rtk){threads}, or remove more channels."
+    other = ", a runtime file (.rtk)" if has_runtime_file else ""
+    return f" Try --set round_to={2 * settings.round_to}{other}{threads}, or remove more channels."
 
 
 LIKED = 8
