@@ -162,7 +162,9 @@ def test_content_is_what_counts_and_is_read_once(tmp_path: Path, monkeypatch: py
     root = saved(table(60), tmp_path / "one" / "animals")
     before = load_data(root)
     assert not decoded
-    assert load_data(saved(table(60), tmp_path / "two" / "animals")).digest == before.digest
+    assert load_data(saved(table(60), tmp_path / "two" / "beasts")).digest == before.digest
+    table(60).to_parquet(tmp_path / "creatures.parquet")
+    assert load_data(tmp_path / "creatures.parquet").digest == before.digest
     assert load_data(saved(table(60, 1), tmp_path / "three" / "animals")).digest != before.digest
     one, other = (list(batches(before.train, batch_size=8, seed=0, workers=workers)) for workers in (0, 1))
     assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(one, other, strict=True))

@@ -48,7 +48,12 @@ PreprocessingOption = Annotated[
     typer.Option("--preprocessing", help="What differs, as YAML: '{mean: [0.5], std: [0.5], size: [32, 32]}'."),
 ]
 DataName = Annotated[
-    str, typer.Option("--data", "-d", help="A folder of images, .npz, torchvision/NAME, glyphs or digits.")
+    str,
+    typer.Option(
+        "--data",
+        "-d",
+        help="A folder, .npz, .tar, .parquet, torchvision/NAME, hf/OWNER/NAME, glyphs, digits.",
+    ),
 ]
 Out = Annotated[
     Path,

@@ -39,17 +39,19 @@ class TableFiles(Files):
     Args:
         table: the rows.
         column: holds bytes, or paths of files.
+        part: which part of a set they are.
         name: what messages call the table.
     """
 
-    def __init__(self, table: Any, column: str, name: str) -> None:
+    def __init__(self, table: Any, column: str, part: PartName, name: str) -> None:
         from datasets import Image
 
         self.table = table.select_columns([column]).cast_column(column, Image(decode=False))
         self.column, self.name = column, name
         stored = sorted(entry["filename"] for entry in table.cache_files)
         self.root = Path(stored[0]).parent if stored else Path(name)
-        self.names = [f"{name}/{column}/{index}" for index in range(len(table))]
+        # Not by the name of a folder or file: the same tables are the same data wherever they lie, saved or as parquet.
+        self.names = [f"{part}/{column}/{index}" for index in range(len(table))]
         self._stamp = common_stamp(stored)
 
     def where(self, index: int) -> str:
@@ -211,10 +213,10 @@ def read_tables(held: Any, name: str, label: str | None) -> Found:
     if image == target:
         raise UserError(f"{name}: the column {image} holds the images; name the one of labels as data.label")
     where = {part: f"{name}, {keys[part]}" for part in tables}
-    pictures = {part: StoredImages(TableFiles(table, image, where[part])) for part, table in tables.items()}
+    pictures = {part: StoredImages(TableFiles(table, image, part, where[part])) for part, table in tables.items()}
     if is_image(first.features[target]):
         scenes: dict[PartName, Listing] = {
-            part: Listing.whole(pictures[part], LabelImages.of(TableFiles(table, target, where[part])))
+            part: Listing.whole(pictures[part], LabelImages.of(TableFiles(table, target, part, where[part])))
             for part, table in tables.items()
         }
         return Found(scenes, (), name, notes=tuple(notes))
