@@ -94,15 +94,15 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
             "run demo -o new --set variants.n.group=block --set variants.n.group.out=7",
             ["conv1.weight", "does not divide", "exempt"],
         ),
-        ("transfer tikcet -d images -o new", ["tikcet: no ticket", "unknown network"]),
+        ("transfer tikcet -d images -o new", ["tikcet: is not a ticket's folder", "unknown network"]),
         ("transfer images -d images -o new", ["images: is a folder without source.json"]),
         ("verify nowhere", ["nowhere: no such folder", "a run or of a transfer"]),
         (
             "shrink ticket -o new.onnx",
-            ["ticket: is a ticket that was not transferred yet; tickets transfer ticket"],
+            ["ticket: is a ticket that has not been transferred yet; train it with tickets transfer ticket"],
         ),
-        ("report runs", ["runs: holds no finished run", "tickets run"]),
-        ("report nowhere", ["nowhere: holds no finished run"]),
+        ("report runs", ["runs: contains no finished run", "tickets run"]),
+        ("report nowhere", ["nowhere: contains no finished run"]),
         (f"draw {NET} -o new --set timeline=iterative", ["draw.data is missing", "iterative"]),
         # keys and values
         ("run demo -o new --set draw.sparsty=0.5", ["draw.sparsty: no such setting", "did you mean draw.sparsity?"]),
@@ -134,14 +134,14 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
             ["preprocessing.men", "you mean source.preprocessing.mean?"],
         ),
         ("run demo --weights random -o new", ["--weights", "--source"]),
-        ("transfer ticket --weights random -d images -o new", ["a ticket brings its weights"]),
+        ("transfer ticket --weights random -d images -o new", ["a ticket brings its own weights"]),
         ("transfer demo/resnet4 --weights random --source demo/resnet4 -d images -o new", ["source: only a ticket"]),
         (f"draw {NET} -o new --sparsity 1", ["sparsity: should be less than 1"]),
         (f"draw {NET} -o new --sparsity 90", ["sparsity: should be less than 1 (got 90.0)"]),
         (f"draw {NET} -o new --sparsity=-0.1", ["sparsity: should be greater than or equal to 0"]),
         ("run demo -o new --set draw.sparsity=[0.5,1.5]", ["draw.sparsity[1]: should be less than 1"]),
         (f"draw {NET} -o new --group chanel", ["group: 'chanel' is not known", "did you mean channel?"]),
-        (f"draw {NET} -o new --group n-m --set scope=global", ["'n-m' goes with scope 'layer'"]),
+        (f"draw {NET} -o new --group n-m --set scope=global", ["'n-m' works with scope 'layer'"]),
         (
             f"draw {NET} -o new --group n-m --set scope=layer --sparsity 0.9",
             ["fixes sparsity at 0.5", "set sparsity: 0.5"],
@@ -260,7 +260,7 @@ def test_finished_work_is_not_taken_for_that_of_other_pixels(tickets: Tickets, p
     pixels = np.array(Image.open(file))
     pixels[0, 0, 0] ^= 1
     Image.fromarray(pixels).save(file)
-    refused(tickets, "verify runs", "runs/seed-", "holds work with data = ", "now ")
+    refused(tickets, "verify runs", "runs/seed-", "contains work with data = ", "now ")
 
 
 def test_recipes_that_are_not_recipes(tickets: Tickets, place: Path) -> None:
@@ -324,7 +324,7 @@ def reshape(shape: list[int]) -> Callable[[], None]:
         (edit(prunable=["../../../etc/passwd"]), ["no mask for ../../../etc/passwd"]),
         (edit(recipe={}), ["recipe.source"]),
         (edit(init="stored"), ["ticket/init.safetensors: no such file"]),
-        (reshape([10**9, 10**9]), ["conv1.weight", "cannot hold shape"]),
+        (reshape([10**9, 10**9]), ["conv1.weight", "cannot encode shape"]),
         (reshape([-16, -3, 3, 3]), ["ticket", "do not belong together"]),
         (reshape([16, 3, 9]), ["ticket", "damaged"]),
     ],
@@ -376,7 +376,7 @@ def test_a_full_disk(place: Path) -> None:
     result = tickets_process(f"draw {NET} -o new", place, preexec_fn=small_disk)
     assert result.returncode == 2, result.stderr
     assert result.stderr.splitlines() == [
-        "error: new/masks.safetensors: no space left to write it; free some and rerun the same command"
+        "error: new/masks.safetensors: no space left to write it; free some space and rerun the same command"
     ]
     assert contents(place) == before
 

@@ -101,7 +101,10 @@ def test_no_module_takes_the_place_of_what_is_exported() -> None:
 def test_the_script_is_installed_and_a_mistake_is_one_line(tmp_path: Path) -> None:
     result = tickets_process("report nowhere", tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == "error: nowhere: holds no finished run (no summary.json in it); tickets run makes one\n"
+    assert (
+        result.stderr == "error: nowhere: contains no finished run (no summary.json in it); create one with tickets "
+        "run\n"
+    )
 
 
 @pytest.fixture
@@ -132,12 +135,12 @@ JOB = [
     ("shrink runs -o small/ --set rounds=3", "small/: Not smaller"),
     ("export ticket -o drawn.rtk --set rounds=3", "% of the parameters are zero and left out"),
     ("export source -o source.onnx --set rounds=3", "source.onnx: Written as it is: "),
-    ("verify runs --exported small", "small beside its network"),
+    ("verify runs --exported small", "small and its network"),
     ("transfer small -d images -o further --set training.epochs=1 --set seeds=[0]", "further/seed-0: "),
     (
         "verify runs --exported small.onnx --set robustness.threat.epsilon=2/255 --set robustness.threat.steps=1 "
         "--set 'measures=[calibration, {kind: robustness, attack: {kind: square, queries: 5}}]'",
-        "small.onnx beside its network",
+        "small.onnx and its network",
     ),
     (
         f"find {NET} -d images -o found --set find.sparsities=[0.3] --set transfer.training.epochs=0 "

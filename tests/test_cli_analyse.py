@@ -59,7 +59,7 @@ def test_a_run_tells_its_analyses_and_its_opposite_controls() -> None:
 def test_folders_are_analysed_and_the_page_is_written(tickets: Tickets) -> None:
     outcome = tickets("analyse run -o inside --set images=6 --set landscape.points=3 --set interpolation.points=3")
     assert outcome.code == 0, outcome.err
-    for words in ("All-zero kernels by layer", "Overlap in all", "Angle, distance and barrier", "inside/report.html"):
+    for words in ("All-zero kernels by layer", "Overall overlap", "Angle, distance and barrier", "inside/report.html"):
         assert words in outcome.out
     sections = load_summary("inside/summary.json").sections
     assert [section.title for section in sections] == FINDINGS
@@ -82,7 +82,7 @@ def test_two_tickets_are_compared_by_the_part_of_their_paths_that_differs(ticket
 
 def test_a_folder_without_tickets_is_named(tickets: Tickets) -> None:
     complaint = tickets("analyse images").complaint
-    assert complaint.startswith("error: images: holds no ticket and no finished transfer")
+    assert complaint.startswith("error: images: contains no ticket and no finished transfer")
 
 
 def test_a_control_that_cannot_be_is_refused_before_anything_is_trained(tickets: Tickets) -> None:

@@ -52,7 +52,7 @@ def test_the_recipe_of_sources_has_every_kind() -> None:
     [
         (
             "--recipe sources:pgd",
-            "sources:pgd: name a source that a recipe pretrains, as recipe:source; known: sources:nat",
+            "sources:pgd: name a source that a recipe pretrains, as RECIPE:SOURCE; known: sources:nat",
         ),
         ("--recipe sources", "known: sources:natural, sources:fgsm-rs"),
         ("--recipe omp:natural", "known: none"),
@@ -92,4 +92,4 @@ def test_the_double_win_search_from_the_command_line(tickets: Tickets) -> None:
 
 def test_adversarial_settings_without_the_criterion_are_one_line(tickets: Tickets) -> None:
     complaint = tickets(SEARCH.replace("--criterion double-win", "")).complaint
-    assert "adversarial settings are for criterion: double-win" in complaint
+    assert "adversarial settings apply only to criterion: double-win" in complaint

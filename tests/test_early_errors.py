@@ -31,15 +31,15 @@ finally:
 LINES = [
     (f"pretrain {NET} -d torchvision/CIFAR11 -o new", "torchvision/CIFAR11: .*did you mean torchvision/CIFAR10?"),
     (f"draw {NET} -o new --sparsity 90", "sparsity: should be less than 1 (got 90.0)"),
-    ("draw -s torchvison/resnet18 -o new", "unknown network 'torchvison/resnet18'; near ones: torchvision/resnet18"),
-    ("draw -s timm/resnet81 -o new", "unknown network 'timm/resnet81'; near ones: timm/resnet18"),
+    ("draw -s torchvison/resnet18 -o new", "unknown network 'torchvison/resnet18'; similar: torchvision/resnet18"),
+    ("draw -s timm/resnet81 -o new", "unknown network 'timm/resnet81'; similar: timm/resnet18"),
     ("draw -s timm/resnet18 -o new --sparsity abc", "invalid value for '--sparsity': "),
     ("draw -s timm/resnet18 -o new --spasity 0.9", "no such option: --spasity; did you mean --sparsity?"),
     ("draw -o new", "missing option '--source' / '-s'; see tickets draw --help"),
     ("transfer timm/resnet18 -d glyphs -o new --set training.lr=1", "training.lr: .*mean training.optimiser.lr?"),
     ("transfer timm/resnet18 -d glyphs -o new --set task.head=fcn", "task: names no kind; known: classification, segm"),
     ("transfer timm/resnet18 -d nowhere -o new", "nowhere: no such folder or file"),
-    ("transfer tikcet -d glyphs -o new", "tikcet: no ticket's folder is there"),
+    ("transfer tikcet -d glyphs -o new", "tikcet: is not a ticket's folder"),
     ("verify nowhere", "nowhere: no such folder"),
     ("verify nowhere --set margn=0.01", "margn: no such setting; did you mean margin?"),
     ("shrink nowhere -o new.onnx", "nowhere: no such folder"),
@@ -55,7 +55,7 @@ LINES = [
     ("run -s timm/resnet18 -d glyhps -o new", "glyhps: no such folder or file; did you mean glyphs?"),
     ("demo -o new --set transfer.full.epochs=1", "transfer: no such setting; did you mean transfers?"),
     ("report nowhere", "nowhere: "),
-    ("analyse nowhere", "nowhere: holds no ticket and no finished transfer"),
+    ("analyse nowhere", "nowhere: contains no ticket and no finished transfer"),
     ("gap -s timm/resnet18 -d glyphs --source-data nowhere", "nowhere: no such folder or file"),
     ("evaluate timm/resnet18 -d nowhere", "nowhere: no such folder or file"),
     ("evaluate nowhere.onnx -d glyphs", "nowhere.onnx: no such folder or file"),
@@ -92,14 +92,16 @@ def test_no_name_that_exists_is_refused(every: int) -> None:
     assert len(names) > 1000
     for name in (*names[::every], "resnet18", "timm/resnet18.a1_in1k", "robust_tickets.module:function"):
         require_network(name)
-    with pytest.raises(UserError, match="near ones: timm/efficientnet_lite"):
+    with pytest.raises(UserError, match="similar: timm/efficientnet_lite"):
         require_network("timm/efficientnet_liteO")
 
 
 def test_a_checkpoint_is_no_exported_file(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(b"weights")
-    with pytest.raises(UserError, match=r"neither an ONNX file .* nor a runtime file .*; a checkpoint becomes one by"):
+    with pytest.raises(
+        UserError, match=r"neither an ONNX file .* nor a runtime file .*; turn a checkpoint into one " r"with"
+    ):
         require_exported(path)
     for name in ("model.onnx", "model.RTK", "missing.pth"):
         require_exported(tmp_path / name)

@@ -91,7 +91,7 @@ def test_a_source_is_stated_in_python_as_on_the_command_line(tmp_path: Path) -> 
     assert source.network.interface.size == (16, 16)
     ticket = rt.draw("cifar/resnet8", sparsity=0.5, **stated)
     assert ticket.source.preprocessing.mean == (0.4, 0.4, 0.4)
-    with pytest.raises(rt.UserError, match="weights: cifar/resnet8 is loaded already; give it to load_source"):
+    with pytest.raises(rt.UserError, match="weights: cifar/resnet8 is already loaded; give it to load_source"):
         rt.draw(source, weights="random")
     with pytest.raises(rt.UserError, match="weights: a torch module brings its own"):
         rt.load_source(torch.nn.Linear(2, 2), weights="random")

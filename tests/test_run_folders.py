@@ -67,7 +67,7 @@ def test_the_commands_of_the_readme_as_printed(tickets: Tickets, run: Path, capl
     assert "model.rtk: " in told.out
     works(tickets("check model.rtk"))
     assert "the network of seed" in works(tickets("check runs/mine")).out
-    assert "model.rtk beside its network" in works(tickets("verify runs/mine --exported model.rtk")).out
+    assert "model.rtk and its network" in works(tickets("verify runs/mine --exported model.rtk")).out
     assert (run / TICKET / "verdict.json").is_file()
     works(tickets("analyse runs/mine --set landscape=null"))
     works(tickets("report runs/mine"))
@@ -144,7 +144,7 @@ def test_the_best_of_several_is_taken_and_ways_of_drawing_are_listed(
     with pytest.raises(rt.UserError, match=rf'rt\.load_transfer\("{base}/draw'):
         rt.load_transfer("runs/ways")
     told = tickets("transfer runs/ways -d images -o further").complaint
-    assert "runs/ways: holds 2 tickets; give one of them: " in told
+    assert "runs/ways: contains 2 tickets; give one of them: " in told
     assert f"{base}/rows/drawn-sparsity-0.5/ticket" in told
 
 
@@ -154,7 +154,7 @@ def test_the_ticket_of_a_run_is_transferred_further(tickets: Tickets, run: Path)
     assert ticket is not None
     assert ticket.digest == rt.Ticket.load(f"{TICKET}/ticket").digest
     told = tickets("export runs/mine -o model.rtk").complaint
-    assert "runs/mine: holds transfers; tickets shrink runs/mine -o model.rtk ships the best one" in told
+    assert "runs/mine: contains transfers; ship the best one with tickets shrink runs/mine -o model.rtk" in told
 
 
 def test_what_find_found(tickets: Tickets, run: Path) -> None:
@@ -180,7 +180,10 @@ def test_dense_is_found_beside_a_transfer_and_trained_only_where_it_is_not(
     assert not (run / "runs" / "ticket" / "dense").exists()
     shutil.rmtree(run / "runs" / "whole")
     works(tickets("verify runs/ticket"))
-    told = "dense was not transferred yet and is trained now, seeds 0, 1; it is kept in runs/ticket/dense"
+    told = (
+        "the dense network has not been transferred yet and is trained now, seeds 0, 1; it will be kept in "
+        "runs/ticket/dense"
+    )
     assert told in caplog.text
     assert (run / "runs" / "ticket" / "dense" / "seed-1" / "result.json").is_file()
     caplog.clear()
@@ -192,12 +195,16 @@ def test_dense_is_found_beside_a_transfer_and_trained_only_where_it_is_not(
     ("path", "words"),
     [
         ("nowhere", "nowhere: no such folder; give the folder of a run or of a transfer"),
-        ("runs/mine/sources/small", "is a network, not a transfer; tickets transfer runs/mine/sources/small --data"),
+        (
+            "runs/mine/sources/small",
+            "is a network, not a transfer; train it with tickets transfer runs/mine/sources/small --data",
+        ),
         ("runs/mine/draw.onnx", "runs/mine/draw.onnx: is a file; give the folder of a run or of a transfer"),
-        ("images", "images: holds no transfer of a ticket"),
+        ("images", "images: contains no transfer of a ticket"),
         (
             "runs/mine/tickets/small/draw",
-            "is a ticket that was not transferred yet; tickets transfer runs/mine/tickets/small/draw --data DATA",
+            "is a ticket that has not been transferred yet; train it with tickets transfer "
+            "runs/mine/tickets/small/draw --data DATA",
         ),
     ],
 )

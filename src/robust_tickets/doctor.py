@@ -31,7 +31,7 @@ def examine() -> list[tuple[str, str]]:
         precision = "bf16" if has_native_bf16(device) else "fp32 (no native bf16)"
         found.append((str(device), f"{name}; trains in {precision}"))
     for extra, module in EXTRAS.items():
-        found.append((extra, "installed" if find_spec(module) else f"absent; pip install {module} to have it"))
+        found.append((extra, "installed" if find_spec(module) else f"absent; install it with pip install {module}"))
     found.append(("madry/ sources", madry_sources()))
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     writable = "writable" if os.access(Path.cwd(), os.W_OK) else "NOT writable"

@@ -30,7 +30,7 @@ class SourceRecipe(Settings):
 
     source: SourceSettings = Field(description="The network and its weights.")
     pretrain: PretrainSettings | None = Field(
-        default=None, description="How it is trained first; absent: taken as it is."
+        default=None, description="How it is pretrained; absent: it is used as it is."
     )
 
 
@@ -38,17 +38,17 @@ class Recipe(Settings):
     """A run: every source, drawn in every way, transferred in every way to every target; verified and shrunk."""
 
     name: str = Field(default="run", description="Title of the report.")
-    seed: int = Field(default=0, description="Seed of pretraining and drawing; transfers have seeds of their own.")
-    sources: dict[str, SourceRecipe] = Field(min_length=1, description="Sources by the name that figures show.")
+    seed: int = Field(default=0, description="Seed of pretraining and drawing; transfers have their own seeds.")
+    sources: dict[str, SourceRecipe] = Field(min_length=1, description="Sources, by the name shown in figures.")
     data: DataSettings = Field(description="The target.")
     targets: dict[str, Annotated[dict[str, Any], ChangesOf(DataSettings)]] = Field(
-        default_factory=dict, description="Further targets, by name, each as changes of `data`."
+        default_factory=dict, description="Further targets, by name, each as changes to `data`."
     )
     draw: DrawSettings = Field(default=DrawSettings(), description="How tickets are drawn.")
     variants: dict[str, Annotated[dict[str, Any], ChangesOf(DrawSettings)]] = Field(
-        default_factory=dict, description="Further ways of drawing, by name, each as changes of `draw`."
+        default_factory=dict, description="Further ways of drawing, by name, each as changes to `draw`."
     )
-    controls: tuple[ControlName, ...] = Field(default=(), description="Controls drawn beside every ticket of `draw`.")
+    controls: tuple[ControlName, ...] = Field(default=(), description="Controls drawn for every ticket of `draw`.")
     flip: float = Field(
         default=FLIP,
         gt=0.0,
@@ -64,10 +64,11 @@ class Recipe(Settings):
         default=VerifySettings(), description="What counts as matching, and what is measured."
     )
     shrink: ShrinkSettings | None = Field(
-        default=ShrinkSettings(), description="Removal, export and timing; null: none."
+        default=ShrinkSettings(), description="Removal, export and timing; null: skip them."
     )
     analyse: AnalyseSettings | None = Field(
-        default=None, description="Looks inside tickets and transfers: overlap, landscapes, interpolation; null: none."
+        default=None,
+        description="Analyses of tickets and transfers: overlap, landscapes, interpolation; null: skip them.",
     )
 
     def __repr__(self) -> str:
@@ -141,7 +142,7 @@ def load_pretraining(place: str) -> tuple[SourceSettings, PretrainSettings]:
     entry = made.get(name) if recipe else None
     if entry is None or entry.pretrain is None:
         known = ", ".join(f"{recipe or name}:{key}" for key in made) or "none"
-        raise UserError(f"{place}: name a source that a recipe pretrains, as recipe:source; known: {known}")
+        raise UserError(f"{place}: name a source that a recipe pretrains, as RECIPE:SOURCE; known: {known}")
     return entry.source, entry.pretrain
 
 
@@ -153,7 +154,7 @@ def read_values(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
     else:
         known = builtin_recipes()
         if str(name) not in known:
-            raise UserError(f"{name}: no such recipe file, and no recipe of that name; known: {', '.join(known)}")
+            raise UserError(f"{name}: no such recipe file, and no recipe with that name; known: {', '.join(known)}")
         text, where = known[str(name)], str(name)
     if where in seen:
         raise UserError(f"{name}: extends itself ({' -> '.join((*seen, where))})")
@@ -201,15 +202,15 @@ def parse_override(text: str) -> dict[str, Any]:
 
 
 def recipe_schema() -> dict[str, Any]:
-    """Return the JSON Schema of recipe files, as an editor checks them: what `extends` brings is not required."""
+    """Return the JSON Schema of recipe files, for editors: settings that `extends` provides are not required."""
     schema = Recipe.model_json_schema()
     del schema["required"]
     schema["properties"]["extends"] = {
         "type": "string",
-        "description": "A recipe, by file or by name, whose settings hold where this one says nothing.",
+        "description": "A recipe, by file or by name, whose settings apply unless this one changes them.",
     }
     data = schema["$defs"]["DataSettings"]
-    schema["$defs"]["DataSettings"] = {"anyOf": [{"type": "string", "description": "The name alone."}, data]}
+    schema["$defs"]["DataSettings"] = {"anyOf": [{"type": "string", "description": "Only the name."}, data]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -61,5 +61,5 @@ def test_a_layer_left_whole_stays_whole_under_flips() -> None:
 
 @pytest.mark.parametrize("group", [NM(), Channel()])
 def test_groups_that_flips_would_break_are_refused(group: NM | Channel) -> None:
-    with pytest.raises(UserError, match="would break what holds them together"):
+    with pytest.raises(UserError, match="would break the structure that ties them"):
         flipped(masks(), group, 0.1, seed=0)

@@ -129,5 +129,5 @@ def test_what_an_attack_needs_is_compared_with_what_the_task_provides(attack: An
 def test_pgd_needs_a_loss_alone() -> None:
     boxes: Attack = PGD()
     boxes.require_for("cells", "boxes objects", frozenset({"loss"}), 1)
-    with pytest.raises(UserError, match="x: has no targets, and pgd drives up the loss of each image; leave it out"):
+    with pytest.raises(UserError, match="x: has no targets, but pgd increases the loss of each image; leave it out"):
         boxes.require_for("x", "has no targets", frozenset(), 1)

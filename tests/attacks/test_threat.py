@@ -32,5 +32,5 @@ def test_impossible_threats_are_refused(wrong):
 
 
 def test_restarts_need_a_random_start():
-    with pytest.raises(ValidationError, match="repeat one search"):
+    with pytest.raises(ValidationError, match="repeat the same search"):
         Threat(restarts=3, random_start=False)

@@ -100,6 +100,6 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 def test_a_launcher_of_several_processes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UserError, match="is for one process, a launcher started 2"):
+    with pytest.raises(UserError, match="is for one process, but a launcher started 2"):
         Step(tmp_path / "run", {})
     assert not (tmp_path / "run").exists()

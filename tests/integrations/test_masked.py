@@ -270,9 +270,12 @@ def test_a_folder_or_masks_alone_will_do(tmp_path) -> None:
         (lambda: rt.masked(nn.Linear(2, 2), {"weight": torch.rand(2, 2)}), "is torch.float32, should be a bool tensor"),
         (
             lambda: rt.masked(network(), drawn(), torch.optim.SGD(network().parameters(), lr=0.1)),
-            "the optimiser trains no parameter that the ticket masks",
+            "the optimiser trains none of the parameters that the ticket masks",
         ),
-        (lambda: rt.masked(network(), drawn(), object()), r"object is no optimiser of torch's; .* call `apply\(\)`"),
+        (
+            lambda: rt.masked(network(), drawn(), object()),
+            r"object is not one of torch's optimisers; .* call " r"`apply\(\)`",
+        ),
         (lambda: rt.masked(network(), "nowhere"), "is not a ticket"),
     ],
 )

@@ -90,25 +90,25 @@ def test_what_is_wrong_with_the_files_is_said(tmp_path):
     write(tmp_path, ("snow",))
     assert "fog.npy: no such file" in refused(tmp_path)
     (tmp_path / "fog.npy").write_bytes(b"not an array")
-    assert "fog.npy: is not an array of numpy" in refused(tmp_path)
+    assert "fog.npy: is not a numpy array" in refused(tmp_path)
     np.save(tmp_path / "fog.npy", np.zeros((5 * COUNT, 4, 6, 3), np.float32))
     assert "holds float32 [150, 4, 6, 3]; it should be uint8 [150, height, width, 3]" in refused(tmp_path)
     np.save(tmp_path / "fog.npy", np.zeros((5 * COUNT - 1, 4, 6, 3), np.uint8))
     assert "[149, 4, 6, 3]; it should be uint8 [150" in refused(tmp_path)
     np.save(tmp_path / "labels.npy", np.zeros(7, np.int64))
-    assert "labels.npy: holds int64 [7]; it should be whole numbers [5 * N]" in refused(tmp_path)
+    assert "labels.npy: contains int64 [7]; it should contain integers [5 * N]" in refused(tmp_path)
 
 
 def test_files_of_another_network_are_refused_before_training(tmp_path):
     write(tmp_path, ("fog",))
     measure = CorruptionFiles(folder=str(tmp_path), names=("fog",))
     grey = load_data({name: Bright(4, channels=1) for name in PARTS}, size=(8, 8), seed=0)
-    words = "images are 4 x 6 with 3 channels and the network takes 8 x 8 with 1"
+    words = "images are 4 x 6 with 3 channels, but the network takes 8 x 8 with 1"
     with pytest.raises(UserError, match=words):
         measure.require_for(grey, CLASSES, 3)
     fitting = replace(grey, channels=3, size=(4, 6))
     measure.require_for(fitting, CLASSES, 3)
-    with pytest.raises(UserError, match="holds class 2, the network tells 2 apart"):
+    with pytest.raises(UserError, match="contains class 2, but the network has 2 classes"):
         measure.require_for(fitting, CLASSES, 2)
 
 

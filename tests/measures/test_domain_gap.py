@@ -58,7 +58,7 @@ def test_constant_features_and_fewer_images_than_features():
     few[:, 3] = many[:, 3] = 1.0
     found = domain_gap(few, many)
     assert found.is_rank_deficient
-    assert "not of full rank" in found.sentence()
+    assert "do not have full rank" in found.sentence()
     reference = by_eigenvalues(few, many)
     assert found.distance == pytest.approx(reference, rel=1e-3)
     factor = covariance_factor(few.double())
@@ -78,5 +78,5 @@ def test_what_cannot_be_compared_is_refused():
         domain_gap(torch.rand(5, 3), torch.rand(5, 4))
     with pytest.raises(UserError, match=r"target features have shape \[1, 3\]"):
         domain_gap(torch.rand(5, 3), torch.rand(1, 3))
-    with pytest.raises(UserError, match="source features hold NaN"):
+    with pytest.raises(UserError, match="source features contain NaN"):
         domain_gap(torch.full((5, 3), float("nan")), torch.rand(5, 3))

@@ -29,7 +29,7 @@ def test_each_of_the_three_is_required(name):
 def test_one_clear_failure_settles_it_whatever_is_unclear():
     joint = join(sa_standard=UNCLEAR, ra_adversarial=WORSE)
     assert joint.verdict == "does not match"
-    assert joint.sentence() == "No double win: RA(adversarial) does not match dense."
+    assert joint.sentence() == "No double win: no match with dense for RA(adversarial)."
 
 
 def test_robustness_after_standard_transfer_counts_only_where_dense_has_some():

@@ -183,10 +183,10 @@ def test_a_sentence_says_where_lower_is_better():
 @pytest.mark.parametrize(
     ("value", "margin", "of", "named"),
     [
-        (0.9, 0.1, PERPLEXITY, "perplexity 0.9 is below 1, the least it can be"),
+        (0.9, 0.1, PERPLEXITY, "perplexity 0.9 is below 1, its smallest possible value"),
         (float("inf"), 0.1, PSNR, "PSNR inf is not a finite number"),
         (float("nan"), 0.1, CORRELATION, "correlation nan is not a finite number"),
-        (1.2, 0.1, CORRELATION, "correlation 1.2 is above 1, the most it can be"),
+        (1.2, 0.1, CORRELATION, "correlation 1.2 is above 1, its largest possible value"),
         (41.0, 0.1, MeanIoU(["ground", "sky"]), "mIoU 41 is not a fraction: write 0.93"),
         (0.9, 1.0, ACCURACY, "margin: is a fraction .* write 0.01 if you meant 1 points"),
         (0.9, 2.0, CORRELATION, "margin: 2 spans all values of correlation, -1 to 1"),

@@ -231,7 +231,7 @@ ONES = torch.ones(3)
             {"state": {0: {"exp_avg": ONES}}, "param_groups": [{"lr": 0.1}]},
             "is the state of an optimizer, not of a net",
         ),
-        ({"optimizer": {"state": {}, "param_groups": []}}, "holds the state of optimizers only"),
+        ({"optimizer": {"state": {}, "param_groups": []}}, "contains only optimizer states"),
     ],
 )
 def test_what_does_not_fit_is_named_for_what_it_is(tmp_path: Path, content: Any, said: str) -> None:

@@ -146,7 +146,7 @@ def test_converting_takes_the_same_entry(tmp_path: Path) -> None:
 
 
 def test_entries_are_of_files_only(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="weights_entry: only a file of weights has entries, weights is 'random'"):
+    with pytest.raises(UserError, match="weights_entry: only a weights file has entries, but weights is 'random'"):
         load_source(SourceSettings(name="cifar/resnet8", weights="random", weights_entry="model"))
 
 

@@ -115,7 +115,7 @@ def test_a_changed_number_in_a_zip_file_is_noticed(tmp_path: Path) -> None:
     number = STATE["conv.weight"].numpy().tobytes()[40:80]
     assert whole.count(number) == 1
     path.write_bytes(whole.replace(number, number[::-1]))
-    with pytest.raises(UserError, match=r"broken or cut short \(Bad CRC-32.*fetch it again"):
+    with pytest.raises(UserError, match=r"broken or cut short \(Bad CRC-32.*download it again"):
         read_checkpoint(path)
 
 
@@ -132,19 +132,19 @@ def test_files_saved_without_checksums_load(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "is empty; fetch it again"),
+        (b"", "is empty; download it again"),
         (b"\n <!DOCTYPE html><html>Sign in</html>", "is a web page, not weights"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer.*git lfs pull"),
         (b'<?xml version="1.0"?><net name="resnet"/>', "is an XML file.*OpenVINO"),
         (b'{"error": "not found"}', "is JSON, not weights"),
-        (b"GGUF\x03\0\0\0" + bytes(64), "is a GGUF file.*quantised"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(64), "is an HDF5 file, as Keras"),
+        (b"GGUF\x03\0\0\0" + bytes(64), "is a quantised GGUF file"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(64), "is an HDF5 file, as written by Keras"),
         (b"\x1c\0\0\0TFL3" + bytes(64), "is a TensorFlow Lite model"),
         (b"\x89RTK\r\n\x1a\n" + bytes(64), "is a runtime file"),
         (b"\x1f\x8b\x08" + bytes(64), "is compressed with gzip; unpack it"),
         (b"net/" + bytes(253) + b"ustar\0" + bytes(64), "is a tar archive; unpack it"),
         (b"\x93NUMPY\x01\0" + bytes(64), "is a numpy array"),
-        (b"epoch,accuracy\n", "is not a file of weights; PyTorch"),
+        (b"epoch,accuracy\n", "is not a weights file; PyTorch"),
         (b"\x89PNG\r\n\x1a\n" + bytes(64), "is an image"),
     ],
 )
@@ -187,8 +187,8 @@ def test_tensors_of_other_kinds(tmp_path: Path) -> None:
     torch.save({**state, "fc.weight": (weight * (weight > 0)).to_sparse()}, path)
     assert torch.equal(load(path).network.plain_state()["fc.weight"], weight * (weight > 0))
     others = {
-        "fc.weight holds int8, the network has floating-point weights": (weight * 100).to(torch.int8),
-        "fc.weight holds complex numbers": weight.to(torch.complex64),
+        "fc.weight contains int8, but the network has floating-point weights": (weight * 100).to(torch.int8),
+        "fc.weight contains complex numbers": weight.to(torch.complex64),
         "fc.weight is on the meta device": weight.to("meta"),
         "fc.weight is quantised": torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
     }
@@ -212,5 +212,5 @@ def test_parts_that_do_not_belong_together_stay_apart(tmp_path: Path) -> None:
             load(path)
     wrong = {f"fc.parametrizations.weight.{n}": t for n, t in (("original0", torch.ones(3)), ("original1", weight))}
     torch.save({**state, **wrong}, path)
-    with pytest.raises(UserError, match=r"fc\.weight is under a parametrisation whose code is not in the file"):
+    with pytest.raises(UserError, match=r"fc\.weight has a parametrisation whose code is not in the file"):
         load(path)

@@ -63,7 +63,7 @@ def test_a_hub_folder_of_another_input_size(tmp_path: Path) -> None:
     network = timm.create_model("vit_tiny_patch16_224", num_classes=3, img_size=64, depth=2)
     save_for_hf(network, tmp_path, model_args={"img_size": 64, "num_classes": 3})
     with pytest.raises(
-        UserError, match=r"model_args \(depth=2, .*\) make another network than timm/vit_tiny_patch16_224"
+        UserError, match=r"model_args \(depth=2, .*\) make a different network from timm/vit_tiny_patch16_224"
     ):
         load_source(tmp_path)
     network = timm.create_model("test_vit", num_classes=3, img_size=64)
@@ -93,7 +93,9 @@ def test_the_wrapper_of_transformers_is_timm_behind_a_prefix(network: nn.Module,
 
 def test_what_a_hub_folder_lacks_is_one_line(network: nn.Module, tmp_path: Path) -> None:
     folder = hub_folder(network, tmp_path / "net", model_args={"num_classes": 7, "global_pool": "max"})
-    with pytest.raises(UserError, match=r"model_args \(global_pool='max'\) make another network than timm/test_resnet"):
+    with pytest.raises(
+        UserError, match=r"model_args \(global_pool='max'\) make a different network from " r"timm/test_resnet"
+    ):
         load_source(folder)
     (folder / "config.json").write_text('{"architectures": ["ResNetForImageClassification"], "model_type": "resnet"}')
     with pytest.raises(UserError, match=r"names no timm architecture \(ResNetForImageClassification\)"):
@@ -108,7 +110,7 @@ def test_what_a_hub_folder_lacks_is_one_line(network: nn.Module, tmp_path: Path)
     with pytest.raises(UserError, match=r"has config.json but none of model.safetensors"):
         load_source(folder)
     (folder / "config.json").write_text("[]")
-    with pytest.raises(UserError, match="is not the configuration of a network"):
+    with pytest.raises(UserError, match="is not a network's configuration"):
         load_source(folder)
     with pytest.raises(UserError, match="is a folder; give the file of weights in it; there is none"):
         load_source(SourceSettings(name="timm/test_resnet", weights=str(tmp_path)))
@@ -144,7 +146,7 @@ def test_shards_that_are_missing_or_elsewhere_are_refused(network: nn.Module, tm
     for place in ("../net.safetensors", "/etc/passwd", "C:\\net.safetensors", "sub\\..\\..\\net.safetensors", ""):
         first = dict.fromkeys(content["weight_map"], place)
         index.write_text(json.dumps({**content, "weight_map": first}))
-        with pytest.raises(UserError, match="outside its folder; it is not to be trusted"):
+        with pytest.raises(UserError, match="outside its folder; do not trust it"):
             load_source(settings)
     index.write_text(json.dumps({**content, "weight_map": {**content["weight_map"], "more": index.name}}))
     with pytest.raises(UserError, match="lacks more"):
@@ -152,7 +154,7 @@ def test_shards_that_are_missing_or_elsewhere_are_refused(network: nn.Module, tm
     index.write_text(json.dumps(content))
     missing = tmp_path / "model-00002-of-00002.safetensors"
     missing.unlink()
-    with pytest.raises(UserError, match=r"1 of its 2 files missing: model-00002-of-00002.safetensors; fetch"):
+    with pytest.raises(UserError, match=r"1 of its 2 files are missing: model-00002-of-00002.safetensors; download"):
         load_source(settings)
     index.write_text('{"a": 1}')
     with pytest.raises(UserError, match="is JSON, not weights"):

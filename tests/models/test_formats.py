@@ -108,7 +108,7 @@ def test_madrys_copy_must_agree_with_its_model(tmp_path: Path) -> None:
     checkpoint = madry(network_state(), outer="")
     checkpoint["attacker.model.fc.bias"] = checkpoint["attacker.model.fc.bias"] + 1
     torch.save(checkpoint, tmp_path / "net.pt")
-    with pytest.raises(UserError, match=r"another network than its model: fc.bias differs"):
+    with pytest.raises(UserError, match=r"a different network from its model: fc.bias differs"):
         load(tmp_path / "net.pt")
 
 
@@ -168,7 +168,7 @@ def test_broken_weights_are_refused(tmp_path: Path) -> None:
     state = network_state()
     state["fc.bias"][2] = float("nan")
     torch.save(state, tmp_path / "net.pt")
-    with pytest.raises(UserError, match=r"net.pt: fc.bias holds NaN or infinity"):
+    with pytest.raises(UserError, match=r"net.pt: fc.bias contains NaN or infinity"):
         load(tmp_path / "net.pt")
 
 
@@ -193,16 +193,16 @@ def test_files_cut_short_are_one_clear_line(tmp_path: Path, make: Callable[[Path
     file = tmp_path / "net.bin"
     whole = make(file)
     file.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(UserError, match=r"net.bin: is (a )?broken.*fetch it again"):
+    with pytest.raises(UserError, match=r"net.bin: is (a )?broken.*download it again"):
         load(file)
 
 
 def test_checkpoints_without_a_state_dict_say_what_they_hold(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "loss": 0.5}, tmp_path / "net.pt")
-    with pytest.raises(UserError, match="no state dict in it; it holds epoch, loss"):
+    with pytest.raises(UserError, match="no state dict in it; it contains epoch, loss"):
         load(tmp_path / "net.pt")
     torch.save(torch.zeros(3), tmp_path / "net.pt")
-    with pytest.raises(UserError, match="holds a Tensor, not a state dict"):
+    with pytest.raises(UserError, match="contains a Tensor, not a state dict"):
         load(tmp_path / "net.pt")
 
 

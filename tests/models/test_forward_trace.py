@@ -125,19 +125,19 @@ def test_log_probabilities_serve_as_logits_and_are_noted() -> None:
         (Net(lambda net, x: net.fc(x).amax(1)), r"shape \[2\], not \[2, 4\] as its head fc gives"),
         (
             Net(lambda net, x: net.fc(x) + net.other(x), other=nn.Linear(6, 4)),
-            "its head cannot be told, the output is computed from other, fc; give `head`",
+            "its head cannot be identified, because the output is computed from other, fc; give `head`",
         ),
         (
             Net(lambda net, x: net.fc(x) + net.shift, shift=nn.Parameter(torch.zeros(4))),
-            "its head cannot be told, the output is computed from fc, shift",
+            "its head cannot be identified, because the output is computed from fc, shift",
         ),
         (
             Net(lambda net, x: x @ net.prototypes.T, prototypes=nn.Parameter(torch.zeros(4, 6))),
-            "its head cannot be told, the output is computed from the operation mm",
+            "its head cannot be identified, because the output is computed from the operation mm",
         ),
         (
             Net(lambda net, x: net.square(net.square(x)), square=nn.Linear(6, 6)),
-            "its head cannot be told, the output is computed from square",
+            "its head cannot be identified, because the output is computed from square",
         ),
         (Net(lambda net, x: net.fc(net.nowhere(x))), "a forward pass of two images of 3 x 16 x 16 fails: Attribute"),
     ],

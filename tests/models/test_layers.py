@@ -75,7 +75,7 @@ def test_patterns_exempt_by_full_name() -> None:
 
 
 def test_a_pattern_that_matches_nothing_is_refused_with_near_names() -> None:
-    with pytest.raises(UserError, match=r"'layer1.0.conv3.weight' matches no prunable weight; near ones: layer1"):
+    with pytest.raises(UserError, match=r"'layer1.0.conv3.weight' matches no prunable weight; similar: layer1"):
         prunable_weights(random("cifar/resnet20"), Prunable(exempt=("layer1.0.conv3.weight",)))
     with pytest.raises(UserError, match=r"'\*.bn1.weight' matches no prunable weight"):
         prunable_weights(random("cifar/resnet20"), Prunable(exempt=("*.bn1.weight",)))

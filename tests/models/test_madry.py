@@ -171,8 +171,8 @@ def test_every_file_has_a_name_and_an_architecture() -> None:
     [
         ("resnet18-l2-2", "madry/resnet18-l2-R with R = 0.0, 0.01, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 5.0, and "),
         ("resnet18-linf-3", "madry/resnet18-linf-R with R = 0.5, 1.0, 2.0, 4.0, 8.0"),
-        ("mobilenet_v2-linf-4", "there are madry/mobilenet-l2-R with R = 0.0, 3.0"),
-        ("resnet34-l2-3", "there are densenet, mnasnet, mobilenet, resnet18, .* as madry/resnet18-l2-3.0"),
+        ("mobilenet_v2-linf-4", "known: madry/mobilenet-l2-R with R = 0.0, 3.0"),
+        ("resnet34-l2-3", "known: densenet, mnasnet, mobilenet, resnet18, .* as in madry/resnet18-l2-3.0"),
     ],
 )
 def test_an_unknown_name_is_told_what_there_is(name: str, told: str) -> None:

@@ -97,7 +97,7 @@ def test_fresh_heads_follow_their_seed_and_leave_torch_s_generator_alone() -> No
 
 
 def test_head_names_near_modules_when_it_is_wrong() -> None:
-    with pytest.raises(UserError, match=r"'fcc' is not a module of ResNet; near ones: fc"):
+    with pytest.raises(UserError, match=r"'fcc' is not a module of ResNet; similar: fc"):
         Network(models.resnet18(), COLOUR, "fcc")
     with pytest.raises(UserError, match="'bn1' is a BatchNorm2d"):
         Network(models.resnet18(), COLOUR, "bn1")

@@ -166,7 +166,7 @@ def test_finished_work_of_other_code_is_refused_in_one_line(tmp_path: Path) -> N
     assert source.identity.digest == ticket.source.digest
     with pytest.raises(UserError, match=r"the code of ownnet:net was edited since this ticket was drawn"):
         Ticket.load(tmp_path / "ticket").with_network(source)
-    with pytest.raises(UserError, match=r'ticket: holds work with network_code = "sha256:'):
+    with pytest.raises(UserError, match=r'ticket: contains work with network_code = "sha256:'):
         draw("ownnet:net", sparsity=0.5, folder=tmp_path / "ticket")
 
 

@@ -162,7 +162,7 @@ def test_masks_of_prune_are_offered_as_a_ticket(tmp_path: Path) -> None:
     total = sum(mask.numel() for mask in source.masks.values())
     removed = sum(int((~mask).sum()) for mask in source.masks.values())
     assert note == (
-        f"pruned: 5 masks came with the weights, {100 * removed / total:.1f} % of these are zero; "
+        f"pruned: 5 masks came with the weights, which make {100 * removed / total:.1f} % of those weights zero; "
         "`tickets draw --score zeros` takes them as the ticket"
     )
 

@@ -194,7 +194,7 @@ def test_a_folder_never_runs_a_users_code_by_itself(tmp_path: Path) -> None:
     source = load_source("mynets:stated")
     source.network.reset_head(3, seed=0)
     identity = save_source(source.network, source.identity, tmp_path / "net")
-    with pytest.raises(UserError, match=r"not run by a file alone; give `name: mynets:stated`"):
+    with pytest.raises(UserError, match=r"which a file does not contain; give `name: mynets:stated`"):
         load_source(tmp_path / "net")
     named = load("mynets:stated", weights=str(tmp_path / "net"))
     assert named.identity == identity
@@ -217,7 +217,7 @@ def test_a_module_at_hand_is_a_source() -> None:
 
 def test_a_module_without_convolutions_has_to_state_its_channels() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-    with pytest.raises(UserError, match="no convolution says how many channels it reads"):
+    with pytest.raises(UserError, match="no convolution shows how many channels it reads"):
         load_source(network)
     stated = load_source(network, preprocessing=Pixels(mean=(0.5,), std=(0.5,), size=(28, 28)))
     assert stated.network(torch.rand(2, 1, 28, 28)).shape == (2, 10)
@@ -260,9 +260,9 @@ def test_libraries_preprocessing_is_taken_over() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "problem"),
     [
-        ("cifr/resnet20", {}, "unknown network 'cifr/resnet20'; near ones: cifar/resnet20"),
-        ("timm/resnet18.a9_in1k", {}, "near ones: timm/resnet18.a1_in1k"),
-        ("torchvision/resnet17", {}, "near ones: torchvision/resnet1"),
+        ("cifr/resnet20", {}, "unknown network 'cifr/resnet20'; similar: cifar/resnet20"),
+        ("timm/resnet18.a9_in1k", {}, "similar: timm/resnet18.a1_in1k"),
+        ("torchvision/resnet17", {}, "similar: torchvision/resnet1"),
         ("torchvision/fcn_resnet50", {}, "unknown network"),
         ("cifar/resnet20", {}, "comes without weights"),
         ("torchvision/resnet18", {"weights": "nowhere.pt"}, r"neither a file nor pretrained.*IMAGENET1K_V1"),
@@ -333,8 +333,8 @@ def test_saved_weights_are_plain_safetensors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (nn.Linear, "Linear: is a class; give a network made of it, as in Linear()"),
-        (nn.Linear(2, 2).state_dict(), "OrderedDict: a mapping is no network; load it into one"),
+        (nn.Linear, "Linear: is a class; give an instance of it, as in Linear()"),
+        (nn.Linear(2, 2).state_dict(), "OrderedDict: a mapping is not a network; load it into one"),
         (None, "source: should be a name, a path or a torch module (got None)"),
         (3, "source: should be a name, a path or a torch module (got 3)"),
     ],

@@ -26,7 +26,7 @@ def test_twins_are_found_by_name_and_tensors(name: str, twin: str | None, differ
         assert found == []
     else:
         (phrase,) = found
-        assert phrase.startswith(f"timm/{twin} fits the file too and computes something else ({difference}")
+        assert phrase.startswith(f"timm/{twin} fits the file too but computes something else ({difference}")
 
 
 def test_a_file_that_fits_two_architectures_says_so(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_no_scope_that_divides_by_layer_empties_one_unless_asked_to(score: str, 
         assert emptied(masks) == ()
         free = Selection.model_validate({"score": score, "group": row.settings, "scope": {"kind": scope, "minimum": 0}})
         if group in ("channel", "neuron"):
-            with pytest.raises(UserError, match="one of each must stay"):
+            with pytest.raises(UserError, match="each must keep one"):
                 draw(free, row, target)
             continue
         counts = removed_groups(row, draw(free, row, target))
@@ -304,7 +304,7 @@ def test_impossible_selections_are_refused_when_written(settings: dict[str, obje
         ({"group": "n-m", "scope": "layer"}, 0.9, "fixes sparsity at 0.5"),
         ({"score": "learned"}, 0.5, "straight-through"),
         ({}, 1.0, "not in"),
-        ({"group": "channel", "scope": "global"}, 0.99, "one of each must stay"),
+        ({"group": "channel", "scope": "global"}, 0.99, "each must keep one"),
     ],
 )
 def test_impossible_draws_are_refused_with_the_reason(settings: dict[str, object], target: float, message: str) -> None:
@@ -315,7 +315,7 @@ def test_impossible_draws_are_refused_with_the_reason(settings: dict[str, object
 def test_less_sparsity_than_present_is_refused() -> None:
     selection = Selection()
     masks = draw(selection, GROUPS["element"], 0.5)
-    with pytest.raises(ValueError, match="below the present"):
+    with pytest.raises(ValueError, match="below the current one"):
         draw(selection, GROUPS["element"], 0.4, masks)
 
 

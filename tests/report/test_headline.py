@@ -102,7 +102,7 @@ def test_the_shipped_ticket_that_matches_leads_with_accuracy_size_and_speed() ->
     ]
     assert found[0].evidence == (
         "At 90 %: −0.2 points of standard accuracy (interval −0.8 to +0.4), margin 1.0, 3 seeds. Size and speed: "
-        "draw.rtk, measured beside dense in ONNX Runtime."
+        "draw.rtk, measured against dense in ONNX Runtime."
     )
 
 

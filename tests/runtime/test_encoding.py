@@ -79,7 +79,7 @@ def test_what_float16_rounds_to_zero_is_gone() -> None:
 
 
 def test_float16_refuses_what_it_cannot_hold() -> None:
-    with pytest.raises(RuntimeFileError, match="weight 'head' holds 70000, and float16 ends at 65504"):
+    with pytest.raises(RuntimeFileError, match="weight 'head' contains 70000, but float16 ends at 65504"):
         encode("head", Weight((1, 2), np.array([1, -70000], np.float32)), "float16")
 
 
@@ -113,12 +113,12 @@ def test_gaps_around_the_escape(gap: int) -> None:
 @pytest.mark.parametrize(
     ("coding", "coded", "count", "complaint"),
     [
-        ("gaps", [9, 0], 1, "holds 2 indices where 1 are announced"),
+        ("gaps", [9, 0], 1, "has 2 indices but announces 1"),
         ("gaps", [9, 0], 2, "index 10 is beyond 10"),
         ("gaps", [255] * 9 + [0], 1, "index 2295 is beyond 10"),
-        ("gaps", [3, 255], 2, "holds 1 indices where 2"),
+        ("gaps", [3, 255], 2, "has 1 indices but announces 2"),
         ("bitmap", [255], 8, "bitmap of 1 bytes for 10 indices"),
-        ("bitmap", [255, 255], 16, "holds 10 indices where 16"),
+        ("bitmap", [255, 255], 16, "has 10 indices but announces 16"),
     ],
 )
 def test_bytes_that_contradict_their_entry_are_refused(

@@ -95,7 +95,7 @@ def test_a_ticket_of_90_percent_is_a_sixth_of_its_dense_file(tmp_path: Path, hal
 
 def test_a_malformed_graph_is_not_written(tmp_path: Path) -> None:
     graph = replace(every_operation(), output="nowhere")
-    with pytest.raises(RuntimeFileError, match=r"a\.rtk: the graph's output 'nowhere' is the output of no node"):
+    with pytest.raises(RuntimeFileError, match=r"a\.rtk: the graph's output 'nowhere' is not the output of any node"):
         write_file(graph, tmp_path / "a.rtk")
     assert os.listdir(tmp_path) == []
 
@@ -115,7 +115,7 @@ def test_a_full_disk_leaves_the_previous_file(tmp_path: Path) -> None:
             print(error)
     """
     run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
-    assert run.stdout == f"{tmp_path / 'a.rtk'}: no space left to write it; free some and try again\n"
+    assert run.stdout == f"{tmp_path / 'a.rtk'}: no space left to write it; free some space and try again\n"
     assert os.listdir(tmp_path) == ["a.rtk"]
     assert (tmp_path / "a.rtk").read_bytes() == before
 
@@ -152,9 +152,9 @@ def foreign(folder: Path) -> dict[str, str]:
         "magic": "is cut off after 8 bytes",
         "text": "is not a runtime file; write one",
         "cut": f"is cut off: it has {len(good) - 100} of {len(good)} bytes; copy or export it again",
-        "longer": f"has {len(good) + 64} bytes and should have {len(good)}; copy",
-        "newer": f"has version {VERSION + 1} of the format, and this robust-tickets reads up to {VERSION}: update it",
-        "flipped": "is damaged: its content is not what its digest says; copy or export it again",
+        "longer": f"has {len(good) + 64} bytes but should have {len(good)}; copy",
+        "newer": f"has version {VERSION + 1} of the format, but this robust-tickets reads up to {VERSION}: update it",
+        "flipped": "is damaged: its content does not match its digest; copy or export it again",
         "converted": "is not a runtime file",
         "folder": "is not a file; give a runtime file",
         "pipe": "is not a file; give a runtime file",

@@ -95,9 +95,9 @@ def test_data_sets_of_arrays_are_resized_alike_within_two_grey_levels() -> None:
         (np.zeros((5, 20, 20), np.uint8), "neither the first nor the last dimension of an image is 1 or 3 channels"),
         (np.zeros((20, 20, 4), np.uint8), "neither the first nor the last"),
         (np.zeros((20,), np.uint8), r"should be \[N, H, W, C\], \[N, C, H, W\] or one image"),
-        (np.zeros((20, 20, 3), np.int64), "are int64, should be uint8 in 0..255, or floats"),
-        (np.zeros((20, 20, 3), np.float32), r"shape \[20, 20, 3\], should be \[N, 3, 16, 16\]"),
-        (np.full((1, 3, 16, 16), 200.0), r"floats from 200 to 200, should be in \[0, 1\]: divide them by 255"),
+        (np.zeros((20, 20, 3), np.int64), "are int64; they should be uint8 in 0..255, or floats"),
+        (np.zeros((20, 20, 3), np.float32), r"shape \[20, 20, 3\]; it should be \[N, 3, 16, 16\]"),
+        (np.full((1, 3, 16, 16), 200.0), r"floats from 200 to 200, but they should be in \[0, 1\]: divide them by 255"),
         (Image.fromarray(np.zeros((9, 9), np.uint16)), "more than 8 bits a channel"),
         ("gone.png", r"^gone\.png: no such file$"),
         (".", "is a folder; give the image files in it"),
@@ -110,13 +110,13 @@ def test_what_has_two_meanings_or_none_is_refused_in_one_line(images, message) -
 
 
 def test_three_grey_images_or_one_in_colour_is_asked() -> None:
-    with pytest.raises(ImageError, match="one in colour, or 3 grey ones"):
+    with pytest.raises(ImageError, match="one colour image or 3 grey ones"):
         ImagePreparation((16, 16), 1, "bilinear", 1.0)(np.zeros((3, 28, 28), np.uint8))
 
 
 def test_what_is_no_image_is_told(tmp_path) -> None:
     prepare = ImagePreparation((16, 16), 3, "bilinear", 1.0)
-    with pytest.raises(TypeError, match="are dict, should be paths, PIL images, uint8 arrays, or floats"):
+    with pytest.raises(TypeError, match="are dict; they should be paths, PIL images, uint8 arrays, or floats"):
         prepare({})
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(ImageError, match=r"text\.png: unreadable image \(no image format is recognised\)"):
@@ -181,9 +181,9 @@ def test_what_an_old_file_does_not_say_is_asked_for(tmp_path, file) -> None:
         runtime(image)
     told = rt.load_runtime(path, preprocessing={"interpolation": "bicubic", "crop_fraction": 0.875})
     np.testing.assert_array_equal(told(image), rt.load_runtime(file)(image))
-    with pytest.raises(ValueError, match="preprocessing: mean is not to be given"):
+    with pytest.raises(ValueError, match="preprocessing: mean cannot be given"):
         rt.load_runtime(path, preprocessing={"mean": [0.5]})
-    with pytest.raises(ValueError, match="preprocessing: interpolation is 'cubic', should be one of nearest"):
+    with pytest.raises(ValueError, match="preprocessing: interpolation is 'cubic'; it should be one of nearest"):
         rt.load_runtime(path, preprocessing={"interpolation": "cubic", "crop_fraction": 1})
 
 

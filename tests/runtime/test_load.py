@@ -87,7 +87,7 @@ def test_once_closed_it_cannot_be_called(file):
     runtime(images)
     runtime.close()
     runtime.close()
-    with pytest.raises(ValueError, match=r"it is closed: .*, and it cannot be called any more"):
+    with pytest.raises(ValueError, match=r"it is closed: .*, so it can no longer be called"):
         runtime(images)
 
 
@@ -115,10 +115,10 @@ def test_a_forked_process_computes_the_same_while_others_compute(file):
 @pytest.mark.parametrize(
     ("images", "error", "message"),
     [
-        (np.zeros((1, 3, 9, 8), np.float32), ValueError, r"shape \[1, 3, 9, 8\], should be \[N, 3, 8, 8\]"),
-        (np.zeros((3, 8, 8), np.float32), ValueError, r"shape \[3, 8, 8\], should be \[N, 3, 8, 8\]"),
+        (np.zeros((1, 3, 9, 8), np.float32), ValueError, r"shape \[1, 3, 9, 8\]; it should be \[N, 3, 8, 8\]"),
+        (np.zeros((3, 8, 8), np.float32), ValueError, r"shape \[3, 8, 8\]; it should be \[N, 3, 8, 8\]"),
         (np.zeros((1, 3, 8, 8), np.uint8), ValueError, "does not say how images become its input: give floats"),
-        (np.full((1, 3, 8, 8), 255.0), ValueError, r"from 255 to 255, should be in \[0, 1\]: divide them by 255"),
+        (np.full((1, 3, 8, 8), 255.0), ValueError, r"from 255 to 255, but they should be in \[0, 1\]: divide them by 255"),
         (torch.full((1, 3, 8, 8), -1.0), ValueError, "from -1 to -1, .* leave normalisation to the network"),
     ],
 )
@@ -144,7 +144,7 @@ def test_running_a_file_needs_no_torch(file):
 
 @pytest.mark.parametrize("threads", [0, -1, "2", None, 1.5, True])
 def test_threads_are_a_whole_number(file, threads):
-    with pytest.raises(ValueError, match="should be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="it should be an integer of at least 1"):
         rt.load_runtime(file[0], threads=threads)
 
 
@@ -153,7 +153,7 @@ def test_a_network_that_is_ready_says_what_it_takes(file):
 
 
 def test_other_readers_are_named(file, tmp_path):
-    with pytest.raises(rt.UserError, match=r"rt\.load_runtime reads it"):
+    with pytest.raises(rt.UserError, match=r"load it with rt\.load_runtime"):
         rt.load(file[0])
     with pytest.raises(rt.UserError, match="no such folder"):
         rt.load(tmp_path / "absent")

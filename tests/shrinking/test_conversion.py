@@ -212,7 +212,7 @@ def test_blocks_of_the_field_are_expressed_without_anything_slow(middle, operati
         (nn.GroupNorm(2, 8), r"middle \(group_norm\): .*norms over the pixels of the image at hand"),
         (lambda x: F.softmax(x.flatten(2), -1).unsqueeze(-1), "makes a sequence of pixels"),
         (lambda x: x + torch.arange(16.0), "not one a channel"),
-        (lambda x: x[:, :, 1:-1, 1:-1], "the runtime does of channels"),
+        (lambda x: x[:, :, 1:-1, 1:-1], "the runtime can only take channels"),
         (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "in mode reflect"),
         (lambda x: torch.erf(x), "erf.* is not part of anything"),
         (lambda x: F.relu(F.pad(x, (1, 1, 1, 1))), "pad.* is not part of anything"),

@@ -128,7 +128,7 @@ def test_a_networks_own_code_is_given_not_run(tmp_path: Path) -> None:
     small = rt.Network(removal.body, masked.interface, masked.head).eval()
     write_folder(small, masked, source.identity, tmp_path)
     with pytest.raises(
-        rt.UserError, match=r"is the user's code tests\.shrinking\.networks:Residual, not run by a file"
+        rt.UserError, match=r"is your own code, tests\.shrinking\.networks:Residual, which a file does not contain"
     ):
         rt.load(tmp_path)
     images = images_for(small)
@@ -164,7 +164,9 @@ def test_broken_newer_and_foreign_folders_are_refused_in_one_line(written: Path,
     assert complaint(tmp_path / "gone").endswith("gone: no such folder")
     (tmp_path / "empty").mkdir()
     assert "is not a network saved by robust-tickets (no source.json in it)" in complaint(tmp_path / "empty")
-    assert "version 2, this one reads up to 1; upgrade" in complaint(damaged(written, tmp_path / "new", version=2))
+    assert "has version 2, but this robust-tickets reads up to 1; upgrade" in complaint(
+        damaged(written, tmp_path / "new", version=2)
+    )
     modules = json.loads((written / "source.json").read_text())["modules"]
     name = next(name for name in modules if "out_channels" in modules[name])
 

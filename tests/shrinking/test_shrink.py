@@ -97,7 +97,7 @@ def test_a_slower_file_is_called_slower_first_and_told_what_to_try():
 
 def test_a_faster_file_is_told_no_options():
     fast = told(1.42)
-    assert fast.startswith("40 of 96 channels removed (left at multiples of 8): ")
+    assert fast.startswith("40 of 96 channels removed (keeping multiples of 8): ")
     assert "faster than dense (1.42 times the speed of dense" in fast
     assert "Try" not in fast
     assert "lower" not in fast
@@ -105,9 +105,9 @@ def test_a_faster_file_is_told_no_options():
 
 
 def test_channels_that_rounding_keeps_are_told():
-    assert "(left at multiples of 8); 3 more are zero and kept for that: " in told(1.42, kept=3)
+    assert "(keeping multiples of 8); 3 more are zero but kept for that: " in told(1.42, kept=3)
     assert told(1.0, removed=0, kept=3).startswith(
-        "Not smaller: 40 % of the parameters are zero, 3 zero channels among them, kept (left at multiples of 8)"
+        "Not smaller: 40 % of the parameters are zero, including 3 zero channels kept for multiples of 8"
     )
     assert "--set round_to=1 removes them" in told(1.0, removed=0, kept=3)
 

@@ -57,7 +57,7 @@ ROWS = [
     Row(
         "classification",
         digits,
-        lambda folder: (digits(folder), {"head": "keep"}, "head: keep: the network tells 4 classes apart, digits has"),
+        lambda folder: (digits(folder), {"head": "keep"}, "head: keep: the network has 4 classes, but digits has"),
     ),
     Row(
         "segmentation",

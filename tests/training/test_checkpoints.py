@@ -131,7 +131,7 @@ def test_a_damaged_checkpoint_is_one_line(damage: str, tmp_path: Path) -> None:
         shutil.copy(tmp_path / "metrics.jsonl", path)
     else:
         torch.save({"version": 0}, path)
-    with pytest.raises(UserError, match=r"checkpoint\.pt.*delete it to start this step anew"):
+    with pytest.raises(UserError, match=r"checkpoint\.pt.*delete it to start this step again"):
         finish("transfer", tmp_path)
     path.unlink()
     finish("transfer", tmp_path)

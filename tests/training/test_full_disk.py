@@ -30,7 +30,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     with (
         files_of_at_most(len(before) // 2),
         pytest.raises(
-            UserError, match=r"checkpoint\.pt: no space left to write it; free some and rerun the same command"
+            UserError, match=r"checkpoint\.pt: no space left to write it; free some space and rerun the same command"
         ),
     ):
         Run(Plan(12, ()), folder=tmp_path)

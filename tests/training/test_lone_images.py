@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import robust_tickets as rt
 from tests.verbs.small import Bright, SmallNet
 
-MESSAGE = "batch_size {} leaves one image alone, for which a batch norm of this network has one value a channel"
+MESSAGE = "batch_size {} leaves one image alone, for which a batch norm of this network has only one value per channel"
 
 
 class Narrow(nn.Module):

@@ -153,7 +153,7 @@ def test_epochs_are_not_selected_without_validation_or_in_a_draw(changes: dict[s
     blind = ImageBatches(digits(validation=0), training, 0)
     with pytest.raises(UserError, match=r"needs a validation part; set data\.validation above 0"):
         fit(Job(Trainable.of(classifier()), blind, training, Plan(4, ()), 0))
-    with pytest.raises(UserError, match="a draw ends where its timeline says"):
+    with pytest.raises(UserError, match="a draw ends where its timeline ends"):
         Run(ROUNDS, changes, drawing=Drawing())
 
 

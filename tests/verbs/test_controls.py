@@ -119,10 +119,10 @@ def test_flipped_is_as_sparse_in_every_layer_and_shares_an_exact_part(source: rt
 @pytest.mark.parametrize("kind", ["complement", "flipped"])
 def test_tickets_with_weights_of_their_own_have_no_opposite(source: rt.Source, kind: ControlName) -> None:
     settings = rt.DrawSettings.model_validate(ITERATIVE)
-    with pytest.raises(UserError, match=f"^{kind}: tickets of this draw restart from weights of their own"):
+    with pytest.raises(UserError, match=f"^{kind}: tickets of this draw restart from their own weights"):
         require_control(kind, settings)
     ticket = rt.draw(source, settings=settings, data=PARTS)
-    with pytest.raises(UserError, match="not kept anywhere"):
+    with pytest.raises(UserError, match="not stored anywhere"):
         control(kind, ticket, source, settings, seed=0)
     require_control(kind, rt.DrawSettings.model_validate({**ITERATIVE, "rewind": "pretrained"}))
     require_control(kind, rt.DrawSettings.model_validate(ONE_SHOT))

@@ -104,9 +104,9 @@ def test_by_default_the_adversarial_transfer_is_the_papers_in_the_ball_that_is_v
 
 def test_transfers_of_the_wrong_kind_are_refused_before_anything_is_trained(source: rt.Source, tmp_path: Path) -> None:
     for wrong, message in (
-        ({"transfer_settings": ADVERSARIAL}, r"transfer\.training\.objective is FGSM-RS.*: leave it standard"),
+        ({"transfer_settings": ADVERSARIAL}, r"transfer\.training\.objective is FGSM-RS.*: keep it standard"),
         ({"adversarial_settings": STANDARD}, r"adversarial\.training\.objective is standard: set pgd"),
-        ({"adversarial_settings": ADVERSARIAL, "criterion": "match"}, "are for criterion: double-win"),
+        ({"adversarial_settings": ADVERSARIAL, "criterion": "match"}, "apply only to criterion: double-win"),
     ):
         with pytest.raises(rt.UserError, match=message):
             rt.find(source, PARTS, folder=tmp_path / "found", **{"criterion": "double-win", **wrong})

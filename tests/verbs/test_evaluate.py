@@ -67,9 +67,9 @@ def test_named_outputs_may_be_more_and_in_another_order(images: Path) -> None:
 
 def test_what_the_outputs_are_is_never_guessed(images: Path) -> None:
     shutil.rmtree(images / "green")
-    with pytest.raises(rt.UserError, match=r"tells 3 classes apart and images has 2; name the outputs with classes"):
+    with pytest.raises(rt.UserError, match=r"distinguishes 3 classes, but images has 2; name the outputs with classes"):
         rt.evaluate(brightest(), images)
-    with pytest.raises(rt.UserError, match=r"images: has classes that .* does not tell apart \(blue, red\)"):
+    with pytest.raises(rt.UserError, match=r"images: has classes that .* does not know \(blue, red\)"):
         rt.evaluate(brightest(), images, classes=["n01", "n02", "n03"])
     with pytest.raises(rt.UserError, match="classes: 2 names are given for 3 outputs"):
         rt.evaluate(brightest(), images, classes=["blue", "red"])
@@ -100,7 +100,7 @@ def test_what_was_measured_is_kept(images: Path, tmp_path: Path) -> None:
     assert contents(kept) == before
     assert first.runs[0].robust is not None
     assert "under PGD-2 in L-inf 8/255" in first.sentence()
-    with pytest.raises(rt.UserError, match=r"kept: holds work with network"):
+    with pytest.raises(rt.UserError, match=r"kept: contains work with network"):
         rt.evaluate(brightest((0, 1, 2)), images, folder=kept)
 
 
@@ -116,8 +116,8 @@ def test_the_command(
     assert "Calibration" in told.out
     assert (tmp_path / "kept" / "evaluation.json").is_file()
     shutil.rmtree(images / "red")
-    assert "tells 3 classes apart and images has 2" in tickets("evaluate net -d images").complaint
+    assert "distinguishes 3 classes, but images has 2" in tickets("evaluate net -d images").complaint
     (tmp_path / "names.txt").write_text("\n".join(COLOURS))
     assert tickets("evaluate net -d images --classes names.txt").code == 0
-    assert "say on which data" in tickets("evaluate net").complaint
+    assert "give the data to evaluate on" in tickets("evaluate net").complaint
     assert "names: no such file" in tickets("evaluate net -d images --classes names").complaint

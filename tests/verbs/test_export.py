@@ -96,7 +96,7 @@ def test_a_ticket_is_compared_with_its_dense_source_and_keeps_its_zeros(tmp_path
 
 def test_what_export_cannot_do_is_one_line(tmp_path: Path) -> None:
     source = small_source()
-    with pytest.raises(rt.UserError, match="int8: needs images, and export reads none"):
+    with pytest.raises(rt.UserError, match="int8: needs images, but export reads none"):
         rt.export(source, tmp_path / "model.onnx", int8={})
     with pytest.raises(rt.UserError, match="recalibrate: needs images"):
         rt.export(source, tmp_path / "model.onnx", recalibrate=True)
@@ -105,10 +105,10 @@ def test_what_export_cannot_do_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "mine.onnx").write_text("not a network")
     with pytest.raises(rt.UserError, match=r"mine\.onnx: is a file that robust-tickets did not write"):
         rt.export(source, tmp_path / "mine.onnx")
-    with pytest.raises(rt.UserError, match="nowhere: no ticket's folder is there, and as a network"):
+    with pytest.raises(rt.UserError, match="nowhere: is not a ticket's folder, and as a network"):
         rt.export("nowhere", tmp_path / "model.onnx")
     rt.transfer(source, PARTS, folder=tmp_path / "runs", **{**QUICK, "seeds": (0,)})
-    with pytest.raises(rt.UserError, match="runs: holds transfers; tickets shrink"):
+    with pytest.raises(rt.UserError, match="runs: contains transfers; ship the best one with tickets shrink"):
         rt.export(tmp_path / "runs", tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
 
@@ -127,9 +127,9 @@ def test_zeros_that_are_there_are_the_ticket(tmp_path: Path) -> None:
             assert not run.network.body.get_parameter(name)[~mask].any()
     with pytest.raises(rt.UserError, match=r"score 'zeros' fixes sparsity at 0\.6[0-9]+; 0\.9 was asked for"):
         rt.draw(source, score="zeros", sparsity=0.9)
-    with pytest.raises(rt.UserError, match="there is nothing to take over; draw by magnitude instead"):
+    with pytest.raises(rt.UserError, match="there is nothing to adopt; draw by magnitude instead"):
         rt.draw(small_source(), score="zeros")
-    with pytest.raises(rt.UserError, match="score 'zeros' looks at weights that are there before training"):
+    with pytest.raises(rt.UserError, match="score 'zeros' ranks weights as they are before training"):
         rt.draw(source, score="zeros", data=PARTS, timeline={"kind": "one-shot", "epochs": 1})
 
 

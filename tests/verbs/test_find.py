@@ -66,6 +66,6 @@ def test_a_folder_of_another_search_is_refused_before_anything_is_drawn(source: 
     find(source, tmp_path, (0.2,))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     drawing = rt.DrawSettings.model_validate({"score": "random"})
-    with pytest.raises(rt.UserError, match=r"holds work with draw\.score\.kind = \"magnitude\", now \"random\""):
+    with pytest.raises(rt.UserError, match=r"contains work with draw\.score\.kind = \"magnitude\", now \"random\""):
         find(source, tmp_path, (0.3,), drawing)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before

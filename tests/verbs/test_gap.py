@@ -40,7 +40,7 @@ def test_the_network_is_left_as_it_was(source):
 
 
 def test_few_images_are_said_to_be_few(source):
-    assert "not of full rank" in gap(source, "digits", "glyphs", limit=40).sentence()
+    assert "do not have full rank" in gap(source, "digits", "glyphs", limit=40).sentence()
 
 
 def test_features_with_a_place_are_averaged(source):

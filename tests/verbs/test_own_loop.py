@@ -80,7 +80,7 @@ def test_one_pair_decides_nothing_about_seeds_and_says_what_the_images_say(sourc
     assert verdict.verdict == "cannot tell"
     assert verdict.standard.interval is None
     assert verdict.standard.test_interval is not None
-    assert verdict.transfer == "trained in a loop of your own"
+    assert verdict.transfer == "trained in your own loop"
     assert "over these test images, which says nothing about other seeds; run at least 2 seeds." in verdict.sentence()
 
 
@@ -108,17 +108,17 @@ def drifted(source: rt.Source, ticket: rt.Ticket) -> nn.Module:
             lambda s, t: rt.verify(drifted(s, t), s.network, data=PARTS, ticket=t),
             r"features.0.weight: \d+ of \d+ removed weights are not zero; train inside `with rt.masked\(",
         ),
-        (lambda s, t: rt.verify(s.network, s.network), "data: say on which data the module was trained"),
+        (lambda s, t: rt.verify(s.network, s.network), "data: give the data the module was trained on"),
         (
             lambda s, t: rt.verify(s.network, s.network, data="digits"),
-            "tells 3 classes apart, digits has 10|channel",
+            "distinguishes 3 classes, but digits has 10|channel",
         ),
         (
             lambda s, t: rt.verify(trained(s, t), data=PARTS, ticket=t),
-            "against: give the dense network, trained as this",
+            "against: give the dense network, trained in the same",
         ),
-        (lambda s, t: rt.shrink(t, "x.rtk", data=PARTS), "a Ticket is no trained network: give a transfer"),
-        (lambda s, t: rt.shrink([], "x.rtk", data=PARTS), "is no trained network"),
+        (lambda s, t: rt.shrink(t, "x.rtk", data=PARTS), "a Ticket is not a trained network: give a transfer"),
+        (lambda s, t: rt.shrink([], "x.rtk", data=PARTS), "is not a trained network"),
         (
             lambda s, t: rt.verify([trained(s, t)] * 2, [trained(s, None)], data=PARTS, ticket=t),
             r"verify pairs transfers .* settings?|seeds",
@@ -137,7 +137,7 @@ def test_what_does_not_fit_is_one_line(source, ticket, call, message) -> None:
 
 def test_networks_of_two_kinds_of_training_are_not_paired(source, ticket, tmp_path) -> None:
     result = rt.transfer(ticket, PARTS, source=source, **QUICK)
-    with pytest.raises(rt.UserError, match="one network was trained in a loop of your own and the other by transfer"):
+    with pytest.raises(rt.UserError, match="one network was trained in your own loop and the other by transfer"):
         rt.verify(result, against=trained(source, None))
     with pytest.raises(rt.UserError, match="a transfer brings its own: leave them out"):
         rt.verify(result, data=PARTS)

@@ -144,7 +144,7 @@ def test_scores_may_compete_over_the_whole_network(sources: dict[str, rt.Source]
     ("settings", "message"),
     [
         ({"group": "kernel", "timeline": {"kind": "drop-and-grow", "every": 1}}, "moves single weights"),
-        ({"group": "channel", "scope": "erk"}, "goes with scope"),
+        ({"group": "channel", "scope": "erk"}, "works with scope"),
         ({"group": "filter", "score": "learned"}, "needs parametrisation"),
         ({"group": "channel", "parametrisation": "straight-through"}, "needs score 'learned'"),
         ({**WAYS["learned"], "timeline": "iterative"}, "learns masks at one sparsity"),

@@ -139,10 +139,10 @@ def test_unreadable_images_end_it_or_are_counted(tickets, files, photographs, tm
     [
         ("predict nowhere.rtk {photographs}", "nowhere.rtk: no such file or folder"),
         ("predict {model} nowhere", "nowhere: no such file or folder"),
-        ("predict {model} {empty}", "holds no images"),
-        ("predict {empty} {photographs}", "holds nothing that predicts"),
+        ("predict {model} {empty}", "contains no images"),
+        ("predict {empty} {photographs}", "contains nothing that predicts"),
         ("predict {photographs}/red/wide.jpg {photographs}", "is not an ONNX file"),
-        ("predict {model} {photographs} --out table.xls", "its suffix does not say what to write"),
+        ("predict {model} {photographs} --out table.xls", "its suffix does not say which format to write"),
     ],
 )
 def test_mistakes_are_one_line(tickets, files, photographs, tmp_path, line, message) -> None:

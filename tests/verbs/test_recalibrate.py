@@ -41,7 +41,7 @@ def test_accuracy_without_training_rises_and_the_ticket_keeps_what_it_takes(sour
     assert sorted(loaded.statistics) == sorted(name for name in state if "running" in name or "tracked" in name)
     assert (tmp_path / "statistics.safetensors").stat().st_size < 2000
     assert not (tmp_path / "init.safetensors").exists()
-    assert "Batch-norm statistics were computed anew" in (tmp_path / "README.md").read_text()
+    assert "Batch-norm statistics were recomputed" in (tmp_path / "README.md").read_text()
     assert rt.draw(source, sparsity=0.8, recalibrate=PARTS, folder=tmp_path).digest == found.digest
     (tmp_path / "statistics.safetensors").unlink()
     with pytest.raises(rt.UserError, match=r"statistics\.safetensors: no such file"):

@@ -180,11 +180,11 @@ def test_a_channel_ticket_is_shrunk_and_exported(data: rt.DataSettings, tmp_path
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "keep": ({"head": "keep"}, "head: keep: demo/resnet4 tells images apart and shapes"),
+    "keep": ({"head": "keep"}, "head: keep: demo/resnet4 labels whole images, but shapes"),
     "mixup": ({"training": {**TRAINING, "mixup": 0.2}}, r"training\.mixup: mixes the labels of whole images"),
     "one image": (
         {"training": {**TRAINING, "accumulate": 8}, "task": {"kind": "segmentation", "head": "deeplabv3"}},
-        "leaves one image alone, for which a batch norm of this network has one value a channel",
+        "leaves one image alone, for which a batch norm of this network has only one value per channel",
     ),
 }
 
@@ -198,13 +198,13 @@ def test_what_does_not_fit_is_told(ticket: rt.Ticket, data: rt.DataSettings, why
 
 
 def test_labels_of_pixels_are_for_transfers(trained: rt.Transfer, source: rt.Source, data: rt.DataSettings) -> None:
-    with pytest.raises(rt.UserError, match="labels pixels and pretrain needs one label an image"):
+    with pytest.raises(rt.UserError, match="labels pixels, but pretrain needs one label per image"):
         rt.pretrain(source, data)
-    with pytest.raises(rt.UserError, match="labels pixels and a draw needs one label an image"):
+    with pytest.raises(rt.UserError, match="labels pixels, but a draw needs one label per image"):
         rt.draw(source, timeline={"kind": "iterative"}, data=data)
     with pytest.raises(rt.UserError, match="set landscape: null and interpolation: null"):
         rt.analyse(transfers={"full": trained})
-    with pytest.raises(rt.UserError, match=r"measures are of whole images \(calibration"):
+    with pytest.raises(rt.UserError, match=r"measures need one label per image \(calibration"):
         rt.verify(trained, measures=["calibration"])
     with pytest.raises(rt.UserError, match="square attacks the class of an image"):
         rt.verify(trained, robustness={"attack": "square"})
@@ -221,7 +221,7 @@ def test_masks_beyond_the_backbone_are_told(source: rt.Source, data: rt.DataSett
 def test_a_run_refuses_analyses_of_pixels_before_it_trains(data: rt.DataSettings, tmp_path: Path) -> None:
     sources = {"net": {"source": {"name": "demo/resnet4", "weights": "random"}}}
     recipe = rt.Recipe.model_validate({"sources": sources, "data": data.model_dump(mode="json"), "analyse": {}})
-    with pytest.raises(rt.UserError, match="analyse takes losses of whole images"):
+    with pytest.raises(rt.UserError, match="analyse computes losses of whole images"):
         rt.run(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -171,7 +171,7 @@ def test_a_folder_that_holds_something_else_is_not_written_over(result: rt.Trans
     assert result.ticket is not None
     result.ticket.save(tmp_path / "ticket")
     before = {path.name: path.read_bytes() for path in (tmp_path / "ticket").iterdir()}
-    with pytest.raises(rt.UserError, match=r"ticket: holds something else \(ticket.json\), which would be lost"):
+    with pytest.raises(rt.UserError, match=r"ticket: contains something else \(ticket.json\), which would be lost"):
         rt.shrink(result, f"{tmp_path / 'ticket'}/", rounds=3)
     assert {path.name: path.read_bytes() for path in (tmp_path / "ticket").iterdir()} == before
     with pytest.raises(rt.UserError, match="out: is empty; give a name"):
@@ -218,7 +218,7 @@ def test_the_8_bit_file_is_verified_and_takes_any_batch(result: rt.Transfer, for
 
 
 def test_what_cannot_be_is_refused_before_anything_is_written(result: rt.Transfer, tmp_path: Path) -> None:
-    with pytest.raises(rt.UserError, match="int8: an 8-bit file is written beside an ONNX file"):
+    with pytest.raises(rt.UserError, match="int8: an 8-bit file is written next to an ONNX file"):
         rt.shrink(result, tmp_path / "small", int8={})
     with pytest.raises(rt.UserError, match=r"model\.onx: its suffix does not say what to write; end it in \.onnx"):
         rt.shrink(result, tmp_path / "model.onx")

@@ -35,7 +35,9 @@ def source(body: nn.Module) -> Source:
 
 
 def test_detached_weights_are_refused_in_full_transfer_and_pretraining_and_serve_in_linear(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no gradient reaches stem, because its forward detaches them; train its head"):
+    with pytest.raises(
+        UserError, match=r"no gradient reaches stem, because its forward detaches them; train only its " r"head"
+    ):
         transfer(source(Detached()), DATA, mode="full", folder=tmp_path / "full")
     with pytest.raises(UserError, match="no gradient reaches stem"):
         pretrain(source(Detached()), DATA, folder=tmp_path / "full")
@@ -45,5 +47,5 @@ def test_detached_weights_are_refused_in_full_transfer_and_pretraining_and_serve
 
 
 def test_a_forward_without_gradients_trains_in_no_way() -> None:
-    with pytest.raises(UserError, match=r"runs without gradients \(of stem, fc\), so nothing of it can be trained"):
+    with pytest.raises(UserError, match=r"runs without gradients \(of stem, fc\), so no part of it can be trained"):
         transfer(source(Detached(everything=True)), DATA, mode="linear")

@@ -179,9 +179,9 @@ def test_refused_settings_leave_the_record_of_the_old_ones(
 ) -> None:
     rt.transfer(ticket, PARTS, folder=tmp_path, **QUICK)
     before = read_json(tmp_path / "transfer.json")
-    with pytest.raises(rt.UserError, match=r"seed-0: holds work with settings\.mode"):
+    with pytest.raises(rt.UserError, match=r"seed-0: contains work with settings\.mode"):
         rt.transfer(ticket, PARTS, folder=tmp_path, mode="linear", **QUICK)
-    with pytest.raises(rt.UserError, match="holds work with data"):
+    with pytest.raises(rt.UserError, match="contains work with data"):
         rt.transfer(ticket, {**PARTS, "train": Bright(30)}, folder=tmp_path, **QUICK)
     assert read_json(tmp_path / "transfer.json") == before
     assert rt.load_transfer(tmp_path, source=source, data=PARTS).settings.mode == "full"
@@ -191,7 +191,7 @@ def test_objects_in_memory_are_asked_for_when_a_folder_is_taken_up(
     source: rt.Source, ticket: rt.Ticket, tmp_path: Path
 ) -> None:
     rt.transfer(ticket, PARTS, folder=tmp_path, **QUICK)
-    with pytest.raises(rt.UserError, match="pass them as data"):
+    with pytest.raises(rt.UserError, match="give them again as data"):
         rt.load_transfer(tmp_path, source=source)
     with pytest.raises(rt.UserError, match="own code"):
         rt.load_transfer(tmp_path, data=PARTS)

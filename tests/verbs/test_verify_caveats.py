@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_refused_before_anything_trains(tmp_path: Path) -> 
     large, strange = files_like_cifar(tmp_path / "large", 32, 0), files_like_cifar(tmp_path / "strange", 8, 7)
     cases = [
         (CorruptionFiles(folder=str(large), names=("fog",)), "images are 32 x 32 with 3 channels"),
-        (CorruptionFiles(folder=str(strange), names=("fog",)), "holds class 7, the network tells 3 apart"),
+        (CorruptionFiles(folder=str(strange), names=("fog",)), "contains class 7, but the network has 3 classes"),
         (CorruptionFiles(folder=str(tmp_path / "absent")), "no such file"),
         (OutOfDistribution.model_validate({"data": {"name": "glyphs", "channels": 1}}), "the network takes 3"),
         (OutOfDistribution.model_validate({"data": str(tmp_path / "absent")}), "absent"),

@@ -41,7 +41,7 @@ def require_exchangeable(group: AnyGroup) -> None:
     """
     if not group.is_exchangeable:
         raise UserError(
-            f"flipped: exchanging single groups of kind {group.kind!r} would break what holds them together; "
+            f"flipped: exchanging single groups of kind {group.kind!r} would break the structure that ties them; "
             "use the control shuffled, or draw group: element"
         )
 

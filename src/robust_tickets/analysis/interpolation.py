@@ -71,7 +71,7 @@ def interpolate(
     if different or len(start) != len(end):
         names = different or [name for name in end if name not in start]
         raise UserError(
-            f"no line joins networks of other parameters: {names[0]} differs; compare transfers of one ticket"
+            f"no line joins networks with different parameters: {names[0]} differs; compare transfers of one ticket"
         )
     moved = copy.deepcopy(first)
     state = moved.body.state_dict()

@@ -10,17 +10,19 @@ from robust_tickets.foundation.settings import Settings
 class InterpolationSettings(Settings):
     """How the line between two networks is walked."""
 
-    points: int = Field(default=11, ge=3, le=1001, description="Places on the line, both ends among them.")
+    points: int = Field(default=11, ge=3, le=1001, description="Points on the line, including both ends.")
     bn: Literal["interpolated", "recalibrated"] = Field(
         default="interpolated",
-        description="Batch-norm statistics between the ends: on the line between theirs, so that the ends are the "
-        "networks themselves; or computed anew at every place, ends included, from training images (Jordan et al., "
-        "2022, arXiv 2211.08403: without it activations shrink half way, and a barrier may be that alone).",
+        description="Batch-norm statistics between the ends: interpolated like the weights, so that the ends are the "
+        "networks themselves; or recomputed at every point, the ends included, from training images (Jordan "
+        "et al., 2022, arXiv 2211.08403: without this, activations shrink half way, which alone may cause a barrier).",
     )
     recalibration_images: int = Field(
-        default=512, ge=2, description="Training images that statistics are recalibrated on."
+        default=512, ge=2, description="Training images on which statistics are recalibrated."
     )
-    pairs: int = Field(default=1, ge=1, description="Pairs of seeds of each transfer, the first ones, that are joined.")
+    pairs: int = Field(
+        default=1, ge=1, description="Number of pairs of seeds to join in each transfer, the first ones."
+    )
 
     @property
     def places(self) -> tuple[float, ...]:

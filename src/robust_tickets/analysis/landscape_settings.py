@@ -10,9 +10,9 @@ class LandscapeSettings(Settings):
 
     points: int = Field(default=9, ge=3, le=201, description="Grid points along each direction; odd, for a centre.")
     radius: float = Field(
-        default=1.0, gt=0.0, description="How far the grid reaches; 1 moves every filter by its own length."
+        default=1.0, gt=0.0, description="How far the grid reaches; 1 moves every filter by its own norm."
     )
-    seed: int = Field(default=0, description="Of the two directions.")
+    seed: int = Field(default=0, description="Seed of the two directions.")
     most: int = Field(default=4, ge=1, description="At most this many networks, the first ones, get a landscape.")
 
     @model_validator(mode="after")

@@ -115,6 +115,6 @@ def overlaps(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> dict[
         if shapes[0] != shapes[1]:
             found = ["nothing" if shape is None else f"shape {list(shape)}" for shape in shapes]
             raise UserError(
-                f"masks overlap only over the same weights; of {name} one has {found[0]}, the other {found[1]}"
+                f"masks can be compared only over the same weights; for {name} one has {found[0]}, the other {found[1]}"
             )
     return {name: Overlap.of(mask, second[name]) for name, mask in first.items()}

@@ -40,9 +40,10 @@ class APGD(Attack):
     kind: Literal["apgd"] = "apgd"
     loss: Literal["ce", "dlr"] = Field(
         default="ce",
-        description="What is maximised: cross-entropy, or the difference-of-logits ratio (of two classes the margin).",
+        description="What is maximised: cross-entropy, or the difference-of-logits ratio (with two classes, the "
+        "margin).",
     )
-    steps: int = Field(default=100, ge=1, description="Gradient steps of each restart.")
+    steps: int = Field(default=100, ge=1, description="Gradient steps per restart.")
 
     def attacker(
         self,

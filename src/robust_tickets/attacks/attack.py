@@ -26,7 +26,7 @@ gradients to follow."""
 LOSS, IMAGE_LOGITS = "loss", "image-logits"
 """What an attack may need of a task: a loss of each example (the aim's), logits of the classes of whole images."""
 
-_OF_NEEDS = {LOSS: "drives up the loss of each image", IMAGE_LOGITS: "attacks the class of an image"}
+_OF_NEEDS = {LOSS: "increases the loss of each image", IMAGE_LOGITS: "attacks the class of an image"}
 
 
 class Attack(Settings, ABC):
@@ -83,10 +83,10 @@ class Attack(Settings, ABC):
         """
         kind = self.model_dump()["kind"]
         if "logits" in provides and classes < 2:
-            raise UserError(f"{name}: has one class, and {kind} needs two, to have one taken for the other")
+            raise UserError(f"{name}: has one class, but {kind} needs two, so that one can be mistaken for the other")
         for missing in sorted(self.needs - provides):
             instead = "use robustness.attack: pgd" if LOSS in provides else "leave it out"
-            raise UserError(f"{name}: {labels}, and {kind} {_OF_NEEDS[missing]}; {instead}")
+            raise UserError(f"{name}: {labels}, but {kind} {_OF_NEEDS[missing]}; {instead}")
 
 
 def restarts_of(threat: Threat) -> str:

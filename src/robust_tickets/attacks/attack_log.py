@@ -22,15 +22,15 @@ class GradientCounts(Settings):
     """
 
     attacked: int = Field(default=0, description="Images attacked: those classified correctly.")
-    at_start: int = Field(default=0, description="Of these, images whose gradient had vanished at the first step.")
+    at_start: int = Field(default=0, description="Images among these whose gradient had vanished at the first step.")
     throughout: int = Field(default=0, description="Images whose gradient had vanished at every step.")
     retried: int = Field(
         default=0,
-        description="Images attacked again under a loss without scale: the difference-of-logits ratio.",
+        description="Images attacked again under a scale-free loss, the difference-of-logits ratio.",
     )
-    recovered: int = Field(default=0, description="Images that fell then.")
+    recovered: int = Field(default=0, description="Images that fell to that attack.")
     blind: int = Field(
-        default=0, description="Images whose gradient vanished throughout under that loss too, and that stood."
+        default=0, description="Images whose gradient also vanished throughout under that loss, and that withstood it."
     )
     probed: int = Field(default=0, description="Images that were then searched without gradients.")
     found: int = Field(default=0, description="Images that fell to that search.")

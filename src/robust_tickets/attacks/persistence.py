@@ -138,7 +138,7 @@ def persistent(
         nonlocal left
         fell, retried = torch.zeros_like(unseen), 0
         if scale_free is not None:
-            log.tell("again, under a loss without scale")
+            log.tell("again, under a scale-free loss")
             watch, retried = GradientWatch(mend=True), len(places)
             candidates = again(images[places], taken(targets, places), watch, scale_free)
             found, fell = improved(candidates, targets, found, places)

@@ -33,9 +33,9 @@ class Square(Attack):
 
     gradient_free = True
     kind: Literal["square"] = "square"
-    queries: int = Field(default=5000, ge=1, description="Forward passes for an image and restart, at most.")
+    queries: int = Field(default=5000, ge=1, description="Maximum number of forward passes per image and restart.")
     area: float = Field(
-        default=0.8, gt=0, le=1, description="Share of the image that the first squares cover, in (0, 1]."
+        default=0.8, gt=0, le=1, description="Share of the image covered by the first squares, in (0, 1]."
     )
 
     def attacker(

@@ -41,13 +41,15 @@ class Threat(Ball):
     step_size: Ratio | None = Field(
         default=None, gt=0, description="Length of a step in the norm; null means 2.5 * epsilon / steps."
     )
-    random_start: bool = Field(default=True, description="Start at a uniform point of the ball, not at the image.")
+    random_start: bool = Field(
+        default=True, description="Start at a uniformly drawn point of the ball, not at the image."
+    )
     restarts: int = Field(default=1, ge=1, description="Independent searches; each image keeps its worst point.")
 
     @model_validator(mode="after")
     def _restarts_differ(self) -> Self:
         if self.restarts > 1 and not self.random_start:
-            raise ValueError("restarts without random_start repeat one search; set random_start: true")
+            raise ValueError("restarts without random_start repeat the same search; set random_start: true")
         return self
 
     @property

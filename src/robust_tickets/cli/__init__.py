@@ -1,16 +1,16 @@
-"""The command line: thin over the public API, one file a command.
+"""The command line: thin over the public API, one file per command.
 
 | file | noun |
 |---|---|
 | `options.py` | options that commands share, and settings made of what they are given |
 | `pretrain.py` `draw.py` `transfer.py` `verify.py` `find.py` `shrink.py` `export.py` | the verbs |
 | `run.py` `report.py` | a whole recipe, and its page |
-| `analyse.py` `gap.py` | looks inside tickets, and at data |
+| `analyse.py` `gap.py` | a look inside tickets, and at data |
 | `predict.py` | images in, classes out |
-| `check.py` | a runtime file, held against other engines |
+| `check.py` | a runtime file, compared with other engines |
 | `evaluate.py` | what a network does as it is |
 | `schema.py` `convert.py` `doctor.py` | around them |
-| `app.py` | the application: its commands, and what a mistake looks like |
+| `app.py` | the application: its commands, and how a mistake is reported |
 """
 
 from robust_tickets.cli.app import app, main

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def analyse(
-    folders: Annotated[list[Path], typer.Argument(help="Tickets, transfers, or folders that hold some, as runs do.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Tickets, transfers, or folders that contain them, such as runs.")
+    ],
     out: Annotated[
         Path,
         typer.Option("--out", "-o", help="Where report.html and its figures are written.", callback=ours_or_free),
@@ -45,13 +47,15 @@ def analyse(
 
 
 def require_work(folder: Path) -> None:
-    """Refuse a folder in which there is nothing to look into.
+    """Refuse a folder with nothing to analyse in it.
 
     Raises:
         UserError: it holds neither a ticket nor a finished transfer.
     """
     if not any(tickets_in(folder)) and not any(transfers_in(folder)):
-        raise UserError(f"{folder}: holds no ticket and no finished transfer; tickets draw or transfer makes one")
+        raise UserError(
+            f"{folder}: contains no ticket and no finished transfer; create one with tickets draw or tickets transfer"
+        )
 
 
 def collect(folders: Sequence[Path], source: str | None) -> tuple[dict[str, "Ticket"], dict[str, "Transfer"]]:

@@ -1,4 +1,4 @@
-"""The application: its commands, and what a mistake looks like.
+"""The application: its commands, and how a mistake is reported.
 
 A user's mistake is one line on standard error and exit code 2; nothing heavier than typer is imported before a
 command runs.
@@ -106,10 +106,10 @@ def usage_complaint(error: Any) -> str:
 
 
 def yield_when_busy() -> None:
-    """On a machine with more to do than cores, let waiting threads sleep instead of spin.
+    """On a machine with more work than cores, let waiting threads sleep instead of spinning.
 
-    OpenMP's threads spin while they wait for each other, which made small steps up to 25 times slower where
-    another program held a core; sleeping costs a few per cent where none does. The variable has to be set before
+    OpenMP's threads spin while they wait for each other, which made small steps up to 25 times slower when
+    another program held a core; sleeping costs a few per cent when none does. The variable has to be set before
     torch is loaded, and never changes a result.
     """
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1):

@@ -14,16 +14,16 @@ def check(
         Path, typer.Argument(help="A runtime file (.rtk) that tickets shrink wrote, or the run that exported one.")
     ],
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data whose test images are tried beside random ones.")
+        str | None, typer.Option("--data", "-d", help="Data whose test images are tried in addition to random ones.")
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="The run or transfer that it was shrunk from: its network is tried, too.")
+        Path | None, typer.Option(help="The run or transfer that it was shrunk from: its network is compared, too.")
     ] = None,
     source: SourcePlace = None,
 ) -> None:
     """Compare a runtime file with PyTorch and ONNX Runtime.
 
-    Ends with exit code 1 where it differs.
+    The exit code is 1 if they differ.
     """
     if file.is_dir():
         file, against = runtime_file_of(file), against or file
@@ -56,8 +56,8 @@ def runtime_file_of(run: Path) -> Path:
     """
     files = sorted(run.glob("*.rtk"))
     if not files:
-        raise UserError(f"{run}: holds no runtime file; write one with tickets shrink {run} --out model.rtk")
+        raise UserError(f"{run}: contains no runtime file; write one with tickets shrink {run} --out model.rtk")
     if len(files) > 1:
         commands = (f"tickets check {file} --against {run}" for file in files)
-        raise UserError(f"{run}: holds several runtime files; choose: {' | '.join(commands)}")
+        raise UserError(f"{run}: contains several runtime files; choose one: {' | '.join(commands)}")
     return files[0]

@@ -9,15 +9,17 @@ from robust_tickets.foundation.errors import UserError
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="A legacy checkpoint that is a pickle with code in it.")],
+    file: Annotated[Path, typer.Argument(help="A legacy checkpoint: a pickle that contains code.")],
     out: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
     allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Take the tensors of a pickle that names code; nothing in it is run.")
+        bool,
+        typer.Option("--allow-pickle", help="Extract the tensors of a pickle that refers to code; none of it is run."),
     ] = False,
     entry: Annotated[
         str | None,
         typer.Option(
-            help="Which state dict of several, such as state_dict beside state_dict_ema, which is the default."
+            help="Which state dict to take, such as state_dict instead of state_dict_ema, the default if both are "
+            "there."
         ),
     ] = None,
 ) -> None:

@@ -25,25 +25,28 @@ def draw(
     source: SourceName,
     out: Out,
     sparsity: Annotated[
-        float | None, typer.Option(help="Fraction of prunable weights removed, in [0, 1); 0.9 without this.")
+        float | None, typer.Option(help="Fraction of prunable weights removed, in [0, 1); default: 0.9.")
     ] = None,
     group: Annotated[
         str | None, typer.Option(help="element, row, kernel, filter, block, n-m, channel or neuron.")
     ] = None,
     score: Annotated[
         str | None,
-        typer.Option(help="magnitude, random, random-within-layer, learned, or zeros: what is zero."),
+        typer.Option(
+            help="magnitude, random, random-within-layer, learned, or zeros (removes weights that are already zero)."
+        ),
     ] = None,
     weights: WeightsOption = None,
     preprocessing: PreprocessingOption = None,
-    data: Annotated[str | None, typer.Option("--data", "-d", help="What the draw trains on, where it trains.")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Data to train on, if the draw trains.")] = None,
     recalibrate: Annotated[
-        str | None, typer.Option(help="Data on which batch-norm statistics are computed for use without training.")
+        str | None,
+        typer.Option(help="Data for computing batch-norm statistics, so that the ticket can be used untrained."),
     ] = None,
     settings: Override = None,
     seed: Seed = 0,
 ) -> None:
-    """Draw a ticket: one-shot global magnitude at 90 %, or as you say."""
+    """Draw a ticket; by default one-shot global magnitude at 90 %."""
     for read in (data, recalibrate):
         require_apart(out, read)
     from robust_tickets.foundation.settings import changed
@@ -51,7 +54,7 @@ def draw(
 
     values, parts = overrides(settings, ("source", "data"))
     if parts["data"] and data is None:
-        raise UserError("--set data: there are no data to set; give --data")
+        raise UserError("--set data: no data are given to change; give --data")
     options = given(sparsity=sparsity, group=group, score=score)
     if recalibrate is not None:
         options["recalibrate"] = {"name": recalibrate}

@@ -23,26 +23,27 @@ def evaluate(
         str, typer.Argument(help="A network by name or path, a ticket, a run, a transfer, model.onnx or model.rtk.")
     ],
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="As in transfer; a run or transfer brings its own.")
+        str | None, typer.Option("--data", "-d", help="As in transfer; a run or transfer brings its own data.")
     ] = None,
     source: SourcePlace = None,
     weights: WeightsOption = None,
     preprocessing: PreprocessingOption = None,
     classes: Annotated[
-        Path | None, typer.Option(help="A file with the names of the outputs, one a line, where nothing else says.")
+        Path | None,
+        typer.Option(help="A file with the names of the outputs, one per line, if nothing else names them."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Keeps what was measured, and evaluation.json.", callback=ours_or_free),
+        typer.Option("--out", "-o", help="Folder for the measurements and evaluation.json.", callback=ours_or_free),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="robustness.*, measures, data.* or source.*=value.")
     ] = None,
 ) -> None:
-    """Measure accuracy on test images as it is, without training."""
+    """Measure a network as it is on test images, without training."""
     require_apart(out, data)
     if classes is not None and not classes.is_file():
-        raise UserError(f"{classes}: no such file; give one with a name a line")
+        raise UserError(f"{classes}: no such file; give one with one name per line")
     from robust_tickets.foundation.files import write_json
     from robust_tickets.foundation.settings import changed
     from robust_tickets.report.terminal import show_sections

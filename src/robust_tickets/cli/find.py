@@ -29,7 +29,9 @@ def find(
     preprocessing: PreprocessingOption = None,
     criterion: Annotated[
         str | None,
-        typer.Option(help="match; or double-win: after standard and adversarial transfer, in accuracy and robustness."),
+        typer.Option(
+            help="match; or double-win: accuracy and robustness match after standard and adversarial transfer."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -78,6 +80,6 @@ def find(
         for warning in found.verdict.warnings():
             print(f"Warning: {warning}")
     if found.result is not None:
-        print(f"{found.result.folder}: the transfer found, for tickets shrink")
+        print(f"{found.result.folder}: the transfer that was found, for tickets shrink")
     if found.adversarial is not None:
         print(f"{found.adversarial.folder}: its adversarial transfer")

@@ -19,16 +19,18 @@ from robust_tickets.foundation.errors import UserError
 
 def gap(
     data: DataName,
-    source_data: Annotated[str, typer.Option("--source-data", help="What the source was trained on, as --data.")],
+    source_data: Annotated[
+        str, typer.Option("--source-data", help="The data the source was trained on, in the same form as --data.")
+    ],
     source: Annotated[
-        str | None, typer.Option("--source", "-s", help="Whose features are compared, as in draw.")
+        str | None, typer.Option("--source", "-s", help="The network whose features are compared, as in draw.")
     ] = None,
     weights: WeightsOption = None,
     preprocessing: PreprocessingOption = None,
     inception: Annotated[
-        Path | None, typer.Option(help="A file with torchvision's inception_v3 weights: its features instead.")
+        Path | None, typer.Option(help="A file with torchvision's inception_v3 weights: compare its features instead.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=2, help="At most this many images of either set.")] = 10_000,
+    limit: Annotated[int, typer.Option(min=2, help="At most this many images from each set.")] = 10_000,
     settings: Override = None,
 ) -> None:
     """Measure how far a target is from a source's data, in features."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ours_or_free(place: Path | None) -> Path | None:
-    """Return the place of a result, once it is certain that nothing of others is there."""
+    """Return the place of a result, after making sure that nothing there belongs to others."""
     if place is not None:
         require_ours(place)
     return place
@@ -32,20 +32,20 @@ SourceName = Annotated[
 ]
 SourcePlace = Annotated[
     str | None,
-    typer.Option("--source", "-s", help="The ticket's network, where it was moved or is your own module:function."),
+    typer.Option("--source", "-s", help="The ticket's network, if it was moved or is your own module:function."),
 ]
 RunFolder = Annotated[
-    Path, typer.Argument(help="The folder of a run (its best ticket is taken), of a transfer, or of one seed.")
+    Path, typer.Argument(help="The folder of a run (its best ticket is used), of a transfer, or of one seed.")
 ]
-DataPlace = Annotated[
-    str | None, typer.Option("--data", "-d", help="Its data, where they are somewhere else now; as in transfer.")
-]
+DataPlace = Annotated[str | None, typer.Option("--data", "-d", help="Its data, if they have moved; as in transfer.")]
 WeightsOption = Annotated[
-    str | None, typer.Option(help="A tag, a file, random, or default: the library's own, which is taken without this.")
+    str | None, typer.Option(help="A tag, a file, random, or default (the library's own; used if this is absent).")
 ]
 PreprocessingOption = Annotated[
     str | None,
-    typer.Option("--preprocessing", help="What differs, as YAML: '{mean: [0.5], std: [0.5], size: [32, 32]}'."),
+    typer.Option(
+        "--preprocessing", help="The settings to change, as YAML: '{mean: [0.5], std: [0.5], size: [32, 32]}'."
+    ),
 ]
 DataName = Annotated[
     str,
@@ -64,7 +64,7 @@ Out = Annotated[
 Override = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of this step, key=value; may be repeated.")
 ]
-Seed = Annotated[int, typer.Option(help="Of training and drawing; transfers have seeds of their own (--set seeds=).")]
+Seed = Annotated[int, typer.Option(help="Seed of training and drawing; transfers have their own seeds (--set seeds=).")]
 
 PARTS = {
     "source": "in_channels=1",
@@ -75,7 +75,7 @@ PARTS = {
     "adversarial": "training.epochs=30",
     "verify": "margin=0.02",
 }
-"""What `--set` reaches beside the settings of a step itself: each part, with an example."""
+"""What `--set` reaches besides the settings of a step itself: each part, with an example."""
 
 
 def holds(place: str, file: str) -> bool:
@@ -107,7 +107,7 @@ def overrides(
         elif isinstance(value, dict):
             apart[name].append(value)
         else:
-            raise UserError(f"--set {name}={value}: name one of its settings, as in {name}.{PARTS[name]}")
+            raise UserError(f"--set {name}={value}: name one of its settings, such as {name}.{PARTS[name]}")
     return own, apart
 
 
@@ -128,7 +128,7 @@ def source_settings(name: str, weights: str | None, preprocessing: str | None, v
     """Return validated source settings; `values` are those given as --set source.key=value.
 
     Raises:
-        UserError: a setting is wrong, or no network can have such a name.
+        UserError: a setting is wrong, or no network has such a name.
     """
     from robust_tickets.foundation.merging import layered
     from robust_tickets.foundation.settings import parse
@@ -143,24 +143,24 @@ def source_settings(name: str, weights: str | None, preprocessing: str | None, v
 
 
 def ticket_or_source(subject: str, weights: str | None, preprocessing: str | None, values: list[dict[str, Any]]) -> Any:
-    """Return a ticket's folder as it is given, or validated source settings where something is said of a source.
+    """Return a ticket's folder as given, or validated source settings if any option describes a source.
 
     Raises:
-        UserError: as `source_settings`; or a ticket was told what it brings itself.
+        UserError: as `source_settings`; or options repeat what a ticket brings itself.
     """
     from robust_tickets.models.names import require_network
 
     stated = weights is not None or preprocessing is not None or bool(values)
     if holds(subject, "ticket.json"):
         if stated:
-            raise UserError(f"{subject}: a ticket brings its weights and preprocessing; leave them out")
+            raise UserError(f"{subject}: a ticket brings its own weights and preprocessing; leave them out")
         return subject
     if stated:
         return source_settings(subject, weights, preprocessing, values)
     try:
         require_network(subject)
     except UserError as error:
-        raise UserError(f"{subject}: no ticket's folder is there, and as a network: {error}") from None
+        raise UserError(f"{subject}: is not a ticket's folder, and as a network: {error}") from None
     return subject
 
 
@@ -181,7 +181,7 @@ def data_settings(name: str, values: list[dict[str, Any]]) -> Any:
 
 
 def instead_of(path: Path) -> "Callable[[TransferPlace], str]":
-    """Return how the command that was given reads with another place in place of `path`."""
+    """Return a function that rewrites the command given, with another place instead of `path`."""
 
     def command(place: "TransferPlace") -> str:
         words = [str(place) if not word.startswith("-") and Path(word) == path else word for word in sys.argv[1:]]

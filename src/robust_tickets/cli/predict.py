@@ -30,16 +30,18 @@ def predict(
     file: Annotated[
         Path, typer.Argument(help="model.rtk, model.onnx, a saved network, a run, a transfer or a ticket.")
     ],
-    images: Annotated[list[Path], typer.Argument(help="Image files, and folders, which are searched to the bottom.")],
-    top: Annotated[int, typer.Option(min=1, help="How many classes an image, the most probable first.")] = 1,
+    images: Annotated[
+        list[Path], typer.Argument(help="Image files, and folders, which are searched with all their subfolders.")
+    ],
+    top: Annotated[int, typer.Option(min=1, help="How many classes per image, the most probable first.")] = 1,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="A .csv or .json file; standard output without this.")
+        Path | None, typer.Option("--out", "-o", help="A .csv or .json file; default: standard output.")
     ] = None,
     form: Annotated[
-        Form | None, typer.Option("--format", help="csv or json; without this as --out ends, or csv.")
+        Form | None, typer.Option("--format", help="csv or json; default: as --out ends, or else csv.")
     ] = None,
     on_unreadable: Annotated[
-        Unreadable, typer.Option(help="skip: leave an image out that cannot be read, and count it.")
+        Unreadable, typer.Option(help="skip: leave out and count images that cannot be read.")
     ] = Unreadable.refuse,
     source: SourcePlace = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads that a runtime or ONNX file may use.")] = 1,
@@ -51,7 +53,9 @@ def predict(
     require_exported(file)
     suffix = out.suffix.lower().removeprefix(".") if out is not None else "csv"
     if form is None and suffix not in list(Form):
-        raise UserError(f"{out}: its suffix does not say what to write; end it in .csv or .json, or give --format")
+        raise UserError(
+            f"{out}: its suffix does not say which format to write; end it in .csv or .json, or give --format"
+        )
     from robust_tickets.foundation.files import write_text
     from robust_tickets.foundation.ownership import require_ours
     from robust_tickets.verbs.predict import is_predictions, predict

@@ -21,23 +21,23 @@ from robust_tickets.foundation.ownership import require_apart
 def pretrain(
     out: Out,
     source: Annotated[
-        str | None, typer.Option("--source", "-s", help="An architecture, as in draw; in place of the recipe's.")
+        str | None, typer.Option("--source", "-s", help="An architecture, as in draw; replaces the recipe's.")
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", "-d", help="What it is trained on, as in transfer; in place of the recipe's."),
+        typer.Option("--data", "-d", help="Data to train on, as in transfer; replaces the recipe's."),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option("--recipe", "-r", help="RECIPE:SOURCE, as in sources:fgsm-rs; --set changes it.")
+        str | None, typer.Option("--recipe", "-r", help="RECIPE:SOURCE, such as sources:fgsm-rs; --set changes it.")
     ] = None,
-    weights: Annotated[str | None, typer.Option(help="What it starts from, as in draw; random without this.")] = None,
+    weights: Annotated[str | None, typer.Option(help="The weights to start from, as in draw; default: random.")] = None,
     preprocessing: PreprocessingOption = None,
     settings: Override = None,
     seed: Seed = 0,
 ) -> None:
     """Make a source: train a network, natural or robust.
 
-    Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or as a recipe has it: -r sources:pgd-linf.
+    Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or from a recipe: -r sources:pgd-linf.
     """
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed
@@ -54,7 +54,7 @@ def pretrain(
         raise UserError("--weights, --preprocessing and --set source belong to --source; give it too")
     images = data_settings(data, parts["data"]) if data is not None else pretraining and pretraining.data
     if network is None or images is None:
-        raise UserError("give --source and --data, or --recipe RECIPE:SOURCE, as in sources:fgsm-rs")
+        raise UserError("give --source and --data, or --recipe RECIPE:SOURCE, such as sources:fgsm-rs")
     training = changed(pretraining.training if pretraining is not None else Training(), *values)
     images = images if data is not None else changed(images, *parts["data"], where="data")
     from robust_tickets.verbs.pretrain import pretrain

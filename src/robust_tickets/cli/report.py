@@ -12,11 +12,13 @@ from robust_tickets.foundation.run_folder import root_of
 def report(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
 ) -> None:
-    """Show the tables of a finished run; write its page again."""
+    """Show the tables of a finished run; rewrite its page."""
     if not (folder / "summary.json").is_file():
         run = root_of(folder)
-        also = f"; it lies in a run: tickets report {run}" if run is not None and run != folder.resolve() else ""
-        raise UserError(f"{folder}: holds no finished run (no summary.json in it); tickets run makes one{also}")
+        also = f"; it is inside a run: tickets report {run}" if run is not None and run != folder.resolve() else ""
+        raise UserError(
+            f"{folder}: contains no finished run (no summary.json in it); create one with tickets run{also}"
+        )
     from robust_tickets.report.html import write_report
     from robust_tickets.report.summary import load_summary
     from robust_tickets.report.terminal import show

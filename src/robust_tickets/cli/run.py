@@ -15,18 +15,19 @@ from robust_tickets.foundation.ownership import require_apart
 def run(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or a recipe that ships with the package.")] = "default",
     source: Annotated[
-        str | None, typer.Option("--source", "-s", help="Network, in place of the recipe's sources.")
+        str | None, typer.Option("--source", "-s", help="Network; replaces the recipe's sources.")
     ] = None,
     weights: WeightsOption = None,
     preprocessing: PreprocessingOption = None,
-    data: Annotated[str | None, typer.Option("--data", "-d", help="Target, in place of the recipe's.")] = None,
-    sparsity: Annotated[float | None, typer.Option(help="In place of the recipe's draw.sparsity.")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Target; replaces the recipe's.")] = None,
+    sparsity: Annotated[float | None, typer.Option(help="Replaces the recipe's draw.sparsity.")] = None,
     out: Annotated[
         Path,
         typer.Option("--out", "-o", help="Run folder; rerun the same command to resume.", callback=ours_or_free),
     ] = Path("runs/run"),
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin nothing new after so long; rerun the same command to resume.")
+        float | None,
+        typer.Option(min=0, help="Start nothing new after this many minutes; rerun the same command to resume."),
     ] = None,
     settings: Override = None,
 ) -> None:

@@ -18,10 +18,10 @@ def shrink(
     ],
     source: SourcePlace = None,
     data: DataPlace = None,
-    int8: Annotated[bool, typer.Option("--int8", help="Write and check an 8-bit ONNX file beside it, too.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Also write and check an 8-bit ONNX file.")] = False,
     settings: Override = None,
 ) -> None:
-    """Remove zero channels, write what is left, time it beside dense."""
+    """Remove zero channels, write the rest, time it against dense."""
     from robust_tickets.foundation.settings import changed
     from robust_tickets.shrinking.places import require_form
     from robust_tickets.shrinking.settings import ShrinkSettings

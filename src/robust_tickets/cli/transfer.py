@@ -21,10 +21,10 @@ from robust_tickets.foundation.ownership import require_apart
 
 
 def transfer(
-    subject: Annotated[str, typer.Argument(help="A ticket's folder, or a source to be transferred dense.")],
+    subject: Annotated[str, typer.Argument(help="A ticket's folder, or a source to transfer dense.")],
     data: DataName,
     out: Out,
-    mode: Annotated[str | None, typer.Option(help="full or linear; full without this.")] = None,
+    mode: Annotated[str | None, typer.Option(help="full or linear; default: full.")] = None,
     source: SourcePlace = None,
     weights: WeightsOption = None,
     preprocessing: PreprocessingOption = None,

@@ -14,13 +14,14 @@ def verify(
     source: SourcePlace = None,
     data: DataPlace = None,
     exported: Annotated[
-        Path | None, typer.Option(help="The file or folder that shrink made of these runs, measured beside them.")
+        Path | None,
+        typer.Option(help="The file or folder that shrink made from these runs; it is measured alongside them."),
     ] = None,
     settings: Override = None,
 ) -> None:
     """Measure on test data, once, and decide whether it matches dense.
 
-    Margin, attack and measures are those of the run's recipe, where it has one, changed by --set.
+    Margin, attack and measures come from the run's recipe, if it has one; --set changes them.
     """
     from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.place import transfers_at
@@ -30,7 +31,7 @@ def verify(
     changed(VerifySettings(), *values)  # before torch is loaded, which takes seconds
     transfers_at(runs)
     if exported is not None and not exported.exists():
-        raise UserError(f"{exported}: no such file; tickets shrink writes one")
+        raise UserError(f"{exported}: no such file; write one with tickets shrink")
     from robust_tickets.findings.verdicts import verdict_sections
     from robust_tickets.foundation.files import write_json
     from robust_tickets.report.terminal import show_sections

@@ -1,19 +1,19 @@
-"""What was measured or looked into, told: facts in, sections of a report out. No other room writes any.
+"""Facts put into words: facts in, sections of a report out. No other room writes sections.
 
 | file | about |
 |---|---|
-| `measures.py` | measures beside the metric, of dense and tickets side by side |
-| `verdicts.py` | all that a verdict rests on, or that was measured of a network as it came |
-| `exported.py` | an exported file beside its network |
-| `analyses.py` | all that was looked into |
+| `measures.py` | measures besides the metric, of dense and tickets side by side |
+| `verdicts.py` | everything a verdict rests on, or everything measured of an untrained network |
+| `exported.py` | an exported file next to its network |
+| `analyses.py` | everything that was analysed |
 | `tickets.py` | layers of tickets, and their overlap |
-| `transfers.py` | loss landscapes, and what lies between two transfers of one ticket |
+| `transfers.py` | loss landscapes, and the path between two transfers of one ticket |
 | `sizes.py` | the forms of a shrunken network |
-| `baselines.py` | what sources whose head is kept do before any training |
+| `baselines.py` | results, before any training, of sources whose head is kept |
 | `double_wins.py` | which tickets are double-win |
-| `gains.py` | what each source's tickets gain over the first source's, beside the domain gap |
+| `gains.py` | how much each source's tickets gain over the first source's, next to the domain gap |
 | `collapses.py` | trainings against a single step that collapsed |
 | `trainings.py` | how each transfer was trained |
 | `unfilled.py` | cells of a grid that are not filled yet |
-| `notebooks.py` | what notebooks show of results |
+| `notebooks.py` | how notebooks show results |
 """

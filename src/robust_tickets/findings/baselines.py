@@ -1,4 +1,4 @@
-"""What each source did on the test images as it came: the baseline where its head is kept."""
+"""Each source's result on the test images before any training: the baseline if its head is kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from robust_tickets.report.notation import beside, headed, shared
 from robust_tickets.report.sections import Section, Table, Value
 
 TEXT = (
-    "What the source does on the same test images without any training, beside dense after its transfer. Told where "
+    "The source on the same test images without any training, next to dense after its transfer. Shown only if "
     "transfers keep the head: only then are its classes those of the data."
 )
 

@@ -7,10 +7,10 @@ from robust_tickets.report.notation import percent
 from robust_tickets.report.sections import Section, Table
 
 TEXT = (
-    "Training against a single step has taught these networks to defeat that step and no more: accuracy under PGD-10, "
-    "watched on a few images at every validation, fell below half of its best while accuracy under the single step "
-    "rose. They are not as robust as their objective's name promises; shorten its step or radius, train with pgd, or "
-    "keep: best."
+    "Training against a single step has taught these networks to defeat that step and nothing else: accuracy under "
+    "PGD-10, measured on a few images at every validation, fell below half its best value while accuracy under the "
+    "single step rose. They are not as robust as their objective's name suggests; shorten its step or radius, train "
+    "with pgd, or set keep: best."
 )
 
 

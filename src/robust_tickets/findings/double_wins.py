@@ -1,4 +1,4 @@
-"""Which tickets are double-win, where each is transferred standardly and adversarially."""
+"""Which tickets are double-win, if each is transferred both ways, standard and adversarial."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from robust_tickets.verbs.double_win import DoubleWinVerdict
 
 TEXT = (
     "A ticket is double-win if it matches dense in accuracy (SA) after standard and after adversarial transfer, and in "
-    "accuracy under {attack} (RA) after adversarial transfer; after standard transfer only where dense keeps more than "
-    "the margin of {margin:g} points there."
+    "accuracy under {attack} (RA) after adversarial transfer; RA after standard transfer counts only if dense keeps "
+    "more than the margin of {margin:g} points there."
 )
 NOTE = (
-    "Ticket minus dense in points of test accuracy, means over seeds; in brackets what is not required. To select a "
-    "sparsity, tickets find --criterion double-win looks at validation data."
+    "Ticket minus dense in points of test accuracy, means over seeds; figures in brackets are not required. To select "
+    "a sparsity on validation data, use tickets find --criterion double-win."
 )
 SAID = {"matches": "double win", "does not match": "no double win", "cannot tell": "cannot tell"}
 
@@ -27,7 +27,7 @@ class Judged:
 
     target: str
     transfers: tuple[str, str]
-    """Names of the standard and of the adversarial one."""
+    """Names of the standard and the adversarial one."""
     source: str
     drawing: str
     verdict: DoubleWinVerdict
@@ -41,9 +41,11 @@ def double_win_sections(judged: Sequence[Judged]) -> list[Section]:
     decision = judged[0].verdict.standard.standard
     attack, margin = judged[0].verdict.standard.attack, decision.unit.scaled(decision.margin)
     won = [one.verdict.sparsity for one in judged if one.verdict.matches]
-    outcome = f"None of {len(judged)} demonstrably is."
+    outcome = f"None of the {len(judged)} tickets demonstrably is."
     if won:
-        outcome = f"{len(won)} of {len(judged)} demonstrably are, up to {sparsity_percent(max(won))} % sparsity."
+        outcome = (
+            f"{len(won)} of the {len(judged)} tickets demonstrably are, up to {sparsity_percent(max(won))} % sparsity."
+        )
     text = f"{TEXT.format(attack=attack, margin=margin)} {outcome}"
     return [Section(title="Double win", text=text, tables=tuple(tables), is_verdict=True)]
 

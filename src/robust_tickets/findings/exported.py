@@ -1,4 +1,4 @@
-"""What an exported file does beside its network, as a section of a report."""
+"""An exported file compared with its network, as a section of a report."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from robust_tickets.verbs.exported import Compared, Exported
 
 TEXT = (
     "Attacks that need gradients were crafted on the network and replayed on the file; Square attack, which needs "
-    "none, searched on either itself."
+    "none, searched on each of the two directly."
 )
 
 
 def exported_section(exported: Exported) -> Section:
     """Return network against file, a line for each figure that tables show."""
-    title = f"{Path(exported.path).name} beside its network, seed {exported.provenance.seed}"
+    title = f"{Path(exported.path).name} and its network, seed {exported.provenance.seed}"
     table = Table(
         title=title,
         columns=("measure", "figure", "network", "file", "file minus network"),
@@ -24,7 +24,7 @@ def exported_section(exported: Exported) -> Section:
 
 
 def cells(row: Compared) -> tuple[Value, ...]:
-    """Return the line of a table; figures of units without decimals are told as numbers are."""
+    """Return the line of a table; figures whose unit has no decimals are written as plain numbers."""
     unit, difference = row.unit, row.file - row.network
     heading = unit.headed(row.heading)
     if unit.decimals is None:

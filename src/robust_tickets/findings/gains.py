@@ -1,4 +1,4 @@
-"""What each source's tickets gain over the first source's, beside how far the targets lie from its data."""
+"""How much each source's tickets gain over the first source's, next to the targets' distance from its data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,34 +11,36 @@ from robust_tickets.report.notation import in_points, scores_of, shared, signed_
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 
 TEXT = (
-    "Difference of mean test {score} to {base}, at the same target, transfer, drawing and sparsity, {unit}; runs "
-    "are paired by seed and ± is one standard deviation of the paired differences. Above zero, {base} loses."
+    "Mean test {score} minus that of {base}, at the same target, transfer, drawing and sparsity, {unit}; runs are "
+    "paired by seed and ± is one standard deviation of the paired differences. Above zero, {base} loses."
 )
-REVERSED = "Where lower is better a gain is how much lower."
+REVERSED = "Where lower is better, the gain is how much lower the value is."
 
 GAP_NOTE = (
     "Squared Fréchet distance between training images of the source's data and of the target, in the features of "
-    "{base}; at most {images:,} images of either. Gains are means over the drawn sparsities filled so far."
+    "{base}; at most {images:,} images from each. Gains are means over the drawn sparsities filled so far."
 )
-FEW_IMAGES = "Where there are no more images than features a gap is too large; compare those of equal numbers only."
+FEW_IMAGES = (
+    "With no more images than features, a gap is overestimated; compare only gaps from equal numbers of images."
+)
 
 
 @dataclass(frozen=True)
 class Gain:
-    """How much better than the first source's one other source's runs are, at one place of the grid."""
+    """How much better another source's runs are than the first source's, at one place of the grid."""
 
     target: str
     """Key of the target, see `Gains.targets`."""
     transfer: str
     drawing: str
     asked: float | None
-    """The sparsity that was asked for: with the above, what is compared."""
+    """The sparsity that was asked for; together with the above it identifies what is compared."""
     sparsity: float
-    """Of the first source's ticket, measured."""
+    """Measured sparsity of the first source's ticket."""
     is_drawn: bool
     source: str
     differences: tuple[float, ...]
-    """A seed each, in the metric's own unit; above 0 the first source loses."""
+    """One per seed, in the metric's own unit; above 0 the first source loses."""
     metric: str
     unit: Unit
     higher_is_better: bool
@@ -61,7 +63,7 @@ class Gains:
 
 
 def gain_sections(found: Gains) -> list[Section]:
-    """Return the gains over the first source, and the gaps of targets beside them; nothing without gains."""
+    """Return the gains over the first source, and the targets' gaps; nothing without gains."""
     if not found.gains:
         return []
     facets = grouped(found.gains, lambda gain: (gain.target, gain.transfer))
@@ -124,7 +126,7 @@ def _line(name: str, unit: Unit, gains: Sequence[Gain]) -> Line:
 
 
 def _gap_tables(found: Gains) -> list[Table]:
-    """Return gaps beside gains, the nearest target first; nothing without gaps."""
+    """Return gaps next to gains, the nearest target first; nothing without gaps."""
     if not found.gaps:
         return []
     gaps = found.gaps

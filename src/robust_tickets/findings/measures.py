@@ -1,4 +1,4 @@
-"""What further measures found, as sections of a report: a section a kind, dense and tickets side by side."""
+"""Further measures, as sections of a report: one section per kind, with dense and tickets side by side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from robust_tickets.report.notation import capitalised, mean_and_std
 from robust_tickets.report.points import Spread
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 
-TEXT = "Mean ± one standard deviation over seeds, on test data. Nothing is decided on these figures."
+TEXT = "Mean ± one standard deviation over seeds, on test data. These figures decide nothing."
 LINES = 6
 """So many lines of a chart are told apart by colour."""
 
@@ -23,7 +23,7 @@ class Subject:
     """One ticket, or dense, transferred in one way: a line of tables and charts."""
 
     labels: Mapping[str, Value]
-    """What tells it apart, by the heading of the column."""
+    """Its distinguishing labels, by the heading of the column."""
     figures: Sequence[Mapping[str, Mapping[str, float]]] = field(repr=False)
     """Of each seed: figures of each measure by name, by the measure's name."""
     name: str
@@ -59,13 +59,13 @@ def _section(title: str, measures: Mapping[str, Measure], subjects: Sequence[Sub
 
 
 def shown(measure: Measure, figures: Mapping[str, float]) -> dict[str, Figure]:
-    """Return what the figures are that tables show, by key; those that are parts of others are left out."""
+    """Return the figures that tables show, by key; parts of other figures are left out."""
     told = {key: measure.figure(key) for key in figures}
     return {key: figure for key, figure in told.items() if figure is not None}
 
 
 def _directions(measures: Mapping[str, Measure], subjects: Sequence[Subject]) -> list[str]:
-    """Return in a sentence of which figures less is better; nothing where of all more is."""
+    """Return a sentence on the figures for which lower is better; nothing if there are none."""
     first = subjects[0].figures[0]
     figures = [figure for name, measure in measures.items() for figure in shown(measure, first[name]).values()]
     lower = list(dict.fromkeys(figure.name for figure in figures if not figure.higher_is_better))
@@ -75,7 +75,7 @@ def _directions(measures: Mapping[str, Measure], subjects: Sequence[Subject]) ->
 
 
 def _blindness(name: str, subjects: Sequence[Subject]) -> str:
-    """Return in a sentence in which networks the attack of a measure saw no gradient; nothing where it always did."""
+    """Return a sentence on the networks in which a measure's attack saw no gradient; nothing if it always did."""
     shares = {
         ", ".join(str(value) for value in subject.labels.values() if value): max(
             figures[name].get(VANISHED, 0.0) for figures in subject.figures
@@ -88,8 +88,9 @@ def _blindness(name: str, subjects: Sequence[Subject]) -> str:
     number = sum(share >= NOTICEABLE for share in shares.values())
     return (
         f"{name}: the gradient vanished on up to {100 * shares[worst]:.0f} % of the attacked images ({worst}; in "
-        f"{number} of {len(shares)} networks). Without one an attack is no evidence of robustness; such images were "
-        "attacked again under a loss without scale, then searched without gradients."
+        f"{number} of {len(shares)} networks). Without a gradient, an attack is no evidence of robustness; "
+        "such images were "
+        "attacked again under a scale-free loss, then searched without gradients."
     )
 
 
@@ -136,7 +137,7 @@ def _charts(name: str, sweep: Sweep | None, subjects: Sequence[Subject]) -> list
             x_label=sweep.axis,
             y_label=sweep.of.unit.headed(capitalised(sweep.of.name)),
             lines=tuple(_line(subject, name, sweep) for subject in few(together)),
-            note="" if len(together) <= LINES else f"{LINES} of {len(together)} lines; the table has all.",
+            note="" if len(together) <= LINES else f"{LINES} of {len(together)} lines; the table has all of them.",
         )
         for chart, together in charted.items()
     ]

@@ -1,4 +1,4 @@
-"""What is found in tickets, as sections of a report: their layers, their overlap."""
+"""Findings about tickets, as sections of a report: their layers and their overlap."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -33,8 +33,9 @@ def layers_section(counts: Mapping[str, Mapping[str, LayerCounts]]) -> Section:
     names = list(dict.fromkeys(name for layers in shown.values() for name in layers))
     return Section(
         title="Layers of the tickets",
-        text="A kernel, the k x k weights between two channels, or a whole output (filter, neuron) of which nothing is "
-        "left computes nothing; a 1x1 kernel is a single weight.",
+        text="A kernel (the k x k weights between two channels) or a whole output (filter, neuron) with no "
+        "weights left "
+        "computes nothing; a 1x1 kernel is a single weight.",
         tables=(
             Table(
                 title="What is removed",
@@ -123,7 +124,7 @@ def overlap_section(found: TicketOverlaps) -> Section:
     """Return how much any two of the tickets have in common."""
     names, layers = found.names, found.layers
     total = {pair: Overlap.total(each.values()) for pair, each in layers.items()}
-    # The pairs of most alike sparsity: of the others, most that differs is the sparsity.
+    # The pairs of most similar sparsity: the others differ mostly in sparsity.
     pairs = sorted(combinations(names, 2), key=lambda pair: abs(total[pair].first - total[pair].second))
     listed = pairs[:LISTED]
     detailed = listed[:BY_LAYER]
@@ -131,19 +132,20 @@ def overlap_section(found: TicketOverlaps) -> Section:
     excess = {pair: one.jaccard - one.chance for pair, one in total.items()}
     return Section(
         title="Overlap of the tickets",
-        text="The Jaccard index of what two tickets keep is the share of weights kept by both among those kept by "
-        "either. Beside it stands the index that independent masks of the same layer sizes would have: only what lies "
-        "above is a choice that the two have in common.",
+        text="The Jaccard index of two tickets is the share of weights kept by both among those kept by either. "
+        "Next to "
+        "it is the index that independent masks keeping as many weights per layer would have: only the excess over it "
+        "is a choice that the two have in common.",
         tables=(
             Table(
-                title="Overlap in all",
+                title="Overall overlap",
                 columns=("ticket", "other ticket", "kept", "kept by other", "kept by both", "Jaccard", "chance", "±"),
                 rows=tuple(
                     (*pair, one.first, one.second, one.both, one.jaccard, one.chance, one.chance_deviation)
                     for pair, one in ((pair, total[pair]) for pair in listed)
                 ),
-                note=f"{'All pairs' if len(listed) == len(pairs) else 'The pairs of most alike sparsity'}; ± is the "
-                "standard deviation of chance where single weights are chosen, and larger where groups are.",
+                note=f"{'All pairs' if len(listed) == len(pairs) else 'The pairs of most similar sparsity'}; ± is the "
+                "standard deviation of chance if single weights are chosen, and larger if groups are.",
             ),
             Table(
                 title="Overlap by layer: Jaccard (chance)",

@@ -10,7 +10,7 @@ COLUMNS = (
     *("schedule", "warm-up (epochs)", "objective"),
 )
 
-TEXT = "Dense networks, tickets and controls alike; rates are those at the peak of the schedule."
+TEXT = "The same for dense networks, tickets and controls; learning rates are those at the peak of the schedule."
 
 
 def trainings_section(transfers: Mapping[str, TransferSettings]) -> Section:
@@ -21,7 +21,7 @@ def trainings_section(transfers: Mapping[str, TransferSettings]) -> Section:
 
 
 def row_of(name: str, settings: TransferSettings) -> tuple[Value, ...]:
-    """Return one transfer's row; under linear transfer nothing but the head has a rate."""
+    """Return one transfer's row; under linear transfer only the head has a rate."""
     training, optimiser = settings.training, settings.training.optimiser
     return (
         name,

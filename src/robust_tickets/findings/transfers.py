@@ -1,4 +1,4 @@
-"""What is found in transferred networks, as sections of a report: the loss around them and between them."""
+"""Findings about transferred networks, as sections of a report: the loss around them and between them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,14 @@ def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Secti
     middle = {name: len(found.places) // 2 for name, found in landscapes.items()}
     return Section(
         title="Loss landscapes",
-        text=f"Cross-entropy on {images}, over two random directions whose filters have the length of the network's "
-        "own (Li et al., 2018): a step of 1 moves every filter by its length. Only surviving weights move; batch-norm "
-        "statistics stay the network's own.",
+        text=f"Cross-entropy on {images}, along two random directions whose filters have the norms of the network's "
+        "filters (Li et al., 2018): a step of 1 moves every filter by its norm. Only surviving weights move; "
+        "the network "
+        "keeps its own batch-norm statistics.",
         tables=(
             Table(
                 title="The loss around the networks, nats",
-                columns=("network", "its own loss", "lowest in sight", "mean at the rim", "highest at the rim"),
+                columns=("network", "its own loss", "lowest on the grid", "mean at the edge", "highest at the edge"),
                 rows=tuple(
                     (
                         name,
@@ -40,7 +41,7 @@ def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Secti
         charts=(
             Chart(
                 title="Along the first direction",
-                x_label="step, in filter lengths",
+                x_label="step, in filter norms",
                 y_label="cross-entropy, nats",
                 lines=tuple(
                     Line(name=name, x=landscapes[name].places, y=rows[middle[name]])
@@ -55,8 +56,8 @@ def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Secti
                 y=landscapes[name].places,
                 # In decades: the corners would hide the basin.
                 values=tuple(tuple(math.log10(max(value, LEAST)) for value in row) for row in rows),
-                x_label="first direction, filter lengths",
-                y_label="second direction, filter lengths",
+                x_label="first direction, filter norms",
+                y_label="second direction, filter norms",
                 value_label="log10 of cross-entropy in nats",
                 marks=((0.0, 0.0, "network"),),
             )
@@ -79,14 +80,14 @@ def interpolation_section(pairs: Mapping[str, Apart], images: str, bn: str) -> S
     """Return angles, distances and barriers between transfers of one ticket."""
     shown = list(pairs.items())[:COLUMNS]
     statistics = {
-        "interpolated": "lie on the line as well",
-        "recalibrated": "are computed anew at every place, ends included",
+        "interpolated": "are interpolated as well",
+        "recalibrated": "are recomputed at every point, the ends included",
     }[bn]
     return Section(
         title="Between two transfers of one ticket",
-        text="Angle and distance are over surviving prunable weights; the second angle is between what training added "
-        "to the weights that both started from. The barrier is the highest error on the straight line minus the mean "
-        "of its ends (Frankle et al., 2020): near 0, the two lie in one linearly connected minimum. On "
+        text="Angle and distance are over surviving prunable weights; the second angle is between the changes that "
+        "training made to the weights that both started from. The barrier is the highest error on the straight line "
+        "minus the mean of its ends (Frankle et al., 2020): near 0, the two lie in one linearly connected minimum. On "
         f"{images}; batch-norm statistics {statistics}.",
         tables=(
             Table(

@@ -22,7 +22,7 @@ class Unfilled:
 
 
 def unfilled_sections(unfilled: Sequence[Unfilled], filled: int, planned: int) -> list[Section]:
-    """Return what is missing, and how many of all cells are filled; nothing where all are.
+    """Return what is missing, and how many of all cells are filled; nothing if all are.
 
     Args:
         unfilled: lines of cells in which some are missing.

@@ -1,4 +1,4 @@
-"""What was measured to reach a verdict, or of a network as it came, as sections of a report."""
+"""Measurements behind a verdict, or of an untrained network, as sections of a report."""
 
 from robust_tickets.findings.exported import exported_section
 from robust_tickets.findings.measures import Subject, measure_sections
@@ -9,7 +9,7 @@ from robust_tickets.verbs.verify import Verdict
 
 
 def verdict_sections(verdict: Verdict) -> list[Section]:
-    """Return what was measured beside the metric, ticket against dense, and the exported file."""
+    """Return what was measured besides the metric, ticket against dense, and the exported file."""
     lines = {"dense": (0.0, verdict.dense_runs)}
     if verdict.ticket_runs != verdict.dense_runs:
         lines["ticket"] = (verdict.sparsity, verdict.ticket_runs)

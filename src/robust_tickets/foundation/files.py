@@ -32,7 +32,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL_DISK:
-            raise UserError(f"{path}: no space left to write it; free some and rerun the same command") from error
+            raise UserError(f"{path}: no space left to write it; free some space and rerun the same command") from error
         if error.errno in REFUSED:
             raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
         raise

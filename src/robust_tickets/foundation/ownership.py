@@ -61,12 +61,13 @@ def require_ours(path: Path | str, wrote: Recognise | None = None) -> None:
         if not is_folder_of_ours(path, wrote):
             foreign = next(entry.name for entry in entries(path) if not is_ours(entry, wrote))
             raise UserError(
-                f"{path}: holds files that robust-tickets did not write ({foreign}); name an empty folder, or one that "
+                f"{path}: contains files that robust-tickets did not write ({foreign}); name an empty "
+                "folder, or one that "
                 "does not exist yet"
             )
     elif path.exists() and not is_ours(path, wrote):
         raise UserError(
-            f"{path}: is a file that robust-tickets did not write, and it would be lost; choose another name"
+            f"{path}: is a file that robust-tickets did not write and that would be lost; choose another name"
         )
 
 
@@ -85,7 +86,7 @@ def require_apart(out: Path | str | None, data: object) -> None:
         return
     folder, place = given_path(str(name)).resolve(), Path(out).resolve()
     if place.is_relative_to(folder):
-        raise UserError(f"{out}: lies in the folder of the data, {name}; choose a place outside it")
+        raise UserError(f"{out}: is inside the data folder {name}; choose a place outside it")
 
 
 def is_ours(path: Path, wrote: Recognise | None = None) -> bool:

@@ -38,7 +38,8 @@ class Step:
             return
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise UserError(
-                f"{self.folder}: a run folder is for one process, a launcher started {os.environ['WORLD_SIZE']}; start "
+                f"{self.folder}: a run folder is for one process, but a launcher started "
+                f"{os.environ['WORLD_SIZE']}; start "
                 "one, or call the verbs from Python without a folder"
             )
         if self.folder.exists() and not self.folder.is_dir():
@@ -52,8 +53,8 @@ class Step:
         if (difference := first_difference(old, known)) is not None:
             where, before, now = difference
             raise UserError(
-                f"{self.folder}: holds work with {where} = {before}, now {now}; choose another folder or delete "
-                "this one"
+                f"{self.folder}: contains work with {where} = {before}, now {now}; choose another folder or "
+                "delete this one"
             )
         if self.result is not None:
             (self.folder / "checkpoint.pt").unlink(missing_ok=True)

@@ -15,11 +15,13 @@ from robust_tickets.foundation.settings import Settings
 class Unit(Settings):
     """How the figures of one metric are written."""
 
-    scale: float = Field(default=1.0, gt=0, description="What a value is multiplied by where it is written.")
-    sign: str = Field(default="", description="Stands behind a value: `%`, `dB`; empty: none.")
-    points: str = Field(default="", description="Stands behind a difference of two values: `points`, `dB`.")
+    scale: float = Field(default=1.0, gt=0, description="Factor by which a value is multiplied when it is written.")
+    sign: str = Field(default="", description="Follows a value: `%`, `dB`; empty: none.")
+    points: str = Field(default="", description="Follows a difference of two values: `points`, `dB`.")
     decimals: int | None = Field(
-        default=None, ge=0, description="Of values in tables; sentences have one more. null: four significant digits."
+        default=None,
+        ge=0,
+        description="Decimals of values in tables; sentences have one more. null: four significant digits.",
     )
 
     @property

@@ -43,7 +43,7 @@ class MaskedTraining:
             and self._removed
             and not any(id(self._parameters[name]) in trained for name in self._removed)
         ):
-            raise UserError("the optimiser trains no parameter that the ticket masks; give the one that does")
+            raise UserError("the optimiser trains none of the parameters that the ticket masks; give the one that does")
 
     def hold(self) -> Self:
         """Put the masks in force; again is fine."""
@@ -167,7 +167,7 @@ def bare_optimizer(optimizer: Any) -> torch.optim.Optimizer:
         inner = wrapped
     if not isinstance(inner, torch.optim.Optimizer):
         raise UserError(
-            f"{type(optimizer).__name__} is no optimiser of torch's; leave it out, and call `apply()` of what "
-            "rt.masked returns after each of its steps"
+            f"{type(optimizer).__name__} is not one of torch's optimisers; leave it out, and after each of "
+            "its steps call `apply()` of the object that rt.masked returns"
         )
     return inner

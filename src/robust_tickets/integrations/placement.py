@@ -29,7 +29,7 @@ def masks_of(ticket: AnyTicket) -> Masks:
     for name, mask in masks.items():
         if not isinstance(mask, Tensor) or mask.dtype.is_floating_point or mask.dtype.is_complex:
             found = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
-            raise UserError(f"the mask of {name} is {found}, should be a bool tensor, True where a weight is kept")
+            raise UserError(f"the mask of {name} is {found}; it should be a bool tensor, True where a weight is kept")
     return {name: mask.bool() for name, mask in masks.items()}
 
 
@@ -53,8 +53,8 @@ def masked_parameters(model: nn.Module, masks: Mapping[str, Tensor]) -> dict[str
             ends = set()
         if not ends:
             raise UserError(
-                f"the ticket masks {told}, and {type(model).__name__} has no such parameter beside the others; give "
-                "the network the ticket was drawn from, or a model that holds it"
+                f"the ticket masks {told}, and {type(model).__name__} has no such parameter next to the "
+                "others; give the network the ticket was drawn from, or a model that contains it"
             )
         places = ends if places is None else places & ends
     places = places or set()
@@ -67,18 +67,18 @@ def masked_parameters(model: nn.Module, masks: Mapping[str, Tensor]) -> dict[str
         place = min(places)
         name = next(name for name, told in wanted.items() if found[place + name].shape != masks[told].shape)
         raise UserError(
-            f"the ticket's mask of {wanted[name]} has shape {list(masks[wanted[name]].shape)}, the parameter "
+            f"the ticket's mask of {wanted[name]} has shape {list(masks[wanted[name]].shape)}, but the parameter "
             f"{list(found[place + name].shape)}; give the network the ticket was drawn from"
         )
     if len({id(found[place + name]) for place in fitting for name in wanted}) > len(wanted):
         inside = " and ".join(sorted(place.rstrip(".") or "the model itself" for place in fitting))
         raise UserError(
-            f"{type(model).__name__} holds several networks that the ticket fits ({inside}); give one of them"
+            f"{type(model).__name__} contains several networks that the ticket fits ({inside}); give one of them"
         )
     parameters = {told: found[fitting[0] + name] for name, told in wanted.items()} if fitting else {}
     for name, parameter in parameters.items():
         if isinstance(parameter, DTensor):
-            raise UserError(f"{name} is sharded over processes (FSDP), which masks do not follow; use DDP")
+            raise UserError(f"{name} is sharded over processes (FSDP), which masks do not support; use DDP")
     return parameters
 
 

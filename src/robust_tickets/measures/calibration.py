@@ -30,7 +30,9 @@ class Calibration(Measure):
 
     title: ClassVar[str] = "Calibration"
     kind: Literal["calibration"] = "calibration"
-    bins: int = Field(default=15, ge=1, description="Bins of confidence, of equal width and of equal mass; 1 or more.")
+    bins: int = Field(
+        default=15, ge=1, description="Number of confidence bins, of equal width and of equal mass; 1 or more."
+    )
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
         """Return `ece` and `adaptive_ece` in [0, 1], `nll` in nats, `brier` in [0, 2], over all test images."""

@@ -43,9 +43,9 @@ class Caveat(Settings):
 
     kind: CaveatKind
     measure: Literal["standard", "robust"] = Field(
-        description="The accuracy it is about: on clean images, or attacked."
+        description="The accuracy it concerns: on clean images, or under attack."
     )
-    text: str = Field(description="In a sentence or two.")
+    text: str = Field(description="One or two sentences.")
 
     @property
     def is_about_evidence(self) -> bool:
@@ -92,8 +92,9 @@ def sample_caveats(
         found.append(
             (
                 "no-spread",
-                f"All {decision.seeds} seeds differ from dense by the same amount, so the interval has no width. That "
-                "is no certainty: it knows nothing of other images.",
+                f"All {decision.seeds} seeds differ from dense by the same amount, so the interval has zero "
+                "width. That is not certainty: "
+                "it says nothing about other images.",
             )
         )
     return [Caveat(kind=kind, measure=measure, text=text) for kind, text in found]
@@ -133,16 +134,16 @@ def gradient_caveats(attack: str, counts: Mapping[str, GradientCounts | None]) -
                 (
                     "vanished-gradient",
                     f"The gradient of {attack} vanishes on {100 * seen.vanished:.0f} % of the images it attacks in the "
-                    f"{name} network, which by itself is no evidence of robustness.{again}",
+                    f"{name} network, which in itself is no evidence of robustness.{again}",
                 )
             )
         if not seen.blind and seen.share(seen.found) > STRONGER:
             found.append(
                 (
                     "black-box-stronger",
-                    f"In {attack} the search without gradients fooled {seen.found} of the {seen.probed} images that "
-                    f"attacks with gradients had left of the {name} network: its gradients mislead, and accuracy "
-                    "under attack may be lower still.",
+                    f"In {attack} the search without gradients fooled {seen.found} of the {seen.probed} "
+                    f"images that withstood gradient-based attacks on the {name} network: its gradients "
+                    "mislead, and accuracy under attack may be lower still.",
                 )
             )
     return [Caveat(kind=kind, measure="robust", text=text) for kind, text in found]
@@ -164,6 +165,6 @@ def disagreement(attack: str, left: float, others: Mapping[str, float], name: st
         return []
     text = (
         f"Attacks disagree on the {name} network: {attack} leaves {100 * left:.1f} %, {strongest} "
-        f"{100 * others[strongest]:.1f} % of the same images. Go by the lower figure, and decide on that attack."
+        f"{100 * others[strongest]:.1f} % of the same images. Use the lower figure, and decide on that attack."
     )
     return [Caveat(kind="attacks-disagree", measure="robust", text=text)]

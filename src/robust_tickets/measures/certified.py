@@ -34,23 +34,23 @@ class Certified(Measure):
     sigma: Ratio = Field(
         default=0.25,
         gt=0,
-        description="Standard deviation of the noise, on inputs in [0, 1]; best that of training.",
+        description="Standard deviation of the noise, on inputs in [0, 1]; best the one used in training.",
     )
     radii: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         default=(0.0, 0.25, 0.5, 0.75, 1.0), min_length=1, description="L2 radii, 0 or more, on inputs in [0, 1]."
     )
-    selection: int = Field(default=100, ge=1, description="Noisy copies that choose the class (the paper's n0).")
+    selection: int = Field(default=100, ge=1, description="Noisy copies for choosing the class (the paper's n0).")
     samples: int = Field(
         default=1_000,
         ge=1,
-        description="Noisy copies that certify it (the paper's n; 100,000 there). No radius above "
+        description="Noisy copies for certifying it (the paper's n; 100,000 there). No radius above "
         "sigma * quantile(alpha ** (1 / n)) can be certified: 2.5 sigma for 1,000, 3.8 sigma for 100,000.",
     )
     alpha: float = Field(default=0.001, gt=0, lt=1, description="Probability, for each image, of a wrong certificate.")
     limit: int | None = Field(
         default=200, ge=1, description="At most this many test images, balanced over classes; null means all."
     )
-    batch: int = Field(default=256, ge=1, description="Noisy copies at once; changes memory and time alone.")
+    batch: int = Field(default=256, ge=1, description="Noisy copies per forward pass; affects only memory and time.")
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
         """Return `certified/<radius>` for every radius, and `certified/abstain`, as fractions in [0, 1].

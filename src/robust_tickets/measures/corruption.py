@@ -33,13 +33,17 @@ class Corruption(Measure):
 
     title: ClassVar[str] = "Accuracy under common corruptions"
     kind: Literal["corruption"] = "corruption"
-    names: tuple[CorruptionName, ...] = Field(default=CORRUPTIONS, min_length=1, description="Which of the fifteen.")
-    severities: tuple[Severity, ...] = Field(default=SEVERITIES, min_length=1, description="1 (least) to 5.")
+    names: tuple[CorruptionName, ...] = Field(
+        default=CORRUPTIONS, min_length=1, description="Which of the fifteen corruptions."
+    )
+    severities: tuple[Severity, ...] = Field(
+        default=SEVERITIES, min_length=1, description="Severities, from 1 (mildest) to 5."
+    )
     limit: int | None = Field(
         default=None,
         ge=1,
-        description="At most this many test images, balanced over classes; null means all. Every image is seen once "
-        "for each name and severity.",
+        description="At most this many test images, balanced over classes; null means all. Each is used once per name "
+        "and severity.",
     )
 
     def figures(self, examinee: Examinee) -> dict[str, float]:

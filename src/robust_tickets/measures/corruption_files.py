@@ -39,14 +39,18 @@ class CorruptionFiles(Measure):
     title: ClassVar[str] = "Accuracy under common corruptions, from files"
     kind: Literal["corruption-files"] = "corruption-files"
     folder: str = Field(
-        default="data/CIFAR-10-C", min_length=1, description="Where the files lie; ~ and $NAME are understood."
+        default="data/CIFAR-10-C", min_length=1, description="Folder of the files; ~ and $NAME are expanded."
     )
-    names: tuple[CorruptionName, ...] = Field(default=CORRUPTIONS, min_length=1, description="Which of the fifteen.")
-    severities: tuple[Severity, ...] = Field(default=SEVERITIES, min_length=1, description="1 (least) to 5.")
+    names: tuple[CorruptionName, ...] = Field(
+        default=CORRUPTIONS, min_length=1, description="Which of the fifteen corruptions."
+    )
+    severities: tuple[Severity, ...] = Field(
+        default=SEVERITIES, min_length=1, description="Severities, from 1 (mildest) to 5."
+    )
     limit: int | None = Field(
         default=None,
         ge=1,
-        description="At most this many images of each name and severity, balanced over classes; null means all.",
+        description="At most this many images per name and severity, balanced over classes; null means all.",
     )
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
@@ -120,7 +124,8 @@ class CorruptionFiles(Measure):
         if int(labels.max()) >= classes or int(labels.min()) < 0:
             strange = int(labels.max()) if int(labels.max()) >= classes else int(labels.min())
             raise UserError(
-                f"{folder / 'labels.npy'}: holds class {strange}, the network tells {classes} apart; give the files "
+                f"{folder / 'labels.npy'}: contains class {strange}, but the network has {classes} classes; "
+                "give the files "
                 "made from the target's own test images"
             )
 
@@ -138,8 +143,8 @@ def read_labels(folder: Path) -> Tensor:
     labels = open_array(folder / "labels.npy")
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels) or len(labels) % 5:
         raise UserError(
-            f"{folder / 'labels.npy'}: holds {labels.dtype} {list(labels.shape)}; it should be whole numbers "
-            "[5 * N], for N images at five severities"
+            f"{folder / 'labels.npy'}: contains {labels.dtype} {list(labels.shape)}; it should contain "
+            "integers [5 * N], for N images at five severities"
         )
     return torch.from_numpy(labels.astype(np.int64))
 
@@ -154,7 +159,7 @@ def read_images(path: Path, count: int) -> NDArray[np.uint8]:
     coloured = images.ndim == 4 and images.shape[3] in (1, 3)
     if images.dtype != np.uint8 or not (coloured or images.ndim == 3) or len(images) != count:
         raise UserError(
-            f"{path}: holds {images.dtype} {list(images.shape)}; it should be uint8 [{count}, height, width, 3], "
+            f"{path}: contains {images.dtype} {list(images.shape)}; it should be uint8 [{count}, height, width, 3], "
             f"as labels.npy has {count} labels"
         )
     return images
@@ -173,7 +178,7 @@ def open_array(path: Path) -> NDArray[Any]:
             f"{path}: no such file; CIFAR-10-C's folder has labels.npy and one file for each corruption"
         ) from None
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: is not an array of numpy ({error})") from None
+        raise UserError(f"{path}: is not a numpy array ({error})") from None
 
 
 def require_shape(path: Path, images: NDArray[np.uint8], wanted: tuple[int, ...]) -> None:
@@ -185,7 +190,7 @@ def require_shape(path: Path, images: NDArray[np.uint8], wanted: tuple[int, ...]
     shape = (images.shape[3] if images.ndim == 4 else 1, *images.shape[1:3])
     if shape != wanted:
         raise UserError(
-            f"{path}: images are {shape[1]} x {shape[2]} with {shape[0]} channels and the network takes "
+            f"{path}: images are {shape[1]} x {shape[2]} with {shape[0]} channels, but the network takes "
             f"{wanted[1]} x {wanted[2]} with {wanted[0]}; give files of that shape, or use `corruption`"
         )
 

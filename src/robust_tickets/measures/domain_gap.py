@@ -18,7 +18,7 @@ class DomainGap(Settings):
     distance: float = Field(ge=0, description="Squared, in the unit of the features squared; 0 or more.")
     mean_term: float = Field(ge=0, description="Part of it that is due to the means.")
     covariance_term: float = Field(ge=0, description="Part of it that is due to the covariances.")
-    features: str = Field(default="", description="What the features are of.")
+    features: str = Field(default="", description="The network that gives the features.")
     dimensions: int = Field(ge=1, description="Number of features.")
     source_images: int = Field(ge=2, description="Images of the source.")
     target_images: int = Field(ge=2, description="Images of the target.")
@@ -38,8 +38,8 @@ class DomainGap(Settings):
         )
         if self.is_rank_deficient:
             text += (
-                " There are no more images than features, so the covariances are not of full rank and the distance is "
-                "too large: compare it only with distances of the same numbers of images."
+                " There are no more images than features, so the covariances do not have full rank and the "
+                "distance is overestimated: compare it only with distances from the same numbers of images."
             )
         return text
 
@@ -66,9 +66,11 @@ def domain_gap(source_features: Tensor, target_features: Tensor, features: str =
                 f"{name} features have shape {list(values.shape)}; give [images, features] of 2 images or more"
             )
         if not torch.isfinite(values).all():
-            raise UserError(f"{name} features hold NaN or infinity; the network gives no usable features there")
+            raise UserError(f"{name} features contain NaN or infinity; the network gives no usable features there")
     if first.shape[1] != second.shape[1]:
-        raise UserError(f"source has {first.shape[1]} features, target {second.shape[1]}; take both of one network")
+        raise UserError(
+            f"source has {first.shape[1]} features, target {second.shape[1]}; take both from the same network"
+        )
     mean_term = (first.mean(0) - second.mean(0)).square().sum().item()
     factors = [covariance_factor(first), covariance_factor(second)]
     common = torch.linalg.svdvals(factors[0] @ factors[1].T).sum()

@@ -13,7 +13,7 @@ class DoubleWin(Settings):
     transfer is the expensive one: its decisions are absent where those of standard transfer rule a double win out.
     """
 
-    verdict: Conclusion = Field(description="Of all required decisions together.")
+    verdict: Conclusion = Field(description="The verdict of all required decisions together.")
     sa_standard: Decision = Field(description="SA after standard transfer; required.")
     sa_adversarial: Decision | None = Field(description="SA after adversarial transfer; required.")
     ra_adversarial: Decision | None = Field(description="RA after adversarial transfer; required.")
@@ -48,10 +48,10 @@ class DoubleWin(Settings):
         required = self.required().items()
         reasons = ", ".join(name for name, decision in required if decision and decision.verdict == self.verdict)
         if self.verdict == "does not match":
-            return f"No double win: {reasons} does not match dense."
+            return f"No double win: no match with dense for {reasons}."
         if not reasons:
-            return "Double win cannot be told yet: adversarial transfer was not measured."
-        return f"Double win cannot be told yet: more seeds are needed for {reasons}."
+            return "Double win is undecided: adversarial transfer was not measured."
+        return f"Double win is undecided: more seeds are needed for {reasons}."
 
     def figures(self) -> str:
         """Return ticket and dense of every decision as one plain line."""

@@ -38,7 +38,8 @@ class EvaluationThreat(Threat):
     step_size: Ratio | None = Field(
         default=None,
         gt=0,
-        description="Length of a step in the norm; null means epsilon / 4 at 20 steps, else 2.5 * epsilon / steps.",
+        description="Length of a step in the norm; null means epsilon / 4 with 20 steps, otherwise 2.5 * epsilon / "
+        "steps.",
     )
 
     @property
@@ -58,7 +59,7 @@ class Evaluation(Measure):
         default=PGD(), description="The search: pgd, apgd, square or autoattack (needs robust-tickets[robust])."
     )
     threat: Threat = Field(
-        default=EvaluationThreat(), description="The ball and restarts; for pgd the number and length of steps too."
+        default=EvaluationThreat(), description="The ball and restarts; for pgd, also the number and length of steps."
     )
     limit: int | None = Field(
         default=None,

@@ -76,11 +76,11 @@ def require_value(of: Quantity, value: float) -> None:
     if of.unit == PERCENT and not 0 <= value <= 1:
         raise UserError(f"{of.name} {value:g} is not a fraction: write 0.93 for 93 %")
     if not math.isfinite(value):
-        raise UserError(f"{of.name} {value:g} is not a finite number; nothing can be decided on it")
+        raise UserError(f"{of.name} {value:g} is not a finite number; it cannot decide anything")
     if least is not None and value < least:
-        raise UserError(f"{of.name} {value:g} is below {least:g}, the least it can be")
+        raise UserError(f"{of.name} {value:g} is below {least:g}, its smallest possible value")
     if greatest is not None and value > greatest:
-        raise UserError(f"{of.name} {value:g} is above {greatest:g}, the most it can be")
+        raise UserError(f"{of.name} {value:g} is above {greatest:g}, its largest possible value")
 
 
 def require_margin(of: Quantity, margin: float) -> None:
@@ -95,4 +95,6 @@ def require_margin(of: Quantity, margin: float) -> None:
     if not (math.isfinite(margin) and margin >= 0):
         raise UserError(f"margin: {margin:g}; it should be 0 or more, in the unit of {of.name}")
     if least is not None and greatest is not None and margin >= greatest - least:
-        raise UserError(f"margin: {margin:g} spans all values of {of.name}, {least:g} to {greatest:g}; take less")
+        raise UserError(
+            f"margin: {margin:g} spans all values of {of.name}, {least:g} to {greatest:g}; use a smaller one"
+        )

@@ -33,14 +33,14 @@ class Decision(Settings):
     """The verdict on one metric, with everything it rests on. Values are in the metric's own unit."""
 
     verdict: Conclusion
-    ticket: float = Field(description="Mean of the ticket over seeds.")
-    dense: float = Field(description="Mean of dense over seeds.")
+    ticket: float = Field(description="The ticket's mean over seeds.")
+    dense: float = Field(description="Dense's mean over seeds.")
     interval: Interval | None = Field(
-        description="Of the mean of ticket - dense over seeds, coverage 1 - 2 * level; null with one seed."
+        description="Interval of the mean of ticket - dense over seeds, coverage 1 - 2 * level; null with one seed."
     )
     seeds: int = Field(description="Number of pairs.")
     seeds_needed: int | None = Field(
-        description="Estimate of the pairs that would decide; null if decided, or if more than 100."
+        description="Estimated number of pairs that would decide; null if decided, or if more than 100."
     )
     papers_rule: bool | None = Field(
         description="Ticket mean no worse than dense mean by more than one standard deviation of dense; null with one "
@@ -49,10 +49,10 @@ class Decision(Settings):
     margin: float
     level: float
     test_interval: Interval | None = Field(
-        description="Of ticket - dense, from the finite test set alone, coverage 1 - 2 * level."
+        description="Interval of ticket - dense from the finite test set alone, coverage 1 - 2 * level."
     )
     unit: Unit = Field(default=PERCENT, description="How the values are written.")
-    higher_is_better: bool = Field(default=True, description="Whether a higher value is a better one.")
+    higher_is_better: bool = Field(default=True, description="Whether a higher value is better.")
 
     @property
     def difference(self) -> float:

@@ -92,8 +92,8 @@ class Measure(Settings, ABC):
         """
         if self.needs - provides:
             raise UserError(
-                f"{splits.name}: {splits.target_words}, and measures are of whole images ({self.describe()}); leave "
-                "them out"
+                f"{splits.name}: {splits.target_words}, but measures need one label per image "
+                f"({self.describe()}); leave them out"
             )
 
     def is_whole(self, figures: dict[str, float]) -> bool:

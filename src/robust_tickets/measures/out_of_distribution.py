@@ -44,9 +44,11 @@ class OutOfDistribution(Measure):
         "built-in letters need no files and are easy to tell from photographs.",
     )
     limit: int | None = Field(
-        default=None, ge=1, description="At most this many images of either set, balanced over classes; null: all."
+        default=None, ge=1, description="At most this many images from each set, balanced over classes; null: all."
     )
-    temperature: float = Field(default=1.0, gt=0, description="Of the energy score, above 0; the papers' is 1.")
+    temperature: float = Field(
+        default=1.0, gt=0, description="Temperature of the energy score, above 0; the papers use 1."
+    )
 
     def figures(self, examinee: Examinee) -> dict[str, float]:
         """Return `ood/<score>/auroc`, `aupr`, `aupr_out` and `fpr95`, fractions in [0, 1], for `msp` and `energy`."""
@@ -93,7 +95,7 @@ class OutOfDistribution(Measure):
         super().require_for(splits, provides, classes)
         if self.data.channels not in (None, splits.channels):
             raise UserError(
-                f"{self.data.name}: channels: {self.data.channels} and the network takes {splits.channels}; leave "
+                f"{self.data.name}: channels: {self.data.channels}, but the network takes {splits.channels}; leave "
                 "`channels` out to convert the images"
             )
 

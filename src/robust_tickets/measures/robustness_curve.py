@@ -39,7 +39,7 @@ class RobustnessCurve(Measure):
         min_length=1,
         description="Radii, 0 or more, on inputs in [0, 1]; may be written 8/255.",
     )
-    steps: int = Field(default=20, ge=1, description="Gradient steps of pgd, each of 2.5 * epsilon / steps.")
+    steps: int = Field(default=20, ge=1, description="Gradient steps of pgd, each of length 2.5 * epsilon / steps.")
     restarts: int = Field(default=1, ge=1, description="Independent searches at each epsilon.")
     limit: int | None = Field(
         default=1000, ge=1, description="At most this many test images, balanced over classes; null means all."
@@ -48,9 +48,9 @@ class RobustnessCurve(Measure):
     @model_validator(mode="after")
     def _has_balls(self) -> Self:
         if any(epsilon < 0 for epsilon in self.epsilons):
-            raise ValueError("epsilons are 0 or more")
+            raise ValueError("epsilons must be 0 or more")
         if len(set(self.epsilons)) < len(self.epsilons):
-            raise ValueError("an epsilon is there twice")
+            raise ValueError("an epsilon is given twice")
         self.threats()
         return self
 

@@ -23,12 +23,12 @@ class Conversion(Settings):
 
     file: str = Field(description="Name of the file that was read.")
     file_digest: str = Field(description="`sha256:...` over its bytes.")
-    format: str = Field(description="The layout recognised.")
+    format: str = Field(description="The layout that was recognised.")
     digest: str = Field(description="`sha256:...` over the names, shapes and bytes of the tensors written.")
     tensors: int = Field(description="Number of tensors written.")
     mean: tuple[float, ...] | None = Field(description="Mean of the checkpoint's own normaliser, if any.")
     std: tuple[float, ...] | None = Field(description="Standard deviation of the checkpoint's own normaliser.")
-    ignored: tuple[str, ...] = Field(description="Globals the pickle would have imported; none was.")
+    ignored: tuple[str, ...] = Field(description="Globals that the pickle would have imported; none was imported.")
 
 
 def convert(path: Path | str, out: Path | str, allow_pickle: bool = False, entry: str | None = None) -> Conversion:
@@ -57,7 +57,7 @@ def convert(path: Path | str, out: Path | str, allow_pickle: bool = False, entry
     if foreign and not allow_pickle:
         raise UserError(
             f"{path}: is a pickle that imports {', '.join(foreign[:12])}{' ...' if foreign[12:] else ''}; "
-            "allow it (--allow-pickle) to take its tensors and ignore these"
+            "allow it (--allow-pickle) to extract its tensors and ignore these"
         )
     content: Any = read_inert(path) if foreign else read_checkpoint(path)
     states = states_in(content, str(path))

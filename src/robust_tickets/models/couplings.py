@@ -86,7 +86,9 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
     for name in prunable:
         if name not in seen:
             width = probe.get_parameter(name).shape[0]
-            refusals[name] = Refusal(name, width, "is not called as a layer, so its readers cannot be traced")
+            refusals[name] = Refusal(
+                name, width, "is not called as a layer, so the layers that read it cannot be traced"
+            )
     return ChannelTrace(
         couplings=tuple(coupling for coupling, _ in candidates.values()),
         refusals=tuple(refusals.values()),

@@ -95,7 +95,7 @@ def twins_of(name: str, body: nn.Module) -> list[str]:
         if twin is None or {path: tensor.shape for path, tensor in twin.state_dict().items()} != own:
             continue
         if (difference := _first_difference(body, twin)) is not None:
-            found.append(f"{other} fits the file too and computes something else ({difference})")
+            found.append(f"{other} fits the file too but computes something else ({difference})")
     return found
 
 

@@ -76,7 +76,7 @@ def load(folder: Path | str, like: nn.Module | None = None) -> Network:
     """
     folder = Path(folder)
     if folder.suffix == ".rtk":
-        raise UserError(f"{folder}: is a runtime file; rt.load_runtime reads it, rt.load reads folders")
+        raise UserError(f"{folder}: is a runtime file; load it with rt.load_runtime (rt.load is for folders)")
     if not folder.exists():
         raise UserError(f"{folder}: no such folder")
     if not is_saved(folder):
@@ -117,7 +117,7 @@ def read_identity(folder: Path) -> SourceIdentity:
     content, where = read_json(folder / FACTS), folder / FACTS
     version = content.get("version", VERSION) if isinstance(content, dict) else VERSION
     if isinstance(version, int) and version > VERSION:
-        raise UserError(f"{where}: version {version}, this one reads up to {VERSION}; upgrade robust-tickets")
+        raise UserError(f"{where}: has version {version}, but this robust-tickets reads up to {VERSION}; upgrade it")
     return parse(SourceIdentity, content, str(where))
 
 
@@ -138,7 +138,7 @@ def rebuilt(identity: SourceIdentity, state: dict[str, Tensor], folder: Path, li
         body = copy.deepcopy(like.body if isinstance(like, Network) else like)
     elif ":" in identity.name:
         raise UserError(
-            f"{folder}: its architecture is the user's code {identity.name}, not run by a file alone; "
+            f"{folder}: its architecture is your own code, {identity.name}, which a file does not contain; "
             f"give `name: {identity.name}` and `weights: {folder}`"
         )
     else:

@@ -80,7 +80,7 @@ def trace_forward(body: nn.Module, preprocessing: Pixels, name: str) -> ForwardT
     with _undisturbed(images.device):
         outputs = outputs_of(twin, run(twin, images, name, preprocessing.size, flow), name)
     if strange := [output.dtype for output in outputs if not output.is_floating_point()]:
-        raise UserError(f"{name}: its output is of {strange[0]}; a classifier gives logits, floats [N, classes]")
+        raise UserError(f"{name}: its output is of type {strange[0]}; a classifier gives logits, floats [N, classes]")
     layers, met, beside, after = flow.behind(outputs)
     reaching, learning = flow.reaching(outputs)
     parameters = [path for path, _ in twin.named_parameters()]
@@ -145,7 +145,7 @@ def copied_module(body: nn.Module, memo: dict[int, Any], name: str) -> nn.Module
     try:
         return copy.deepcopy(body, memo)
     except (TypeError, RuntimeError, NotImplementedError) as error:
-        raise UserError(f"{name}: cannot be copied, and is never changed itself: {one_line(error)}") from error
+        raise UserError(f"{name}: cannot be copied, and the original is never changed: {one_line(error)}") from error
 
 
 def example(body: nn.Module, preprocessing: Pixels) -> Tensor:

@@ -19,10 +19,10 @@ def require_gradients(source: Source, *, linear: bool = False) -> None:
     head = {path for path in sizes if path.startswith(f"{source.network.head}.")}
     name, where = source.identity.name, layers_of(path for path in sizes if path in untrained)
     if head & untrained:
-        raise UserError(f"{name}: its forward runs without gradients (of {where}), so nothing of it can be trained")
+        raise UserError(f"{name}: its forward runs without gradients (of {where}), so no part of it can be trained")
     lost, rest = (sum(sizes[path] for path in paths) for paths in (untrained & sizes.keys(), sizes.keys() - head))
     if not linear and 2 * lost > rest:
         raise UserError(
-            f"{name}: no gradient reaches {where}, because its forward detaches them; train its head alone "
+            f"{name}: no gradient reaches {where}, because its forward detaches them; train only its head "
             "(mode: linear), or let gradients through"
         )

@@ -8,7 +8,7 @@ from robust_tickets.models.forward_trace import ForwardTrace, is_head
 from robust_tickets.models.heads import classes_of, declared_heads, get_head
 from robust_tickets.models.interface import Pixels
 
-ADVICE = "give `head`, the path of the Linear or Conv2d layer whose output is the output"
+ADVICE = "give `head`, the path of the Linear or Conv2d layer whose output is the network's output"
 
 
 def choose_head(
@@ -36,7 +36,9 @@ def choose_head(
     if seen is not None and (given is None or f"{seen}.".startswith(f"{given}.")):
         head = given or seen
         if len(declared) == 1 and not f"{seen}.".startswith(f"{declared[0]}."):
-            notes = (f"head: {head}, whose output is the output, although {declared[0]} is declared to be it",)
+            notes = (
+                f"head: {head}, whose output is the network's output, although {declared[0]} is declared as the head",
+            )
     else:
         head = _tried(body, trace, preprocessing, name, given, seen, declared)
     _require_logits(body, head, trace, name)
@@ -64,7 +66,7 @@ def _tried(
     if len(declared) > 1:
         raise UserError(f"{name} has several heads ({', '.join(declared)}); use a variant with one")
     what = ", ".join([*trace.layers, *trace.beside][:4]) or "no layer"
-    raise UserError(f"{name}: its head cannot be told, the output is computed from {what}; {ADVICE}")
+    raise UserError(f"{name}: its head cannot be identified, because the output is computed from {what}; {ADVICE}")
 
 
 def _of_adapted(body: AdaptedBody, trace: ForwardTrace, name: str, given: str | None) -> str:
@@ -79,13 +81,13 @@ def _require_logits(body: nn.Module, head: str, trace: ForwardTrace, name: str) 
     classes, shape = classes_of(get_head(body, head)), trace.shape
     if len(shape) == 4:
         raise UserError(
-            f"{name}: its output for two images has shape {list(shape)}, a prediction for every pixel; where an image "
+            f"{name}: its output for two images has shape {list(shape)}, a prediction for every pixel; if an image "
             "has one label, average over the pixels in forward: `.mean((2, 3))`"
         )
     if shape[:2] != (2, classes) or len(shape) != 2:
         raise UserError(
             f"{name}: its output for two images has shape {list(shape)}, not [2, {classes}] as its head {head} gives; "
-            "forward must return one logit for each class"
+            "forward must return one logit per class"
         )
 
 
@@ -98,5 +100,5 @@ def _activation(trace: ForwardTrace, name: str) -> tuple[str, ...]:
                 f"{what} out of forward"
             )
     if "_log_softmax" in trace.after:
-        return ("output: log-probabilities (log_softmax); they serve as logits, losses and decisions are the same",)
+        return ("output: log-probabilities (log_softmax); they serve as logits, with the same losses and decisions",)
     return ()

@@ -32,9 +32,7 @@ def get_head(body: nn.Module, path: str) -> Head:
     if path not in modules:
         near = difflib.get_close_matches(path, modules, n=3, cutoff=0.4)
         last = [name for name, module in modules.items() if isinstance(module, nn.Linear | nn.Conv2d)][-1:]
-        raise UserError(
-            f"head: {path!r} is not a module of {type(body).__name__}; near ones: {', '.join(near or last)}"
-        )
+        raise UserError(f"head: {path!r} is not a module of {type(body).__name__}; similar: {', '.join(near or last)}")
     head = modules[path]
     if not isinstance(head, Head):
         raise UserError(f"head: {path!r} is a {type(head).__name__}; it must be a Linear or a Conv2d layer")

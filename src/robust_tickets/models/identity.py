@@ -18,7 +18,7 @@ class SourceIdentity(Settings):
 
     version: int = Field(default=VERSION, description="Version of this layout.")
     name: str = Field(description="Architecture by its full name: `timm/resnet18.a1_in1k`, `cifar/resnet20`.")
-    weights: str = Field(description="Name of the weights' file or tag, or `random (seed 0)`.")
+    weights: str = Field(description="Name of the weights file or tag, or `random (seed 0)`.")
     format: str = Field(description="The layout in which the weights were found.")
     digest: str = Field(description="`sha256:...` over the names, shapes and bytes of the body's tensors.")
     num_classes: int = Field(ge=1, description="Number of classes of the head.")
@@ -26,21 +26,22 @@ class SourceIdentity(Settings):
     preprocessing: Pixels
     modules: dict[str, dict[str, Size]] = Field(
         default_factory=dict,
-        description="Of a shrunken network: whole-number attributes of modules that are not the architecture's, "
-        "such as `{'conv1': {'out_channels': 40}}`.",
+        description="For a shrunken network: integer attributes of modules that differ from the architecture's, as in "
+        "`{'conv1': {'out_channels': 40}}`.",
     )
     adaptation: AnyAdaptation | None = Field(
-        default=None, description="What the architecture was given for another task; absent: it labels images."
+        default=None, description="How the architecture was adapted to another task; absent: it labels images."
     )
     headless: bool = Field(
-        default=False, description="Whether the weights came without a head: the one here is random, not pretrained."
+        default=False,
+        description="Whether the weights came without a head, so that the head is random, not pretrained.",
     )
     code: str | None = Field(
         default=None,
-        description="`sha256:...` over the user's own code behind the architecture; absent where it has none, and in "
+        description="`sha256:...` over the user's own code behind the architecture; absent if there is none, and in "
         "records of older versions.",
     )
-    notes: tuple[str, ...] = Field(default=(), description="What was assumed because nothing said otherwise.")
+    notes: tuple[str, ...] = Field(default=(), description="What was assumed because nothing stated otherwise.")
 
     @model_validator(mode="before")
     @classmethod

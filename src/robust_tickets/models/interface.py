@@ -31,7 +31,7 @@ Size = Annotated[
 ]
 Mean = Annotated[
     tuple[Ratio, ...],
-    Field(min_length=1, description="Mean of each input channel, for images in [0, 1]; `123/255` is understood."),
+    Field(min_length=1, description="Mean of each input channel, for images in [0, 1]; `123/255` is accepted."),
 ]
 Std = Annotated[
     tuple[Annotated[Ratio, Field(gt=0)], ...],

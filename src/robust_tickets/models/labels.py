@@ -152,7 +152,7 @@ class LabelMode(TorchDispatchMode):
         for operand in operands:
             if self.labels(operand) is None and _varies_along(operand.expand(out.shape), result):
                 subject = self._parameters.get(id(operand), "")
-                reason = "meets the bare parameter {}" if subject else "meets values that are no channels"
+                reason = "meets the bare parameter {}" if subject else "meets values that are not channels"
                 self._refuse(result, reason, subject)
         self.set_labels(out, result)
 
@@ -165,7 +165,7 @@ class LabelMode(TorchDispatchMode):
         union = torch.where(left != 0, left, right)
         pairs = torch.stack([left.flatten(), right.flatten()], 1)[(left != right).flatten()].unique(dim=0)
         padded = (pairs == 0).any(1)
-        self._refuse(pairs[padded], "meets padding or other values that are no channels")
+        self._refuse(pairs[padded], "meets padding or other values that are not channels")
         ties = pairs[~padded].numpy()
         self.slots.tie(ties[:, 0], ties[:, 1])
         return union.expand(shape)

@@ -68,6 +68,6 @@ def weights_left_out(classifier: Network, settings: Prunable | None = None) -> d
         matched = [name for name in candidates if fnmatchcase(name, pattern)]
         if not matched:
             near = difflib.get_close_matches(pattern, candidates, n=3, cutoff=0.0)
-            raise UserError(f"exempt: {pattern!r} matches no prunable weight; near ones: {', '.join(near)}")
+            raise UserError(f"exempt: {pattern!r} matches no prunable weight; similar: {', '.join(near)}")
         reasons = {**dict.fromkeys(matched, f"exempt by {pattern}"), **reasons}
     return reasons

@@ -45,7 +45,7 @@ def load_named(settings: SourceSettings) -> Loaded:
     with global_stream(settings.seed, "init"):
         own = settings.weights == DEFAULT or (settings.weights in family.tags(name) and not file.exists())
         if settings.weights_entry is not None and (own or settings.weights == RANDOM):
-            raise UserError(f"weights_entry: only a file of weights has entries, weights is {settings.weights!r}")
+            raise UserError(f"weights_entry: only a weights file has entries, but weights is {settings.weights!r}")
         if settings.weights == RANDOM:
             return _random(settings, family, name)
         if own:
@@ -113,7 +113,7 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
     body = _of_the_same_shape(settings, family, name, body, found.state)
     if found.unknown:
         raise UserError(
-            f"{file}: {found.unknown[0]} is under a parametrisation whose code is not in the file (torch.ao.pruning "
+            f"{file}: {found.unknown[0]} has a parametrisation whose code is not in the file (torch.ao.pruning "
             "keeps its masks elsewhere, too); call squash_mask() or remove_parametrizations before saving"
         )
     state = with_ties(body, found.state)
@@ -127,7 +127,7 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
     load_strictly(body, state, str(file))
     preprocessing, notes = _preprocessing(settings, family, name, body, found)
     if hub is not None and hub.preprocessing is not None:
-        preprocessing, notes = hub.preprocessing, ("preprocessing: as the folder's config.json says",)
+        preprocessing, notes = hub.preprocessing, ("preprocessing: from the folder's config.json",)
     layout = found.layout
     if layout.startswith("plain state dict") and family.prefix:
         layout = layout.replace("plain", family.prefix.removesuffix("/"), 1)
@@ -144,11 +144,12 @@ def _about(found: Unwrapped, headless: str | None) -> Iterator[str]:
         weights = sum(mask.numel() for mask in found.masks.values())
         removed = 1 - sum(int(mask.sum()) for mask in found.masks.values()) / weights
         yield (
-            f"pruned: {len(found.masks)} masks came with the weights, {100 * removed:.1f} % of these are zero; "
+            f"pruned: {len(found.masks)} masks came with the weights, which make {100 * removed:.1f} % of "
+            "those weights zero; "
             "`tickets draw --score zeros` takes them as the ticket"
         )
     if NNCF in found.reparametrised:
-        yield "nncf: its masks were applied; of nncf.strip's formats only StripFormat.IN_PLACE does that before saving"
+        yield "nncf: its masks were applied; nncf.strip does that before saving only with StripFormat.IN_PLACE"
     if headless is not None:
         yield f"head: the weights came without {headless}; it is random until a transfer trains it"
 
@@ -196,6 +197,6 @@ def _preprocessing(
     if found.mean is not None and found.std is not None:
         base = presumed or identity_preprocessing(len(found.mean), settings.preprocessing.size or (224, 224))
         own = base.model_copy(update={"mean": found.mean, "std": found.std})
-        return own, (f"preprocessing: mean and std as {found.normaliser} has them",)
+        return own, (f"preprocessing: mean and std from {found.normaliser}",)
     stated = settings.preprocessing.mean is not None and settings.preprocessing.std is not None
     return presumed, (note,) if note and not stated else ()

@@ -17,7 +17,9 @@ OURS = ("cifar/resnet20", "small/resnet18", "demo/resnet4", "madry/resnet18-l2-3
 REGISTERED = re.compile(r"^@register_model[^\n]*\n(?:@[^\n]*\n)*def (\w+)\(", re.MULTILINE)
 """How timm and torchvision alike mark the functions that build their architectures."""
 
-HOW_NAMED = "networks are named like timm/resnet18, torchvision/resnet18 or cifar/resnet20; your own is module:function"
+HOW_NAMED = (
+    "networks have names like timm/resnet18, torchvision/resnet18 or cifar/resnet20; your own is module:function"
+)
 
 
 WEIGHT_FILES = (".pt", ".pth", ".th", ".tar", ".ckpt", ".bin", ".safetensors")
@@ -99,4 +101,4 @@ def near(name: str, library: str = "") -> str:
     known = [full for full in known if not families or full.startswith(f"{families[0]}/")]
     by_inner = {full.rpartition("/")[2]: full for full in reversed(known)}
     found = difflib.get_close_matches(rest.partition(".")[0], by_inner, cutoff=0.5)
-    return f"near ones: {', '.join(by_inner[match] for match in found)}" if found else HOW_NAMED
+    return f"similar: {', '.join(by_inner[match] for match in found)}" if found else HOW_NAMED

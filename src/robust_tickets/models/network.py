@@ -130,7 +130,7 @@ class Network(nn.Module):
         finally:
             hook.remove()
         if not caught or not isinstance(caught[-1], Tensor):
-            raise UserError(f"{type(self.body).__name__} has no features: what enters its head is not one tensor")
+            raise UserError(f"{type(self.body).__name__} has no features: the input of its head is not a single tensor")
         return caught[-1]
 
     def reset_head(self, num_classes: int, seed: int) -> None:
@@ -141,7 +141,7 @@ class Network(nn.Module):
         """
         least = self.body.least_classes if isinstance(self.body, AdaptedBody) else 2
         if num_classes < least:
-            raise UserError(f"num_classes: {num_classes} is too few; give at least {least} class{'es' * (least > 1)}")
+            raise UserError(f"num_classes: {num_classes} is too small; give at least {least} class{'es' * (least > 1)}")
         if isinstance(self.body, AdaptedBody):
             self.body.reset_head(self.head, num_classes, seed)
         else:
@@ -155,7 +155,7 @@ class Network(nn.Module):
             UserError: the weights came without a head.
         """
         if self.headless:
-            raise UserError(f"{what}: the weights came without a head, there is nothing to predict with; transfer it")
+            raise UserError(f"{what}: the weights came without a head, so it cannot predict; transfer it")
 
     def plain_state(self) -> dict[str, Tensor]:
         """Return the body's parameters and buffers by name, as copies on the CPU."""

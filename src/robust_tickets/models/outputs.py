@@ -28,7 +28,9 @@ def logits_of(output: Any, name: str = "the network") -> Tensor:
         return named
     if isinstance(output, tuple | list) and len(output) == 1:
         return logits_of(output[0], name)
-    raise UserError(f"{name}: returns {_described(output)}; its forward must return the logits, or them as `logits`")
+    raise UserError(
+        f"{name}: returns {_described(output)}; its forward must return the logits, or an object with `logits`"
+    )
 
 
 def _described(output: Any) -> str:

@@ -71,12 +71,12 @@ def plain_module(module: nn.Module, name: str) -> tuple[nn.Module, tuple[str, ..
     if computed or pruned:
         _settle(module)
     if computed:
-        notes.append(f"weights: what norms or parametrisations of {_some(computed)} compute, as plain weights")
+        notes.append(f"weights: those computed by norms or parametrisations of {_some(computed)}, as plain weights")
     if pruned:
         zeros = sum(int((~mask).sum()) for mask in pruned.values())
         share = zeros / sum(mask.numel() for mask in pruned.values())
         notes.append(
-            f"weights: the masks of torch.nn.utils.prune were applied, {100 * share:.1f} % of the weights in "
+            f"weights: the masks of torch.nn.utils.prune were applied; {100 * share:.1f} % of the weights in "
             f"{len(pruned)} tensors are zero; `--score zeros` takes these zeros as the ticket"
         )
     if frozen:
@@ -148,18 +148,18 @@ def _require_values(module: nn.Module, name: str) -> None:
 
 def _problem(tensor: Tensor, *, is_parameter: bool) -> str:
     if is_lazy(tensor):
-        return "has no values yet, it belongs to a lazy layer; pass one batch through the network first"
+        return "has no values yet, because its layer is lazy; pass one batch through the network first"
     if tensor.is_meta:
         return "has no values (device meta); load the weights first"
     if tensor.layout != torch.strided:
-        return f"is sparse ({tensor.layout}); make it dense first, with to_dense(): zeros are found again"
+        return f"is sparse ({tensor.layout}); make it dense first with to_dense(); its zeros will be recognised"
     if tensor.is_quantized or (is_parameter and not (tensor.is_floating_point() or tensor.is_complex())):
         return f"is quantised ({tensor.dtype}); give the network in floating point, as it was before"
     if tensor.is_complex():
         return f"is complex ({tensor.dtype}); weights must be real"
     data = tensor.data if is_parameter else tensor
     if type(data) not in (Tensor, nn.Parameter, nn.Buffer):
-        return f"is a {type(data).__name__}; it must be a plain tensor, whole on one device"
+        return f"is a {type(data).__name__}; it must be a plain tensor, all on one device"
     return ""
 
 

@@ -94,7 +94,9 @@ def _leaks(
         def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             dim = -1 if isinstance(module, nn.Linear) else 1
             if inputs[0].shape[dim] > int(positions.max()) and inputs[0].index_select(dim, positions).any():
-                leaks.setdefault(name, f"is not zero where {reader} reads it, though masked where it is made")
+                leaks.setdefault(
+                    name, f"is not zero where {reader} reads it, although it is masked where it is produced"
+                )
 
         return look
 

@@ -17,5 +17,5 @@ class Prunable(Settings):
     exempt: tuple[str, ...] = Field(
         default=(),
         description="Glob patterns over full parameter names, such as `layer1.*` or `*.downsample.0.weight`; "
-        "what matches is left dense.",
+        "matching weights stay dense.",
     )

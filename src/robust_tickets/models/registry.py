@@ -35,10 +35,12 @@ def resolve(name: str) -> tuple[Family, str]:
     if Path(name).is_file():
         raise UserError(f"{name}: is a file; give the architecture as the name, and the file as `weights: {name}`")
     if Path(name).is_dir():
-        raise UserError(f"{name}: is a folder without source.json (saved by us) or config.json (of the Hub)")
+        raise UserError(
+            f"{name}: is a folder without source.json (saved by robust-tickets) or config.json (from the Hub)"
+        )
     if name.startswith(MADRY.prefix):
         raise UserError(MADRY.explain(name.removeprefix(MADRY.prefix)))
-    raise UserError(f"unknown network {name!r}; near ones: {', '.join(near_names(name))}")
+    raise UserError(f"unknown network {name!r}; similar: {', '.join(near_names(name))}")
 
 
 def near_names(name: str) -> list[str]:

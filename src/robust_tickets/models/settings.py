@@ -16,23 +16,24 @@ class SourceSettings(Settings):
         min_length=1,
         description="`timm/resnet18` (or bare), `timm/resnet18.a1_in1k`, `torchvision/resnet50`, "
         "`madry/resnet18-l2-3.0`, `cifar/resnet20`, `small/resnet18`, `package.module:function`, or a folder: "
-        "one saved by us, or of timm and the Hugging Face Hub with `config.json` and weights.",
+        "one saved by robust-tickets, or one from timm or the Hugging Face Hub with `config.json` and weights.",
     )
     weights: str = Field(
         default=DEFAULT,
         min_length=1,
         description="`default` (the library's pretrained weights, or the function's own), the tag of other "
-        "pretrained weights, a path to a file or to a folder (saved by us, or of the Hugging Face Hub), or `random`.",
+        "pretrained weights, a path to a file or to a folder (saved by robust-tickets, or from the Hugging "
+        "Face Hub), or `random`.",
     )
     weights_entry: str | None = Field(
         default=None,
         min_length=1,
-        description="Which weights of a file that holds several, such as `state_dict` beside `state_dict_ema`; absent: "
-        "the most complete ones, the moving average where there is one.",
+        description="Which weights to take from a file with several, as `state_dict` and `state_dict_ema`; absent: "
+        "the most complete ones, and the moving average if there is one.",
     )
     preprocessing: PreprocessingOverrides = Field(
         default=PreprocessingOverrides(),
-        description="What differs from the preprocessing that comes with the weights.",
+        description="Changes to the preprocessing that comes with the weights.",
     )
     num_classes: int | None = Field(
         default=None, ge=2, description="Classes of a network with random weights; others bring their own."
@@ -40,11 +41,11 @@ class SourceSettings(Settings):
     in_channels: int | None = Field(
         default=None,
         ge=1,
-        description="Channels a network with random weights reads; others bring their own.",
+        description="Input channels of a network with random weights; others bring their own.",
     )
-    head: str | None = Field(default=None, description="Module path of the last layer, where it is not recognised.")
+    head: str | None = Field(default=None, description="Module path of the last layer, if it is not recognised.")
     seed: int = Field(default=0, ge=0, description="Seed of the initialisation of random weights.")
     cache: str | None = Field(
-        default=None, min_length=1, description="Folder where downloads are kept; absent: the library's own."
+        default=None, min_length=1, description="Folder for downloads; absent: the library's own."
     )
-    offline: bool = Field(default=False, description="Use only what is already in the cache; ask no server.")
+    offline: bool = Field(default=False, description="Use only what is already in the cache; contact no server.")

@@ -91,12 +91,12 @@ def load_source(
     given = [name for name, value in {**named, **stated}.items() if value is not None]
     if isinstance(source, Source):
         if given:
-            raise UserError(f"{given[0]}: {source.identity.name} is loaded already; give it to load_source")
+            raise UserError(f"{given[0]}: {source.identity.name} is already loaded; give it to load_source")
         return source
     source = unwrapped(source)
     if isinstance(source, nn.Module):
         if named:
-            raise UserError(f"{next(iter(named))}: a torch module brings its own; leave it out")
+            raise UserError(f"{next(iter(named))}: a torch module brings its own; leave this out")
         if isinstance(preprocessing, Mapping):
             preprocessing = parse(Pixels, dict(preprocessing), "preprocessing")
         return _from_module(source, preprocessing, head)
@@ -116,10 +116,10 @@ def load_source(
 def _no_source(given: object) -> str:
     """Return what is wrong with something that is neither a name nor a network."""
     if isinstance(given, type) and issubclass(given, nn.Module):
-        return f"{given.__name__}: is a class; give a network made of it, as in {given.__name__}()"
+        return f"{given.__name__}: is a class; give an instance of it, as in {given.__name__}()"
     if isinstance(given, Mapping):
         return (
-            f"{type(given).__name__}: a mapping is no network; load it into one (module.load_state_dict), "
+            f"{type(given).__name__}: a mapping is not a network; load it into one (module.load_state_dict), "
             "or name the architecture and give the file as weights"
         )
     return f"source: should be a name, a path or a torch module (got {reprlib.repr(given)})"
@@ -131,7 +131,7 @@ def _from_name(settings: SourceSettings) -> Source:
     given = settings.preprocessing.given()
     if loaded.preprocessing is None and not {"mean", "std", "size"} <= given.keys():
         raise UserError(
-            f"{loaded.name}: nothing says how its inputs were normalised; give preprocessing: mean, std and "
+            f"{loaded.name}: it is unknown how its inputs were normalised; give preprocessing: mean, std and "
             "size (mean [0, 0, 0] and std [1, 1, 1] if it takes images in [0, 1] as they are)"
         )
     base = loaded.preprocessing.model_dump() if loaded.preprocessing else {}
@@ -151,7 +151,7 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -
     """Read a network saved by us; only its preprocessing may be overridden."""
     for name in ("weights", "weights_entry", "num_classes", "in_channels", "head"):
         if getattr(settings, name) != SourceSettings.model_fields[name].default:
-            raise UserError(f"{name}: a saved network brings its own; leave it out for {folder}")
+            raise UserError(f"{name}: a saved network brings its own; leave this out for {folder}")
     classifier, identity = load_folder(folder, like)
     if given := settings.preprocessing.given():
         merged = parse(Pixels, {**identity.preprocessing.model_dump(), **given}, "preprocessing")
@@ -191,7 +191,7 @@ def _of_unstated_size(loaded: Loaded, settings: SourceSettings, head: str | None
     """Take a module that nothing is known about at the first size that it takes, and say so."""
     channels = input_channels(loaded.body)
     if channels is None:
-        raise UserError(f"{loaded.name}: no convolution says how many channels it reads; give preprocessing")
+        raise UserError(f"{loaded.name}: no convolution shows how many channels it reads; give preprocessing")
     first: UserError | None = None
     for side in SIZES:
         found = f"{side} x {side} assumed" if side == SIZES[0] else f"{side} x {side}, the first size it takes, assumed"
@@ -224,7 +224,7 @@ def _tried(loaded: Loaded, preprocessing: Pixels, settings: SourceSettings, head
     if settings.num_classes not in (None, classifier.num_classes):
         raise UserError(
             f"num_classes: {name} has {classifier.num_classes} classes, not {settings.num_classes}; "
-            "leave it out, transfer gives the network a fresh head"
+            "leave it out, a transfer gives the network a fresh head"
         )
     loaded = replace(loaded, notes=(*loaded.notes, *notes, *_seen(trace)))
     return Source(classifier, _identify(classifier, loaded), settings, trace.cut, loaded.masks)

@@ -72,9 +72,11 @@ def load_strictly(body: nn.Module, state: Mapping[str, Tensor], where: str) -> N
     for name, tensor in state.items():
         if own[name].is_floating_point() and not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
-            raise UserError(f"{where}: {name} holds {kind}, the network has floating-point weights; give those instead")
+            raise UserError(
+                f"{where}: {name} contains {kind}, but the network has floating-point weights; give those instead"
+            )
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise UserError(f"{where}: {name} holds NaN or infinity; these weights are broken")
+            raise UserError(f"{where}: {name} contains NaN or infinity; these weights are broken")
     body.load_state_dict({**own, **state})
 
 

@@ -57,7 +57,7 @@ class Running(ABC):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` returned."""
         if state:
-            raise ValueError(f"{type(self).__name__} keeps no state, and was given {sorted(state)}")
+            raise ValueError(f"{type(self).__name__} keeps no state, but was given {sorted(state)}")
 
 
 class Objective(Settings, ABC):

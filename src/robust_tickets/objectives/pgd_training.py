@@ -28,7 +28,7 @@ class PGDTraining(Memoryless):
 
     needs: ClassVar[frozenset[str]] = frozenset({"pixel-inputs", "loss"})
     kind: Literal["pgd"] = "pgd"
-    threat: Threat = Field(default=Threat(steps=7), description="The attack that makes the training images.")
+    threat: Threat = Field(default=Threat(steps=7), description="The attack that produces the training images.")
 
     def losses(
         self, network: nn.Module, batch: Batch, criterion: Criterion, generator: torch.Generator

@@ -42,7 +42,7 @@ class Names:
 
 def amount(data: DataSettings) -> str:
     """Return how much of the training data was used, for tables."""
-    return f"{data.per_class} a class" if data.per_class is not None else f"{100 * data.fraction:g} %"
+    return f"{data.per_class} per class" if data.per_class is not None else f"{100 * data.fraction:g} %"
 
 
 def _repeat(values: Iterable[object]) -> bool:

@@ -56,7 +56,9 @@ def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float
         # A recipe that its finished parts refuse never gets here, and leaves that of the run in place.
         write_text(folder / "recipe.yaml", dump_recipe(recipe))
         if not cells:
-            raise UserError(f"{folder}: no cell was filled in {minutes:g} minutes; give more, or run the command again")
+            raise UserError(
+                f"{folder}: no cell was filled in {minutes:g} minutes; allow more, or rerun the same command"
+            )
         is_whole = len(cells) == len(grid.places)
         exports = shrink_best(recipe, cells, folder) if recipe.shrink is not None and is_whole else []
         files = measured_files(recipe, exports)

@@ -96,13 +96,13 @@ def facts(recipe: Recipe, grid: Grid, cells: list[Cell]) -> list[tuple[str, str]
 
 
 def notes(recipe: Recipe, cells: list[Cell], exports: list[Export]) -> list[str]:
-    """Return what a reader has to know."""
+    """Return notes that a reader needs."""
     data = {cell.place.target: cell.result.runs[0].data for cell in cells}
     found = [note if len(data) == 1 else f"{name}: {note}" for name, one in data.items() for note in one.notes]
     if told := precision_note(cells):
         found.append(told)
     if exports and selected_on(exports[0].cell.result) == "test":
-        found.append("The data have no validation part: what was exported was chosen on test data.")
+        found.append("The data have no validation part: the exported ticket was chosen on test data.")
     for name, one in data.items():
         if one.skipped:
             found.append(f"{name}: {len(one.skipped)} unreadable images were left out.")
@@ -135,15 +135,15 @@ def emptied_layers(way: str, cells: list[Cell]) -> list[str]:
 
 
 def precision_note(cells: list[Cell]) -> str | None:
-    """Return in which number format training ran where that depends on the machine, None where it does not."""
+    """Return the number format in which training ran, if it depends on the machine; otherwise None."""
     automatic = [cell.result.runs[0] for cell in cells if cell.result.settings.training.precision == "auto"]
     if not automatic:
         return None
     networks = [run.network for run in automatic]
     formats = {resolved("auto", network, next(network.parameters()).device) for network in networks}
     return (
-        f"Training ran in {' and '.join(sorted(formats))}, as is fastest on this machine. Processors without bf16 "
-        "instructions train in fp32, so accuracies differ by some tenths of a point from machine to machine."
+        f"Training ran in {' and '.join(sorted(formats))}, which is fastest on this machine. Processors without bf16 "
+        "instructions train in fp32, so accuracies differ by a few tenths of a point from machine to machine."
     )
 
 

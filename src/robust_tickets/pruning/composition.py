@@ -16,10 +16,10 @@ COMPLAINTS = {
     READS_LEARNED_SCORES: "parametrisation {parametrisation!r} needs score 'learned', not {score!r}",
     LEARNED_SCORES: "score {score!r} needs parametrisation 'straight-through', not {parametrisation!r}",
     SINGLE_PRUNE: "parametrisation {parametrisation!r} learns masks at one sparsity: use timeline 'one-shot'",
-    NO_TRAINING: "score {score!r} looks at weights that are there before training: use timeline 'one-shot'",
+    NO_TRAINING: "score {score!r} ranks weights as they are before training: use timeline 'one-shot'",
     SINGLE_WEIGHTS: "timeline 'drop-and-grow' moves single weights: use group 'element', not {group!r}",
 }
-"""What is said where a need is not met, and what would meet it; the first that is not is told."""
+"""The complaint for each unmet need, with what would meet it; only the first one is reported."""
 
 
 def require_composable(selection: Selection, parametrisation: AnyParametrisation, plan: Plan) -> None:

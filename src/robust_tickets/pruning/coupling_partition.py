@@ -64,8 +64,8 @@ class CouplingPartition:
             for name in weights:
                 if not torch.equal(whole[name], masks[name].to(device)):
                     raise UserError(
-                        f"the present masks of {name} cut through its coupled channels; "
-                        "go on with the group they were drawn in, or start without masks"
+                        f"the present masks of {name} cut through its coupled channels; keep the group they "
+                        "were drawn in, or start without masks"
                     )
 
     def reduce(self, saliencies: Mapping[str, Tensor], norm: Norm) -> dict[str, Tensor]:

@@ -48,8 +48,8 @@ class LayerPartition:
                 still_there = box.rows(mask).any(1)
                 if not torch.equal(box.expand(still_there), mask):
                     raise UserError(
-                        f"the present masks of {name} cut through the groups now asked for; "
-                        "go on with the group they were drawn in, or start without masks"
+                        f"the present masks of {name} cut through the groups now asked for; keep the group "
+                        "they were drawn in, or start without masks"
                     )
                 self.remaining[name] = still_there
                 remaining = int(torch.count_nonzero(still_there))

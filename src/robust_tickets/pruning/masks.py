@@ -72,7 +72,7 @@ def unpack(packed: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) 
         shape = tuple(shapes[name])
         count = math.prod(shape)
         if packed_mask.numel() != (count + 7) // 8:
-            raise ValueError(f"mask {name}: {packed_mask.numel()} bytes cannot hold shape {shape}")
+            raise ValueError(f"mask {name}: {packed_mask.numel()} bytes cannot encode shape {shape}")
         bits = np.unpackbits(packed_mask.cpu().numpy(), count=count)
         masks[name] = torch.from_numpy(bits.view(np.bool_)).reshape(shape)
     return masks

@@ -33,21 +33,23 @@ class Selection(Settings):
     """What is selected: groups, by a score, within a scope."""
 
     score: AnyScore = Field(default=Magnitude(), description="What ranks groups.")
-    group: AnyGroup = Field(default=Element(), description="What is removed as one.")
+    group: AnyGroup = Field(default=Element(), description="The unit of removal.")
     scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete: global, layer or erk.")
 
     @model_validator(mode="after")
     def _is_possible(self) -> Selection:
         if self.scope.kind not in self.group.scopes:
             allowed = " or ".join(repr(kind) for kind in self.group.scopes)
-            raise ValueError(f"group {self.group.kind!r} goes with scope {allowed}, not {self.scope.kind!r}; set scope")
+            raise ValueError(
+                f"group {self.group.kind!r} works with scope {allowed}, not {self.scope.kind!r}; set scope"
+            )
         for axis, part, allowed in (
             ("group", self.group, self.score.groups),
             ("scope", self.scope, self.score.scopes),
         ):
             if allowed is not None and part.kind not in allowed:
                 known, score = " or ".join(repr(kind) for kind in allowed), self.score.kind
-                raise ValueError(f"score {score!r} goes with {axis} {known}, not {part.kind!r}; set {axis}")
+                raise ValueError(f"score {score!r} works with {axis} {known}, not {part.kind!r}; set {axis}")
         return self
 
     def own_sparsity(self, weights: Mapping[str, Tensor]) -> float | None:
@@ -103,8 +105,8 @@ class Selection(Settings):
             gone = sum(unit.groups - unit.remaining for unit in units)
             if pool.removed < gone:
                 raise ValueError(
-                    f"sparsity {sparsity:g} is below the present: it removes {pool.removed} groups of "
-                    f"{pool.units[0]} and what competes with it, where {gone} are removed already"
+                    f"sparsity {sparsity:g} is below the current one: it removes {pool.removed} groups of "
+                    f"{pool.units[0]} and its competitors, but {gone} are already removed"
                 )
             ties = generator(seed, "ties", pool.units[0])
             kept |= keep_highest({name: scores[name] for name in pool.units}, pool.removed, ties)

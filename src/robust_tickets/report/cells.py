@@ -49,9 +49,9 @@ class Cells:
 
 
 def accuracy_cells(rows: Iterable[ResultRow], title: str = "{score} on the test data") -> Cells:
-    """Return what was measured, a line for each setting: mean and standard deviation over its seeds.
+    """Return what was measured, one line per setting: mean and standard deviation over its seeds.
 
-    What is the same in every line is told in the caption instead of a column.
+    A value that is the same in every line goes into the caption instead of a column.
     """
     order = get_args(TicketKind)
     averaged = points(rows)
@@ -112,7 +112,7 @@ def accuracy_cells(rows: Iterable[ResultRow], title: str = "{score} on the test 
 
 
 def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
-    """Return the decisions: the difference to dense with its interval, and the papers' rule beside it."""
+    """Return the decisions: the difference to dense with its interval, and the papers' rule."""
     unit = shared(row.unit for row in verdicts)
     columns = (
         Column("verdict"),
@@ -158,7 +158,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
 
 
 def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
-    """Return what was exported: metric, verdict, size and latency; notes stand below the table."""
+    """Return what was exported: metric, verdict, size and latency; notes go below the table."""
     score, unit = scores_of(row.score for row in shrink), shared(row.unit for row in shrink)
     columns = (
         Column("network"),
@@ -192,11 +192,11 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
     captions = []
     if any(row.accuracy is not None for row in shrink):
         captions.append(
-            f"{capitalised(score)}: mean over seeds on test data; a file holds the run that is best on validation."
+            f"{capitalised(score)}: mean over seeds on test data; a file contains the run that is best on validation."
         )
     if any(row.max_difference is not None for row in shrink):
         captions.append(
-            "Largest difference: between logits of the exported network and of the masked one, on equal images."
+            "Largest difference: between the logits of the exported and the masked network, on the same images."
         )
     notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
     stays = [bool({line[index] for line in lines} - {ABSENT}) for index in range(len(columns))]

@@ -59,7 +59,7 @@ def _shipped(summary: Summary, required: Sequence[VerdictRow]) -> list[tuple[Ver
             f"{shrunk.size_ratio:.1f} times smaller and {shrunk.ratio:.1f} times as fast."
         )
         closest = min(rows, key=lambda row: row.gain)
-        file = f"Size and speed: {shrunk.file}, measured beside dense in ONNX Runtime."
+        file = f"Size and speed: {shrunk.file}, measured against dense in ONNX Runtime."
         found.append((closest, Headline(claim, f"{_evidence(closest)} {file}")))
     return found
 

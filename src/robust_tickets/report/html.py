@@ -42,7 +42,7 @@ def write_report(summary: Summary, folder: Path | str) -> Path:
     told = (summary.rows, summary.verdicts, summary.shrink, summary.layer_sparsity, summary.sections)
     if not any(told):
         raise UserError(
-            f"{folder}: nothing to report in a summary without rows, verdicts, exports or sections; finish a run first"
+            f"{folder}: nothing to report; the summary has no rows, verdicts, exports or sections; finish a run first"
         )
     drawn: dict[str, Figure] = {}
     if summary.rows:
@@ -110,19 +110,19 @@ def to_html(summary: Summary) -> str:
 
 
 VERDICT_NOTE = (
-    "A ticket matches when the whole interval of its difference to dense, paired by seed, lies above minus "
-    "the margin; it does not when the whole interval lies below; otherwise these seeds cannot tell. The "
-    "papers' rule asks only that the mean reach the dense mean minus one standard deviation."
+    "A ticket matches if the whole interval of its difference to dense, paired by seed, lies above minus the "
+    "margin; it does not match if the whole interval lies below that; otherwise these seeds cannot tell. The "
+    "papers' rule requires only that the mean reach the dense mean minus one standard deviation."
 )
-REVERSED = "Where lower is better, all of it is the other way round: the interval lies below the margin, or above it."
+REVERSED = "Where lower is better, the reverse holds: a ticket matches if the interval lies below the margin."
 ACCURACY_NOTE = "Mean ± one standard deviation over seeds."
-CURVE_NOTE = "Mean of {seeds}; bars and bands are one standard deviation; dashed levels are dense."
+CURVE_NOTE = "Mean of {seeds}; bars and bands are one standard deviation; dashed lines are dense."
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> str:
     """Return the figure as an SVG element in the page's own colours, its identifiers starting with `name`.
 
-    `label` is what a screen reader says instead.
+    A screen reader says `label` instead.
     """
     text = to_svg(figure, background="none")
     text = text[text.index("<svg") :]

@@ -17,7 +17,7 @@ class Table(Settings):
 
     title: str = Field(description="What it shows.")
     columns: tuple[str, ...] = Field(min_length=1, description="Headings, with units.")
-    rows: tuple[tuple[Value, ...], ...] = Field(description="As many values a row as there are columns.")
+    rows: tuple[tuple[Value, ...], ...] = Field(description="As many values per row as there are columns.")
     note: str = Field(default="", description="A sentence for below the table.")
 
     @model_validator(mode="after")
@@ -42,7 +42,7 @@ class Chart(Settings):
     title: str = Field(description="What it shows.")
     x_label: str = Field(description="With unit.")
     y_label: str = Field(description="With unit.")
-    lines: tuple[Line, ...] = Field(min_length=1, description="At most six are told apart by colour.")
+    lines: tuple[Line, ...] = Field(min_length=1, description="Colours distinguish at most six.")
     note: str = Field(default="", description="A sentence for below the chart.")
 
 
@@ -52,11 +52,11 @@ class Map(Settings):
     title: str = Field(description="What it shows.")
     x: tuple[float | str, ...] = Field(description="Places, or names, along the horizontal axis.")
     y: tuple[float | str, ...] = Field(description="Places, or names, along the vertical axis.")
-    values: tuple[tuple[float, ...], ...] = Field(description="A row for each y, a value in it for each x.")
+    values: tuple[tuple[float, ...], ...] = Field(description="One row per y, with one value per x.")
     x_label: str = Field(default="", description="With unit.")
     y_label: str = Field(default="", description="With unit.")
     value_label: str = Field(description="What the colour means.")
-    marks: tuple[tuple[float, float, str], ...] = Field(default=(), description="Points with a name, as (x, y, name).")
+    marks: tuple[tuple[float, float, str], ...] = Field(default=(), description="Named points, as (x, y, name).")
     note: str = Field(default="", description="A sentence for below the map.")
 
 
@@ -69,7 +69,7 @@ class Section(Settings):
     charts: tuple[Chart, ...] = ()
     maps: tuple[Map, ...] = ()
     is_verdict: bool = Field(
-        default=False, description="Whether a run's terminal output tells it, too, and not its report alone."
+        default=False, description="Whether a run prints it in the terminal, too, and not only in its report."
     )
 
 

@@ -28,19 +28,21 @@ class ResultRow(Settings):
     series: str = Field(description="The source it comes from, as in a legend: 'robust', 'natural'.")
     ticket: TicketKind = Field(description="Drawn, dense, or the name of the control.")
     group: str = Field(default="element", description="What was removed as one: 'element', 'channel', '2:4'.")
-    timeline: str = Field(default="one-shot", description="When it was removed: 'one-shot', 'iterative'.")
-    drawing: str = Field(default="", description="Name of the way of drawing, where others remove the same group.")
+    timeline: str = Field(default="one-shot", description="The timeline of removal: 'one-shot', 'iterative'.")
+    drawing: str = Field(default="", description="Name of the way of drawing, if others remove the same group.")
     sparsity: Removed = Field(description="Measured sparsity over prunable weights, in [0, 1].")
     transfer: TransferMode = Field(description="What was trained on the target.")
-    objective: str = Field(default="standard", description="What it was trained for: 'standard', 'pgd'.")
-    training: str = Field(default="", description="Name of the way of training, where others are alike in both.")
+    objective: str = Field(default="standard", description="The training objective: 'standard', 'pgd'.")
+    training: str = Field(
+        default="", description="Name of the way of training, if others have the same transfer and objective."
+    )
     target: str = Field(description="The target data set.")
-    fraction: str = Field(default="100 %", description="How much of the target's training data was used.")
-    score: str = Field(default="accuracy", description="The metric: what the figures below are.")
+    fraction: str = Field(default="100 %", description="The share of the target's training data that was used.")
+    score: str = Field(default="accuracy", description="The metric of the figures below.")
     unit: Unit = Field(default=PERCENT, description="How they are written.")
     seed: int = Field(description="Seed of the transfer; rows that differ only in it are averaged.")
     standard_accuracy: float = Field(
-        description="The metric on clean test images, in its own unit: of accuracy a fraction in [0, 1]."
+        description="The metric on clean test images, in its own unit: for accuracy a fraction in [0, 1]."
     )
     robust_accuracy: float | None = Field(default=None, description="The same under attack; absent if not measured.")
     validation_accuracy: float | None = Field(
@@ -60,7 +62,7 @@ class VerdictRow(Settings):
 
     series: str = Field(description="The source, as in the rows.")
     target: str = Field(description="The target data set, as in the rows.")
-    fraction: str = Field(default="100 %", description="How much training data was used, as in the rows.")
+    fraction: str = Field(default="100 %", description="The share of the training data that was used, as in the rows.")
     group: str = Field(default="element", description="What was removed as one, as in the rows.")
     drawing: str = Field(default="", description="Name of the way of drawing, as in the rows.")
     sparsity: Removed = Field(description="Measured sparsity of the ticket, in [0, 1].")
@@ -68,28 +70,30 @@ class VerdictRow(Settings):
     objective: str = Field(default="standard", description="What it was trained for, as in the rows.")
     training: str = Field(default="", description="Name of the way of training, as in the rows.")
     measure: Literal["standard", "robust"] = Field(
-        default="standard", description="What was compared: on clean images, or under attack."
+        default="standard", description="What was compared: the metric on clean images, or under attack."
     )
     score: str = Field(default="accuracy", description="The metric that was compared.")
     unit: Unit = Field(default=PERCENT, description="How its values are written.")
-    higher_is_better: bool = Field(default=True, description="Whether a higher value is a better one.")
+    higher_is_better: bool = Field(default=True, description="Whether a higher value is better.")
     required: bool = Field(
-        default=True, description="Whether the ticket has to match here to match at all; else told beside it."
+        default=True, description="Whether the ticket has to match here to match at all; otherwise it is only reported."
     )
     verdict: Literal["matches", "does not match", "cannot tell"] = Field(
-        description="All of the interval better than the margin worse; all of it worse; or neither."
+        description="Whether the whole interval loses less than the margin, the whole interval loses more, or neither."
     )
     difference: float = Field(description="Mean of ticket minus dense, in the metric's own unit: a fraction.")
     low: float | None = Field(default=None, description="Lower end of the interval; absent with one seed.")
     high: float | None = Field(default=None, description="Upper end of the interval; absent with one seed.")
     seeds: int = Field(ge=1, description="Number of paired seeds.")
-    seeds_needed: int | None = Field(default=None, description="If undecided: seeds that would decide it.")
+    seeds_needed: int | None = Field(
+        default=None, description="If undecided: the number of seeds that would decide it."
+    )
     margin: float = Field(ge=0.0, description="Loss that still counts as matching, in the metric's own unit.")
     papers_rule: bool | None = Field(
         default=None,
         description="Whether mean >= dense mean - one standard deviation; absent with one seed.",
     )
-    caveats: tuple[str, ...] = Field(default=(), description="Reasons to trust it less, a sentence or two each.")
+    caveats: tuple[str, ...] = Field(default=(), description="Reasons to trust it less, one or two sentences each.")
 
     @property
     def gain(self) -> float:
@@ -110,7 +114,7 @@ class ShrinkRow(Settings):
     ratio: float | None = Field(
         default=None,
         gt=0,
-        description="Dense latency over this one's, both measured alike; above 1 is faster.",
+        description="Dense latency over this one's, measured in the same way; above 1 is faster.",
     )
     size_ratio: float | None = Field(
         default=None, gt=0, description="Bytes of dense's file over this one's; above 1 is smaller."
@@ -118,19 +122,19 @@ class ShrinkRow(Settings):
     max_difference: float | None = Field(
         default=None, ge=0, description="Largest absolute difference of logits from the masked network's."
     )
-    score: str = Field(default="accuracy", description="The metric: what `accuracy` is.")
+    score: str = Field(default="accuracy", description="The metric that `accuracy` gives.")
     unit: Unit = Field(default=PERCENT, description="How it is written.")
     accuracy: float | None = Field(
         default=None, description="Mean over seeds on test data, in the metric's own unit; absent: not measured."
     )
     verdict: Literal["", "matches", "does not match", "cannot tell"] = Field(
-        default="", description="What was decided of the ticket in this file; empty: it is dense, or nothing was."
+        default="", description="The verdict on the ticket in this file; empty: it is dense, or there is no verdict."
     )
     series: str = Field(default="", description="Source of the ticket in this file, as in the verdicts.")
     group: str = Field(default="", description="What was removed as one, as in the verdicts.")
     transfer: Literal["", "full", "linear"] = Field(default="", description="How it was trained, as in the verdicts.")
-    file: str = Field(default="", description="Name of the file inside the run folder; empty: it was not kept.")
-    note: str = Field(default="", description="What the figures do not say, in a sentence.")
+    file: str = Field(default="", description="Name of the file in the run folder; empty: it was not kept.")
+    note: str = Field(default="", description="What the figures do not show, in one sentence.")
 
 
 class Summary(Settings):
@@ -141,7 +145,7 @@ class Summary(Settings):
     facts: list[tuple[str, str]] = Field(
         default_factory=list, description="Settings and provenance, as pairs of label and value."
     )
-    rows: list[ResultRow] = Field(default_factory=list, description="What was measured, a row for each network.")
+    rows: list[ResultRow] = Field(default_factory=list, description="What was measured, one row per network.")
     verdicts: list[VerdictRow] = Field(default_factory=list, description="What was decided.")
     shrink: list[ShrinkRow] = Field(default_factory=list, description="What was exported.")
     layer_sparsity: dict[str, Removed] = Field(
@@ -149,8 +153,8 @@ class Summary(Settings):
         description="Measured sparsity of each prunable weight, by name, in network order.",
     )
     sections: list[Section] = Field(default_factory=list, description="Further findings, in the order shown.")
-    notes: list[str] = Field(default_factory=list, description="Caveats a reader has to know.")
-    command: str = Field(default="", description="The command that makes the run again.")
+    notes: list[str] = Field(default_factory=list, description="Notes that a reader needs.")
+    command: str = Field(default="", description="The command that repeats the run.")
 
 
 def save_summary(summary: Summary, path: Path | str) -> None:
@@ -171,5 +175,5 @@ def load_summary(path: Path | str) -> Summary:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(
-            f"{path}: is not the summary of a run ({where}: {first['msg']}); run the command again to make it"
+            f"{path}: is not the summary of a run ({where}: {first['msg']}); rerun the command to write it"
         ) from None

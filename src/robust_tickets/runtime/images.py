@@ -51,10 +51,12 @@ class ImagePreparation:
             ValueError: says which value is wrong.
         """
         if self.interpolation not in INTERPOLATIONS:
-            raise ValueError(f"interpolation is {self.interpolation!r}, should be one of {', '.join(INTERPOLATIONS)}")
+            raise ValueError(
+                f"interpolation is {self.interpolation!r}; it should be one of {', '.join(INTERPOLATIONS)}"
+            )
         fraction = self.crop_fraction
         if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction <= 1:
-            raise ValueError(f"crop_fraction is {fraction!r}, should be in (0, 1]")
+            raise ValueError(f"crop_fraction is {fraction!r}; it should be in (0, 1]")
 
     def __call__(self, images: Any) -> NDArray[np.float32]:
         """Return float32 [N, C, H, W] in [0, 1], ready for the network.
@@ -92,14 +94,15 @@ class ImagePreparation:
         if isinstance(image, np.ndarray):
             if image.ndim == 3 and image.shape[0] == 3 and self.channels == 1 and image.shape[2] not in (1, 3):
                 raise ImageError(
-                    f"the images have shape {list(image.shape)}: one in colour, or 3 grey ones? Give [1, 3, H, W] or "
+                    f"the images have shape {list(image.shape)}: is that one colour image or 3 grey ones? "
+                    "Give [1, 3, H, W] or "
                     "[3, 1, H, W]"
                 )
             return self._pixels(channels_last(image))
         pil = sys.modules.get("PIL.Image")
         if pil is None or not isinstance(image, pil.Image):
             raise TypeError(
-                f"the images are {type(image).__name__}, should be paths, PIL images, uint8 arrays, or floats "
+                f"the images are {type(image).__name__}; they should be paths, PIL images, uint8 arrays, or floats "
                 f"[N, {self.channels}, {self.size[0]}, {self.size[1]}] in [0, 1]"
             )
         return self._fitted(upright(image, "the image"))
@@ -142,14 +145,14 @@ def stated_preparation(
     """
     given = dict(given or {})
     if foreign := [name for name in given if name not in GIVEN]:
-        raise ValueError(f"preprocessing: {foreign[0]} is not to be given; {' and '.join(GIVEN)} are")
+        raise ValueError(f"preprocessing: {foreign[0]} cannot be given; {' and '.join(GIVEN)} can")
     try:
         said = {name: json.loads(metadata[name]) for name in (*GIVEN, "size") if name in metadata}
     except (TypeError, ValueError):
-        raise RuntimeFileError("what it says of its preprocessing is not JSON; write it again") from None
+        raise RuntimeFileError("its preprocessing is not JSON; write the file again") from None
     size = said.pop("size", None)
     if size is not None and list(input_shape[1:]) != size:
-        raise RuntimeFileError(f"says that images have size {size}, and takes {list(input_shape)}; write it again")
+        raise RuntimeFileError(f"states image size {size}, but takes {list(input_shape)}; write it again")
     values = {**said, **given}
     if len(input_shape) != 3 or input_shape[0] not in CHANNELS.values() or not values.keys() >= set(GIVEN):
         return None
@@ -158,7 +161,7 @@ def stated_preparation(
     except ValueError as error:
         if given:
             raise ValueError(f"preprocessing: {error}") from None
-        raise RuntimeFileError(f"what it says of its preprocessing is wrong ({error}); write it again") from None
+        raise RuntimeFileError(f"its preprocessing is wrong ({error}); write the file again") from None
 
 
 def stated_classes(metadata: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -174,7 +177,7 @@ def stated_classes(metadata: Mapping[str, Any]) -> tuple[str, ...] | None:
     except (TypeError, ValueError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise RuntimeFileError("the names of its classes are no list of texts; write it again")
+        raise RuntimeFileError("the names of its classes are not a list of strings; write it again")
     return tuple(names)
 
 
@@ -208,7 +211,9 @@ def checked_floats(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.f
         low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
         if low < -SLACK or high > 1 + SLACK:
             likely = "divide them by 255, or give them as uint8" if low >= 0 else "leave normalisation to the network"
-            raise ImageError(f"the images hold floats from {low:.4g} to {high:.4g}, should be in [0, 1]: {likely}")
+            raise ImageError(
+                f"the images contain floats from {low:.4g} to {high:.4g}, but they should be in [0, 1]: {likely}"
+            )
     return numbers
 
 
@@ -220,7 +225,7 @@ def as_float32(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float
     """
     if images.shape[1:] != shape or images.ndim == 0:
         wanted = f"[N, {', '.join(map(str, shape))}] of floating-point numbers in [0, 1]"
-        raise ImageError(f"the images have shape {list(images.shape)}, should be {wanted}")
+        raise ImageError(f"the images have shape {list(images.shape)}; it should be {wanted}")
     with np.errstate(over="ignore"):  # float32 has an infinity for it
         return np.ascontiguousarray(images, np.float32)
 
@@ -232,12 +237,12 @@ def channels_last(pixels: NDArray[Any]) -> NDArray[np.uint8]:
         ImageError: not uint8, or the channels can be the first dimension as well as the last, or neither.
     """
     if pixels.dtype != np.uint8:
-        raise ImageError(f"the images are {pixels.dtype}, should be uint8 in 0..255, or floats in [0, 1]")
+        raise ImageError(f"the images are {pixels.dtype}; they should be uint8 in 0..255, or floats in [0, 1]")
     if pixels.ndim == 2:
         return pixels[..., None]
     shape = f"the images have shape {list(pixels.shape)}"
     if pixels.ndim not in (3, 4) or 0 in pixels.shape[-3:]:
-        raise ImageError(f"{shape}, should be [N, H, W, C], [N, C, H, W] or one image")
+        raise ImageError(f"{shape}; it should be [N, H, W, C], [N, C, H, W] or one image")
     first, last = pixels.shape[-3] in CHANNELS.values(), pixels.shape[-1] in CHANNELS.values()
     if first and last:
         raise ImageError(f"{shape}: channels could come first or last; give PIL images")
@@ -267,7 +272,7 @@ def open_image(path: str | os.PathLike[str]) -> Any:
     except IsADirectoryError:
         raise ImageError(f"{path}: is a folder; give the image files in it") from None
     except damaged as error:
-        reason = "no image format is recognised" if isinstance(error, pillow("UnidentifiedImageError")) else error
+        reason = "its image format is not recognised" if isinstance(error, pillow("UnidentifiedImageError")) else error
         raise ImageError(f"{path}: unreadable image ({reason}); replace or remove it") from None
 
 
@@ -278,7 +283,7 @@ def upright(image: Any, name: str) -> Any:
         ImageError: it has more than 8 bits a channel.
     """
     if image.mode in DEEP_MODES:
-        raise ImageError(f"{name}: has more than 8 bits a channel (mode {image.mode}); convert it to 8")
+        raise ImageError(f"{name}: has more than 8 bits per channel (mode {image.mode}); convert it to 8")
     return pillow("ImageOps").exif_transpose(image)
 
 

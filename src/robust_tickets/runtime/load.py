@@ -58,7 +58,7 @@ class Runtime:
         preprocessing: Mapping[str, Any] | None = None,
     ) -> None:
         if type(threads) is not int or threads < 1:
-            raise ValueError(f"threads is {threads!r}, should be a whole number of at least 1")
+            raise ValueError(f"threads is {threads!r}; it should be an integer of at least 1")
         self.graph, self.threads = graph, threads
         self.preprocessing: ImagePreparation | None = stated_preparation(
             graph.metadata, graph.input_shape, preprocessing
@@ -120,7 +120,7 @@ class Runtime:
         if len(self.graph.input_shape) != 3 or self.graph.input_shape[0] not in CHANNELS.values():
             raise ValueError(f"the network takes {floats}; files and pixels have 1 or 3 channels")
         raise ValueError(
-            f"the file does not say how images become its input: give {floats}, or say so, as in load_runtime(file, "
+            f"the file does not say how images become its input: give {floats}, or state it, as in load_runtime(file, "
             "preprocessing={'interpolation': 'bilinear', 'crop_fraction': 0.875})"
         )
 

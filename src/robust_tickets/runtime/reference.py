@@ -36,8 +36,8 @@ def interpret(graph: Graph, images: Array, *, values: bool = False) -> Array | d
     require_valid(graph)
     if images.dtype not in (np.float32, np.float64) or images.shape[1:] != graph.input_shape:
         raise ValueError(
-            f"the images are {images.dtype} {list(images.shape)}, "
-            f"should be float32 or float64 [N, {', '.join(map(str, graph.input_shape))}]"
+            f"the images are {images.dtype} {list(images.shape)}; they should be float32 or float64 [N, "
+            f"{', '.join(map(str, graph.input_shape))}]"
         )
     broken = np.flatnonzero([not np.isfinite(image).all() for image in images])
     computed = {graph.input: _filled(images, broken, 0.0)}

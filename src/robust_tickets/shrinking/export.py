@@ -39,7 +39,7 @@ class Provenance(Settings):
 
     ticket: str | None = Field(description="Digest of the ticket; null for dense.")
     network: str = Field(description="Digest of the network's parameters and buffers.")
-    seed: int | None = Field(default=None, description="Seed of the run; null where nothing was trained.")
+    seed: int | None = Field(default=None, description="Seed of the run; null if nothing was trained.")
 
 
 def export_onnx(
@@ -107,7 +107,7 @@ def onnx_program(
         UserError: it cannot be expressed in ONNX, or is too large for one file.
     """
     if (size := sum(parameter.nbytes for parameter in network.parameters())) > LARGEST_FILE:
-        raise UserError(f"{name}: {size / 2**30:.1f} GiB of parameters do not fit one ONNX file (2 GiB)")
+        raise UserError(f"{name}: {size / 2**30:.1f} GiB of parameters do not fit into one ONNX file (2 GiB)")
     try:
         with quiet():
             program = torch.onnx.export(

@@ -33,7 +33,7 @@ class Origin(Settings):
     """`origin.json`: what the metadata of an exported file say, and cannot be read off the network."""
 
     classes: tuple[str, ...] | None = Field(default=None, description="Names in the order of the logits.")
-    run: Provenance | None = Field(default=None, description="Which run it was made from.")
+    run: Provenance | None = Field(default=None, description="The run it was made from.")
 
 
 def write_folder(
@@ -79,7 +79,8 @@ def write_folder(
     with torch.no_grad():
         read, written = (tree_leaves(tensors_of(one, images)) for one in (twin, shrunk))
         if not all(map(torch.equal, read, written)):
-            raise RuntimeError(f"{folder}: read back, the shrunken {type(shrunk.body).__name__} answers otherwise")
+            name = type(shrunk.body).__name__
+            raise RuntimeError(f"{folder}: read back, the shrunken {name} gives different answers")
     said = Origin(classes=tuple(classes) if classes is not None else None, run=provenance)
     with disk_errors(folder):
         (folder / FACTS).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ class FormScore(Settings):
     score: str = Field(description="The metric's name: `accuracy`, `mIoU`.")
     unit: Unit = Field(default=PERCENT, description="How it is written.")
     value: float = Field(description="The metric, in its own unit.")
-    agreement: float = Field(description="Fraction of answers that are those of the form before, in [0, 1].")
+    agreement: float = Field(description="Fraction of answers that equal those of the previous form, in [0, 1].")
     images: int = Field(description="How many images.")
 
 

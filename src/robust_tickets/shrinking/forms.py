@@ -41,7 +41,7 @@ class ShippedForm(ABC):
                 f"half: weights are stored in 16 bits in a runtime file; give a name that ends in {RUNTIME}"
             )
         if settings.int8 is not None and not self.takes_int8:
-            raise UserError("int8: an 8-bit file is written beside an ONNX file; give a name that ends in .onnx")
+            raise UserError("int8: an 8-bit file is written next to an ONNX file; give a name that ends in .onnx")
 
     def require_network(self, network: Network) -> None:
         """Refuse a network that cannot be written in this form.

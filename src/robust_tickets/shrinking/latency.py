@@ -30,7 +30,7 @@ class LatencyRow(Settings):
     name: str
     file_bytes: int
     median_ms: float = Field(description="Median time of one call, in milliseconds.")
-    quartiles_ms: tuple[float, float] = Field(description="First and third quartile, in milliseconds.")
+    quartiles_ms: tuple[float, float] = Field(description="First and third quartiles, in milliseconds.")
     speedup: float = Field(description="Median over rounds of the baseline's time over this one's: 2 is twice as fast.")
     speedup_quartiles: tuple[float, float]
     noise: float = Field(description="Interquartile range over median of the time: large on a busy machine.")

@@ -38,6 +38,6 @@ def require_exported(path: Path) -> None:
     """
     if path.is_file() and path.suffix.lower() in WEIGHT_FILES:
         raise UserError(
-            f"{path}: is neither an ONNX file (.onnx) nor a runtime file (.rtk); a checkpoint becomes one by "
-            f"tickets export NETWORK --weights {path} --out model.onnx"
+            f"{path}: is neither an ONNX file (.onnx) nor a runtime file (.rtk); turn a checkpoint into one "
+            f"with tickets export NETWORK --weights {path} --out model.onnx"
         )

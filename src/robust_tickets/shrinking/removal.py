@@ -33,9 +33,9 @@ class RemovalCounts(Settings):
     channels_before: int = Field(description="Channels of all removable sets; a channel runs through many layers.")
     channels_removed: int
     channels_kept: int = Field(
-        default=0, description="Channels that are zero and were kept, so that a set has a multiple of channels left."
+        default=0, description="Zero channels that were kept to leave each set with a multiple of channels."
     )
-    multiple: int = Field(default=1, description="What the channels of wide sets were kept to a multiple of.")
+    multiple: int = Field(default=1, description="The multiple at which the channels of wide sets were kept.")
     parameters_before: int
     parameters_after: int
     multiply_adds_before: int = Field(description="For one image; zeros count.")

@@ -13,7 +13,7 @@ class Int8(Settings):
     )
     reduce_range: bool = Field(
         default=False,
-        description="7 bits for weights, for x86 processors without VNNI instructions, where 8 can saturate.",
+        description="7 bits for weights, for x86 processors without VNNI instructions, where 8 bits can saturate.",
     )
 
 
@@ -23,21 +23,22 @@ class ShrinkSettings(Settings):
     round_to: int = Field(
         default=8,
         ge=1,
-        description="Keep the channels of each set up to a multiple of this number, because engines compute in blocks "
-        "of channels and other counts can be slower than dense; the extra channels are zeros, so the result is still "
-        "exact. Where that would give back every channel, half of it is tried, and so on. 1: remove all that are zero.",
+        description="Keep a multiple of this many channels in each set, because engines compute in blocks of channels "
+        "and other counts can be slower than dense; the extra channels are zeros, so the result is still "
+        "exact. If that would restore every channel, half this number is tried, and so on. 1: remove all "
+        "zero channels.",
     )
     threads: int = Field(default=1, ge=1, description="Threads an engine may use.")
-    batch_size: int = Field(default=1, ge=1, description="Images a call, for latency.")
+    batch_size: int = Field(default=1, ge=1, description="Images per call, for latency.")
     recalibrate: bool = Field(
         default=False,
-        description="Compute batch-norm statistics anew on the training images, once removal has been found exact.",
+        description="Recompute batch-norm statistics on the training images, after removal has been proven exact.",
     )
     int8: Int8 | None = Field(
-        default=None, description="Write and check an 8-bit file beside the exported one; absent: none."
+        default=None, description="Also write and check an 8-bit file next to the exported one; absent: none."
     )
     half: bool = Field(
         default=False,
-        description="Store the weights of a runtime file in 16 bits; what that changes is reported and checked.",
+        description="Store the weights of a runtime file in 16 bits; the effect is reported and checked.",
     )
-    rounds: int = Field(default=30, ge=3, description="Timed calls of each network.")
+    rounds: int = Field(default=30, ge=3, description="Timed calls per network.")

@@ -52,11 +52,13 @@ class ShrinkReport(Settings):
     """What shrinking a ticket gained, counted on the files and measured in this very run."""
 
     kind: Literal["channels", "zeros only"] = Field(
-        description="Whether channels could be removed, or the ticket has only zeros of other shapes."
+        description="Whether channels could be removed, or the ticket has zeros only in other patterns."
     )
-    dense: Variant = Field(description="What the file is compared with; that file itself where nothing changed.")
+    dense: Variant = Field(
+        description="The dense network that the file is compared with; the file itself if nothing changed."
+    )
     ticket: Variant = Field(
-        description="With its zeros in place, in an ONNX file; the file written where that is the same one."
+        description="The ticket with its zeros in place, in an ONNX file; the file written if that is the same."
     )
     shrunk: Variant = Field(description="The file written.")
     removal: RemovalCounts
@@ -65,13 +67,13 @@ class ShrinkReport(Settings):
         description="Largest |the file's engine - torch| over the standard deviation of the logits, shrunk file."
     )
     storage_difference: float = Field(
-        default=0.0, description="What weights stored in 16 bits change, in the same unit; 0 where they are not."
+        default=0.0, description="The change caused by storing weights in 16 bits, in the same unit; 0 if they are not."
     )
     int8: Variant | None = Field(
         default=None, description="The same network in the 8-bit file; absent: none asked for."
     )
     checks: tuple[FormScore, ...] = Field(
-        default=(), description="The ticket, and each file made of it where it may answer otherwise, on validation."
+        default=(), description="The ticket, and each file made from it that may answer differently, on validation."
     )
     machine: Machine
     settings: ShrinkSettings
@@ -143,7 +145,7 @@ def shrink_network(
     if dense.num_classes != ticket.num_classes or dense.interface.size != ticket.interface.size:
         raise UserError(
             f"dense has {dense.num_classes} classes at {dense.interface.size}, the ticket "
-            f"{ticket.num_classes} at {ticket.interface.size}: compare networks of one task and size"
+            f"{ticket.num_classes} at {ticket.interface.size}: compare networks of the same task and size"
         )
     form = FOLDER if write is not None else form_of(out)
     form.require_network(ticket)

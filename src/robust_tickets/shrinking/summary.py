@@ -30,12 +30,12 @@ def summarise(
         has_runtime_file: whether the network may become a runtime file, so that one is worth a try.
     """
     engine = f"{machine.processor}, {_plural(machine.threads, 'thread')}, {machine.runtime}, batch {machine.batch_size}"
-    where = f"measured beside dense on {engine}"
+    where = f"measured against dense on {engine}"
     size = f"{row.file_bytes / 1e6:.3g} MB, {size_beside_dense(dense.file_bytes, row.file_bytes)}"
     bits = f"; in 8 bits {int8.file_bytes / 1e6:.3g} MB, {_speed(int8, dense)}" if int8 is not None else ""
     told = _contents(counts, zeros, sparse)
     if row is dense:
-        text = f"{told}; {row.file_bytes / 1e6:.3g} MB, {row.median_ms:.3g} ms a call (measured on {engine})."
+        text = f"{told}; {row.file_bytes / 1e6:.3g} MB, {row.median_ms:.3g} ms per call (measured on {engine})."
     elif is_slower(row):
         text = f"Slower than dense: {_spread(row, dense)}{bits} ({where}). {told}; {size}."
     else:
@@ -49,9 +49,9 @@ def is_slower(row: LatencyRow) -> bool:
 
 
 def _contents(counts: RemovalCounts, zeros: float, sparse: bool) -> str:
-    """Tell what is no longer there, or why everything is."""
-    rounded = f" (left at multiples of {counts.multiple})" if counts.multiple > 1 else ""
-    kept = f"; {counts.channels_kept} more are zero and kept for that" if counts.channels_kept else ""
+    """Say what was removed, or why nothing was."""
+    rounded = f" (keeping multiples of {counts.multiple})" if counts.multiple > 1 else ""
+    kept = f"; {counts.channels_kept} more are zero but kept for that" if counts.channels_kept else ""
     if counts.channels_removed:
         return (
             f"{counts.channels_removed} of {counts.channels_before} channels removed{rounded}{kept}: "
@@ -64,7 +64,10 @@ def _contents(counts: RemovalCounts, zeros: float, sparse: bool) -> str:
     if sparse:
         return f"{share} and left out"
     if counts.channels_kept:
-        return f"Not smaller: {share}, {counts.channels_kept} zero channels among them, kept{rounded}"
+        return (
+            f"Not smaller: {share}, including {counts.channels_kept} zero channels kept for multiples of "
+            f"{counts.multiple}"
+        )
     return f"Not smaller: {share} but no channel is zero throughout, so nothing could be removed"
 
 
@@ -122,7 +125,7 @@ def _speed(row: LatencyRow, dense: LatencyRow) -> str:
 
 def _spread(row: LatencyRow, dense: LatencyRow) -> str:
     low, high = row.speedup_quartiles
-    times = f"{row.median_ms:.3g} ms beside {dense.median_ms:.3g} ms"
+    times = f"{row.median_ms:.3g} ms against {dense.median_ms:.3g} ms"
     return f"{row.speedup:.2f} times the speed of dense, middle half of rounds {low:.2f} to {high:.2f}; {times}"
 
 

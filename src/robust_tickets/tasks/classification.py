@@ -24,7 +24,7 @@ class Classification(Task):
     """One label an image, by a network's own kind of head; judged by accuracy."""
 
     target_kind = "class"
-    asks = "one label an image"
+    asks = "one label per image"
     provides = frozenset({"pixel-inputs", "loss", "logits", "image-logits", "image-labels"})
     keeps_body = True
     kind: Literal["classification"] = "classification"
@@ -35,7 +35,8 @@ class Classification(Task):
 
         if isinstance(network.body, AdaptedBody):
             raise UserError(
-                f"{splits.name}: {splits.target_words} and {name} {network.body.does}; transfer the source it came from"
+                f"{splits.name}: {splits.target_words}, but {name} {network.body.does}; transfer the source "
+                "it came from"
             )
         fit_head(network, splits, head, seed)
         return network
@@ -78,6 +79,6 @@ def fit_head(network: Network, splits: DataSplits, head: Head, seed: int, where:
     network.require_head(f"{where}: keep")
     if network.num_classes != len(splits.classes):
         raise UserError(
-            f"{where}: keep: the network tells {network.num_classes} classes apart, {splits.name} has "
+            f"{where}: keep: the network has {network.num_classes} classes, but {splits.name} has "
             f"{len(splits.classes)}; use {where}: fresh"
         )

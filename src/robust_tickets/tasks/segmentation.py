@@ -36,12 +36,12 @@ class Segmentation(SegmentationHead, Task):
         if not self.does_it(network):
             if head == "keep":
                 raise UserError(
-                    f"head: keep: {name} tells images apart and {splits.name} labels pixels; use head: fresh"
+                    f"head: keep: {name} labels whole images, but {splits.name} labels pixels; use head: fresh"
                 )
             made = SegmentationHead.model_validate(self.model_dump())
             return made.adapted(network, len(splits.classes), splits.size, seed, name)
         if self.model_fields_set - {"kind"}:
-            raise UserError(f"task: segmentation: {name} labels pixels already, by a head of its own; leave it out")
+            raise UserError(f"task: segmentation: {name} already labels pixels, with its own head; leave it out")
         fit_head(network, splits, head, seed)
         return network
 

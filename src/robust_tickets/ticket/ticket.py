@@ -69,7 +69,7 @@ class Ticket:
         counted = sum(self.masks[name].numel() for name in self.prunable)
         return (
             f"Ticket({self.source.name}, {100 * self.sparsity:.4g} % of {counted:,} weights in {len(self.prunable)} "
-            f"tensors removed, starts from {'the source' if self.stored is None else 'weights of its own'})"
+            f"tensors removed, starts from {'the source' if self.stored is None else 'its own weights'})"
         )
 
     def _repr_html_(self) -> str | None:
@@ -133,8 +133,8 @@ class Ticket:
             if name not in state or state[name].shape != tensor.shape:
                 found = tuple(state[name].shape) if name in state else "nothing"
                 raise UserError(
-                    f"this ticket holds {name} of shape {tuple(tensor.shape)}, the network has {found}: "
-                    f"it was drawn from {self.source.name}"
+                    f"this ticket contains {name} of shape {tuple(tensor.shape)}, but the network has "
+                    f"{found}: it was drawn from {self.source.name}"
                 )
         if check and tensors_digest(state) != self.source.digest:
             raise UserError(
@@ -256,8 +256,8 @@ class Ticket:
         version = content.get("format") if isinstance(content, dict) else None
         if version != FORMAT:
             raise UserError(
-                f"{folder}/ticket.json: format {version!r}, this version reads {FORMAT}; "
-                "read it with the version of robust-tickets that wrote it, or a newer one"
+                f"{folder}/ticket.json: has format {version!r}, but this version reads {FORMAT}; read it "
+                "with the version of robust-tickets that wrote it, or a newer one"
             )
         file = parse(TicketFile, content, f"{folder}/ticket.json")
         packed = read_tensors(folder / MASKS)
@@ -283,7 +283,9 @@ class Ticket:
             statistics=statistics,
         )
         if ticket.digest != file.digest or abs(ticket.sparsity - file.sparsity) > 1e-9:
-            raise UserError(f"{folder}: damaged: masks and weights are not those that ticket.json names; get it again")
+            raise UserError(
+                f"{folder}: is damaged: masks and weights do not match the digest in ticket.json; get it again"
+            )
         if is_saved(folder) and ":" not in file.source.name:
             # A shrunken network beside its masks: the folder may have been moved.
             return ticket.with_network(load_source(folder))
@@ -302,8 +304,8 @@ class Ticket:
             )
         if None not in (codes := (self.source.code, source.identity.code)) and codes[0] != codes[1]:
             raise UserError(
-                f"the code of {self.source.name} was edited since this ticket was drawn (its forward, or what that "
-                "calls), and the weights are the same; draw it again, or undo the edit"
+                f"the code of {self.source.name} was edited since this ticket was drawn (its forward, or "
+                "something it calls), although the weights are the same; draw it again, or undo the edit"
             )
         return replace(self, network=source)
 
@@ -337,7 +339,7 @@ def load_recorded(recorded: SourceSettings, place: Source | str | Path | None, w
     elif place is not None:
         return load_source(recorded.model_copy(update={"name": str(place)}))
     if ":" in recorded.name:
-        raise UserError(f"{whose} is the user's own code, not run by a file alone; name it as source: {recorded.name}")
+        raise UserError(f"{whose} is your own code, which a file does not contain; name it as source: {recorded.name}")
     return load_source(recorded)
 
 

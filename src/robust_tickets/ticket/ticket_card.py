@@ -24,8 +24,8 @@ def ticket_card(file: TicketFile, layer_sparsity: Mapping[str, float]) -> str:
     """Return the card's Markdown."""
     rows = "\n".join(f"| `{name}` | {100 * value:.2f} % |" for name, value in layer_sparsity.items())
     empty = [name for name, value in layer_sparsity.items() if value == 1]
-    start = "the source's own weights" if file.init == "source" else "weights stored beside the masks"
-    fresh = " Batch-norm statistics were computed anew under the masks." if file.recalibrated else ""
+    start = "the source's own weights" if file.init == "source" else "weights stored with the masks"
+    fresh = " Batch-norm statistics were recomputed under the masks." if file.recalibrated else ""
     said = f"The surviving weights start from {start}.{fresh}{told_emptied(empty)}"
     about = (*file.source.description, *told_prunable(file.prunable, file.left_out))
     assumed = "\n".join(f"- {line}" for line in about)
@@ -55,7 +55,7 @@ network = ticket.subnetwork()
 
 {assumed}
 
-A mask alone makes nothing faster: `tickets shrink` removes channels and measures what the export gains.
+A mask alone makes nothing faster: `tickets shrink` removes channels and measures the gain of the exported network.
 
 ## Sparsity by layer
 

@@ -53,7 +53,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: this checkpoint is damaged ({reason}); delete it to start this step anew") from error
+        raise UserError(f"{path}: this checkpoint is damaged ({reason}); delete it to start this step again") from error
     if not isinstance(state, dict) or state.get("version") != VERSION:
-        raise UserError(f"{path}: is not a checkpoint of version {VERSION}; delete it to start this step anew")
+        raise UserError(f"{path}: is not a checkpoint of version {VERSION}; delete it to start this step again")
     return state

@@ -52,7 +52,7 @@ class Job:
                 without a validation part, or where events decide, or a batch norm would see one image alone.
         """
         if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
-            raise UserError("training needs data: the training part holds fewer than two images a step")
+            raise UserError("training needs data: the training part has fewer than two images per step")
         criterion_for(self.task, self.training)
         require_keepable(self.training, self.batches, self.plan)
         if self.batches is not None:

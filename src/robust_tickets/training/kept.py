@@ -67,6 +67,8 @@ def require_keepable(training: Training, batches: BatchSource | None, plan: Plan
         return
     asked = "training.keep: best" if training.keep == "best" else f"training.patience: {training.patience}"
     if plan.events:
-        raise UserError(f"{asked}: a draw ends where its timeline says, on the weights it has then; remove it")
+        raise UserError(
+            f"{asked}: a draw ends where its timeline ends, with the weights it has then; remove this setting"
+        )
     if batches is not None and not batches.has_validation:
         raise UserError(f"{asked} needs a validation part; set data.validation above 0")

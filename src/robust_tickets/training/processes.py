@@ -32,7 +32,7 @@ def accelerator() -> Accelerator:
     made = Accelerator(mixed_precision="no", cpu=is_on_cpu())
     if made.distributed_type in SHARDED:
         raise UserError(
-            f"{made.distributed_type.value} divides weights among processes, and pruning needs them whole; "
+            f"{made.distributed_type.value} divides weights among processes, but pruning needs them whole; "
             "launch with plain data parallelism"
         )
     return made

@@ -16,14 +16,12 @@ class Training(Settings):
     """Everything about a training but its data, its network and its masks."""
 
     epochs: float = Field(default=30, ge=0, description="Passes over the training data; fractions allowed.")
-    batch_size: int = Field(default=128, ge=1, description="Images a step, over all processes and accumulation.")
+    batch_size: int = Field(default=128, ge=1, description="Images per step, over all processes and accumulation.")
     objective: AnyObjective = Field(
-        default=Standard(), description="What is trained for: standard, pgd, fgsm-rs, free, trades, smoothing."
+        default=Standard(), description="The training objective: standard, pgd, fgsm-rs, free, trades, smoothing."
     )
     optimiser: Optimiser = Field(default=SGD(), description="sgd or adamw, with its rate and decay.")
-    head_lr: float | None = Field(
-        default=None, gt=0, description="Peak learning rate of the head; the body's when absent."
-    )
+    head_lr: float | None = Field(default=None, gt=0, description="Peak learning rate of the head; absent: the body's.")
     schedule: Schedule = Field(
         default=Cosine(), description="constant, cosine, step or poly, restarted at every rewind."
     )
@@ -37,13 +35,19 @@ class Training(Settings):
         default=0.0,
         ge=0,
         lt=1,
-        description="Decay a step of the weights' moving average, which is what is kept; 0: none.",
+        description="Decay per step of the weights' moving average, which is then what is kept; 0: no average.",
     )
-    accumulate: int = Field(default=1, ge=1, description="Parts a batch is split into, to save memory.")
+    accumulate: int = Field(default=1, ge=1, description="Number of parts into which a batch is split, to save memory.")
     clip_norm: float = Field(default=0.0, ge=0, description="Largest gradient norm; 0: no clipping.")
-    precision: Precision = Field(default="auto", description="auto: bf16 where machine and network gain, else fp32.")
-    keep: Literal["best", "last"] = Field(default="last", description="Weights kept: best on validation, or the last.")
-    patience: int = Field(default=0, ge=0, description="Stop after so many validations without improvement; 0: never.")
+    precision: Precision = Field(
+        default="auto", description="auto: bf16 if machine and network gain from it, otherwise fp32."
+    )
+    keep: Literal["best", "last"] = Field(
+        default="last", description="Which weights are kept: the best on validation, or the last."
+    )
+    patience: int = Field(
+        default=0, ge=0, description="Stop after this many validations without improvement; 0: never."
+    )
     validate_every: float = Field(default=1.0, gt=0, description="Epochs between validations.")
     checkpoint_seconds: float = Field(default=30.0, ge=0, description="Seconds between checkpoints.")
 
@@ -53,8 +57,8 @@ class Training(Settings):
             raise ValueError(f"accumulate {self.accumulate} is larger than batch_size {self.batch_size}")
         if self.accumulate > 1 and self.objective.whole_batches:
             raise ValueError(
-                f"{self.objective.kind} training keeps one perturbation a batch and cannot accumulate; "
-                "use accumulate: 1"
+                f"{self.objective.kind} training keeps one perturbation per batch and cannot accumulate; use "
+                "accumulate: 1"
             )
         if self.mixup and self.cutmix:
             raise ValueError("mixup and cutmix exclude each other; set one of them to 0")

@@ -19,7 +19,7 @@ def criterion_for(task: Task, training: Training) -> Criterion:
     for name in ("mixup", "cutmix"):
         if getattr(training, name) and "image-labels" not in task.provides:
             raise UserError(
-                f"training.{name}: mixes the labels of whole images and these data have {task.asks}; set it to 0"
+                f"training.{name}: mixes the labels of whole images, but these data have {task.asks}; set it to 0"
             )
     if missing := training.objective.needs - task.provides:
         raise UserError(

@@ -12,11 +12,11 @@ class AnalyseSettings(Settings):
     """What is looked at, and on which images."""
 
     tickets: int = Field(default=12, ge=1, description="At most this many tickets, the first ones, are compared.")
-    part: Part = Field(default="test", description="Images that losses are taken on: test or validation.")
-    images: int = Field(default=256, ge=1, description="At most this many of them, balanced over classes.")
+    part: Part = Field(default="test", description="Images on which losses are computed: test or validation.")
+    images: int = Field(default=256, ge=1, description="At most this many images, balanced over classes.")
     landscape: LandscapeSettings | None = Field(
-        default=LandscapeSettings(), description="The loss around transferred networks; null: none."
+        default=LandscapeSettings(), description="The loss around transferred networks; null: skip it."
     )
     interpolation: InterpolationSettings | None = Field(
-        default=InterpolationSettings(), description="The line between two transfers of one ticket; null: none."
+        default=InterpolationSettings(), description="The line between two transfers of one ticket; null: skip it."
     )

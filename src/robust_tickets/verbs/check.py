@@ -46,12 +46,15 @@ class Comparison(Settings):
     engine: str = Field(description="What computes the same weights.")
     images: str = Field(description="Which images.")
     count: int = Field(description="How many images.")
-    batch: int = Field(description="Images a call of the runtime.")
-    threads: int = Field(description="Threads of the runtime.")
-    difference: float = Field(description="Largest difference of logits over the standard deviation of the engine's.")
-    agreement: float = Field(description="Fraction of images whose largest logit is the same one, in [0, 1].")
+    batch: int = Field(description="Images per call of the runtime.")
+    threads: int = Field(description="Threads that the runtime uses.")
+    difference: float = Field(
+        description="Largest difference between logits, over the standard deviation of the engine's logits."
+    )
+    agreement: float = Field(description="Fraction of images with the same largest logit, in [0, 1].")
     decides: bool = Field(
-        default=True, description="Whether it counts: the network that weights were rounded from differs by that."
+        default=True,
+        description="Whether it counts: the network before its weights were rounded differs by the rounding.",
     )
 
     @property
@@ -66,12 +69,12 @@ class CheckReport(Settings):
     path: str
     file: str = Field(description="Digest of the file's bytes.")
     file_bytes: int
-    nonzero: int = Field(description="Weights that are stored, in convolutions and matrices.")
-    weights: int = Field(description="Weights of those with their zeros.")
+    nonzero: int = Field(description="Stored weights, in convolutions and matrices.")
+    weights: int = Field(description="Weights of the same layers, zeros included.")
     half: bool = Field(description="Whether weights are stored in 16 bits.")
     rows: tuple[Comparison, ...]
     isolates_nan: bool = Field(
-        description="Whether an image with a NaN in it gives NaN throughout, and leaves the other images alone."
+        description="Whether an image that contains a NaN gives only NaN, and leaves other images unaffected."
     )
 
     @property
@@ -83,10 +86,10 @@ class CheckReport(Settings):
         """Return the verdict in plain words."""
         worst = max((row for row in self.rows if row.decides), key=lambda row: row.difference)
         verdict = "computes what the other engines compute" if self.passes else "DIFFERS from what it should compute"
-        nan = "" if self.isolates_nan else "; an image that holds a NaN does not give NaN, or reaches other images"
+        nan = "" if self.isolates_nan else "; an image that contains a NaN does not give NaN, or affects other images"
         zeros = f"{100 * (1 - self.nonzero / self.weights):.1f} % of {self.weights:,} weights are zero"
         return (
-            f"{verdict}: largest difference {worst.difference:.1e} of the logits' spread, to {worst.engine} on "
+            f"{verdict}: largest difference {worst.difference:.1e} of the logits' spread, from {worst.engine} on "
             f"{worst.images} (allowed: {TOLERANCE:.0e}){nan}. {self.file_bytes / 1e6:.3g} MB, {zeros}"
             f"{', the others stored in 16 bits' if self.half else ''}."
         )
@@ -100,7 +103,7 @@ class CheckReport(Settings):
             batches, threads = ({getattr(row, name) for row in rows} for name in ("batch", "threads"))
             which = images if images == RANDOM else f"test images of {images}"
             told.append(
-                f"{engine}, {worst.count} {which}, {_listed(batches)} a call, {_listed(threads)} threads: largest "
+                f"{engine}, {worst.count} {which}, {_listed(batches)} per call, {_listed(threads)} threads: largest "
                 f"difference {worst.difference:.1e}, {100 * min(row.agreement for row in rows):.4g} % equal answers"
                 f"{'' if worst.decides else ' (weights are rounded to 16 bits)'}"
             )
@@ -110,20 +113,20 @@ class CheckReport(Settings):
 def check(
     path: Path | str, *, data: str | None = None, against: Transfer | None = None, limit: int = 64
 ) -> CheckReport:
-    """Hold a runtime file against engines that are not the project's own, on the same weights and images.
+    """Compare a runtime file with engines that are not the project's own, on the same weights and images.
 
-    The file's operations become a torch network, which PyTorch and, exported, ONNX Runtime execute. On random images,
-    one and several a call, on one thread and on two.
+    The file's operations become a torch network, which PyTorch and, exported, ONNX Runtime execute: on random images,
+    one and several per call, on one thread and on two.
 
     Args:
         path: the runtime file.
         data: data whose test images are tried as well.
-        against: the transfer that the file was shrunk from: its network is a third engine. Weights in 16 bits are
-            rounded, and differ from it by that.
-        limit: most images of `data`, balanced over classes.
+        against: the transfer that the file was shrunk from: its network is a third engine. Weights in 16 bits differ
+            from it by rounding.
+        limit: largest number of images of `data`, balanced over classes.
 
     Raises:
-        UserError: not a runtime file, not of this transfer, or data that do not fit.
+        UserError: not a runtime file, not from this transfer, or data that do not fit.
     """
     path = Path(path)
     threads = sorted({1, min(2, os.cpu_count() or 1)})
@@ -213,7 +216,7 @@ def images_of(data: str, graph: Graph, path: Path, limit: int) -> Tensor:
     preprocessing = parse(Pixels, values, str(path))
     splits = fitted_data(DataSettings(name=data), preprocessing, path.name, 0)
     if not len(splits.test):
-        raise UserError(f"{data}: has no test images; give data that have")
+        raise UserError(f"{data}: has no test images; give data that do")
     return torch.cat([some for some, _ in in_order(splits.test, limit)])
 
 

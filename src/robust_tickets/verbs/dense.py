@@ -22,17 +22,17 @@ def dense_transfer(result: Transfer, folder: Path | None = None) -> Transfer:
     if result.ticket is None:
         return result
     if result.described is not None:
-        raise UserError("against: give the dense network, trained as this one was, as in against=dense_model")
+        raise UserError("against: give the dense network, trained in the same way, as in against=dense_model")
     asked = folder is not None
     if folder is None:
         if (place := counterpart(result)) is not None:
             return taken(result, place)
         folder = result.folder / "dense" if result.folder is not None else None
     seeds = ", ".join(str(seed) for seed in result.settings.seeds)
-    where = f"is kept in {folder}" if folder is not None else "is not kept: the transfer has no folder"
+    where = f"will be kept in {folder}" if folder is not None else "will not be kept: the transfer has no folder"
     if folder is None or not all((folder / f"seed-{seed}" / "result.json").is_file() for seed in result.settings.seeds):
         tell = _log.info if asked else _log.warning
-        tell("dense was not transferred yet and is trained now, seeds %s; it %s", seeds, where)
+        tell("the dense network has not been transferred yet and is trained now, seeds %s; it %s", seeds, where)
     return transfer(result.source, result.data, settings=result.settings, folder=folder)
 
 

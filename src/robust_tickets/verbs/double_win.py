@@ -28,9 +28,9 @@ class DoubleWinVerdict(Settings):
 
     standard: Verdict = Field(description="After standard transfer.")
     adversarial: Verdict | None = Field(
-        description="After adversarial transfer; null where standard transfer had ruled a double win out."
+        description="After adversarial transfer; null if standard transfer had ruled out a double win."
     )
-    joint: DoubleWin = Field(description="The four decisions and what they come to.")
+    joint: DoubleWin = Field(description="The four decisions and their conclusion.")
 
     @property
     def sparsity(self) -> float:
@@ -86,7 +86,9 @@ def verify_double_win(
     settings = under_attack(changed(settings or VerifySettings(), changes))
     require_objectives(standard[0].settings, adversarial[0].settings if adversarial is not None else None)
     if adversarial is not None and digest_of(standard) != digest_of(adversarial):
-        raise UserError("double win is about one ticket: the standard and the adversarial transfer are of two")
+        raise UserError(
+            "double win is about one ticket, but the standard and the adversarial transfer are of two different ones"
+        )
     verdicts = [verify(*pair, settings=settings, part=part) for pair in (standard, adversarial) if pair is not None]
     decisions = {}
     for verdict, way in zip(verdicts, ("standard", "adversarial"), strict=False):
@@ -125,7 +127,7 @@ def require_objectives(standard: TransferSettings, adversarial: TransferSettings
     if standard.training.objective.is_adversarial:
         raise UserError(
             f"double win compares a standard with an adversarial transfer; transfer.training.objective is "
-            f"{standard.training.objective.describe()}: leave it standard"
+            f"{standard.training.objective.describe()}: keep it standard"
         )
     if adversarial is not None and not adversarial.training.objective.is_adversarial:
         raise UserError(

@@ -51,7 +51,7 @@ CALIBRATION_IMAGES = 2048
 """Most training images that batch-norm statistics are computed on: more change the averages by little."""
 
 RECALIBRATE = (
-    "batch norm has the dense network's statistics: before you use this ticket without training, have them computed on "
+    "batch norm has the dense network's statistics: before you use this ticket without training, recompute them on "
     "training images (--recalibrate DATA; recalibrate=DATA in Python). Transfers need no more."
 )
 """What is told of a ticket that would meet wrong statistics."""
@@ -274,7 +274,9 @@ class Preparation:
             sparsity = own if sparsity is None else settings.selection.allowed(sparsity, own)
         plan = settings.timeline.plan(sparsity, per_epoch)
         if plan.steps and batches is None:
-            raise UserError(f"draw.data is missing: the timeline {settings.timeline.kind} trains; say on which data")
+            raise UserError(
+                f"draw.data is missing: the timeline {settings.timeline.kind} trains, so give data to train on"
+            )
         require_composable(settings.selection, settings.parametrisation, plan)
         require_reached(settings.rewind, plan, per_epoch)
         require_keepable(settings.training, batches, plan)

@@ -25,33 +25,33 @@ class DrawSettings(Settings):
 
     sparsity: Sparsity | tuple[Sparsity, ...] | None = Field(
         default=None,
-        description="Target, or several; absent: what the timeline (rounds), the group (n-m) or the score (zeros) says "
-        "itself, and 0.9 where none does.",
+        description="Target, or several; absent: the sparsity that the timeline (rounds), the group (n-m) or the score "
+        "(zeros) implies, or else 0.9.",
     )
     score: AnyScore = Field(default=Magnitude(), description="What ranks weights.")
-    group: AnyGroup = Field(default=Element(), description="What is removed as one.")
+    group: AnyGroup = Field(default=Element(), description="The unit of removal.")
     scope: AnyScope | None = Field(
         default=None,
-        description="Where scores compete; absent: global for element, else per layer, as structured groups are "
-        "ranked in the papers (globally, a few layers would lose nearly all of theirs).",
+        description="Where scores compete; absent: global for element, otherwise per layer, as the papers rank "
+        "structured groups (globally, a few layers would lose nearly all their groups).",
     )
     prunable: Prunable = Field(default=Prunable(), description="Which weights take part.")
-    timeline: AnyTimeline = Field(default=OneShot(), description="When what happens.")
+    timeline: AnyTimeline = Field(default=OneShot(), description="What happens when.")
     parametrisation: AnyParametrisation = Field(
-        default=Fixed(), description="How mask and weight meet, and what trains."
+        default=Fixed(), description="How masks are applied to weights, and what trains."
     )
     rewind: AnyRewind = Field(default=PretrainedRewind(), description="Which weights the ticket restarts from.")
     head: Literal["keep", "fresh"] = Field(
         default="keep",
         description="Head during the draw's own training: the source's, or a fresh one for its data.",
     )
-    data: DataSettings | None = Field(default=None, description="What the draw trains on, where its timeline trains.")
+    data: DataSettings | None = Field(default=None, description="Data to train on, if the timeline trains.")
     recalibrate: DataSettings | None = Field(
         default=None,
-        description="On whose training images batch-norm statistics are computed under the masks, for tickets that are "
-        "used without training; absent: on `data` where nothing trains on them, else not.",
+        description="Data whose training images give batch-norm statistics under the masks, for tickets used without "
+        "training; absent: `data` if nothing trains on them, otherwise none.",
     )
-    training: Training = Field(default=Training(), description="How it trains between events.")
+    training: Training = Field(default=Training(), description="How the draw trains between events.")
 
     @property
     def selection(self) -> Selection:

@@ -45,12 +45,12 @@ class Evaluated(Settings):
     subject: str
     data: str = Field(description="Name of the data.")
     images: int = Field(description="Test images.")
-    score: str = Field(description="The metric: what `standard` is.")
+    score: str = Field(description="The metric that `standard` gives.")
     unit: Unit = Field(default=PERCENT, description="How it is written.")
     attack: str | None = Field(default=None, description="The attack behind `robust`; absent: none.")
-    runs: tuple[Measured, ...] = Field(description="The network; of a transfer, that of every seed.")
-    measures: tuple[AnyMeasure, ...] = Field(default=(), description="What else was measured, see the runs.")
-    notes: tuple[str, ...] = Field(default=(), description="What was assumed of data and classes.")
+    runs: tuple[Measured, ...] = Field(description="The network; for a transfer, the network of every seed.")
+    measures: tuple[AnyMeasure, ...] = Field(default=(), description="Further measurements, see the runs.")
+    notes: tuple[str, ...] = Field(default=(), description="Assumptions about data and classes.")
 
     def sentence(self) -> str:
         """Return the figures in plain words."""
@@ -109,7 +109,7 @@ def evaluate(
         subject = loaded
     if isinstance(subject, str | Path) and Path(subject).suffix.lower() in EXPORTED:
         if robustness is not None or measures:
-            raise UserError(f"{subject}: of a file alone accuracy is measured; tickets verify --exported does more")
+            raise UserError(f"{subject}: of a file, only accuracy is measured; use tickets verify --exported for more")
         return evaluate_file(Path(subject), required(data), classes)
     name, runs = networks(subject, data, classes, source)
     first = runs[0].data
@@ -180,7 +180,7 @@ def required(data: Data | None) -> Data:
         UserError: there are none.
     """
     if data is None:
-        raise UserError("data: say on which data it is evaluated, as in data='path/to/images' or --data")
+        raise UserError("data: give the data to evaluate on, as in data='path/to/images' or --data")
     return data
 
 
@@ -218,16 +218,18 @@ def order_of(outputs: int, data: DataSplits, name: str, known: Sequence[str] | N
     if known is None:
         if outputs != len(classes):
             raise UserError(
-                f"{name}: tells {outputs} classes apart and {data.name} has {len(classes)}; name the outputs with "
-                "classes (--classes FILE, a name a line), or train a head for these data: tickets transfer"
+                f"{name}: distinguishes {outputs} classes, but {data.name} has {len(classes)}; name the outputs with "
+                "classes (--classes FILE, one name per line), or train a head for these data: tickets transfer"
             )
         return None
     if len(known) != outputs or len(set(known)) != outputs:
-        raise UserError(f"classes: {len(set(known))} names are given for {outputs} outputs; each needs one of its own")
+        raise UserError(
+            f"classes: {len(set(known))} names are given for {outputs} outputs; each output needs its own name"
+        )
     if missing := [each for each in classes if each not in set(known)]:
         raise UserError(
-            f"{data.name}: has classes that {name} does not tell apart ({enumerated(missing)}); name the "
-            f"folders as its outputs are named ({enumerated(known)})"
+            f"{data.name}: has classes that {name} does not know ({enumerated(missing)}); give the "
+            f"folders the names of its outputs ({enumerated(known)})"
         )
     chosen = [list(known).index(each) for each in classes]
     order = chosen + [index for index in range(outputs) if index not in set(chosen)]

@@ -62,11 +62,11 @@ def export(
     settings = changed(settings or ShrinkSettings(), changes)
     for name, asked in {"int8": settings.int8 is not None, "recalibrate": settings.recalibrate}.items():
         if asked:
-            raise UserError(f"{name}: needs images, and export reads none; use shrink on a transfer")
+            raise UserError(f"{name}: needs images, but export reads none; use shrink on a transfer")
     form, out = require_form(settings, out), Path(out)
     require_ours(out)
     if isinstance(subject, str | Path) and is_work(given_path(str(subject))):
-        raise UserError(f"{subject}: holds transfers; tickets shrink {subject} -o {out} ships the best one")
+        raise UserError(f"{subject}: contains transfers; ship the best one with tickets shrink {subject} -o {out}")
     ticket, source = bind(with_stated(subject, weights, preprocessing), source)
     network = subnetwork(source, ticket)
     network.require_head(f"export {source.identity.name}")

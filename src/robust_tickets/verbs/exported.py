@@ -35,7 +35,7 @@ class Compared(Settings):
 
     measure: str
     figure: str = Field(description="Its key.")
-    heading: str = Field(default="", description="What tables call it; empty: they leave it out, as a part of others.")
+    heading: str = Field(default="", description="Its name in tables; empty: tables leave it out, as a part of others.")
     network: float
     file: float
     unit: Unit = Field(default=PLAIN, description="How it is written.")
@@ -57,7 +57,7 @@ class Exported(Settings):
     file: str = Field(description="Digest of the file's bytes.")
     provenance: Provenance
     rows: tuple[Compared, ...] = Field(description="Every figure of the network and of the file.")
-    caveats: tuple[Caveat, ...] = Field(default=(), description="Where attacks on the file disagree.")
+    caveats: tuple[Caveat, ...] = Field(default=(), description="Disagreements between attacks on the file.")
 
     @property
     def attacked(self) -> bool:

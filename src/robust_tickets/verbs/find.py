@@ -101,7 +101,9 @@ def find(
     transfer_settings = transfer_settings or TransferSettings()
     splits = target_data(data, source, transfer_settings.seeds[0])
     if not len(splits.validation):
-        raise UserError(f"{splits.name}: find selects on validation and there is none; set data.validation above 0")
+        raise UserError(
+            f"{splits.name}: find selects on validation images and there are none; set data.validation above 0"
+        )
     part_of(splits, "test")
     classes = source.network.num_classes if transfer_settings.head == "keep" else None
     task = task_for(splits, transfer_settings.task)

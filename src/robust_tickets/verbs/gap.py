@@ -47,7 +47,7 @@ def gap(
             2 images.
     """
     if (source is None) == (inception is None):
-        raise UserError("gap takes the features of either a source or Inception: give one of the two")
+        raise UserError("gap compares the features of either a source or Inception: give one of the two")
     if inception is not None:
         name, network = "Inception v3", load_inception(inception)
     else:

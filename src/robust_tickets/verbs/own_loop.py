@@ -21,7 +21,7 @@ from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
-OWN_LOOP = "trained in a loop of your own"
+OWN_LOOP = "trained in your own loop"
 
 Given = Transfer | nn.Module | list[Any] | tuple[Any, ...]
 """What a verb looks at: a transfer; or a network, or one a seed, that the user trained."""
@@ -44,14 +44,14 @@ def as_transfer(
     """
     if isinstance(given, Transfer):
         if data is not None or ticket is not None:
-            raise UserError("data and ticket belong to a module; a transfer brings its own: leave them out")
+            raise UserError("data and ticket are for a module; a transfer brings its own: leave them out")
         return given
     modules = list(given) if isinstance(given, list | tuple) else [given]
     if not modules or not all(isinstance(module, nn.Module) for module in modules):
         found = f"a {type(modules[0]).__name__}" if modules else "an empty list"
-        raise UserError(f"{found} is no trained network: give a transfer, a torch module, or a list of modules")
+        raise UserError(f"{found} is not a trained network: give a transfer, a torch module, or a list of modules")
     if data is None:
-        raise UserError("data: say on which data the module was trained, as in data='path/to/images'")
+        raise UserError("data: give the data the module was trained on, as in data='path/to/images'")
     networks = [own_network(module, ticket) for module in modules]
     first = networks[0]
     if ticket is None:
@@ -66,7 +66,7 @@ def as_transfer(
         splits = target_data(data, source, seed)
         if (task := task_for(splits)).keeps_body and network.network.num_classes != len(splits.classes):
             raise UserError(
-                f"the module tells {network.network.num_classes} classes apart, {splits.name} has "
+                f"the module distinguishes {network.network.num_classes} classes, but {splits.name} has "
                 f"{len(splits.classes)}; give the data it was trained on"
             )
         network.network.interface = as_evaluated(network.network.interface, splits)
@@ -83,7 +83,7 @@ def own_counterpart(result: Transfer, against: Given) -> Transfer:
     own = not isinstance(against, Transfer) or against.described is not None
     if own != (result.described is not None):
         raise UserError(
-            "against: one network was trained in a loop of your own and the other by transfer, so they differ in more "
+            "against: one network was trained in your own loop and the other by transfer, so they differ in more "
             "than the ticket; train both in the same way"
         )
     return against if isinstance(against, Transfer) else as_transfer(against, result.data, source=result.source)

@@ -13,10 +13,10 @@ from robust_tickets.foundation.run_folder import VERBS, verb_of
 RECORD = "transfer.json"
 """What makes a folder one of a transfer."""
 
-NEXT = "tickets transfer {0} --data DATA --out FOLDER trains it"
+NEXT = "train it with tickets transfer {0} --data DATA --out FOLDER"
 
 HOLDS = {
-    "ticket.json": f"is a ticket that was not transferred yet; {NEXT}",
+    "ticket.json": f"is a ticket that has not been transferred yet; {NEXT}",
     "source.json": f"is a network, not a transfer; {NEXT}",
 }
 """What else a folder may be, by the file that makes it so."""
@@ -66,7 +66,7 @@ def transfers_at(path: Path) -> tuple[TransferPlace, ...]:
         places = of_the_first_target(path, places)
     if not places:
         raise UserError(
-            f"{path}: holds no transfer of a ticket (no {RECORD} in it or below); tickets run or transfer makes one"
+            f"{path}: contains no transfer of a ticket (no {RECORD} in it or below); tickets run or transfer makes one"
         )
     done = tuple(place for place in places if is_done(place.folder))
     if not done:
@@ -89,9 +89,9 @@ def ticket_in(folder: Path) -> Path | None:
         return None
     tickets = [place.folder / "ticket" for place in transfers_at(folder) if is_drawn(place.folder)]
     if not tickets:
-        raise UserError(f"{folder}: holds a dense network, and no ticket; give the folder of one of its seeds")
+        raise UserError(f"{folder}: contains a dense network and no ticket; give the folder of one of its seeds")
     if len(tickets) > 1:
-        raise UserError(f"{folder}: holds {len(tickets)} tickets; give one of them: {' | '.join(map(str, tickets))}")
+        raise UserError(f"{folder}: contains {len(tickets)} tickets; give one of them: {' | '.join(map(str, tickets))}")
     return tickets[0]
 
 
@@ -121,11 +121,11 @@ def found_in(folder: Path) -> TransferPlace:
     """
     found = json_of(folder / "found.json")
     if found is None:
-        raise UserError(f"{folder}: tickets find is not done here; rerun the same command to resume")
+        raise UserError(f"{folder}: tickets find has not finished here; rerun the same command to resume")
     chosen = [place for place in folder.glob("*/") if claim_of(place).get("ticket") == found["ticket"]]
     if found["ticket"] is None or not chosen:
         tried = [str(place) for place in transfers_below(folder) if is_drawn(place.folder)]
-        also = f"; name one of those tried: {', '.join(tried)}" if tried else ""
+        also = f"; name one of those it tried: {', '.join(tried)}" if tried else ""
         raise UserError(f"{folder}: tickets find found no ticket that matches{also}")
     return TransferPlace(chosen[0])
 

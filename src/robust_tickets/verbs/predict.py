@@ -140,7 +140,7 @@ def predict(
         UserError: no such file, nothing that has logits, an image that cannot be read, or no images.
     """
     if top < 1:
-        raise UserError(f"top: {top} is too few; give 1 or more")
+        raise UserError(f"top: {top} is too small; give 1 or more")
     predictor = open_predictor(subject, source, threads)
     named = list(given_images(images))
     rows: list[Prediction] = []
@@ -150,7 +150,7 @@ def predict(
         prepared = in_threads(lambda one: _prepared(predictor, one[1]), some)
         failed = [one for one in prepared if isinstance(one, ImageError)]
         if failed and on_unreadable == "refuse":
-            raise UserError(f"{failed[0]}; or leave such images out with on_unreadable: skip")
+            raise UserError(f"{failed[0]}; to leave out such images, set on_unreadable: skip")
         skipped += [str(error) for error in failed]
         read = [(name, one) for (name, _), one in zip(some, prepared, strict=True) if isinstance(one, np.ndarray)]
         if read:
@@ -207,7 +207,9 @@ def of_place(path: Path, source: Source | str | Path | None, threads: int) -> Pr
         return of_place(exported_file(path), source, threads)
     like = load_source(source).network if source is not None else None
     if like is None and is_saved(path) and ":" in (name := read_identity(path).name):
-        raise UserError(f"{path}: its architecture is your own code, not run by a file alone; give source: {name}")
+        raise UserError(
+            f"{path}: its architecture is your own code, which a file does not contain; give source: {name}"
+        )
     return of_artefact(load_artefact(path, threads, like))
 
 
@@ -303,7 +305,8 @@ def exported_file(run: Path) -> Path:
     files = {stem: path for stem, path in files.items() if not stem.endswith("-int8")}
     if not files:
         raise UserError(
-            f"{run}: holds nothing that predicts; give a runtime or ONNX file, a saved network, a ticket, a transfer, "
+            f"{run}: contains nothing that predicts; give a runtime or ONNX file, a saved network, a ticket, "
+            "a transfer, "
             "or a run that exported"
         )
     if len(files) > 1:
@@ -353,7 +356,7 @@ def image_files(path: Path) -> Iterator[tuple[str, Path]]:
         return
     found = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES and file.is_file()]
     if not found:
-        raise UserError(f"{path}: holds no images ({', '.join(sorted(SUFFIXES))})")
+        raise UserError(f"{path}: contains no images ({', '.join(sorted(SUFFIXES))})")
     for file in found:
         yield str(file), file
 

@@ -10,5 +10,5 @@ from robust_tickets.training.settings import Training
 class PretrainSettings(Settings):
     """How a source is made. The objective decides whether it is natural or robust."""
 
-    data: DataSettings = Field(description="What it is trained on.")
+    data: DataSettings = Field(description="Data to train on.")
     training: Training = Field(default=Training(), description="Epochs, optimiser, objective and the rest.")

@@ -74,7 +74,7 @@ def reopened(place: TransferPlace, source: Source | str | Path | None, data: Dat
     record = parse(TransferRecord, read_json(folder / RECORD), str(folder / RECORD))
     given = data if data is not None else record.data
     if given is None:
-        raise UserError(f"{folder}: its data were objects in memory; pass them as data")
+        raise UserError(f"{folder}: its data were objects in memory; give them again as data")
     settings = record.settings
     if place.seed is not None:
         settings = settings.model_copy(update={"seeds": (place.seed,)})
@@ -84,7 +84,7 @@ def reopened(place: TransferPlace, source: Source | str | Path | None, data: Dat
     network = load_recorded(where, source, f"{folder}: its network")
     ticket = None if record.dense else Ticket.load(folder / "ticket").with_network(network)
     if place.seed is None and not is_done(folder):
-        _log.warning("%s: not all of its seeds are done; the others are trained now", folder)
+        _log.warning("%s: not all of its seeds are finished; the others are trained now", folder)
         return transfer(ticket or network, given, settings=settings, folder=folder)
     splits = {seed: target_data(given, network, seed) for seed in settings.seeds}
     return taken_up(network, ticket, given, settings, folder, splits)
@@ -120,7 +120,7 @@ def chosen(
             if said in [provenance_of(result, run) for run in result.runs]:
                 _log.info("%s: %s was made from %s", folder, made, place)
                 return place
-        raise UserError(f"{made}: was made from none of the transfers in {folder}; give the run it was shrunk from")
+        raise UserError(f"{made}: was not made from any of the transfers in {folder}; give the run it was shrunk from")
     if verb_of(folder) != "run":
         raise UserError(choice(folder, "holds several transfers", places, command))
     settings = settings_of(folder)

@@ -135,7 +135,9 @@ def require_form(settings: ShrinkSettings, out: Path | str) -> ShippedForm:
     if form.is_folder and not (out / ORIGIN).is_file():
         foreign = [name for name in ("transfer.json", TICKET, MASKS, INIT, FACTS, WEIGHTS) if (out / name).exists()]
         if foreign:
-            raise UserError(f"{out}: holds something else ({foreign[0]}), which would be lost; choose another folder")
+            raise UserError(
+                f"{out}: contains something else ({foreign[0]}), which would be lost; choose another folder"
+            )
     form.require(settings)
     return form
 

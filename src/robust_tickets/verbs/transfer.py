@@ -162,7 +162,7 @@ def require_named_statistics(settings: TransferSettings) -> None:
     """
     if settings.is_linear and settings.bn == "source":
         raise UserError(
-            "bn: source: this ticket's batch-norm statistics were recalibrated, they are not the source's; use bn: "
+            "bn: source: this ticket's batch-norm statistics were recalibrated and are not the source's; use bn: "
             "recalibrated (computed on the target) or batch, or draw without recalibrate"
         )
 
@@ -186,8 +186,8 @@ class TransferRecord(Settings):
     """`transfer.json`: what a folder of runs was made from, beside the ticket in `ticket/`."""
 
     source: SourceSettings
-    dense: bool = Field(description="Whether the source was transferred as it is.")
-    data: DataSettings | None = Field(description="Absent where the data were objects in memory.")
+    dense: bool = Field(description="Whether the source itself was transferred.")
+    data: DataSettings | None = Field(description="Absent if the data were objects in memory.")
     settings: TransferSettings
 
 
@@ -235,7 +235,7 @@ def taken_up(
     for seed in settings.seeds:
         step = run_step(source, ticket, splits[seed], settings, seed, folder)
         if step.result is None:
-            raise UserError(f"{folder}: seed {seed} is not done; rerun the command that made it to resume")
+            raise UserError(f"{folder}: seed {seed} has not finished; rerun the command that made it to resume")
         runs.append(transfer_once(source, ticket, splits[seed], settings, seed, step))
     return Transfer(source, ticket, settings, data, tuple(runs), folder)
 
@@ -280,7 +280,7 @@ def bind(
     except UserError as error:
         if not isinstance(subject, str | Path) or Path(subject).exists():
             raise
-        raise UserError(f"{subject}: no ticket's folder is there, and as a network: {error}") from None
+        raise UserError(f"{subject}: is not a ticket's folder, and as a network: {error}") from None
 
 
 def run_step(

@@ -21,7 +21,7 @@ class TransferSettings(Settings):
 
     mode: Literal["full", "linear"] = Field(
         default="full",
-        description="full: all surviving weights train; linear: the head alone, on images not augmented.",
+        description="full: all surviving weights train; linear: only the head, on images that are not augmented.",
     )
     bn: Literal["source", "recalibrated", "batch"] = Field(
         default="source",
@@ -30,18 +30,18 @@ class TransferSettings(Settings):
     )
     head: Head = Field(
         default="fresh",
-        description="fresh: a new last layer for the target's classes; keep: the one that is there.",
+        description="fresh: a new last layer for the target's classes; keep: the existing one.",
     )
     task: AnyTask | None = Field(
         default=None,
-        description="What is asked of the network: classification, or segmentation with head and output stride; "
-        "absent: what the data imply.",
+        description="What the network has to do: classification, or segmentation with head and output stride; "
+        "absent: the task that the data imply.",
     )
     training: Training = Field(default=FINETUNING, description="Epochs, optimiser, objective and the rest.")
     seeds: tuple[int, ...] = Field(
         default=(0, 1, 2),
         min_length=1,
-        description="One run for each; decides head, order, fraction and attack noise.",
+        description="One run per seed; the seed decides head, order, fraction and attack noise.",
     )
 
     @model_validator(mode="before")

@@ -38,11 +38,12 @@ class Measured(Settings):
     standard: float
     interval: Interval | None = Field(
         default=None,
-        description="Of `standard`, 95 %, over draws of the test set: of accuracy Clopper-Pearson's; null: none known.",
+        description="95 % interval of `standard` over draws of the test set: Clopper-Pearson's for accuracy; null: "
+        "unknown.",
     )
     robust: float | None = None
     gradients: GradientCounts | None = Field(
-        default=None, description="On how many images the attack behind `robust` saw no gradient."
+        default=None, description="The number of images on which the attack behind `robust` saw no gradient."
     )
     measures: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Figures of each further measure by name, by the measure's description."
@@ -55,15 +56,17 @@ class Verdict(Settings):
     subject: str
     sparsity: float
     transfer: str
-    part: Part = Field(default="test", description="Where it was decided; `find` selects on validation.")
+    part: Part = Field(default="test", description="The images it was decided on; `find` selects on validation.")
     attack: str | None = None
     score: str = Field(default="accuracy", description="The metric that was compared.")
     standard: Decision
     robust: Decision | None = None
     ticket_runs: tuple[Measured, ...]
     dense_runs: tuple[Measured, ...]
-    measures: tuple[AnyMeasure, ...] = Field(default=(), description="What else was measured, see the runs.")
-    exported: Exported | None = Field(default=None, description="What the exported file does; absent: none was given.")
+    measures: tuple[AnyMeasure, ...] = Field(default=(), description="Further measurements, see the runs.")
+    exported: Exported | None = Field(
+        default=None, description="Measurements of the exported file; absent: none was given."
+    )
     caveats: tuple[Caveat, ...] = Field(default=(), description="Reasons to trust the verdict less.")
 
     @property
@@ -205,8 +208,7 @@ def require_pairs(result: Transfer, dense: Transfer) -> None:
     if (difference := first_difference(ticket, other)) is not None:
         where, mine, theirs = difference
         raise UserError(
-            f"verify pairs transfers that differ in nothing but the ticket; {where} is {mine} in one and {theirs} "
-            "in the other"
+            f"verify pairs transfers that differ only in the ticket; {where} is {mine} in one and {theirs} in the other"
         )
 
 

@@ -18,7 +18,7 @@ class VerifySettings(Settings):
     margin: float = Field(
         default=0.01,
         ge=0,
-        description="Largest loss still called a match, in the metric's own unit: of accuracy and mIoU a fraction, "
+        description="Largest loss still called a match, in the metric's own unit: for accuracy and mIoU a fraction, "
         "0.01 for one point.",
     )
     level: float = Field(
@@ -26,10 +26,10 @@ class VerifySettings(Settings):
     )
     robustness: Evaluation | None = Field(
         default=None,
-        description="The attack under which robust accuracy is measured and has to match too; absent: none.",
+        description="The attack under which robust accuracy is measured and must match too; absent: none.",
     )
     measures: tuple[AnyMeasure, ...] = Field(
-        default=(), description="What else is measured on the test images; nothing is decided on it."
+        default=(), description="Further measures on the test images; they decide nothing."
     )
 
     def require(self) -> None:

@@ -22,7 +22,8 @@ class SegmentationHead(Adaptation):
     )
     output_stride: Literal[8, 16] | None = Field(
         default=None,
-        description="Largest number of pixels between features, strides turned into dilations; default: 16 for "
+        description="Largest number of pixels between features, reached by turning strides into dilations; default: 16 "
+        "for "
         "torchvision's ResNets and small/, the network's own for others.",
     )
 

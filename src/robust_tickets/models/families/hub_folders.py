@@ -52,10 +52,10 @@ def read_hub_folder(folder: Path) -> HubFolder:
     """
     config, where = read_json(folder / CONFIG), folder / CONFIG
     if not isinstance(config, dict):
-        raise UserError(f"{where}: is not the configuration of a network")
+        raise UserError(f"{where}: is not a network's configuration")
     weights = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if weights is None:
-        raise UserError(f"{folder}: has {CONFIG} but none of {', '.join(FILES[:3])}; fetch the weights too")
+        raise UserError(f"{folder}: has {CONFIG} but none of {', '.join(FILES[:3])}; download the weights too")
     architecture = config.get("architecture")
     if not isinstance(architecture, str):
         return HubFolder(None, weights, None)
@@ -65,8 +65,8 @@ def read_hub_folder(folder: Path) -> HubFolder:
     if _is_another(architecture, {key: arguments[key] for key in arguments if key not in HARMLESS_ARGUMENTS}):
         told = ", ".join(f"{key}={arguments[key]!r}" for key in arguments if key not in HARMLESS_ARGUMENTS)
         raise UserError(
-            f"{where}: its model_args ({told}) make another network than timm/{architecture}; build it in a function "
-            "of your own and name that: package.module:function"
+            f"{where}: its model_args ({told}) make a different network from timm/{architecture}; build it "
+            "in your own function and name that: package.module:function"
         )
     preprocessing, size = _preprocessing(config, where), arguments.get("img_size")
     size = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, list) else None

@@ -109,7 +109,7 @@ class MadryModels:
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what these networks were trained and evaluated with."""
-        return (PREPROCESSING, "preprocessing: that of the robustness library") if in_channels == 3 else (None, "")
+        return (PREPROCESSING, "preprocessing: the robustness library's") if in_channels == 3 else (None, "")
 
     def explain(self, name: str) -> str:
         """Return one line for a name that does not exist: what there is of its architecture, else which there are."""
@@ -117,11 +117,11 @@ class MadryModels:
         architecture = ALIASES.get(architecture, architecture)
         if not architecture:
             return (
-                f"unknown network 'madry/{name}'; there are {', '.join(sorted(TORCHVISION))}, as madry/resnet18-l2-3.0"
+                f"unknown network 'madry/{name}'; known: {', '.join(sorted(TORCHVISION))}, as in madry/resnet18-l2-3.0"
             )
         radii = {norm: [str(r) for a, n, r in FILES if (a, n) == (architecture, norm)] for norm in ("l2", "linf")}
         there = [f"madry/{architecture}-{norm}-R with R = {', '.join(found)}" for norm, found in radii.items() if found]
-        return f"unknown network 'madry/{name}'; there are {', and '.join(there)}"
+        return f"unknown network 'madry/{name}'; known: {', and '.join(there)}"
 
 
 def full_name(architecture: str, norm: str, radius: float) -> str:

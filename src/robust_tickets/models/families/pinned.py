@@ -48,7 +48,7 @@ def fetch(repository: str, file: str, downloads: Downloads) -> PinnedFile:
     content, digest = path.resolve(), file_digest(path)
     if re.fullmatch(r"[0-9a-f]{64}", content.name) and digest != f"sha256:{content.name}":
         raise UserError(
-            f"{file}: {content} is {digest}, but the Hub names sha256:{content.name}; delete it to fetch it again"
+            f"{file}: {content} is {digest}, but the Hub names sha256:{content.name}; delete it to download it again"
         )
     if pin is None:
         pin = Pin(revision=path.parent.name, digest=digest)
@@ -56,7 +56,7 @@ def fetch(repository: str, file: str, downloads: Downloads) -> PinnedFile:
     if digest != pin.digest:
         raise UserError(
             f"{file}: {content} is {digest}, but {pin.digest} was recorded at its first download; delete it to "
-            f"fetch it again, or delete {record} if you trust what is there now"
+            f"download it again, or delete {record} if you trust the current file"
         )
     return PinnedFile(path, pin)
 
@@ -97,8 +97,8 @@ def download(repository: str, file: str, downloads: Downloads, pin: Pin | None) 
     except (OSError, HfHubHTTPError) as error:
         reason = first_line(error)
     raise UserError(
-        f"{file} is neither in {downloads.hub_cache} nor reachable ({in_short(reason)}); where there is a network: "
-        f"hf download {repository} {file}; then give that file as `weights: path/to/{file}`"
+        f"{file} is neither in {downloads.hub_cache} nor reachable ({in_short(reason)}); on a machine with a "
+        f"connection, run: hf download {repository} {file}; then give that file as `weights: path/to/{file}`"
     )
 
 

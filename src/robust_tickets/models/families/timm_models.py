@@ -41,7 +41,7 @@ class TimmModels:
         architecture, _, named = name.partition(".")
         tags = self.tags(architecture)
         if not tags:
-            raise UserError(f"timm/{name}: timm has no pretrained weights of it; give `weights: path/to/file`")
+            raise UserError(f"timm/{name}: timm has no pretrained weights for it; give `weights: path/to/file`")
         full = f"{architecture}.{tag}" if tag else name
         arguments = _arguments(full, ArchitectureOptions(size=shape.size))
         with downloads.of(f"timm/{full}"), downloads.hub():

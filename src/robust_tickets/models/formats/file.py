@@ -63,12 +63,12 @@ def read_checkpoint(path: Path) -> Any:
         if foreign := foreign_globals(path):
             raise UserError(
                 f"{path}: is a pickle that imports {', '.join(foreign[:4])}{' ...' if foreign[4:] else ''}; "
-                f"it was not executed; its tensors alone: tickets convert {shlex.quote(str(path))} "
+                f"it was not executed; extract its tensors with: tickets convert {shlex.quote(str(path))} "
                 f"{path.stem}.safetensors --allow-pickle, and give that file as `weights`"
             ) from None
-        raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); fetch it again") from None
+        raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); download it again") from None
     except MALFORMED as error:
-        raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); fetch it again") from None
+        raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); download it again") from None
 
 
 def file_kind(path: Path) -> str:
@@ -81,15 +81,15 @@ def file_kind(path: Path) -> str:
         raise UserError(f"{path}: no such file")
     if path.is_dir():
         files = sorted(file.name for file in path.iterdir() if file.suffix in WEIGHT_SUFFIXES)
-        there = f", such as {', '.join(files[:3])}" if files else "; there is none in it"
-        raise UserError(f"{path}: is a folder; give the file of weights in it{there}")
+        there = f", such as {', '.join(files[:3])}" if files else "; it contains none"
+        raise UserError(f"{path}: is a folder; give the weights file in it{there}")
     try:
         with path.open("rb") as file:
             start = file.read(512)
     except PermissionError:
-        raise UserError(f"{path}: may not be read by this user; change its permissions") from None
+        raise UserError(f"{path}: this user may not read it; change its permissions") from None
     if not start:
-        raise UserError(f"{path}: is empty; fetch it again")
+        raise UserError(f"{path}: is empty; download it again")
     if is_index(start):
         return "index"
     if start[8:9] == b"{" and b"\0" in start[:8]:
@@ -101,7 +101,7 @@ def file_kind(path: Path) -> str:
         return "pickle"
     if what := stranger(start, path.name):
         raise UserError(f"{path}: {what}")
-    raise UserError(f"{path}: is not a file of weights; PyTorch (.pt, .pth, .ckpt) and .safetensors are read")
+    raise UserError(f"{path}: is not a weights file; PyTorch (.pt, .pth, .ckpt) and .safetensors are read")
 
 
 WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar")
@@ -121,7 +121,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
                     state[dropped] = state[kept]
             return state
     except (SafetensorError, *MALFORMED) as error:
-        raise UserError(f"{path}: is a broken safetensors file ({_first_line(error)}); fetch it again") from None
+        raise UserError(f"{path}: is a broken safetensors file ({_first_line(error)}); download it again") from None
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
@@ -131,7 +131,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
         content = {} if file_kind(shard) == "index" else read_checkpoint(shard)
         held = content.keys() if isinstance(content, dict) else ()
         if absent := [name for name in names if name not in held]:
-            raise UserError(f"{shard}: lacks {absent[0]}, which {index.name} says is in it; fetch both again")
+            raise UserError(f"{shard}: lacks {absent[0]}, which {index.name} says is in it; download both again")
         state |= {name: content[name] for name in names}
     return state
 
@@ -142,7 +142,7 @@ def _refuse_other_archives(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except MALFORMED as error:
-        raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); fetch it again") from None
+        raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); download it again") from None
     if any(name.endswith("/constants.pkl") for name in names):
         raise UserError(f"{path}: is a TorchScript program, not weights; save its state_dict()")
     if not any(name.endswith("data.pkl") for name in names):

@@ -69,7 +69,7 @@ def read_inert(path: Path) -> Any:
         UserError: the file is broken, or of a kind that PyTorch reads by other means than a pickle.
     """
     if tarfile.is_tarfile(path):
-        raise UserError(f"{path}: is in PyTorch's format of before 2017; load and save it with PyTorch 2.5 first")
+        raise UserError(f"{path}: is in PyTorch's format from before 2017; load and save it with PyTorch 2.5 first")
     machinery = SimpleNamespace(
         __name__="inert",
         Unpickler=InertUnpickler,
@@ -78,7 +78,7 @@ def read_inert(path: Path) -> Any:
     try:
         return plain(torch.load(path, map_location="cpu", pickle_module=machinery, weights_only=False))
     except MALFORMED as error:
-        raise UserError(f"{path}: no tensors can be read from it ({type(error).__name__}: {error})") from error
+        raise UserError(f"{path}: contains no readable tensors ({type(error).__name__}: {error})") from error
 
 
 def plain(content: Any) -> Any:

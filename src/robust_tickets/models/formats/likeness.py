@@ -9,7 +9,7 @@ from torch import Tensor
 from robust_tickets.models.formats.layout import State
 from robust_tickets.models.formats.renames import is_kuangliu, is_lukemelas
 
-OWN_FUNCTION = "build the network in a function of your own and name that (package.module:function)"
+OWN_FUNCTION = "build the network in your own function and name that (package.module:function)"
 
 CONVENTIONS: tuple[tuple[str, str, str], ...] = (
     (
@@ -46,12 +46,12 @@ CONVENTIONS: tuple[tuple[str, str, str], ...] = (
     (
         r"(exp_avg(_sq)?|momentum_buffer|max_exp_avg_sq)(\..*)?|.*\.(exp_avg|exp_avg_sq|momentum_buffer)",
         "the state of an optimizer",
-        "give the file of weights saved beside it",
+        "give the weights file that was saved with it",
     ),
     (
         r"(visual\.)?transformer\.resblocks\..*|logit_scale",
         "a CLIP model",
-        "name timm's image tower of it (timm/vit_*_clip_*), whose weights are other files",
+        "name timm's image tower of it (timm/vit_*_clip_*), whose weights are in other files",
     ),
     (
         r"(.*\.)?(encoder|decoder)\.(layer|layers|stages)\.\d+\..*|(.*\.)?embedder\.embedder\..*",
@@ -61,12 +61,12 @@ CONVENTIONS: tuple[tuple[str, str, str], ...] = (
     (
         r"(model\.)*\d+\.(cv\d|m\.\d+|conv)\..*",
         "an Ultralytics YOLO model",
-        f"detectors are not read; to use its backbone, {OWN_FUNCTION}",
+        f"detectors cannot be read; to use its backbone, {OWN_FUNCTION}",
     ),
     (
         r"aux_classifier\..*",
         "a segmentation network of torchvision",
-        "give the weights of its backbone; tickets puts a head for pixels on it where the data ask for one",
+        "give the weights of its backbone; tickets adds a head for pixels if the data need one",
     ),
 )
 """What one of the names has to match, whose it then is, what to do."""

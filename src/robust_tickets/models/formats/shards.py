@@ -21,15 +21,15 @@ def shards_of(index: Path) -> dict[Path, list[str]]:
     content = read_json(index)
     listed = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(listed, dict) or not listed or not all(isinstance(file, str) for file in listed.values()):
-        raise UserError(f"{index}: is JSON, not weights; the weights are a file beside it")
+        raise UserError(f"{index}: is JSON, not weights; the weights are in a file next to it")
     files: dict[Path, list[str]] = {}
     for name, file in listed.items():
         files.setdefault(_inside(index, file), []).append(name)
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         raise UserError(
-            f"{index}: {len(missing)} of its {len(files)} files missing: {', '.join(missing[:3])}"
-            f"{', ...' if missing[3:] else ''}; fetch them into {index.parent}"
+            f"{index}: {len(missing)} of its {len(files)} files are missing: {', '.join(missing[:3])}"
+            f"{', ...' if missing[3:] else ''}; download them into {index.parent}"
         )
     return files
 
@@ -41,5 +41,5 @@ def _inside(index: Path, file: str) -> Path:
     """
     parts = (*PurePosixPath(file).parts, *PureWindowsPath(file).parts)
     if not file or ".." in parts or PurePosixPath(file).is_absolute() or PureWindowsPath(file).anchor:
-        raise UserError(f"{index}: names {json.dumps(file)}, which is outside its folder; it is not to be trusted")
+        raise UserError(f"{index}: names {json.dumps(file)}, which is outside its folder; do not trust it")
     return index.parent / file

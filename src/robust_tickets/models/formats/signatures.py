@@ -6,17 +6,18 @@ TEXT: tuple[tuple[tuple[bytes, ...], str], ...] = (
         "is a web page, not weights; the download link led to a page",
     ),
     ((b"version https://git-lfs",), "is a Git LFS pointer, not weights; run `git lfs pull`"),
-    ((b"<?xml",), "is an XML file, not weights; a download link that failed gives such a file, and OpenVINO's .xml"),
-    ((b"{", b"["), "is JSON, not weights; the weights are a file beside it"),
+    ((b"<?xml",), "is an XML file, not weights; it may come from a failed download or be OpenVINO's .xml"),
+    ((b"{", b"["), "is JSON, not weights; the weights are in a file next to it"),
 )
 """Beginnings of text, in lower case and without leading white space."""
 
 BINARY: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"GGUF", "is a GGUF file of llama.cpp, which is quantised; get the model's .safetensors"),
+    (0, b"GGUF", "is a quantised GGUF file for llama.cpp; get the model's .safetensors"),
     (
         0,
         b"\x89HDF\r\n\x1a\n",
-        "is an HDF5 file, as Keras and TensorFlow write; convert its weights to PyTorch first, or find them in timm",
+        "is an HDF5 file, as written by Keras and TensorFlow; convert its weights to PyTorch first, or find "
+        "them in timm",
     ),
     (0, b"\x89RTK", "is a runtime file, which cannot be trained; give the weights it was made from"),
     (4, b"TFL3", "is a TensorFlow Lite model; get the PyTorch weights it was made from"),
@@ -27,7 +28,7 @@ BINARY: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x28\xb5\x2f\xfd", "is compressed with zstd; unpack it and give what is in it"),
     (0, b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive; unpack it and give what is in it"),
     (0, b"Rar!", "is a RAR archive; unpack it and give what is in it"),
-    (0, b"sys_info\0", "is in PyTorch's format of before 2017; load and save it with PyTorch 2.5 first"),
+    (0, b"sys_info\0", "is in PyTorch's format from before 2017; load and save it with PyTorch 2.5 first"),
     (257, b"ustar", "is a tar archive; unpack it and give what is in it"),
     (0, b"\x89PNG", "is an image, not weights"),
     (0, b"\xff\xd8\xff", "is an image, not weights"),
@@ -39,7 +40,7 @@ SUFFIXES = {
     ".onnx": "is an ONNX model, which cannot be trained; give the PyTorch weights it was exported from",
     ".pb": "is a TensorFlow graph; get the model's PyTorch weights",
     ".h5": "is a Keras file; convert its weights to PyTorch first",
-    ".msgpack": "holds Flax weights; convert them to PyTorch first",
+    ".msgpack": "contains Flax weights; convert them to PyTorch first",
     ".npz": "is a numpy archive; save tensors by name with torch.save or safetensors",
 }
 """Of files whose first bytes say little."""

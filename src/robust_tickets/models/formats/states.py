@@ -122,7 +122,7 @@ def _ordinary(tensor: Tensor, name: str, where: str) -> Tensor:
     if tensor.is_meta:
         raise UserError(f"{where}: {name} is on the meta device, without data; save the weights themselves")
     if tensor.is_complex():
-        raise UserError(f"{where}: {name} holds complex numbers, which no layer here computes with")
+        raise UserError(f"{where}: {name} contains complex numbers, which no layer supports")
     return tensor if tensor.layout == torch.strided else tensor.to_dense()
 
 
@@ -160,10 +160,10 @@ def _instead(checkpoint: Any) -> str:
     while isinstance(checkpoint, list | tuple) and len(checkpoint) == 1:
         checkpoint = checkpoint[0]
     if not isinstance(checkpoint, Mapping):
-        return f"holds a {type(checkpoint).__name__}, not a state dict"
+        return f"contains a {type(checkpoint).__name__}, not a state dict"
     if checkpoint and all(isinstance(value, Mapping) and "param_groups" in value for value in checkpoint.values()):
-        return f"holds the state of optimizers only ({', '.join(map(str, checkpoint))}); the weights are elsewhere"
+        return f"contains only optimizer states ({', '.join(map(str, checkpoint))}); the weights are elsewhere"
     return (
-        f"no state dict in it; it holds {', '.join(map(str, list(checkpoint)[:8])) or 'nothing'}; "
+        f"no state dict in it; it contains {', '.join(map(str, list(checkpoint)[:8])) or 'nothing'}; "
         f"expected tensors by name, or an entry {' or '.join(ENTRIES[:3])}"
     )

@@ -105,5 +105,5 @@ def width_of(name: str, base: int, factor: str | None) -> int:
     except ValueError:
         raise UserError(f"{name}: {factor!r} is not a width factor; write -x2 or -x0.5") from None
     if width < 1:
-        raise UserError(f"{name}: width factor {factor} leaves no channel; the smallest is {1 / base}")
+        raise UserError(f"{name}: width factor {factor} leaves no channels; the smallest is {1 / base}")
     return width

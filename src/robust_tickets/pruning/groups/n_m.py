@@ -30,7 +30,7 @@ class NM(Group):
 
     scopes: ClassVar[tuple[str, ...]] = ("layer",)
     kind: Literal["n-m"] = "n-m"
-    n: int = Field(default=2, ge=1, description="Weights kept of every M.")
+    n: int = Field(default=2, ge=1, description="Weights kept out of every M.")
     m: int = Field(default=4, ge=2, description="Length of a run of input channels.")
 
     @model_validator(mode="after")

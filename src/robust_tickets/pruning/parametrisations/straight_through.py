@@ -41,12 +41,13 @@ class StraightThrough(Parametrisation):
     )
     train_head: bool = Field(
         default=True,
-        description="Whether the head trains along with the scores, unless it is pruned too; the other biases and the "
-        "norms never do.",
+        description="Whether the head trains together with the scores, unless it is pruned too; other biases and norms "
+        "never train.",
     )
     weights: Frozen = Field(
         default="source",
-        description="What is masked: the source's weights, or only their signs, times sqrt(2 / fan_in) (the signed "
+        description="The masked weights: the source's, or only their signs times sqrt(2 / fan_in) (the "
+        "signed "
         "Kaiming constant of edge-popup, for random sources; with rewind: none, so that the ticket keeps them).",
     )
 

@@ -19,13 +19,13 @@ class AtStep(RewindPoint):
     """Back to an early point of the draw's own first training (Frankle et al., 2020, arXiv 1912.05671)."""
 
     kind: Literal["step"] = "step"
-    steps: int | None = Field(default=None, ge=0, description="Training steps done at the rewind point.")
-    epochs: float | None = Field(default=None, ge=0.0, description="The same in epochs; fractions allowed.")
+    steps: int | None = Field(default=None, ge=0, description="Training steps before the rewind point.")
+    epochs: float | None = Field(default=None, ge=0.0, description="Epochs before the rewind point; fractions allowed.")
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> AtStep:
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("rewind 'step' takes one of steps and epochs")
+            raise ValueError("rewind 'step' takes either steps or epochs")
         return self
 
     def kept_step(self, steps_per_epoch: int) -> int | None:

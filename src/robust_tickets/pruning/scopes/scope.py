@@ -10,7 +10,11 @@ from robust_tickets.pruning.partitions import PruningUnit
 
 Minimum = Annotated[
     int | None,
-    Field(ge=0, description="Groups that every layer keeps at least; absent: 1. With 0 a layer may lose all it has."),
+    Field(
+        ge=0,
+        description="Smallest number of groups that every layer keeps; absent: 1. With 0 a layer may lose all its "
+        "groups.",
+    ),
 ]
 """How many groups a scope that divides by layer leaves in each."""
 

@@ -51,6 +51,6 @@ class Zeros(Score):
             single = sum(int((weight == 0).sum()) for weight in weights.values())
             raise UserError(
                 f"score {self.kind!r}: {zero} of the {total} groups are zero throughout ({single} of {count} prunable "
-                "weights), so there is nothing to take over; draw by magnitude instead"
+                "weights), so there is nothing to adopt; draw by magnitude instead"
             )
         return zero / total

@@ -19,11 +19,11 @@ class Alternating(Settings):
     """
 
     kind: Literal["alternating"] = "alternating"
-    warm_up: float = Field(default=10.0, ge=0.0, description="Dense epochs at first; fractions allowed.")
-    compressed: float = Field(default=5.0, gt=0.0, description="Epochs of a phase at the target sparsity.")
-    dense: float = Field(default=5.0, gt=0.0, description="Epochs of a dense phase.")
+    warm_up: float = Field(default=10.0, ge=0.0, description="Dense epochs at the start; fractions allowed.")
+    compressed: float = Field(default=5.0, gt=0.0, description="Epochs per sparse phase, at the target sparsity.")
+    dense: float = Field(default=5.0, gt=0.0, description="Epochs per dense phase.")
     final: float = Field(default=85.0, ge=0.0, description="Epoch of the last prune, after which masks stay.")
-    epochs: float = Field(default=100.0, gt=0.0, description="Epochs of training in all.")
+    epochs: float = Field(default=100.0, gt=0.0, description="Total epochs of training.")
 
     @model_validator(mode="after")
     def _is_in_order(self) -> "Alternating":

@@ -20,9 +20,9 @@ class DropAndGrowTimeline(Settings):
 
     kind: Literal["drop-and-grow"] = "drop-and-grow"
     every: int = Field(default=100, ge=1, description="Training steps between moves.")
-    fraction: float = Field(default=0.3, gt=0.0, le=1.0, description="Part of kept weights moved at first.")
-    end: float = Field(default=0.75, gt=0.0, le=1.0, description="Part of training after which nothing moves.")
-    epochs: float = Field(default=100.0, gt=0.0, description="Epochs in all; fractions allowed.")
+    fraction: float = Field(default=0.3, gt=0.0, le=1.0, description="Fraction of the kept weights moved at the start.")
+    end: float = Field(default=0.75, gt=0.0, le=1.0, description="Fraction of training after which nothing moves.")
+    epochs: float = Field(default=100.0, gt=0.0, description="Total epochs; fractions allowed.")
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
         """Return the first prune, the moves, and the ticket at the end of training."""

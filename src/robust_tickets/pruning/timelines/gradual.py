@@ -23,7 +23,7 @@ class Gradual(Settings):
     start: float = Field(default=1.0, ge=0.0, description="Epoch of the first prune; fractions allowed.")
     end: float = Field(default=40.0, gt=0.0, description="Epoch of the last prune.")
     every: float = Field(default=5.0, gt=0.0, description="Epochs between prunes.")
-    epochs: float = Field(default=100.0, gt=0.0, description="Epochs of training in all.")
+    epochs: float = Field(default=100.0, gt=0.0, description="Total epochs of training.")
 
     @model_validator(mode="after")
     def _is_in_order(self) -> "Gradual":

@@ -28,20 +28,20 @@ class Iterative(Settings):
     order: Literal["prune-first", "train-first"] = Field(
         default="train-first",
         description="train-first: a round of training comes before each prune (Robust Tickets). "
-        "prune-first: the first prune is of the weights as they came (Double-Win).",
+        "prune-first: the first prune is of the pretrained weights (Double-Win).",
     )
     rate: float | None = Field(
         default=None,
         gt=0.0,
         lt=1.0,
-        description="Fraction of the remaining removed a round; .2 by default.",
+        description="Fraction of the remaining groups removed per round; 0.2 by default.",
     )
     rounds: int | None = Field(default=None, ge=1, description="Number of prunes.")
-    epochs: float = Field(default=10.0, gt=0.0, description="Epochs of training a round; fractions allowed.")
+    epochs: float = Field(default=10.0, gt=0.0, description="Epochs of training per round; fractions allowed.")
     rewind_every_round: bool = Field(
         default=True,
-        description="Whether each prune is followed by a rewind and leaves a ticket. Without, rounds go on with their "
-        "weights, and only the last prune does so (late reset: Mehta, 2019, arXiv 1905.07785).",
+        description="Whether each prune is followed by a rewind and gives a ticket. If not, rounds continue with their "
+        "weights, and only the last prune rewinds (late reset: Mehta, 2019, arXiv 1905.07785).",
     )
 
     def targets(self, sparsity: float | None) -> tuple[float, ...]:

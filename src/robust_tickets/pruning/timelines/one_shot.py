@@ -17,7 +17,7 @@ class OneShot(Settings):
     """
 
     kind: Literal["one-shot"] = "one-shot"
-    epochs: float = Field(default=0.0, ge=0.0, description="Training before the prune, in epochs; may be fractional.")
+    epochs: float = Field(default=0.0, ge=0.0, description="Epochs of training before the prune; fractions allowed.")
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
         """Return one event, after the last step."""

@@ -77,7 +77,7 @@ class Workers:
         """
         with self.lock:
             if self._closed:
-                raise ValueError("it is closed: its threads have ended, and it cannot be called any more")
+                raise ValueError("it is closed: its threads have ended, so it can no longer be called")
             if self._pool is None:
                 self._pool = _Pool(self._asked)
                 self._end = weakref.finalize(self, self._pool.end)

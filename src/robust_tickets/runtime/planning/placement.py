@@ -169,7 +169,7 @@ class Placement:
         """
         if size > _LARGEST_BUFFER:
             raise RuntimeFileError(
-                f"a value takes {size} bytes with all that lies around it, should take at most {_LARGEST_BUFFER}"
+                f"a value takes {size} bytes including its surroundings; it should take at most {_LARGEST_BUFFER}"
             )
         buffer = Buffer(size)
         self.buffers.append(buffer)

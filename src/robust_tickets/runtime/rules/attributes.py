@@ -45,14 +45,14 @@ def is_number(value: object, least: float, most: float) -> bool:
 
 def integer(least: int, most: int) -> Attribute:
     """One whole number in [least, most]."""
-    return Attribute(lambda value: is_integer(value, least, most), f"a whole number in [{least}, {most}]")
+    return Attribute(lambda value: is_integer(value, least, most), f"an integer in [{least}, {most}]")
 
 
 def integers(counts: Sequence[int], least: int, most: int) -> Attribute:
     """A list of whole numbers in [least, most], as many as one of `counts`."""
     many = " or ".join(str(count) for count in counts)
     return Attribute(
-        lambda value: is_integers(value, counts, least, most), f"a list of {many} whole numbers in [{least}, {most}]"
+        lambda value: is_integers(value, counts, least, most), f"a list of {many} integers in [{least}, {most}]"
     )
 
 

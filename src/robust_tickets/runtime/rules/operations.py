@@ -67,7 +67,7 @@ def _activation_shape(inputs: shapes.Shapes, attributes: shapes.Attributes, weig
     if set(wanted) != attributes.keys() - {"kind"}:
         given = ", ".join(sorted(attributes.keys() - {"kind"})) or "nothing"
         raise RuntimeFileError(
-            f"{attributes['kind']} takes {', '.join(wanted) or 'no parameter'}, and is given {given}"
+            f"{attributes['kind']} takes {', '.join(wanted) or 'no parameter'}, but is given {given}"
         )
     if attributes["kind"] == "clip" and attributes["min"] > attributes["max"]:
         raise RuntimeFileError(f"clip has min {attributes['min']} above max {attributes['max']}")
@@ -128,11 +128,11 @@ def require_valid(graph: Graph) -> dict[str, Shape]:
     """
     if not is_integers(graph.input_shape, (1, 3), 1, LARGEST_LENGTH) or prod(graph.input_shape) > LARGEST_VALUE:
         raise RuntimeFileError(
-            f"the input has shape {_short(graph.input_shape)}, should be (channels, height, width) or (features,) "
+            f"the input has shape {_short(graph.input_shape)}; it should be (channels, height, width) or (features,) "
             f"with at most {LARGEST_VALUE} elements"
         )
     if not 1 <= len(graph.nodes) <= MOST_NODES:
-        raise RuntimeFileError(f"the graph has {len(graph.nodes)} nodes, should be 1 to {MOST_NODES}")
+        raise RuntimeFileError(f"the graph has {len(graph.nodes)} nodes; it should have 1 to {MOST_NODES}")
     _require_name("the input", graph.input)
     for name, weight in graph.weights.items():
         _require_weight(name, weight)
@@ -143,7 +143,7 @@ def require_valid(graph: Graph) -> dict[str, Shape]:
         _require_name(f"{where}: its name", node.name)
         _require_name(f"{where}: its output", node.output)
         if node.name in names:
-            raise RuntimeFileError(f"{where}: there are two nodes of this name")
+            raise RuntimeFileError(f"{where}: two nodes have this name")
         if node.output in values:
             raise RuntimeFileError(f"{where}: value {_short(node.output)} is defined twice")
         names.add(node.name)
@@ -152,36 +152,36 @@ def require_valid(graph: Graph) -> dict[str, Shape]:
         except RuntimeFileError as error:
             raise RuntimeFileError(f"{where}: {error}") from None
     if graph.output not in values:
-        raise RuntimeFileError(f"the graph's output {_short(graph.output)} is the output of no node")
+        raise RuntimeFileError(f"the graph's output {_short(graph.output)} is not the output of any node")
     _refuse_unused(graph, values)
     for key, text in graph.metadata.items():
         if not _is_text(key) or not _is_text(text):
-            raise RuntimeFileError(f"metadata {_short(key)} is {_short(text)}, should be text")
+            raise RuntimeFileError(f"metadata {_short(key)} is {_short(text)}; it should be text")
     return values
 
 
 def _output_shape(node: Node, values: Mapping[str, Shape], weights: Mapping[str, Weight]) -> Shape:
     operation = OPERATIONS.get(node.op)
     if operation is None:
-        raise RuntimeFileError(f"unknown operation, should be one of {', '.join(OPERATIONS)}")
+        raise RuntimeFileError(f"unknown operation; it should be one of {', '.join(OPERATIONS)}")
     fewest, most = operation.inputs
     if not fewest <= len(node.inputs) <= most:
         wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-        raise RuntimeFileError(f"it has {len(node.inputs)} inputs, should have {wanted}")
+        raise RuntimeFileError(f"it has {len(node.inputs)} inputs; it should have {wanted}")
     for name in node.inputs:
         if name not in values:
             raise RuntimeFileError(f"its input {_short(name)} is not the graph's input or an earlier node's output")
     for name, attribute in operation.attributes.items():
         if name in node.attributes:
             if not attribute.accepts(node.attributes[name]):
-                raise RuntimeFileError(f"{name} is {_short(node.attributes[name])}, should be {attribute.expected}")
+                raise RuntimeFileError(f"{name} is {_short(node.attributes[name])}; it should be {attribute.expected}")
         elif attribute.required:
             raise RuntimeFileError(f"it lacks {name}, which should be {attribute.expected}")
     for name in (
         *node.attributes.keys() - operation.attributes.keys(),
         *node.weights.keys() - operation.weights.keys(),
     ):
-        raise RuntimeFileError(f"it has {_short(name)}, which this operation does not know")
+        raise RuntimeFileError(f"it has {_short(name)}, which this operation does not take")
     for role, required in operation.weights.items():
         if required and role not in node.weights:
             raise RuntimeFileError(f"it lacks its {role}")
@@ -202,36 +202,39 @@ def _require_weight(name: str, weight: Weight) -> None:
     _require_name(f"{where}: its name", name)
     if not is_integers(weight.shape, (1, 2, 4), 1, LARGEST_VALUE) or prod(weight.shape) > LARGEST_VALUE:
         raise RuntimeFileError(
-            f"{where}: shape {_short(weight.shape)}, should be 1, 2 or 4 sides of at most {LARGEST_VALUE} elements"
+            f"{where}: shape {_short(weight.shape)}; it should have 1, 2 or 4 sides and at most "
+            f"{LARGEST_VALUE} elements"
         )
     size, positions, values = prod(weight.shape), weight.positions, weight.values
     if values.dtype != np.float32 or values.ndim != 1:
-        raise RuntimeFileError(f"{where}: values are {values.dtype} with {values.ndim} axes, should be float32 with 1")
+        raise RuntimeFileError(
+            f"{where}: values are {values.dtype} with {values.ndim} axes; they should be float32 with 1"
+        )
     if positions is None:
         if values.size != size:
             raise RuntimeFileError(f"{where}: {values.size} values for shape {tuple(weight.shape)}")
     elif positions.dtype != np.int64 or positions.shape != values.shape:
-        raise RuntimeFileError(f"{where}: positions should be int64, one for each of {values.size} values")
+        raise RuntimeFileError(f"{where}: positions should be int64, one per value, of which there are {values.size}")
     elif positions.size and (positions[0] < 0 or positions[-1] >= size or (np.diff(positions) <= 0).any()):
         raise RuntimeFileError(f"{where}: positions should ascend strictly within {size} elements")
     if not np.isfinite(values).all():
-        raise RuntimeFileError(f"{where}: it holds NaN or infinity")
+        raise RuntimeFileError(f"{where}: it contains NaN or infinity")
 
 
 def _refuse_unused(graph: Graph, values: Mapping[str, Shape]) -> None:
     used = {graph.output, *(name for node in graph.nodes for name in node.inputs)}
     for name in values:
         if name not in used:
-            raise RuntimeFileError(f"value {_short(name)} is used by no node and is not the graph's output")
+            raise RuntimeFileError(f"value {_short(name)} is not used by any node and is not the graph's output")
     used = {name for node in graph.nodes for name in node.weights.values()}
     for name in graph.weights:
         if name not in used:
-            raise RuntimeFileError(f"weight {_short(name)} is used by no node")
+            raise RuntimeFileError(f"weight {_short(name)} is not used by any node")
 
 
 def _require_name(where: str, name: object) -> None:
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
-        raise RuntimeFileError(f"{where} is {_short(name)}, should be 1 to {LONGEST_NAME} printable characters")
+        raise RuntimeFileError(f"{where} is {_short(name)}; it should be 1 to {LONGEST_NAME} printable characters")
 
 
 def _is_text(value: object) -> bool:

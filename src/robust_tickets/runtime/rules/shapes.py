@@ -58,14 +58,14 @@ def conv_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) ->
     channels, height, width = _image(inputs[0])
     weight, groups = weights["weight"], attributes["groups"]
     if len(weight) != 4:
-        raise RuntimeFileError(f"weight has shape {weight}, should be (outputs, inputs / groups, height, width)")
+        raise RuntimeFileError(f"weight has shape {weight}; it should be (outputs, inputs / groups, height, width)")
     if channels % groups or weight[0] % groups or weight[1] != channels // groups:
         raise RuntimeFileError(
             f"weight has shape {weight}, which does not fit {channels} input channels in {groups} groups"
         )
     if max(weight[2:]) > LARGEST_WINDOW:
         raise RuntimeFileError(
-            f"weight has shape {weight}, should have kernels of up to {LARGEST_WINDOW} pixels a side"
+            f"weight has shape {weight}; its kernels should have at most {LARGEST_WINDOW} pixels per side"
         )
     _vector("bias", weight[0], weights)
     return (weight[0], *_windows((channels, height, width), weight[2:], attributes, attributes["dilation"]))
@@ -74,10 +74,10 @@ def conv_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) ->
 def linear_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
     """(F,) with weight [O, F] gives (O,)."""
     if len(inputs[0]) != 1:
-        raise RuntimeFileError(f"its input has shape {inputs[0]}, should be (features,): reshape it before")
+        raise RuntimeFileError(f"its input has shape {inputs[0]}; it should be (features,): reshape it first")
     weight = weights["weight"]
     if len(weight) != 2 or weight[1] != inputs[0][0]:
-        raise RuntimeFileError(f"weight has shape {weight}, should be (outputs, {inputs[0][0]})")
+        raise RuntimeFileError(f"weight has shape {weight}; it should be (outputs, {inputs[0][0]})")
     _vector("bias", weight[0], weights)
     return (weight[0],)
 
@@ -94,7 +94,9 @@ def broadcast_shape(inputs: Shapes, attributes: Attributes, weights: WeightShape
     small, large = sorted(inputs, key=prod)
     if small == large or (len(large) == 3 and small == (large[0], 1, 1)):
         return large
-    raise RuntimeFileError(f"its inputs have shapes {inputs[0]} and {inputs[1]}, should be equal, or one (C, 1, 1)")
+    raise RuntimeFileError(
+        f"its inputs have shapes {inputs[0]} and {inputs[1]}; they should be equal, or one of them (C, 1, 1)"
+    )
 
 
 def concat_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
@@ -134,10 +136,10 @@ def pool_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) ->
         first = [start + max(0, -(start // dilation[axis])) * dilation[axis] for start in starts]
         reach = (kernel[axis] - 1) * dilation[axis]
         if any(tap >= length or tap > start + reach for start, tap in zip(starts, first, strict=True)):
-            raise RuntimeFileError(f"its padding {list(attributes['padding'])} makes windows that hold no pixel")
+            raise RuntimeFileError(f"its padding {list(attributes['padding'])} makes windows that contain no pixel")
     if prod(kernel) * prod(outputs) > LARGEST_VALUE:
         raise RuntimeFileError(
-            f"its {prod(outputs)} windows of {prod(kernel)} pixels should hold at most {LARGEST_VALUE} pixels together"
+            f"its {prod(outputs)} windows of {prod(kernel)} pixels should have at most {LARGEST_VALUE} pixels in total"
         )
     return (channels, *outputs)
 
@@ -148,7 +150,8 @@ def adaptive_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes
     rows, columns = attributes["output"]
     if rows * columns * height * width > LARGEST_VALUE:
         raise RuntimeFileError(
-            f"it makes {rows} x {columns} means of {height} x {width} pixels, should be at most {LARGEST_VALUE} shares"
+            f"it makes {rows} x {columns} means of {height} x {width} pixels; there should be at most "
+            f"{LARGEST_VALUE} shares"
         )
     return (channels, rows, columns)
 
@@ -158,18 +161,18 @@ def reshape_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes)
     before, after = inputs[0], tuple(attributes["shape"])
     if after == (prod(before),) or after == (*before, 1, 1):
         return after
-    raise RuntimeFileError(f"it makes {after} of {before}, should be ({prod(before)},), or (C, 1, 1) of (C,)")
+    raise RuntimeFileError(f"it makes {after} of {before}; it should make ({prod(before)},), or (C, 1, 1) of (C,)")
 
 
 def _image(shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
-        raise RuntimeFileError(f"its input has shape {shape}, should be (channels, height, width)")
+        raise RuntimeFileError(f"its input has shape {shape}; it should be (channels, height, width)")
     return shape[0], shape[1], shape[2]
 
 
 def _vector(role: str, length: int, weights: WeightShapes) -> None:
     if role in weights and weights[role] != (length,):
-        raise RuntimeFileError(f"{role} has shape {weights[role]}, should be ({length},)")
+        raise RuntimeFileError(f"{role} has shape {weights[role]}; it should be ({length},)")
 
 
 def _windows(

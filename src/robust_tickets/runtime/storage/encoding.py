@@ -94,7 +94,7 @@ def encode(name: str, weight: Weight, dtype: Literal["float32", "float16"]) -> t
         values = full.astype(DTYPES[dtype])
     if not np.isfinite(values).all():
         raise RuntimeFileError(
-            f"weight {name!r} holds {np.abs(full).max():g}, and float16 ends at 65504: store it in float32"
+            f"weight {name!r} contains {np.abs(full).max():g}, but float16 ends at 65504: store it in float32"
         )
     kept = values != 0
     best = StoredWeight(name, weight.shape, "dense", kept.size, "none", 0, dtype)

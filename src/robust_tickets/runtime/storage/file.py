@@ -142,13 +142,13 @@ def _read(path: Path) -> tuple[Bytes, Header]:
     digest = hashlib.sha256(content[: PREAMBLE.size].data)
     digest.update(content[BEGIN:].data)
     if digest.digest() != content[PREAMBLE.size : BEGIN].tobytes():
-        raise RuntimeFileError("is damaged: its content is not what its digest says; copy or export it again")
+        raise RuntimeFileError("is damaged: its content does not match its digest; copy or export it again")
     header = parse_header(content[BEGIN : BEGIN + header_length].tobytes())
     end = _aligned(BEGIN + header_length)
     for stored in header.weights:
         end = _aligned(_aligned(end + stored.index_bytes) + stored.value_bytes)
     if end != length:
-        raise RuntimeFileError(f"its weights need {end} bytes, and it has {length}")
+        raise RuntimeFileError(f"its weights need {end} bytes, but it has {length}")
     return content, header
 
 
@@ -163,10 +163,10 @@ def _lengths(begin: bytes, size: int) -> tuple[int, int]:
     _, version, zero, header_length, length = PREAMBLE.unpack(begin[: PREAMBLE.size])
     if version > VERSION:
         raise RuntimeFileError(
-            f"has version {version} of the format, and this robust-tickets reads up to {VERSION}: update it"
+            f"has version {version} of the format, but this robust-tickets reads up to {VERSION}: update it"
         )
     if size > length:
-        raise RuntimeFileError(f"has {size} bytes and should have {length}; copy or export it again")
+        raise RuntimeFileError(f"has {size} bytes but should have {length}; copy or export it again")
     if size < length:
         raise RuntimeFileError(f"is cut off: it has {size} of {length} bytes; copy or export it again")
     if (
@@ -218,5 +218,5 @@ def _write_atomic(path: Path, chunks: list[Bytes]) -> None:
             raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise RuntimeFileError(f"{path}: no space left to write it; free some and try again") from error
+            raise RuntimeFileError(f"{path}: no space left to write it; free some space and try again") from error
         raise RuntimeFileError(f"{path}: cannot be written ({error.strerror}); choose another place") from error

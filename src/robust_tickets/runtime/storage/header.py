@@ -57,7 +57,7 @@ def header_bytes(graph: Graph, weights: Sequence[StoredWeight]) -> bytes:
     }
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     if len(text) > LARGEST_HEADER:
-        raise RuntimeFileError(f"the graph and its metadata need {len(text)} bytes, should be up to {LARGEST_HEADER}")
+        raise RuntimeFileError(f"the graph and its metadata need {len(text)} bytes; the limit is {LARGEST_HEADER}")
     return text
 
 
@@ -72,7 +72,7 @@ def parse_header(text: bytes) -> Header:
     try:
         content = json.loads(text.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise RuntimeFileError(f"its header is not the JSON it should be ({error})") from None
+        raise RuntimeFileError(f"its header is not valid JSON ({error})") from None
     parts = _parts(
         content, "its header", input=str, input_shape=list, output=str, nodes=list, metadata=dict, weights=list
     )
@@ -106,7 +106,7 @@ def _stored(content: object, where: str) -> StoredWeight:
             raise RuntimeFileError(f"{where}: {key} {parts[key][:40]!r} should be one of {', '.join(choices)}")
     shape = parts["shape"]
     if not is_integers(shape, (1, 2, 4), 1, LARGEST_VALUE) or prod(shape) > LARGEST_VALUE:
-        raise RuntimeFileError(f"{where}: its shape should be 1, 2 or 4 sides of at most {LARGEST_VALUE} elements")
+        raise RuntimeFileError(f"{where}: its shape should have 1, 2 or 4 sides and at most {LARGEST_VALUE} elements")
     if not is_integer(parts["index_bytes"], 0, LARGEST_VALUE):
         raise RuntimeFileError(f"{where}: index_bytes should be 0 to {LARGEST_VALUE}")
     most = prod(shape) // prod(group_shape(parts["encoding"], shape))
@@ -123,7 +123,7 @@ def _parts(content: object, where: str, **types: type) -> dict[str, Any]:
         raise RuntimeFileError(f"{where} should be an object of {', '.join(types)}")
     for key, wanted in types.items():
         if type(content[key]) is not wanted:
-            raise RuntimeFileError(f"{where}: {key} should be of JSON's counterpart to {wanted.__name__}")
+            raise RuntimeFileError(f"{where}: {key} should be the JSON counterpart of {wanted.__name__}")
     return content
 
 

@@ -46,7 +46,7 @@ def decode_indices(coding: str, coded: Bytes, size: int, count: int) -> Indices:
     else:
         indices = np.flatnonzero(np.unpackbits(coded, count=size, bitorder="little").view(np.bool_))
     if indices.size != count:
-        raise RuntimeFileError(f"it holds {indices.size} indices where {count} are announced")
+        raise RuntimeFileError(f"it has {indices.size} indices but announces {count}")
     if count and indices[-1] >= size:
         raise RuntimeFileError(f"index {indices[-1]} is beyond {size}")
     return indices

@@ -51,7 +51,7 @@ def mul(site: Site, x: Operand, other: Operand, **rest: Any) -> GraphValue:
 def div(site: Site, x: Operand, other: Operand, rounding_mode: str | None = None, **rest: Any) -> GraphValue:
     """x / other, where other is a constant."""
     if not isinstance(x, GraphValue) or isinstance(other, GraphValue) or rounding_mode is not None:
-        raise Inexpressible("divides by what depends on the images")
+        raise Inexpressible("divides by a value that depends on the images")
     return scaled(site, x, 1.0 / per_channel(other, x), 0.0)
 
 
@@ -81,7 +81,9 @@ def per_channel(constant: Tensor | float, x: GraphValue) -> np.ndarray:
     )
     varying = [place for place, length in enumerate(aligned.shape) if length != 1]
     if len(varying) != 1 or varying[0] == 0 or x.order[varying[0] - 1 : varying[0]] != (0,):
-        raise Inexpressible(f"combines {list(x.seen)} with a constant of shape {list(values.shape)}: not one a channel")
+        raise Inexpressible(
+            f"combines {list(x.seen)} with a constant of shape {list(values.shape)}: not one per channel"
+        )
     return values.reshape(-1)
 
 
@@ -97,8 +99,8 @@ def together(site: Site, left: GraphValue, right: GraphValue) -> tuple[str, str,
     fits = a == b or (len(a) == len(b) == 3 and a[0] == b[0] and (left.is_pixelless or right.is_pixelless))
     if not fits or left.order != right.order:
         raise Inexpressible(
-            f"combines {list(left.seen)} with {list(right.seen)}; the runtime does equal shapes, and (channels, 1, 1) "
-            "with (channels, height, width)"
+            f"combines {list(left.seen)} with {list(right.seen)}; the runtime combines equal shapes, or "
+            "(channels, 1, 1) with (channels, height, width)"
         )
     return left.name, right.name, left.order
 

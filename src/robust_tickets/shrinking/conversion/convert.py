@@ -30,10 +30,10 @@ HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT
 HINTS = {
     **dict.fromkeys(("scaled_dot_product_attention", "softmax", "matmul", "bmm", "einsum"), "attention"),
     **dict.fromkeys(("upsample_nearest2d", "upsample_bilinear2d", "interpolate"), "upsampling"),
-    **dict.fromkeys(("group_norm", "instance_norm"), "norms over the pixels of the image at hand"),
-    **dict.fromkeys(("linalg_vector_norm", "norm", "std", "var"), "norms over the pixels of the image at hand"),
+    **dict.fromkeys(("group_norm", "instance_norm"), "norms over the pixels of the current image"),
+    **dict.fromkeys(("linalg_vector_norm", "norm", "std", "var"), "norms over the pixels of the current image"),
     **dict.fromkeys(("conv_transpose2d", "pixel_shuffle"), "upsampling"),
-    **dict.fromkeys(("conv1d", "conv3d"), "convolutions that are not of images"),
+    **dict.fromkeys(("conv1d", "conv3d"), "convolutions over something other than images"),
 }
 """What an operator that the runtime does not have is for, in the words of the field."""
 
@@ -147,7 +147,7 @@ class _Walk:
             return None
         first, *rest = result.shape or (None,)
         if str(first) != self.batch or any(isinstance(n, SymInt) for n in rest):
-            raise Inexpressible("its first dimension is not the number of images, as attention in windows has it")
+            raise Inexpressible("its first dimension is not the number of images, as in windowed attention")
         return tuple(int(n) for n in rest)
 
     def require_whole(self, name: str, node: fx.Node) -> None:
@@ -159,7 +159,7 @@ class _Walk:
         for one in node.all_input_nodes if name not in ARITHMETIC else ():
             value = self.found[one]
             if isinstance(value, GraphValue) and value.seen != tuple(one.meta["val"].shape[1:]):
-                raise Inexpressible("reads one number a channel repeated over pixels")
+                raise Inexpressible("reads one number per channel repeated over pixels")
 
     def graph(self, metadata: Mapping[str, str]) -> Graph:
         """Return the graph of everything that the output needs."""
@@ -170,7 +170,9 @@ class _Walk:
         graph = finished(self.builder, IMAGE, self.shape, name, metadata)
         for node in graph.nodes:
             if (kind := node.attributes.get("kind", node.op)) in INTERNAL:
-                raise Inexpressible(f"{node.name} ({kind.split(' ')[0]}) is not part of anything that the runtime has")
+                raise Inexpressible(
+                    f"{node.name} ({kind.split(' ')[0]}) is not part of any operation that the runtime has"
+                )
         return graph
 
 

@@ -23,7 +23,7 @@ def view(site: Site, x: GraphValue | Grouped, **sizes: Any) -> GraphValue | Grou
         return x
     if isinstance(x, Grouped):
         if wanted != x.value.shape:
-            raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; the runtime shuffles channels, no more")
+            raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; the runtime can only shuffle channels")
         if not x.swapped:
             return x.value
         name = site.builder.emit("shuffle", site.layer, [x.value.name], wanted, None, {"groups": x.groups})
@@ -54,7 +54,7 @@ def permute(site: Site, x: GraphValue | Grouped, dims: Sequence[int]) -> GraphVa
         return x.permuted([place - 1 for place in places[1:]])
     if places == [0, 2, 1, 3, 4]:
         return replace(x, swapped=not x.swapped)
-    raise Inexpressible(f"permutes {list(x.seen)} by {list(dims)}; the runtime shuffles channels, no more")
+    raise Inexpressible(f"permutes {list(x.seen)} by {list(dims)}; the runtime can only shuffle channels")
 
 
 def transpose(site: Site, x: GraphValue | Grouped, dim0: int, dim1: int) -> GraphValue | Grouped:
@@ -95,7 +95,9 @@ def part(site: Site, x: GraphValue, place: int, start: int, stop: int) -> GraphV
     if (start, stop) == (0, length):
         return x
     if place < 0 or x.order[place] != 0:
-        raise Inexpressible(f"takes a part of {list(x.seen)} along dimension {place + 1}; the runtime does of channels")
+        raise Inexpressible(
+            f"takes a part of {list(x.seen)} along dimension {place + 1}; the runtime can only take channels"
+        )
     shape = (stop - start, *x.shape[1:])
     attributes = {"start": start, "stop": stop}
     return GraphValue(site.builder.emit("slice", site.layer, [x.name], shape, None, attributes), shape, x.order)
@@ -116,7 +118,9 @@ def take(site: Site, x: GraphValue, dim: int, start: int | None, end: int | None
         raise Inexpressible("takes some of the images")
     if step != 1:
         if x.order[place] == 0 or bounds(start, end, x.seen[place]) != (0, x.seen[place]):
-            raise Inexpressible(f"takes every {step}th of some; the runtime does of all rows or all columns")
+            raise Inexpressible(
+                f"takes every {step}th of some; the runtime can do so only over all rows or all columns"
+            )
         stride = [step if axis == x.order[place] else 1 for axis in (1, 2)]
         shape = (x.shape[0], *((length - 1) // step + 1 for length, step in zip(x.shape[1:], stride, strict=True)))
         one = {"kernel": [1, 1], "stride": stride, "padding": [0, 0, 0, 0], "dilation": [1, 1]}

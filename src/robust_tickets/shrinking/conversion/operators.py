@@ -49,7 +49,7 @@ def linear(site: Site, input: GraphValue, weight: Tensor, bias: Tensor | None) -
     if len(input.order) == 1:
         return site.give("linear", [site.flat(input)], weights)
     if len(input.order) != 3 or input.order[-1] != 0:
-        raise Inexpressible(f"multiplies the last dimension of {list(input.seen)}, which is not that of the channels")
+        raise Inexpressible(f"multiplies the last dimension of {list(input.seen)}, which is not the channel dimension")
     weights["weight"] = weights["weight"][:, :, None, None]
     shape = (len(weight), *input.shape[1:])
     plain = {"stride": [1, 1], "padding": [0, 0, 0, 0], "dilation": [1, 1], "groups": 1}
@@ -68,12 +68,12 @@ def batch_norm(
 ) -> tuple[GraphValue, None, None] | GraphValue:
     """Batch norm on its running statistics: scale and shift."""
     if running_mean is None or running_var is None:
-        raise Inexpressible("has no running statistics; the runtime normalises by those, not by the images at hand")
+        raise Inexpressible("has no running statistics; the runtime normalises by those, not by the current images")
     constant(weight, bias, running_mean, running_var)
     scale = (running_var.double() + eps).rsqrt() * (weight.double() if weight is not None else 1.0)
     shift = (bias.double() if bias is not None else 0.0) - running_mean.double() * scale
     if not input.order or input.order[0] != 0:
-        raise Inexpressible(f"normalises the first dimension of {list(input.seen)}, which is not that of the channels")
+        raise Inexpressible(f"normalises the first dimension of {list(input.seen)}, which is not the channel dimension")
     name = site.builder.affine(site.layer, input.name, array(scale), array(shift))
     found = GraphValue(name, input.shape, input.order)
     return found if site.shape is not None else (found, None, None)
@@ -153,7 +153,7 @@ def prelu(site: Site, x: GraphValue, weight: Tensor) -> GraphValue:
     """PReLU of one slope."""
     constant(weight)
     if weight.numel() != 1:
-        raise Inexpressible("has a slope a channel; the runtime has one for all of them")
+        raise Inexpressible("has one slope per channel; the runtime has one slope for all channels")
     return activation("leaky_relu", slope="slope")(site, x=x, slope=float(weight))
 
 
@@ -223,7 +223,9 @@ def mean(site: Site, x: GraphValue, dim: Sequence[int] | None, keepdim: bool, **
     dims = {one % (len(x.order) + 1) - 1 for one in dim or ()}
     axes = {x.order[one] for one in dims if one >= 0}
     if axes != {1, 2} or len(dims) != 2:
-        raise Inexpressible(f"averages {list(x.seen)} over dimensions {list(dim or ())}; the runtime does over pixels")
+        raise Inexpressible(
+            f"averages {list(x.seen)} over dimensions {list(dim or ())}; the runtime can only average over pixels"
+        )
     shape = (x.shape[0], 1, 1)
     name = x.name
     if x.shape != shape:

@@ -16,7 +16,7 @@ from robust_tickets.verbs.draw import draw, recalibrated
 from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
 
 NOTHING_TO_START_FROM = (
-    "{0}: tickets of this draw restart from weights of their own, and those they removed are not kept anywhere; "
+    "{0}: tickets of this draw restart from their own weights, and the weights they removed are not stored anywhere; "
     "use rewind: pretrained, or the controls random and shuffled"
 )
 

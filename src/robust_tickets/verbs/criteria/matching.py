@@ -26,7 +26,9 @@ class Matching(FindCriterion):
             UserError: they are given.
         """
         if adversarial is not None:
-            raise UserError("find: adversarial settings are for criterion: double-win; set it, or leave them out")
+            raise UserError(
+                "find: adversarial settings apply only to criterion: double-win; set that, or leave them out"
+            )
         super().__init__(verify, adversarial)
 
     def require(self, transfer: TransferSettings) -> None:
