@@ -82,15 +82,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT, help="where the rows are written, or read from")
     parser.add_argument("--only", nargs="+", default=["*"], metavar="NAME", help="rows to measure: names or patterns")
-    parser.add_argument("--alone", action="store_true", help="measure no other engines beside the runtime's rows")
+    parser.add_argument("--alone", action="store_true", help="measure no other engines in the runtime's rows")
     parser.add_argument("--toy", action="store_true", help="tiny sizes: shows that it runs, measures nothing")
-    parser.add_argument("--table", action="store_true", help="measure nothing; print the page of what was measured")
+    parser.add_argument("--table", action="store_true", help="measure nothing; print the page of earlier measurements")
     arguments = parser.parse_args()
     if arguments.table:
         print(page.page(written(arguments.out)), end="")
         return
     if not chosen(arguments.only):
-        parser.error(f"no row is called {' or '.join(arguments.only)}; there are {', '.join(BENCHMARKS)}")
+        parser.error(f"no row is called {' or '.join(arguments.only)}; known: {', '.join(BENCHMARKS)}")
     scale = TOY if arguments.toy else FULL
     if arguments.alone:
         scale = replace(scale, inference=replace(scale.inference, baselines=False))

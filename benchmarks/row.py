@@ -13,10 +13,10 @@ class Row(Settings):
     """A row of `results/bench.json`. One that misses stays in, with the reason."""
 
     name: str
-    ratio: float | None = Field(description="How many times better than what it is compared with; null: not run.")
+    ratio: float | None = Field(description="How many times better than the baseline; null: not run.")
     target: float = Field(description="The ratio that is claimed.")
     met: bool
-    reason: str = Field(description="Why it missed or was not run; empty where it is met.")
+    reason: str = Field(description="Why it missed or was not run; empty if it is met.")
     details: dict[str, Any] = Field(description="Times, their spread, conditions, machine.")
 
     @classmethod

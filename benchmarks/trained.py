@@ -80,7 +80,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sources = dict(pair.split("=", 1) for pair in arguments.source)
     if unknown := sources.keys() - set(NETWORKS):
-        parser.error(f"--source: there is no {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}")
+        parser.error(f"--source: no network {', '.join(sorted(unknown))}; known: {', '.join(NETWORKS)}")
     root = os.environ.get("ROBUST_TICKETS_DATA")
     if sources.keys() != set(arguments.only) and arguments.data is None and root is None:
         parser.error("set ROBUST_TICKETS_DATA to a folder with cifar10, or give --data, or weights with --source")

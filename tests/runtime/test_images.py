@@ -98,7 +98,7 @@ def test_data_sets_of_arrays_are_resized_alike_within_two_grey_levels() -> None:
         (np.zeros((20, 20, 3), np.int64), "are int64; they should be uint8 in 0..255, or floats"),
         (np.zeros((20, 20, 3), np.float32), r"shape \[20, 20, 3\]; it should be \[N, 3, 16, 16\]"),
         (np.full((1, 3, 16, 16), 200.0), r"floats from 200 to 200, but they should be in \[0, 1\]: divide them by 255"),
-        (Image.fromarray(np.zeros((9, 9), np.uint16)), "more than 8 bits a channel"),
+        (Image.fromarray(np.zeros((9, 9), np.uint16)), "more than 8 bits per channel"),
         ("gone.png", r"^gone\.png: no such file$"),
         (".", "is a folder; give the image files in it"),
     ],
