@@ -37,14 +37,14 @@ def grid_recipe(**changes: Any) -> Recipe:
 def test_every_target_and_source_is_a_cell_and_gains_are_paired_by_seed(tmp_path: Path) -> None:
     recipe = grid_recipe()
     summary = run(recipe, tmp_path)
-    assert {(row.target, row.fraction) for row in summary.rows} == {("digits", "4 a class"), ("digits", "2 a class")}
+    assert {(row.target, row.fraction) for row in summary.rows} == {("digits", "4 per class"), ("digits", "2 per class")}
     assert len(summary.rows) == 2 * 2 * 3 * 2
     gain, training = summary.sections
     assert (gain.title, training.title) == ("Gain over natural tickets", "Training")
     accuracy = {
         (row.series, row.seed): row.standard_accuracy
         for row in summary.rows
-        if row.fraction == "4 a class" and row.ticket == "drawn" and round(row.sparsity, 1) == 0.8
+        if row.fraction == "4 per class" and row.ticket == "drawn" and round(row.sparsity, 1) == 0.8
     }
     mean = sum(accuracy["other", seed] - accuracy["natural", seed] for seed in (0, 1)) / 2
     table = next(table for table in gain.tables if table.title == "digits, linear transfer")

@@ -34,7 +34,7 @@ def test_every_ticket_of_a_pair_of_transfers_gets_a_verdict(tmp_path: Path) -> N
     difference = {
         (row.objective, row.measure): row.difference
         for row in summary.verdicts
-        if (row.transfer, row.fraction) == ("full", "4 a class") and row.sparsity < 0.6
+        if (row.transfer, row.fraction) == ("full", "4 per class") and row.sparsity < 0.6
     }
     for table in section.tables:
         assert table.columns[3:7] == ("SA(standard)", "SA(adversarial)", "RA(adversarial)", "RA(standard)")
