@@ -37,7 +37,10 @@ def grid_recipe(**changes: Any) -> Recipe:
 def test_every_target_and_source_is_a_cell_and_gains_are_paired_by_seed(tmp_path: Path) -> None:
     recipe = grid_recipe()
     summary = run(recipe, tmp_path)
-    assert {(row.target, row.fraction) for row in summary.rows} == {("digits", "4 per class"), ("digits", "2 per class")}
+    assert {(row.target, row.fraction) for row in summary.rows} == {
+        ("digits", "4 per class"),
+        ("digits", "2 per class"),
+    }
     assert len(summary.rows) == 2 * 2 * 3 * 2
     gain, training = summary.sections
     assert (gain.title, training.title) == ("Gain over natural tickets", "Training")

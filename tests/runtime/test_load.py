@@ -118,7 +118,11 @@ def test_a_forked_process_computes_the_same_while_others_compute(file):
         (np.zeros((1, 3, 9, 8), np.float32), ValueError, r"shape \[1, 3, 9, 8\]; it should be \[N, 3, 8, 8\]"),
         (np.zeros((3, 8, 8), np.float32), ValueError, r"shape \[3, 8, 8\]; it should be \[N, 3, 8, 8\]"),
         (np.zeros((1, 3, 8, 8), np.uint8), ValueError, "does not say how images become its input: give floats"),
-        (np.full((1, 3, 8, 8), 255.0), ValueError, r"from 255 to 255, but they should be in \[0, 1\]: divide them by 255"),
+        (
+            np.full((1, 3, 8, 8), 255.0),
+            ValueError,
+            r"from 255 to 255, but they should be in \[0, 1\]: divide them by " r"255",
+        ),
         (torch.full((1, 3, 8, 8), -1.0), ValueError, "from -1 to -1, .* leave normalisation to the network"),
     ],
 )

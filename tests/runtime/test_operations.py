@@ -57,7 +57,10 @@ MALFORMED: list[tuple[Callable[[], Graph], str]] = [
         lambda: edited("conv1", op="convolution"),
         "node 'conv1' ('convolution'): unknown operation; it should be one of conv",
     ),
-    (lambda: edited("conv1", stride=None), "node 'conv1' ('conv'): it lacks stride, which should be a list of 2 integers"),
+    (
+        lambda: edited("conv1", stride=None),
+        "node 'conv1' ('conv'): it lacks stride, which should be a list of 2 integers",
+    ),
     (lambda: edited("conv1", stride=[1]), "stride is [1]; it should be a list of 2 integers in [1, 1024]"),
     (lambda: edited("conv1", stride=[1, 0]), "stride is [1, 0]; it should be"),
     (lambda: edited("conv1", stride=[1, True]), "stride is [1, True]; it should be"),
@@ -107,7 +110,10 @@ MALFORMED: list[tuple[Callable[[], Graph], str]] = [
     (lambda: edited("avg_pool31", count_include_pad=1), "count_include_pad is 1; it should be true or false"),
     (lambda: edited("reshape32", shape=[321]), "it makes (321,) of (20, 4, 4); it should make (320,)"),
     (lambda: edited("reshape32", shape=[10, 8, 4]), "it makes (10, 8, 4) of (20, 4, 4)"),
-    (lambda: edited("linear33", inputs=("avg_pool31.out",)), "its input has shape (20, 4, 4); it should be (features,)"),
+    (
+        lambda: edited("linear33", inputs=("avg_pool31.out",)),
+        "its input has shape (20, 4, 4); it should be (features,)",
+    ),
     (lambda: replace(every_operation(), output="y"), "the graph's output 'y' is not the output of any node"),
     (lambda: replace(every_operation(), nodes=()), "the graph has 0 nodes; it should have 1 to"),
     (lambda: replace(every_operation(), input_shape=(3, 12)), "the input has shape (3, 12); it should be (channels"),
@@ -118,7 +124,10 @@ MALFORMED: list[tuple[Callable[[], Graph], str]] = [
     (lambda: weighed("h", Weight((5,), FULL * np.inf)), "weight 'h': it contains NaN or infinity"),
     (lambda: weighed("h", Weight((5,), FULL * np.nan)), "weight 'h': it contains NaN or infinity"),
     (lambda: weighed("h", Weight((6,), FULL)), "weight 'h': 5 values for shape (6,)"),
-    (lambda: weighed("h", Weight((5, 1), FULL)), "node 'linear33' ('linear'): bias has shape (5, 1); it should be (5,)"),
+    (
+        lambda: weighed("h", Weight((5, 1), FULL)),
+        "node 'linear33' ('linear'): bias has shape (5, 1); it should be (5,)",
+    ),
     (lambda: weighed("h", Weight((5, 1, 1), FULL)), "weight 'h': shape (5, 1, 1); it should have 1, 2 or 4 sides"),
     (lambda: weighed("h", Weight((5,), FULL[None])), "values are float32 with 2 axes; they should be float32 with 1"),
     (lambda: weighed("h", Weight((5,), FULL.astype(float))), "values are float64"),  # type: ignore[arg-type]
