@@ -99,9 +99,7 @@ def test_no_name_that_exists_is_refused(every: int) -> None:
 def test_a_checkpoint_is_no_exported_file(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(b"weights")
-    with pytest.raises(
-        UserError, match=r"neither an ONNX file .* nor a runtime file .*; turn a checkpoint into one " r"with"
-    ):
+    with pytest.raises(UserError, match=r"neither an ONNX file .* nor a runtime file .*; turn a checkpoint into one"):
         require_exported(path)
     for name in ("model.onnx", "model.RTK", "missing.pth"):
         require_exported(tmp_path / name)

@@ -274,7 +274,7 @@ def test_a_folder_or_masks_alone_will_do(tmp_path) -> None:
         ),
         (
             lambda: rt.masked(network(), drawn(), object()),
-            r"object is not one of torch's optimisers; .* call " r"`apply\(\)`",
+            r"object is not one of torch's optimisers; .* call `apply\(\)`",
         ),
         (lambda: rt.masked(network(), "nowhere"), "is not a ticket"),
     ],

@@ -177,7 +177,7 @@ def test_an_onnx_file_is_told_by_its_name(tmp_path: Path) -> None:
 
 def test_of_a_folder_the_files_in_it_are_named(tmp_path: Path) -> None:
     (tmp_path / "last.pth").touch()
-    with pytest.raises(UserError, match=r"is a folder; give the file of weights in it, such as last\.pth"):
+    with pytest.raises(UserError, match=r"is a folder; give the weights file in it, such as last\.pth"):
         load_source(SourceSettings(name="torchvision/resnet18", weights=str(tmp_path)))
 
 

@@ -93,9 +93,7 @@ def test_the_wrapper_of_transformers_is_timm_behind_a_prefix(network: nn.Module,
 
 def test_what_a_hub_folder_lacks_is_one_line(network: nn.Module, tmp_path: Path) -> None:
     folder = hub_folder(network, tmp_path / "net", model_args={"num_classes": 7, "global_pool": "max"})
-    with pytest.raises(
-        UserError, match=r"model_args \(global_pool='max'\) make a different network from " r"timm/test_resnet"
-    ):
+    with pytest.raises(UserError, match=r"model_args \(global_pool='max'\) make a different network from timm/test"):
         load_source(folder)
     (folder / "config.json").write_text('{"architectures": ["ResNetForImageClassification"], "model_type": "resnet"}')
     with pytest.raises(UserError, match=r"names no timm architecture \(ResNetForImageClassification\)"):
@@ -112,7 +110,7 @@ def test_what_a_hub_folder_lacks_is_one_line(network: nn.Module, tmp_path: Path)
     (folder / "config.json").write_text("[]")
     with pytest.raises(UserError, match="is not a network's configuration"):
         load_source(folder)
-    with pytest.raises(UserError, match="is a folder; give the file of weights in it; there is none"):
+    with pytest.raises(UserError, match="is a folder; give the weights file in it; it contains none"):
         load_source(SourceSettings(name="timm/test_resnet", weights=str(tmp_path)))
 
 

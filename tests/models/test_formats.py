@@ -157,7 +157,7 @@ def test_shapes_that_differ_are_named(tmp_path: Path) -> None:
 def test_input_channels_are_read_from_the_checkpoint(tmp_path: Path) -> None:
     made = load_source(SourceSettings(name="torchvision/shufflenet_v2_x0_5", weights="random", in_channels=1))
     torch.save(made.network.plain_state(), tmp_path / "grey.pt")
-    with pytest.raises(UserError, match="nothing says how its inputs were normalised"):
+    with pytest.raises(UserError, match="it is unknown how its inputs were normalised"):
         load(tmp_path / "grey.pt")
     grey = load(tmp_path / "grey.pt", preprocessing={"mean": [0.5], "std": [0.5], "size": 64})
     assert grey.identity.preprocessing.channels == 1

@@ -121,7 +121,7 @@ def test_log_probabilities_serve_as_logits_and_are_noted() -> None:
         (Net(lambda net, x: (net.fc(x), x)), r"returns a tuple of \[2, 4\], \[2, 6\]; its forward must return the log"),
         (Net(lambda net, x: {"out": net.fc(x)}), "returns a dict with out"),
         (Net(lambda net, x: net.fc(x)[:, :, None, None]), r"\[2, 4, 1, 1\], a prediction for every pixel"),
-        (Net(lambda net, x: net.fc(x).argmax(1)), "of torch.int64; a classifier gives logits"),
+        (Net(lambda net, x: net.fc(x).argmax(1)), "of type torch.int64; a classifier gives logits"),
         (Net(lambda net, x: net.fc(x).amax(1)), r"shape \[2\], not \[2, 4\] as its head fc gives"),
         (
             Net(lambda net, x: net.fc(x) + net.other(x), other=nn.Linear(6, 4)),

@@ -87,7 +87,7 @@ def test_masks_of_torchs_pruning_are_applied_told_and_at_hand() -> None:
     given = network()
     pruned(given)
     (note,) = load_source(given, preprocessing=GREY).identity.notes
-    assert "torch.nn.utils.prune were applied, 50.0 % of the weights in 1 tensors are zero" in note
+    assert "torch.nn.utils.prune were applied; 50.0 % of the weights in 1 tensors are zero" in note
     masks = pruned_masks(given)
     assert list(masks) == ["3.weight"]
     assert int(masks["3.weight"].sum()) == 72

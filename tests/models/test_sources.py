@@ -170,7 +170,7 @@ def test_a_users_function_loads_files_with_any_head(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("mynets:plain", "nothing says how its inputs were normalised"),
+        ("mynets:plain", "it is unknown how its inputs were normalised"),
         ("mynets:plane", "mynets has no 'plane'; near: plain"),
         ("mynets:needs", "must be callable without arguments"),
         ("mynets:text", "returned a str"),

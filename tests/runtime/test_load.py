@@ -121,7 +121,7 @@ def test_a_forked_process_computes_the_same_while_others_compute(file):
         (
             np.full((1, 3, 8, 8), 255.0),
             ValueError,
-            r"from 255 to 255, but they should be in \[0, 1\]: divide them by " r"255",
+            r"from 255 to 255, but they should be in \[0, 1\]: divide them by 255",
         ),
         (torch.full((1, 3, 8, 8), -1.0), ValueError, "from -1 to -1, .* leave normalisation to the network"),
     ],

@@ -36,7 +36,7 @@ def source(body: nn.Module) -> Source:
 
 def test_detached_weights_are_refused_in_full_transfer_and_pretraining_and_serve_in_linear(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"no gradient reaches stem, because its forward detaches them; train only its " r"head"
+        UserError, match=r"no gradient reaches stem, because its forward detaches them; train only its head"
     ):
         transfer(source(Detached()), DATA, mode="full", folder=tmp_path / "full")
     with pytest.raises(UserError, match="no gradient reaches stem"):
