@@ -143,8 +143,8 @@ JOB = [
         "small.onnx and its network",
     ),
     (
-        f"find {NET} -d images -o found --set find.sparsities=[0.3] --set transfer.training.epochs=0 "
-        "--set transfer.seeds=[0,1] --set verify.margin=0.9 --set data.fraction=0.9",
+        f"find {NET} -d images -o found --set find.sparsities=[0.3] --set transfer.training.epochs=0 --set "
+        "transfer.seeds=[0,1] --set verify.margin=0.9 --set data.fraction=0.9",
         "Sparsest ticket that matches on validation: 30 %; confirmed on test.",
     ),
     ("doctor", "torch"),
@@ -178,8 +178,8 @@ def test_a_run_prints_its_tables_and_a_report_prints_them_again(
 ) -> None:
     monkeypatch.chdir(place)
     line = (
-        f"run {NET} -d images -o run --sparsity 0.5 --set shrink=null --set transfers.full.seeds=[0,1] "
-        "--set transfers.full.training.epochs=1 --set draw.timeline=one-shot"
+        f"run {NET} -d images -o run --sparsity 0.5 --set shrink=null --set transfers.full.seeds=[0,1] --set "
+        "transfers.full.training.epochs=1 --set draw.timeline=one-shot"
     )
     outcome = tickets(line)
     assert outcome.code == 0, outcome.err

@@ -174,8 +174,8 @@ def test_foreign_keys_beside_the_network_are_left_out_and_named(tmp_path: Path) 
     assert is_of(source, dict(module.model.state_dict()))
     (note,) = [note for note in source.identity.notes if "left out" in note]
     assert note == (
-        "weights: only model.* is the network; left out: confusion, criterion, "
-        f"teacher ({len(module.teacher.state_dict())} tensors)"
+        "weights: only model.* is the network; left out: confusion, criterion, teacher "
+        f"({len(module.teacher.state_dict())} tensors)"
     )
 
 

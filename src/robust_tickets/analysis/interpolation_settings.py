@@ -14,8 +14,8 @@ class InterpolationSettings(Settings):
     bn: Literal["interpolated", "recalibrated"] = Field(
         default="interpolated",
         description="Batch-norm statistics between the ends: interpolated like the weights, so that the ends are the "
-        "networks themselves; or recomputed at every point, the ends included, from training images (Jordan "
-        "et al., 2022, arXiv 2211.08403: without this, activations shrink half way, which alone may cause a barrier).",
+        "networks themselves; or recomputed at every point, the ends included, from training images (Jordan et al., "
+        "2022, arXiv 2211.08403: without this, activations shrink half way, which alone may cause a barrier).",
     )
     recalibration_images: int = Field(
         default=512, ge=2, description="Training images on which statistics are recalibrated."

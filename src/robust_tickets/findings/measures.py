@@ -88,9 +88,8 @@ def _blindness(name: str, subjects: Sequence[Subject]) -> str:
     number = sum(share >= NOTICEABLE for share in shares.values())
     return (
         f"{name}: the gradient vanished on up to {100 * shares[worst]:.0f} % of the attacked images ({worst}; in "
-        f"{number} of {len(shares)} networks). Without a gradient, an attack is no evidence of robustness; "
-        "such images were "
-        "attacked again under a scale-free loss, then searched without gradients."
+        f"{number} of {len(shares)} networks). Without a gradient, an attack is no evidence of robustness; such images "
+        "were attacked again under a scale-free loss, then searched without gradients."
     )
 
 

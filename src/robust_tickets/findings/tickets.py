@@ -33,9 +33,8 @@ def layers_section(counts: Mapping[str, Mapping[str, LayerCounts]]) -> Section:
     names = list(dict.fromkeys(name for layers in shown.values() for name in layers))
     return Section(
         title="Layers of the tickets",
-        text="A kernel (the k x k weights between two channels) or a whole output (filter, neuron) with no "
-        "weights left "
-        "computes nothing; a 1x1 kernel is a single weight.",
+        text="A kernel (the k x k weights between two channels) or a whole output (filter, neuron) with no weights "
+        "left computes nothing; a 1x1 kernel is a single weight.",
         tables=(
             Table(
                 title="What is removed",
@@ -132,10 +131,9 @@ def overlap_section(found: TicketOverlaps) -> Section:
     excess = {pair: one.jaccard - one.chance for pair, one in total.items()}
     return Section(
         title="Overlap of the tickets",
-        text="The Jaccard index of two tickets is the share of weights kept by both among those kept by either. "
-        "Next to "
-        "it is the index that independent masks keeping as many weights per layer would have: only the excess over it "
-        "is a choice that the two have in common.",
+        text="The Jaccard index of two tickets is the share of weights kept by both among those kept by either. Next "
+        "to it is the index that independent masks keeping as many weights per layer would have: only the excess over "
+        "it is a choice that the two have in common.",
         tables=(
             Table(
                 title="Overall overlap",

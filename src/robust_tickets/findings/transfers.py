@@ -19,9 +19,8 @@ def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Secti
     return Section(
         title="Loss landscapes",
         text=f"Cross-entropy on {images}, along two random directions whose filters have the norms of the network's "
-        "filters (Li et al., 2018): a step of 1 moves every filter by its norm. Only surviving weights move; "
-        "the network "
-        "keeps its own batch-norm statistics.",
+        "filters (Li et al., 2018): a step of 1 moves every filter by its norm. Only surviving weights move; the "
+        "network keeps its own batch-norm statistics.",
         tables=(
             Table(
                 title="The loss around the networks, nats",

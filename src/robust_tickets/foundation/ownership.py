@@ -61,9 +61,8 @@ def require_ours(path: Path | str, wrote: Recognise | None = None) -> None:
         if not is_folder_of_ours(path, wrote):
             foreign = next(entry.name for entry in entries(path) if not is_ours(entry, wrote))
             raise UserError(
-                f"{path}: contains files that robust-tickets did not write ({foreign}); name an empty "
-                "folder, or one that "
-                "does not exist yet"
+                f"{path}: contains files that robust-tickets did not write ({foreign}); name an empty folder, or one "
+                "that does not exist yet"
             )
     elif path.exists() and not is_ours(path, wrote):
         raise UserError(

@@ -38,9 +38,8 @@ class Step:
             return
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise UserError(
-                f"{self.folder}: a run folder is for one process, but a launcher started "
-                f"{os.environ['WORLD_SIZE']}; start "
-                "one, or call the verbs from Python without a folder"
+                f"{self.folder}: a run folder is for one process, but a launcher started {os.environ['WORLD_SIZE']}; "
+                "start one, or call the verbs from Python without a folder"
             )
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder}: is a file; name a folder")

@@ -167,7 +167,7 @@ def bare_optimizer(optimizer: Any) -> torch.optim.Optimizer:
         inner = wrapped
     if not isinstance(inner, torch.optim.Optimizer):
         raise UserError(
-            f"{type(optimizer).__name__} is not one of torch's optimisers; leave it out, and after each of "
-            "its steps call `apply()` of the object that rt.masked returns"
+            f"{type(optimizer).__name__} is not one of torch's optimisers; leave it out, and after each of its steps "
+            "call `apply()` of the object that rt.masked returns"
         )
     return inner

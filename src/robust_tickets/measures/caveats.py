@@ -92,9 +92,8 @@ def sample_caveats(
         found.append(
             (
                 "no-spread",
-                f"All {decision.seeds} seeds differ from dense by the same amount, so the interval has zero "
-                "width. That is not certainty: "
-                "it says nothing about other images.",
+                f"All {decision.seeds} seeds differ from dense by the same amount, so the interval has zero width. "
+                "That is not certainty: it says nothing about other images.",
             )
         )
     return [Caveat(kind=kind, measure=measure, text=text) for kind, text in found]
@@ -141,9 +140,9 @@ def gradient_caveats(attack: str, counts: Mapping[str, GradientCounts | None]) -
             found.append(
                 (
                     "black-box-stronger",
-                    f"In {attack} the search without gradients fooled {seen.found} of the {seen.probed} "
-                    f"images that withstood gradient-based attacks on the {name} network: its gradients "
-                    "mislead, and accuracy under attack may be lower still.",
+                    f"In {attack} the search without gradients fooled {seen.found} of the {seen.probed} images that "
+                    f"withstood gradient-based attacks on the {name} network: its gradients mislead, and accuracy "
+                    "under attack may be lower still.",
                 )
             )
     return [Caveat(kind=kind, measure="robust", text=text) for kind, text in found]

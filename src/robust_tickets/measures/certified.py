@@ -43,8 +43,8 @@ class Certified(Measure):
     samples: int = Field(
         default=1_000,
         ge=1,
-        description="Noisy copies for certifying it (the paper's n; 100,000 there). No radius above "
-        "sigma * quantile(alpha ** (1 / n)) can be certified: 2.5 sigma for 1,000, 3.8 sigma for 100,000.",
+        description="Noisy copies for certifying it (the paper's n; 100,000 there). No radius above sigma * "
+        "quantile(alpha ** (1 / n)) can be certified: 2.5 sigma for 1,000, 3.8 sigma for 100,000.",
     )
     alpha: float = Field(default=0.001, gt=0, lt=1, description="Probability, for each image, of a wrong certificate.")
     limit: int | None = Field(

@@ -124,9 +124,8 @@ class CorruptionFiles(Measure):
         if int(labels.max()) >= classes or int(labels.min()) < 0:
             strange = int(labels.max()) if int(labels.max()) >= classes else int(labels.min())
             raise UserError(
-                f"{folder / 'labels.npy'}: contains class {strange}, but the network has {classes} classes; "
-                "give the files "
-                "made from the target's own test images"
+                f"{folder / 'labels.npy'}: contains class {strange}, but the network has {classes} classes; give the "
+                "files made from the target's own test images"
             )
 
     def describe(self) -> str:

@@ -33,8 +33,8 @@ class DomainGap(Settings):
         counts = f"{self.source_images:,} source and {self.target_images:,} target images"
         features = f"{self.dimensions} features{f' of {self.features}' if self.features else ''}"
         text = (
-            f"Fréchet distance {self.distance:.4g} over {features}, "
-            f"{self.mean_term:.4g} of it between the means; {counts}."
+            f"Fréchet distance {self.distance:.4g} over {features}, {self.mean_term:.4g} of it between the means; "
+            f"{counts}."
         )
         if self.is_rank_deficient:
             text += (

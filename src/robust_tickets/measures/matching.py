@@ -70,8 +70,8 @@ class Decision(Settings):
         if self.interval is None:
             return f"Cannot tell from one seed: {figures}{self._on_images()}; run at least {self.seeds_needed} seeds."
         grounds = (
-            f"{figures}, {self._difference(self.interval)} over {self.seeds} seeds, "
-            f"margin {self.unit.scaled(self.margin):g}{'' if self.higher_is_better else ', lower is better'}"
+            f"{figures}, {self._difference(self.interval)} over {self.seeds} seeds, margin "
+            f"{self.unit.scaled(self.margin):g}{'' if self.higher_is_better else ', lower is better'}"
         )
         if self.verdict == "cannot tell":
             needed = f"about {self.seeds_needed}" if self.seeds_needed else f"more than {SEEDS_CAP}"

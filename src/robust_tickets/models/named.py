@@ -85,8 +85,8 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
     if not file.exists():
         tags = ", ".join(family.tags(name)[:6])
         raise UserError(
-            f"weights: {settings.weights!r} is neither a file nor pretrained weights of {full}"
-            f"{f' ({tags})' if tags else ''}; give a path, `default` or `random`"
+            f"weights: {settings.weights!r} is neither a file nor pretrained weights of "
+            f"{full}{f' ({tags})' if tags else ''}; give a path, `default` or `random`"
         )
     hub = read_hub_folder(file) if is_hub_folder(file) else None
     if hub is not None:
@@ -144,9 +144,8 @@ def _about(found: Unwrapped, headless: str | None) -> Iterator[str]:
         weights = sum(mask.numel() for mask in found.masks.values())
         removed = 1 - sum(int(mask.sum()) for mask in found.masks.values()) / weights
         yield (
-            f"pruned: {len(found.masks)} masks came with the weights, which make {100 * removed:.1f} % of "
-            "those weights zero; "
-            "`tickets draw --score zeros` takes them as the ticket"
+            f"pruned: {len(found.masks)} masks came with the weights, which make {100 * removed:.1f} % of those "
+            "weights zero; `tickets draw --score zeros` takes them as the ticket"
         )
     if NNCF in found.reparametrised:
         yield "nncf: its masks were applied; nncf.strip does that before saving only with StripFormat.IN_PLACE"

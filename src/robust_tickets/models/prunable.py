@@ -11,8 +11,8 @@ class Prunable(Settings):
     include_head: bool = Field(default=False, description="Whether the last layer is pruned too.")
     include_stem: bool = Field(
         default=True,
-        description="Whether the first convolution or patch embedding (without any, the first linear layer) "
-        "is pruned. Papers differ.",
+        description="Whether the first convolution or patch embedding (without any, the first linear layer) is pruned. "
+        "Papers differ.",
     )
     exempt: tuple[str, ...] = Field(
         default=(),

@@ -30,8 +30,8 @@ def shape_changes(before: nn.Module, after: nn.Module) -> ModuleShapes:
         name = next(name for name in {**kinds, **others} if kinds.get(name) is not others.get(name))
         was, found = (part[name].__name__ if name in part else "nothing" for part in (kinds, others))
         raise UserError(
-            f"{name} of {type(before).__name__} was {was} and became {found}: such a network cannot be "
-            "written as a folder; write an .onnx file"
+            f"{name} of {type(before).__name__} was {was} and became {found}: such a network cannot be written as a "
+            "folder; write an .onnx file"
         )
     found_changes = {}
     for name, module in changed.items():

@@ -223,8 +223,8 @@ def _tried(loaded: Loaded, preprocessing: Pixels, settings: SourceSettings, head
     classifier = Network(loaded.body, preprocessing, head, trace.idle, loaded.headless is not None)
     if settings.num_classes not in (None, classifier.num_classes):
         raise UserError(
-            f"num_classes: {name} has {classifier.num_classes} classes, not {settings.num_classes}; "
-            "leave it out, a transfer gives the network a fresh head"
+            f"num_classes: {name} has {classifier.num_classes} classes, not {settings.num_classes}; leave it out, a "
+            "transfer gives the network a fresh head"
         )
     loaded = replace(loaded, notes=(*loaded.notes, *notes, *_seen(trace)))
     return Source(classifier, _identify(classifier, loaded), settings, trace.cut, loaded.masks)

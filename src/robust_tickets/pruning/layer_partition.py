@@ -82,8 +82,8 @@ class Box:
         lengths = (shape[0], shape[1], math.prod(shape[2:]))
         if any(length % step for length, step in zip(lengths, extent, strict=True)):
             raise UserError(
-                f"{name} {list(shape)} does not divide into {extent[0]} outputs x {extent[1]} inputs; "
-                f"exempt {name} by name, or choose sizes that divide"
+                f"{name} {list(shape)} does not divide into {extent[0]} outputs x {extent[1]} inputs; exempt {name} by "
+                "name, or choose sizes that divide"
             )
         self._shape = shape
         self._size = math.prod(extent)

@@ -41,8 +41,8 @@ def keep_highest(scores: Mapping[str, Tensor], removed: int, ties: torch.Generat
     total = sum(score.numel() for score in scores.values())
     if threshold == math.inf:
         raise UserError(
-            f"cannot remove {removed} of the {total} groups of {', '.join(list(scores)[:3])}: "
-            "each must keep one; ask for a lower sparsity"
+            f"cannot remove {removed} of the {total} groups of {', '.join(list(scores)[:3])}: each must keep one; ask "
+            "for a lower sparsity"
         )
     kept = {name: score > threshold for name, score in scores.items()}
     spare = total - removed - sum(int(torch.count_nonzero(keep)) for keep in kept.values())

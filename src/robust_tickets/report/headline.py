@@ -55,8 +55,8 @@ def _shipped(summary: Summary, required: Sequence[VerdictRow]) -> list[tuple[Ver
         name = f"The {shrunk.series} {shrunk.group} ticket at {sparsity_percent(shrunk.sparsity)} % sparsity"
         claim = (
             f"{name} matches dense: {unit.table(shrunk.accuracy)} {shrunk.score} against "
-            f"{unit.table(shrunk.accuracy - standard.difference)}, "
-            f"{shrunk.size_ratio:.1f} times smaller and {shrunk.ratio:.1f} times as fast."
+            f"{unit.table(shrunk.accuracy - standard.difference)}, {shrunk.size_ratio:.1f} times smaller and "
+            f"{shrunk.ratio:.1f} times as fast."
         )
         closest = min(rows, key=lambda row: row.gain)
         file = f"Size and speed: {shrunk.file}, measured against dense in ONNX Runtime."

@@ -188,8 +188,8 @@ def _layers(summary: Summary) -> str:
     values = summary.layer_sparsity
     least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     label = (
-        f"Sparsity of {len(values)} layers, from {sparsity_percent(values[least])} % in {least} "
-        f"to {sparsity_percent(values[most])} % in {most}."
+        f"Sparsity of {len(values)} layers, from {sparsity_percent(values[least])} % in {least} to "
+        f"{sparsity_percent(values[most])} % in {most}."
     )
     return (
         f"<figure>\n{inline_svg(layer_bars(values), 'layers', label)}\n"

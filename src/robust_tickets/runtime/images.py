@@ -94,9 +94,8 @@ class ImagePreparation:
         if isinstance(image, np.ndarray):
             if image.ndim == 3 and image.shape[0] == 3 and self.channels == 1 and image.shape[2] not in (1, 3):
                 raise ImageError(
-                    f"the images have shape {list(image.shape)}: is that one colour image or 3 grey ones? "
-                    "Give [1, 3, H, W] or "
-                    "[3, 1, H, W]"
+                    f"the images have shape {list(image.shape)}: is that one colour image or 3 grey ones? Give [1, 3, "
+                    "H, W] or [3, 1, H, W]"
                 )
             return self._pixels(channels_last(image))
         pil = sys.modules.get("PIL.Image")

@@ -95,8 +95,8 @@ class OnnxFile:
         said = session.get_modelmeta().custom_metadata_map
         if inputs != [INPUT] or (outputs != [OUTPUT] and NETWORK not in said):
             raise UserError(
-                f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file from tickets "
-                f"shrink takes {INPUT} and gives {OUTPUT}"
+                f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file from tickets shrink takes "
+                f"{INPUT} and gives {OUTPUT}"
             )
         return cls(path, file_digest(path), session, like)
 

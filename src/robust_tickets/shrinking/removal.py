@@ -97,8 +97,8 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
     difference = difference_of(shrunk, masked, inputs)
     if not difference <= TOLERANCE:
         raise RuntimeError(
-            f"the shrunk {type(body).__name__} differs from the masked one by {difference:.1e} of the "
-            f"spread of its logits (allowed: {TOLERANCE:.0e})"
+            f"the shrunk {type(body).__name__} differs from the masked one by {difference:.1e} of the spread of its "
+            f"logits (allowed: {TOLERANCE:.0e})"
         )
     counts = RemovalCounts(
         channels_before=sum(coupling.channels for coupling in trace.couplings),

@@ -24,9 +24,8 @@ class ShrinkSettings(Settings):
         default=8,
         ge=1,
         description="Keep a multiple of this many channels in each set, because engines compute in blocks of channels "
-        "and other counts can be slower than dense; the extra channels are zeros, so the result is still "
-        "exact. If that would restore every channel, half this number is tried, and so on. 1: remove all "
-        "zero channels.",
+        "and other counts can be slower than dense; the extra channels are zeros, so the result is still exact. If "
+        "that would restore every channel, half this number is tried, and so on. 1: remove all zero channels.",
     )
     threads: int = Field(default=1, ge=1, description="Threads an engine may use.")
     batch_size: int = Field(default=1, ge=1, description="Images per call, for latency.")

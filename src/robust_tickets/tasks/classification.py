@@ -35,8 +35,8 @@ class Classification(Task):
 
         if isinstance(network.body, AdaptedBody):
             raise UserError(
-                f"{splits.name}: {splits.target_words}, but {name} {network.body.does}; transfer the source "
-                "it came from"
+                f"{splits.name}: {splits.target_words}, but {name} {network.body.does}; transfer the source it came "
+                "from"
             )
         fit_head(network, splits, head, seed)
         return network

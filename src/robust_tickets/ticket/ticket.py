@@ -133,13 +133,13 @@ class Ticket:
             if name not in state or state[name].shape != tensor.shape:
                 found = tuple(state[name].shape) if name in state else "nothing"
                 raise UserError(
-                    f"this ticket contains {name} of shape {tuple(tensor.shape)}, but the network has "
-                    f"{found}: it was drawn from {self.source.name}"
+                    f"this ticket contains {name} of shape {tuple(tensor.shape)}, but the network has {found}: it was "
+                    f"drawn from {self.source.name}"
                 )
         if check and tensors_digest(state) != self.source.digest:
             raise UserError(
-                f"this ticket was drawn from {self.source.name} with weights {short(self.source.digest)}, "
-                f"the network has {short(tensors_digest(state))}; load the weights it was drawn from"
+                f"this ticket was drawn from {self.source.name} with weights {short(self.source.digest)}, the network "
+                f"has {short(tensors_digest(state))}; load the weights it was drawn from"
             )
         with torch.no_grad():
             if self.stored is not None:
@@ -167,8 +167,8 @@ class Ticket:
                 model.reset_head(head.shape[0], seed=0)
         if wrong := mismatches(body, dict(self.stored)):
             raise UserError(
-                f"the weights this ticket stores do not fit the network: {'; '.join(wrong)}; "
-                "pass the Network that load_source returns"
+                f"the weights this ticket stores do not fit the network: {'; '.join(wrong)}; pass the Network that "
+                "load_source returns"
             )
         body.load_state_dict(dict(self.stored))
 
@@ -256,8 +256,8 @@ class Ticket:
         version = content.get("format") if isinstance(content, dict) else None
         if version != FORMAT:
             raise UserError(
-                f"{folder}/ticket.json: has format {version!r}, but this version reads {FORMAT}; read it "
-                "with the version of robust-tickets that wrote it, or a newer one"
+                f"{folder}/ticket.json: has format {version!r}, but this version reads {FORMAT}; read it with the "
+                "version of robust-tickets that wrote it, or a newer one"
             )
         file = parse(TicketFile, content, f"{folder}/ticket.json")
         packed = read_tensors(folder / MASKS)
@@ -299,8 +299,8 @@ class Ticket:
         """
         if source.identity.digest != self.source.digest:
             raise UserError(
-                f"this ticket was drawn from {self.source.name} with weights {short(self.source.digest)}, "
-                f"the source given is {source.identity.name} with {short(source.identity.digest)}"
+                f"this ticket was drawn from {self.source.name} with weights {short(self.source.digest)}, the source "
+                f"given is {source.identity.name} with {short(source.identity.digest)}"
             )
         if None not in (codes := (self.source.code, source.identity.code)) and codes[0] != codes[1]:
             raise UserError(

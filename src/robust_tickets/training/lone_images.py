@@ -27,9 +27,9 @@ def require_pairs_of_images(trainable: Trainable, splits: DataSplits, training: 
     if alone and not takes_one_image(trainable, splits):
         parts = f" in {training.accumulate} parts" if training.accumulate > 1 else ""
         raise UserError(
-            f"training: batch_size {training.batch_size}{parts} leaves one image alone, for which a batch "
-            "norm of this network has only one value per channel and no variance; use a larger batch_size"
-            f"{' or accumulate: 1' if training.accumulate > 1 else ''}"
+            f"training: batch_size {training.batch_size}{parts} leaves one image alone, for which a batch norm of this "
+            "network has only one value per channel and no variance; use a larger "
+            f"batch_size{' or accumulate: 1' if training.accumulate > 1 else ''}"
         )
 
 

@@ -96,6 +96,6 @@ def warning(rows: Sequence[dict[str, Any]], score: Metric) -> str:
     return (
         f"catastrophic overfitting at epoch {last['epoch']:.4g}: {score.name} under PGD-{STEPS} fell from "
         f"{100 * best:.0f} % to {100 * last[pgd]:.0f} %, while under the single step used in training it is "
-        f"{100 * last[single]:.0f} %; "
-        "shorten the objective's step or radius, train with pgd, or set keep: best to end on the weights from before"
+        f"{100 * last[single]:.0f} %; shorten the objective's step or radius, train with pgd, or set keep: best to end "
+        "on the weights from before"
     )

@@ -119,9 +119,8 @@ def require_analysable(splits: DataSplits, settings: AnalyseSettings) -> None:
     """
     if not task_for(splits).keeps_body and (settings.landscape is not None or settings.interpolation is not None):
         raise UserError(
-            f"{splits.name}: {splits.target_words}, but analyse computes losses of whole images; set "
-            "landscape: null and "
-            "interpolation: null"
+            f"{splits.name}: {splits.target_words}, but analyse computes losses of whole images; set landscape: null "
+            "and interpolation: null"
         )
 
 

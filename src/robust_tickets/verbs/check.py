@@ -90,8 +90,8 @@ class CheckReport(Settings):
         zeros = f"{100 * (1 - self.nonzero / self.weights):.1f} % of {self.weights:,} weights are zero"
         return (
             f"{verdict}: largest difference {worst.difference:.1e} of the logits' spread, from {worst.engine} on "
-            f"{worst.images} (allowed: {TOLERANCE:.0e}){nan}. {self.file_bytes / 1e6:.3g} MB, {zeros}"
-            f"{', the others stored in 16 bits' if self.half else ''}."
+            f"{worst.images} (allowed: {TOLERANCE:.0e}){nan}. {self.file_bytes / 1e6:.3g} MB, "
+            f"{zeros}{', the others stored in 16 bits' if self.half else ''}."
         )
 
     def lines(self) -> list[str]:

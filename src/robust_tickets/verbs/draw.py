@@ -164,8 +164,8 @@ def require_reached(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
     first = plan.events[0].step
     if point is not None and point >= first:
         raise UserError(
-            f"draw.rewind: step {point} is not reached before the first prune, at step {first}; "
-            "choose an earlier one, or rewind: pretrained"
+            f"draw.rewind: step {point} is not reached before the first prune, at step {first}; choose an earlier one, "
+            "or rewind: pretrained"
         )
 
 

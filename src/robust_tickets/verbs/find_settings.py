@@ -16,8 +16,7 @@ class FindSettings(Settings):
     criterion: CriterionName = Field(
         default="match",
         description="match: be as good as dense, in accuracy and, if an attack is given, under attack. double-win: the "
-        "same "
-        "after standard and after adversarial transfer (Chen et al., 2022, arXiv 2206.04762).",
+        "same after standard and after adversarial transfer (Chen et al., 2022, arXiv 2206.04762).",
     )
 
     rate: float = Field(default=0.2, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k.")

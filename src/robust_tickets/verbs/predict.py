@@ -305,9 +305,8 @@ def exported_file(run: Path) -> Path:
     files = {stem: path for stem, path in files.items() if not stem.endswith("-int8")}
     if not files:
         raise UserError(
-            f"{run}: contains nothing that predicts; give a runtime or ONNX file, a saved network, a ticket, "
-            "a transfer, "
-            "or a run that exported"
+            f"{run}: contains nothing that predicts; give a runtime or ONNX file, a saved network, a ticket, a "
+            "transfer, or a run that exported"
         )
     if len(files) > 1:
         raise UserError(f"{run}: exported several files; give one of them: {', '.join(map(str, files.values()))}")

@@ -34,8 +34,8 @@ def backbone_of(classifier: Network, name: str, does: str) -> tuple[nn.Module, i
     cannot = f"{name} cannot {does.replace('s ', ' ', 1)}"
     if backbone is None:
         raise UserError(
-            f"{cannot}: it has neither forward_features nor features, so its last feature map is unknown; "
-            "use a ResNet from torchvision, small/, cifar/ or demo/, or a convolutional network of timm"
+            f"{cannot}: it has neither forward_features nor features, so its last feature map is unknown; use a ResNet "
+            "from torchvision, small/, cifar/ or demo/, or a convolutional network of timm"
         )
     features = features_of(backbone, classifier)
     # Channels in last place are told by the width of what enters the head.

@@ -74,8 +74,8 @@ def segmenter(
     if stride > wanted:
         if not dilatable:
             raise UserError(
-                f"task.output_stride: {name} has {stride}, and only torchvision's ResNets and small/ can "
-                "turn strides into dilations; leave it out"
+                f"task.output_stride: {name} has {stride}, and only torchvision's ResNets and small/ can turn strides "
+                "into dilations; leave it out"
             )
         dilate(backbone, round(math.log2(stride / wanted)))
     with global_stream(seed, "head"):

@@ -23,8 +23,7 @@ class SegmentationHead(Adaptation):
     output_stride: Literal[8, 16] | None = Field(
         default=None,
         description="Largest number of pixels between features, reached by turning strides into dilations; default: 16 "
-        "for "
-        "torchvision's ResNets and small/, the network's own for others.",
+        "for torchvision's ResNets and small/, the network's own for others.",
     )
 
     def adapted(self, network: Network, num_classes: int, size: tuple[int, int], seed: int, name: str) -> Network:

@@ -65,8 +65,8 @@ def read_hub_folder(folder: Path) -> HubFolder:
     if _is_another(architecture, {key: arguments[key] for key in arguments if key not in HARMLESS_ARGUMENTS}):
         told = ", ".join(f"{key}={arguments[key]!r}" for key in arguments if key not in HARMLESS_ARGUMENTS)
         raise UserError(
-            f"{where}: its model_args ({told}) make a different network from timm/{architecture}; build it "
-            "in your own function and name that: package.module:function"
+            f"{where}: its model_args ({told}) make a different network from timm/{architecture}; build it in your own "
+            "function and name that: package.module:function"
         )
     preprocessing, size = _preprocessing(config, where), arguments.get("img_size")
     size = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, list) else None

@@ -62,9 +62,9 @@ def read_checkpoint(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         if foreign := foreign_globals(path):
             raise UserError(
-                f"{path}: is a pickle that imports {', '.join(foreign[:4])}{' ...' if foreign[4:] else ''}; "
-                f"it was not executed; extract its tensors with: tickets convert {shlex.quote(str(path))} "
-                f"{path.stem}.safetensors --allow-pickle, and give that file as `weights`"
+                f"{path}: is a pickle that imports {', '.join(foreign[:4])}{' ...' if foreign[4:] else ''}; it was not "
+                f"executed; extract its tensors with: tickets convert {shlex.quote(str(path))} {path.stem}.safetensors "
+                "--allow-pickle, and give that file as `weights`"
             ) from None
         raise UserError(f"{path}: is broken or cut short ({_first_line(error)}); download it again") from None
     except MALFORMED as error:

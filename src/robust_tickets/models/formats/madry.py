@@ -41,8 +41,8 @@ def _require_equal_copy(network: State, copy: State) -> None:
     for name in copy:
         if name not in network or not torch.equal(network[name], copy[name]):
             raise UserError(
-                f"the checkpoint's attacker contains a different network from its model: {name} differs; "
-                "the robustness library does not write such checkpoints"
+                f"the checkpoint's attacker contains a different network from its model: {name} differs; the "
+                "robustness library does not write such checkpoints"
             )
 
 

@@ -28,8 +28,8 @@ def shards_of(index: Path) -> dict[Path, list[str]]:
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         raise UserError(
-            f"{index}: {len(missing)} of its {len(files)} files are missing: {', '.join(missing[:3])}"
-            f"{', ...' if missing[3:] else ''}; download them into {index.parent}"
+            f"{index}: {len(missing)} of its {len(files)} files are missing: "
+            f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}; download them into {index.parent}"
         )
     return files
 

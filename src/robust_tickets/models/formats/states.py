@@ -164,6 +164,6 @@ def _instead(checkpoint: Any) -> str:
     if checkpoint and all(isinstance(value, Mapping) and "param_groups" in value for value in checkpoint.values()):
         return f"contains only optimizer states ({', '.join(map(str, checkpoint))}); the weights are elsewhere"
     return (
-        f"no state dict in it; it contains {', '.join(map(str, list(checkpoint)[:8])) or 'nothing'}; "
-        f"expected tensors by name, or an entry {' or '.join(ENTRIES[:3])}"
+        f"no state dict in it; it contains {', '.join(map(str, list(checkpoint)[:8])) or 'nothing'}; expected tensors "
+        f"by name, or an entry {' or '.join(ENTRIES[:3])}"
     )

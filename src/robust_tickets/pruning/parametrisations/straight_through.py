@@ -46,9 +46,8 @@ class StraightThrough(Parametrisation):
     )
     weights: Frozen = Field(
         default="source",
-        description="The masked weights: the source's, or only their signs times sqrt(2 / fan_in) (the "
-        "signed "
-        "Kaiming constant of edge-popup, for random sources; with rewind: none, so that the ticket keeps them).",
+        description="The masked weights: the source's, or only their signs times sqrt(2 / fan_in) (the signed Kaiming "
+        "constant of edge-popup, for random sources; with rewind: none, so that the ticket keeps them).",
     )
 
     def build(

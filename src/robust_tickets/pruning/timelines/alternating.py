@@ -29,8 +29,8 @@ class Alternating(Settings):
     def _is_in_order(self) -> "Alternating":
         if not self.warm_up <= self.final <= self.epochs:
             raise ValueError(
-                f"timeline 'alternating' needs warm_up <= final <= epochs, "
-                f"not {self.warm_up:g}, {self.final:g}, {self.epochs:g}"
+                f"timeline 'alternating' needs warm_up <= final <= epochs, not {self.warm_up:g}, {self.final:g}, "
+                f"{self.epochs:g}"
             )
         return self
 

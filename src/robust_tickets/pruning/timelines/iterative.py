@@ -27,8 +27,8 @@ class Iterative(Settings):
     kind: Literal["iterative"] = "iterative"
     order: Literal["prune-first", "train-first"] = Field(
         default="train-first",
-        description="train-first: a round of training comes before each prune (Robust Tickets). "
-        "prune-first: the first prune is of the pretrained weights (Double-Win).",
+        description="train-first: a round of training comes before each prune (Robust Tickets). prune-first: the first "
+        "prune is of the pretrained weights (Double-Win).",
     )
     rate: float | None = Field(
         default=None,
