@@ -115,8 +115,8 @@ def load_recipe(name: str | Path, settings: Sequence[str] = (), values: Mapping[
 
     Args:
         name: a YAML file, or the name of a recipe that ships with the package.
-        settings: overrides such as `draw.sparsity=0.9`, the last word; values are YAML.
-        values: settings merged over the recipe's before those; `sources` replace the recipe's.
+        settings: overrides such as `draw.sparsity=0.9`, applied last; values are YAML.
+        values: settings merged over the recipe's before the overrides; `sources` replace the recipe's.
 
     Raises:
         UserError: no such recipe, not YAML, an unknown key or a value out of range; the place is named.

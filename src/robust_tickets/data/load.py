@@ -45,10 +45,10 @@ def load_data(
     """Return honest train, validation and test parts of images in [0, 1].
 
     Validation is carved from the training data: seeded, class-balanced, out of the fraction that is used.
-    A set that comes as train and val only has its val *as test*, and validation is carved from train. A set
-    without either has a fixed test part carved out, the same for every seed. Test data are otherwise
-    untouched. For one seed, smaller fractions lie inside larger ones. What else holds for one kind of targets alone
-    is told in its file.
+    If a set comes as train and val only, its val serves *as test*, and validation is carved from train. If a set
+    has neither, a fixed test part is carved out, the same for every seed. Test data are otherwise
+    untouched. For one seed, smaller fractions are contained in larger ones. Rules for a single kind of target
+    are in its own file.
 
     Args:
         data: settings; a name or path alone; a map-style torch data set of (image, label), or a loader of

@@ -1,23 +1,23 @@
-"""What every room stands on, and what knows of no room.
+"""What every room is built on, and what depends on no room.
 
 | file | noun |
 |---|---|
 | `settings.py` | the frozen, strict base of every configuration type, and shared number types |
 | `kinds.py` | `magnitude` for `{kind: magnitude}` |
-| `lazy.py` | libraries that are loaded when they are first used |
+| `lazy.py` | libraries that are loaded on first use |
 | `complaints.py` | what is wrong with values, in one line |
 | `batch.py` | what goes through a network at once: inputs and targets |
-| `merging.py` | changes over settings: what they name changes, and nothing else |
-| `errors.py` | the one exception that means "the user can mend this" |
+| `merging.py` | changes to settings: what they name changes, and nothing else |
+| `errors.py` | the one exception that means "the user can fix this" |
 | `seeds.py` | named random streams derived from one seed |
-| `files.py` | atomic writes, and reads that name the file that is broken |
-| `run_folder.py` | the run that a folder lies in, and paths that move with it |
-| `ownership.py` | the rule against overwriting, and how files of ours are known again |
+| `files.py` | atomic writes, and reads that name the broken file |
+| `run_folder.py` | the run that a folder belongs to, and paths that move with it |
+| `ownership.py` | the rule against overwriting, and how our own files are recognised |
 | `unit.py` | how figures are written: per cent and points, dB, nats, plain |
-| `notebook.py` | what a notebook shows of a result: who writes it registers |
+| `notebook.py` | how notebooks show results: a registry of writers |
 | `grouping.py` | items collected by a key |
 | `enumeration.py` | names in a message, at most five |
 | `digests.py` | content hashes of tensors and files |
-| `user_cache.py`, `file_memory.py` | the user's cache folder, and what is remembered there of files |
+| `user_cache.py`, `file_memory.py` | the user's cache folder, and what is remembered there about files |
 | `steps.py` | one unit of resumable work in a folder |
 """

@@ -1,11 +1,11 @@
-"""The one exception that means: the user can mend this."""
+"""The one exception that means: the user can fix this."""
 
 
 class UserError(Exception):
-    """A mistake in what the user gave, told in one line.
+    """A mistake in what the user gave, reported in one line.
 
-    The message names what is wrong, where it is, and what would be right. The command line prints it
-    alone and leaves with exit code 2; from Python it is an ordinary exception. Programming errors are
+    The message names what is wrong, where it is, and what would be right. The command line prints only
+    this message and exits with code 2; in Python it is an ordinary exception. Programming errors are
     never turned into this type.
     """
 

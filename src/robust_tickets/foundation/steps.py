@@ -1,4 +1,4 @@
-"""One unit of work in a folder: done once, resumed when cut off, refused when its settings changed.
+"""One unit of work in a folder: done once, resumed after an interruption, refused if its settings changed.
 
 `settings.json` says what the folder is for and is written first; `result.json` is written last and atomically,
 so that its presence means that everything else is there.
@@ -29,8 +29,8 @@ class Step:
         """Look at `folder`, which is or will be for `settings`: plain JSON values that determine the result.
 
         Raises:
-            UserError: the folder holds work of other settings, the first difference is named; or files that are not
-                ours; or it is a file; or several processes would write it.
+            UserError: the folder contains work with other settings (the first difference is named) or files that are
+                not ours; it is a file; or several processes would write it.
         """
         self.folder = Path(folder) if folder is not None else None
         self.settings = settings
@@ -60,7 +60,7 @@ class Step:
 
     @classmethod
     def named(cls, folder: Path | None, prefix: str, settings: dict[str, Any]) -> "Step":
-        """Return the step in a folder of its own, `<prefix>-<hash of settings>`: other settings never collide."""
+        """Return the step in its own folder, `<prefix>-<hash of settings>`: other settings never collide."""
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
         return cls(folder / f"{prefix}-{digest}" if folder is not None else None, settings)
 
@@ -81,7 +81,7 @@ class Step:
             yield
 
     def path(self, name: str) -> Path | None:
-        """Return the path of a file of this step, or None where nothing is kept."""
+        """Return the path of a file of this step, or None if nothing is kept."""
         return None if self.folder is None else self.folder / name
 
     @property
@@ -101,7 +101,7 @@ class Step:
 
 @contextmanager
 def unchanged_by_mistakes(folder: Path) -> Iterator[None]:
-    """Leave `folder` as it was where a user's mistake comes to light before there is work worth keeping."""
+    """Leave `folder` as it was if a user's mistake is found before there is work worth keeping."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     present = set(folder.iterdir()) if folder.is_dir() else set()
     try:

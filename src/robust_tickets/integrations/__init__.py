@@ -1,6 +1,6 @@
-"""A ticket's zeros in training loops that are not ours.
+"""A ticket's zeros in other people's training loops.
 
-| file | what it is |
+| file | content |
 |---|---|
 | `placement.py` | which parameters of a model a ticket's masks belong to, whatever is wrapped around it |
 | `masked.py` | `rt.masked`: any loop with torch's optimisers |

@@ -17,7 +17,7 @@ class MaskedTraining:
     """A ticket's masks in force on a model, between `hold` and `release`, or inside a `with` statement.
 
     Removed weights are set to zero at once and after each optimiser step. Their gradients are set to zero as they are
-    accumulated, so that norms to clip by, momentum and second moments know nothing of them. Nothing is added to the
+    accumulated, so that clipping norms, momentum and second moments do not see them. Nothing is added to the
     model or to its forward pass; its state dict stays plain.
     """
 
@@ -46,7 +46,7 @@ class MaskedTraining:
             raise UserError("the optimiser trains none of the parameters that the ticket masks; give the one that does")
 
     def hold(self) -> Self:
-        """Put the masks in force; again is fine."""
+        """Put the masks in force; calling it again does no harm."""
         if self._handles:
             return self
         self.apply()
@@ -137,16 +137,16 @@ def masked(model: nn.Module, ticket: AnyTicket, *optimizers: Any, copies: Iterab
             optimizer.step()
     ```
 
-    Any torch optimiser will do, with momentum, weight decay, fused or foreach, param groups, gradient accumulation,
+    Any torch optimiser works, with momentum, weight decay, fused or foreach, parameter groups, gradient accumulation,
     clipping and GradScaler.
 
     Args:
-        model: the network that the ticket was drawn from, with any head, or what holds it: compiled, in DDP, as part
-            of a larger module. Its weights are those to start from: `ticket.subnetwork()`, or your own.
+        model: the network that the ticket was drawn from, with any head, or what contains it: compiled, in DDP, as
+            part of a larger module. Its weights are those to start from: `ticket.subnetwork()`, or your own.
         ticket: a ticket, its folder, or masks: parameter name -> bool tensor, True = kept.
-        optimizers: what trains the model; without any, masks are applied after each step of every optimiser of the
-            process.
-        copies: further modules of the same names whose removed weights are kept at zero: averages of weights (EMA).
+        optimizers: the optimisers of the model; without any, masks are applied after each step of every optimiser in
+            the process.
+        copies: further modules with the same names whose removed weights are kept at zero: averages of weights (EMA).
 
     Raises:
         UserError: the masks do not fit the model, or an optimiser trains none of its masked parameters or is not

@@ -64,12 +64,11 @@ def identified(classifier: Network, identity: SourceIdentity) -> SourceIdentity:
 
 
 def load(folder: Path | str, like: nn.Module | None = None) -> Network:
-    """Return a network that was saved by us: shrunken, transferred or pretrained; nothing is downloaded or executed.
+    """Return a network saved by this library: shrunken, transferred or pretrained; nothing is downloaded or executed.
 
     Args:
-        folder: where it lies.
-        like: the architecture, where it is the user's own code; a Network, or the plain module. Not looked at
-            otherwise.
+        folder: where it is.
+        like: the architecture, if it is the user's own code; a Network, or the plain module. Ignored otherwise.
 
     Raises:
         UserError: see `load_folder`.

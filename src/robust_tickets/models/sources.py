@@ -34,7 +34,7 @@ SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 299, 384, 512)
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A pretrained network, what it is, and what loads it again."""
+    """A pretrained network, its identity, and the settings that load it again."""
 
     network: Network
     identity: SourceIdentity
@@ -67,24 +67,24 @@ def load_source(
     like: Network | None = None,
     **changes: Any,
 ) -> Source:
-    """Return a source: from settings, from a name or folder alone, or from a module at hand.
+    """Return a source: from settings, from only a name or folder, or from a module in memory.
 
     Args:
         source: settings; a name or folder, which is settings with nothing else given; an nn.Module, which is
-            taken as it is, not copied, unless it has to be made plain first (`plain_modules.py`); or a source, which
+            used as it is, not copied, unless it has to be made plain first (`plain_modules.py`); or a source, which
             is returned as it is.
         weights: a file, a folder, a tag, `random` or `default`, for a network given by name.
-        preprocessing: what differs from what the weights come with, as in `{"size": 224}`. Of an nn.Module all of it:
+        preprocessing: changes to what comes with the weights, as in `{"size": 224}`. For an nn.Module all of it:
             mean, std and size; without it the module's own `preprocessing` or
             `pretrained_cfg`, and without these mean 0, std 1 and the first size of `SIZES` that it takes, stated in the
             identity's notes.
-        head: module path of the last layer, where a forward pass cannot tell.
+        head: module path of the last layer, if a forward pass cannot tell.
         like: a classifier of the same architecture, for a folder whose architecture is the user's own code.
         changes: other fields of `SourceSettings`, as in `num_classes=10`, for a network given by name.
 
     Raises:
-        UserError: something is given to a source that has it already, no such network, weights that do not fit it, a
-            preprocessing nobody states, a forward pass that fails, or a head that the pass does not show.
+        UserError: something is given that the source already has, no such network, weights that do not fit it, an
+            unknown preprocessing, a forward pass that fails, or a head that the pass does not reveal.
     """
     named = {**({"weights": str(weights)} if weights is not None else {}), **changes}
     stated = {"preprocessing": preprocessing, "head": head}

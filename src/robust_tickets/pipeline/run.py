@@ -33,14 +33,13 @@ def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float
 
     Args:
         recipe: what to do.
-        folder: the run folder; a second call goes on where the first was cut off. A recipe that has grown in the
-            meantime (targets, sparsities, seeds, measures) keeps what is done; one whose finished parts would come
-            out otherwise is refused by those parts.
-        command: the command that makes this run again, for the report.
-        minutes: begin no new cell of the grid after so long; what is not filled then is reported as not filled.
+        folder: the run folder; a second call resumes. A recipe that has grown in the meantime (targets, sparsities,
+            seeds, measures) keeps what is done; if finished parts would now come out differently, they refuse it.
+        command: the command that repeats this run, for the report.
+        minutes: start no new cell of the grid after this long; cells that are empty then are reported as not filled.
 
     Raises:
-        UserError: the folder holds other work, no cell could be filled in the time, or anything that the steps refuse.
+        UserError: the folder contains other work, no cell could be filled in time, or anything that the steps refuse.
     """
     folder = Path(folder)
     for data in recipe.all_data():

@@ -130,15 +130,15 @@ def load_runtime(
 ) -> Runtime:
     """Read a runtime file, `.rtk`, and make it ready.
 
-    The first time on a machine its kernels are compiled, and what is fastest here is measured for some seconds;
-    both are kept, the latter in `model.rtk.tuning.json` beside the file, or with the kernels where that cannot be
-    written.
+    On first use on a machine, its kernels are compiled and measured for a few seconds to find the fastest;
+    both results are kept, the latter in `model.rtk.tuning.json` next to the file, or with the kernels if that cannot
+    be written.
 
     Args:
         path: the file; nothing in it is executed or trusted.
         threads: how many threads may work, at least 1.
-        tune: whether to measure; without, what is likely to be fast is taken.
-        preprocessing: `interpolation` and `crop_fraction`, where the file does not say them, or otherwise.
+        tune: whether to measure; otherwise the choice that is likely to be fast is used.
+        preprocessing: `interpolation` and `crop_fraction`, if the file does not state them, or to replace them.
 
     Raises:
         RuntimeFileError: the file is missing, damaged, or not a runtime file.

@@ -5,12 +5,12 @@ On disk a ticket is a folder:
 | file | content |
 |---|---|
 | `ticket.json` | format version, source identity with hash and preprocessing, recipe, sparsity, provenance, digest |
-| `masks.safetensors` | one bit a weight: parameter name -> uint8 [ceil(numel / 8)] |
-| `statistics.safetensors` | only where `recalibrated`: batch-norm statistics under the masks |
-| `init.safetensors` | only where `init` is `stored`: surviving weights, buffers and head |
+| `masks.safetensors` | one bit per weight: parameter name -> uint8 [ceil(numel / 8)] |
+| `statistics.safetensors` | only if `recalibrated`: batch-norm statistics under the masks |
+| `init.safetensors` | only if `init` is `stored`: surviving weights, buffers and head |
 | `README.md` | a model card |
 
-Loading reads JSON and safetensors and executes nothing. Verification lives in files of its own, outside the
+Loading reads JSON and safetensors and executes nothing. Verification is kept in separate files, outside the
 ticket's digest.
 """
 
@@ -47,7 +47,7 @@ TICKET, INIT, STATISTICS = "ticket.json", "init.safetensors", "statistics.safete
 
 @dataclass(frozen=True, eq=False)
 class Ticket:
-    """Binary masks over a source's prunable weights, and where the survivors start from."""
+    """Binary masks over a source's prunable weights, and the values from which the surviving weights start."""
 
     masks: Masks
     """Parameter name -> bool tensor of its shape, True = kept. Coupled groups mask biases and norms too."""
@@ -55,15 +55,15 @@ class Ticket:
     """The weights that sparsity counts, in network order."""
     source: SourceIdentity
     stored: Mapping[str, Tensor] | None = None
-    """Body state of the subnetwork where it does not start from the source; None: the source itself."""
+    """Body state of the subnetwork if it does not start from the source; None: the source itself."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     network: Source | None = field(default=None, repr=False)
-    """The loaded source, where this process has it."""
+    """The loaded source, if this process has it."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Weights of layers that were left dense, and why."""
     statistics: Mapping[str, Tensor] | None = None
-    """Batch-norm buffers by name, computed anew under the masks; None: those of the weights it starts from."""
+    """Batch-norm buffers by name, recomputed under the masks; None: those of the weights it starts from."""
 
     def __repr__(self) -> str:
         counted = sum(self.masks[name].numel() for name in self.prunable)
@@ -88,7 +88,7 @@ class Ticket:
 
     @property
     def description(self) -> tuple[str, ...]:
-        """Return in a few lines what was assumed or found of the source, what was prunable, and what was left dense."""
+        """Return a few lines: what was assumed or found about the source, what was prunable, what stayed dense."""
         return (*self.source.description, *told_prunable(self.prunable, self.left_out))
 
     @property
@@ -103,7 +103,7 @@ class Ticket:
 
     @property
     def emptied(self) -> tuple[str, ...]:
-        """Return the prunable weights of which nothing is left: such a layer passes nothing on but its bias."""
+        """Return the prunable weights that are empty: such a layer passes on nothing but its bias."""
         return emptied(self.masks, self.prunable)
 
     @property
@@ -125,7 +125,7 @@ class Ticket:
             check: refuse a network whose weights are not those the ticket was drawn from.
 
         Raises:
-            UserError: another source, or parameters of other names or shapes.
+            UserError: a different source, or parameters with different names or shapes.
         """
         body = model.body if isinstance(model, Network) else model
         state = body.state_dict()
@@ -176,7 +176,7 @@ class Ticket:
         """Return a fresh copy of the source with the ticket applied.
 
         Raises:
-            UserError: the source cannot be loaded again by its name, or is another one.
+            UserError: the source cannot be loaded again by its name, or is a different one.
         """
         source = self.with_network(source).network if source is not None else self.load_source()
         assert source is not None
@@ -325,9 +325,9 @@ def is_ticket(folder: Path | str) -> bool:
 
 
 def load_recorded(recorded: SourceSettings, place: Source | str | Path | None, whose: str) -> Source:
-    """Load a source by settings that a file recorded; `place` says where it is now, or consents to run it.
+    """Load a source by the settings that a file recorded; `place` says where it is now, or consents to run it.
 
-    A file at `place` holds its weights, which were elsewhere.
+    A file at `place` contains its weights, which have moved.
 
     Raises:
         UserError: it is the user's own function, which a file alone never runs.

@@ -6,7 +6,7 @@ from robust_tickets.ticket.ticket_file import TicketFile
 
 
 def told_emptied(names: Sequence[str]) -> str:
-    """Return a sentence that names the layers of which nothing is left, with a space before it; empty without any."""
+    """Return a sentence that names the empty layers, with a space before it; nothing if there are none."""
     if not names:
         return ""
     layers = "1 layer is empty" if len(names) == 1 else f"{len(names)} layers are empty"

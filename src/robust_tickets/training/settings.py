@@ -13,7 +13,7 @@ from robust_tickets.training.schedules import Cosine, Schedule
 
 
 class Training(Settings):
-    """Everything about a training but its data, its network and its masks."""
+    """Everything about training except its data, its network and its masks."""
 
     epochs: float = Field(default=30, ge=0, description="Passes over the training data; fractions allowed.")
     batch_size: int = Field(default=128, ge=1, description="Images per step, over all processes and accumulation.")

@@ -68,17 +68,17 @@ def analyse(
 ) -> Analysis:
     """Look inside tickets and transferred networks; nothing is trained, and none of them is changed.
 
-    Of tickets: sparsity, all-zero kernels and filters by layer; the overlap of any two over the same weights. Of
+    For tickets: sparsity, all-zero kernels and filters by layer; the overlap of any two over the same weights. For
     transfers: the loss around the first seed's network; angle, distance and loss between two seeds of one ticket,
-    and between two transfers of it that differ in their settings. What costs time is kept in the runs' folders.
+    and between two transfers of it with different settings. Slow results are stored in the runs' folders.
 
     Args:
         tickets: by the name that tables show.
-        transfers: likewise; their tickets are taken where no `tickets` are given.
-        settings: what is looked at; `changes` are keyword changes to it, as in `landscape=None`.
+        transfers: likewise; their tickets are used if no `tickets` are given.
+        settings: what is analysed; `changes` are keyword changes to it, as in `landscape=None`.
 
     Raises:
-        UserError: the data have no images in the part asked for, or label pixels.
+        UserError: the data have no images in the part asked for, or they label pixels.
     """
     settings = changed(settings or AnalyseSettings(), changes)
     transfers = transfers or {}

@@ -9,7 +9,7 @@ from robust_tickets.verbs.verify_settings import Part
 
 
 class AnalyseSettings(Settings):
-    """What is looked at, and on which images."""
+    """What is analysed, and on which images."""
 
     tickets: int = Field(default=12, ge=1, description="At most this many tickets, the first ones, are compared.")
     part: Part = Field(default="test", description="Images on which losses are computed: test or validation.")

@@ -72,25 +72,25 @@ def draw(
     folder: Path | str | None = None,
     **changes: Any,
 ) -> Ticket:
-    """Draw one ticket; one-shot global magnitude at 90 % sparsity unless told otherwise.
+    """Draw one ticket; one-shot global magnitude at 90 % sparsity by default.
 
-    Where weights are gone, the statistics that batch norms keep of the dense network are wrong: a ticket that is used
-    without training needs them computed anew. That is done with `recalibrate`, and by default on `data` where nothing
-    trains on them. Not otherwise: a draw that trains ends where its paper says, full transfer follows the target's
+    Once weights are removed, the dense network's batch-norm statistics are wrong: a ticket that is used without
+    training needs new ones. `recalibrate` computes them, and so does `data` by default if nothing trains on it.
+    Otherwise they are left alone: a draw that trains ends as its paper says, full transfer adapts to the target's
     images from its first step, and linear transfer names its statistics (`bn`), as papers do.
 
     Args:
         source: a network by name or path, a `Source`, or a torch module.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: everything about the draw; `changes` are keyword changes, as in `sparsity=0.8`.
-        data: what the draw trains on, where its timeline trains; overrides `settings.data`.
-        recalibrate: on whose training images batch-norm statistics are computed under the masks, at most 2,048 of them,
-            balanced over classes and not augmented; overrides `settings.recalibrate`. The ticket stores them.
+        data: the data to train on, if the timeline trains; overrides `settings.data`.
+        recalibrate: data on whose training images batch-norm statistics are computed under the masks, at most 2,048
+            of them, balanced over classes and not augmented; overrides `settings.recalibrate`. The ticket stores them.
         seed: of the draw.
-        folder: where the ticket is written, its rungs beside it; a second call returns it or goes on.
+        folder: where the ticket is written, with its rungs next to it; a second call returns it or resumes.
 
     Raises:
-        UserError: parts that do not fit each other, the network or the data; a folder with another's files.
+        UserError: parts that do not fit each other, the network or the data; a folder with somebody else's files.
     """
     settings = changed(settings or DrawSettings(), changes)
     if len(settings.sparsities) > 1:
@@ -114,8 +114,8 @@ def draw_all(
 ) -> tuple[Ticket, ...]:
     """Draw a ticket for every sparsity asked for, in ascending order.
 
-    The rounds of one draw to the highest sparsity serve the lower ones that they pass through; the others
-    are drawn on their own. Arguments and errors are those of `draw`.
+    The rounds of one draw to the highest sparsity also give the lower ones that they pass through; the others
+    are drawn separately. Arguments and errors are those of `draw`.
     """
     folder = Path(folder) if folder is not None else None
     if folder is not None:

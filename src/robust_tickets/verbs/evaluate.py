@@ -84,16 +84,16 @@ def evaluate(
 
     Args:
         subject: a network by name, path or object; a ticket; a run, a transfer or one of its seeds, or what
-            `load_transfer` returned; an exported file (.onnx, .rtk), of which accuracy alone is measured.
-        data: as in `transfer`; a folder that is not divided is evaluated whole. A transfer is evaluated on the test
-            part of its own data unless others are given: never on images that it was trained on.
+            `load_transfer` returned; an exported file (.onnx, .rtk), for which only accuracy is measured.
+        data: as in `transfer`; an undivided folder is evaluated as a whole. A transfer is evaluated on the test
+            part of its own data unless others are given, never on images that it was trained on.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         robustness: an attack; None for none.
-        measures: what else is measured.
-        classes: names of the network's outputs, in their order, where neither file nor folder says: the data may then
-            have only some of them.
-        source: the network of a ticket or transfer, where it was moved or is the user's own code.
-        folder: keeps what was measured, so that a second call does not measure again.
+        measures: further measures.
+        classes: names of the network's outputs, in their order, if neither file nor folder gives them: the data may
+            then have only some of them.
+        source: the network of a ticket or transfer, if it was moved or is the user's own code.
+        folder: stores the measurements, so that a second call does not measure again.
 
     Raises:
         UserError: the head does not fit the classes of the data, or it is not known which outputs they are.

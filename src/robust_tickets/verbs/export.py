@@ -37,27 +37,27 @@ def export(
     settings: ShrinkSettings | None = None,
     **changes: Any,
 ) -> ShrinkReport:
-    """Write a network as it is, or a ticket laid over its source, and time it; nothing is trained and no data are read.
+    """Write a network as it is, or a ticket applied to its source, and time it; nothing is trained, no data are read.
 
-    What is exactly zero is treated as by `shrink`: channels that are zero throughout are removed, a runtime file (.rtk)
-    leaves out every other zero, and what is written is checked against PyTorch on random images. A sparse network needs
-    no ticket for that. Of a folder's content see `shrink`.
+    Exact zeros are treated as in `shrink`: channels that are zero throughout are removed, a runtime file (.rtk)
+    leaves out every other zero, and the file is checked against PyTorch on random images. A sparse network needs
+    no ticket for that. For a folder's content see `shrink`.
 
     Args:
         subject: a source (an object, a name, a path, a network saved by us), or a ticket or its folder.
-        out: the ONNX or runtime file to write, or a folder: a name without suffix, one that ends in `/`, or one that is
-            there.
+        out: the ONNX or runtime file to write, or a folder: a name without suffix, one that ends in `/`, or an
+            existing one.
         source: the network a ticket was drawn from, or where it is now; see `transfer`.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: rounding of channels, weights in 16 bits, threads, batch size; `changes` are keyword changes to it.
 
     Returns:
-        Sizes, zeros and times. A ticket's file is compared with its dense source, another network's with its own ONNX
-        file, zeros in place.
+        Sizes, zeros and times. A ticket's file is compared with its dense source, any other network's with its own
+        ONNX file, zeros in place.
 
     Raises:
         UserError: no such network or ticket, a setting that needs data, a network that cannot be exported or whose
-            weights came without a head, or a place that holds another's file or cannot be written.
+            weights came without a head, or a place with somebody else's file or that cannot be written.
     """
     settings = changed(settings or ShrinkSettings(), changes)
     for name, asked in {"int8": settings.int8 is not None, "recalibrate": settings.recalibrate}.items():

@@ -73,8 +73,8 @@ def find(
 ) -> FindResult:
     """Search for the sparsest ticket that matches dense on validation data, and confirm it once on test data.
 
-    Candidates are tried from the sparsest down until one meets the criterion, so that nothing is assumed about
-    the order in which sparsities do. All have the same seeds as dense. A ticket that standard transfer rules out
+    Candidates are tried from the sparsest down until one meets the criterion, without assuming that sparsities
+    meet it in any order. All have the same seeds as dense. A ticket that standard transfer rules out
     as double-win is not transferred adversarially.
 
     Args:
@@ -86,9 +86,9 @@ def find(
         transfer_settings: how ticket and dense are trained.
         adversarial_settings: how they are trained adversarially for `criterion="double-win"`; by default as
             `transfer_settings` under PGD-10 in the ball of the attack that verifies.
-        verify_settings: margin, level and attack (for double-win PGD-20 in L-inf 8/255 where none is given).
+        verify_settings: margin, level and attack (for double-win PGD-20 in L-inf 8/255 if none is given).
         seed: of the draw.
-        folder: where everything is kept, `found.json` too; a second call goes on.
+        folder: where everything is kept, including `found.json`; a second call resumes.
 
     Raises:
         UserError: the data have no validation part, or anything that drawing and transferring refuse.

@@ -1,4 +1,4 @@
-"""Which sparsities are tried, and what a ticket has to do."""
+"""Which sparsities are tried, and what a ticket has to achieve."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ CriterionName = Literal["match", "double-win"]
 
 
 class FindSettings(Settings):
-    """Which sparsities are tried, and what a ticket has to do."""
+    """Which sparsities are tried, and what a ticket has to achieve."""
 
     criterion: CriterionName = Field(
         default="match",

@@ -30,17 +30,17 @@ def gap(
 ) -> DomainGap:
     """Return the Fréchet distance between a source's data and a target's, in features of the source.
 
-    Training images are compared, as evaluation sees them: a gap may choose a source or its epsilon, and what chooses
-    must not see test images. Both sets are brought to the network's size and channels.
+    Training images are compared, prepared as in evaluation: a gap may be used to choose a source or its epsilon, and
+    such a choice must not see test images. Both sets are brought to the network's size and channels.
 
     Args:
-        source: whose features, those that enter its head; None with `inception`.
-        source_data: what the source was trained on.
-        target_data: what it is to be transferred to.
+        source: the network whose features are used, those that enter its head; None with `inception`.
+        source_data: the data the source was trained on.
+        target_data: the data it is to be transferred to.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
-        inception: a file with the weights of torchvision's `inception_v3`, whose features are then taken instead.
-        limit: at most this many images of either set, balanced over classes; None: all.
-        seed: decides which images make the training parts.
+        inception: a file with the weights of torchvision's `inception_v3`, whose features are then used instead.
+        limit: at most this many images from each set, balanced over classes; None: all.
+        seed: decides which images make up the training parts.
 
     Raises:
         UserError: a network or data that cannot be loaded, both or neither of `source` and `inception`, or fewer than

@@ -129,11 +129,11 @@ def predict(
     Args:
         subject: a runtime file (.rtk), an ONNX file, or a saved network's folder; a run (its exported file), a transfer
             (its best seed on validation), a ticket (its source's head); or any of these, loaded.
-        images: image files or folders of them, which are searched to the bottom; PIL images; uint8 arrays; float
+        images: image files, or folders, which are searched with their subfolders; PIL images; uint8 arrays; float
             arrays [N, C, H, W] in [0, 1] of the network's size. A list may mix all but the last.
-        top: how many classes an image, at least 1.
-        on_unreadable: whether an image file that cannot be read ends everything, or is left out and counted.
-        source: where the network's own code is, where it is the user's: `module:function`.
+        top: how many classes per image, at least 1.
+        on_unreadable: whether an unreadable image file stops everything, or is left out and counted.
+        source: where the network's code is, if it is the user's own: `module:function`.
         threads: threads that a file's engine may use.
 
     Raises:

@@ -46,11 +46,11 @@ def pretrain(
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         training: everything about the training; `changes` are keyword changes to it.
         seed: of the run.
-        folder: keeps the network; a second call with the same settings returns it, or goes on.
+        folder: keeps the network; a second call with the same settings returns it, or resumes.
 
     Raises:
-        UserError: data that do not fit the network, a folder of other settings or with another's files, a diverged
-            training.
+        UserError: data that do not fit the network, a folder with other settings or somebody else's files, or
+            training that diverged.
     """
     training = changed(training or Training(), changes)
     require_apart(folder, data)

@@ -39,19 +39,19 @@ def load_transfer(
     made: Path | None = None,
     command: PlaceCommand | None = None,
 ) -> Transfer:
-    """Take up the runs in a folder that `transfer`, `find` or `run` kept; unfinished ones are finished.
+    """Load the runs in a folder that `transfer`, `find` or `run` kept; unfinished ones are finished.
 
     Args:
-        folder: of a transfer, of one of its seeds, of what `find` made, or of a run: there, the sparsest ticket that
+        folder: of a transfer, of one of its seeds, of a result of `find`, or of a run: there, the sparsest ticket that
             matches dense on validation, or else the best one, as a run exports it; the log says which.
-        source: the network, or where it is now, where it was a module in memory, the user's own function, or a
+        source: the network, or where it is now, if it was a module in memory, the user's own function, or a
             folder or file that was moved.
-        data: where the data were objects in memory, or are somewhere else now.
-        made: a file that `shrink` made of one of the transfers in the folder: that one is meant.
-        command: writes a place as what the user would give instead, for a list of choices.
+        data: the data, if they were objects in memory, or have moved.
+        made: a file that `shrink` made from one of the transfers in the folder, which selects that transfer.
+        command: turns a place into what the user would give instead, for a list of choices.
 
     Raises:
-        UserError: no such folder, one that holds several transfers of which none is meant more than the others, or
+        UserError: no such folder, one with several transfers and nothing to choose between them, or
             it needs the source or the data.
     """
     folder = Path(folder)

@@ -50,28 +50,28 @@ def shrink(
     folder: Path | str | None = None,
     **changes: Any,
 ) -> ShrinkReport:
-    """Write the transfer's best run (on validation) without the channels that are zero, and time it beside dense.
+    """Write the transfer's best run (on validation) without its zero channels, and time it against dense.
 
     An ONNX file has normalisation inside: images in [0, 1] go in. So has a runtime file (.rtk), which leaves out every
-    zero, those of single weights too, and is executed by `rt.load_runtime`. A folder is read by `rt.load`, without
-    pickle and without any class but the architecture's own; it is a source like any other, to be drawn from and
-    transferred. Zeros that are left in it are masks beside it: transferred, they stay zeros.
+    zero, even of single weights, and is executed by `rt.load_runtime`. A folder is read by `rt.load`, without
+    pickle and without any class but the architecture's own; it is a source like any other, which can be drawn from and
+    transferred. Zeros that remain in it are stored as masks: they stay zero when it is transferred.
 
     Args:
         result: a transferred ticket; or a network that you trained, with `data`.
-        out: the ONNX or runtime file to write, or a folder: a name without suffix, one that ends in `/`, or one that is
-            there.
-        dense: dense under the same settings, to be timed beside it; made where it is not given (beside a network that
-            you trained stands one with fresh weights, which is as large and as fast).
-        data: what a network that you trained was trained on, as in `transfer`.
-        ticket: whose masks it held; without it, its zeros are the ticket.
+        out: the ONNX or runtime file to write, or a folder: a name without suffix, one that ends in `/`, or an
+            existing one.
+        dense: dense under the same settings, timed alongside it; made if it is not given (for a network that
+            you trained, one with fresh weights, which is as large and as fast).
+        data: the data that a network of yours was trained on, as in `transfer`.
+        ticket: the ticket whose masks it kept; without it, its zeros are the ticket.
         settings: rounding of channels, recalibration of batch norm, an 8-bit file, threads, batch size; `changes` are
-            keyword changes to it. What changes answers is checked on validation.
-        folder: keeps what was measured, so that a second call does not measure again.
+            keyword changes to it. Settings that change answers are checked on validation.
+        folder: stores the measurements, so that a second call does not measure again.
 
     Raises:
-        UserError: the network cannot be traced or exported, the place holds another's file or cannot be written, or
-            validation images are needed and there are none.
+        UserError: the network cannot be traced or exported, the place has somebody else's file or cannot be written,
+            or validation images are needed and there are none.
     """
     settings = changed(settings or ShrinkSettings(), changes)
     form = require_form(settings, out)

@@ -57,7 +57,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Transfer:
-    """A ticket, or dense where `ticket` is None, trained on a target once for each seed."""
+    """A ticket, or the dense network if `ticket` is None, trained on a target once per seed."""
 
     source: Source
     ticket: Ticket | None
@@ -122,13 +122,13 @@ def transfer(
 
     Args:
         subject: a ticket or its folder, or a source (an object, a name or a path) to be transferred dense.
-        data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1]. Where every pixel
-            has a label of its own, the network becomes one that labels pixels.
+        data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1]. If every pixel
+            has its own label, the network becomes one that labels pixels.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: everything about the training; `changes` are keyword changes to it, as in `mode="linear"`.
-        source: the network the ticket was drawn from, or where it is now; needed where the ticket does not lead
+        source: the network the ticket was drawn from, or where it is now; needed if the ticket does not lead
             to it: a module in memory, the user's own function, a folder that was moved.
-        folder: where runs are kept; a second call with the same settings goes on, or returns what is there.
+        folder: where runs are kept; a second call with the same settings resumes, or returns what is there.
 
     Raises:
         UserError: data that do not fit the network, a ticket of another source, a folder of other settings or with

@@ -123,22 +123,22 @@ def verify(
     """Measure a transfer and its dense counterpart on test data, and decide whether it matches.
 
     Args:
-        result: the transferred ticket; or a network that you trained, or a list of one a seed, with `data`.
+        result: the transferred ticket; or a network that you trained, or a list of them, one per seed, with `data`.
         against: the dense source's transfer under the same settings, data and seeds; `dense` finds it in the run or
-            beside the transfer, or makes it (in the folder `dense` beside the runs). Of networks that you trained:
-            dense ones, trained alike, in the same order. One run of either decides nothing about seeds; the interval
-            over the test images is told.
-        data: what networks that you trained were trained on, as in `transfer`.
-        ticket: whose masks they held; without it, their zeros are the ticket.
-        settings: margin, level, attack and further measures, which are taken on test alone; `changes` are keyword
+            next to the transfer, or makes it (in the folder `dense` next to the runs). For networks that you trained:
+            dense ones, trained in the same way, in the same order. One run of each decides nothing about seeds; only
+            the interval over the test images is reported.
+        data: the data that networks of yours were trained on, as in `transfer`.
+        ticket: the ticket whose masks they kept; without it, their zeros are the ticket.
+        settings: margin, level, attack and further measures, which are taken only on test; `changes` are keyword
             changes, as in `margin=0.02`.
         part: `validation` for selection; `test` is for the end.
-        exported: the file or folder that `shrink` made of one of the runs, to be measured beside that run's network:
-            attacks are replayed on it, and where there is one Square attack searches on the file itself.
+        exported: the file or folder that `shrink` made from one of the runs, measured alongside that run's network:
+            attacks are replayed on it, and Square attack, if there is one, searches on the file itself.
 
     Raises:
         UserError: `against` was transferred under other settings, seeds or data, the part is empty, or `exported` is
-            no such file.
+            not such a file.
     """
     settings = changed(settings or VerifySettings(), changes)
     settings.require()
