@@ -1,4 +1,4 @@
-"""A recipe: the one configuration of a run, composed of the settings that live beside their components."""
+"""A recipe: the one configuration of a run, composed of the settings that live next to their components."""
 
 import re
 from collections.abc import Mapping, Sequence

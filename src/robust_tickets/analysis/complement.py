@@ -50,7 +50,7 @@ def flipped(masks: Mapping[str, Tensor], group: AnyGroup, share: float, seed: in
     """Return masks of the same count in every layer, a share of whose groups are others.
 
     Of a layer that keeps k groups and removes r, floor(share k + 1/2) kept ones, but at most r, change places
-    with as many removed ones; both are drawn uniformly, from one stream a layer.
+    with as many removed ones; both are drawn uniformly, from one stream per layer.
 
     Args:
         masks: over prunable weights [out, in, *kernel], True = kept.

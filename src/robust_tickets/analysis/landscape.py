@@ -35,7 +35,7 @@ def random_direction(parameters: Mapping[str, Tensor], masks: Mapping[str, Tenso
     Args:
         parameters: of the network, by name.
         masks: True = kept; parameters without one move freely.
-        seed: of the landscape; every parameter has a stream of its own under it.
+        seed: of the landscape; every parameter has its own stream under it.
         name: which of several directions.
     """
     direction: Direction = {}

@@ -125,7 +125,7 @@ class Found:
 
 @dataclass
 class _Climb:
-    """The images still searched for. Each field has one entry an image."""
+    """The images still searched for. Each field has one entry per image."""
 
     place: Tensor
     centre: Tensor

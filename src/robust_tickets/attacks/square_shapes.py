@@ -28,7 +28,7 @@ def side_length(query: int, queries: int, area: float, height: int, width: int, 
 
 @cache
 def bump(side: int) -> Tensor:
-    """Return the L2 shape [side, side] of length 1: a positive hill beside a negative one."""
+    """Return the L2 shape [side, side] of length 1: a positive hill next to a negative one."""
     half = side // 2
     shape = torch.cat([_hill(half, side), -_hill(side - half, side)])
     return shape / torch.linalg.vector_norm(shape)

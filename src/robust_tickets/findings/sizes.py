@@ -5,7 +5,7 @@ from robust_tickets.shrinking.shrink import ShrinkReport
 
 
 def size_table(report: ShrinkReport) -> Table:
-    """Return dense, ticket and what was written beside each other."""
+    """Return dense, ticket and the written forms side by side."""
     rows = tuple(
         (
             name,

@@ -27,7 +27,7 @@ def verdict_sections(verdict: Verdict) -> list[Section]:
 
 
 def evaluated_sections(found: Evaluated) -> list[Section]:
-    """Return what was measured of a network beside the metric."""
+    """Return what was measured of a network besides the metric."""
     figures = [run.measures for run in found.runs]
     return measure_sections(found.measures, [Subject(labels={"network": found.subject}, figures=figures, name="")])
 

@@ -39,7 +39,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def write_atomic(path: Path | str, write: Callable[[Path], object]) -> None:
-    """Let `write(temporary)` produce a file beside `path`, then rename it over `path`.
+    """Let `write(temporary)` produce a file next to `path`, then rename it over `path`.
 
     Raises:
         UserError: the disk is full or the place cannot be written; `path` is then as it was before.

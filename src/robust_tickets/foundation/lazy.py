@@ -1,6 +1,6 @@
-"""Libraries that are loaded when they are first used: torch takes seconds, a misspelt setting should take none.
+"""Libraries that are loaded on first use: torch takes seconds, a misspelt setting should take none.
 
-Settings live beside the code that they are settings of, and are read before anything is computed. So a file with
+Settings live next to the code that they configure, and are read before anything is computed. So a file with
 settings in it takes these modules from here, imports types only for type checkers, and loads what subclasses
 `nn.Module` where it is used.
 """

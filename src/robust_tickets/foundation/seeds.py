@@ -39,7 +39,7 @@ def global_stream(seed: int, *path: str | int, device: torch.device | str = "cpu
 
 
 def seed_default(device: torch.device, seed: int, *path: str | int) -> None:
-    """Seed the generators that layers without one of their own draw from (dropout): the CPU's and `device`'s.
+    """Seed the generators that layers without their own generator draw from (dropout): the CPU's and `device`'s.
 
     `torch.manual_seed` seeds every kind of accelerator, and formats a stack trace for each that is absent, which
     takes longer than a small network's optimiser step.

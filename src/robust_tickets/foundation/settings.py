@@ -18,7 +18,7 @@ LONGEST_REPR = 200
 class Settings(BaseModel):
     """Frozen and strict: unknown keys are refused, values are validated, instances never change.
 
-    Each component's settings live beside the component and say unit and range in their descriptions.
+    Each component's settings live next to the component and state unit and range in their descriptions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)

@@ -1,6 +1,6 @@
 """The user's cache folder: what is kept there can always be found out again.
 
-The runtime, which imports no other room, keeps its compiled kernels beside this by the same rule.
+The runtime, which imports no other room, keeps its compiled kernels next to this, by the same rule.
 """
 
 import os

@@ -58,7 +58,7 @@ class MaskedTraining:
         if not self._optimizers:
             self._handles.append(register_optimizer_step_post_hook(self._after_step))
         for optimizer in self._optimizers:
-            # A parameter that was frozen at first has no hook of its own.
+            # A parameter that was frozen at first has no hook yet.
             self._handles.append(optimizer.register_step_pre_hook(lambda *_: self._clear_gradients()))
             self._handles.append(optimizer.register_step_post_hook(self._after_step))
         return self

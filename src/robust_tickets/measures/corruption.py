@@ -27,7 +27,7 @@ Place = tuple[CorruptionName, Severity]
 class Corruption(Measure):
     """Fifteen kinds of noise, blur, weather and digital damage at five severities.
 
-    The formulas and both sets of parameters are the authors': CIFAR-10-C's for images up to 64 pixels a side,
+    The formulas and both sets of parameters are the authors': CIFAR-10-C's for images up to 64 pixels per side,
     ImageNet-C's above. Frost alone is not: its photographs are replaced by a random texture like them.
     """
 

@@ -22,7 +22,7 @@ class Examinee:
     other: Callable[[DataSettings, int | None], Batches]
     """The test part of another data set, at the size and channels this network takes, limited like `images`."""
     seed: int
-    """Of the run; a measure derives streams of its own from it (`foundation.seeds`)."""
+    """Of the run; a measure derives its own streams from it (`foundation.seeds`)."""
     tell: Callable[[str], None] | None = None
     """Shows a few words on how far a measure is; None: they are not shown."""
     aim: Aim = MISCLASSIFICATION

@@ -18,4 +18,4 @@ AnyMeasure = Annotated[
     Field(discriminator="kind"),
     Shorthand,
 ]
-"""What is measured beside accuracy, told apart by `kind`; a bare kind has its defaults."""
+"""What is measured besides accuracy, distinguished by `kind`; a kind alone uses its defaults."""

@@ -109,7 +109,7 @@ def decide(
         dense: those of the dense network, the same seeds in the same order.
         margin: the largest loss still called a match, in the metric's unit; below 1 of a fraction.
         level: largest probability of a wrong decision in either direction, in (0, 0.5).
-        test_interval: kept beside the decision, see `sampling_uncertainty.py`.
+        test_interval: kept with the decision, see `sampling_uncertainty.py`.
         of: the metric: its unit, its bounds, and whether higher is better.
 
     Raises:
@@ -151,7 +151,7 @@ def papers_rule(ticket: Sequence[float], dense: Sequence[float], higher_is_bette
     """Return whether the ticket's mean is within one standard deviation of dense's mean, or better.
 
     The custom of the lottery-ticket papers. Its error rate is unknown and it grows more lenient with
-    noisier dense runs, so it stands beside the decision and never decides. None with one dense seed.
+    noisier dense runs, so it is reported with the decision and never decides. None with one dense seed.
     """
     if len(dense) < 2:
         return None

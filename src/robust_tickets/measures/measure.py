@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Measure(Settings, ABC):
-    """One thing measured beside accuracy; a subclass has a literal `kind`, by which recipes name it.
+    """One thing measured besides accuracy; a subclass has a literal `kind`, by which recipes name it.
 
     It says itself what readers have to know: reports are written from its `title`, from what it says each figure is,
     and from its `sweep`.
@@ -28,7 +28,7 @@ class Measure(Settings, ABC):
     """Heading of its section in reports, which all measures of its kind share."""
     principal: ClassVar[str | None] = None
     """Key of the figure for which the measure's own name stands: measures of the kind then share one table. None: each
-    has a table of its own."""
+    has its own table."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"image-logits"})
     """What a task must provide for it."""
@@ -101,7 +101,7 @@ class Measure(Settings, ABC):
         return True
 
     def reads(self) -> tuple[Path, ...]:
-        """Return the files and folders that the figures depend on beside the network and its own images."""
+        """Return the files and folders that the figures depend on besides the network and its own images."""
         return ()
 
 

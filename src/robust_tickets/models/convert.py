@@ -19,7 +19,7 @@ from robust_tickets.models.formats.states import states_in
 
 
 class Conversion(Settings):
-    """What was converted; written beside the weights, as `<out>.json`."""
+    """What was converted; written next to the weights, as `<out>.json`."""
 
     file: str = Field(description="Name of the file that was read.")
     file_digest: str = Field(description="`sha256:...` over its bytes.")
@@ -34,7 +34,7 @@ class Conversion(Settings):
 def convert(path: Path | str, out: Path | str, allow_pickle: bool = False, entry: str | None = None) -> Conversion:
     """Write the state dict of a checkpoint as safetensors, names unchanged, and say what it was.
 
-    The result is given to `weights` like the original was: a normaliser stays beside its network. A pickle
+    Give the result as `weights`, like the original: a normaliser stays with its network. A pickle
     is never executed: with `allow_pickle` its tensors are rebuilt and everything else is ignored, whether or
     not the packages it names are installed. A whole pickled network is turned into its state dict.
 

@@ -1,6 +1,6 @@
 """Which positions of which layers are the same channel, read off one pass of labels through the network.
 
-Every layer gives the channels that it makes labels of its own; `models/labels.py` carries them along; every
+Every layer gives the channels that it makes its own labels; `models/labels.py` carries them along; every
 layer ties the labels that arrive to the positions where it reads them. What cannot be removed exactly is
 refused on the way. This tells what must go together, not that it may: `models/proofs.py` proves every set
 before anyone may rely on it.
@@ -60,7 +60,7 @@ def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
 
 
 class _Walk:
-    """Hooks on every layer: labels that arrive are tied to it, labels of its own leave it."""
+    """Hooks on every layer: labels that arrive are tied to it, its own labels leave it."""
 
     def __init__(self, body: nn.Module, slots: Slots) -> None:
         self.mode = LabelMode(body, slots)

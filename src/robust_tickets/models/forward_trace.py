@@ -90,7 +90,7 @@ def trace_forward(body: nn.Module, preprocessing: Pixels, name: str) -> ForwardT
             "closure over it), define it in the class"
         )
     cut = tuple(path for path in parameters if path in reaching and path not in learning)
-    if cut:  # a function with a gradient of its own looks the same on the way forward
+    if cut:  # a function with its own gradient looks the same on the way forward
         cut = _without_gradient(body, preprocessing, name, cut)
     return ForwardTrace(
         shape=tuple(outputs[0].shape),
@@ -121,7 +121,7 @@ def is_head(body: nn.Module, path: str, preprocessing: Pixels, name: str) -> boo
 
 
 def sharing_copy(body: nn.Module, name: str) -> nn.Module:
-    """Return a copy in eval mode with the same weights in memory, frozen, and buffers of its own.
+    """Return a copy in eval mode with the same weights in memory, frozen, and its own buffers.
 
     Raises:
         UserError: the network cannot be copied, which every command does.

@@ -2,7 +2,7 @@
 
 A label is the number of a channel in `Slots`; 0 marks values that belong to no removable channel: the image,
 padding, constants. Operations that only move elements (views, permutations, shuffles, windows, padding) are
-applied to the labels as they are to the values, so no layout needs a rule of its own. Operations that combine
+applied to the labels as they are to the values, so no layout needs its own rule. Operations that combine
 elements of different channels either tie those channels or refuse them.
 """
 
@@ -212,7 +212,7 @@ def _compact(labels: Tensor) -> Tensor:
 
 
 def _varies_along(constant: Tensor, labels: Tensor) -> bool:
-    """Tell whether a constant has a size of its own along a dimension where labels change."""
+    """Tell whether a constant has its own size along a dimension where labels change."""
     return any(
         constant.shape[dim] > 1 and constant.stride(dim) != 0 and labels.stride(dim) != 0
         for dim in range(constant.dim())

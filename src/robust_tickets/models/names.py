@@ -63,7 +63,7 @@ def require_network(name: str) -> None:
         raise UserError(f"{name}: no such folder or file; {HOW_NAMED}")
     if library not in ("timm", "torchvision"):
         raise UserError(f"unknown network {name!r}; {near(name)}")
-    # Anywhere in the text, since libraries keep old names in tables beside their functions.
+    # Anywhere in the text, since libraries keep old names in tables next to their functions.
     text, bare = source_text(library), inner.partition(".")[0]
     if text and not re.search(rf"\b{re.escape(bare)}\b", text):
         raise UserError(f"unknown network {name!r}; {near(name, library if slash else '')}")

@@ -9,7 +9,7 @@ from robust_tickets.models.interface import Pixels
 class Normalisation(nn.Module):
     """`(images - mean) / std` of every channel.
 
-    A module of its own, so that `normalise.mean` is the full name of its constant: an exporter names results of
+    A separate module, so that `normalise.mean` is the full name of its constant: an exporter names results of
     operations `mean`, and where a network takes the mean of something, one of two such names would be lost.
     """
 

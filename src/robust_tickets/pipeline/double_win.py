@@ -35,5 +35,5 @@ def pairs_of(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 
 def pair(cell: Cell) -> Pair:
-    """Return the ticket's transfer beside dense's."""
+    """Return the ticket's transfer and dense's."""
     return cell.result, cell.dense

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from robust_tickets.pipeline.grid import Grid
 
 DRAW, DATA = "draw", "data"
-"""Names of the recipe's own way of drawing and of its own target, beside its variants and further targets."""
+"""Names of the recipe's own way of drawing and of its own target, besides its variants and further targets."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class CellPlace(ABC):
 
     @abstractmethod
     def draw(self, recipe: Recipe) -> DrawSettings:
-        """Return how it was drawn; for dense, what the recipe draws beside it."""
+        """Return how it was drawn; for dense, what the recipe draws with it."""
 
     @abstractmethod
     def ticket(self, grid: Grid) -> Ticket | None:

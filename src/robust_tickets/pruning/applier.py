@@ -1,4 +1,4 @@
-"""Holding a fixed mask during training: a few fused passes a step, nothing in the forward pass."""
+"""Holding a fixed mask during training: a few fused passes per step, nothing in the forward pass."""
 
 from collections.abc import Mapping
 

@@ -83,7 +83,7 @@ class Selection(Settings):
             masks: present masks; what they have removed stays removed. None keeps everything.
             couplings: channels that live and die together, for coupled groups.
             statistics: provider for data-dependent scores.
-            seed: of the draw; ties and random scores have streams of their own under it.
+            seed: of the draw; ties and random scores have their own streams under it.
 
         Returns:
             A mask for every weight and, for coupled groups, for every follower, on the weights' devices.

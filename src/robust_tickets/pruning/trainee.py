@@ -21,7 +21,7 @@ class Trainee(Protocol):
 
     @property
     def seed(self) -> int:
-        """Seed of the draw, under which ties have a stream of their own."""
+        """Seed of the draw, under which ties have their own stream."""
         ...
 
     def weights(self) -> Mapping[str, Tensor]:

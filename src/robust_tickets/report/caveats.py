@@ -5,7 +5,7 @@ from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.summary import Summary, VerdictRow
 
 NAMED = 3
-"""So many verdicts are named beside a caveat; of further ones the number is."""
+"""So many verdicts are named with a caveat; the others are counted."""
 
 
 def warnings(summary: Summary) -> list[str]:

@@ -1,4 +1,4 @@
-"""The page as Markdown: every table, and the figures' files beside it, for a README or a pull request."""
+"""The page as Markdown: every table, and the figures' files next to it, for a README or a pull request."""
 
 from collections.abc import Iterator, Sequence
 from html import escape

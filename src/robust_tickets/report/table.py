@@ -43,7 +43,7 @@ def markdown_table(cells: Cells) -> str:
 
 
 def html_table(cells: Cells) -> str:
-    """Return a table in a container of its own that scrolls, so that a narrow page does not."""
+    """Return a table in its own scrolling container, so that a narrow page does not."""
 
     def cell(tag: str, text: str, numeric: bool) -> str:
         kind = ' class="number"' if numeric else ""

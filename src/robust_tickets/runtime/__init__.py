@@ -16,5 +16,5 @@
 | `engine.py` | a graph, ready to be executed |
 | `load.py` | a file, ready to be called |
 
-Each imports those above it. Weights are data: kernels are a small family, compiled once a machine.
+Each imports those above it. Weights are data: kernels are a small family, compiled once per machine.
 """

@@ -67,7 +67,7 @@ class ImagePreparation:
                 have to be [N, C, H, W] of the network's own size. Arrays are numpy's or torch's.
 
         Raises:
-            ImageError: a file cannot be read, an image has more than 8 bits a channel, or an array's shape has more
+            ImageError: a file cannot be read, an image has more than 8 bits per channel, or an array's shape has more
                 than one meaning or none.
             TypeError: not images.
             ImportError: Pillow is not installed, and something has to be read or resized.
@@ -254,7 +254,7 @@ def open_image(path: str | os.PathLike[str]) -> Any:
     """Return a PIL image, decoded and turned upright as its EXIF orientation says.
 
     Raises:
-        ImageError: it is missing, damaged, no image, or has more than 8 bits a channel.
+        ImageError: it is missing, damaged, no image, or has more than 8 bits per channel.
         ImportError: Pillow is not installed.
     """
     pil = pillow("Image")
@@ -279,7 +279,7 @@ def upright(image: Any, name: str) -> Any:
     """Return a PIL image turned as its EXIF orientation says.
 
     Raises:
-        ImageError: it has more than 8 bits a channel.
+        ImageError: it has more than 8 bits per channel.
     """
     if image.mode in DEEP_MODES:
         raise ImageError(f"{name}: has more than 8 bits per channel (mode {image.mode}); convert it to 8")

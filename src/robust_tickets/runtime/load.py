@@ -34,9 +34,9 @@ from robust_tickets.runtime.tuning.tuning import Tilings, measured, tuned
 class Runtime:
     """A network that computes logits of images on the CPU; called by several threads, it serves one after the other.
 
-    It can be pickled and copied, with its weights and its tilings: a copy is open, has threads of its own, and needs
+    It can be pickled and copied, with its weights and its tilings: a copy is open, has its own threads, and needs
     no file. On another kind of processor a copy takes tilings that are likely to be fast there. A forked process may
-    go on using it, while others compute, too: it starts threads of its own.
+    go on using it, while others compute, too: it starts its own threads.
 
     Args:
         graph: what to compute.

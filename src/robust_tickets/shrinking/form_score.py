@@ -9,7 +9,7 @@ from robust_tickets.foundation.unit import PERCENT, Unit
 
 
 class FormScore(Settings):
-    """One form of the network on validation images, beside the form that it was made from."""
+    """One form of the network on validation images, compared with the form it was made from."""
 
     form: str = Field(description="`ticket` as it was transferred, or the name of the file.")
     score: str = Field(description="The metric's name: `accuracy`, `mIoU`.")

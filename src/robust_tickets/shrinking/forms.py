@@ -25,7 +25,7 @@ class ShippedForm(ABC):
     takes_half: ClassVar[bool] = False
     """Whether weights can be stored in 16 bits."""
     takes_int8: ClassVar[bool] = False
-    """Whether a file in 8-bit integers can stand beside it."""
+    """Whether a file in 8-bit integers can go with it."""
     leaves_out_zeros: ClassVar[bool] = False
     """Whether single zeros make it smaller, so that it differs from dense without any channel removed."""
     is_folder: ClassVar[bool] = False

@@ -84,7 +84,7 @@ class ShrinkReport(Settings):
         return f"ShrinkReport({self.kind}: file {size}, {self.shrunk.latency.speedup:.2f} times the speed of dense)"
 
     def _repr_html_(self) -> str | None:
-        """Return what a notebook shows: dense, ticket and result beside each other."""
+        """Return what a notebook shows: dense, ticket and result side by side."""
         return as_html(self)
 
     @property
@@ -133,7 +133,7 @@ def shrink_network(
         classes: names in the order of the logits, written into the file.
         provenance: which run the ticket is of, written into the file.
         recalibrate: computes batch-norm statistics of the smaller network anew, in place, where settings ask for it.
-        calibration: training images float32 [N, C, H, W] in [0, 1], for an 8-bit file beside the ONNX file, where
+        calibration: training images float32 [N, C, H, W] in [0, 1], for an 8-bit file next to the ONNX file, where
             settings ask for one.
         write: writes the smaller network in another form, for which no file is written at `out`.
 
@@ -209,7 +209,7 @@ def shrink_network(
 
 
 def int8_path(out: Path) -> Path:
-    """Return the place of the 8-bit file beside an ONNX file."""
+    """Return the place of the 8-bit file next to an ONNX file."""
     return out.with_name(f"{out.stem}-int8{out.suffix}")
 
 

@@ -21,7 +21,7 @@ def summarise(
     Args:
         counts: what was removed.
         zeros: fraction of the network's parameters that are zero, in [0, 1].
-        row: the exported file's size and latency, measured beside dense.
+        row: the exported file's size and latency, measured against dense.
         dense: those of dense's ONNX file.
         machine: where it was measured.
         sparse: whether single zeros are left out of it, as of a runtime file.

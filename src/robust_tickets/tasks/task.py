@@ -83,5 +83,5 @@ class Task(Settings, ABC):
         return ""
 
     def recorded(self) -> dict[str, Any]:
-        """Return what a run's record says of the task, beside its other settings."""
+        """Return what a run's record says about the task, besides its other settings."""
         return {"segmentation": None, "task": self.model_dump(mode="json")}

@@ -287,7 +287,7 @@ class Ticket:
                 f"{folder}: is damaged: masks and weights do not match the digest in ticket.json; get it again"
             )
         if is_saved(folder) and ":" not in file.source.name:
-            # A shrunken network beside its masks: the folder may have been moved.
+            # A shrunken network next to its masks: the folder may have been moved.
             return ticket.with_network(load_source(folder))
         return ticket
 

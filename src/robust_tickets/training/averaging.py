@@ -1,4 +1,4 @@
-"""Exponential moving average of weights, kept beside the trained ones."""
+"""Exponential moving average of weights, kept alongside the trained ones."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -29,7 +29,7 @@ class Job:
     plan: Plan
     """How many steps, and which events between them."""
     seed: int
-    """Order, noise, dropout and ties have streams of their own under it."""
+    """Order, noise, dropout and ties have their own streams under it."""
     task: Task = field(default_factory=Classification)
     """What is asked of the network: the loss, and the metric that selects epochs."""
     classes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Passes of a single image, which batch norm cannot train on where it sees one value a channel."""
+"""Passes of a single image, which batch norm cannot train on when it sees only one value per channel."""
 
 import copy
 
@@ -42,7 +42,7 @@ def takes_one_image(trainable: Trainable, splits: DataSplits) -> bool:
         with torch.no_grad():
             tried.network(torch.zeros(1, splits.channels, *splits.size, device=device))
     except ValueError as error:
-        # torch has no type of its own for this.
+        # torch has no specific type for this.
         if "Expected more than 1 value per channel" not in str(error):
             raise
         return False

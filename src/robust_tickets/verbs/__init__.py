@@ -7,7 +7,7 @@
 | `transfer.py`, `transfer_settings.py` | train a ticket, or dense, on a target |
 | `own_loop.py` | networks that a loop of the user's own trained, as the verbs take them |
 | `place.py`, `reopen.py` | the transfer that a path means, in a run or anywhere |
-| `dense.py` | the dense transfer beside a ticket's |
+| `dense.py` | the dense transfer that goes with a ticket's |
 | `gap.py` | how far a target lies from a source's own data |
 | `measure.py` | what a transferred network does on test images, once |
 | `pace.py` | how far a measure is, on the terminal |
@@ -25,5 +25,5 @@
 | `analyse.py`, `analyse_settings.py` | what tickets have in common, and the loss around and between their transfers |
 | `controls/`, `control_settings.py` | tickets without what is claimed to matter |
 
-They live in a package of their own so that `robust_tickets.draw` is always the function and never the module.
+They live in their own package, so that `robust_tickets.draw` is always the function and never the module.
 """

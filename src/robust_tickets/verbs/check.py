@@ -41,7 +41,7 @@ RANDOM = "random images"
 
 
 class Comparison(Settings):
-    """The runtime beside another engine on the same images."""
+    """The runtime compared with another engine on the same images."""
 
     engine: str = Field(description="What computes the same weights.")
     images: str = Field(description="Which images.")
@@ -64,7 +64,7 @@ class Comparison(Settings):
 
 
 class CheckReport(Settings):
-    """What a runtime file computes, beside other engines."""
+    """What a runtime file computes, compared with other engines."""
 
     path: str
     file: str = Field(description="Digest of the file's bytes.")

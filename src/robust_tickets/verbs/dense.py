@@ -1,4 +1,4 @@
-"""Dense beside a ticket: the source's own transfer under the same settings, found where it was made already."""
+"""A ticket's dense counterpart: the source's own transfer under the same settings, found if it was already made."""
 
 import logging
 from collections.abc import Iterator

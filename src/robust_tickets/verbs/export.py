@@ -92,7 +92,7 @@ def export(
 
 
 def comparable(dense: Network, network: Network) -> bool:
-    """Return whether two networks tell as many classes apart: a ticket may bring a head of its own."""
+    """Return whether two networks have the same number of classes: a ticket may bring its own head."""
     return dense.num_classes == network.num_classes
 
 

@@ -1,4 +1,4 @@
-"""Verify an exported file: every measure on it, beside the network of the run that it was made from."""
+"""Verify an exported file: every measure on it, alongside the network of the run it was made from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ SQUARE_QUERIES, SQUARE_IMAGES = 1000, 200
 
 
 class Compared(Settings):
-    """One figure of a network beside that of the file exported from it."""
+    """One figure of a network and of the file exported from it."""
 
     measure: str
     figure: str = Field(description="Its key.")
@@ -51,7 +51,7 @@ class Compared(Settings):
 
 
 class Exported(Settings):
-    """What an exported file does, beside the network that it was made from."""
+    """What an exported file does, compared with the network it was made from."""
 
     path: str
     file: str = Field(description="Digest of the file's bytes.")

@@ -45,7 +45,7 @@ class FindResult:
     tried: tuple[Verdict | DoubleWinVerdict, ...]
     """On validation data, from the sparsest candidate down to the one chosen."""
     adversarial: Transfer | None = field(default=None, repr=False)
-    """The adversarial transfer of a double-win ticket, beside `result`, which is the standard one."""
+    """The adversarial transfer of a double-win ticket; `result` is the standard one."""
 
     def sentence(self) -> str:
         """Return the outcome in plain words."""

@@ -24,7 +24,7 @@ from robust_tickets.verbs.transfer_settings import TransferSettings
 OWN_LOOP = "trained in your own loop"
 
 Given = Transfer | nn.Module | list[Any] | tuple[Any, ...]
-"""What a verb looks at: a transfer; or a network, or one a seed, that the user trained."""
+"""What a verb looks at: a transfer; or a network, or one per seed, that the user trained."""
 
 
 def as_transfer(

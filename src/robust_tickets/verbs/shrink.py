@@ -1,4 +1,4 @@
-"""Shrink: make a transferred ticket physically smaller, export it, and time it beside dense."""
+"""Shrink: make a transferred ticket physically smaller, export it, and time it against dense."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

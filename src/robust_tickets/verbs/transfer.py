@@ -88,7 +88,7 @@ class Transfer:
     def dense(self, folder: Path | None = None) -> "Transfer":
         """Return the same source's dense transfer under the same settings, data and seeds; dense is its own.
 
-        It is looked for in the folder `dense` of the transfer, in the folders beside it, and in its run. Only where
+        It is looked for in the folder `dense` of the transfer, in the folders next to it, and in its run. Only where
         none is finished is it trained, in the folder `dense`; a line in the log says so first.
 
         Args:
@@ -183,7 +183,7 @@ def rehearse_transfer(source: Source, data: Data, settings: TransferSettings) ->
 
 
 class TransferRecord(Settings):
-    """`transfer.json`: what a folder of runs was made from, beside the ticket in `ticket/`."""
+    """`transfer.json`: what a folder of runs was made from, besides the ticket in `ticket/`."""
 
     source: SourceSettings
     dense: bool = Field(description="Whether the source itself was transferred.")

@@ -47,7 +47,7 @@ class TransferSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _as_older_versions_wrote_it(cls, values: Any) -> Any:
-        """Read records of older versions, which knew one task beside classification and called it `segmentation`."""
+        """Read records of older versions, which knew one task besides classification and called it `segmentation`."""
         if not isinstance(values, dict) or "segmentation" not in values:
             return values
         older = {key: value for key, value in values.items() if key != "segmentation"}

@@ -48,7 +48,7 @@ def corrupt(images: Tensor, name: CorruptionName, severity: Severity, seed: int,
     depends on the seed and its number, never on the batch it is in.
 
     Args:
-        images: float [N, C, H, W] in [0, 1], C 1 or 3. Up to 64 pixels a side CIFAR-10-C's parameters hold, above
+        images: float [N, C, H, W] in [0, 1], C 1 or 3. Up to 64 pixels per side CIFAR-10-C's parameters apply, above
             ImageNet-C's.
         name: one of the fifteen.
         severity: 1 to 5.

@@ -1,4 +1,4 @@
-"""A folder as timm and the Hugging Face Hub keep one: `config.json` beside the weights."""
+"""A folder as timm and the Hugging Face Hub keep one: `config.json` next to the weights."""
 
 from dataclasses import dataclass
 from pathlib import Path

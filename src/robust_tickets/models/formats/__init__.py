@@ -11,7 +11,7 @@
 | `wrappers.py` | parts of names that `torch.compile`, FSDP and others put in |
 | `reparametrised.py` | weights in parts (pruning masks, weight and spectral norm) put together |
 | `renames.py` | names that well-known code gives to an architecture's tensors |
-| `madry.py` | the `robustness` library: `module.model.*` beside `module.normalizer.*` |
+| `madry.py` | the `robustness` library: `module.model.*` next to `module.normalizer.*` |
 | `likeness.py` | whose names a state dict has that does not fit |
 | `places.py` | where in a checkpoint an architecture is found: in which state dict, behind which prefix |
 | `layout.py` | the bare tensors, and what else the checkpoint says |

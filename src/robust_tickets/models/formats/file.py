@@ -171,7 +171,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _harmless() -> list[Any]:
-    """Return what may be built beside tensors, each under the name that files have for it."""
+    """Return what may be built besides tensors, each under the name that files use for it."""
     found: list[Any] = [type(np.dtype(kind)) for kind in "?bBhHiIlLefdg"]
     for module, name in HARMLESS_GLOBALS:
         # numpy renamed its private package; files keep the name they were written with

@@ -42,7 +42,7 @@ HARMLESS_GLOBALS = {
     ("numpy", "ndarray"),
     *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
 }
-"""What training scripts leave beside the tensors: options and scores. Building these executes nothing."""
+"""What training scripts leave next to the tensors: options and scores. Building these executes nothing."""
 
 
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, MemoryError, OSError, RuntimeError, ValueError)

@@ -30,7 +30,7 @@ ENTRIES = (
 """Where training scripts keep the state dict inside a checkpoint, in order of precedence."""
 
 DISTILLED = ("teacher", "student")
-"""DINO and mean teachers: the teacher is the average of the student; beside any other entry it taught that one."""
+"""DINO and mean teachers: the teacher is the average of the student; next to any other entry it taught that one."""
 
 
 def rank(place: str) -> tuple[int, int]:
@@ -104,7 +104,7 @@ def _walk(content: Any, place: str, seen: set[int]) -> Iterator[tuple[str, dict[
         for found in _walk(value, _joined(place, name), seen)
     ]
     tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
-    # Beside state dicts lie single tensors, such as a best accuracy; beside tensors lie their modules' extra state.
+    # State dicts come with single tensors, such as a best accuracy; tensors come with their modules' extra state.
     if len(tensors) > max((len(state) for _, state in inner), default=0):
         yield place, tensors
     else:

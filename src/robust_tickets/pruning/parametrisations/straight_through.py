@@ -87,7 +87,7 @@ class StraightThrough(Parametrisation):
         return Parametrised(module, {**scores, **heads}, scores)
 
     def _initial(self, name: str, weight: Tensor, seed: int) -> Tensor:
-        """Return the first scores of a weight [out, in, *kernel], in memory of their own."""
+        """Return the first scores of a weight [out, in, *kernel], in their own memory."""
         values = weight.detach().clone()
         fan_in = math.prod(weight.shape[1:])
         if self.init == "scaled":

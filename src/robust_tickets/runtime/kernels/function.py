@@ -243,7 +243,7 @@ class Function:
         return pixels
 
     def load_scattered(self, address: str, offsets: str) -> str:
-        """Return the floats that lie so many bytes behind an address, unsigned integers of 32 bits, one a lane."""
+        """Return the floats that lie so many bytes behind an address, unsigned integers of 32 bits, one per lane."""
         wide = self.code.line(f"zext {WORDS} {offsets} to <16 x i64>")
         places = self.code.line(f"getelementptr i8, ptr {address}, <16 x i64> {wide}")
         arguments = f"{_POINTERS} {places}, i32 4, {MASK} splat (i1 true), {V} poison"

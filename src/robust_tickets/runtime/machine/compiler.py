@@ -1,4 +1,4 @@
-"""From LLVM IR text to machine code in memory, compiled once a machine."""
+"""From LLVM IR text to machine code in memory, compiled once per machine."""
 
 import functools
 import hashlib

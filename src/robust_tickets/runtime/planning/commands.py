@@ -124,7 +124,7 @@ class Pointwise(Command):
     """activation(x * scale + shift), channel by channel, or activation(x + y), or activation(x * y)."""
 
     kind: str
-    """affine, add, mul; scale or shift: x times, or plus, one number a channel that is computed as well."""
+    """affine, add, mul; scale or shift: x times, or plus, one number per channel that is computed as well."""
     other: View | None
     """The second operand of add and mul; the numbers of scale or shift, plain."""
     scale: NDArray[np.float32] | None

@@ -1,4 +1,4 @@
-"""Which tiling of each convolution is fastest where it stands: measured once, kept beside the model."""
+"""Which tiling of each convolution is fastest in its place: measured once, kept next to the model."""
 
 import ctypes
 import json

@@ -61,12 +61,12 @@ def neg(site: Site, x: GraphValue) -> GraphValue:
 
 
 def scaled(site: Site, x: GraphValue, scale: float | np.ndarray, shift: float | np.ndarray) -> GraphValue:
-    """Return x * scale + shift, each one number or one a channel."""
+    """Return x * scale + shift, each one number or one per channel."""
     return GraphValue(site.builder.affine(site.layer, x.name, scale, shift), x.shape, x.order)
 
 
 def per_channel(constant: Tensor | float, x: GraphValue) -> np.ndarray:
-    """Return a constant that broadcasts against x as one number, or one a channel, in float64.
+    """Return a constant that broadcasts against x as one number, or one per channel, in float64.
 
     Raises:
         Inexpressible: it differs between pixels.

@@ -63,7 +63,7 @@ class Builder:
         return self.arrays[node.weights[role]]
 
     def affine(self, layer: str, x: str, scale: ArrayLike, shift: ArrayLike) -> str:
-        """Add x * scale + shift, each one number or one a channel; with an affine before it, or none, they are one."""
+        """Add x * scale + shift, each one number or one per channel; with an affine before it, or none, they are one."""
         shape = self.shapes[x]
         scale, shift = (np.broadcast_to(np.asarray(one, np.float64), shape[:1]) for one in (scale, shift))
         if (before := self.producers.get(x)) is not None and before.op == "affine":
@@ -92,7 +92,7 @@ class Builder:
         return self.emit("activation", layer, (x,), self.shapes[x], attributes={"kind": kind, **parameters})
 
     def add(self, layer: str, left: str, right: str) -> str:
-        """Add a sum of two values, of equal shapes or one of them one number a channel."""
+        """Add a sum of two values, of equal shapes or one of them one number per channel."""
         return self.emit("add", layer, self._larger_first(left, right), self._larger(left, right))
 
     def multiply(self, layer: str, left: str, right: str) -> str:

@@ -126,7 +126,7 @@ class _Walk:
             raise Inexpressible(f"{layer} ({name}): {refusal}") from None
 
     def layer(self, node: fx.Node, name: str) -> str:
-        """Return the module path inside the body, and the operator where that is not a module of its own."""
+        """Return the module path inside the body, and the operator if that is not its own module."""
         stack = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
         path = str(stack[-1]) if stack and stack[-1] in self.modules else ""
         if not path:

@@ -88,7 +88,7 @@ def layer_norm(
     eps: float,
     **rest: Any,
 ) -> GraphValue:
-    """Layer norm over the channels of every pixel of a channels-last image, or over one number a channel."""
+    """Layer norm over the channels of every pixel of a channels-last image, or over one number per channel."""
     constant(weight, bias)
     if len(normalized_shape) != 1 or input.order[-1:] != (0,):
         raise Inexpressible(

@@ -22,7 +22,7 @@ class Site:
 
     builder: Builder
     layer: str
-    """Module path, with the operator's name where it is called outside a module of its own."""
+    """Module path, with the operator's name if it is called outside its own module."""
     shape: Shape | None
     """Torch's shape of the result without the batch, or None where it gives several."""
 

@@ -24,7 +24,7 @@ class Contest:
     """Dense's transfer, once a ticket was compared with it."""
 
     def pair(self, ticket: Ticket) -> Pair:
-        """Return the ticket's transfer beside dense's."""
+        """Return the ticket's transfer and dense's."""
         at = place(self.folder, label(ticket.target))
         result = transfer(ticket, self.data, settings=self.settings, folder=at)
         if self.dense is None:

@@ -20,7 +20,7 @@ class Attempt:
     ticket: Ticket
     verdict: Verdict | DoubleWinVerdict
     standard: Pair
-    """Its transfer beside dense's."""
+    """Its transfer and dense's."""
     adversarial: Pair | None = None
     """Likewise, trained adversarially, where the criterion asks for it."""
 
