@@ -3,7 +3,7 @@
 | file | noun |
 |---|---|
 | `overlap.py` | how much of two masks is the same, and how much would be by chance |
-| `layers.py` | sparsity of every layer; kernels and filters of which nothing is left |
+| `layers.py` | sparsity of every layer; empty kernels and filters |
 | `complement.py` | the complementary mask, and masks with a share of their bits flipped |
 | `loss.py` | mean loss and error of a network on a few batches |
 | `landscape.py` | the loss around a network, over two directions |

@@ -12,7 +12,7 @@ class Apart:
     angle: float | None
     """Between their surviving prunable weights, degrees."""
     displacements: float | None
-    """Between what training added to the weights both started from, degrees; None where it added nothing."""
+    """Between what training added to the weights both started from, degrees; None if it added nothing."""
     distance: float
     """L2 distance of those weights."""
     path: Path

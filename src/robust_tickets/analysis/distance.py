@@ -31,7 +31,7 @@ def distance(first: Weights, second: Weights) -> float:
 
 
 def angle(first: Weights, second: Weights) -> float | None:
-    """Return the angle between two vectors of weights in degrees, in [0, 180]; None where one of them is zero.
+    """Return the angle between two vectors of weights in degrees, in [0, 180]; None if one of them is zero.
 
     Kahan's formula 2 atan2(|u - v|, |u + v|) of the unit vectors u and v, which is exact for small angles, where
     the arc cosine of their product is not.

@@ -60,7 +60,7 @@ def interpolate(
         second: the other end, of the same architecture and classes. Weights removed from both are zero all along.
         images: batches on which loss and error are taken.
         places: values of t, in [0, 1]; 0 and 1 give the ends bit for bit.
-        recalibration: training batches on which batch-norm statistics are computed anew at every place, ends
+        recalibration: training batches on which batch-norm statistics are recomputed at every point, ends
             included; None: the statistics too lie on the line between the ends'.
 
     Raises:

@@ -35,7 +35,7 @@ from robust_tickets.attacks.threat import Ball, Threat
 from robust_tickets.foundation.kinds import Shorthand
 
 AnyAttack = Annotated[PGD | APGD | Square | AutoAttack, Field(discriminator="kind"), Shorthand]
-"""Settings of any attack, told apart by `kind`."""
+"""Settings of any attack, distinguished by `kind`."""
 
 __all__ = [
     "APGD",

@@ -54,7 +54,7 @@ class Attack(Settings, ABC):
             predict: images to outputs, deterministic; see `evaluation_mode`.
             threat: the ball, and how many restarts.
             seed: of the run; streams of the attack's own are derived from it.
-            log: is told how the search goes and where it saw no gradient.
+            log: records how the search goes and where it saw no gradient.
             aim: what is sought; attacks that need the logits of images know that themselves.
         """
 

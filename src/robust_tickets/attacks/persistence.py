@@ -134,7 +134,7 @@ def persistent(
     def mended(
         images: Tensor, targets: Any, found: Tensor, places: Tensor, unseen: Tensor
     ) -> tuple[Tensor, dict[str, int]]:
-        """Search anew at `places`, of which `unseen` never showed a gradient; return all points, and counts."""
+        """Search again at `places`, of which `unseen` never showed a gradient; return all points, and counts."""
         nonlocal left
         fell, retried = torch.zeros_like(unseen), 0
         if scale_free is not None:

@@ -23,7 +23,7 @@ class Baseline:
     value: float
     """The metric of the source as it came, in its own unit."""
     interval: Interval | None
-    """Of that value, 95 %, over draws of the test images; None where none is known."""
+    """Of that value, 95 %, over draws of the test images; None if none is known."""
     dense: float
     """Mean over seeds after the transfer."""
     transfer: str

@@ -15,7 +15,7 @@ from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 
 TEXT = "Mean ± one standard deviation over seeds, on test data. These figures decide nothing."
 LINES = 6
-"""So many lines of a chart are told apart by colour."""
+"""This many lines of a chart can be distinguished by colour."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Subject:
 
 
 def measure_sections(measures: Sequence[Measure], subjects: Sequence[Subject]) -> list[Section]:
-    """Return a section for each kind of measure; nothing where nothing further was measured."""
+    """Return a section for each kind of measure; nothing if nothing further was measured."""
     named = by_name(measures)
     kinds = grouped(named, lambda name: named[name].title)
     return [_section(title, {name: named[name] for name in names}, subjects) for title, names in kinds.items()]

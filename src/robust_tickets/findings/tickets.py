@@ -9,13 +9,13 @@ from robust_tickets.report.sections import Chart, Line, Map, Section, Table, Val
 from robust_tickets.ticket.ticket import Ticket
 
 COLUMNS = 6
-"""Tickets whose layers are told side by side, and lines of a chart: as many as colours tell apart."""
+"""Tickets whose layers are shown side by side, and lines of a chart: as many as colours can distinguish."""
 
 LISTED = 10
 """Pairs of tickets whose overlap is listed, and of them..."""
 
 BY_LAYER = 3
-"""...pairs whose overlap is told layer by layer: two lines each in a chart."""
+"""...pairs whose overlap is shown layer by layer: two lines each in a chart."""
 
 
 def ticket_table(ticket: Ticket) -> Table:
@@ -181,7 +181,7 @@ def overlap_section(found: TicketOverlaps) -> Section:
 
 
 def square(title: str, names: tuple[str, ...], values: Mapping[tuple[str, str], float], label: str) -> Map:
-    """Return a symmetric map of values of pairs, each ticket with itself among them. Columns are told by number."""
+    """Return a symmetric map of values of pairs, each ticket with itself among them. Columns are numbered."""
     rows = tuple(tuple(values[(a, b) if (a, b) in values else (b, a)] for b in names) for a in names)
     numbers = tuple(str(number) for number in range(1, len(names) + 1))
     numbered = tuple(f"{name} ({number})" for name, number in zip(names, numbers, strict=True))

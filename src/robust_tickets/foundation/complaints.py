@@ -59,7 +59,7 @@ def complaint(fault: Any, kind: type[BaseModel], where: str) -> str:
 
 
 def meant(kind: type[BaseModel], location: Location, where: str) -> str:
-    """Return the path of the setting that was probably meant, at the same level, below or elsewhere; else all at the same level."""
+    """Return the path of the setting that was probably meant, at any level; otherwise all at the same level."""
     key = str(location[-1])
     place, owners = walk(kind, location[:-1])
     place = joined(where, place)

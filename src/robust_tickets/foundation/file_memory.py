@@ -1,7 +1,7 @@
-"""What was found out about files by reading them, remembered until they change.
+"""What was learnt about files by reading them, remembered until they change.
 
 A file counts as unchanged while its size, time of change and inode are the same, as for `make` and `git`. What
-is remembered lies in the user's cache folder, one file for each folder of data. Whatever goes wrong with it means
+is remembered is in the user's cache folder, one file per data folder. Whatever goes wrong with it means
 "not remembered", never a failure: the files can always be read again.
 """
 
@@ -21,7 +21,7 @@ SETTLED = 3.0
 on some file systems) would leave no trace in the time."""
 
 VERSION = 1
-"""Of what is remembered; of another version nothing is read."""
+"""Version of this memory; other versions are not read."""
 
 Stamp = tuple[int, int, int]
 
@@ -30,7 +30,7 @@ class FileMemory:
     """Facts about the files below one folder, by their path in it; facts are lists of plain JSON values."""
 
     def __init__(self, root: Path, kind: str) -> None:
-        """Take up what is remembered of the files below `root`; `kind` says what facts these are."""
+        """Load what is remembered about the files below `root`; `kind` names the kind of facts."""
         self.root = root
         place = user_cache("files")
         key = hashlib.sha256(f"{VERSION}|{kind}|{root.resolve()}".encode()).hexdigest()
@@ -39,7 +39,7 @@ class FileMemory:
         self.changed = False
 
     def known(self, name: str, stamp: Stamp) -> list[Any] | None:
-        """Return the facts of one file, or None where it was never read or has changed since."""
+        """Return the facts of one file, or None if it was never read or has changed since."""
         entry = self.entries.get(name)
         return entry[1] if entry is not None and entry[0] == stamp else None
 
@@ -50,7 +50,7 @@ class FileMemory:
             self.changed = True
 
     def save(self) -> None:
-        """Write what is remembered, whole or not at all; of two processes the later one's stays."""
+        """Write what is remembered, completely or not at all; of two processes, the later one wins."""
         if self.path is None or not self.changed:
             return
         temporary = None
@@ -75,7 +75,7 @@ def stamp(path: Path | str) -> Stamp:
 
 
 def _read(path: Path) -> dict[str, tuple[Stamp, list[Any]]]:
-    """Return what a file remembers: nothing where it is missing, or not as it was written."""
+    """Return what a file remembers: nothing if it is missing, or not as it was written."""
     try:
         digest, _, content = path.read_bytes().partition(b"\n")
     except OSError:

@@ -117,7 +117,7 @@ def with_defaults(kind: type[BaseModel], values: Values) -> dict[str, Any]:
 
 
 def default_of(field: FieldInfo) -> Any:
-    """Return a field's default; None where it has none."""
+    """Return a field's default; None if it has none."""
     return None if field.is_required() else field.get_default(call_default_factory=True)
 
 

@@ -14,7 +14,7 @@ VERBS = ("run", "find")
 
 
 def verb_of(folder: Path) -> str | None:
-    """Return what a folder of ours is for, as its `settings.json` says; None where it says nothing."""
+    """Return what a folder of ours is for, as its `settings.json` says; None if it says nothing."""
     claim = json_of(folder / "settings.json")
     return claim.get("verb") if claim is not None else None
 

@@ -11,7 +11,7 @@ ENVIRONMENT = "ROBUST_TICKETS_CACHE"
 
 
 def user_cache(name: str) -> Path | None:
-    """Return the folder for one kind of content, which may not exist yet; None where nothing is kept."""
+    """Return the folder for one kind of content, which may not exist yet; None if nothing is kept."""
     given = os.environ.get(ENVIRONMENT)
     if given is not None:
         return Path(given).expanduser() / name if given else None

@@ -75,7 +75,7 @@ def adaptive_calibration_error(confidence: Tensor, correct: Tensor, bins: int = 
     """Return ECE over bins of equal mass, in [0, 1] (Nguyen and O'Connor 2015; Nixon et al. 2019, section 3).
 
     Images are ordered by confidence and cut into bins whose sizes differ by at most one, so that no bin is nearly
-    empty where a network is nearly always sure. Only the predicted class counts, as in `ece`: Nixon's ACE, the mean
+    empty if a network is nearly always sure. Only the predicted class counts, as in `ece`: Nixon's ACE, the mean
     over the probabilities of all classes, is another figure.
     """
     order = confidence.argsort(stable=True)

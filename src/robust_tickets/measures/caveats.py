@@ -11,7 +11,7 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.matching import RESOLUTION, Decision
 
 NOTICEABLE = 0.01
-"""Share of the attacked images from which on a vanished gradient is told."""
+"""A vanished gradient is reported from this share of the attacked images on."""
 
 APART = 0.05
 """Attacks of one ball disagree where one leaves this share of the same images standing more than another. (On networks

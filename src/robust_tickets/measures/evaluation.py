@@ -107,7 +107,7 @@ class Evaluation(Measure):
         return {"clean": accuracy(found.clean), "robust": accuracy(found.robust), **log.figures()}
 
     def figure(self, key: str) -> Figure | None:
-        """Return either accuracy; what the attack saw of the gradient is told in words."""
+        """Return either accuracy; what the attack saw of the gradient is reported in words."""
         return Figure(key) if key in ("clean", "robust") else None
 
     def describe(self) -> str:

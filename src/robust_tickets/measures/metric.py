@@ -78,7 +78,7 @@ class Accuracy:
         return accuracy_interval(measured)
 
     def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
-        """Return the interval of `sampling_uncertainty.py`; None where the runs were not measured on equal images."""
+        """Return the interval of `sampling_uncertainty.py`; None if the runs were not measured on equal images."""
         shapes = {bits.shape for bits in (*ticket, *dense)}
         if len(shapes) > 1 or len(ticket[0]) < 2:
             return None

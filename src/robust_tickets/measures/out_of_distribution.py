@@ -87,7 +87,7 @@ class OutOfDistribution(Measure):
         read(self.data)
 
     def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
-        """Refuse a second data set that is told to have other channels than the network takes.
+        """Refuse a second data set whose settings ask for other channels than the network takes.
 
         Raises:
             UserError: says which.

@@ -96,7 +96,7 @@ class RobustnessCurve(Measure):
         return f"robust/{self.norm}/{epsilon:.6g}"
 
     def figure(self, key: str) -> Figure | None:
-        """Return accuracy in a ball, as in `L-inf 8/255`, or `clean`; the attack's gradients are told in words."""
+        """Return accuracy in a ball, as in `L-inf 8/255`, or `clean`; the attack's gradients are reported in words."""
         epsilon = next((epsilon for epsilon in self.epsilons if self.key(epsilon) == key), None)
         if epsilon is None:
             return None

@@ -111,7 +111,7 @@ def _one_word_apart(words: list[str], others: list[str]) -> bool:
 
 
 def _first_difference(body: nn.Module, twin: nn.Module) -> str | None:
-    """Return the first layer that has another class or other settings in the twin, and both; None where all agree."""
+    """Return the first layer that has another class or other settings in the twin, and both; None if all agree."""
     theirs = dict(twin.named_modules())
     for path, module in body.named_modules():
         other = theirs.get(path)

@@ -89,11 +89,11 @@ def like_convolution(layer: nn.Conv2d, in_channels: int | None = None, out_chann
 
 
 def first_convolution(body: nn.Module) -> tuple[str, nn.Conv2d] | None:
-    """Return the path and module of the first convolution, None where there is none."""
+    """Return the path and module of the first convolution, None if there is none."""
     return next(((path, module) for path, module in body.named_modules() if isinstance(module, nn.Conv2d)), None)
 
 
 def input_channels(body: nn.Module) -> int | None:
-    """Return how many input channels a network reads, None where no convolution says so."""
+    """Return how many input channels a network reads, None if no convolution says so."""
     stem = first_convolution(body)
     return stem[1].in_channels if stem else None

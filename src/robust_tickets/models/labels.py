@@ -58,7 +58,7 @@ class LabelMode(TorchDispatchMode):
         self._inside_layers -= 1
 
     def labels(self, tensor: Tensor) -> Tensor | None:
-        """Return int64 labels of the tensor's shape, or None where all are 0."""
+        """Return int64 labels of the tensor's shape, or None if all are 0."""
         return self._labels.get(tensor)
 
     def set_labels(self, tensor: Tensor, labels: Tensor | None) -> None:
@@ -69,7 +69,7 @@ class LabelMode(TorchDispatchMode):
             self._labels[tensor] = _compact(labels)
 
     def along(self, tensor: Tensor, dim: int) -> Tensor | None:
-        """Return the labels along one dimension, int64 [size]; None where they vary along the others too."""
+        """Return the labels along one dimension, int64 [size]; None if they vary along the others too."""
         labels = self._labels[tensor].movedim(dim, 0).flatten(1)
         first = labels[:, 0]
         return first if bool((labels == first[:, None]).all()) else None

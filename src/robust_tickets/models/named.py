@@ -174,7 +174,7 @@ def _of_the_same_shape(
 def _heads_of_other_size(body: nn.Module, state: dict[str, Tensor]) -> dict[str, int]:
     """Return the layers of which a checkpoint has more or fewer outputs, and how many, all the same number.
 
-    A layer inside a network of another width is told by what follows it, which then differs too.
+    A layer inside a network of another width is recognised by what follows it, which then differs too.
     """
     found: dict[str, int] = {}
     for path, module in body.named_modules():

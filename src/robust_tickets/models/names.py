@@ -28,7 +28,7 @@ WEIGHT_FILES = (".pt", ".pth", ".th", ".tar", ".ckpt", ".bin", ".safetensors")
 
 @cache
 def source_text(library: str) -> str:
-    """Return the text of a library's model files; empty where they cannot be found."""
+    """Return the text of a library's model files; empty if they cannot be found."""
     spec = find_spec(library)
     folder = Path(spec.origin).parent / "models" if spec is not None and spec.origin is not None else None
     files = sorted(folder.glob("*.py")) if folder is not None else []

@@ -27,7 +27,7 @@ _PACKAGES = {"site-packages", "dist-packages"}
 
 
 def code_digest(body: nn.Module, function: str | None = None) -> str | None:
-    """Return `sha256:...` over the user's own code that makes and runs a network; None where there is none.
+    """Return `sha256:...` over the user's own code that makes and runs a network; None if there is none.
 
     Args:
         body: the network.

@@ -29,7 +29,7 @@ from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
 from robust_tickets.pruning.masks import Masks
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 299, 384, 512)
-"""Sides in pixels that are tried, in this order, where nobody says how large a module's images are."""
+"""Sides in pixels that are tried, in this order, if the size of a module's images is unknown."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
-"""What is trained for: losses of a batch, clean or attacked.
+"""What training aims for: losses of a batch, clean or attacked.
 
 | file | noun |
 |---|---|
-| `objective.py` | what every objective has in common, and what it becomes in a training |
+| `objective.py` | what every objective has in common, and what it becomes in training |
 | `standard.py` | the criterion on the inputs as they are |
 | `pgd_training.py` | adversarial training with PGD |
 | `fgsm_rs.py` | fast adversarial training: one step from a random start |
@@ -27,7 +27,7 @@ from robust_tickets.objectives.trades import Trades
 AnyObjective = Annotated[
     Standard | PGDTraining | FGSMRS | Free | Trades | Smoothing, Field(discriminator="kind"), Shorthand
 ]
-"""Settings of any objective, told apart by `kind`."""
+"""Settings of any objective, distinguished by `kind`."""
 
 __all__ = [
     "FGSMRS",

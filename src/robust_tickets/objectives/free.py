@@ -78,7 +78,7 @@ class FreeReplays(Running):
         held[: len(images)] = delta
 
     def _delta_for(self, images: Tensor) -> Tensor:
-        """Return the perturbation, started at zero anew where the batch does not fit into it."""
+        """Return the perturbation, restarted at zero if the batch does not fit it."""
         held = self.delta
         if held is None or held.shape[1:] != images.shape[1:] or len(held) < len(images):
             held = torch.zeros_like(images, dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""What every objective has in common: settings, and what it becomes in a training."""
+"""What every objective has in common: settings, and what it becomes in training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Criterion(Protocol):
 
     @property
     def aim(self) -> Aim:
-        """What attacks are after, whatever shapes the loss that is minimised (label smoothing, weights)."""
+        """What attacks aim for, whatever shapes the loss that is minimised (label smoothing, weights)."""
         ...
 
     def __call__(self, outputs: Any, targets: Any, /) -> Tensor:
@@ -30,7 +30,7 @@ class Criterion(Protocol):
 
 
 class Running(ABC):
-    """An objective in a training: turns a batch into losses, one per optimiser step."""
+    """An objective in training: turns a batch into losses, one per optimiser step."""
 
     @abstractmethod
     def losses(
@@ -67,14 +67,14 @@ class Objective(Settings, ABC):
     """What task and interface must provide for it: `pixel-inputs`, `loss` (one per example), class `logits`."""
 
     leaves_inputs: ClassVar[bool] = False
-    """Whether inputs are trained on as they come, so that what a frozen body makes of them can be computed once."""
+    """Whether training leaves inputs unchanged, so that a frozen body's features can be computed once."""
 
     whole_batches: ClassVar[bool] = False
     """Whether a batch must not be split into parts (`accumulate`)."""
 
     @property
     def ball(self) -> Ball | None:
-        """The ball in which training images are attacked; None where they are not."""
+        """The ball in which training images are attacked; None if they are not."""
         return None
 
     @property
@@ -84,7 +84,7 @@ class Objective(Settings, ABC):
 
     @property
     def single_step(self) -> Threat | None:
-        """The one-step attack that training relies on; None where it relies on none.
+        """The one-step attack that training relies on; None if it relies on none.
 
         A network may learn to defeat just that one while it loses its robustness (catastrophic overfitting).
         """

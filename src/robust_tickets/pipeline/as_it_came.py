@@ -9,7 +9,7 @@ from robust_tickets.verbs.evaluate import evaluate
 
 
 def as_it_came(grid: Grid, cells: Sequence[Cell]) -> list[Baseline]:
-    """Return every source and target to which a transfer keeps the head; nothing where none does."""
+    """Return every source and target to which a transfer keeps the head; nothing if none does."""
     found: list[Baseline] = []
     seen = set()
     for cell in cells:

@@ -10,7 +10,7 @@ from robust_tickets.verbs.double_win import Pair, verify_double_win
 
 
 def judged(recipe: Recipe, cells: Sequence[Cell]) -> list[Judged]:
-    """Return a verdict on every drawn ticket; nothing where the recipe has no pair of transfers, or no attack."""
+    """Return a verdict on every drawn ticket; nothing if the recipe has no pair of transfers, or no attack."""
     if recipe.verify.robustness is None:
         return []
     drawn = {cell.place: cell for cell in cells if cell.place.is_drawn}

@@ -14,7 +14,7 @@ IMAGES = 2000
 def measured_gaps(grid: Grid, cells: Sequence[Cell]) -> dict[str, DomainGap]:
     """Return the gap of every target with a filled cell, measured once and kept in the run folder.
 
-    Nothing where the recipe does not say what its first source was pretrained on; none for targets that label pixels.
+    Nothing if the recipe does not say what its first source was pretrained on; none for targets that label pixels.
     """
     base, entry = next(iter(grid.recipe.sources.items()))
     if entry.pretrain is None:

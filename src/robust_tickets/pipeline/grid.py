@@ -92,7 +92,7 @@ class Grid:
         return self.tickets[series, way]
 
     def fill(self, place: CellPlace) -> Cell:
-        """Do, or take up, everything that one cell needs."""
+        """Do, or resume, everything that one cell needs."""
         data, settings = self.recipe.data_sets()[place.target], self.recipe.transfers[place.transfer]
         subject = place.ticket(self) or self.source(place.series)
         result = transfer(subject, data, settings=settings, folder=place.folder(self.folder))

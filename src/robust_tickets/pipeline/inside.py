@@ -7,7 +7,7 @@ from robust_tickets.verbs.analyse import Analysis, analyse
 
 
 def inside(recipe: Recipe, cells: list[Cell]) -> Analysis | None:
-    """Return what the recipe asks to look into, on its own target; None where it asks for nothing.
+    """Return what the recipe asks to look into, on its own target; None if it asks for nothing.
 
     Masks are compared for drawn tickets: what a control shares with its ticket is known. Of transfers, the full ones
     are looked into where there are any: under linear ones no weight but the head's moves. First come each source's

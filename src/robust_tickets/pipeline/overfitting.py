@@ -8,7 +8,7 @@ from robust_tickets.training.metrics import read_metrics
 
 
 def collapses(folder: Path) -> list[Collapse]:
-    """Return the trainings in a run folder that suffered catastrophic overfitting; nothing where none did."""
+    """Return the trainings in a run folder that suffered catastrophic overfitting; nothing if none did."""
     found: list[Collapse] = []
     for metrics in sorted(folder.rglob("metrics.jsonl")):
         result = metrics.with_name("result.json")

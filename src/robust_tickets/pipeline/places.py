@@ -35,7 +35,7 @@ class CellPlace(ABC):
     way: str = "dense"
     """Name of the way of drawing, `dense` for none."""
     sparsity: float | None = None
-    """As asked for; None where the timeline says it, and for dense."""
+    """As asked for; None if the timeline says it, and for dense."""
 
     is_dense: ClassVar[bool] = False
     is_drawn: ClassVar[bool] = False

@@ -148,7 +148,7 @@ def precision_note(cells: list[Cell]) -> str | None:
 
 
 def unfilled(grid: Grid, cells: list[Cell]) -> list[Unfilled]:
-    """Return which cells of the grid are not filled yet; nothing where all are."""
+    """Return which cells of the grid are not filled yet; nothing if all are."""
     filled = {cell.place for cell in cells}
     lines = grouped(grid.places, lambda place: (place.target, place.transfer, place.way, place.kind, place.series))
     found: list[Unfilled] = []

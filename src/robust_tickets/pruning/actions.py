@@ -22,7 +22,7 @@ class Action(ABC):
 
     @property
     def target(self) -> float | None:
-        """Return the sparsity it prunes to, in [0, 1); None where it does not prune."""
+        """Return the sparsity it prunes to, in [0, 1); None if it does not prune."""
         return None
 
     @abstractmethod

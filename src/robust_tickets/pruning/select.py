@@ -53,7 +53,7 @@ class Selection(Settings):
         return self
 
     def own_sparsity(self, weights: Mapping[str, Tensor]) -> float | None:
-        """Return the fraction of groups that the score itself says is removed; None where any will do.
+        """Return the fraction of groups that the score itself says is removed; None if any will do.
 
         Raises:
             UserError: these weights say none.

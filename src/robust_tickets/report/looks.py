@@ -15,7 +15,7 @@ from robust_tickets.report.summary import ResultRow
 INK = "#1b1f24"
 CONTROL = "#8a8f98"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Colours of sources, told apart under the common colour blindnesses (Okabe and Ito)."""
+"""Colours of sources, distinguishable under the common forms of colour blindness (Okabe and Ito)."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 STROKES = ("-", (0, (6, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1)))

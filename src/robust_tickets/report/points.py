@@ -41,7 +41,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Point:
-    """One setting, averaged over its seeds. `robust` is None where no seed was attacked."""
+    """One setting, averaged over its seeds. `robust` is None if no seed was attacked."""
 
     row: ResultRow
     sparsity: float

@@ -14,7 +14,7 @@ def terminal_table(cells: Cells) -> Group:
     """Return a rich table and the sentences below it; user text is shown as it is, never read as markup."""
     table = TerminalTable(title=Text(cells.title, style="bold"), title_justify="left")
     for column in cells.columns:
-        # Folded: cut short, labels that begin alike cannot be told apart.
+        # Folded: cut short, labels that begin alike cannot be distinguished.
         table.add_column(Text(column.label), justify="right" if column.numeric else "left", overflow="fold")
     for row in cells.rows:
         table.add_row(*map(Text, row))

@@ -131,7 +131,7 @@ class ImagePreparation:
 def stated_preparation(
     metadata: Mapping[str, Any], input_shape: tuple[int, ...], given: Mapping[str, Any] | None = None
 ) -> ImagePreparation | None:
-    """Return how a file says images become its input, or None where it does not say.
+    """Return how a file says images become its input, or None if it does not say.
 
     Args:
         metadata: the file's own, each value as JSON; see `shrinking/export.py`.
@@ -164,7 +164,7 @@ def stated_preparation(
 
 
 def stated_classes(metadata: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the names of the classes in the order of the logits, or None where a file does not say.
+    """Return the names of the classes in the order of the logits, or None if a file does not say.
 
     Raises:
         RuntimeFileError: what it says is no list of names.

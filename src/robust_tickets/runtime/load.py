@@ -63,9 +63,9 @@ class Runtime:
         self.preprocessing: ImagePreparation | None = stated_preparation(
             graph.metadata, graph.input_shape, preprocessing
         )
-        """How files, PIL images and uint8 arrays are prepared; None where the file does not say."""
+        """How files, PIL images and uint8 arrays are prepared; None if the file does not say."""
         self.classes: tuple[str, ...] | None = stated_classes(graph.metadata)
-        """Names in the order of the logits; None where the file does not say."""
+        """Names in the order of the logits; None if the file does not say."""
         self._engine = Engine(graph, threads, tilings=tilings)
 
     def __call__(self, images: Any) -> Any:

@@ -132,7 +132,7 @@ def shrink_network(
         settings: rounding of channels, threads, batch size, rounds.
         classes: names in the order of the logits, written into the file.
         provenance: which run the ticket is of, written into the file.
-        recalibrate: computes batch-norm statistics of the smaller network anew, in place, where settings ask for it.
+        recalibrate: recomputes batch-norm statistics of the smaller network, in place, if settings ask for it.
         calibration: training images float32 [N, C, H, W] in [0, 1], for an 8-bit file next to the ONNX file, where
             settings ask for one.
         write: writes the smaller network in another form, for which no file is written at `out`.

@@ -26,7 +26,7 @@ def summarise(
         machine: where it was measured.
         sparse: whether single zeros are left out of it, as of a runtime file.
         settings: what it was made with.
-        int8: size and latency of the 8-bit file, measured in the same rounds; None where there is none.
+        int8: size and latency of the 8-bit file, measured in the same rounds; None if there is none.
         has_runtime_file: whether the network may become a runtime file, so that one is worth a try.
     """
     engine = f"{machine.processor}, {_plural(machine.threads, 'thread')}, {machine.runtime}, batch {machine.batch_size}"

@@ -1,11 +1,11 @@
-"""What is asked of a network on data: one file a task.
+"""What a network has to do on data: one file per task.
 
 | file | noun |
 |---|---|
-| `task.py` | what every task offers: the network it makes of a source, the loss, the metric, what goes with it |
+| `task.py` | what every task offers: the network it makes from a source, the loss, the metric, and what it provides |
 | `kinds.py` | every kind of task, and the one that data imply |
-| `measurable.py` | whether what is to be measured goes with a task and its data |
+| `measurable.py` | whether what is to be measured fits a task and its data |
 | `target.py` | data as a network takes them |
-| `classification.py` | one label an image |
-| `segmentation.py` | one label a pixel |
+| `classification.py` | one label per image |
+| `segmentation.py` | one label per pixel |
 """

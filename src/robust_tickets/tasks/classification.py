@@ -1,4 +1,4 @@
-"""Classification: one label an image."""
+"""Classification: one label per image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @final
 class Classification(Task):
-    """One label an image, by a network's own kind of head; judged by accuracy."""
+    """One label per image, by a network's own kind of head; judged by accuracy."""
 
     target_kind = "class"
     asks = "one label per image"
@@ -71,7 +71,7 @@ def fit_head(network: Network, splits: DataSplits, head: Head, seed: int, where:
     """Give the network the head that it is trained with; `where` names the setting in a complaint.
 
     Raises:
-        UserError: the head is to be kept and tells another number of classes apart, or was never trained.
+        UserError: the head is to be kept and has another number of classes, or was never trained.
     """
     if head == "fresh":
         network.reset_head(len(splits.classes), seed)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
 
 AnyTask = Annotated[Classification | Segmentation, Field(discriminator="kind"), Shorthand]
-"""Settings of any task, told apart by `kind`."""
+"""Settings of any task, distinguished by `kind`."""
 
 IMPLIED: tuple[Task, ...] = (Classification(), Segmentation())
-"""What data ask for where nobody says: the first that learns from their kind of target."""
+"""The default for data: the first that learns from their kind of target."""
 
 
 def task_for(splits: DataSplits, stated: Task | None = None) -> Task:
@@ -35,10 +35,10 @@ def task_for(splits: DataSplits, stated: Task | None = None) -> Task:
 
 
 def own_task(splits: DataSplits, asker: str) -> Task:
-    """Return the task that data imply, where a network's own kind of head has to do it.
+    """Return the task that data imply, if a network's own kind of head has to do it.
 
     Raises:
-        UserError: it takes another head, so that only transfers do it.
+        UserError: it takes another head, so only transfers support it.
     """
     task = task_for(splits)
     if not task.keeps_body:

@@ -1,4 +1,4 @@
-"""Whether what is to be measured goes with a task and its data, asked before anything is trained."""
+"""Whether what is to be measured fits a task and its data, tested before anything is trained."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def require_measurable(
     """Refuse what cannot be measured on these data, before anything is trained.
 
     Args:
-        task: what is asked of the network.
+        task: what the network has to do.
         splits: the target, at the network's size and channels.
         robustness: the attack that is decided on; None for none.
-        measures: what else is measured.
-        classes: how many the network tells apart; None: as many as the data have.
+        measures: further measures.
+        classes: how many classes the network has; None: as many as the data.
 
     Raises:
         UserError: an attack or a measure that does not fit task or data: their labels, classes, channels or size.

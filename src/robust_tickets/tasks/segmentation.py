@@ -1,4 +1,4 @@
-"""Semantic segmentation: one label a pixel, -100 where none counts."""
+"""Semantic segmentation: one label per pixel, -100 where none counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @final
 class Segmentation(SegmentationHead, Task):
-    """One label a pixel, by a backbone under a segmentation head; judged by mIoU."""
+    """One label per pixel, by a backbone under a segmentation head; judged by mIoU."""
 
     target_kind = "pixels"
     asks = "a label for every pixel"

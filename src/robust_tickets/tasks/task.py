@@ -20,7 +20,7 @@ Head = Literal["fresh", "keep"]
 
 
 class Task(Settings, ABC):
-    """What a label is, what makes a network of a source, and by which figure it is judged.
+    """What a label is, how a source becomes its network, and by which figure it is judged.
 
     A subclass has a literal `kind`, by which recipes name it.
     """
@@ -28,7 +28,7 @@ class Task(Settings, ABC):
     target_kind: ClassVar[str]
     """The kind of target that it learns from, as `DataSplits.target_kind` names it; data imply their task."""
     asks: ClassVar[str]
-    """What it asks of data, for messages: `one label an image`."""
+    """What it asks of data, for messages: `one label per image`."""
     provides: ClassVar[frozenset[str]]
     """What it offers to objectives, attacks and measures, which say what they need: `pixel-inputs`, `loss` (one per
     example), class `logits` (of whatever the classes are of), `image-logits` and `image-labels` (of whole images)."""
@@ -37,7 +37,7 @@ class Task(Settings, ABC):
 
     @abstractmethod
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
-        """Return the network that is trained on these data; `network`, which it is made of, is taken apart.
+        """Return the network that is trained on these data; `network`, from which it is made, is taken apart.
 
         Args:
             network: the source, or a ticket's subnetwork.
@@ -52,7 +52,7 @@ class Task(Settings, ABC):
 
     @abstractmethod
     def criterion(self, label_smoothing: float) -> Criterion:
-        """Return what is minimised, of outputs and targets.
+        """Return what is minimised, given outputs and targets.
 
         Args:
             label_smoothing: probability spread over all classes, in [0, 1).
@@ -79,7 +79,7 @@ class Task(Settings, ABC):
             raise UserError(f"task: {kind}: {splits.name} {splits.target_words}; leave it out, or give {self.asks}")
 
     def describe(self) -> str:
-        """Return a few words for tables on the network that it makes; nothing where that is the source's own."""
+        """Return a few words for tables on the network that it makes; nothing if that is the source's own."""
         return ""
 
     def recorded(self) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 | file | noun |
 |---|---|
-| `settings.py` | `Training`: everything about a training but its data, network and masks |
+| `settings.py` | `Training`: everything about training except its data, network and masks |
 | `loop.py` | `fit`: steps, and between them the events of a timeline |
-| `job.py` | `Job`: one training, described before it begins |
+| `job.py` | `Job`: one training, described before it starts |
 | `trainable.py` | which parameters of a network train, and how batch norm behaves meanwhile |
 | `drawing.py` | how a training selects masks and rewinds |
 | `in_training.py` | the network with masks, optimiser and average: all that events may touch |
-| `result.py` | what a training came to |
-| `batch_norm.py` | the statistics of batch norms, read and computed anew |
+| `result.py` | the result of a training |
+| `batch_norm.py` | the statistics of batch norms, read and recomputed |
 | `lone_images.py` | passes of one image, which some batch norms cannot train on |
 | `batch_source.py` | batches of images, or of cached features |
 | `features.py` | features of a frozen body, computed once |
@@ -19,10 +19,10 @@
 | `precision.py` | fp32 or native bf16 |
 | `determinism.py` | reproducible kernels |
 | `placement.py` | how a batch reaches its device, and its images' memory format there |
-| `processes.py` | those that train together |
+| `processes.py` | processes that train together |
 | `validation.py` | the score that selects epochs |
-| `overfitting.py` | whether training against one step has collapsed |
+| `overfitting.py` | whether training against a single step has collapsed |
 | `kept.py` | the weights it ends on, and when it has stopped improving |
-| `checkpoints.py`, `metrics.py` | what makes a killed run go on bit for bit |
+| `checkpoints.py`, `metrics.py` | what lets a killed run resume bit for bit |
 | `progress.py` | bar on a terminal, lines elsewhere |
 """

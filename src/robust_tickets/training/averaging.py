@@ -53,6 +53,6 @@ class WeightAverage:
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a checkpoint's average."""
+        """Resume from a checkpoint's average."""
         for name, value in state.items():
             self.average[name].copy_(value)

@@ -1,4 +1,4 @@
-"""The statistics that batch norms keep of what they were trained on: read, and computed anew."""
+"""The statistics that batch norms keep of what they were trained on: read and recomputed."""
 
 import torch
 from torch import Tensor, nn

@@ -37,7 +37,7 @@ class BatchSource(Protocol):
         ...
 
     def validation(self) -> Batches:
-        """Yield the validation part once, in order; nothing where there is none."""
+        """Yield the validation part once, in order; nothing if there is none."""
         ...
 
     def sample(self, count: int) -> Batches:

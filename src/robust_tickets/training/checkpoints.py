@@ -39,7 +39,7 @@ def save_tensors(file: BinaryIO, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """Return the checkpoint at `path` on the CPU, or None where there is none.
+    """Return the checkpoint at `path` on the CPU, or None if there is none.
 
     Raises:
         UserError: the file is damaged or of another version; it is never executed.

@@ -11,13 +11,13 @@ from robust_tickets.foundation.batch import Batch
 from robust_tickets.models.network import Network
 
 LIMIT_BYTES = 2 << 30
-"""Features larger than this are computed anew in every epoch."""
+"""Features larger than this are recomputed in every epoch."""
 
 Part = tuple[Tensor, Tensor]
 
 
 def cached_features(classifier: Network, splits: DataSplits) -> tuple[nn.Module, Part, Part | None] | None:
-    """Return (head, training part, validation part) of features with labels, or None where that is not possible.
+    """Return (head, training part, validation part) of features with labels, or None if that is not possible.
 
     It is possible if the head is the network's last operation (a convolutional head with pooling behind it is
     not) and the features fit into memory. Batch norm is in evaluation mode, so that the result is that of

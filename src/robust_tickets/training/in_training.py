@@ -113,7 +113,7 @@ class NetworkInTraining:
         self.rewind_point = copied(self.body.state_dict())
 
     def restart_average(self) -> None:
-        """Let the moving average begin anew at the current weights."""
+        """Restart the moving average at the current weights."""
         if self.average is not None:
             self.average.restart()
 
@@ -130,7 +130,7 @@ class NetworkInTraining:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint."""
+        """Resume from a checkpoint."""
         self.step, self.round_start = state["step"], state["round_start"]
         self.masks = {name: mask.to(self.parameters[name].device) for name, mask in state["masks"].items()}
         self.applier = MaskApplier(self.parameters, self.masks)

@@ -23,7 +23,7 @@ class Job:
     trainable: Trainable
     """The network; its weights, buffers and head are changed in place."""
     batches: BatchSource | None
-    """Training and validation batches; None where the plan has no steps."""
+    """Training and validation batches; None if the plan has no steps."""
     training: Training
     """Optimiser, schedule, objective, precision and the rest."""
     plan: Plan

@@ -52,7 +52,7 @@ class KeptWeights:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take up a checkpoint."""
+        """Resume from a checkpoint."""
         self.last_score, self.best_score = state["last_score"], state["best_score"]
         self.best, self.stale = state["best"], state["stale"]
 

@@ -298,7 +298,7 @@ class TrainingLoop:
         return f"validation {100 * self.kept.last_score:.1f} %" if self.kept.last_score is not None else ""
 
     def checkpoint(self) -> None:
-        """Write everything that going on from here needs."""
+        """Write everything that is needed to resume from here."""
         self.require_finite_losses()
         if self.folder is None or not self.accelerator.is_main_process:
             return
@@ -313,7 +313,7 @@ class TrainingLoop:
         save_checkpoint(self.folder / "checkpoint.pt", state)
 
     def resume(self) -> None:
-        """Take up the checkpoint in the folder, if there is one."""
+        """Resume from the checkpoint in the folder, if there is one."""
         state = load_checkpoint(self.folder / "checkpoint.pt") if self.folder is not None else None
         if state is None:
             self.log.resume(())

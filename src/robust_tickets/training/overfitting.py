@@ -48,7 +48,7 @@ class OverfittingWatch:
         self.images = max(FEWEST, min(MOST, int(SHARE * between)))
 
     def measure(self, predict: Predict, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return what a row of metrics says of it: nothing where the objective relies on no single step.
+        """Return what a row of metrics says of it: nothing if the objective relies on no single step.
 
         The images are the same at every call: of the validation part or, where that has fewer, of the training part.
 

@@ -17,4 +17,4 @@ class TrainingResult:
     """Validation score of the weights kept: the task's, or that under attack where the objective is adversarial."""
     history: list[dict[str, Any]]
     catastrophic_overfitting: float | None = None
-    """Epoch at which training against a single step was found to have collapsed; None where it was not."""
+    """Epoch at which training against a single step was found to have collapsed; None if it was not."""

@@ -22,7 +22,7 @@ class Trainable:
     body: nn.Module
     """The module inside `network` (or `network` itself) whose parameter names are those of the masks."""
     head: str
-    """Module path of the head inside `body`; empty where the body is the head itself."""
+    """Module path of the head inside `body`; empty if the body is the head itself."""
     linear: bool = False
     """Whether the head alone trains."""
     batch_norm: BatchNorm = "updated"

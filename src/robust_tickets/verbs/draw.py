@@ -54,7 +54,7 @@ RECALIBRATE = (
     "batch norm has the dense network's statistics: before you use this ticket without training, recompute them on "
     "training images (--recalibrate DATA; recalibrate=DATA in Python). Transfers need no more."
 )
-"""What is told of a ticket that would meet wrong statistics."""
+"""The warning about a ticket that would run with wrong statistics."""
 
 SAME_SPARSITY = 5e-4
 """Two targets closer than this are one: ladders are written with a few decimals."""
@@ -175,7 +175,7 @@ def bound(folder: Path, source: Source) -> Ticket:
 
 
 def couplings_of(classifier: Network, names: Sequence[str], group: AnyGroup) -> tuple[Coupling, ...]:
-    """Return the channels that live and die together, where the group asks for them."""
+    """Return the channels that live and die together, if the group asks for them."""
     if not group.is_coupled:
         return ()
     return trace_couplings(classifier.body, classifier.interface.example(1), names)
@@ -242,12 +242,12 @@ class Preparation:
 
     classifier: Network
     splits: DataSplits | None
-    """None where nothing trains."""
+    """None if nothing trains."""
     batches: ImageBatches | None
     plan: Plan
     names: tuple[str, ...]
     calibration: DataSplits | None
-    """On whose training images batch-norm statistics are computed under the masks; None where they are not."""
+    """On whose training images batch-norm statistics are computed under the masks; None if they are not."""
 
     @classmethod
     def of(

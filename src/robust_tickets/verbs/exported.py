@@ -24,10 +24,10 @@ from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.verify_settings import Part
 
 REPLAYED, SEARCHED = "crafted on the torch network and replayed", "on the file itself"
-"""What is said of an attack, by whether it needs gradients."""
+"""How an attack was made, by whether it needs gradients."""
 
 SQUARE_QUERIES, SQUARE_IMAGES = 1000, 200
-"""How far Square attack goes where nobody said."""
+"""How far Square attack goes by default."""
 
 
 class Compared(Settings):
@@ -66,13 +66,13 @@ class Exported(Settings):
 
 
 def provenance_of(result: Transfer, run: Run) -> Provenance:
-    """Return what a file exported from a run says of it."""
+    """Return what a file exported from a run records about the run."""
     ticket = result.ticket.digest if result.ticket is not None else None
     return Provenance(ticket=ticket, network=tensors_digest(run.network.state_dict()), seed=run.seed)
 
 
 def provenance_at(path: Path) -> Provenance:
-    """Return which run an exported file or folder says it was made from.
+    """Return the run that an exported file or folder says it was made from.
 
     Raises:
         UserError: no such file, or it does not say.

@@ -38,7 +38,7 @@ class FindResult:
 
     criterion: FindCriterion = field(repr=False)
     ticket: Ticket | None
-    """None where no candidate does."""
+    """None if no candidate does."""
     result: Transfer | None = field(repr=False)
     verdict: Verdict | DoubleWinVerdict | None
     """On test data, which were touched for this one ticket only."""

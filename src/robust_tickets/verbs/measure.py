@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     """What the score is computed from (`measures/metric.py`): correctness image by image, bool [N], or the confusion
     matrix of pixels, int64 [classes, classes]."""
     gradients: GradientCounts | None
-    """On how many images the attack saw no gradient; None where it asks for none."""
+    """On how many images the attack saw no gradient; None if it asks for none."""
 
 
 def outcomes(run: Run, robustness: Evaluation | None, part: Part = "test") -> dict[str, Outcome]:

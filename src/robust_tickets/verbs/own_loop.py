@@ -117,7 +117,7 @@ def require_held(classifier: Network, ticket: Ticket | None) -> None:
 
 
 def ticket_of_zeros(networks: Sequence[Source]) -> Ticket | None:
-    """Return the ticket of the zeros that versions of one network share; None where they share no prunable ones.
+    """Return the ticket of the zeros that versions of one network share; None if they share no prunable ones.
 
     Raises:
         UserError: they are no versions of one network.

@@ -80,7 +80,7 @@ def is_work(folder: Path) -> bool:
 
 
 def ticket_in(folder: Path) -> Path | None:
-    """Return the ticket in the folder of a run or of a transfer; None where the folder is neither.
+    """Return the ticket in the folder of a run or of a transfer; None if the folder is neither.
 
     Raises:
         UserError: it holds no ticket, or several, which are listed.

@@ -65,7 +65,7 @@ def load_transfer(
 
 
 def reopened(place: TransferPlace, source: Source | str | Path | None, data: Data | None) -> Transfer:
-    """Take up the runs of one transfer.
+    """Load the runs of one transfer.
 
     Raises:
         UserError: see `load_transfer`.

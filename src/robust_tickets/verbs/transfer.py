@@ -223,7 +223,7 @@ def taken_up(
         source: the network that was transferred.
         ticket: its ticket; None for dense.
         data: what the splits are of.
-        settings: of the runs; its seeds are taken up.
+        settings: of the runs; the runs of its seeds are returned.
         folder: as given to `transfer`.
         splits: the data of each seed.
 

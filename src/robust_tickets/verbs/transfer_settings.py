@@ -12,7 +12,7 @@ from robust_tickets.training.optimisers import AdamW
 from robust_tickets.training.settings import Training
 
 FINETUNING = Training(epochs=20, batch_size=32, optimiser=AdamW(lr=3e-4, weight_decay=0.01), head_lr=1e-3, warmup=1)
-"""What a transfer does unless told otherwise. AdamW, because its steps keep their length whatever a network's scale
+"""What a transfer does by default. AdamW, because its steps keep their length whatever a network's scale
 and however much of it was removed: one set of rates serves networks with and without batch norm."""
 
 

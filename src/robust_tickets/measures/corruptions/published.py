@@ -11,7 +11,7 @@ ImageValues: TypeAlias = "NDArray[np.float64]"
 """Images [N, C, H, W] in [0, 1]."""
 
 Parameters = tuple[float, ...]
-"""What one corruption is told at one severity; its docstring says in which order."""
+"""The parameters of one corruption at one severity; its docstring gives their order."""
 
 Chances = list["np.random.Generator"]
 """A random stream for each image."""

@@ -32,7 +32,7 @@ class AdaptedBody(nn.Module, ABC):
     answers: ClassVar[tuple[str, ...]] = LOGITS
     """Names of what an exported file gives."""
     unexportable: ClassVar[str] = ""
-    """Why there is no exported file, and what to do; empty where there is one."""
+    """Why there is no exported file, and what to do; empty if there is one."""
 
     @abstractmethod
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
@@ -40,7 +40,7 @@ class AdaptedBody(nn.Module, ABC):
 
     @abstractmethod
     def shape_fault(self, shape: tuple[int, ...]) -> str | None:
-        """Return what the output of two images should be where it is not of this shape; None where it is right."""
+        """Return what the output of two images should be where it is not of this shape; None if it is right."""
 
     def reset_head(self, path: str, num_classes: int, seed: int) -> None:
         """Put a fresh head in the place of the one at `path`."""

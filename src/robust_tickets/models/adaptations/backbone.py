@@ -38,7 +38,7 @@ def backbone_of(classifier: Network, name: str, does: str) -> tuple[nn.Module, i
             "from torchvision, small/, cifar/ or demo/, or a convolutional network of timm"
         )
     features = features_of(backbone, classifier)
-    # Channels in last place are told by the width of what enters the head.
+    # Channels in last place are recognised by the width of the head's input.
     channels_last = features.dim() == 4 and features.shape[1] != entering == features.shape[3]
     if features.dim() != 4 or channels_last:
         raise UserError(
@@ -49,7 +49,7 @@ def backbone_of(classifier: Network, name: str, does: str) -> tuple[nn.Module, i
 
 
 def layers_below(body: nn.Module, head: str) -> nn.Module | None:
-    """Return the layers up to the last feature map; None where it is not known which these are."""
+    """Return the layers up to the last feature map; None if it is not known which these are."""
     if isinstance(body, ResNet | SmallResNet):
         return IntermediateLayerGetter(body, {"layer4": "out"})
     if hasattr(body, "forward_features"):

@@ -32,7 +32,7 @@ class Downloads:
 
     @property
     def obstacle(self) -> str:
-        """Why nothing can be fetched from the Hugging Face Hub, in a few words; empty where it can."""
+        """Why nothing can be fetched from the Hugging Face Hub, in a few words; empty if it can."""
         if self.offline:
             return "source.offline is set"
         if constants.HF_HUB_OFFLINE:

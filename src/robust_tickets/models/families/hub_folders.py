@@ -34,7 +34,7 @@ class HubFolder:
     """What a folder says of the network in it."""
 
     name: str | None
-    """`timm/<architecture>`; None where the folder does not name one of timm's."""
+    """`timm/<architecture>`; None if the folder does not name one of timm's."""
     weights: Path
     preprocessing: Pixels | None
 

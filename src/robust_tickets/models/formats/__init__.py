@@ -1,4 +1,4 @@
-"""The ways checkpoints are laid out, told apart by their keys.
+"""The ways checkpoints are laid out, recognised by their keys.
 
 | file | noun |
 |---|---|

@@ -15,7 +15,7 @@ from robust_tickets.models.formats.states import is_averaged, nameless_averages,
 from robust_tickets.models.formats.wrappers import without_wrappers
 
 SHARED = ("module.", "model.", "net.", "network.", "1.module.", "1.")
-"""Prefixes that are told of where no architecture says which names are wanted."""
+"""Prefixes that are reported if no architecture determines which names are wanted."""
 
 
 class Checkpoint:

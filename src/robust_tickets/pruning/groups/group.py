@@ -22,7 +22,7 @@ class Group(Settings, ABC):
     scopes: ClassVar[tuple[str, ...]]
     """Kinds of scope in which it may compete."""
     usual_scope: ClassVar[str] = "layer"
-    """The scope in which it competes unless told otherwise."""
+    """The scope in which it competes by default."""
     is_coupled: ClassVar[bool] = False
     """Whether a group reaches over several layers, so that it has to be known which channels belong together."""
     is_exchangeable: ClassVar[bool] = False
@@ -30,7 +30,7 @@ class Group(Settings, ABC):
 
     @property
     def fixed_sparsity(self) -> float | None:
-        """The only sparsity the group allows; None where any will do."""
+        """The only sparsity the group allows; None if any will do."""
         return None
 
     def is_degenerate(self, shape: tuple[int, ...]) -> bool:

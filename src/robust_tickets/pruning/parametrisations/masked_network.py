@@ -13,7 +13,7 @@ from robust_tickets.pruning.select import Selection
 
 
 class MaskedNetwork(nn.Module):
-    """Calls a network with masked weights, the masks being selected anew from |scores| in every forward pass.
+    """Calls a network with masked weights, the masks being selected again from |scores| in every forward pass.
 
     The network is left as it is: its parameters are replaced for the duration of a call only.
     """

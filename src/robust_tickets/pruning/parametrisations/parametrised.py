@@ -26,5 +26,5 @@ class Parametrised:
         return self.trainable.items()
 
     def scores(self) -> dict[str, Tensor]:
-        """Return the learned scores by weight name, detached; empty where weights learn."""
+        """Return the learned scores by weight name, detached; empty if weights learn."""
         return {name: score.detach() for name, score in self.learned.items()}

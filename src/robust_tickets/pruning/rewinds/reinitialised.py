@@ -21,12 +21,12 @@ class Reinitialised(RewindPoint):
     def restore(
         self, body: nn.Module, *, start: Mapping[str, Tensor], kept: Mapping[str, Tensor] | None, seed: int
     ) -> None:
-        """Draw all weights anew."""
+        """Draw all weights again."""
         reinitialise(body, seed)
 
 
 def reinitialise(body: nn.Module, seed: int) -> None:
-    """Draw all weights anew by each layer's own initialisation, from the stream `reinitialised` of `seed`."""
+    """Draw all weights again by each layer's own initialisation, from the stream `reinitialised` of `seed`."""
     with global_stream(seed, "reinitialised"):
         for module in body.modules():
             reset = getattr(module, "reset_parameters", None)

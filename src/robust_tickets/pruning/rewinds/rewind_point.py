@@ -20,7 +20,7 @@ class RewindPoint(Settings, ABC):
     """Whether the weights there are the source's own, so that those a ticket removed are known too."""
 
     def kept_step(self, steps_per_epoch: int) -> int | None:
-        """Return the training step before which the weights are to be kept for this; None where none are."""
+        """Return the training step before which the weights are to be kept for this; None if none are."""
         return None
 
     @abstractmethod
@@ -32,6 +32,6 @@ class RewindPoint(Settings, ABC):
         Args:
             body: the network, whose names those of the states are.
             start: its state before any training.
-            kept: its state at `kept_step`; None where that step was not reached.
+            kept: its state at `kept_step`; None if that step was not reached.
             seed: of the draw.
         """

@@ -41,7 +41,7 @@ class Score(Settings, ABC):
         """
 
     def own_sparsity(self, weights: Mapping[str, Tensor], partition: Partition) -> float | None:
-        """Return the fraction of groups that it says is removed, in [0, 1); None where it says none.
+        """Return the fraction of groups that it says is removed, in [0, 1); None if it says none.
 
         Raises:
             UserError: these weights say none, and it should.

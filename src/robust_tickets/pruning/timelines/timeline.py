@@ -18,7 +18,7 @@ class Timeline(Protocol):
         """Work out events in training steps.
 
         Args:
-            sparsity: target, in [0, 1); None where the timeline's own fields give it.
+            sparsity: target, in [0, 1); None if the timeline's own fields give it.
             steps_per_epoch: optimiser steps in an epoch, at least 1.
 
         Raises:

@@ -23,7 +23,7 @@ _MORE = (
     '!1 = !{!"llvm.loop.unroll.disable"}',
 )
 _ALIGNMENT = {"i16": 2, "i32": 4, "float": 4, "i64": 8, "ptr": 8, V: 4, WORDS: 4}
-"""Bytes that an address is known to be a multiple of unless more is said."""
+"""Bytes that an address is known to be a multiple of, unless more is known."""
 
 
 class Loop:

@@ -20,7 +20,7 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def folder() -> Path | None:
-    """Return where compiled kernels are kept; None where nothing is kept."""
+    """Return where compiled kernels are kept; None if nothing is kept."""
     given = os.environ.get(ENVIRONMENT)
     if given is not None:
         return Path(given).expanduser() / "kernels" if given else None
@@ -32,7 +32,7 @@ def folder() -> Path | None:
 
 
 def read(key: str) -> bytes | None:
-    """Return the object code kept under a key; None where there is none that can be trusted."""
+    """Return the object code kept under a key; None if there is none that can be trusted."""
     place = folder()
     if place is None:
         return None

@@ -175,7 +175,7 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def _asks_for_processor() -> Callable[[], int] | None:
-    """Return what tells on which processor the caller runs; None where threads cannot be placed."""
+    """Return what tells on which processor the caller runs; None if threads cannot be placed."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     return getattr(ctypes.CDLL(None), "sched_getcpu", None)

@@ -63,7 +63,7 @@ class Builder:
         return self.arrays[node.weights[role]]
 
     def affine(self, layer: str, x: str, scale: ArrayLike, shift: ArrayLike) -> str:
-        """Add x * scale + shift, each one number or one per channel; with an affine before it, or none, they are one."""
+        """Add x * scale + shift, each one number or one per channel; with an affine before it, or none, they merge."""
         shape = self.shapes[x]
         scale, shift = (np.broadcast_to(np.asarray(one, np.float64), shape[:1]) for one in (scale, shift))
         if (before := self.producers.get(x)) is not None and before.op == "affine":

@@ -137,7 +137,7 @@ class _Walk:
         return f"{inside}.{name}" if inside else name
 
     def result_shape(self, node: fx.Node) -> Shape | None:
-        """Return torch's shape of the result without the batch; None where there are several results.
+        """Return torch's shape of the result without the batch; None if there are several results.
 
         Raises:
             Inexpressible: the first dimension is not that of the images, or another depends on their number.

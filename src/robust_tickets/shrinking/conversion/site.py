@@ -24,7 +24,7 @@ class Site:
     layer: str
     """Module path, with the operator's name if it is called outside its own module."""
     shape: Shape | None
-    """Torch's shape of the result without the batch, or None where it gives several."""
+    """Torch's shape of the result without the batch, or None if it gives several."""
 
     def image(self, x: GraphValue) -> str:
         """Return the name of a (C, H, W) value that torch sees as the graph does.

@@ -37,5 +37,5 @@ class Contest:
 
 
 def place(folder: Path | None, name: str) -> Path | None:
-    """Return a subfolder, or None where nothing is kept."""
+    """Return a subfolder, or None if nothing is kept."""
     return folder / name if folder is not None else None

@@ -30,7 +30,7 @@ class FindCriterion(ABC):
 
     name: ClassVar[CriterionName]
     met: ClassVar[str]
-    """What is said of a ticket that meets it: `matches`."""
+    """The words for a ticket that meets it: `matches`."""
     sparsest: ClassVar[str]
     """What the sparsest ticket that meets it is called."""
 

@@ -13,14 +13,14 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 
 
 class Matching(FindCriterion):
-    """As good as dense, in accuracy and where an attack is given under it."""
+    """As good as dense, in accuracy and, if an attack is given, under attack."""
 
     name: ClassVar[CriterionName] = "match"
     met: ClassVar[str] = "matches"
     sparsest: ClassVar[str] = "Sparsest ticket that matches"
 
     def __init__(self, verify: VerifySettings, adversarial: TransferSettings | None) -> None:
-        """Refuse adversarial settings, of which nothing would come.
+        """Refuse adversarial settings, which would have no effect.
 
         Raises:
             UserError: they are given.
