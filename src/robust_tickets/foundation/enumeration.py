@@ -6,7 +6,7 @@ MOST = 5
 
 
 def enumerated(names: Collection[object], none: str = "none") -> str:
-    """Return `a, b and 3 more` for eight names or so: at most five are told; `none` where there are none."""
+    """Return `a, b and 3 more` for eight names or so: at most five are named; `none` if there are none."""
     listed = [str(name) for name in names]
     if not listed:
         return none

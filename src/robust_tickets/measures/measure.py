@@ -35,7 +35,7 @@ class Measure(Settings, ABC):
 
     @abstractmethod
     def figures(self, examinee: Examinee) -> dict[str, float]:
-        """Return the figures by key: lower case, stable, with parts separated by `/`, such as `ece` or `corruption/fog/3`."""
+        """Return the figures by key: lower case, stable, parts separated by `/`, as `ece` or `corruption/fog/3`."""
 
     @abstractmethod
     def figure(self, key: str) -> Figure | None:
