@@ -33,7 +33,7 @@ def tickets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 def test_a_folder_of_others_is_left_alone(tickets: Tickets, tmp_path: Path, line: str) -> None:
     before = contents(tmp_path)
     told = tickets(line.format("mine")).complaint
-    assert told.startswith("error: mine: holds files that robust-tickets did not write (thesis.txt)")
+    assert told.startswith("error: mine: contains files that robust-tickets did not write (thesis.txt)")
     assert contents(tmp_path) == before
 
 
@@ -43,7 +43,7 @@ def test_nothing_is_written_among_the_data(tickets: Tickets, tmp_path: Path, lin
     assert (
         "images/blue/out: lies in the folder of the data, images" in tickets(line.format("images/blue/out")).complaint
     )
-    assert "images: holds files that robust-tickets did not write" in tickets(line.format("images")).complaint
+    assert "images: contains files that robust-tickets did not write" in tickets(line.format("images")).complaint
     assert contents(tmp_path) == before
 
 

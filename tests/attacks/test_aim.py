@@ -120,7 +120,7 @@ def test_misclassification_of_images_and_of_pixels() -> None:
 @pytest.mark.parametrize("attack", [APGD(), Square(), AutoAttack()], ids=lambda attack: attack.kind)
 def test_what_an_attack_needs_is_compared_with_what_the_task_provides(attack: Any) -> None:
     attack.require_for("digits", "labels whole images", CLASSES, 10)
-    with pytest.raises(UserError, match=f"scenes: labels pixels, and {attack.kind} attacks the class of an image; use"):
+    with pytest.raises(UserError, match=f"scenes: labels pixels, but {attack.kind} attacks the class of an image; use"):
         attack.require_for("scenes", "labels pixels", CLASSES - {"image-logits"}, 10)
     with pytest.raises(UserError, match="digits: has one class"):
         attack.require_for("digits", "labels whole images", CLASSES, 1)

@@ -104,7 +104,7 @@ def test_a_file_of_another_kind_is_ours_where_its_writer_knows_it(tmp_path: Path
 def test_a_folder_with_files_of_others_is_left_alone(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
     (tmp_path / ".settings.json.x.tickets.part").write_text("of someone else's work")
-    with pytest.raises(UserError, match=rf"holds files that robust-tickets did not write \({name}\)"):
+    with pytest.raises(UserError, match=rf"contains files that robust-tickets did not write \({name}\)"):
         require_ours(tmp_path)
     with pytest.raises(UserError):
         draw(load_source(small()), sparsity=0.5).save(tmp_path)
@@ -140,7 +140,7 @@ def test_data_are_no_place_for_results(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "images" / "cats").mkdir(parents=True)
     for place in ("images", "images/", "images/run", "images/../images/cats", tmp_path / "images" / "model.onnx"):
         for data in ("images", tmp_path / "images"):
-            with pytest.raises(UserError, match=r"lies in the folder of the data, .*images; choose a place outside it"):
+            with pytest.raises(UserError, match=r"is inside the data folder .*images; choose a place outside it"):
                 require_apart(place, data)
     require_apart("images-run", "images")
     require_apart("runs/mine", "digits")

@@ -92,7 +92,7 @@ def test_what_is_wrong_with_the_files_is_said(tmp_path):
     (tmp_path / "fog.npy").write_bytes(b"not an array")
     assert "fog.npy: is not a numpy array" in refused(tmp_path)
     np.save(tmp_path / "fog.npy", np.zeros((5 * COUNT, 4, 6, 3), np.float32))
-    assert "holds float32 [150, 4, 6, 3]; it should be uint8 [150, height, width, 3]" in refused(tmp_path)
+    assert "contains float32 [150, 4, 6, 3]; it should be uint8 [150, height, width, 3]" in refused(tmp_path)
     np.save(tmp_path / "fog.npy", np.zeros((5 * COUNT - 1, 4, 6, 3), np.uint8))
     assert "[149, 4, 6, 3]; it should be uint8 [150" in refused(tmp_path)
     np.save(tmp_path / "labels.npy", np.zeros(7, np.int64))

@@ -119,7 +119,7 @@ def test_what_is_no_image_is_told(tmp_path) -> None:
     with pytest.raises(TypeError, match="are dict; they should be paths, PIL images, uint8 arrays, or floats"):
         prepare({})
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(ImageError, match=r"text\.png: unreadable image \(no image format is recognised\)"):
+    with pytest.raises(ImageError, match=r"text\.png: unreadable image \(its image format is not recognised\)"):
         prepare(tmp_path / "text.png")
     picture(64, 64).save(tmp_path / "half.png")
     (tmp_path / "half.png").write_bytes((tmp_path / "half.png").read_bytes()[:2000])

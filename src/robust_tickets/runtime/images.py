@@ -148,7 +148,7 @@ def stated_preparation(
     try:
         said = {name: json.loads(metadata[name]) for name in (*GIVEN, "size") if name in metadata}
     except (TypeError, ValueError):
-        raise RuntimeFileError("its preprocessing is not JSON; write the file again") from None
+        raise RuntimeFileError("its preprocessing is not JSON; write it again") from None
     size = said.pop("size", None)
     if size is not None and list(input_shape[1:]) != size:
         raise RuntimeFileError(f"states image size {size}, but takes {list(input_shape)}; write it again")
@@ -160,7 +160,7 @@ def stated_preparation(
     except ValueError as error:
         if given:
             raise ValueError(f"preprocessing: {error}") from None
-        raise RuntimeFileError(f"its preprocessing is wrong ({error}); write the file again") from None
+        raise RuntimeFileError(f"its preprocessing is wrong ({error}); write it again") from None
 
 
 def stated_classes(metadata: Mapping[str, Any]) -> tuple[str, ...] | None:
