@@ -124,7 +124,7 @@ def test_names_in_a_ticket_are_never_paths(ticket: Ticket, source: rt.Source, tm
     masks = {name: torch.ones(4, dtype=torch.bool)}
     replace(ticket, masks=masks, prunable=(name,)).save(tmp_path / "deep" / "ticket")
     loaded = Ticket.load(tmp_path / "deep" / "ticket")
-    with pytest.raises(rt.UserError, match=r"holds \.\./\.\./outside"):
+    with pytest.raises(rt.UserError, match=r"contains \.\./\.\./outside"):
         loaded.subnetwork(source)
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
 

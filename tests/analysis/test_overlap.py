@@ -76,7 +76,7 @@ def test_layers_add_up() -> None:
 def test_masks_of_other_weights_are_refused() -> None:
     with pytest.raises(UserError, match=r"for b one has shape \[4\], the other nothing"):
         overlaps({"a": bits("11"), "b": bits("1111")}, {"a": bits("11")})
-    with pytest.raises(UserError, match=r"of a one has shape \[2\], the other shape \[3\]"):
+    with pytest.raises(UserError, match=r"for a one has shape \[2\], the other shape \[3\]"):
         overlaps({"a": bits("11")}, {"a": bits("111")})
 
 

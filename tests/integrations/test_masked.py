@@ -267,7 +267,7 @@ def test_a_folder_or_masks_alone_will_do(tmp_path) -> None:
             lambda: rt.masked(nn.Linear(2, 2), {"weight": torch.ones(3, 2, dtype=torch.bool)}),
             r"mask of weight has shape \[3, 2\], but the parameter \[2, 2\]",
         ),
-        (lambda: rt.masked(nn.Linear(2, 2), {"weight": torch.rand(2, 2)}), "is torch.float32; it should be a bool tensor"),
+        (lambda: rt.masked(nn.Linear(2, 2), {"weight": torch.rand(2, 2)}), "is torch.float32; it should be a bool"),
         (
             lambda: rt.masked(network(), drawn(), torch.optim.SGD(network().parameters(), lr=0.1)),
             "the optimiser trains none of the parameters that the ticket masks",
