@@ -90,27 +90,30 @@ def test_files_of_one_part_are_joined_in_order_and_images_are_exact(tmp_path: Pa
 
 def test_an_archive_of_python_objects_is_not_executed(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", images=np.array([{"a": 1}], dtype=object), labels=labels(1))
-    with pytest.raises(UserError, match=r"no readable \.npz archive of plain arrays"):
+    with pytest.raises(UserError, match=r"not a readable \.npz archive of plain arrays"):
         load_data(tmp_path / "set.npz")
 
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"pixels": noise(4, 8, 8)}, r"holds pixels; expected images and labels"),
+        ({"pixels": noise(4, 8, 8)}, r"contains pixels; expected images and labels"),
         ({"images": noise(4, 8, 8, 5), "labels": labels(4)}, r"has shape \(4, 8, 8, 5\)"),
         ({"images": noise(4, 8, 8) / 1.0, "labels": labels(4)}, "float64 from 0 to 255; .* divide by 255"),
         ({"images": noise(4, 8, 8) / 64 - 2, "labels": labels(4)}, "from -2 to 1.98.*; .* remove Normalize"),
         ({"images": np.full((4, 8, 8), np.nan), "labels": labels(4)}, "NaN or infinite"),
         ({"images": noise(4, 8, 8).astype(np.uint16) * 257, "labels": labels(4)}, "uint16 from 0 to 65535; .*65535"),
-        ({"images": noise(4, 8, 8).astype(complex), "labels": labels(4)}, "holds complex128; give uint8"),
-        ({"images": noise(40, 8, 8), "labels": labels(40, 4) + 1}, "labels in training are 1, 2, 3, 4, .* 5 classes"),
-        ({"images": noise(40, 8, 8), "labels": labels(40) * 255}, "labels in training are 0, 255, .* 256 classes"),
-        ({"images": noise(40, 8, 8), "labels": labels(40), "classes": np.array(["Train", "TEST"])}, "as the parts of"),
+        ({"images": noise(4, 8, 8).astype(complex), "labels": labels(4)}, "contains complex128; give uint8"),
+        ({"images": noise(40, 8, 8), "labels": labels(40, 4) + 1}, "training labels are 1, 2, 3, 4, .* 5 classes"),
+        ({"images": noise(40, 8, 8), "labels": labels(40) * 255}, "training labels are 0, 255, .* 256 classes"),
+        (
+            {"images": noise(40, 8, 8), "labels": labels(40), "classes": np.array(["Train", "TEST"])},
+            "like the parts of",
+        ),
         ({"x_val": noise(4, 8, 8), "x_valid": noise(4, 8, 8), "y_val": labels(4), "y_valid": labels(4)}, "both name"),
         ({"images": noise(4, 8, 8), "labels": labels(3)}, "a class number, 0 or more, for each of 4 images"),
-        ({"images": noise(4, 8, 8), "labels": labels(4, 1)}, r"has one class only \(0\)"),
-        ({"images": noise(0, 8, 8), "labels": labels(0)}, "holds no images"),
+        ({"images": noise(4, 8, 8), "labels": labels(4, 1)}, r"has only one class \(0\)"),
+        ({"images": noise(0, 8, 8), "labels": labels(0)}, "contains no images"),
     ],
 )
 def test_archives_that_are_no_data_set_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
@@ -121,7 +124,7 @@ def test_archives_that_are_no_data_set_are_refused(tmp_path: Path, arrays: dict[
 
 def test_a_broken_archive_and_another_kind_of_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "set.npz").write_bytes(b"PK\x03\x04 and then nothing")
-    with pytest.raises(UserError, match=r"set\.npz: is no readable \.npz archive"):
+    with pytest.raises(UserError, match=r"set\.npz: is not a readable \.npz archive"):
         load_data(tmp_path / "set.npz")
     (tmp_path / "set.csv").write_text("a,b")
     with pytest.raises(UserError, match=r"set\.csv: is a file but no \.npz"):
@@ -208,7 +211,7 @@ def test_labels_that_begin_at_one_are_taken_where_the_classes_have_names(tmp_pat
     np.savez(tmp_path / "set.npz", images=noise(60, 8, 8), labels=labels(60, 3) + 1, class_names=names)
     splits = load_data(tmp_path / "set.npz")
     assert splits.classes == ("N/A", "a", "b", "c")
-    assert "the training part has images of 3 of the 4 classes; none of N/A" in splits.notes
+    assert "the training part has images of 3 of the 4 classes, and none of N/A" in splits.notes
 
 
 def test_a_part_without_some_classes_is_told(tmp_path: Path) -> None:
@@ -216,7 +219,7 @@ def test_a_part_without_some_classes_is_told(tmp_path: Path) -> None:
         tmp_path / "set.npz", x_train=noise(80, 8, 8), y_train=labels(80, 8), X_TEST=noise(4, 8, 8), y_TEST=labels(4)
     )
     (note,) = [note for note in load_data(tmp_path / "set.npz").notes if "test" in note]
-    assert note == "the test part has images of 2 of the 8 classes; none of 2, 3, 4, 5, 6 and 1 more"
+    assert note == "the test part has images of 2 of the 8 classes, and none of 2, 3, 4, 5, 6 and 1 more"
 
 
 def test_names_of_files_say_which_part_they_are_without_case(tmp_path: Path) -> None:
@@ -226,6 +229,6 @@ def test_names_of_files_say_which_part_they_are_without_case(tmp_path: Path) -> 
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [40, 6, 10]
     np.savez(tmp_path / "holdout.npz", images=noise(6, 8, 8), labels=labels(6))
     with pytest.raises(
-        UserError, match=r"holdout\.npz: its name speaks of no part, as .*put train, val or test into it"
+        UserError, match=r"holdout\.npz: its name contains no part, unlike .*put train, val or test into it"
     ):
         load_data(tmp_path)

@@ -137,7 +137,7 @@ def test_several_processes_together_evaluate_every_sample_once() -> None:
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
-    with pytest.raises(UserError, match="batch size 8 is no multiple of the 3 processes"):
+    with pytest.raises(UserError, match="batch size 8 is not a multiple of the 3 processes"):
         batches(glyph_part(), batch_size=8, seed=0, world=(0, 3))
 
 

@@ -146,8 +146,8 @@ def test_hidden_files_are_ignored(make_folder: MakeFolder) -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ({}, "holds no class folders"),
-        ({"cat": 3}, r"has one class only \(cat\)"),
+        ({}, "contains no class folders"),
+        ({"cat": 3}, r"has only one class \(cat\)"),
         ({"cat": 3, "dog": 0}, "dog: the class folder is empty"),
         ({"test": 3}, "has test/ but no train/"),
     ],
@@ -169,7 +169,7 @@ def test_a_missing_folder_is_named() -> None:
 def test_a_file_that_is_no_image_is_named(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 3, "dog": 3})
     (root / "cat" / "notes.txt").write_text("hello")
-    with pytest.raises(UserError, match=r"cat/notes\.txt: is not an image by its name"):
+    with pytest.raises(UserError, match=r"cat/notes\.txt: is not named like an image"):
         load_data(root)
 
 
@@ -181,7 +181,8 @@ def test_a_part_may_lack_classes_and_have_none_of_its_own(make_folder: MakeFolde
     assert len(splits.classes) == 9
     assert splits.test.labels.tolist() == [2, 2, 2, 7, 7, 7]
     said = (
-        "the test part has images of 2 of the 9 classes; none of class 0, class 1, class 3, class 4, class 5 and 2 more"
+        "the test part has images of 2 of the 9 classes, and none of class 0, class 1, class 3, class 4, "
+        "class 5 and 2 more"
     )
     assert said in splits.notes
     make_folder({f"fox {number}": 1 for number in range(7)}, "set/val")
@@ -197,7 +198,7 @@ def test_where_nothing_trains_all_images_are_test_images_of_any_class(make_folde
     assert splits.classes == ("ant", "cat", "dog")
     assert splits.test.labels.tolist() == [0, 0, 1, 1]
     assert len(splits.train) == len(splits.validation) == 0
-    assert "all images of the validation part are test images, since nothing trains" in splits.notes
+    assert "all images of the validation part are test images, since nothing is trained" in splits.notes
     assert len(load_data(root / "train", trains=False).test) == 6
     assert len(load_data(make_folder({"cat": 1, "dog": 1}, "only/test").parent, trains=False).test) == 2
 
@@ -205,7 +206,7 @@ def test_where_nothing_trains_all_images_are_test_images_of_any_class(make_folde
 def test_images_of_several_sizes_need_a_size(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 3, "dog": 3})
     save_image(root / "dog" / "large.png", size=(50, 40))
-    with pytest.raises(UserError, match=r"large\.png: is 50 x 40 pixels and .* 24 x 20; set the data's `size`"):
+    with pytest.raises(UserError, match=r"large\.png: is 50 x 40 pixels, but .* 24 x 20; set the data's `size`"):
         load_data(root)
     assert load_data(root, size=16).size == (16, 16)
 
@@ -268,5 +269,5 @@ def test_grey_images_are_not_mirrored_though_they_become_rgb(make_folder: MakeFo
 def test_deep_images_are_refused(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 3, "dog": 3})
     Image.new("I;16", (24, 20)).save(root / "dog" / "000.png")
-    with pytest.raises(UserError, match="more than 8 bits a channel"):
+    with pytest.raises(UserError, match="more than 8 bits per channel"):
         load_data(root, channels=1)

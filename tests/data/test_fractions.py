@@ -76,7 +76,7 @@ def test_more_per_class_than_there_are_is_refused() -> None:
 
 
 def test_one_image_cannot_be_on_both_sides() -> None:
-    with pytest.raises(UserError, match="cannot be on both sides"):
+    with pytest.raises(UserError, match="cannot be in both parts"):
         part(per_class=1)
 
 

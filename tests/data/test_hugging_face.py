@@ -141,7 +141,7 @@ def test_a_set_of_the_hub_is_had_by_name_from_its_cache(tmp_path: Path, monkeypa
     splits = load_data("hf/someone/animals:small")
     assert asked == [("someone/animals", "small")]
     assert (splits.name, sizes(splits)) == ("hf/someone/animals:small", [27, 3, 12])
-    assert "unsupervised beside the parts: left out" in splits.notes
+    assert "unsupervised next to the parts: left out" in splits.notes
 
 
 def test_labels_that_are_kept_secret_are_no_labels(tmp_path: Path) -> None:
@@ -177,7 +177,9 @@ def test_an_unreadable_row_is_named(tmp_path: Path) -> None:
     rows["image"][5] = {"bytes": b"no image", "path": None}
     rows["image"][7] = {"bytes": None, "path": None}
     root = saved(Dataset.from_dict(rows, stored), tmp_path / "animals")
-    with pytest.raises(UserError, match=r"animals, train, row 5, image: unreadable image .no image format"):
+    with pytest.raises(
+        UserError, match=r"animals, train, row 5, image: unreadable image .its image format is not " r"recognised"
+    ):
         load_data(root)
     skipping = load_data(DataSettings(name=str(root), on_unreadable="skip"))
     assert [where for where, _ in skipping.skipped] == [f"animals, train, row {row}, image" for row in (5, 7)]
@@ -193,9 +195,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no images": (
         {"text": ["a"] * 6, "label": [0, 1] * 3},
         {},
-        "has the columns text, label, none of which holds images",
+        "has the columns text, label, none of which contains images",
     ),
-    "no labels": ({"image": pictures(6)}, {}, "has the columns image; name the one of labels as data.label"),
+    "no labels": ({"image": pictures(6)}, {}, "has the columns image; name the label column with data.label"),
     "no such column": ({"image": pictures(6), "label": [0, 1] * 3}, {"label": "lable"}, "has no column 'lable'"),
     "numbers that are none": (
         {"image": pictures(6), "label": [0.5] * 6},
@@ -233,7 +235,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
 
 def test_splits_that_are_no_parts_are_refused(tmp_path: Path) -> None:
     held = DatasetDict({"monday": table(9), "tuesday": table(9)})
-    with pytest.raises(UserError, match="has the splits monday, tuesday, none of which is called like a part"):
+    with pytest.raises(UserError, match="has the splits monday, tuesday, none of which is named like a part"):
         load_data(saved(held, tmp_path / "days"))
 
 

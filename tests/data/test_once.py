@@ -170,10 +170,10 @@ def test_a_header_that_is_damaged_is_refused_at_once(make_folder: MakeFolder, mo
     monkeypatch.setattr(load, "MEMORY_LIMIT", 0)
     root = make_folder({"cat": 5, "dog": 5})
     (root / "dog" / "003.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"dog/003\.png: unreadable image .no image format is recognised.*"):
+    with pytest.raises(UserError, match=r"dog/003\.png: unreadable image .its image format is not recognised.*"):
         load_data(root, size=8)
     Image.new("I;16", (24, 20)).save(root / "dog" / "003.png")
-    with pytest.raises(UserError, match=r"dog/003\.png: has more than 8 bits a channel"):
+    with pytest.raises(UserError, match=r"dog/003\.png: has more than 8 bits per channel"):
         load_data(root, size=8)
 
 
@@ -213,8 +213,8 @@ def test_an_unreadable_file_met_in_training_is_one_line_and_the_checkpoint_stays
     root = make_folder({"cat": 30, "dog": 30}, size=(32, 32))
     run = Tickets(capsys, monkeypatch)
     line = (
-        f"pretrain -s demo/resnet4 --data {root} --out {tmp_path / 'source'} --set epochs=2 "
-        f"--set batch_size=4 --set checkpoint_seconds=0 --set data.workers={workers} --seed 0"
+        f"pretrain -s demo/resnet4 --data {root} --out {tmp_path / 'source'} --set epochs=2 --set batch_size=4 --set "
+        f"checkpoint_seconds=0 --set data.workers={workers} --seed 0"
     )
     # The last image of the first epoch, so that there is a checkpoint by then.
     splits = load_data(root, size=32)

@@ -65,30 +65,33 @@ def test_two_parts_are_never_two_classes(make_folder: MakeFolder, pair: str) -> 
         # folds, sites, persons: no parts, and no classes either
         (
             ["fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"],
-            "fold1/ and fold2/ hold the same folders .cat, dog.*mer",
+            "fold1/ and fold2/ contain the same folders .cat, dog.*mer",
         ),
-        (["site_a/cat", "site_a/dog", "site_b/cat", "site_b/dog", "site_b/fox"], "site_a/ and site_b/ hold the same"),
+        (
+            ["site_a/cat", "site_a/dog", "site_b/cat", "site_b/dog", "site_b/fox"],
+            "site_a/ and site_b/ contain the same",
+        ),
         (["fit/cat", "fit/dog", "held/cat", "held/dog"], r"name them train/, val/ and test/, or merge them"),
-        (["train/a/cat", "train/a/dog", "train/b/cat", "train/b/dog"], r"train: a/ and b/ hold the same folders"),
+        (["train/a/cat", "train/a/dog", "train/b/cat", "train/b/dog"], r"train: a/ and b/ contain the same folders"),
         # two folders of one part
         (["train/cat", "train/dog", "Train/cat", "test/cat"], "Train and train both name the train part; keep one"),
         (["test/cat", "test/dog", "eval/cat", "eval/dog", "train/cat"], "eval and test both name the test part"),
         (["train_1/cat", "train_2/cat", "test_1/cat"], "train_1 and train_2 both name the train part"),
         # images that lie in parts without classes
-        (["Train", "Test"], "Train: holds no class folders; put the images of each class into a subfolder of its own"),
-        (["train/cat", "train/dog", "test"], "test: holds no class folders"),
+        (["Train", "Test"], "Train: contains no class folders; put the images of each class into its own subfolder"),
+        (["train/cat", "train/dog", "test"], "test: contains no class folders"),
         # a part beside what is none
         (
             ["train/cat", "train/dog", "unlabelled"],
-            r"train/ holds classes, as a part does, but .*unlabelled/.; name the parts",
+            r"train/ contains classes, like a part, but .*unlabelled/.; name the parts",
         ),
         (
             ["train/cat", "train/dog", "holdout/cat", "holdout/dog"],
-            r"no other folder is called like a part .holdout/.; name",
+            r"no other folder is named like a part .holdout/.; name",
         ),
         (["val/cat", "val/dog", "test/cat", "test/dog"], "but no train/; add the training images as train/"),
         # one folder too many
-        (["pets/cat", "pets/dog"], r"one class only \(pets\); .* such as the folders in .*/set/pets: give that"),
+        (["pets/cat", "pets/dog"], r"only one class \(pets\); .* such as the folders in .*/set/pets: give that"),
     ],
 )
 def test_what_is_neither_parts_nor_classes_is_refused(
@@ -120,12 +123,12 @@ def test_folders_beside_the_parts_are_left_out_and_told(make_folder: MakeFolder)
     parts = [f"{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")]
     splits = load_data(made(make_folder, *parts, "annotations"))
     assert splits.classes == ("cat", "dog")
-    assert "annotations/ beside the parts: left out" in splits.notes
+    assert "annotations/ next to the parts: left out" in splits.notes
 
 
 def test_a_data_set_object_whose_classes_are_parts_is_refused(make_folder: MakeFolder) -> None:
     root = made(make_folder, "Train/cat", "Train/dog", "Test/cat", "Test/dog")
-    with pytest.raises(UserError, match="its classes are called Test, Train, as the parts of a data set are; give"):
+    with pytest.raises(UserError, match="its classes are called Test, Train, like the parts of a data set; give"):
         load_data(ImageFolder(root))
 
 
@@ -156,10 +159,10 @@ def test_images_with_label_images_have_parts_in_either_order(tmp_path: Path) -> 
     assert VOID in map(int, theirs.classes)
     for kind in ("images", "labels"):
         Image.new("L", (8, 8)).save(tmp_path / "other" / kind / "lost.png")
-    with pytest.raises(UserError, match=r"images: holds .*, which are parts, and images, which are none; move these"):
+    with pytest.raises(UserError, match=r"images: holds .*, which are parts, and images, which are not; move these"):
         load_data(tmp_path / "other")
     for kind in ("images", "labels"):
         (tmp_path / "other" / kind / "lost.png").unlink()
         (tmp_path / "other" / kind / "Train").rename(tmp_path / "other" / kind / "fold1")
-    with pytest.raises(UserError, match="which are parts, and fold1/, which are none"):
+    with pytest.raises(UserError, match="which are parts, and fold1/, which are not"):
         load_data(tmp_path / "other")

@@ -42,7 +42,7 @@ def test_a_folder_of_images_and_labels_is_read_as_it_lies(folder: Path) -> None:
     assert torch.equal((image * 255).round().to(torch.uint8).permute(1, 2, 0), torch.from_numpy(np.array(on_disk[0])))
     expected = torch.from_numpy(np.array(on_disk[1])).long()
     assert torch.equal(label, torch.where(expected == VOID, -100, expected))
-    assert any("count for nothing" in note for note in splits.notes)
+    assert any("are not counted" in note for note in splits.notes)
 
 
 def test_classes_are_named_by_a_file_or_are_the_labels_in_use(folder: Path) -> None:
@@ -180,7 +180,7 @@ def test_pascal_voc_is_found_where_it_lies(devkit: Path) -> None:
 
 def test_a_broken_devkit_is_told(devkit: Path) -> None:
     (devkit / "VOCdevkit" / "VOC2012" / "SegmentationClass" / "b.png").unlink()
-    with pytest.raises(UserError, match=r"SegmentationClass/b\.png: is missing, and train\.txt names it"):
+    with pytest.raises(UserError, match=r"SegmentationClass/b\.png: is missing, but train\.txt names it"):
         load_data(DataSettings(name="torchvision/VOCSegmentation", root=devkit))
 
 
@@ -202,22 +202,23 @@ MISTAKES = {
     "sizes differ": (
         lambda root: Image.new("L", (5, 6)).save(root / "test/labels/02.png"),
         {},
-        r"test/labels/02\.png: is 5 x 6 pixels and its image 32 x 24",
+        r"test/labels/02\.png: is 5 x 6 pixels, but its image is 32 x 24",
     ),
     "value out of range": (
         lambda root: broken_label(root / "test/labels/02.png", 7),
         {},
-        r"test/labels/02\.png: has the value 7 at row 0, column 0, which is no class \(the training part has 0, 1, 2\)",
+        r"test/labels/02\.png: has the value 7 at row 0, column 0, which is not a class \(the training part "
+        r"has 0, 1, 2\)",
     ),
     "value beyond the named classes": (
         lambda root: (root / "classes.txt").write_text("ground\nbox\n"),
         {},
-        r"has the value 2 .*named are 2, from 0 to 1.*name it in the data's `ignore`",
+        r"has the value 2 .*2 are named, from 0 to 1.*name it in the data's `ignore`",
     ),
     "colour": (
         lambda root: Image.new("RGB", (WIDTH, HEIGHT)).save(root / "train/labels/00.png"),
         {},
-        r"train/labels/00\.png: has mode RGB and not one class number a pixel",
+        r"train/labels/00\.png: has mode RGB, not one class number per pixel",
     ),
     "unreadable": (
         lambda root: (root / "train/labels/00.png").write_bytes(b"no image"),
@@ -227,10 +228,14 @@ MISTAKES = {
     "lossy label": (
         lambda root: shutil.move(root / "train/labels/00.png", root / "train/labels/00.jpg"),
         {},
-        r"train/labels/00\.jpg: cannot be used, label images are PNG",
+        r"train/labels/00\.jpg: cannot be used: label images must be PNG",
     ),
     "no training part": (lambda root: shutil.rmtree(root / "train"), {}, "no train/"),
-    "a part without labels": (lambda root: shutil.rmtree(root / "val/labels"), {}, "val: holds no images/ and labels/"),
+    "a part without labels": (
+        lambda root: shutil.rmtree(root / "val/labels"),
+        {},
+        "val: lacks the images/ and labels/",
+    ),
     "one class": (lambda root: None, {"ignore": [0, 1, VOID]}, "hold 1 class beside what is ignored"),
     "another augmentation": (
         lambda root: None,

@@ -103,7 +103,7 @@ def test_an_archive_left_in_a_folder_of_images_is_no_shard(tmp_path: Path, besid
     if beside.count("/") < 2:
         assert load_data(tmp_path).classes == ("cat", "dog")
     else:
-        with pytest.raises(UserError, match=r"train/cat/archive\.tar: is not an image by its name"):
+        with pytest.raises(UserError, match=r"train/cat/archive\.tar: is not named like an image"):
             load_data(tmp_path)
 
 
@@ -168,16 +168,16 @@ def test_what_does_not_fit_into_memory_is_not_decoded_ahead_and_is_loaded_by_wor
 
 
 MISTAKES: dict[str, tuple[Any, str]] = {
-    "no label": ({**labelled(0, 6), "x.png": picture(0)}, "x: has no label; add a .cls or .json of the same stem"),
+    "no label": ({**labelled(0, 6), "x.png": picture(0)}, "x: has no label; add a .cls or .json with the same stem"),
     "no image": ({**labelled(0, 6), "x.cls": b"1"}, r"x: has no images among its members \(cls\); a sample has one"),
     "two images": ({**labelled(0, 6), "000001.jpg": picture(0)}, r"000001: has 2 images among its members"),
     "a label that is none": ({**labelled(0, 6), "000002.cls": b"-4"}, r"000002\.png: has the label '-4'; give a class"),
     "no json": ({**labelled(0, 6, ending="json"), "000002.json": b"{"}, r"000002\.json: is not valid JSON"),
     "no key": (
         labelled(0, 6, lambda n: {"a": n}, "json"),
-        r"json: has the keys a; name the one of the label as data\.label",
+        r"json: has the keys a; name the label key with data\.label",
     ),
-    "empty": ({}, "holds no samples"),
+    "empty": ({}, "contains no samples"),
     "unreadable": ({**labelled(0, 30), "000002.png": b"no image"}, r"set\.tar, 000002\.png: unreadable image"),
 }
 
@@ -197,7 +197,7 @@ def test_damaged_and_compressed_tars_are_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     for broken in (content[:3000], gzip.compress(content), b"nothing of the kind"):
         path.write_bytes(broken)
-        with pytest.raises(UserError, match=r"set\.tar: is no readable tar .*; fetch it again, and unpack it"):
+        with pytest.raises(UserError, match=r"set\.tar: is not a readable tar .*; download it again, and unpack it"):
             load_data(path)
 
 

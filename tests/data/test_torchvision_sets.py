@@ -32,5 +32,5 @@ def test_a_name_that_is_nearly_right_is_corrected() -> None:
 
 
 def test_a_set_that_is_not_there_names_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"torchvision/ImageNet: is not in {tmp_path} and could not be fetched"):
+    with pytest.raises(UserError, match=rf"torchvision/ImageNet: is not in {tmp_path} and could not be downloaded"):
         load_data(DataSettings(name="torchvision/ImageNet", root=tmp_path))

@@ -99,7 +99,7 @@ def test_class_names_are_the_data_set_s() -> None:
 
 def test_normalised_images_are_refused_with_the_remedy() -> None:
     normalise = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.2] * 3)])
-    with pytest.raises(UserError, match=r"item 0: the image holds float32 from -2.* remove Normalize"):
+    with pytest.raises(UserError, match=r"item 0: the image contains float32 from -2.* remove Normalize"):
         load_data(Squares(convert=normalise))
 
 
@@ -144,20 +144,20 @@ class Shifting(Squares):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (Stream(), "Stream .train.: a Stream is no map-style data set"),
+        (Stream(), "Stream .train.: a Stream is not a map-style data set"),
         (Squares(0), "the data set is empty"),
         (Unlabelled(), r"item 0: is a Image, not a pair \(image, label\)"),
         (Regression(), "has the label 0.5; give a class number"),
-        (Squares(convert=lambda image: "x"), "a str is no image"),
+        (Squares(convert=lambda image: "x"), "a str is not an image"),
         (
             Squares(convert=lambda image: torch.zeros(12, 12, 3)),
             r"the image has shape \(12, 12, 3\); give \(C, H, W\)",
         ),
-        (Squares(convert=lambda image: torch.zeros(3, 4, 4).long()), "the image holds int64"),
-        ({"trian": Squares()}, "'trian' names no part"),
+        (Squares(convert=lambda image: torch.zeros(3, 4, 4).long()), "the image contains int64"),
+        ({"trian": Squares()}, "'trian' is not a part"),
         ((Squares(),), "has 1 parts; give"),
         ({"val": Squares(), "validation": Squares()}, "val and validation both name the validation part"),
-        (Shifting(), "has label 1 and was listed with 0"),
+        (Shifting(), "has label 1 but was listed with 0"),
     ],
 )
 def test_data_that_cannot_be_used_are_refused_in_one_line(data: Any, message: str) -> None:

@@ -56,7 +56,7 @@ def decoded_webp(encoded: np.ndarray, offsets: np.ndarray, where: str) -> Tensor
         for index in block:
             image = decode(index)
             if image.shape != first.shape:
-                raise UserError(f"{where}, image {index}: has shape {image.shape} and not {first.shape} as the first")
+                raise UserError(f"{where}, image {index}: has shape {image.shape}, but the first has {first.shape}")
             images[index] = image
 
     in_threads(fill, [range(begin, min(begin + 500, count)) for begin in range(0, count, 500)])
@@ -82,8 +82,8 @@ def archive_parts(path: Path, archive: Mapping[str, np.ndarray], of_file: PartNa
         pairs += [(key, partners[0])] if partners else []
     if not pairs:
         raise UserError(
-            f"{path}: holds {enumerated(keys, 'nothing')}; expected images and labels, x_train and "
-            "y_train, or webp, offset and label"
+            f"{path}: contains {enumerated(keys, 'nothing')}; expected images and labels, x_train and y_train, or "
+            "webp, offset and label"
         )
     partner = dict(pairs)
     parts: dict[PartName, Arrays] = {}
@@ -118,7 +118,7 @@ def open_archive(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise UserError(f"{path}: is no readable .npz archive of plain arrays ({error})") from None
+        raise UserError(f"{path}: is not a readable .npz archive of plain arrays ({error})") from None
 
 
 def npz_files(path: Path) -> list[Path]:
@@ -137,7 +137,7 @@ def read_npz(paths: Sequence[Path], name: str) -> Found:
     for part, arrays in pieces.items():
         shapes = {tuple(images.shape[1:]) for images, _ in arrays}
         if len(shapes) > 1:
-            raise UserError(f"{name}: the {part} files hold images of different shapes, {shapes}")
+            raise UserError(f"{name}: the {part} files contain images of different shapes, {shapes}")
         joined[part] = labelled(torch.cat([a[0] for a in arrays]), torch.cat([a[1] for a in arrays]))
     count = 1 + max(int(arrays.labels.max()) for arrays in joined.values())
     return Found(joined, class_names(paths, archives, count), name)
@@ -152,14 +152,16 @@ def read_idx(path: Path) -> np.ndarray:
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be unpacked ({error}); fetch it again") from None
+        raise UserError(f"{path}: cannot be unpacked ({error}); download it again") from None
     if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTES]):
-        raise UserError(f"{path}: is no idx file of unsigned bytes")
+        raise UserError(f"{path}: is not an idx file of unsigned bytes")
     begin = 4 + 4 * content[3]
     shape = tuple(np.frombuffer(content[4:begin], ">u4").tolist())
     values = np.frombuffer(content[begin:], np.uint8)
     if values.size != np.prod(shape, dtype=np.int64):
-        raise UserError(f"{path}: holds {values.size} values and announces {shape}; it is truncated, fetch it again")
+        raise UserError(
+            f"{path}: contains {values.size} values but announces {shape}; it is truncated, download it again"
+        )
     return values.reshape(shape)
 
 
@@ -188,7 +190,7 @@ def read_idx_files(paths: Sequence[Path], name: str) -> Found:
             raise UserError(f"{path}: names {'a second' if part else 'no'} part train, val or test (t10k)")
         beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
         if not beside.is_file():
-            raise UserError(f"{beside}: no such file; the labels belong beside {path.name}")
+            raise UserError(f"{beside}: no such file; the labels belong next to {path.name}")
         images = uint8_images(read_idx(path), str(path))
         labels = int64_labels(read_idx(beside), len(images), str(beside))
         parts[part] = labelled(images, labels)

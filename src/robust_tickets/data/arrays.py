@@ -120,7 +120,7 @@ def uint8_images(values: np.ndarray, where: str) -> Tensor:
             f"{where}: has shape {values.shape}; images are (N, H, W), (N, H, W, C) or (N, C, H, W), C 1 or 3"
         )
     if not len(values):
-        raise UserError(f"{where}: holds no images")
+        raise UserError(f"{where}: contains no images")
     if reason := complaint(values):
         raise UserError(f"{where}: {reason}")
     if values.dtype != np.uint8:
@@ -136,7 +136,7 @@ def int64_labels(values: np.ndarray, count: int, where: str) -> Tensor:
     """
     if values.dtype.kind not in "iu" or values.size != count or values.min() < 0:
         raise UserError(
-            f"{where}: holds {values.dtype} of shape {values.shape}; give a class number, 0 or more, for "
+            f"{where}: contains {values.dtype} of shape {values.shape}; give a class number, 0 or more, for "
             f"each of {count} images"
         )
     return torch.from_numpy(values.reshape(-1).astype(np.int64))
@@ -152,13 +152,13 @@ def complaint(values: np.ndarray) -> str | None:
     if kind == np.uint8:
         return None
     if kind.kind not in "biuf":
-        return f"holds {kind}; give uint8, or floats in [0, 1]"
+        return f"contains {kind}; give uint8, or floats in [0, 1]"
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
-        return "holds NaN or infinite values; give uint8, or floats in [0, 1]"
+        return "contains NaN or infinite values; give uint8, or floats in [0, 1]"
     if kind.kind == "f" and low >= 0 and high <= 1:
         return None
-    said = f"holds {kind} from {low:.5g} to {high:.5g}"
+    said = f"contains {kind} from {low:.5g} to {high:.5g}"
     if kind.kind != "f":
         return f"{said}; give uint8, or floats in [0, 1] (16 bits: divide by 65535)"
     if low < 0:

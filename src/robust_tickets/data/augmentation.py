@@ -93,7 +93,7 @@ class FlipCrop(Augmenting):
 
     kind: Literal["flip-crop"] = "flip-crop"
     padding: int = Field(default=4, ge=0, description="Pixels added on each side before cropping.")
-    mode: Literal["zeros", "reflect"] = Field(default="zeros", description="What the padding holds.")
+    mode: Literal["zeros", "reflect"] = Field(default="zeros", description="What fills the padding.")
     flip: bool = Field(default=True, description="Mirror half of the images left to right.")
     uniforms: ClassVar[int] = 3
 
@@ -144,9 +144,11 @@ class RandomResizedCrop(Augmenting):
 
     kind: Literal["random-resized-crop"] = "random-resized-crop"
     scale: tuple[float, float] = Field(
-        default=(0.08, 1.0), description="Area of the region, part of the image, in (0, 1]."
+        default=(0.08, 1.0), description="Area of the region, as a fraction of the image, in (0, 1]."
     )
-    ratio: tuple[float, float] = Field(default=(3 / 4, 4 / 3), description="Width by height of the region, positive.")
+    ratio: tuple[float, float] = Field(
+        default=(3 / 4, 4 / 3), description="Width divided by height of the region, positive."
+    )
     flip: bool = Field(default=True, description="Mirror half of the images left to right.")
     uniforms: ClassVar[int] = 5
     cuts_originals: ClassVar[bool] = True
@@ -197,8 +199,10 @@ class Affine(Augmenting):
     """A small rotation and shift: for digits and letters, which must not be mirrored."""
 
     kind: Literal["affine"] = "affine"
-    degrees: float = Field(default=10.0, ge=0, le=180, description="Largest rotation either way, degrees.")
-    shift: float = Field(default=0.1, ge=0, le=1, description="Largest shift either way, part of the side.")
+    degrees: float = Field(default=10.0, ge=0, le=180, description="Largest rotation in either direction, in degrees.")
+    shift: float = Field(
+        default=0.1, ge=0, le=1, description="Largest shift in either direction, as a fraction of the side."
+    )
     uniforms: ClassVar[int] = 3
 
     def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:

@@ -56,7 +56,7 @@ def batches(
     """
     rank, size = world
     if batch_size % size:
-        raise UserError(f"batch size {batch_size} is no multiple of the {size} processes")
+        raise UserError(f"batch size {batch_size} is not a multiple of the {size} processes")
     if not train and (most := dataset.targets.evaluated_at_once(dataset.fit.size)) is not None:
         batch_size = min(batch_size, most * size)
     order = torch.arange(len(dataset))

@@ -73,7 +73,9 @@ def undivided(found: Mapping[PartName, Listing]) -> tuple[dict[PartName, Listing
     taken: PartName = next(part for part in ORDER if part in found)
     none = found[taken].subset(torch.zeros(0, dtype=torch.long))
     parts: dict[PartName, Listing] = {"train": none, "validation": none, "test": found[taken]}
-    return parts, () if taken == "test" else (f"all images of the {taken} part are test images, since nothing trains",)
+    return parts, () if taken == "test" else (
+        f"all images of the {taken} part are test images, since nothing is trained",
+    )
 
 
 def held_out(count: int, fraction: float) -> int:
@@ -123,7 +125,7 @@ def choose(
             raise UserError(f"per_class {count} is more than {of_class}")
         if hold_out > 0 and count < 2:
             raise UserError(
-                f"1 of {of_class} is used, which cannot be on both sides; use more, or give the {stream} part"
+                f"1 of {of_class} is used, which cannot be in both parts; use more, or give the {stream} part"
             )
         order = indices[torch.randperm(total, generator=generator(seed, stream, label))][:count]
         sizes = [held_out(size, hold_out) for size in range(count + 1)]

@@ -65,7 +65,7 @@ class ClassNumbers(Targets):
     @classmethod
     def complaint(cls, settings: DataSettings) -> str | None:
         """Return what is wrong with `ignore`, which is for label images."""
-        return f"{cls.words}; `ignore` is for values of label images, leave it out" if settings.ignore else None
+        return f"{cls.words}; `ignore` is for values of label images; leave it out" if settings.ignore else None
 
     @classmethod
     def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
@@ -116,8 +116,8 @@ def notes_on_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
     """
     if all(part_of(name) is not None for name in found.classes):
         raise UserError(
-            f"{found.name}: its classes are called {enumerated(found.classes)}, as the parts of a data set are; give "
-            "the folder in which these lie, or each of them as a part"
+            f"{found.name}: its classes are called {enumerated(found.classes)}, like the parts of a data "
+            "set; give the folder that contains these, or each of them as a part"
         )
     if not trains:
         return ()
@@ -130,11 +130,11 @@ def notes_on_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
     unnamed = found.classes == tuple(map(str, range(len(found.classes))))
     if unnamed and (0 not in trained or 2 * len(trained) < len(found.classes)):
         raise UserError(
-            f"{found.name}: the labels in training are {enumerated(sorted(trained))}, which would make "
-            f"{len(found.classes)} classes; number them from 0 without gaps, or name them, the first for label 0"
+            f"{found.name}: the training labels are {enumerated(sorted(trained))}, which would make "
+            f"{len(found.classes)} classes; number them from 0 without gaps, or name them, starting with label 0"
         )
     if len(trained) == 1:
-        raise UserError(f"{found.name}: has one class only ({found.classes[trained.pop()]}); at least two are needed")
+        raise UserError(f"{found.name}: has only one class ({found.classes[trained.pop()]}); at least two are needed")
     notes = [fewer(found.classes, trained, "training")] if len(trained) < len(found.classes) else []
     return (*notes, *(fewer(found.classes, labels, name) for name, labels in present.items() if labels < trained))
 
@@ -142,4 +142,6 @@ def notes_on_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
 def fewer(classes: Sequence[str], present: set[int], part: str) -> str:
     """Return the sentence that a part has no images of some classes."""
     missing = [name for label, name in enumerate(classes) if label not in present]
-    return f"the {part} part has images of {len(present)} of the {len(classes)} classes; none of {enumerated(missing)}"
+    return (
+        f"the {part} part has images of {len(present)} of the {len(classes)} classes, and none of {enumerated(missing)}"
+    )

@@ -36,7 +36,7 @@ def read_image_folder(root: Path, *, trains: bool = True) -> Found:
         return Found({"train": listing}, classes, name)
     if others and len(keys) == 1:
         raise UserError(
-            f"{root}: {only(keys)}/ holds classes, as a part does, but no other folder is called like a part "
+            f"{root}: {only(keys)}/ contains classes, like a part, but no other folder is named like a part "
             f"({enumerated([f'{folder}/' for folder in others])}); name the parts train/, val/ and test/, or give "
             f"{root / only(keys)}"
         )
@@ -51,7 +51,7 @@ def read_image_folder(root: Path, *, trains: bool = True) -> Found:
     for part, key in keys.items():
         if part not in parts:
             parts[part] = list_folder(root / key, classes)[0]
-    left_out = (f"{enumerated([f'{folder}/' for folder in others])} beside the parts: left out",) if others else ()
+    left_out = (f"{enumerated([f'{folder}/' for folder in others])} next to the parts: left out",) if others else ()
     return Found(parts, classes, name, notes=left_out)
 
 
@@ -85,11 +85,11 @@ def list_folder(root: Path, classes: Sequence[str] | None = None) -> tuple[Listi
     """
     folders = class_folders(root)
     if not folders:
-        raise UserError(f"{root}: holds no class folders; put the images of each class into a subfolder of its own")
+        raise UserError(f"{root}: contains no class folders; put the images of each class into its own subfolder")
     if classes is None and len(folders) == 1:
         raise UserError(
-            f"{root}: has one class only ({folders[0].name}); classification needs at least two"
-            + (f", such as the folders in {folders[0]}: give that" if len(class_folders(folders[0])) > 1 else "")
+            f"{root}: has only one class ({folders[0].name}); classification needs at least two"
+            + (f", such as the folders in {folders[0]}: give that one" if len(class_folders(folders[0])) > 1 else "")
         )
     names = tuple(folder.name for folder in folders) if classes is None else tuple(classes)
     number = {name: label for label, name in enumerate(names)}
@@ -122,8 +122,8 @@ def image_paths(folder: Path) -> list[str]:
     found = [path for path in below if not any(part.startswith(".") for part in path.split("/"))]
     if strange := [path for path in found if os.path.splitext(path)[1].lower() not in SUFFIXES]:
         raise UserError(
-            f"{folder / strange[0]}: is not an image by its name ({len(strange)} such in this class); "
-            f"remove it, or save it as one of {' '.join(sorted(SUFFIXES))}"
+            f"{folder / strange[0]}: is not named like an image ({len(strange)} such in this class); remove "
+            f"it, or save it as one of {' '.join(sorted(SUFFIXES))}"
         )
     return found
 
@@ -140,8 +140,8 @@ def require_classes(root: Path, found: Mapping[str, Sequence[str]]) -> None:
     for first, second in combinations([name for name, inner in inside.items() if len(inner) > 1], 2):
         if len(shared := sorted(inside[first] & inside[second])) > 1:
             raise UserError(
-                f"{root}: {first}/ and {second}/ hold the same folders ({enumerated(shared)}), so they are parts of a "
-                "data set and not its classes; name them train/, val/ and test/, or merge them"
+                f"{root}: {first}/ and {second}/ contain the same folders ({enumerated(shared)}), so they "
+                "are parts of a data set, not its classes; name them train/, val/ and test/, or merge them"
             )
 
 

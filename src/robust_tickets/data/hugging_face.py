@@ -144,7 +144,7 @@ def read_hub(name: str, label: str | None) -> Found:
             held = library.load_dataset(place, configuration or None)
     except (OSError, ValueError, RuntimeError, library.exceptions.DatasetsError) as error:
         raise UserError(
-            f"{name}: cannot be fetched from the Hub ({told(error)}); check the name and the connection, or give a "
+            f"{name}: cannot be downloaded from the Hub ({told(error)}); check the name and the connection, or give a "
             "folder of `save_to_disk`"
         ) from error
     return read_tables(held, name, label)
@@ -202,16 +202,16 @@ def read_tables(held: Any, name: str, label: str | None) -> Found:
     if not keys and len(splits) == 1:
         keys["train"] = next(iter(splits))
     if not keys:
-        raise UserError(f"{name}: has the splits {enumerated(list(splits))}, none of which is called like a part")
+        raise UserError(f"{name}: has the splits {enumerated(list(splits))}, none of which is named like a part")
     left_out = [key for key in splits if key not in keys.values()]
-    notes = [f"{enumerated(left_out)} beside the parts: left out"] if left_out else []
+    notes = [f"{enumerated(left_out)} next to the parts: left out"] if left_out else []
     tables: dict[PartName, Any] = {part: splits[key] for part, key in keys.items() if len(splits[key])}
     if not tables:
-        raise UserError(f"{name}: holds no rows")
+        raise UserError(f"{name}: contains no rows")
     first = next(iter(tables.values()))
     image, target = image_column(first.features, name), label_column(first.features, name, label)
     if image == target:
-        raise UserError(f"{name}: the column {image} holds the images; name the one of labels as data.label")
+        raise UserError(f"{name}: the column {image} contains the images; name the label column with data.label")
     where = {part: f"{name}, {keys[part]}" for part in tables}
     pictures = {part: StoredImages(TableFiles(table, image, part, where[part])) for part, table in tables.items()}
     if is_image(first.features[target]):
@@ -226,7 +226,7 @@ def read_tables(held: Any, name: str, label: str | None) -> Found:
             given.pop(part)
             notes.append(f"the {part} part has no labels ({UNLABELLED}): left out")
     if not given:
-        raise UserError(f"{name}: {target} is {UNLABELLED} in every row, which stands for no label")
+        raise UserError(f"{name}: {target} is {UNLABELLED} in every row, which means no label")
     numbers, classes = numbered(
         given, lambda part, index: f"{where[part]}, row {index}", names_of(first.features[target])
     )
@@ -257,7 +257,7 @@ def image_column(features: Mapping[str, Any], name: str) -> str:
     found = [key for key in IMAGE_COLUMNS if key in features] or [key for key in features if is_image(features[key])]
     usable = [key for key in found if is_image(features[key]) or getattr(features[key], "dtype", None) in BINARY]
     if not usable:
-        raise UserError(f"{name}: has the columns {enumerated(list(features))}, none of which holds images")
+        raise UserError(f"{name}: has the columns {enumerated(list(features))}, none of which contains images")
     return usable[0]
 
 
@@ -268,10 +268,10 @@ def label_column(features: Mapping[str, Any], name: str, label: str | None) -> s
         UserError: there is none.
     """
     if label is not None and label not in features:
-        raise UserError(f"{name}: has no column {label!r} (data.label); there are {enumerated(list(features))}")
+        raise UserError(f"{name}: has no column {label!r} (data.label); its columns are {enumerated(list(features))}")
     found = [label] if label is not None else [key for key in LABEL_COLUMNS if key in features]
     if not found:
-        raise UserError(f"{name}: has the columns {enumerated(list(features))}; name the one of labels as data.label")
+        raise UserError(f"{name}: has the columns {enumerated(list(features))}; name the label column with data.label")
     return found[0]
 
 

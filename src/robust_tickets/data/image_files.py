@@ -146,7 +146,7 @@ def turned(image: Image.Image, content: bytes) -> int:
 
 def unreadable(error: Exception, where: Path | str) -> UserError:
     """Return the complaint about a file that PIL cannot read."""
-    reason = "no image format is recognised" if isinstance(error, Image.UnidentifiedImageError) else error
+    reason = "its image format is not recognised" if isinstance(error, Image.UnidentifiedImageError) else error
     return UserError(f"{where}: unreadable image ({reason}); replace or remove it, or set {SKIP}")
 
 
@@ -156,7 +156,7 @@ def unshowable(image: Image.Image) -> str | None:
     PIL converts 16 bits too, by cutting off everything above 255.
     """
     if image.mode in DEEP_MODES:
-        return f"has more than 8 bits a channel (mode {image.mode}); save it with 8"
+        return f"has more than 8 bits per channel (mode {image.mode}); save it with 8"
     if image.mode not in GREY_MODES | COLOUR_MODES:
-        return f"has mode {image.mode}, which does not turn into grey and RGB; save it as RGB"
+        return f"has mode {image.mode}, which cannot become grey and RGB; save it as RGB"
     return None

@@ -51,7 +51,7 @@ def read_label_folder(root: Path) -> Found:
     parts: dict[PartName, Listing] = {}
     for part, key in keys.items():
         if not holds_pairs(root / key):
-            raise UserError(f"{root / key}: holds no {IMAGES}/ and {LABELS}/, as other parts do; add them")
+            raise UserError(f"{root / key}: lacks the {IMAGES}/ and {LABELS}/ that other parts have; add them")
         parts[part] = with_labels(root / key, *list_pairs(root / key))
     return Found(parts, classes, name)
 
@@ -72,7 +72,7 @@ def parts_within(root: Path) -> dict[PartName, Listing]:
     if others := sorted(set(folders) - set(keys.values())):
         raise UserError(
             f"{place}: holds {enumerated([f'{key}/' for key in keys.values()])}, which are parts, and "
-            f"{enumerated([f'{other}/' if other else 'images' for other in others])}, which are none; move these"
+            f"{enumerated([f'{other}/' if other else 'images' for other in others])}, which are not; move these"
         )
     if "train" not in keys:
         raise UserError(
@@ -95,7 +95,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     names = tuple(line for line in lines if line)
     if not 2 <= len(names) <= 255:
-        raise UserError(f"{path}: names {len(names)} classes; name 2 to 255, one a line, the first for label value 0")
+        raise UserError(f"{path}: names {len(names)} classes; name 2 to 255, one per line, the first for label value 0")
     if double := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path}: names {double[0]!r} twice; name each class once")
     return names
@@ -116,7 +116,7 @@ def list_pairs(root: Path) -> tuple[list[str], list[str]]:
                 "add it, or remove this one"
             )
     if not images:
-        raise UserError(f"{root / IMAGES}: holds no images; add some, and a label image for each in {LABELS}/")
+        raise UserError(f"{root / IMAGES}: contains no images; add some, with a label image for each in {LABELS}/")
     stems = sorted(images)
     return [images[stem] for stem in stems], [labels[stem] for stem in stems]
 
@@ -134,8 +134,8 @@ def found_below(root: Path, folder: str, suffixes: set[str]) -> dict[str, str]:
         if not path.is_file() or any(part.startswith(".") for part in inner.parts):
             continue
         if path.suffix.lower() not in suffixes:
-            why = "label images are PNG, which loses nothing" if folder == LABELS else "it is no image by its name"
-            raise UserError(f"{path}: cannot be used, {why}; remove it, or save it as {' '.join(sorted(suffixes))}")
+            why = "label images must be PNG, which is lossless" if folder == LABELS else "it is not named like an image"
+            raise UserError(f"{path}: cannot be used: {why}; remove it, or save it as {' '.join(sorted(suffixes))}")
         stem = inner.with_suffix("").as_posix()
         if stem in found:
             raise UserError(f"{path}: {Path(found[stem]).name} has the same name; keep one")

@@ -210,15 +210,15 @@ class LabelImages(Targets):
         for index, label, (_, (size, _)) in zip(part.indices.tolist(), facts, sizes, strict=True):
             if (label.height, label.width) != size:
                 raise UserError(
-                    f"{self.encoded.files.where(index)}: is {label.width} x {label.height} pixels and its image "
-                    f"{size[1]} x {size[0]}; they must have one size"
+                    f"{self.encoded.files.where(index)}: is {label.width} x {label.height} pixels, but its "
+                    f"image is {size[1]} x {size[0]}; they must have the same size"
                 )
 
     @classmethod
     def complaint(cls, settings: DataSettings) -> str | None:
         """Return what is wrong with `per_class`: a scene has no class of its own."""
         whole = settings.per_class is None
-        return None if whole else "its images have no class of their own to count per_class; use fraction"
+        return None if whole else "its images have no class that per_class could count; use fraction"
 
     @classmethod
     def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
@@ -284,7 +284,7 @@ class LabelImages(Targets):
             if absent := [name for value, name in names if value not in present]:
                 said.append(f"no training image has a pixel of {enumerated(absent)}")
         if values.ignore:
-            said.append(f"the label values {', '.join(map(str, values.ignore))} count for nothing, like 255")
+            said.append(f"the label values {', '.join(map(str, values.ignore))} are not counted, like 255")
         size = test.fit.size
         if any(own != size for _, (own, _) in test.images.geometries(test.indices)):
             said.append(f"images are scaled to fit into {size[0]} x {size[1]} pixels; the rest is void")

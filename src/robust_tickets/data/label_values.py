@@ -37,7 +37,7 @@ def require_numbers(mode: str, where: str) -> None:
     """
     if mode not in ("L", "P", "1"):
         raise UserError(
-            f"{where}: has mode {mode} and not one class number a pixel; save it as an 8-bit grey or palette PNG"
+            f"{where}: has mode {mode}, not one class number per pixel; save it as an 8-bit grey or palette PNG"
         )
 
 
@@ -75,8 +75,8 @@ class LabelValues:
         if bool(strange.any()):
             row, column = strange.nonzero()[0].tolist()
             raise UserError(
-                f"{where}: has the value {int(values[row, column])} at row {row}, column {column}, which is no class "
-                f"({self.origin}); correct it, or name it in the data's `ignore`"
+                f"{where}: has the value {int(values[row, column])} at row {row}, column {column}, which is "
+                f"not a class ({self.origin}); correct it, or name it in the data's `ignore`"
             )
 
 
@@ -84,7 +84,7 @@ def named_values(classes: tuple[str, ...], ignore: Iterable[int]) -> LabelValues
     """Return what values mean where the classes have names: each its position."""
     ignore = tuple(ignore)
     kept = tuple(value for value in range(len(classes)) if value not in ignore)
-    return LabelValues(kept, ignore, f"named are {len(classes)}, from 0 to {len(classes) - 1}", True)
+    return LabelValues(kept, ignore, f"{len(classes)} are named, from 0 to {len(classes) - 1}", True)
 
 
 def values_present(found: Iterable[tuple[int, ...]], ignore: Iterable[int], where: str) -> LabelValues:

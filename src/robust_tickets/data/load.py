@@ -169,7 +169,7 @@ def require_movable(found: Found, settings: DataSettings) -> None:
     if augmentation is not None and not augmentation.needs <= found.kind.provides:
         usable = [kind for kind, needs in AUGMENTATIONS.items() if needs <= found.kind.provides]
         raise UserError(
-            f"{found.name}: augmentation {augmentation.kind} moves images and not their {found.kind.noun}; use "
+            f"{found.name}: augmentation {augmentation.kind} moves images but not their {found.kind.noun}; use "
             f"{', '.join(usable[:-1])} or {usable[-1]}"
         )
 
@@ -205,7 +205,7 @@ def geometry(parts: Sequence[Listing], size: tuple[int, int] | None, channels: i
     for where, (other_size, _) in known:
         if size is None and other_size != first_size:
             raise UserError(
-                f"{where}: is {other_size[1]} x {other_size[0]} pixels and {first} {first_size[1]} x "
+                f"{where}: is {other_size[1]} x {other_size[0]} pixels, but {first} is {first_size[1]} x "
                 f"{first_size[0]}; set the data's `size`, for example `size: 224`"
             )
     return size or first_size, channels or max(found[1] for _, found in known)

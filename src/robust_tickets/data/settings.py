@@ -23,7 +23,9 @@ Size = Annotated[
 class GlyphSettings(Settings):
     """How many of the built-in letters, how large, and how much they vary."""
 
-    count: int = Field(default=8000, ge=52, description="Training letters; a quarter as many more are the test part.")
+    count: int = Field(
+        default=8000, ge=52, description="Number of training letters; a quarter as many again form the test part."
+    )
     size: int = Field(default=16, ge=8, le=256, description="Height and width, pixels.")
     seed: int = Field(default=0, ge=0, description="Seed of the letters; another seed gives other letters.")
     strength: float = Field(
@@ -33,7 +35,10 @@ class GlyphSettings(Settings):
         description="Strength of the deformation; 1: 15 degrees, shear 0.2, scale and shift 15%.",
     )
     noise: float = Field(
-        default=0.1, ge=0, le=1, description="Largest uniform noise either way, part of full contrast."
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Largest uniform noise in either direction, as a fraction of full contrast.",
     )
 
 
@@ -44,17 +49,17 @@ class DataSettings(Settings):
 
     name: str = Field(
         min_length=1,
-        description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder "
-        "of classes (subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), "
-        "npz or idx files, WebDataset tars; with robust-tickets[datasets] also parquet files, a folder of "
-        "`save_to_disk`, and `hf/OWNER/NAME` of the Hub.",
+        description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder of classes "
+        "(subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), npz or idx "
+        "files, WebDataset tars; with robust-tickets[datasets] also parquet files, a folder of `save_to_disk`, and "
+        "`hf/OWNER/NAME` of the Hub.",
     )
     label: str | None = Field(
         default=None,
         min_length=1,
         description="Column of a table, or key of a tar's .json, that holds the labels; default: the one called label.",
     )
-    root: Path = Field(default=Path("data"), description="Where torchvision's data sets lie or are downloaded to.")
+    root: Path = Field(default=Path("data"), description="Where torchvision's data sets are, or are downloaded to.")
     size: Size | None = Field(
         default=None,
         description="Height and width given to the network, pixels; default: the source's preprocessing.",
@@ -63,33 +68,33 @@ class DataSettings(Settings):
         default=None, description="Convert to grey (1) or RGB (3); default: as the data are."
     )
     fraction: Ratio = Field(
-        default=1.0, gt=0, le=1, description="Class-balanced part of the training data used, in (0, 1]."
+        default=1.0, gt=0, le=1, description="Class-balanced fraction of the training data to use, in (0, 1]."
     )
-    per_class: int | None = Field(default=None, ge=1, description="Training images a class, instead of a fraction.")
+    per_class: int | None = Field(default=None, ge=1, description="Training images per class, instead of a fraction.")
     validation: Ratio = Field(
         default=0.1,
         ge=0,
         lt=1,
-        description="Part of the training data used that is carved out as validation, in [0, 1).",
+        description="Fraction of the used training data that is carved out as validation, in [0, 1).",
     )
     test: Ratio = Field(
         default=0.2,
         gt=0,
         lt=1,
-        description="Part of the data carved out as test where the set has no test part, in (0, 1).",
+        description="Fraction of the data carved out as test if the set has no test part, in (0, 1).",
     )
     ignore: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
-        default=(), description="Values of label images that count for nothing, beside 255; each in 0..255."
+        default=(), description="Values of label images that are not counted, besides 255; each in 0..255."
     )
     glyphs: GlyphSettings = Field(default=GlyphSettings(), description="Options of the built-in letters.")
     augmentation: Augmentation | None = Field(
-        default=None, description="What training does to an image; default: what suits the data set."
+        default=None, description="How training changes images; default: what suits the data set."
     )
     on_unreadable: Literal["refuse", "skip"] = Field(
         default="refuse",
         description="Refuse a folder with an unreadable image, or leave the image out and count it.",
     )
-    workers: int = Field(default=0, ge=0, description="Processes that load images; 0: none but the main one.")
+    workers: int = Field(default=0, ge=0, description="Processes that load images; 0: only the main one.")
 
     @model_validator(mode="after")
     def _one_amount(self) -> "DataSettings":

@@ -62,7 +62,7 @@ def spoken_parts(files: Sequence[Path], root: Path) -> list[PartName]:
     silent = [file for file, part in zip(files, said, strict=True) if part is None]
     if told and silent:
         raise UserError(
-            f"{silent[0]}: its name speaks of no part, as {told[0].name} does; put train, val or test into it"
+            f"{silent[0]}: its name contains no part, unlike {told[0].name}; put train, val or test into it"
         )
     return [part or "train" for part in said]
 

@@ -76,8 +76,8 @@ class DataSplits:
         """
         if self.channels != channels:
             raise UserError(
-                f"{self.name}: images have {self.channels} channel{'s' * (self.channels > 1)} and {asker} "
-                f"takes {channels}; leave the data's `channels` out, or set `channels: {channels}`"
+                f"{self.name}: images have {self.channels} channel{'s' * (self.channels > 1)} but {asker} "
+                f"takes {channels}; leave out the data's `channels`, or set `channels: {channels}`"
             )
 
     def describe(self) -> str:
@@ -85,10 +85,10 @@ class DataSplits:
         height, width = self.size
         lines = [
             f"{self.name}: {len(self.classes)} classes, {height} x {width} pixels, {self.channels} "
-            f"channel{'s' * (self.channels > 1)}; {len(self.train):,} train, "
-            f"{len(self.validation):,} validation, {len(self.test):,} test",
+            f"channel{'s' * (self.channels > 1)}; {len(self.train):,} train, {len(self.validation):,} validation, "
+            f"{len(self.test):,} test",
             *self.notes,
         ]
         if self.skipped:
-            lines.append(f"{len(self.skipped)} unreadable files were left out, the first: {self.skipped[0][0]}")
+            lines.append(f"{len(self.skipped)} unreadable files were left out, the first one {self.skipped[0][0]}")
         return "\n".join(lines)

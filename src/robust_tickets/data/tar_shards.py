@@ -99,7 +99,9 @@ def read_tars(place: GivenPlace) -> Found:
             images.setdefault(part, []).append(image)
             labels.setdefault(part, []).append(said)
     if not images:
-        raise UserError(f"{place.path}: holds no samples; a sample is an image and a .cls or .json of the same stem")
+        raise UserError(
+            f"{place.path}: contains no samples; a sample is an image and a .cls or .json with the same stem"
+        )
     numbers, classes = numbered(labels, lambda part, index: images[part][index].where)
     if classes == tuple(map(str, range(len(classes)))):
         classes = class_names([root / shards[0].name], [], len(classes))
@@ -127,7 +129,7 @@ def samples(shard: Path, label: str | None) -> list[tuple[TarMember, Any]]:
                     grouped.setdefault(f"{folder}/{stem}", {})[ending.lower()] = member
     except (tarfile.TarError, OSError, EOFError) as error:
         raise UserError(
-            f"{shard}: is no readable tar ({error}); fetch it again, and unpack it where it is compressed"
+            f"{shard}: is not a readable tar ({error}); download it again, and unpack it if it is compressed"
         ) from None
     return [sample(shard, stem.removeprefix("/"), members, label) for stem, members in grouped.items()]
 
@@ -147,7 +149,7 @@ def sample(shard: Path, stem: str, members: dict[str, TarMember], label: str | N
     if "cls" in members and label is None:
         return images[0], members["cls"].read().decode("utf-8", "replace").strip()
     if "json" not in members:
-        wanted = ".cls or .json of the same stem" if label is None else f".json with {label!r} (data.label)"
+        wanted = ".cls or .json with the same stem" if label is None else f".json with {label!r} (data.label)"
         raise UserError(f"{shard}, {stem}: has no label; add a {wanted}")
     return images[0], label_in(members["json"], label)
 
@@ -166,7 +168,7 @@ def label_in(member: TarMember, label: str | None) -> Any:
         return held
     keys = LABEL_KEYS if label is None else (label,)
     if (key := next((key for key in keys if key in held), None)) is None:
-        raise UserError(f"{member.where}: has the keys {enumerated(held)}; name the one of the label as data.label")
+        raise UserError(f"{member.where}: has the keys {enumerated(held)}; name the label key with data.label")
     return held[key]
 
 

@@ -60,7 +60,7 @@ def read_torchvision(name: str, root: Path) -> Found:
             if not was_there:
                 shutil.rmtree(root, ignore_errors=True)
             raise UserError(
-                f"torchvision/{name}: is not in {root} and could not be fetched ({error}); put its files "
+                f"torchvision/{name}: is not in {root} and could not be downloaded ({error}); put its files "
                 "there or set `root`"
             ) from error
         parts[part] = found = as_examples(dataset, f"torchvision/{name}")
@@ -100,7 +100,7 @@ def read_voc(root: Path) -> Found:
             dataset: Any = torchvision.datasets.VOCSegmentation(root, year=VOC_YEAR, image_set=word, download=fetch)
         except (RuntimeError, OSError) as error:
             raise UserError(
-                f"torchvision/{VOC}: is not whole in {root} and could not be fetched ({error}); put "
+                f"torchvision/{VOC}: is not complete in {root} and could not be downloaded ({error}); put "
                 f"VOCdevkit/VOC{VOC_YEAR} there or set `root`"
             ) from error
         pairs = [
@@ -109,6 +109,6 @@ def read_voc(root: Path) -> Found:
         ]
         for image, label in pairs:
             if missing := [name for name in (image, label) if not (place / name).is_file()]:
-                raise UserError(f"{place / missing[0]}: is missing, and {word}.txt names it; get the set again")
+                raise UserError(f"{place / missing[0]}: is missing, but {word}.txt names it; download the set again")
         parts[part] = with_labels(place, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
     return Found(parts, VOC_CLASSES, f"torchvision/{VOC}")

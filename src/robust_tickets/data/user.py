@@ -33,7 +33,7 @@ def split_item(item: Any, where: str) -> tuple[Any, int]:
     if isinstance(item, Mapping):
         keys = [next((key for key in known if key in item), None) for known in (IMAGE_KEYS, LABEL_KEYS)]
         if None in keys:
-            raise UserError(f"{where}: has the keys {', '.join(map(str, item))}; needed are image and label")
+            raise UserError(f"{where}: has the keys {', '.join(map(str, item))}; it needs image and label")
         item = [item[key] for key in keys]
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise UserError(f"{where}: is a {type(item).__name__}, not a pair (image, label)")
@@ -64,7 +64,7 @@ def to_image(value: Any, where: str) -> Image.Image | Tensor:
     elif isinstance(value, np.ndarray):
         array = value.transpose(2, 0, 1) if value.ndim == 3 else value
     else:
-        raise UserError(f"{where}: a {type(value).__name__} is no image; give PIL, or a tensor (C, H, W)")
+        raise UserError(f"{where}: a {type(value).__name__} is not an image; give PIL, or a tensor (C, H, W)")
     array = array[None] if array.ndim == 2 else array
     if array.ndim != 3 or array.shape[0] not in (1, 3) or not array.size:
         raise UserError(f"{where}: the image has shape {tuple(value.shape)}; give (C, H, W) with 1 or 3 channels")
@@ -105,7 +105,7 @@ class UserImages(Images):
         with sample_stream(0, *(stream or ("item", index))):
             value, label = split_item(self.dataset[index], where)
         if label != int(self.labels[index]):
-            raise UserError(f"{where}: has label {label} and was listed with {int(self.labels[index])}")
+            raise UserError(f"{where}: has label {label} but was listed with {int(self.labels[index])}")
         return to_image(value, where)
 
     def geometries(self, indices: Tensor) -> list[tuple[str, Geometry]]:

@@ -59,14 +59,14 @@ def user_examples(dataset: Any, name: str) -> Listing:
     map_style = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
     if isinstance(dataset, IterableDataset) or not map_style:
         raise UserError(
-            f"{name}: a {type(dataset).__name__} is no map-style data set; splits and exact resume need one "
+            f"{name}: a {type(dataset).__name__} is not a map-style data set; splits and exact resume need one "
             "with __len__ and __getitem__"
         )
     if len(dataset) == 0:
         raise UserError(f"{name}: the data set is empty")
     if isinstance(dataset, TensorDataset):
         if len(dataset.tensors) != 2:
-            raise UserError(f"{name}: holds {len(dataset.tensors)} tensors; give TensorDataset(images, labels)")
+            raise UserError(f"{name}: contains {len(dataset.tensors)} tensors; give TensorDataset(images, labels)")
         images, labels = (tensor.detach().cpu() for tensor in dataset.tensors)
         numbers = int64_labels(labels.numpy(), len(images), f"{name}, labels")
         if images.dtype == torch.uint8:
@@ -107,7 +107,7 @@ def read_user_sets(data: Any) -> Found:
     if isinstance(data, Mapping):
         given = {part: data[key] for part, key in part_keys(data, "data").items()}
         if unknown := [key for key in data if part_of(key) is None]:
-            raise UserError(f"data: {unknown[0]!r} names no part; the parts are train, validation and test")
+            raise UserError(f"data: {unknown[0]!r} is not a part; the parts are train, validation and test")
     elif isinstance(data, tuple):
         names: dict[int, tuple[PartName, ...]] = {2: ("train", "test"), 3: ("train", "validation", "test")}
         if len(data) not in names:
@@ -116,7 +116,7 @@ def read_user_sets(data: Any) -> Found:
     else:
         given = {"train": data}
     if not given:
-        raise UserError("data: holds no parts; give train, validation and test")
+        raise UserError("data: contains no parts; give train, validation and test")
     parts: dict[PartName, Listing] = {}
     for part, dataset in given.items():
         parts[part] = user_examples(unloaded(dataset), f"{type(unloaded(dataset)).__name__} ({part})")
