@@ -64,10 +64,10 @@ def decoded_webp(encoded: np.ndarray, offsets: np.ndarray, where: str) -> Tensor
 
 
 def archive_parts(path: Path, archive: Mapping[str, np.ndarray], of_file: PartName) -> dict[PartName, Arrays]:
-    """Return images and labels of each part in one archive; `of_file` is that of keys which name none.
+    """Return images and labels of each part in one archive; `of_file` is the part of keys that name none.
 
     Raises:
-        UserError: no known pair of keys is there, or two pairs are of one part.
+        UserError: no known pair of keys is there, or two pairs belong to one part.
     """
     keys = list(archive)
     if {"webp", "offset", "label"} <= set(keys):
@@ -94,7 +94,7 @@ def archive_parts(path: Path, archive: Mapping[str, np.ndarray], of_file: PartNa
 
 
 def class_names(paths: Sequence[Path], archives: Sequence[Mapping[str, np.ndarray]], count: int) -> tuple[str, ...]:
-    """Return class names from the archives, from labels.json beside them, or the labels themselves."""
+    """Return class names from the archives, from labels.json next to them, or the labels themselves."""
     for archive in archives:
         for key in CLASS_KEYS:
             if key in archive and len(archive[key]) >= count:
@@ -112,7 +112,7 @@ def open_archive(path: Path) -> dict[str, np.ndarray]:
     """Return all arrays of an archive; nothing in it is executed.
 
     Raises:
-        UserError: the file is no NumPy archive, or holds Python objects.
+        UserError: the file is not a NumPy archive, or contains Python objects.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -122,7 +122,7 @@ def open_archive(path: Path) -> dict[str, np.ndarray]:
 
 
 def npz_files(path: Path) -> list[Path]:
-    """Return an archive, those that a pattern means, or those in a folder, whatever else lies there."""
+    """Return an archive, those that a pattern matches, or those in a folder, whatever else is there."""
     return sorted(path.glob("[!.]*.npz")) if path.is_dir() else shards_at(path, ".npz")
 
 
@@ -147,7 +147,7 @@ def read_idx(path: Path) -> np.ndarray:
     """Return the uint8 array of one idx file: two zero bytes, type, rank, big-endian sizes, values.
 
     Raises:
-        UserError: the file is damaged, or holds no unsigned bytes.
+        UserError: the file is damaged, or does not contain unsigned bytes.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -169,7 +169,7 @@ def idx_files(folder: Path) -> list[Path]:
     """Return the idx files of images in a folder or in its raw/, as torchvision lays them out."""
     for place in (folder, folder / "raw"):
         found = sorted(path for path in place.glob("*idx3*") if IMAGE_FILE.fullmatch(path.name))
-        # An unpacked file beside its archive is the same data.
+        # An unpacked file next to its archive is the same data.
         kept = [path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found]
         if kept:
             return kept
@@ -177,10 +177,10 @@ def idx_files(folder: Path) -> list[Path]:
 
 
 def read_idx_files(paths: Sequence[Path], name: str) -> Found:
-    """Return the parts whose image files are `paths`; labels lie beside them.
+    """Return the parts whose image files are `paths`; labels are next to them.
 
     Raises:
-        UserError: labels are missing or do not fit, or a file's name speaks of no known part.
+        UserError: labels are missing or do not fit, or a file's name contains no known part.
     """
     parts: dict[PartName, Listing] = {}
     count = 0

@@ -18,7 +18,7 @@ CHUNK = 1024
 
 
 class HeldArrays:
-    """Images in memory, not larger than the network takes them.
+    """Images in memory, no larger than the network needs them.
 
     Args:
         images: uint8 `(N, C, h, w)`.
@@ -36,7 +36,7 @@ class ImageArrays(Images):
     """Images of one uint8 tensor.
 
     They are kept at their own resolution and enlarged batch by batch: 50,000 images of 32 x 32 seen at
-    224 x 224 take 150 MB, not 7.5 GB. Larger images are reduced once, whoever asks for them.
+    224 x 224 take 150 MB, not 7.5 GB. Larger images are reduced once, for all who ask for them.
 
     Args:
         images: uint8 `(N, C, H, W)`.
@@ -68,10 +68,10 @@ class ImageArrays(Images):
         return [self.images.shape[1]] * len(indices)
 
     def held(self, indices: Tensor, fit: Fitting, keep: bool) -> HeldArrays:
-        """Return the images in grey or RGB, reduced to the network's input where that is smaller."""
+        """Return the images in grey or RGB, reduced to the network's input if that is smaller."""
         key = (fit.size, fit.channels, fit.interpolation)
         if key not in self._held:
-            # Those of another network are made anew should they be asked for again.
+            # Those of another network are made again if they are asked for again.
             self._held = {key: HeldArrays(reduced(self.images, fit))}
         return self._held[key]
 
@@ -85,7 +85,7 @@ class ImageArrays(Images):
 
 
 def reduced(images: Tensor, fit: Fitting) -> Tensor:
-    """Return uint8 images `(N, C, h, w)` in grey or RGB, resized whole where that makes them smaller."""
+    """Return uint8 images `(N, C, h, w)` in grey or RGB, resized whole if that makes them smaller."""
     smaller = fit.size[0] * fit.size[1] < images.shape[2] * images.shape[3]
     if not smaller and images.shape[1] <= fit.channels:
         return convert_channels(images, fit.channels)
@@ -132,7 +132,7 @@ def int64_labels(values: np.ndarray, count: int, where: str) -> Tensor:
     """Return int64 labels `(N,)`.
 
     Raises:
-        UserError: they are not one whole number, 0 or more, for each image.
+        UserError: they are not one integer, 0 or more, for each image.
     """
     if values.dtype.kind not in "iu" or values.size != count or values.min() < 0:
         raise UserError(
@@ -143,7 +143,7 @@ def int64_labels(values: np.ndarray, count: int, where: str) -> Tensor:
 
 
 def complaint(values: np.ndarray) -> str | None:
-    """Return what is wrong with the values of images and what would be right; None where nothing is.
+    """Return what is wrong with the values of images and what would be right; None if nothing is.
 
     Args:
         values: of any dtype, at least one.

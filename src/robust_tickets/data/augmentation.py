@@ -1,7 +1,7 @@
-"""What training does to an image: one settings type a kind, in a union on `kind`.
+"""What training does to an image: one settings type per kind, in a union on `kind`.
 
-Each kind consumes a fixed number of uniform numbers a sample, drawn by the caller from a named stream. So
-the same sample is augmented alike on one process or on several, and in a resumed run.
+Each kind consumes a fixed number of uniform numbers per sample, drawn by the caller from a named stream. So
+the same sample is augmented in the same way on one process or on several, and in a resumed run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STILL = "targets that stay the same wherever the image moves"
 
 
 class Augmenting(Settings, ABC):
-    """What training does to an image, and to its target where that has places in the image."""
+    """What training does to an image, and to its target if that has places in the image."""
 
     uniforms: ClassVar[int]
     """Random numbers that each image takes."""
@@ -59,12 +59,12 @@ class Augmenting(Settings, ABC):
     def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
         """Return the image `(C, H, W)` that is made of an original; `draws` is `(1, uniforms)`.
 
-        It is uint8, where that tells the same as a float in [0, 1] would.
+        It is uint8 if that carries the same information as a float in [0, 1].
         """
         return self.apply(fit.floats(image)[None], draws, fit.size)[0]
 
     def matrices(self, draws: Tensor) -> Tensor | None:
-        """Return what maps places in the output to places in the input; None where nothing moves.
+        """Return what maps places in the output to places in the input; None if nothing moves.
 
         It is float `(N, 2, 3)`, as `torch.nn.functional.affine_grid` takes it: places are (x, y, 1), x and y in
         [-1, 1] inside the image. Only augmentations that do not need still targets are asked.
@@ -73,7 +73,7 @@ class Augmenting(Settings, ABC):
 
 
 class NoAugmentation(Augmenting):
-    """The image as evaluation sees it."""
+    """The image as in evaluation."""
 
     kind: Literal["none"] = "none"
     uniforms: ClassVar[int] = 0
@@ -84,7 +84,7 @@ class NoAugmentation(Augmenting):
         return images
 
     def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
-        """Return the image as evaluation sees it."""
+        """Return the image as in evaluation."""
         return fit.floats(image) if torch.is_tensor(image) else fit(image)
 
 
@@ -124,7 +124,7 @@ class FlipCrop(Augmenting):
 
 
 def overlap(shift: int, length: int) -> tuple[slice, slice]:
-    """Return where a line lies that is shifted, and what of it is left: nothing where it is shifted out of sight."""
+    """Return where a line lies that is shifted, and what remains of it: nothing if it is shifted out of sight."""
     left = max(0, length - abs(shift))
     return slice(max(0, -shift), max(0, -shift) + left), slice(max(0, shift), max(0, shift) + left)
 
@@ -221,7 +221,7 @@ class Affine(Augmenting):
 
 
 class Scaling(Augmenting):
-    """Scale the image, cut or pad it at random to its old size, flip half of them (Chen et al., 2017).
+    """Scale the image, crop or pad it at random to its old size, flip half of them (Chen et al., 2017).
 
     Images are sampled bilinearly, and what lies beyond the border is black. Targets that have places move alike:
     label images are sampled by their nearest pixel at the same places, and void beyond the border.
@@ -259,7 +259,7 @@ class Scaling(Augmenting):
 
 
 class ScaleCrop(Scaling):
-    """Scale the image, cut or pad it at random to its old size, flip half of them (Chen et al., 2017): for scenes."""
+    """Scale the image, crop or pad it at random to its old size, flip half of them (Chen et al., 2017): for scenes."""
 
     kind: Literal["scale-crop"] = "scale-crop"
 

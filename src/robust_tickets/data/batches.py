@@ -39,20 +39,20 @@ def batches(
 
     Args:
         dataset: a part of `DataSplits`.
-        batch_size: samples a batch over all processes; fewer in evaluation where the kind of targets says so.
+        batch_size: samples per batch over all processes; fewer in evaluation if the kind of target says so.
         seed: the run's seed.
         epoch: number of the epoch.
         start: number of the batch inside the epoch to begin with.
-        train: shuffle and augment; a last batch with fewer than two samples a process is dropped, because
+        train: shuffle and augment; a last batch with fewer than two samples per process is dropped, because
             batch normalisation needs two, and is cut to a multiple of the processes. Otherwise every sample
             comes once, in order, and nothing is augmented.
-        augment: what training does to an image; None: nothing.
+        augment: how training changes images; None: not at all.
         workers: processes that load images which are not held in memory.
         world: rank and number of processes. Each takes every size-th sample of a batch; all together see
             what one process would. In evaluation a rank without samples in a short batch skips it.
 
     Raises:
-        UserError: the batch size is no multiple of the number of processes.
+        UserError: the batch size is not a multiple of the number of processes.
     """
     rank, size = world
     if batch_size % size:
@@ -67,7 +67,7 @@ def batches(
         chosen = [batch[: len(batch) - len(batch) % size] for batch in chosen]
     kind = augment if train and augment is not None else NoAugmentation()
     todo = [(number, batch) for number, batch in enumerate(chosen) if number >= start and len(batch[rank::size])]
-    # Without a generator of its own a loader would draw from torch's global one.
+    # Without its own generator a loader would draw from torch's global one.
     random = torch.Generator()
     if dataset.in_whole_batches(kind):
         whole = WholeBatches(dataset, todo, kind, seed, epoch, world)

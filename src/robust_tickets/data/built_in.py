@@ -24,7 +24,7 @@ from robust_tickets.foundation.seeds import generator
 LETTERS = tuple(ascii_uppercase)
 DIGITS = tuple("0123456789")
 DIGITS_HELD_OUT = 0.4
-"""Part of the digits that is the test part: stratified, the same for every seed; the set has none of its own."""
+"""Part of the digits that is the test part: stratified, the same for every seed; the set has none."""
 FONTS = (
     *(f"DejaVuSans{style}" for style in ("", "-Bold", "-BoldOblique", "-Oblique")),
     *(f"DejaVuSansMono{style}" for style in ("", "-Bold", "-BoldOblique", "-Oblique")),
@@ -35,7 +35,7 @@ FONTS = (
 MASTER = 64
 """Side of a letter as first rendered, pixels."""
 SUPERSAMPLING = 2
-"""Samples a pixel's side that are averaged."""
+"""Samples per side of a pixel that are averaged."""
 CHUNK = 2000
 """Letters deformed at once."""
 

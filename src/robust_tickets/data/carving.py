@@ -16,18 +16,18 @@ TEST_SEED = 0
 """Test parts are carved alike whatever the run's seed: no run may train on another's test images."""
 
 ORDER: tuple[PartName, ...] = ("test", "validation", "train")
-"""Which part is measured where nothing trains: the first that is there."""
+"""Which part is measured if nothing is trained: the first of these that exists."""
 
 
 def carve(
     found: Mapping[PartName, Listing], name: str, classes: Sequence[str], settings: DataSettings, seed: int
 ) -> tuple[dict[PartName, Listing], tuple[str, ...]]:
-    """Return the three parts and how those came about that were not there.
+    """Return the three parts, and how the missing ones came about.
 
     Args:
         found: the parts there are.
-        name: what the data are called in messages.
-        classes: what fractions are balanced over; none where images have no class.
+        name: what messages call the data.
+        classes: what fractions are balanced over; none if images have no class.
         settings: the fractions.
         seed: of the run.
     """
@@ -65,7 +65,7 @@ def carve(
 
 
 def undivided(found: Mapping[PartName, Listing]) -> tuple[dict[PartName, Listing], tuple[str, ...]]:
-    """Return parts of which only test matters, because nothing trains, and what that is: carved is nothing.
+    """Return parts of which only test matters, as nothing is trained, and which images those are; nothing is carved.
 
     Args:
         found: the parts there are.
@@ -80,7 +80,7 @@ def undivided(found: Mapping[PartName, Listing]) -> tuple[dict[PartName, Listing
 
 def held_out(count: int, fraction: float) -> int:
     """Return how many of a class's first `count` images are held out: about `fraction`, at least one, never
-    all. It grows by at most one as `count` does, so that what is held out of nested parts is nested too."""
+    all. It grows by at most one as `count` does, so that the parts held out of nested parts are nested too."""
     return min(count - 1, max(1, int(count * fraction + 0.5))) if count and fraction else 0
 
 
@@ -97,12 +97,12 @@ def choose(
     """Return sorted indices `(kept, held)` of a class-balanced part of the images.
 
     Of each class, floor(fraction * n + 1/2) images (or `per_class`) are taken; of those, the fraction
-    `hold_out` is held out. For one seed the two parts of a smaller fraction lie inside the two parts of
+    `hold_out` is held out. For one seed the two parts of a smaller fraction are contained in the two parts of
     every larger one.
 
     Args:
         labels: int64 `(N,)`.
-        classes: names of the classes, for messages; none where images have no class.
+        classes: names of the classes, for messages; none if images have no class.
         fraction: part of each class, in (0, 1].
         per_class: images of each class, instead of a fraction.
         hold_out: part of what was taken that is held out, in [0, 1).
@@ -110,7 +110,7 @@ def choose(
         stream: name of the random stream.
 
     Raises:
-        UserError: a class would keep no image, has fewer than `per_class`, or cannot be on both sides.
+        UserError: a class would keep no image, has fewer than `per_class`, or cannot be in both parts.
     """
     kept, held = [], []
     for label in labels.unique().tolist():

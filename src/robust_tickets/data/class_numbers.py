@@ -17,7 +17,7 @@ from robust_tickets.foundation.errors import UserError
 
 
 class ClassNumbers(Targets):
-    """A class number an image, 0 or more.
+    """One class number per image, 0 or more.
 
     Args:
         numbers: int64 `(N,)`.
@@ -27,7 +27,7 @@ class ClassNumbers(Targets):
     words: ClassVar[str] = "labels whole images"
     noun: ClassVar[str] = "classes"
     provides: ClassVar[frozenset[str]] = frozenset({STILL})
-    # Before there were other kinds of targets each image that is loaded by itself had a random stream of its own.
+    # Before there were other kinds of targets each image that is loaded by itself had its own random stream.
     in_whole_batches: ClassVar[bool] = False
 
     def __init__(self, numbers: Tensor) -> None:
@@ -89,7 +89,7 @@ class ClassNumbers(Targets):
 
     @classmethod
     def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> Fit:
-        """Return what covers all of the input and cuts the centre out."""
+        """Return the fit that covers all of the input and crops the centre."""
         return Fit(size, channels, interpolation, crop_fraction)
 
     @classmethod
@@ -104,15 +104,15 @@ class ClassNumbers(Targets):
 
 
 def notes_on_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
-    """Return what a reader has to know of the classes of the parts, one sentence each.
+    """Return notes on the classes of the parts, one sentence each.
 
     Args:
         found: the parts there are.
-        trains: whether training is to follow, so that it has to have every class.
+        trains: whether training follows, so that it must have every class.
 
     Raises:
         UserError: the data have one class, a part has classes that training lacks, labels begin at 1 or are far from
-            numbers of classes, or the classes are called like parts.
+            numbers of classes, or the classes are named like parts.
     """
     if all(part_of(name) is not None for name in found.classes):
         raise UserError(

@@ -45,7 +45,7 @@ class Files(ABC):
 
     @abstractmethod
     def stamp(self, index: int) -> Stamp | None:
-        """Return what changes with a content (see `foundation.file_memory`); None where nothing tells."""
+        """Return what changes with a content (see `foundation.file_memory`); None if nothing tells."""
 
 
 class FolderFiles(Files):
@@ -64,7 +64,7 @@ class FolderFiles(Files):
         return read_file(self.where(index))
 
     def stamp(self, index: int) -> Stamp | None:
-        """Return the file's stamp; None where there is no such file any more."""
+        """Return the file's stamp; None if there is no such file any more."""
         try:
             return stamp(self.where(index))
         except OSError:

@@ -1,4 +1,4 @@
-"""The one set of examples, whatever they are: images, what each should become, and which of them were chosen."""
+"""The one set of examples of every kind: images, what each should become, and which of them were chosen."""
 
 import hashlib
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Listing:
     Attributes:
         images: those that were found; all choices share them.
         targets: of each of these.
-        indices: int64 `(N,)`, which are meant.
+        indices: int64 `(N,)`, the chosen ones.
     """
 
     images: Images
@@ -40,7 +40,7 @@ class Listing:
 
     @property
     def labels(self) -> Tensor:
-        """What a choice is balanced over, int64 `(N,)`: class numbers; all 0 where an image has none of its own."""
+        """What a choice is balanced over, int64 `(N,)`: class numbers; all 0 if an image has none."""
         return self.targets.balance[self.indices]
 
     def subset(self, indices: Tensor) -> "Listing":
@@ -65,12 +65,12 @@ class Found:
     """The parts of a data set as they were found.
 
     Attributes:
-        parts: `train`, and `validation` and `test` where the set has them. A single part of any name is
+        parts: `train`, and `validation` and `test` if the set has them. A single part of any name is
             taken for an undivided set. All have targets of one kind.
-        classes: class names, in the order of labels; none where the targets have to tell.
+        classes: class names, in the order of labels; none if the targets have to tell.
         name: what the data are called in reports.
         augmentation: what suits the set in training; None: whatever suits its images.
-        notes: what a reader has to know of how they were found, one sentence each.
+        notes: what a reader needs to know about how they were found, one sentence each.
     """
 
     parts: dict[PartName, Listing]
@@ -121,7 +121,7 @@ class Examples(Dataset[tuple[Tensor, Any]]):
 
     @property
     def labels(self) -> Tensor:
-        """What a choice is balanced over, int64 `(N,)`: class numbers; all 0 where an image has none of its own."""
+        """What a choice is balanced over, int64 `(N,)`: class numbers; all 0 if an image has none."""
         return self.listing.labels
 
     def subset(self, indices: Tensor) -> "Examples":
@@ -140,7 +140,7 @@ class Examples(Dataset[tuple[Tensor, Any]]):
         self.targets.prepare(self, ahead)
 
     def in_whole_batches(self, augmentation: Augmentation) -> bool:
-        """Return whether batches are augmented as a whole; else image by image, each from a stream of its own."""
+        """Return whether batches are augmented as a whole; else image by image, each from its own stream."""
         from_originals = augmentation.cuts_originals and self.images.have_originals
         return self.targets.in_whole_batches or (self.held is not None and not from_originals)
 

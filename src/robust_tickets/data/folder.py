@@ -1,4 +1,4 @@
-"""A folder with one subfolder a class, in train/, val/ and test/ or not; no file is opened."""
+"""A folder with one subfolder per class, in train/, val/ and test/ or not; no file is opened."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from robust_tickets.foundation.files import files_below
 
 
 def read_image_folder(root: Path, *, trains: bool = True) -> Found:
-    """Return the images of a folder with one subfolder a class, in train/, val/ and test/ or not.
+    """Return the images of a folder with one subfolder per class, in train/, val/ and test/ or not.
 
-    A folder that happens to be called `train` is a class where others are too, and it holds no classes itself.
+    A folder that happens to be called `train` is a class if others are classes too and it contains no classes itself.
 
     Raises:
-        UserError: train/ is missing, a part has classes that train/ lacks, or folders can be taken for neither parts
+        UserError: train/ is missing, a part has classes that train/ lacks, or folders that can be neither parts
             nor classes.
     """
     folders = [folder.name for folder in class_folders(root)]
@@ -56,7 +56,7 @@ def read_image_folder(root: Path, *, trains: bool = True) -> Found:
 
 
 def is_class(root: Path, keys: Mapping[PartName, str]) -> bool:
-    """Return whether the folder that is called like a part is a class: it holds no two folders itself."""
+    """Return whether the folder that is named like a part is a class: it does not contain two folders itself."""
     return len(keys) == 1 and len(class_folders(root / only(keys))) < 2
 
 
@@ -76,12 +76,12 @@ def list_folder(root: Path, classes: Sequence[str] | None = None) -> tuple[Listi
 
     Args:
         root: the folder.
-        classes: the classes in the order of labels, where another part decides them: this one may then have fewer.
+        classes: the classes in the order of labels, if another part decides them: this one may then have fewer.
             None: all subfolders, by name.
 
     Raises:
-        UserError: there is no class folder, or only one; a class is empty; a file is not an image; a class is none of
-            `classes`; or several folders hold the same folders, so that they are parts and no classes.
+        UserError: there is no class folder, or only one; a class is empty; a file is not an image; a class is not
+            in `classes`; or several folders contain the same folders, so that they are parts and not classes.
     """
     folders = class_folders(root)
     if not folders:
@@ -114,7 +114,7 @@ def image_paths(folder: Path) -> list[str]:
     """Return the visible files below a class folder, as paths in it with `/`, sorted.
 
     Raises:
-        UserError: one is not an image by its name.
+        UserError: one is not named like an image.
     """
     # Strings, because a folder of 100,000 files takes seconds as paths.
     start = len(str(folder)) + 1

@@ -1,4 +1,4 @@
-"""Forms in which data lie on disk: each knows by what lies there whether it is meant, and reads it."""
+"""Forms of data on disk: each recognises its own data, and reads them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from robust_tickets.data.patterns import above, is_pattern
 
 @dataclass(frozen=True)
 class GivenPlace:
-    """Where data lie, and what is asked of them.
+    """Where data are, and what is asked of them.
 
     Attributes:
         path: a file, a folder, or a pattern of files.
-        label: the column or key that holds labels, where the data have such; None: the one that is called so.
+        label: the column or key that holds labels, if the data have one; None: the one with a usual name.
         trains: whether a training follows; otherwise there need be no training part.
     """
 

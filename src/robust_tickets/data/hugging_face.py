@@ -70,7 +70,7 @@ class TableFiles(Files):
         return held["bytes"] if held["bytes"] is not None else read_file(held["path"])
 
     def stamp(self, index: int) -> Stamp | None:
-        """Return the stamp of all files of the table; None where it lies in memory."""
+        """Return the stamp of all files of the table; None if it lies in memory."""
         return self._stamp
 
 
@@ -192,7 +192,7 @@ def read_tables(held: Any, name: str, label: str | None) -> Found:
     Args:
         held: a `Dataset`, or a mapping of such.
         name: what the data are called in reports.
-        label: the column of labels; None: the one that is called so.
+        label: the column of labels; None: the one with a usual name.
 
     Raises:
         UserError: no split is a part, or the columns are no images with labels.
@@ -262,7 +262,7 @@ def image_column(features: Mapping[str, Any], name: str) -> str:
 
 
 def label_column(features: Mapping[str, Any], name: str, label: str | None) -> str:
-    """Return the column of labels: the one asked for, or the one that is called so.
+    """Return the column of labels: the one asked for, or the one with a usual name.
 
     Raises:
         UserError: there is none.
@@ -276,7 +276,7 @@ def label_column(features: Mapping[str, Any], name: str, label: str | None) -> s
 
 
 def names_of(feature: Any) -> tuple[str, ...]:
-    """Return the names of classes that a column declares, in the order of labels; none where it does not."""
+    """Return the names of classes that a column declares, in the order of labels; none if it does not."""
     return tuple(getattr(feature, "names", None) or ())
 
 

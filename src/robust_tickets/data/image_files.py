@@ -151,7 +151,7 @@ def unreadable(error: Exception, where: Path | str) -> UserError:
 
 
 def unshowable(image: Image.Image) -> str | None:
-    """Return why an image cannot become 8-bit grey or RGB, and what would be right; None where it can.
+    """Return why an image cannot become 8-bit grey or RGB, and what would be right; None if it can.
 
     PIL converts 16 bits too, by cutting off everything above 255.
     """

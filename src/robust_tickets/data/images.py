@@ -23,7 +23,7 @@ Fault = tuple[str, str]
 
 
 class Held(Protocol):
-    """Images that are held in memory, at a resolution of their own."""
+    """Images that are held in memory, at their own resolution."""
 
     def floats(self, indices: Tensor) -> Tensor:
         """Return float images `(n, C, h, w)` in [0, 1]."""

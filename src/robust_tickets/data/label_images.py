@@ -1,4 +1,4 @@
-"""Label images: every pixel of an image has a label of its own."""
+"""Label images: every pixel of an image has its own label."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,7 +42,7 @@ class LabelFacts(NamedTuple):
         digest: hexadecimal SHA-256 of the file's bytes.
         height: pixels.
         width: pixels.
-        values: those that some pixel has, ascending; None where the header alone was read.
+        values: those that some pixel has, ascending; None if the header alone was read.
     """
 
     digest: str
@@ -112,7 +112,7 @@ class LabelImages(Targets):
 
     @property
     def balance(self) -> Tensor:
-        """Zeros: a scene has no class of its own."""
+        """Zeros: a scene has no class."""
         return zeros(len(self.encoded.files))
 
     def single(self, index: int, fit: Fitting, keep: bool) -> Tensor:
@@ -216,7 +216,7 @@ class LabelImages(Targets):
 
     @classmethod
     def complaint(cls, settings: DataSettings) -> str | None:
-        """Return what is wrong with `per_class`: a scene has no class of its own."""
+        """Return what is wrong with `per_class`: a scene has no class."""
         whole = settings.per_class is None
         return None if whole else "its images have no class that per_class could count; use fraction"
 

@@ -212,7 +212,7 @@ def geometry(parts: Sequence[Listing], size: tuple[int, int] | None, channels: i
 
 
 def converted(parts: Sequence[Listing], channels: int) -> tuple[str, ...]:
-    """Return how many images of the parts, as they were found, become grey or RGB; nothing where none do."""
+    """Return how many images of the parts, as they were found, become grey or RGB; nothing if none do."""
     found = [of_image for part in parts for of_image in part.images.channels(part.indices)]
     others = sum(of_image != channels for of_image in found)
     if not others:

@@ -10,7 +10,7 @@ from robust_tickets.foundation.errors import UserError
 
 
 def shards_at(path: Path, ending: str, inside: Sequence[str] = ()) -> list[Path]:
-    """Return the files with an ending that a path means, sorted; none where the path means something else.
+    """Return the files with an ending that a path means, sorted; none if the path means something else.
 
     In a folder they lie in it, or in folders that are called like parts. Where there are other folders beside them,
     these are classes, and the files archives that somebody left.

@@ -18,7 +18,7 @@ class DataSplits:
 
     Attributes:
         train: training images, after the fraction was drawn and validation carved out.
-        validation: images for selection; empty where `validation: 0` was asked for.
+        validation: images for selection; empty if `validation: 0` was asked for.
         test: images for the final measurement.
         classes: class names, in the order of labels.
         channels: 1 or 3.

@@ -48,7 +48,7 @@ class Targets(ABC):
     @property
     @abstractmethod
     def balance(self) -> Tensor:
-        """What a choice is balanced over, int64 `(N,)`: all 0 where images have no class of their own."""
+        """What a choice is balanced over, int64 `(N,)`: all 0 where images have no class."""
 
     @abstractmethod
     def single(self, index: int, fit: Fitting, keep: bool) -> Any:
@@ -103,7 +103,7 @@ class Targets(ABC):
 
     @classmethod
     def complaint(cls, settings: DataSettings) -> str | None:
-        """Return which of the settings such data have no use for, and what to do; None where there is none."""
+        """Return which of the settings such data have no use for, and what to do; None if there is none."""
         return None
 
     @classmethod
@@ -135,7 +135,7 @@ class Targets(ABC):
 
     @classmethod
     def balanced_over(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        """Return names for what a choice is balanced over; none where images have no class of their own."""
+        """Return names for what a choice is balanced over; none if images have no class."""
         return ()
 
     @classmethod
@@ -145,7 +145,7 @@ class Targets(ABC):
 
     @classmethod
     def wanted_size(cls, settings: DataSettings, size: tuple[int, int] | None) -> tuple[int, int] | None:
-        """Return the size that images become; None where it is the one they share. `size` is the network's."""
+        """Return the size that images become; None if it is the one they share. `size` is the network's."""
         return settings.size
 
     @classmethod
@@ -160,5 +160,5 @@ class Targets(ABC):
 
 
 def zeros(count: int) -> Tensor:
-    """Return what a choice is balanced over where images have no class of their own: one class."""
+    """Return what a choice is balanced over where images have no class: one class."""
     return torch.zeros(count, dtype=torch.long)

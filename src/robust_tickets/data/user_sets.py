@@ -20,7 +20,7 @@ PAIR_LISTS = ("samples", "_samples")
 
 
 def stored_labels(dataset: Any) -> list[int] | None:
-    """Return the labels a data set stores beside its images, or None where only its items tell them."""
+    """Return the labels a data set stores beside its images, or None if only its items tell them."""
     if isinstance(dataset, Subset):
         inner = stored_labels(dataset.dataset)
         return None if inner is None else [inner[index] for index in dataset.indices]
