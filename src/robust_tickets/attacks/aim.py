@@ -34,7 +34,7 @@ class Aim(ABC):
     def scale_free(self) -> Aim | None:
         """The same aim under a loss whose gradient does not vanish, however confident the network; None: there is none.
 
-        An attack takes it up where the gradients of `loss` vanished.
+        An attack uses it if the gradients of `loss` vanished.
         """
         return None
 

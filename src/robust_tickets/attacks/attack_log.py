@@ -47,7 +47,7 @@ class GradientCounts(Settings):
     def figures(self) -> dict[str, float]:
         """Return shares in [0, 1] under the names of measures' figures: `gradient/<what>`.
 
-        Of the images attacked: `vanished` (at the first step), and where any was attacked again, or should have been,
+        Of the images attacked: `vanished` (at the first step), and if any was attacked again, or should have been,
         `throughout`, `recovered` and `blind`; of those searched without gradients: `found`.
         """
         figures = {"vanished": self.vanished}

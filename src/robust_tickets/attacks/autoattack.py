@@ -46,7 +46,7 @@ class AutoAttack(Attack):
     ) -> Attacker:
         """Return the ensemble: APGD-CE, APGD-T, FAB-T and Square, one after the other.
 
-        Its targeted attacks try nine target classes, or all others where there are fewer. APGD-T's loss is defined on
+        Its targeted attacks try nine target classes, or all others if there are fewer. APGD-T's loss is defined on
         four logits: below four classes APGD under `logits_ratio`, which has forms for two and three, takes its place.
         The package draws from torch's global generator; that is restored.
 

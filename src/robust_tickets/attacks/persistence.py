@@ -90,7 +90,7 @@ def persistent(
 
     Images that stand after `first` and whose gradient vanished on the way are searched `again` for the aim without
     scale, if it has one; those that still stand and never showed a gradient are searched by Square attack, so many of
-    an evaluation, where each target is a class. Where no gradient vanishes the result is that of `first`, bit for bit.
+    an evaluation, where each target is a class. If no gradient vanishes, the result is that of `first`, bit for bit.
 
     Args:
         predict: images to outputs, differentiable.

@@ -55,7 +55,7 @@ class Images(ABC):
 
         Args:
             index: which.
-            stream: what random transforms draw from, where the source has any.
+            stream: what random transforms draw from, if the source has any.
 
         Raises:
             UserError: it cannot be read.

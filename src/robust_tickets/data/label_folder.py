@@ -57,7 +57,7 @@ def read_label_folder(root: Path) -> Found:
 
 
 def parts_within(root: Path) -> dict[PartName, Listing]:
-    """Return the parts of `images/train/`, `images/val/` and so on; all of the images as `train` where there are none.
+    """Return the parts of `images/train/`, `images/val/` and so on; all of the images as `train` if there are none.
 
     Raises:
         UserError: some folders in images/ are parts and others are not, or there is no train/.
@@ -85,7 +85,7 @@ def parts_within(root: Path) -> dict[PartName, Listing]:
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Return the lines of `classes.txt`, or () where there is no such file.
+    """Return the lines of `classes.txt`, or () if there is no such file.
 
     Raises:
         UserError: fewer than two names, more than 255, or one twice.

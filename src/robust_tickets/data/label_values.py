@@ -81,7 +81,7 @@ class LabelValues:
 
 
 def named_values(classes: tuple[str, ...], ignore: Iterable[int]) -> LabelValues:
-    """Return what values mean where the classes have names: each its position."""
+    """Return what values mean if the classes have names: each its position."""
     ignore = tuple(ignore)
     kept = tuple(value for value in range(len(classes)) if value not in ignore)
     return LabelValues(kept, ignore, f"{len(classes)} are named, from 0 to {len(classes) - 1}", True)

@@ -19,7 +19,7 @@ def numbered(
     Args:
         given: the labels of each part.
         where: tells where a label lies, for messages.
-        names: the classes in the order of numbers, where the data name them.
+        names: the classes in the order of numbers, if the data name them.
 
     Raises:
         UserError: a label is neither a class number nor a name.

@@ -58,7 +58,7 @@ def load_data(
         size: height and width given to the network, usually the source's; the settings' own size wins.
             None: as the images are.
         channels: convert to grey (1) or RGB (3), counted in the notes; the settings' own wins. None: as the images are,
-            RGB where only some are grey.
+            RGB if only some are grey.
         interpolation: the filter used for resizing.
         crop_fraction: part of a resized photograph's side that the centre crop keeps, in (0, 1].
         seed: decides which images make the fraction and the validation part.

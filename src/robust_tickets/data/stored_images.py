@@ -71,7 +71,7 @@ class HeldImages:
 
 
 class StoredImages(Images):
-    """Images that are decoded when asked for, or kept decoded where all that were chosen fit into memory.
+    """Images that are decoded when asked for, or kept decoded if all that were chosen fit into memory.
 
     Args:
         files: where they lie.

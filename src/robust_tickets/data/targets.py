@@ -48,7 +48,7 @@ class Targets(ABC):
     @property
     @abstractmethod
     def balance(self) -> Tensor:
-        """What a choice is balanced over, int64 `(N,)`: all 0 where images have no class."""
+        """What a choice is balanced over, int64 `(N,)`: all 0 if images have no class."""
 
     @abstractmethod
     def single(self, index: int, fit: Fitting, keep: bool) -> Any:
@@ -151,7 +151,7 @@ class Targets(ABC):
     @classmethod
     @abstractmethod
     def suited(cls, found: Found, train: Listing) -> Augmentation:
-        """Return what training should do to the images where the user did not say."""
+        """Return what training should do to the images if the user did not say."""
 
     @classmethod
     def remarks(cls, classes: tuple[str, ...], parts: Parts) -> tuple[str, ...]:
@@ -160,5 +160,5 @@ class Targets(ABC):
 
 
 def zeros(count: int) -> Tensor:
-    """Return what a choice is balanced over where images have no class: one class."""
+    """Return what a choice is balanced over if images have no class: one class."""
     return torch.zeros(count, dtype=torch.long)

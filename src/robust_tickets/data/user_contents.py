@@ -23,7 +23,7 @@ LIMIT = 10_000
 
 
 def stored_files(dataset: Any) -> list[Path] | None:
-    """Return the file of each item, where a data set stores them all; else None."""
+    """Return the file of each item, if a data set stores them all; else None."""
     if isinstance(dataset, Subset):
         inner = stored_files(dataset.dataset)
         return None if inner is None else [inner[index] for index in dataset.indices]

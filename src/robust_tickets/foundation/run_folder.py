@@ -26,7 +26,7 @@ def root_of(folder: Path) -> Path | None:
 
 
 def movable(name: str, folder: Path) -> str:
-    """Return how a file in `folder` names the place `name`: relative where both lie in one run.
+    """Return how a file in `folder` names the place `name`: relative if both lie in one run.
 
     Args:
         name: an absolute path, or anything else, which is returned as it is.

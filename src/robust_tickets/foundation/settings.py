@@ -24,7 +24,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     bare: ClassVar[str | None] = None
-    """The field that a bare string stands for, where the settings may be written as one."""
+    """The field that a bare string stands for, if the settings may be written as one."""
 
     def __repr__(self) -> str:
         """Return one line: what is not as it is by default, cut short."""

@@ -18,7 +18,7 @@ from robust_tickets.foundation.files import read_json, remove_leftovers, write_j
 from robust_tickets.foundation.ownership import require_ours
 
 LATER = frozenset({"network_code"})
-"""Facts that folders of older versions do not record; where one is absent, it counts as unchanged."""
+"""Facts that folders of older versions do not record; if one is absent, it counts as unchanged."""
 WORTH_KEEPING = ("result.json", "checkpoint.pt")
 
 

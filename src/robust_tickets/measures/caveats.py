@@ -149,7 +149,7 @@ def gradient_caveats(attack: str, counts: Mapping[str, GradientCounts | None]) -
 
 
 def disagreement(attack: str, left: float, others: Mapping[str, float], name: str) -> list[Caveat]:
-    """Return what is to be said where an attack leaves more standing than another one in the same ball.
+    """Return what is to be said if an attack leaves more standing than another one in the same ball.
 
     Args:
         attack: the attack that is decided on.

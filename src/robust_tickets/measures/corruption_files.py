@@ -31,7 +31,7 @@ BATCH = 256
 class CorruptionFiles(Measure):
     """The published CIFAR-10-C or CIFAR-100-C, or files laid out like them.
 
-    `<corruption>.npy` holds uint8 [5 * N, H, W, 3] (or [5 * N, H, W] where images are grey), the N test images at
+    `<corruption>.npy` holds uint8 [5 * N, H, W, 3] (or [5 * N, H, W] if images are grey), the N test images at
     severity 1, then at 2, and so on. `labels.npy` holds the 5 * N labels. Images are given to the network as they
     are: their size must be the network's. Labels must be in the order of the target's classes.
     """

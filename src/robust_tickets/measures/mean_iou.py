@@ -42,7 +42,7 @@ def class_iou(confusion: Tensor) -> Tensor:
 
 
 def mean_iou(confusion: Tensor) -> float:
-    """Return the mean over the classes present or given, in [0, 1]; 0 where no pixel counts."""
+    """Return the mean over the classes present or given, in [0, 1]; 0 if no pixel counts."""
     return class_iou(confusion).nanmean().nan_to_num().item()
 
 

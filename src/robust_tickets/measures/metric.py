@@ -36,11 +36,11 @@ class Metric(Quantity, Protocol):
         ...
 
     def interval(self, measured: Tensor) -> Interval | None:
-        """Return the 95 % interval of the figure over draws of the test images, where one is known."""
+        """Return the 95 % interval of the figure over draws of the test images, if one is known."""
         ...
 
     def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
-        """Return the interval of the mean difference over draws of the test images, where one is known."""
+        """Return the interval of the mean difference over draws of the test images, if one is known."""
         ...
 
     def packed(self, measured: Tensor) -> dict[str, Any]:

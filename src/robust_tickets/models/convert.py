@@ -42,7 +42,7 @@ def convert(path: Path | str, out: Path | str, allow_pickle: bool = False, entry
         path: a PyTorch or safetensors file.
         out: the file to write, ending in `.safetensors`; its facts go to `<out>.json`.
         allow_pickle: consent to read a pickle that would import code.
-        entry: which state dict of several, by its place in the checkpoint; None takes the average where there is one.
+        entry: which state dict of several, by its place in the checkpoint; None takes the average if there is one.
 
     Raises:
         UserError: the pickle would import code and there is no consent; the message lists what. Or the file

@@ -29,7 +29,7 @@ def weights_by_type(body: nn.Module) -> tuple[str, ...]:
 
 
 def stem_weight(classifier: Network) -> str:
-    """Return the weight of the first convolution, or of the first linear layer where there is none."""
+    """Return the weight of the first convolution, or of the first linear layer if there is none."""
     body = classifier.body
     weights = [name for name in weights_by_type(body) if name not in classifier.idle]
     convolutions = [name for name in weights if isinstance(body.get_submodule(name.rpartition(".")[0]), CONVOLUTIONS)]

@@ -1,4 +1,4 @@
-"""What each source did on the test images as it came: the baseline where its head is kept."""
+"""What each source did on the test images as it came: the baseline if its head is kept."""
 
 from collections.abc import Sequence
 from statistics import fmean

@@ -1,4 +1,4 @@
-"""Which tickets of a run are double-win, where each is transferred standardly and adversarially."""
+"""Which tickets of a run are double-win, if each is transferred standardly and adversarially."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -37,7 +37,7 @@ class Export:
 def shrink_best(recipe: Recipe, cells: list[Cell], folder: Path) -> list[Export]:
     """Export, for each way of drawing, the sparsest ticket that matches on the first target, or else the best one.
 
-    Both are decided on validation; on test where the data have no validation part, which the notes then say.
+    Both are decided on validation; on test if the data have no validation part, which the notes then say.
     """
     return [export for way in recipe.draws() for export in shipped(recipe, best_drawn(recipe, cells, way), way, folder)]
 

@@ -9,7 +9,7 @@ from robust_tickets.pipeline.grid import Cell, Grid
 
 
 def gains_of(grid: Grid, cells: Sequence[Cell]) -> Gains:
-    """Return the gains over the recipe's first source, and, where there are any, the gaps of the targets."""
+    """Return the gains over the recipe's first source, and, if there are any, the gaps of the targets."""
     found = {cell.place: cell for cell in cells if cell.place.is_drawn or cell.place.is_dense}
     base, *others = (name for name in grid.recipe.sources if any(place.series == name for place in found))
     gains: list[Gain] = []

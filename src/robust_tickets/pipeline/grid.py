@@ -70,7 +70,7 @@ class Grid:
         return Path(self.recipe.data.name).name if target == DATA else target
 
     def source(self, series: str) -> Source:
-        """Return a source, pretrained first where the recipe says so."""
+        """Return a source, pretrained first if the recipe says so."""
         if series not in self.sources:
             entry = self.recipe.sources[series]
             if entry.pretrain is None:

@@ -10,7 +10,7 @@ def inside(recipe: Recipe, cells: list[Cell]) -> Analysis | None:
     """Return what the recipe asks to look into, on its own target; None if it asks for nothing.
 
     Masks are compared for drawn tickets: what a control shares with its ticket is known. Of transfers, the full ones
-    are looked into where there are any: under linear ones no weight but the head's moves. First come each source's
+    are looked into if there are any: under linear ones no weight but the head's moves. First come each source's
     dense network and the ticket in the middle of its ladder, then all others.
     """
     if recipe.analyse is None:
@@ -41,6 +41,6 @@ def inside(recipe: Recipe, cells: list[Cell]) -> Analysis | None:
 
 
 def name_of(cell: Cell, recipe: Recipe) -> str:
-    """Return what a ticket is called in tables: source (where there are several), way of drawing, kind, sparsity."""
+    """Return what a ticket is called in tables: source (if there are several), way of drawing, kind, sparsity."""
     source = f"{cell.place.series} " if len(recipe.sources) > 1 else ""
     return f"{source}{cell.place.name(cell.result.sparsity)}"

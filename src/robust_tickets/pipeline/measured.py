@@ -35,7 +35,7 @@ def subject(recipe: Recipe, cell: Cell) -> Subject:
 def measured_files(recipe: Recipe, exports: Sequence[Export]) -> list[Exported]:
     """Measure the exported files as their networks were measured; nothing if no more than accuracy was asked for.
 
-    Square attack is run on them only where the recipe asks for it, because of its thousands of predictions an image.
+    Square attack is run on them only if the recipe asks for it, because of its thousands of predictions per image.
     """
     asked, further = recipe.verify.robustness, recipe.verify.measures
     if asked is None and not further:

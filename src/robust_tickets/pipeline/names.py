@@ -1,4 +1,4 @@
-"""What cells are called in tables and figures where their settings alone would not tell them apart."""
+"""What cells are called in tables and figures if their settings alone would not tell them apart."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ class MaskApplier:
 
     @torch.no_grad()
     def apply_to_gradients(self) -> None:
-        """Set the gradients of removed weights to zero, in place, where there are gradients."""
+        """Set the gradients of removed weights to zero, in place, if there are gradients."""
         pairs = [
             (parameter.grad, multiplier)
             for parameter, multiplier in zip(self._parameters, self._multipliers, strict=True)

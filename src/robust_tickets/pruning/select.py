@@ -74,7 +74,7 @@ class Selection(Settings):
     ) -> Masks:
         """Return masks that remove exactly floor(s G + 1/2) of the G groups of each pool of the scope.
 
-        Scopes that divide by layer leave each layer a `minimum` of groups, and remove fewer where that is more.
+        Scopes that divide by layer leave each layer a `minimum` of groups, and remove fewer if that is more.
 
         Args:
             weights: prunable weights by parameter name: [out, in, *kernel] or [out, in].

@@ -39,7 +39,7 @@ def tick_label(sparsity: float) -> str:
 def readable_ticks(sparsities: Sequence[float]) -> list[float]:
     """Choose which of the ascending sparsities get a tick, so that labels do not run into each other.
 
-    Both ends always have one. Between them, from the sparsest to the left, a tick is left out where its label would
+    Both ends always have one. Between them, from the sparsest to the left, a tick is left out if its label would
     touch the one to its right, or the one at the left end.
     """
     if len(sparsities) < 2:

@@ -7,7 +7,7 @@ from robust_tickets.report.points import Spread
 from robust_tickets.report.summary import VerdictRow
 
 ABSENT = "–"
-"""Stands where nothing was measured."""
+"""Written if nothing was measured."""
 
 
 def shortened(name: str, most: int = 36) -> str:
@@ -38,7 +38,7 @@ def signed_points(difference: float, unit: Unit = PERCENT, decimals: int | None 
 
 
 def mean_and_std(spread: Spread | None, unit: Unit = PERCENT) -> str:
-    """Write `94.3 ± 0.4` in the figure's unit; the mean alone for one seed, a dash where nothing was measured."""
+    """Write `94.3 ± 0.4` in the figure's unit; the mean alone for one seed, a dash if nothing was measured."""
     if spread is None:
         return ABSENT
     if spread.std is None:
@@ -66,12 +66,12 @@ def headed(name: str, unit: Unit | None) -> str:
 
 
 def in_points(name: str, unit: Unit | None) -> str:
-    """Write the heading of differences with what they are in, where a column shares it: `margin (points)`."""
+    """Write the heading of differences with what they are in, if a column shares it: `margin (points)`."""
     return f"{name} ({unit.points})" if unit is not None and unit.points else name
 
 
 def beside(text: str, unit: Unit, heading: Unit | None) -> str:
-    """Write a number with its sign where the column's heading does not tell it."""
+    """Write a number with its sign, unless the heading of the column has it."""
     return text if heading is not None or text == ABSENT else f"{text} {unit.sign}".rstrip()
 
 

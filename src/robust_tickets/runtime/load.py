@@ -42,7 +42,7 @@ class Runtime:
         graph: what to compute.
         threads: how many threads may work, at least 1.
         tilings: chooses how convolutions are cut up; what is likely to be fast if not given.
-        preprocessing: `interpolation` and `crop_fraction`, where the graph's metadata do not say them, or otherwise.
+        preprocessing: `interpolation` and `crop_fraction`, if the graph's metadata do not say them, or otherwise.
 
     Raises:
         RuntimeFileError: the graph is malformed.

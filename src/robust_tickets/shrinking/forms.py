@@ -143,5 +143,5 @@ FILES: dict[str, ShippedForm] = {form.name: form for form in (ONNX, RuntimeForm(
 
 
 def form_of(path: Path) -> ShippedForm:
-    """Return the form of a file by its suffix; an ONNX file's where nothing is known of it."""
+    """Return the form of a file by its suffix; an ONNX file's if nothing is known of it."""
     return FILES.get(path.suffix, ONNX)

@@ -139,7 +139,7 @@ def _rounded(
 ) -> tuple[int, dict[str, Tensor]]:
     """Return which of the zero channels go, bool [channels] by set, and the multiple that the others are kept to.
 
-    That is `round_to`, or the first of its halves at which anything goes; `round_to` again where nothing ever does.
+    That is `round_to`, or the first of its halves at which anything goes; `round_to` again if nothing ever does.
     """
     multiple = round_to
     while True:

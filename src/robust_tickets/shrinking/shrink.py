@@ -124,11 +124,11 @@ def shrink_network(
     a dense engine computes with zeros; in a runtime file, which leaves them out, what is measured here.
 
     Args:
-        dense: the network the ticket is compared with, with as many classes; the same object where there is none, and
+        dense: the network the ticket is compared with, with as many classes; the same object if there is none, and
             the network's own ONNX file, zeros in place, is what the file is compared with.
         ticket: the trained ticket; its weights are masked again.
         masks: parameter name inside `body` -> bool of its shape, True = kept.
-        out: the file to write: a runtime file where its name ends in .rtk, else an ONNX file.
+        out: the file to write: a runtime file if its name ends in .rtk, else an ONNX file.
         settings: rounding of channels, threads, batch size, rounds.
         classes: names in the order of the logits, written into the file.
         provenance: which run the ticket is of, written into the file.

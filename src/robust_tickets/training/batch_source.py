@@ -124,6 +124,6 @@ class FeatureBatches:
         return iter([self.held_out] if self.held_out is not None and self.has_validation else [])
 
     def sample(self, count: int) -> Batches:
-        """Yield the first few validation features; training features where there are none."""
+        """Yield the first few validation features; training features if there are none."""
         features, labels = self.held_out if self.held_out is not None else (self.features, self.labels)
         return iter([(features[:count], labels[:count])])

@@ -1,4 +1,4 @@
-"""The number format of training passes: fp32, or bfloat16 where the machine multiplies it natively."""
+"""The number format of training passes: fp32, or bfloat16 if the machine multiplies it natively."""
 
 from __future__ import annotations
 

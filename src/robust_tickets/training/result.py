@@ -14,7 +14,7 @@ class TrainingResult:
     steps: int
     """Training steps done; fewer than planned where patience ran out."""
     validation: float | None
-    """Validation score of the weights kept: the task's, or that under attack where the objective is adversarial."""
+    """Validation score of the weights kept: the task's, or that under attack if the objective is adversarial."""
     history: list[dict[str, Any]]
     catastrophic_overfitting: float | None = None
     """Epoch at which training against a single step was found to have collapsed; None if it was not."""

@@ -30,7 +30,7 @@ def criterion_for(task: Task, training: Training) -> Criterion:
 
 
 def mix(batch: Batch, classes: int, training: Training, seed: int, step: int) -> Batch:
-    """Apply mixup or cutmix by torchvision where the training asks for it; labels become probabilities [N, C]."""
+    """Apply mixup or cutmix by torchvision if the training asks for it; labels become probabilities [N, C]."""
     if training.mixup:
         transform = v2.MixUp(alpha=training.mixup, num_classes=classes)
     elif training.cutmix:

@@ -76,7 +76,7 @@ def verify_double_win(
     Args:
         standard: the ticket's and dense's transfer under a standard objective.
         adversarial: theirs under an adversarial one; without it the verdict is at best that one cannot tell.
-        settings: margin, level and attack (PGD-20 in L-inf 8/255 where none is given); `changes` are keyword
+        settings: margin, level and attack (PGD-20 in L-inf 8/255 if none is given); `changes` are keyword
             changes to it.
         part: `validation` for selection; `test` is for the end.
 

@@ -17,7 +17,7 @@ from robust_tickets.pruning.timelines import AnyTimeline, OneShot, says_sparsity
 from robust_tickets.training.settings import Training
 
 DEFAULT_SPARSITY = 0.9
-"""What is drawn where nothing says how much."""
+"""The sparsity that is drawn by default."""
 
 
 class DrawSettings(Settings):

@@ -314,7 +314,7 @@ def exported_file(run: Path) -> Path:
 
 
 def class_names(folder: Path) -> tuple[str, ...] | None:
-    """Return the names of a saved network's classes in the order of its logits, where its folder says."""
+    """Return the names of a saved network's classes in the order of its logits, if its folder says."""
     for file in ("origin.json", "result.json"):
         if (folder / file).is_file() and (names := read_json(folder / file).get("classes")) is not None:
             return tuple(names)

@@ -103,7 +103,7 @@ class Transfer:
 
     @property
     def best(self) -> Run:
-        """Return the run that is best on validation; the first where there is no validation part."""
+        """Return the run that is best on validation; the first if there is no validation part."""
         return max(self.runs, key=lambda run: run.validation or 0.0)
 
 
@@ -251,7 +251,7 @@ def with_stated(
     weights: str | Path | None,
     preprocessing: Stated | None,
 ) -> Ticket | Source | SourceSettings | nn.Module | str | Path:
-    """Return a source loaded as is stated; where nothing is, the subject as it is.
+    """Return a source loaded as is stated; if nothing is, the subject as it is.
 
     Raises:
         UserError: something is stated of a ticket.

@@ -216,7 +216,7 @@ def sparsest_match(pairs: Sequence[tuple[Transfer, Transfer]], settings: VerifyS
     """Return which of several tickets is shipped: the sparsest that matches, or else the best one.
 
     Args:
-        pairs: the transfer of each ticket with dense's; decided on validation, on test where the data have no
+        pairs: the transfer of each ticket with dense's; decided on validation, on test if the data have no
             validation part.
         settings: margin, level and attack.
     """

@@ -59,7 +59,7 @@ class Downloads:
 
     @contextmanager
     def hub(self) -> Iterator[None]:
-        """Use the Hub's cache at once where nothing can be fetched; its client would retry for most of a minute."""
+        """Use the Hub's cache at once if nothing can be fetched; its client would retry for most of a minute."""
         before = constants.HF_HUB_OFFLINE
         constants.HF_HUB_OFFLINE = bool(self.obstacle)
         try:

@@ -36,7 +36,7 @@ class Loaded:
     modules: ModuleShapes = field(default_factory=dict)
     """Shapes that are not the architecture's, of a shrunken network."""
     head: str | None = None
-    """Module path of the last layer, where a file says so."""
+    """Module path of the last layer, if a file says so."""
     masks: Masks = field(default_factory=dict)
     """Of weights that were pruned before they were saved, by name, True = kept."""
     headless: str | None = None

@@ -73,7 +73,7 @@ def recorded(repository: str, file: str) -> Pin | None:
 
 
 def cached(repository: str, file: str, downloads: Downloads, pin: Pin | None) -> Path | None:
-    """Return the file where the cache has it: at the recorded commit, else at the newest one known."""
+    """Return the file if the cache has it: at the recorded commit, else at the newest one known."""
     for revision in [pin.revision, LATEST] if pin is not None else [LATEST]:
         found = try_to_load_from_cache(repository, file, cache_dir=downloads.hub_cache, revision=revision)
         if isinstance(found, str):

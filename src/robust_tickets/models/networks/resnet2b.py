@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class PlainBlock(nn.Module):
-    """Two 3 x 3 convolutions with biases and a shortcut, projected where the shape changes."""
+    """Two 3 x 3 convolutions with biases and a shortcut, projected if the shape changes."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class Parametrisation(Settings, ABC):
             body: the plain architecture inside `network`, or `network` itself. Its parameter names are used.
             names: prunable weights.
             selection: how masks are selected.
-            sparsity: at which masks are learned, in [0, 1); unused where weights learn.
+            sparsity: at which masks are learned, in [0, 1); unused if weights learn.
             couplings: for coupled groups.
             is_head: whether a parameter name belongs to the head.
             seed: of the draw.

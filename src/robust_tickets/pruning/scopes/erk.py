@@ -15,7 +15,7 @@ class ErkScope(Settings):
 
     Densities are capped at 1, or at what the present masks keep; the rest is scaled up to compensate. Counts
     are rounded by largest remainder: all layers together lose exactly floor(s G + 1/2) of the G groups
-    (Evci et al., 2020, arXiv 1911.11134), fewer only where each layer is down to `minimum`.
+    (Evci et al., 2020, arXiv 1911.11134), fewer only if each layer is down to `minimum`.
     """
 
     kind: Literal["erk"] = "erk"

@@ -21,7 +21,7 @@ class Zeros(Score):
     """The share of a group that is not exactly zero: what a sparse network has removed already becomes the ticket.
 
     The sparsity is what is there (Deep Compression's SqueezeNet, arXiv 1510.00149, keeps a third of its weights), so
-    none is asked for; one that is has to agree. A group counts as zero where all of its weights are. Channels and
+    none is asked for; one that is has to agree. A group counts as zero if all of its weights are. Channels and
     neurons would be masked with biases and norms that need not be zero: draw by element, and `shrink` removes those
     channels that are zero throughout.
     """

@@ -17,7 +17,7 @@ _MORE = (
     f"declare void @llvm.masked.store.v16f32.p0({V}, ptr, i32, {MASK})",
     f"declare {V} @llvm.masked.gather.v16f32.v16p0({_POINTERS}, i32, {MASK}, {V})",
     "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
-    # Of every function: vectors stay as wide as they are written where the processor can.
+    # Of every function: vectors stay as wide as they are written if the processor can.
     'attributes #0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }',
     "!0 = distinct !{!0, !1}",
     '!1 = !{!"llvm.loop.unroll.disable"}',

@@ -65,7 +65,7 @@ class VectorCode:
         return self.line(f"fdiv {V} {left}, {right}")
 
     def multiply_add(self, left: str, right: str, addend: str) -> str:
-        """Return left * right + addend, fused where the processor can."""
+        """Return left * right + addend, fused if the processor can."""
         return self.line(f"call {V} @llvm.fmuladd.v16f32({V} {left}, {V} {right}, {V} {addend})")
 
     def square_root(self, x: str) -> str:

@@ -55,7 +55,7 @@ def compile(ir_text: str, target: Target | None = None) -> Module:
     The same text for the same target is one module, and what was compiled stays until the process ends, so that an
     address once given is always good. Text without triple and data layout gets the
     target's. For a multiplication and an addition in one use `llvm.fmuladd`, which every target has; `llvm.fma`
-    is a call of libm for each element where the target has no such instruction.
+    is a call of libm for each element if the target has no such instruction.
 
     Args:
         ir_text: one LLVM IR module.

@@ -182,7 +182,7 @@ def _asks_for_processor() -> Callable[[], int] | None:
 
 
 def _processor() -> int:
-    """Return the processor that the caller runs on; -1 where the system does not tell."""
+    """Return the processor that the caller runs on; -1 if the system does not tell."""
     ask = _asks_for_processor()
     return ask() if ask is not None else -1
 

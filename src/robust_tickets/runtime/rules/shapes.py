@@ -83,7 +83,7 @@ def linear_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) 
 
 
 def same_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
-    """The input's shape; scale and shift, where there are any, are [C]."""
+    """The input's shape; scale and shift, if there are any, are [C]."""
     _vector("scale", inputs[0][0], weights)
     _vector("shift", inputs[0][0], weights)
     return inputs[0]

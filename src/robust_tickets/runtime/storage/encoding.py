@@ -38,9 +38,9 @@ class StoredWeight:
     encoding: str
     """One of `ENCODINGS`."""
     groups: int
-    """How many groups are stored; elements where the encoding is dense."""
+    """How many groups are stored; elements if the encoding is dense."""
     coding: str
-    """Of the groups' indices: one of `CODINGS`; "none" where the encoding is dense."""
+    """Of the groups' indices: one of `CODINGS`; "none" if the encoding is dense."""
     index_bytes: int
     dtype: str
     """Of the values: one of `DTYPES`."""

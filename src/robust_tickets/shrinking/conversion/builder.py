@@ -2,7 +2,7 @@
 
 Networks spell one function in several ways: a normalisation as a difference and a quotient, hardswish as
 `x * relu6(x + 3) / 6`, a layer behind `pad`. Each operation looks at what its inputs were made of as it arrives, and
-takes their place where the two are one; what nothing reads any more is dropped at the end (`folding.py`).
+takes their place if the two are one; what nothing reads any more is dropped at the end (`folding.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from robust_tickets.verbs.draw_settings import DrawSettings
 
 
 class ComplementMask(Control):
-    """What the ticket removes is kept and the other way round: sparsity 1 - s where the ticket's is s."""
+    """What the ticket removes is kept and the other way round: sparsity 1 - s if the ticket's is s."""
 
     name: ClassVar[ControlName] = "complement"
     keeps_removed: ClassVar[bool] = True

@@ -22,7 +22,7 @@ class Attempt:
     standard: Pair
     """Its transfer and dense's."""
     adversarial: Pair | None = None
-    """Likewise, trained adversarially, where the criterion asks for it."""
+    """Likewise, trained adversarially, if the criterion asks for it."""
 
 
 class FindCriterion(ABC):

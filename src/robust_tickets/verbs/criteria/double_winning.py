@@ -18,7 +18,7 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 
 
 class DoubleWinning(FindCriterion):
-    """Double win (Chen et al., 2022, arXiv 2206.04762); PGD-20 in L-inf 8/255 verifies where no attack is given.
+    """Double win (Chen et al., 2022, arXiv 2206.04762); PGD-20 in L-inf 8/255 verifies if no attack is given.
 
     A ticket that standard transfer rules out is not transferred adversarially.
     """
