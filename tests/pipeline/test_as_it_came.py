@@ -22,7 +22,7 @@ def test_a_source_whose_head_is_kept_is_told_as_it_came(tmp_path: Path, monkeypa
     }
     recipe = rt.load_recipe("default", values=values)
     summary = rt.run(recipe, "run")
-    (section,) = [section for section in summary.sections if section.title == "As it came"]
+    (section,) = [section for section in summary.sections if section.title == "Before training"]
     ((series, target, came, _, dense, transfer),) = section.tables[0].rows
     test = rt.load_transfer("run").runs[0].data
     assert came == f"{100 * rt.evaluate(source, test).runs[0].standard:.1f}"
@@ -35,4 +35,4 @@ def test_a_source_whose_head_is_kept_is_told_as_it_came(tmp_path: Path, monkeypa
 
     fresh = values | {"transfers": {"full": {"training": {"epochs": 0}, "seeds": [0]}}}
     summary = rt.run(rt.load_recipe("default", values=fresh), "other")
-    assert "As it came" not in [section.title for section in summary.sections], "a new head has no such baseline"
+    assert "Before training" not in [section.title for section in summary.sections], "a new head has no such baseline"

@@ -41,7 +41,7 @@ def images(tmp_path: Path) -> Path:
 def test_a_folder_that_is_not_divided_is_evaluated_whole(images: Path) -> None:
     found = rt.evaluate(brightest(), images)
     assert (found.runs[0].standard, found.images, found.score) == (1.0, 12, "accuracy")
-    assert "on images, 12 test images, as it came: 100.00 % accuracy [73.54, 100.00]." in found.sentence()
+    assert "on images, 12 test images, without training: 100.00 % accuracy [73.54, 100.00]." in found.sentence()
 
 
 def test_the_test_part_alone_is_measured(images: Path, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_command(
     rt.pretrain(rt.SourceSettings(name="cnn-a", weights="random", num_classes=3), "images", folder="net", epochs=1)
     told = tickets("evaluate net -d images --out kept --set measures=[calibration]")
     assert told.code == 0, told.err
-    assert "on images, 12 test images, as it came" in told.out
+    assert "on images, 12 test images, without training" in told.out
     assert "Calibration" in told.out
     assert (tmp_path / "kept" / "evaluation.json").is_file()
     shutil.rmtree(images / "red")

@@ -21,7 +21,7 @@ class Baseline:
     source: str
     target: str
     value: float
-    """The metric of the source as it came, in its own unit."""
+    """The metric of the source before training, in its own unit."""
     interval: Interval | None
     """Of that value, 95 %, over draws of the test images; None if none is known."""
     dense: float
@@ -35,10 +35,10 @@ def baseline_sections(baselines: Sequence[Baseline]) -> list[Section]:
     if not baselines:
         return []
     unit = shared(one.unit for one in baselines)
-    columns = ("source", "target", headed("as it came", unit), "95 % interval", headed("dense", unit), "transfer")
+    columns = ("source", "target", headed("untrained", unit), "95 % interval", headed("dense", unit), "transfer")
     rows = tuple(_row(one, unit) for one in baselines)
-    table = Table(title="The sources as they came", columns=columns, rows=rows)
-    return [Section(title="As it came", text=TEXT, tables=(table,), is_verdict=True)]
+    table = Table(title="The sources before training", columns=columns, rows=rows)
+    return [Section(title="Before training", text=TEXT, tables=(table,), is_verdict=True)]
 
 
 def _row(one: Baseline, heading: Unit | None) -> tuple[Value, ...]:

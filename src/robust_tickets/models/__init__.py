@@ -16,7 +16,7 @@
 | `own_code.py` | the digest of a user's own code behind a network |
 | `outputs.py` | the logits in what a network returns |
 | `plain_modules.py` | a user's module without wrappers, in float32, its weights under plain names |
-| `frozen_norms.py` | batch norms that stay as they came |
+| `frozen_norms.py` | batch norms that never change |
 | `layers.py` | which weights are prunable, by module type |
 | `prunable.py` | which of them take part (settings) |
 | `couplings.py` | which channels live and die together |

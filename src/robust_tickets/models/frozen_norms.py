@@ -1,4 +1,4 @@
-"""Batch norms that stay as they came: their statistics, scale and shift do not train.
+"""Batch norms that never change: their statistics, scale and shift do not train.
 
 That is how detectors are fine-tuned, because a batch of few images has no statistics worth the name. torchvision keeps
 all four tensors of such a norm as buffers (`FrozenBatchNorm2d`). Here scale and shift are parameters as in any other

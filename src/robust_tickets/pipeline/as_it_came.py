@@ -1,4 +1,4 @@
-"""What each source did on the test images as it came: the baseline if its head is kept."""
+"""Each source's result on the test images before any training: the baseline if its head is kept."""
 
 from collections.abc import Sequence
 from statistics import fmean

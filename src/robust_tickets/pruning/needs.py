@@ -10,7 +10,7 @@ SINGLE_PRUNE = "a single prune"
 """Masks that are decided once, at one sparsity."""
 
 NO_TRAINING = "no training before the prune"
-"""Weights as they came."""
+"""Weights before any training."""
 
 SINGLE_WEIGHTS = "single weights"
 """Groups of one weight, each of which can be moved by itself."""

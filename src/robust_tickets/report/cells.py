@@ -201,7 +201,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
     notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
     stays = [bool({line[index] for line in lines} - {ABSENT}) for index in range(len(columns))]
     return Cells(
-        f"{f'{capitalised(score)}, size' if stays[2] else 'Size'} and speed of what was exported",
+        f"{f'{capitalised(score)}, size' if stays[2] else 'Size'} and speed of the exported networks",
         tuple(compress(columns, stays)),
         tuple(tuple(compress(line, stays)) for line in lines),
         " ".join(captions),

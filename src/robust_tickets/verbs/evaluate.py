@@ -61,7 +61,7 @@ class Evaluated(Settings):
             bounds = f" [{', '.join(self.unit.number(end, self.unit.exact) for end in ends)}]" if ends else ""
             robust = f", {self.unit.told(run.robust)} under {self.attack}" if run.robust is not None else ""
             told.append(f"{seed}{self.unit.told(run.standard)} {self.score}{bounds}{robust}")
-        return f"{self.subject} on {self.data}, {self.images} test images, as it came: {'; '.join(told)}."
+        return f"{self.subject} on {self.data}, {self.images} test images, without training: {'; '.join(told)}."
 
     def _repr_html_(self) -> str | None:
         """Return what a notebook shows: the figures, and everything that was measured."""
