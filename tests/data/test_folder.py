@@ -162,7 +162,7 @@ def test_folders_that_are_no_data_set_are_refused(
 
 
 def test_a_missing_folder_is_named() -> None:
-    with pytest.raises(UserError, match=r"^/no/such/place: no such folder or file; built in are glyphs and digits"):
+    with pytest.raises(UserError, match=r"^/no/such/place: no such folder or file; glyphs and digits are built in"):
         load_data("/no/such/place")
 
 
@@ -181,8 +181,8 @@ def test_a_part_may_lack_classes_and_have_none_of_its_own(make_folder: MakeFolde
     assert len(splits.classes) == 9
     assert splits.test.labels.tolist() == [2, 2, 2, 7, 7, 7]
     said = (
-        "the test part has images of 2 of the 9 classes, and none of class 0, class 1, class 3, class 4, "
-        "class 5 and 2 more"
+        "the test part has images of 2 of the 9 classes, and none of class 0, class 1, class 3, class 4, class 5 and 2 "
+        "more"
     )
     assert said in splits.notes
     make_folder({f"fox {number}": 1 for number in range(7)}, "set/val")

@@ -159,7 +159,7 @@ def test_images_with_label_images_have_parts_in_either_order(tmp_path: Path) -> 
     assert VOID in map(int, theirs.classes)
     for kind in ("images", "labels"):
         Image.new("L", (8, 8)).save(tmp_path / "other" / kind / "lost.png")
-    with pytest.raises(UserError, match=r"images: holds .*, which are parts, and images, which are not; move these"):
+    with pytest.raises(UserError, match=r"images: contains .*, which are parts, and images, which are not; move these"):
         load_data(tmp_path / "other")
     for kind in ("images", "labels"):
         (tmp_path / "other" / kind / "lost.png").unlink()

@@ -236,7 +236,7 @@ MISTAKES = {
         {},
         "val: lacks the images/ and labels/",
     ),
-    "one class": (lambda root: None, {"ignore": [0, 1, VOID]}, "hold 1 class beside what is ignored"),
+    "one class": (lambda root: None, {"ignore": [0, 1, VOID]}, "contain 1 class besides what is ignored"),
     "another augmentation": (
         lambda root: None,
         {"augmentation": "flip-crop"},

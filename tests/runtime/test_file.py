@@ -149,9 +149,9 @@ def foreign(folder: Path) -> dict[str, str]:
         "pickle": "is not a runtime file but a pickle",
         "onnx": "is not a runtime file but an ONNX model",
         "empty": "is empty; write one with `tickets shrink",
-        "magic": "is cut off after 8 bytes",
+        "magic": "is truncated after 8 bytes",
         "text": "is not a runtime file; write one",
-        "cut": f"is cut off: it has {len(good) - 100} of {len(good)} bytes; copy or export it again",
+        "cut": f"is truncated: it has {len(good) - 100} of {len(good)} bytes; copy or export it again",
         "longer": f"has {len(good) + 64} bytes but should have {len(good)}; copy",
         "newer": f"has version {VERSION + 1} of the format, but this robust-tickets reads up to {VERSION}: update it",
         "flipped": "is damaged: its content does not match its digest; copy or export it again",
@@ -182,7 +182,7 @@ def test_lengths_that_exceed_the_file_or_memory_are_refused_before_anything_is_r
         with path.open("wb") as file:
             file.write(PREAMBLE.pack(MAGIC, VERSION, 0, header_length, length))
             file.truncate(min(length, 2**34))
-        with pytest.raises(RuntimeFileError, match=r"damaged in its first bytes|is cut off"):
+        with pytest.raises(RuntimeFileError, match=r"damaged in its first bytes|is truncated"):
             read_file(path)
 
 

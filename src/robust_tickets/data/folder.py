@@ -140,11 +140,13 @@ def require_classes(root: Path, found: Mapping[str, Sequence[str]]) -> None:
     for first, second in combinations([name for name, inner in inside.items() if len(inner) > 1], 2):
         if len(shared := sorted(inside[first] & inside[second])) > 1:
             raise UserError(
-                f"{root}: {first}/ and {second}/ contain the same folders ({enumerated(shared)}), so they "
-                "are parts of a data set, not its classes; name them train/, val/ and test/, or merge them"
+                f"{root}: {first}/ and {second}/ contain the same folders ({enumerated(shared)}), so they are parts of "
+                "a data set, not its classes; name them train/, val/ and test/, or merge them"
             )
 
 
 IMAGE_FOLDER = DataForm(
-    "a folder with one subfolder a class", Path.is_dir, lambda place: read_image_folder(place.path, trains=place.trains)
+    "a folder with one subfolder per class",
+    Path.is_dir,
+    lambda place: read_image_folder(place.path, trains=place.trains),
 )

@@ -71,7 +71,7 @@ def parts_within(root: Path) -> dict[PartName, Listing]:
         return {"train": listing}
     if others := sorted(set(folders) - set(keys.values())):
         raise UserError(
-            f"{place}: holds {enumerated([f'{key}/' for key in keys.values()])}, which are parts, and "
+            f"{place}: contains {enumerated([f'{key}/' for key in keys.values()])}, which are parts, and "
             f"{enumerated([f'{other}/' if other else 'images' for other in others])}, which are not; move these"
         )
     if "train" not in keys:

@@ -102,7 +102,7 @@ def values_present(found: Iterable[tuple[int, ...]], ignore: Iterable[int], wher
     classes = tuple(sorted({value for values in found for value in values} - {VOID, *ignore}))
     if len(classes) < 2:
         raise UserError(
-            f"{where}: its label images hold {len(classes)} class{'es' * (len(classes) != 1)} beside what is "
+            f"{where}: its label images contain {len(classes)} class{'es' * (len(classes) != 1)} besides what is "
             "ignored; at least two are needed"
         )
     return LabelValues(classes, ignore, f"the training part has {', '.join(map(str, classes))}", False)

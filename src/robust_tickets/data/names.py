@@ -106,7 +106,7 @@ def nothing_at(place: object) -> UserError:
     hint = (
         f"did you mean {near[0]}?"
         if near
-        else "built in are glyphs and digits; torchvision/NAME and hf/OWNER/NAME are fetched"
+        else "glyphs and digits are built in; torchvision/NAME and hf/OWNER/NAME are downloaded"
     )
     return UserError(f"{place}: no such folder or file; {hint}")
 

@@ -57,7 +57,8 @@ class DataSettings(Settings):
     label: str | None = Field(
         default=None,
         min_length=1,
-        description="Column of a table, or key of a tar's .json, that holds the labels; default: the one called label.",
+        description="Column of a table, or key of a tar's .json, that contains the labels; default: the one called "
+        "label.",
     )
     root: Path = Field(default=Path("data"), description="Where torchvision's data sets are, or are downloaded to.")
     size: Size | None = Field(

@@ -35,7 +35,7 @@ def baseline_sections(baselines: Sequence[Baseline]) -> list[Section]:
     if not baselines:
         return []
     unit = shared(one.unit for one in baselines)
-    columns = ("source", "target", headed("untrained", unit), "95 % interval", headed("dense", unit), "transfer")
+    columns = ("source", "target", headed("before training", unit), "95 % interval", headed("dense", unit), "transfer")
     rows = tuple(_row(one, unit) for one in baselines)
     table = Table(title="The sources before training", columns=columns, rows=rows)
     return [Section(title="Before training", text=TEXT, tables=(table,), is_verdict=True)]

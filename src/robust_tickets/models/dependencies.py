@@ -164,14 +164,14 @@ class _Walk:
     def _arrive(self, name: str, tensor: Tensor, dim: int, numbers: np.ndarray) -> None:
         """Tie the labels along a dimension to where the layer reads them."""
         if self.mode.labels(tensor) is None:
-            self.slots.refuse(numbers, "is no channel where {} reads it", name)
+            self.slots.refuse(numbers, "is not a channel where {} reads it", name)
         elif (labels := self.mode.along(tensor, dim)) is None:
             self.mode.refuse(tensor, "is mixed with other channels by {}, which reads along another dimension", name)
-            self.slots.refuse(numbers, "is no channel where {} reads it", name)
+            self.slots.refuse(numbers, "is not a channel where {} reads it", name)
         else:
             known = (labels != 0).numpy()
             self.slots.tie(labels.numpy()[known], numbers[known])
-            self.slots.refuse(numbers[~known], "is no channel where {} reads it", name)
+            self.slots.refuse(numbers[~known], "is not a channel where {} reads it", name)
 
     def _leave(self, out: Tensor, dim: int, numbers: np.ndarray) -> None:
         shape = [1] * out.dim()

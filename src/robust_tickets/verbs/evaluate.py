@@ -200,8 +200,8 @@ def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
         return run
     if run.network.answers != LOGITS:
         raise UserError(
-            f"{run.data.name}: has its classes in another order than {name}, whose answers are no logits that could be "
-            "put in order; number or name them alike"
+            f"{run.data.name}: has its classes in a different order from {name}, whose answers are not logits and "
+            "cannot be reordered; number or name them in the same way"
         )
     return replace(run, network=Reordered(run.network, order))
 

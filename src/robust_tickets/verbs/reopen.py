@@ -122,7 +122,7 @@ def chosen(
                 return place
         raise UserError(f"{made}: was not made from any of the transfers in {folder}; give the run it was shrunk from")
     if verb_of(folder) != "run":
-        raise UserError(choice(folder, "holds several transfers", places, command))
+        raise UserError(choice(folder, "contains several transfers", places, command))
     settings = settings_of(folder)
     best: list[TransferPlace] = []
     for together in grouped(places, lambda place: place.way).values():

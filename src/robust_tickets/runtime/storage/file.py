@@ -159,7 +159,7 @@ def _lengths(begin: bytes, size: int) -> tuple[int, int]:
         state = "is empty" if not size else f"is not a runtime file{likeness}"
         raise RuntimeFileError(f"{state}; write one with `tickets shrink ... model.rtk`")
     if size < BEGIN:
-        raise RuntimeFileError(f"is cut off after {size} bytes; copy or export it again")
+        raise RuntimeFileError(f"is truncated after {size} bytes; copy or export it again")
     _, version, zero, header_length, length = PREAMBLE.unpack(begin[: PREAMBLE.size])
     if version > VERSION:
         raise RuntimeFileError(
@@ -168,7 +168,7 @@ def _lengths(begin: bytes, size: int) -> tuple[int, int]:
     if size > length:
         raise RuntimeFileError(f"has {size} bytes but should have {length}; copy or export it again")
     if size < length:
-        raise RuntimeFileError(f"is cut off: it has {size} of {length} bytes; copy or export it again")
+        raise RuntimeFileError(f"is truncated: it has {size} of {length} bytes; copy or export it again")
     if (
         version != VERSION
         or zero
