@@ -21,8 +21,8 @@ help:
 	@echo "make test        lint, format check, types and the whole suite"
 	@echo "make test-slow   the tests marked slow"
 	@echo "make lint        lint, format check and types only"
-	@echo "make format      mend formatting and what lint can mend"
-	@echo "make bench       measure what is claimed about speed, into results/bench.json"
+	@echo "make format      fix formatting, and what lint can fix"
+	@echo "make bench       measure the claimed speeds, into results/bench.json"
 	@echo "make clean       remove caches and build outputs; .venv stays"
 
 demo: $(RUNTIME)
@@ -64,5 +64,5 @@ $(BENCHMARKS): pyproject.toml constraints.txt | $(BIN)/python
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+		{ echo "Python 3.11 or newer is needed; choose one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

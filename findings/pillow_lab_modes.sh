@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Pillow 13.0.0: what `Image.convert` makes of Lab images, as scanners and print shops save them in TIFF.
+# Pillow 13.0.0: how `Image.convert` treats Lab images, which scanners and print shops save in TIFF.
 #
-# Guess, written down first: what converts to RGB converts to L as well, since L is the luma of RGB; and L of a Lab image
-# is its lightness channel.
-# Seen: LAB converts to RGB, and not to L: that raises ValueError, which says that the conversion to RGB is not
-# supported. A loader that asks for grey has to go by RGB itself, and then gets the luma of that, not the lightness.
+# Guess, written down first: an image that converts to RGB also converts to L, since L is the luma of RGB; and L of a Lab
+# image is its lightness channel.
+# Seen: LAB converts to RGB but not to L, which raises a ValueError saying that the conversion to RGB is not
+# supported. A loader that wants grey has to go through RGB itself, and then gets the luma of that, not the lightness.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# typer 0.29.1 beside click 8.3.1: which `except` catches a misspelt option.
+# typer 0.29.1 with click 8.3.1: which `except` catches a misspelt option.
 #
 # Guess, written down first: typer is built on click, so with standalone_mode=False a misspelt option leaves the
 # application as click.UsageError, and `except click.UsageError` around the call turns it into one line.
-# Seen: typer carries click's code inside itself. The error is of its own class, which is no subclass of click's, so the
+# Seen: typer has its own copy of click's code. The error has typer's class, which is not a subclass of click's, so the
 # handler never runs and the user gets a traceback. The class is reachable as a base of typer.BadParameter.
 set -euo pipefail
 folder=$(mktemp -d)
