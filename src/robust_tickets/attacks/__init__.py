@@ -1,4 +1,4 @@
-"""How a network is attacked: one PGD, APGD and Square, for training and for evaluation alike.
+"""How a network is attacked: one PGD, one APGD and one Square, for both training and evaluation.
 
 | file | noun |
 |---|---|

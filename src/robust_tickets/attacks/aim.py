@@ -1,4 +1,4 @@
-"""What an attack is after: the loss that it drives up, and when it has succeeded."""
+"""What an attack aims for: the loss that it increases, and when it has succeeded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Aim(ABC):
-    """All that an attack has to know of a task.
+    """Everything that an attack has to know about a task.
 
     Outputs are what the network returns, of whatever type; targets are those of the same examples, as a batch holds
     them: a tensor, a mapping, or a list with an entry for each example.
@@ -24,7 +24,7 @@ class Aim(ABC):
 
     @abstractmethod
     def succeeded(self, outputs: Any, targets: Any) -> Tensor:
-        """Return on which examples the attack has got what it is after, bool [N]."""
+        """Return on which examples the attack has succeeded, bool [N]."""
 
     def standing(self, outputs: Any, targets: Any) -> Tensor:
         """Return the share of each example that is still right, float64 [N] in [0, 1]; 0 where the attack succeeded."""
@@ -32,7 +32,7 @@ class Aim(ABC):
 
     @property
     def scale_free(self) -> Aim | None:
-        """The same aim under a loss whose gradient does not vanish, however confident the network; None: there is none.
+        """The same aim under a loss whose gradient never vanishes, however confident the network is; None: there is none.
 
         An attack uses it if the gradients of `loss` vanished.
         """
@@ -52,7 +52,7 @@ class Misclassification(Aim):
     """
 
     def __init__(self, loss: LogitsLoss = cross_entropy) -> None:
-        """Drive up `loss`; what counts as success stays the same."""
+        """Increase `loss`; what counts as success stays the same."""
         self._loss = loss
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

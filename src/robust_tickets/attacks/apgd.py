@@ -98,7 +98,7 @@ class APGD(Attack):
 
 
 def checkpoints(steps: int) -> list[int]:
-    """Return after how many steps the step size is looked at again, ascending."""
+    """Return the steps, ascending, after which the step size is reconsidered."""
     places, before, share = [], 0.0, 0.22
     while share <= 1:
         places.append(ceil(round(share * steps, 9)))

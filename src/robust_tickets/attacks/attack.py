@@ -24,7 +24,7 @@ Observe = Callable[["Tensor", "Tensor | None"], "Tensor"]
 gradients to follow."""
 
 LOSS, IMAGE_LOGITS = "loss", "image-logits"
-"""What an attack may need of a task: a loss of each example (the aim's), logits of the classes of whole images."""
+"""What an attack may need from a task: a loss per example (the aim's), or class logits of whole images."""
 
 _OF_NEEDS = {LOSS: "increases the loss of each image", IMAGE_LOGITS: "attacks the class of an image"}
 
@@ -33,7 +33,7 @@ class Attack(Settings, ABC):
     """A way of searching the threat's ball for images on which a network fails; a subclass has a literal `kind`."""
 
     gradient_free: ClassVar[bool] = False
-    """Whether it asks for logits alone, and so can search on an exported file itself."""
+    """Whether it needs only logits, and so can search on an exported file itself."""
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE_LOGITS})
     """What a task must provide for it."""
 
@@ -63,7 +63,7 @@ class Attack(Settings, ABC):
         """Return a few words for tables, such as `PGD-20 in L-inf 8/255`."""
 
     def require(self) -> None:
-        """Refuse what this installation does not have.
+        """Refuse an attack that this installation lacks.
 
         Raises:
             UserError: a package is missing.

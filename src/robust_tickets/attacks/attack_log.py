@@ -1,4 +1,4 @@
-"""What an attack tells of itself: how far it is, and on how many images it saw no gradient."""
+"""What an attack reports: its progress, and on how many images it saw no gradient."""
 
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -8,7 +8,7 @@ from pydantic import Field
 from robust_tickets.foundation.settings import Settings
 
 PREFIX = "gradient/"
-"""Of the names of figures that say what an attack saw of the gradient."""
+"""Prefix of the names of figures that say what an attack saw of the gradient."""
 
 VANISHED = f"{PREFIX}vanished"
 """Name of the share of attacked images, in [0, 1], whose gradient had vanished at the first step."""
@@ -65,15 +65,15 @@ class GradientCounts(Settings):
 
 
 class AttackLog:
-    """Takes down what an attack tells, batch by batch."""
+    """Records what an attack reports, batch by batch."""
 
     def __init__(self, tell: Callable[[str], None] | None = None) -> None:
-        """`tell` shows a few words on how far the attack is; without it they are not shown."""
+        """`tell` shows a few words on the attack's progress; without it they are not shown."""
         self._tell = tell
         self._counts: list[GradientCounts] = []
 
     def tell(self, words: str) -> None:
-        """Show a few words on how far the attack is."""
+        """Show a few words on the attack's progress."""
         if self._tell is not None:
             self._tell(words)
 

@@ -1,4 +1,4 @@
-"""Chance of an image's own: streams addressed by what is in the image, not by where it comes.
+"""An image's own randomness: streams addressed by the image's content, not by its position.
 
 So what an attack does to an image is the same in batches of any size, among any other images.
 """

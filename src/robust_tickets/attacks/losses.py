@@ -1,4 +1,4 @@
-"""Losses of class logits, one per example: what an attack drives up."""
+"""Losses of class logits, one per example: what an attack increases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a gradient attack does where it sees no gradient: it notices, tries a loss without scale, then random search.
+"""What a gradient attack does when it sees no gradient: it notices, tries a scale-free loss, then random search.
 
 A gradient that vanished says nothing about robustness (Athalye, Carlini and Wagner 2018, arXiv 1802.00420): the
 cross-entropy of large logits underflows, rounded inputs have no gradient at all, and a search that stands still calls
@@ -46,7 +46,7 @@ class GradientWatch:
         self.places: list[Tensor | None] = []
 
     def __call__(self, gradient: Tensor, places: Tensor | None) -> Tensor:
-        """Take down the largest entry of each gradient; what is made of it has to wait, to cost little."""
+        """Record the largest entry of each gradient; evaluating it is deferred, to cost little."""
         if self.mend:
             gradient = gradient.nan_to_num(0, 0, 0)
         self.sizes.append(gradient.flatten(1).abs().amax(1))

@@ -1,4 +1,4 @@
-"""The geometry of a ball: steepest directions, the nearest point within, uniform points."""
+"""The geometry of a ball: steepest directions, the nearest point inside, uniform points."""
 
 from __future__ import annotations
 

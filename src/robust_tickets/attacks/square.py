@@ -1,4 +1,4 @@
-"""Square attack (Andriushchenko et al. 2020, arXiv 1912.00049): random search that asks for logits alone.
+"""Square attack (Andriushchenko et al. 2020, arXiv 1912.00049): random search that needs only logits.
 
 It needs no gradients, so it runs on an exported file as it does on a network, and it sees through defences that
 only spoil gradients. A candidate differs from the best point so far in one square, and replaces it where it lowers
@@ -140,7 +140,7 @@ def _start(images: Tensor, ball: Ball, chance: list[torch.Generator]) -> Tensor:
 
 
 def _add_square(delta: Tensor, side: int, epsilon: float, numbers: Tensor) -> Tensor:
-    """Add +-2 epsilon, of one sign a channel, in a square: projected, that is +-epsilon there."""
+    """Add +-2 epsilon, with one sign per channel, in a square: projected, that is +-epsilon there."""
     where = inside(*_corner(delta, side, numbers[:, 0], numbers[:, 1]), side, *delta.shape[2:])
     signs = torch.where(numbers[:, 5:, None, None] < 0.5, -1.0, 1.0)
     return delta + 2 * epsilon * where * signs

@@ -1,4 +1,4 @@
-"""Calibration: whether the probabilities a network states are those with which it is right."""
+"""Calibration: whether a network's stated probabilities are those with which it is right."""
 
 from __future__ import annotations
 

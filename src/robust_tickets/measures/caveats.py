@@ -1,4 +1,4 @@
-"""What a reader of a verdict has to know: few images or seeds, a trivial dense network, an attack that saw nothing."""
+"""What a reader of a verdict needs to know: few images or seeds, a trivial dense network, a blind attack."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -56,7 +56,7 @@ class Caveat(Settings):
 def sample_caveats(
     decision: Decision, measure: Literal["standard", "robust"], part: str, examples: int, majority: float | None
 ) -> list[Caveat]:
-    """Return what is to be said of the images and seeds that a decision on accuracy rests on.
+    """Return caveats on the images and seeds that a decision on accuracy rests on.
 
     Args:
         decision: the decision.
@@ -100,7 +100,7 @@ def sample_caveats(
 
 
 def gradient_caveats(attack: str, counts: Mapping[str, GradientCounts | None]) -> list[Caveat]:
-    """Return what is to be said of an attack that saw no gradient.
+    """Return caveats on an attack that saw no gradient.
 
     Args:
         attack: its name.
@@ -149,7 +149,7 @@ def gradient_caveats(attack: str, counts: Mapping[str, GradientCounts | None]) -
 
 
 def disagreement(attack: str, left: float, others: Mapping[str, float], name: str) -> list[Caveat]:
-    """Return what is to be said if an attack leaves more standing than another one in the same ball.
+    """Return caveats if an attack fools fewer images than another one in the same ball.
 
     Args:
         attack: the attack that is decided on.

@@ -75,7 +75,7 @@ class Corruption(Measure):
         return by_severity("corruption", self.names, self.severities)
 
     def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
-        """Refuse images that are neither grey nor RGB: the authors' formulas know no others."""
+        """Refuse images that are neither grey nor RGB: the authors' formulas cover no others."""
         super().require_for(splits, provides, classes)
         if splits.channels not in (1, 3):
             raise UserError(

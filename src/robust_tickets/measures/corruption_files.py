@@ -1,4 +1,4 @@
-"""Accuracy on files in the layout of CIFAR-10-C: corrupted images that somebody else has made."""
+"""Accuracy on files in the layout of CIFAR-10-C: corrupted images made by somebody else."""
 
 from __future__ import annotations
 

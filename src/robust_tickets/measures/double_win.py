@@ -7,7 +7,7 @@ from robust_tickets.measures.matching import Conclusion, Decision
 
 
 class DoubleWin(Settings):
-    """Four decisions against the same source's dense transfer, and the one they make together.
+    """Four decisions against the same source's dense transfer, and the joint one.
 
     SA is standard accuracy, RA robust accuracy; the word in brackets is how the ticket was transferred. Adversarial
     transfer is the expensive one: its decisions are absent where those of standard transfer rule a double win out.
@@ -42,7 +42,7 @@ class DoubleWin(Settings):
         return all(decision is None or decision.verdict == "matches" for decision in self.required().values())
 
     def sentence(self) -> str:
-        """Return the joint verdict as one plain line that names what stands in the way."""
+        """Return the joint verdict as one plain line that names the obstacles."""
         if self.verdict == "matches":
             return "Double win: accuracy and robustness match dense under standard and adversarial transfer."
         required = self.required().items()

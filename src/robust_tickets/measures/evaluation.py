@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
 
 STEPS = 20
-"""Of PGD, where nobody said how many."""
+"""PGD steps by default."""
 
 
 class EvaluationThreat(Threat):
@@ -70,14 +70,14 @@ class Evaluation(Measure):
     @field_validator("threat")
     @classmethod
     def _of_an_evaluation(cls, threat: Threat) -> EvaluationThreat:
-        """Take what a threat states; where it states no steps, an evaluation has its own."""
+        """Take over what a threat states; if it states no steps, the evaluation's default applies."""
         if isinstance(threat, EvaluationThreat):
             return threat
         return EvaluationThreat.model_validate(threat.model_dump(exclude_unset=True))
 
     @property
     def gradient_free(self) -> bool:
-        """Say whether the attack searches on what is measured itself, be it a file without gradients."""
+        """Say whether the attack searches directly on what is measured, even a file without gradients."""
         return self.attack.gradient_free
 
     def attacker(
@@ -119,7 +119,7 @@ class Evaluation(Measure):
         self.attack.require_for(splits.name, splits.target_words, provides, classes)
 
     def shared_images(self, decided: Evaluation, labels: Sequence[int]) -> list[int] | None:
-        """Return the images of this evaluation, where it attacks in the same ball; see `common_images`."""
+        """Return the images of this evaluation if it attacks in the same ball; see `common_images`."""
         return common_images(decided, self, labels)
 
     def is_whole(self, figures: dict[str, float]) -> bool:

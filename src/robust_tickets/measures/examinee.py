@@ -18,15 +18,15 @@ class Examinee:
     craft: Predict
     """The equivalent torch network, on which attacks are crafted; the same as `predict` for a torch network."""
     images: Callable[[int | None], Batches]
-    """Test images and labels in a fixed order, afresh at every call; at most so many, balanced over classes."""
+    """Test images and labels in a fixed order, again at every call; at most this many, balanced over classes."""
     other: Callable[[DataSettings, int | None], Batches]
     """The test part of another data set, at the size and channels this network takes, limited like `images`."""
     seed: int
     """Of the run; a measure derives its own streams from it (`foundation.seeds`)."""
     tell: Callable[[str], None] | None = None
-    """Shows a few words on how far a measure is; None: they are not shown."""
+    """Shows a few words on a measure's progress; None: they are not shown."""
     aim: Aim = MISCLASSIFICATION
-    """What an attack on it is after."""
+    """The aim of an attack on it."""
 
     @property
     def is_exported(self) -> bool:

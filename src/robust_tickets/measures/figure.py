@@ -15,11 +15,11 @@ FRACTION: Bounds = (0.0, 1.0)
 
 
 class Quantity(Protocol):
-    """What says how values are read: the metric of a task, or a `Figure`."""
+    """What determines how values are read: the metric of a task, or a `Figure`."""
 
     @property
     def name(self) -> str:
-        """What it is called in sentences and tables: `accuracy`, `mIoU`, `perplexity`."""
+        """Its name in sentences and tables: `accuracy`, `mIoU`, `perplexity`."""
         ...
 
     @property
@@ -29,22 +29,22 @@ class Quantity(Protocol):
 
     @property
     def bounds(self) -> Bounds:
-        """Between which values it lies."""
+        """The values between which it lies."""
         ...
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether a higher value is a better one."""
+        """Whether a higher value is better."""
         ...
 
 
 @final
 @dataclass(frozen=True)
 class Figure:
-    """What one figure of a measure is; by default a fraction, told in per cent, of which more is better."""
+    """What one figure of a measure is; by default a fraction, written in per cent, for which higher is better."""
 
     name: str
-    """What tables and charts call it."""
+    """Its name in tables and charts."""
     unit: Unit = PERCENT
     bounds: Bounds = FRACTION
     higher_is_better: bool = True

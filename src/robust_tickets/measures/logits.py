@@ -1,4 +1,4 @@
-"""Logits: what a classifier says of a whole set of images."""
+"""Logits: a classifier's output for a whole set of images."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Decision(Settings):
         return f"{self.verdict.capitalize()}: {grounds}."
 
     def _on_images(self) -> str:
-        """Return what the test images alone say of one pair, whose seeds say nothing."""
+        """Return what the test images alone say about one pair, whose seeds say nothing."""
         if self.test_interval is None:
             return ""
         return f", {self._difference(self.test_interval)} over these test images, which says nothing about other seeds"
@@ -171,7 +171,7 @@ def _quantile(level: float, freedom: int) -> float:
 
 
 def _verdict(interval: Interval, margin: float) -> Conclusion:
-    """Return what an interval of gains says."""
+    """Return the verdict that an interval of gains implies."""
     if round(interval.lower + margin, RESOLUTION) > 0:
         return "matches"
     if round(interval.upper + margin, RESOLUTION) < 0:
@@ -180,7 +180,7 @@ def _verdict(interval: Interval, margin: float) -> Conclusion:
 
 
 def _seeds_needed(mean: float, spread: float, seeds: int, margin: float, level: float) -> int | None:
-    """Return the smallest number of pairs that would decide, were mean and spread to stay as they are."""
+    """Return the smallest number of pairs that would decide if mean and spread stayed as they are."""
     distance = abs(mean + margin)
     for candidate in range(seeds + 1, SEEDS_CAP + 1):
         if half_width(spread, candidate, level) < distance:

@@ -80,7 +80,7 @@ class MeanIoU:
         return mean_iou(measured)
 
     def interval(self, measured: Tensor) -> Interval | None:
-        """Return None: pixels of one image are no independent draws."""
+        """Return None: the pixels of one image are not independent draws."""
         return None
 
     def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
@@ -88,7 +88,7 @@ class MeanIoU:
         return None
 
     def packed(self, measured: Tensor) -> dict[str, Any]:
-        """Return the mIoU, the IoU of each class by name, and the matrix, a text a row."""
+        """Return the mIoU, the IoU of each class by name, and the matrix, one text per row."""
         each = {
             name: None if iou != iou else iou
             for name, iou in zip(self.classes, class_iou(measured).tolist(), strict=True)

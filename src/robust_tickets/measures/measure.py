@@ -39,7 +39,7 @@ class Measure(Settings, ABC):
 
     @abstractmethod
     def figure(self, key: str) -> Figure | None:
-        """Return what the figure of a key is; None for one that tables leave out, as it is a part of others."""
+        """Return the figure of a key; None for one that tables leave out because it is part of others."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -52,11 +52,11 @@ class Measure(Settings, ABC):
 
     @property
     def most_images(self) -> int | None:
-        """On how many images it is taken at most; None: on all."""
+        """The largest number of images on which it is taken; None: all."""
         return getattr(self, "limit", None)
 
     def shared_images(self, decided: Evaluation, labels: Sequence[int]) -> list[int] | None:
-        """Return on which images its robust accuracy can be held against that of the attack that is decided on.
+        """Return the images on which its robust accuracy can be compared with that of the attack used for the decision.
 
         Args:
             decided: the evaluation under whose attack a verdict is reached.
@@ -69,11 +69,11 @@ class Measure(Settings, ABC):
 
     @property
     def gradient_free(self) -> bool | None:
-        """Whether its attack searches on what is measured itself, without gradients; None: it does not attack."""
+        """Whether its attack searches directly on what is measured, without gradients; None: it does not attack."""
         return None
 
     def require(self) -> None:
-        """Refuse what this installation does not have, before anything is trained.
+        """Refuse what this installation lacks, before anything is trained.
 
         Raises:
             UserError: names what is missing and where it comes from.
@@ -97,7 +97,7 @@ class Measure(Settings, ABC):
             )
 
     def is_whole(self, figures: dict[str, float]) -> bool:
-        """Say whether figures that were kept hold all that this version measures; else they are measured again."""
+        """Say whether stored figures contain all that this version measures; otherwise they are measured again."""
         return True
 
     def reads(self) -> tuple[Path, ...]:
@@ -106,7 +106,7 @@ class Measure(Settings, ABC):
 
 
 def by_name(measures: Sequence[Measure]) -> dict[str, Measure]:
-    """Return measures by their descriptions; those that are described alike are numbered."""
+    """Return measures by their descriptions; those with the same description are numbered."""
     named: dict[str, Measure] = {}
     for asked in measures:
         name, number = asked.describe(), 2

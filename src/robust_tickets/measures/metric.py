@@ -1,4 +1,4 @@
-"""What is decided on: the one figure by which transferred networks are selected and compared."""
+"""The basis of decisions: the one figure by which transferred networks are selected and compared."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Metric(Quantity, Protocol):
-    """A figure, by way of a tensor that is measured once and kept: the figure of a set is not a mean over images."""
+    """A figure, computed from a tensor measured once and kept: the figure of a set is not a mean over images."""
 
     key: ClassVar[str]
-    """What it is called in files: lower case."""
+    """Its name in files: lower case."""
     has_pairs: ClassVar[bool]
     """Whether what is kept is right or wrong image by image, so that ticket and dense can be compared on each."""
 
