@@ -1,4 +1,4 @@
-"""What masks and transferred networks look like from inside: pure functions, tensors in, numbers out.
+"""Analyses of masks and transferred networks: pure functions, tensors in, numbers out.
 
 | file | noun |
 |---|---|

@@ -1,4 +1,4 @@
-"""What lies between two networks that one ticket became."""
+"""The difference between two networks made from one ticket."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from robust_tickets.analysis.interpolation import Path
 
 @dataclass(frozen=True)
 class Apart:
-    """What is between two transfers of one ticket."""
+    """The difference between two transfers of one ticket."""
 
     angle: float | None
     """Between their surviving prunable weights, degrees."""

@@ -1,4 +1,4 @@
-"""Complement and flips: masks that differ from a ticket's in a way that is known exactly.
+"""Complement and flips: masks that differ from a ticket's in an exactly known way.
 
 If a ticket is good because of *which* weights it keeps, its complement, made of all the others, should be bad
 (Zhou et al., 2019, arXiv 1905.01067, compare such opposite criteria), and exchanging a share of its weights should

@@ -19,12 +19,12 @@ Batches = Sequence[Batch | tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Path:
-    """What the networks on a straight line reach."""
+    """Loss and error of the networks on a straight line."""
 
     places: tuple[float, ...]
     """Shares of the second network, ascending from 0 to 1."""
     reached: tuple[Reached, ...]
-    """One for each place."""
+    """One per point."""
 
     @property
     def barrier(self) -> float:

@@ -17,12 +17,12 @@ Direction = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Landscape:
-    """What the network reaches at every place of the grid."""
+    """Loss and error of the network at every point of the grid."""
 
     places: tuple[float, ...]
     """Along both axes, ascending, in steps of the directions."""
     reached: tuple[tuple[Reached, ...], ...]
-    """A row for each place along the second direction, in it one for each place along the first."""
+    """One row per point along the second direction, with one entry per point along the first."""
 
 
 def random_direction(parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor], seed: int, name: str) -> Direction:
@@ -63,7 +63,7 @@ def landscape(
     images: Sequence[Batch | tuple[Tensor, Tensor]],
     places: Sequence[float],
 ) -> Landscape:
-    """Return what network + a first + b second reaches, for all a and b of `places`.
+    """Return loss and error of network + a first + b second, for all a and b of `places`.
 
     The running statistics of batch norm stay the network's own everywhere, as in the paper's code: what is seen
     is the function as deployed, not as it would be recalibrated.

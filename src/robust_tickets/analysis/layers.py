@@ -1,4 +1,4 @@
-"""Layers: how sparse each is, and which of its kernels and outputs nothing is left of."""
+"""Layers: how sparse each is, and which of its kernels and outputs are empty."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ class LayerCounts:
     kernels: int
     """Kernels of convolutions, out x in; linear layers have none. A 1x1 kernel is a single weight."""
     zero_kernels: int
-    """Kernels all of whose weights are removed: pairs of channels that are not connected any more."""
+    """Kernels all of whose weights are removed: pairs of channels that are no longer connected."""
 
     @classmethod
     def of(cls, mask: Tensor) -> Self:

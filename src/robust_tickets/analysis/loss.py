@@ -1,4 +1,4 @@
-"""Loss: what a network reaches on a few batches."""
+"""Loss: a network's loss and error on a few batches."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from robust_tickets.measures.accuracy import accuracy, correctness
 from robust_tickets.measures.logits import Batches, logits
 
 OVERFLOWN = 1e30
-"""Stands for a loss that is not a number: far from a network there is such a place, and JSON cannot tell it."""
+"""Stands for a loss that is not a number: far from a network there are such places, and JSON cannot express them."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Reached:
     """Mean loss and error of a network on fixed images."""
 
     loss: float
-    """Mean cross-entropy, nats; 1e30 where logits went beyond what floating point holds."""
+    """Mean cross-entropy, nats; 1e30 where logits exceeded the floating-point range."""
     error: float
     """Fraction classified wrongly, in [0, 1]."""
 

@@ -1,4 +1,4 @@
-"""Overlap: how much of what two masks keep is the same, compared with what chance gives.
+"""Overlap: how many of the weights that two masks keep are the same, compared with chance.
 
 The Jaccard index of the kept sets A and B is |A and B| / |A or B|, in [0, 1]. Alone it says little: two masks
 that keep 90 % of a layer overlap by 0.82 whatever they are. So every index comes with the one that independent

@@ -32,7 +32,7 @@ class Aim(ABC):
 
     @property
     def scale_free(self) -> Aim | None:
-        """The same aim under a loss whose gradient never vanishes, however confident the network is; None: there is none.
+        """The same aim under a loss whose gradient never vanishes, however confident the network; None: there is none.
 
         An attack uses it if the gradients of `loss` vanished.
         """

@@ -1,4 +1,4 @@
-"""What a run ships: for each way of drawing its best ticket as an ONNX file, and without zeros as a runtime file."""
+"""What a run ships: for each way of drawing, its best ticket as an ONNX file and, without zeros, as a runtime file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from robust_tickets.verbs.shrink import shrink
 from robust_tickets.verbs.verify import sparsest_match
 
 DENSE_ENOUGH = 0.7
-"""Share of parameters that are not zero from which on a file without zeros is hardly another one."""
+"""From this share of nonzero parameters on, a file without zeros is hardly different."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Export:
     """A file that a run wrote."""
 
     cell: Cell
-    """Whose best run is in it."""
+    """The cell whose best run is in it."""
     report: ShrinkReport
     path: Path
 
@@ -49,7 +49,7 @@ def best_drawn(recipe: Recipe, cells: list[Cell], way: str) -> Cell:
 
 
 def shipped(recipe: Recipe, best: Cell, way: str, folder: Path) -> Iterator[Export]:
-    """Write an ONNX file and, where zeros are left in it and the runtime has what the network needs, a runtime file."""
+    """Write an ONNX file and, if zeros remain in it and the runtime has what the network needs, a runtime file."""
     place = folder / "shrink" / way
     onnx, runtime = folder / f"{way}.onnx", folder / f"{way}{RUNTIME}"
     report = shrink(best.result, onnx, dense=best.dense, settings=recipe.shrink, folder=place)

@@ -8,7 +8,7 @@ from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.verbs.gap import gap
 
 IMAGES = 2000
-"""Of either side: a gap depends on their number, so that it is the same for all targets of a grid."""
+"""Images from each side: a gap depends on their number, so it is the same for all targets of a grid."""
 
 
 def measured_gaps(grid: Grid, cells: Sequence[Cell]) -> dict[str, DomainGap]:

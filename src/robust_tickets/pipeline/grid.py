@@ -66,7 +66,7 @@ class Grid:
         ]
 
     def name_of(self, target: str) -> str:
-        """Return what readers call a target: its name in the recipe, the recipe's own by its data set's."""
+        """Return a target's name for readers: its name in the recipe, or for the recipe's own its data set's."""
         return Path(self.recipe.data.name).name if target == DATA else target
 
     def source(self, series: str) -> Source:
@@ -101,12 +101,12 @@ class Grid:
         return Cell(place, data, place.draw(self.recipe), result, dense, verdict)
 
     def is_filled(self, place: CellPlace) -> bool:
-        """Say whether a cell's runs are all done, so that taking it up costs their measures at most."""
+        """Say whether a cell's runs are all finished, so that resuming it costs at most their measures."""
         seeds = self.recipe.transfers[place.transfer].seeds
         return all((place.folder(self.folder) / f"seed-{seed}" / "result.json").exists() for seed in seeds)
 
     def cells(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> Iterator[Cell]:
-        """Yield the cells in order; after so many seconds no new one is begun, and only finished ones follow."""
+        """Yield the cells in order; after this many seconds no new one is started, and only finished ones follow."""
         end = None if seconds is None else clock() + seconds
         for place in self.places:
             if end is None or clock() < end or self.is_filled(place):

@@ -1,4 +1,4 @@
-"""What a run's tickets and transfers look like from inside."""
+"""The analyses of a run's tickets and transfers."""
 
 from robust_tickets.pipeline.grid import Cell
 from robust_tickets.pipeline.places import DATA, DRAW
@@ -7,7 +7,7 @@ from robust_tickets.verbs.analyse import Analysis, analyse
 
 
 def inside(recipe: Recipe, cells: list[Cell]) -> Analysis | None:
-    """Return what the recipe asks to look into, on its own target; None if it asks for nothing.
+    """Return the analyses that the recipe asks for, on its own target; None if it asks for none.
 
     Masks are compared for drawn tickets: what a control shares with its ticket is known. Of transfers, the full ones
     are looked into if there are any: under linear ones no weight but the head's moves. First come each source's

@@ -1,4 +1,4 @@
-"""What further measures found in every cell of a run, and on the files exported from it."""
+"""Further measures of every cell of a run, and of the files exported from it."""
 
 from collections.abc import Sequence
 

@@ -11,7 +11,7 @@ from robust_tickets.recipe import Recipe
 
 @dataclass(frozen=True)
 class Names:
-    """Which of the recipe's own names rows need: rows alike in everything but the seed are averaged."""
+    """Which of the recipe's own names the rows need: rows that differ only in the seed are averaged."""
 
     drawing: bool
     """Two ways of drawing remove the same group."""

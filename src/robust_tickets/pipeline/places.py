@@ -1,4 +1,4 @@
-"""Where a cell stands in the grid: it is dense, a drawn ticket, or a control of one."""
+"""A cell's place in the grid: dense, a drawn ticket, or a control of one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DRAW, DATA = "draw", "data"
 
 @dataclass(frozen=True)
 class CellPlace(ABC):
-    """Where a cell stands in the grid."""
+    """A cell's place in the grid."""
 
     target: str
     """Name of the target."""
@@ -44,7 +44,7 @@ class CellPlace(ABC):
     @property
     @abstractmethod
     def kind(self) -> TicketKind:
-        """What rows of the report call it."""
+        """Its name in rows of the report."""
 
     @property
     def drawing(self) -> str | None:
@@ -76,7 +76,7 @@ class CellPlace(ABC):
 
     @abstractmethod
     def ticket(self, grid: Grid) -> Ticket | None:
-        """Return its ticket, made where it is first needed; None for dense."""
+        """Return its ticket, made when it is first needed; None for dense."""
 
     @abstractmethod
     def name(self, sparsity: float) -> str:
@@ -131,7 +131,7 @@ class DensePlace(CellPlace):
 
 @dataclass(frozen=True)
 class TicketPlace(CellPlace):
-    """A ticket, drawn or made of a drawn one."""
+    """A ticket, drawn or made from a drawn one."""
 
     @property
     def subfolder(self) -> str:
@@ -148,7 +148,7 @@ class TicketPlace(CellPlace):
         return grid.drawn(self.series, self.way)[place]
 
     def name(self, sparsity: float) -> str:
-        """Return the way of drawing, where it is not the recipe's own, and the sparsity."""
+        """Return the way of drawing, if it is not the recipe's own, and the sparsity."""
         way = f"{self.way} " if self.way != DRAW else ""
         asked = self.sparsity if self.sparsity is not None else sparsity
         return f"{way}{100 * asked:.4g} %"

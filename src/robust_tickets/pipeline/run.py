@@ -1,4 +1,4 @@
-"""Run: a whole recipe, from sources to the report; what is finished is not done again."""
+"""Run: a whole recipe, from sources to the report; finished work is not repeated."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def run(recipe: Recipe, folder: Path | str, *, command: str = "", minutes: float
 
 
 def rehearse(recipe: Recipe) -> None:
-    """Find now what the steps of a recipe would refuse later, after hours of training.
+    """Find now what the steps of a recipe would otherwise refuse later, after hours of training.
 
     Raises:
         UserError: networks, data, heads or ways of drawing that do not fit each other.

@@ -1,4 +1,4 @@
-"""What a run tells: the facts, rows and verdicts of its report."""
+"""What a run reports: the facts, rows and verdicts."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -46,7 +46,7 @@ def summarise(
     files: list[Exported],
     command: str,
 ) -> Summary:
-    """Return everything the report tells of the cells filled so far."""
+    """Return everything the report says about the cells filled so far."""
     drawn = [cell for cell in cells if cell.place.is_drawn]
     tickets = [cell.result.ticket for cell in (exports[0].cell if exports else cell for cell in reversed(drawn))]
     shown = next((ticket for ticket in tickets if ticket is not None), None)

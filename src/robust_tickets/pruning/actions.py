@@ -18,7 +18,7 @@ class Action(ABC):
     sets_masks: ClassVar[bool] = True
     """Whether other masks are in force afterwards."""
     rewinds: ClassVar[bool] = False
-    """Whether optimiser and schedule start afresh afterwards."""
+    """Whether optimiser and schedule restart afterwards."""
 
     @property
     def target(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Which choices on different axes contradict each other: parts say what they need and provide, this compares."""
+"""Which choices on different axes contradict each other: parts declare needs and provisions, this compares them."""
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.needs import (

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Provenance(Settings):
-    """Which run an exported file was made from, as its metadata tell."""
+    """The run that an exported file was made from, according to its metadata."""
 
     ticket: str | None = Field(description="Digest of the ticket; null for dense.")
     network: str = Field(description="Digest of the network's parameters and buffers.")
@@ -49,7 +49,7 @@ def export_onnx(
     classes: Sequence[str] | None = None,
     provenance: Provenance | None = None,
 ) -> float:
-    """Write a classifier as one ONNX file, whole or not at all, and check it in ONNX Runtime.
+    """Write a classifier as one ONNX file, completely or not at all, and check it in ONNX Runtime.
 
     The file takes `images`, float32 [batch, C, H, W] in [0, 1], any batch size, and gives `logits`
     [batch, classes], or what else an adapted body answers; normalisation is inside. Its metadata say, as JSON, `size`,
@@ -187,7 +187,7 @@ def _difference(network: Network, path: Path, images: Tensor) -> float:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what the exporter prints and warns about for the log."""
+    """Redirect the exporter's output and warnings to the log."""
     said = io.StringIO()
     with (
         warnings.catch_warnings(record=True) as caught,

@@ -30,7 +30,7 @@ ORIGIN = "origin.json"
 
 
 class Origin(Settings):
-    """`origin.json`: what the metadata of an exported file say, and cannot be read off the network."""
+    """`origin.json`: facts from the metadata of an exported file that the network itself does not show."""
 
     classes: tuple[str, ...] | None = Field(default=None, description="Names in the order of the logits.")
     run: Provenance | None = Field(default=None, description="The run it was made from.")
@@ -89,7 +89,7 @@ def write_folder(
 
 
 def settle_width(classifier: Network, before: int) -> None:
-    """Let timm's own record of the width before the head, by which it makes new heads, say what it is now."""
+    """Update timm's own record of the width before the head, from which it makes new heads."""
     body, width = classifier.body, width_of(get_head(classifier.body, classifier.head))
     for name in ("num_features", "head_hidden_size"):
         if getattr(body, name, None) == before:
@@ -97,7 +97,7 @@ def settle_width(classifier: Network, before: int) -> None:
 
 
 def read_origin(folder: Path) -> Origin:
-    """Read what a shrunken network's folder says of itself.
+    """Read what a shrunken network's folder says about itself.
 
     Raises:
         UserError: it says nothing, or the file is broken.

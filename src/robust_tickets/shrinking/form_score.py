@@ -1,4 +1,4 @@
-"""What a network still does in each of its forms, on the same images: shrunken, recalibrated, in 8 bits."""
+"""A network's score in each of its forms, on the same images: shrunken, recalibrated, in 8 bits."""
 
 from collections.abc import Sequence
 

@@ -25,7 +25,7 @@ RESOLUTION = 0.03
 
 
 class LatencyRow(Settings):
-    """One network's time a call, and how it compares with the baseline in the same rounds."""
+    """One network's time per call, and how it compares with the baseline in the same rounds."""
 
     name: str
     file_bytes: int
@@ -59,7 +59,7 @@ def measure_latency(
     threads: int = 1,
     rounds: int = 30,
 ) -> list[LatencyRow]:
-    """Time files in one process, taking turns, so that a busy moment hits all of them.
+    """Time files in one process, taking turns, so that a busy moment affects all of them.
 
     In each round every network is called twice and its second call is timed: caches are warm, as for a caller
     that runs one network over and over. The order is reversed every other round. Speed-ups are ratios within
@@ -125,7 +125,7 @@ def _row(name: str, size: int, times: list[float], baseline: list[float]) -> Lat
 
 
 def _processor() -> str:
-    """Return the processor's name: Linux tells it only in /proc/cpuinfo."""
+    """Return the processor's name: Linux gives it only in /proc/cpuinfo."""
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text().splitlines():

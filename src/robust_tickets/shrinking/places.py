@@ -1,4 +1,4 @@
-"""What the name of a place says is to be written there, judged before torch is loaded."""
+"""What is to be written to a place, judged by its name before torch is loaded."""
 
 from pathlib import Path
 

@@ -16,11 +16,11 @@ from robust_tickets.shrinking.artefact import open_session
 from robust_tickets.shrinking.export import INPUT, quiet
 
 CALIBRATION_BATCH = 16
-"""Images a call while ranges are measured: bounds the memory, decides nothing."""
+"""Images per call while ranges are measured: bounds the memory, decides nothing."""
 
 
 def quantise(path: Path | str, out: Path | str, images: np.ndarray, *, reduce_range: bool = False) -> None:
-    """Write an exported file again with weights and activations in 8 bits, whole or not at all.
+    """Write an exported file again with weights and activations in 8 bits, completely or not at all.
 
     Weights become int8, symmetric, with a scale for each output channel, so that a zero stays a zero; activations
     become uint8 with one scale a tensor, from the least and the largest value that the images bring about

@@ -1,4 +1,4 @@
-"""Physical removal: a network without the channels that are zero anyway."""
+"""Physical removal: a network without its zero channels."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.shrinking.counts import multiply_adds, parameter_count
 
 ALIGNED = 4
-"""Counts of a wide set that are no multiple of this are worse than more channels: vectors are not full."""
+"""Counts of a wide set that are not a multiple of this are worse than more channels: vectors are not full."""
 
 TOLERANCE = 1e-5
 """Largest difference of logits, over their standard deviation, between masked and shrunk network."""
@@ -52,9 +52,9 @@ class Removal:
     body: nn.Module
     counts: RemovalCounts
     masks: Masks
-    """What is left of the masks over the smaller network's parameters: zeros that went with no channel."""
+    """The remaining masks over the smaller network's parameters: zeros that did not go with a channel."""
     couplings: tuple[Coupling, ...]
-    """Sets of channels that this architecture lets go, as they were in the larger network."""
+    """Sets of channels that can be removed from this architecture, as they were in the larger network."""
     refusals: tuple[Refusal, ...]
     """Sets of channels that cannot be removed from this architecture, and why."""
 

@@ -37,7 +37,7 @@ def write_runtime(
     provenance: Provenance | None = None,
     half: bool = False,
 ) -> Differences:
-    """Write a classifier as a runtime file, whole or not at all, and check it by running it.
+    """Write a classifier as a runtime file, completely or not at all, and check it by running it.
 
     The file takes images, float32 [N, C, H, W] in [0, 1], and gives logits [N, classes]; normalisation is inside. Its
     metadata are those of `export_onnx`. Every weight is stored in the smallest of several ways, zeros left out.

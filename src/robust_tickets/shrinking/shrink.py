@@ -1,4 +1,4 @@
-"""From a ticket to the smallest file that computes the same, and a report of what that gained."""
+"""From a ticket to the smallest file that computes the same, and a report of the gain."""
 
 import tempfile
 import zlib
@@ -41,7 +41,7 @@ class Variant(Settings):
 
 
 class KeptSet(Settings):
-    """Channels that this architecture does not let go exactly."""
+    """Channels that cannot be removed exactly from this architecture."""
 
     name: str
     channels: int
@@ -49,7 +49,7 @@ class KeptSet(Settings):
 
 
 class ShrinkReport(Settings):
-    """What shrinking a ticket gained, counted on the files and measured in this very run."""
+    """The gain from shrinking a ticket, counted on the files and measured in this very run."""
 
     kind: Literal["channels", "zeros only"] = Field(
         description="Whether channels could be removed, or the ticket has zeros only in other patterns."
@@ -102,7 +102,7 @@ class Shrunken:
     before: Network
     """The same network with these channels, as zeros."""
     masks: Masks
-    """What is left of the ticket's masks: zeros that went with no channel."""
+    """The remaining masks of the ticket: zeros that did not go with a channel."""
 
 
 def shrink_network(

@@ -16,7 +16,7 @@ def summarise(
     int8: LatencyRow | None = None,
     has_runtime_file: bool = True,
 ) -> str:
-    """Tell what was removed and what the exported file gained over dense; of a slower one, that first, and what to try.
+    """Say what was removed and what the exported file gained over dense; if slower, say so first, and what to try.
 
     Args:
         counts: what was removed.
@@ -83,7 +83,7 @@ def _advice(
     settings: ShrinkSettings,
     has_runtime_file: bool,
 ) -> str:
-    """Return what may make a file faster that is slower than dense, or gains nothing from its zeros."""
+    """Return advice for a file that is slower than dense, or gains nothing from its zeros."""
     if not sparse and not counts.channels_removed:
         if counts.channels_kept:
             return " --set round_to=1 removes them, which can be slower."

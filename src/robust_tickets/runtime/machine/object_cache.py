@@ -53,7 +53,7 @@ def read(key: str) -> bytes | None:
 
 
 def write(key: str, code: bytes) -> None:
-    """Keep object code under a key, whole or not at all."""
+    """Keep object code under a key, completely or not at all."""
     place = folder()
     if place is None:
         return

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read without trusting them.
+"""Files: written completely or not at all, read without trusting them.
 
 - `file.py`: a graph as a file, and back.
 - `header.py`: a file's JSON part.

@@ -52,7 +52,7 @@ FOREIGN = {
 
 
 def write_file(graph: Graph, path: Path | str, *, half: bool = False) -> None:
-    """Write a graph, each weight in its smallest encoding; whole or not at all, whatever happens on the way.
+    """Write a graph, each weight in its smallest encoding; completely or not at all, whatever happens on the way.
 
     With `half` values are rounded to float16, except those of vectors (biases, scales, shifts), which are few and
     may be large. The same graph always gives the same bytes.

@@ -162,7 +162,7 @@ def _parsed(found: Any, convolutions: Sequence[Convolve]) -> Tilings | None:
 
 
 def _write(path: Path, content: Any) -> bool:
-    """Write a file whole or not at all, and return whether it was."""
+    """Write a file completely or not at all, and return whether it was."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)

@@ -1,4 +1,4 @@
-"""Torch's operators by name: what moves numbers without changing them."""
+"""Torch's operators by name: those that move numbers without changing them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from robust_tickets.shrinking.conversion.value import GraphValue, Grouped
 
 
 def same(site: Site, **arguments: Any) -> Any:
-    """What changes nothing in evaluation: dropout, copies, contiguity."""
+    """Operators that change nothing in evaluation: dropout, copies, contiguity."""
     return arguments.get("x", arguments.get("input"))
 
 
@@ -66,7 +66,7 @@ def transpose(site: Site, x: GraphValue | Grouped, dim0: int, dim1: int) -> Grap
 
 
 def expand(site: Site, x: GraphValue, **sizes: Any) -> GraphValue:
-    """One number a channel, as many times as there are pixels: what reads it broadcasts anyway."""
+    """One number per channel, as many times as there are pixels: its readers broadcast anyway."""
     if x.seen != site.wanted() and not (x.is_pixelless and len(x.shape) == 3 and x.seen[0] == site.wanted()[0]):
         raise Inexpressible(f"repeats {list(x.seen)} to {list(site.wanted())}")
     return x
@@ -110,7 +110,7 @@ def bounds(start: int | None, end: int | None, length: int) -> tuple[int, int]:
 
 
 def take(site: Site, x: GraphValue, dim: int, start: int | None, end: int | None, step: int) -> GraphValue:
-    """A slice of the channels, or every so manyth row or column; all images are none."""
+    """A slice of the channels, or every n-th row or column; a slice of all images changes nothing."""
     place = dim % (len(x.seen) + 1) - 1
     if place < 0 and start in (0, None) and (end is None or (isinstance(end, int) and end >= 2**31)):
         return x
@@ -166,7 +166,7 @@ def select(site: Site, x: GraphValue, dim: int, index: int) -> GraphValue:
 
 
 def split(site: Site, x: GraphValue, dim: int, **sizes: Any) -> tuple[GraphValue, ...]:
-    """Channels in several parts: so many each, so many parts, or sizes one by one."""
+    """Channels in several parts: a number in each, a number of parts, or sizes one by one."""
     place = dim % (len(x.seen) + 1) - 1
     if place < 0:
         raise Inexpressible("splits the images")

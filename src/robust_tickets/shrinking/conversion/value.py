@@ -37,7 +37,7 @@ class GraphValue:
 
     @property
     def is_pixelless(self) -> bool:
-        """Return whether it is one number a channel."""
+        """Return whether it is one number per channel."""
         return len(self.shape) == 1 or self.shape[1:] == (1, 1)
 
     def permuted(self, dims: Sequence[int]) -> "GraphValue":
