@@ -54,7 +54,7 @@ def test_the_search_goes_down_until_both_transfers_match_and_touches_test_once(
     assert isinstance(winner, DoubleWinVerdict)
     assert (wreck.part, wreck.matches, winner.part, winner.matches) == ("validation", False, "validation", True)
     assert wreck.adversarial is None
-    assert "No double win: SA(standard)" in wreck.sentence()
+    assert "No double win: no match with dense for SA(standard)" in wreck.sentence()
     assert "SA(adversarial) not measured" in wreck.sentence()
     assert not (tmp_path / "adversarial" / "sparsity-0.999").exists(), "what cannot win is not trained adversarially"
     assert winner.adversarial is not None

@@ -1,4 +1,4 @@
-"""Which choices on different axes contradict each other: parts declare needs and provisions, this compares them."""
+"""Which choices on different axes contradict each other: parts declare `needs` and `provides`, this compares them."""
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.needs import (
