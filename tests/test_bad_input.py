@@ -359,11 +359,11 @@ def test_a_users_function_is_not_called_by_a_ticket_alone(tickets: Tickets, plac
     content["recipe"]["source"] |= {"name": "own_code:net", "weights": "default"}
     content["recipe"]["source"]["preprocessing"] = {"mean": [0, 0, 0], "std": [1, 1, 1], "size": [32, 32]}
     write_json("ticket/ticket.json", content)
-    refused(tickets, f"transfer ticket -d images -o new {QUICK}", "the user's own code", "own_code:net")
+    refused(tickets, f"transfer ticket -d images -o new {QUICK}", "your own code", "own_code:net")
     assert not Path("executed").exists()
     assert tickets(f"transfer ticket -d images -o new {QUICK} --source own_code:net").code == 0
     assert Path("executed").exists()
-    refused(tickets, "verify new", "the user's own code", "own_code:net")
+    refused(tickets, "verify new", "your own code", "own_code:net")
     assert tickets("verify new --source own_code:net").code == 0
 
 

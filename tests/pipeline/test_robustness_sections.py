@@ -44,7 +44,7 @@ def test_every_ticket_of_a_pair_of_transfers_gets_a_verdict(tmp_path: Path) -> N
     ways = [("standard", "standard"), ("fgsm-rs", "standard"), ("fgsm-rs", "robust"), ("standard", "robust")]
     assert told == pytest.approx([100 * difference[way] for way in ways], abs=0.051)
     won = [row for table in section.tables for row in table.rows if row[-1] == "double win"]
-    assert (f"{len(won)} of 4" if won else "None of 4") in section.text
+    assert (f"{len(won)} of the 4" if won else "None of the 4") in section.text
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_every_measure_is_on_the_file_beside_its_network(verdict: rt.Verdict, re
     # One image in 45 may fall on the other side of a tie.
     assert all(abs(row.file - row.network) <= 1 / 45 + 1e-9 for row in exported.rows if row.measure != "calibration")
     (table,) = verdict_sections(verdict)[-1].tables
-    assert table.title == f"model.onnx beside its network, seed {result.best.seed}"
+    assert table.title == f"model.onnx and its network, seed {result.best.seed}"
     told = {(row[0], row[1]): row[2:] for row in table.rows}
     file = rows["accuracy", "clean"]
     assert told["accuracy", "clean (%)"][:2] == (f"{100 * file.network:.2f}", f"{100 * file.file:.2f}")

@@ -127,7 +127,7 @@ def test_measures_added_to_a_finished_run_redo_nothing(tmp_path: Path) -> None:
     assert "Calibration" in sections
     (chart,) = sections["Accuracy against epsilon"].charts
     assert [line.name for line in chart.lines] == ["dense", "50 %"]
-    (file,) = next(section for title, section in sections.items() if title.startswith("draw.onnx beside")).tables
+    (file,) = next(section for title, section in sections.items() if title.startswith("draw.onnx and")).tables
     assert [row[1] for row in file.rows[:3]] == [
         "clean (%)",
         "expected calibration error",
