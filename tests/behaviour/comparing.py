@@ -29,6 +29,8 @@ RENAMED: tuple[Renamed, ...] = (
     Renamed(r".*verdict\.json:exported\.rows\.\d+\.is_accuracy", None, "how a figure is written; `unit` says it now"),
 )
 ADDED: tuple[Added, ...] = ()
+REWORDED = ((re.compile(r"(\d+) a class"), r"\1 per class"),)
+"""Labels among the values that are worded otherwise since."""
 
 
 def differences(
@@ -63,8 +65,16 @@ def with_names_of_now(before: Recording, renamed: tuple[Renamed, ...]) -> Record
             now, _, at = name.partition(":")
             of_file = wanted.setdefault(now, {})
             if values:
-                of_file[at] = values[place]
+                of_file[at] = in_words_of_now(values[place])
     return wanted
+
+
+def in_words_of_now(value: Any) -> Any:
+    """Return a value as it is worded now."""
+    for old, new in REWORDED:
+        if isinstance(value, str) and (found := old.fullmatch(value)):
+            return found.expand(new)
+    return value
 
 
 def name_now(name: str, renamed: tuple[Renamed, ...]) -> str | None:

@@ -187,7 +187,9 @@ def test_an_unreadable_row_is_named(tmp_path: Path) -> None:
 
 def test_a_column_cannot_be_both(tmp_path: Path) -> None:
     root = saved(table(30), tmp_path / "animals")
-    with pytest.raises(UserError, match=r"the column image contains the images; name the label column with data\.label"):
+    with pytest.raises(
+        UserError, match=r"the column image contains the images; name the label column with data\.label"
+    ):
         load_data(DataSettings(name=str(root), label="image"))
 
 
