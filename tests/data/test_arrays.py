@@ -127,7 +127,7 @@ def test_a_broken_archive_and_another_kind_of_file_are_refused(tmp_path: Path) -
     with pytest.raises(UserError, match=r"set\.npz: is not a readable \.npz archive"):
         load_data(tmp_path / "set.npz")
     (tmp_path / "set.csv").write_text("a,b")
-    with pytest.raises(UserError, match=r"set\.csv: is a file but no \.npz"):
+    with pytest.raises(UserError, match=r"set\.csv: is a file, but not \.npz"):
         load_data(tmp_path / "set.csv")
 
 

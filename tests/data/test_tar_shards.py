@@ -217,13 +217,13 @@ def test_a_key_that_is_asked_for_comes_before_cls(tmp_path: Path) -> None:
 def test_files_of_two_kinds_are_not_chosen_from(tmp_path: Path) -> None:
     write_tar(tmp_path / "set.tar", labelled(0, 30))
     np.savez(tmp_path / "set.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.array([0, 1, 0, 1]))
-    with pytest.raises(UserError, match="holds npz files and WebDataset tars; keep files of one kind there"):
+    with pytest.raises(UserError, match="contains npz files and WebDataset tars; keep files of one kind there"):
         load_data(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["glyphs", "digits", "torchvision/CIFAR10"])
 def test_a_column_is_asked_only_of_data_that_have_such(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"{name}: has no columns of which data.label could name one"):
+    with pytest.raises(UserError, match=f"{name}: has no columns for data.label to choose from"):
         load_data(DataSettings(name=name, label="animal", root=tmp_path))
 
 

@@ -53,20 +53,22 @@ def form_of(path: Path) -> DataForm:
     """
     of_files = [form for form in FORMS if form.ending and form.is_at(path)]
     if len(of_files) > 1:
-        raise UserError(f"{path}: holds {' and '.join(form.noun for form in of_files)}; keep files of one kind there")
+        raise UserError(
+            f"{path}: contains {' and '.join(form.noun for form in of_files)}; keep files of one kind there"
+        )
     for form in FORMS:
         if form.is_at(path):
             return form
     endings = [form.ending for form in FORMS if form.ending]
     raise UserError(
-        f"{path}: {'is a file' if path.is_file() else 'means files'} but no {either(endings)}; give "
+        f"{path}: {'is a file' if path.is_file() else 'matches files'}, but not {either(endings)}; give "
         f"{either([form.noun for form in FORMS])}"
     )
 
 
 def no_columns(data: object) -> UserError:
     """Return the complaint about `data.label` for data whose labels lie in one place only."""
-    return UserError(f"{data}: has no columns of which data.label could name one; leave it out")
+    return UserError(f"{data}: has no columns for data.label to choose from; leave it out")
 
 
 def either(words: Sequence[str]) -> str:
