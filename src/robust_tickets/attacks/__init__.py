@@ -3,14 +3,14 @@
 | file | noun |
 |---|---|
 | `threat.py` | the ball of allowed perturbations, and the search in it |
-| `aim.py` | what an attack is after: all that it knows of a task |
+| `aim.py` | what an attack aims for: all that it knows about a task |
 | `losses.py` | losses of class logits: cross-entropy, the difference-of-logits ratio |
 | `predict.py` | a network as images in, outputs out |
 | `projection.py` | the geometry of a ball |
 | `attack.py` | what every attack has in common |
-| `attack_log.py` | what an attack tells of itself: how far it is, where it saw no gradient |
-| `persistence.py` | what a gradient attack does where it sees no gradient |
-| `image_streams.py` | chance of an image's own, whatever batch it comes in |
+| `attack_log.py` | what an attack reports: its progress, and where it saw no gradient |
+| `persistence.py` | what a gradient attack does when it sees no gradient |
+| `image_streams.py` | an image's own randomness, whatever batch it comes in |
 | `pgd.py` | `pgd`: projected gradient descent, the search that training uses too |
 | `apgd.py` | `apgd`: PGD that adapts its step (Croce and Hein 2020) |
 | `square.py` | `square`: random search without gradients (Andriushchenko et al. 2020) |

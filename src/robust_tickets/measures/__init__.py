@@ -2,17 +2,17 @@
 
 | file | noun |
 |---|---|
-| `logits.py` | what a classifier says of a whole set of images |
+| `logits.py` | a classifier's output for a whole set of images |
 | `examinee.py` | what is measured, and what a measure may ask for |
 | `measure.py` | what every measure has in common: figures by name |
 | `kinds.py` | every kind of measure, as recipes name them |
 | `calibration.py` | ECE, adaptive ECE, negative log-likelihood, Brier score |
 | `corruption.py`, `corruptions/` | accuracy under the fifteen common corruptions, and these themselves |
 | `corruption_files.py` | accuracy on files in the layout of CIFAR-10-C |
-| `out_of_distribution.py` | telling test images from another data set's, by max softmax and energy |
+| `out_of_distribution.py` | distinguishing test images from another data set's, by max softmax and energy |
 | `certified.py` | accuracy certified by randomised smoothing |
 | `figure.py` | what a figure is: a name, a unit, bounds, whether higher is better |
-| `metric.py` | what is decided on: accuracy, or another figure of a whole set |
+| `metric.py` | the basis of decisions: accuracy, or another figure of a whole set |
 | `mean_iou.py` | mIoU, the metric of segmentation |
 | `domain_gap.py` | how far apart two data sets lie in the features of a network |
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
@@ -20,7 +20,7 @@
 | `evaluation.py` | how robustness is evaluated: which attack, on how many images |
 | `robustness_curve.py` | accuracy against the attacker's budget |
 | `matching.py` | the decision whether a ticket matches dense, with its error rate |
-| `caveats.py` | what a reader of a verdict has to know: few images or seeds, an attack that saw nothing |
+| `caveats.py` | what a reader of a verdict needs to know: few images or seeds, an attack that saw nothing |
 | `sampling_uncertainty.py` | how far a difference may be due to the finite test set |
 | `double_win.py` | the four decisions of a double-win ticket |
 """

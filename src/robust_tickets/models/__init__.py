@@ -5,34 +5,34 @@
 | `sources.py` | the pretrained network a ticket is drawn from: `Source`, `load_source` |
 | `settings.py` | which network, with which weights: `SourceSettings` |
 | `identity.py` | what is recorded of a source: name, weights, format, digest, classes, preprocessing |
-| `named.py` | a network by its family's name, with random, pretrained or a file's weights |
-| `folders.py` | a network saved by us: `source.json` and `weights.safetensors` |
+| `named.py` | a network by its family's name, with random or pretrained weights, or those of a file |
+| `folders.py` | a network saved by this library: `source.json` and `weights.safetensors` |
 | `network.py` | a network with its normalisation inside: images in [0, 1] to logits |
 | `interface.py`, `normalisation.py` | what goes in and how it is prepared: mean, std, size, interpolation, crop |
-| `inception.py` | Inception v3 from a file at hand, for its features |
-| `forward_trace.py` | what one forward pass shows: whose output the output is, which weights take part |
-| `head_choice.py` | which layer is the head, as that pass shows |
+| `inception.py` | Inception v3 from a local file, for its features |
+| `forward_trace.py` | what one forward pass shows: which layer gives the output, which weights take part |
+| `head_choice.py` | which layer is the head, according to that pass |
 | `heads.py` | the last layer: measuring it, replacing it |
 | `own_code.py` | the digest of a user's own code behind a network |
 | `outputs.py` | the logits in what a network returns |
 | `plain_modules.py` | a user's module without wrappers, in float32, its weights under plain names |
 | `frozen_norms.py` | batch norms that never change |
 | `layers.py` | which weights are prunable, by module type |
-| `prunable.py` | which of them take part (settings) |
+| `prunable.py` | which of these take part (settings) |
 | `couplings.py` | which channels live and die together |
 | `channels.py` | channels as positions along the sides of layers |
 | `dependencies.py` | which positions of which layers are the same channel |
 | `labels.py` | labels that follow channels through tensor operations |
 | `proofs.py` | proof by experiment that channels can be removed exactly |
-| `surgery.py` | masking channels, and taking them out for good |
+| `surgery.py` | masking channels, and removing them for good |
 | `shapes.py` | how a shrunken network's modules differ from its architecture's |
 | `names.py` | names judged before torch is loaded |
-| `registry.py` | every name there is, and near ones |
+| `registry.py` | every known name, and similar ones |
 | `fitting.py` | which named architecture a state dict or a module is |
 | `gradients.py` | whether gradients reach what is to be trained |
 | `strict.py` | loading a state dict without a missing, unexpected or misshapen tensor |
 | `convert.py` | any checkpoint turned into safetensors, legacy pickles on explicit request only |
-| `adaptations/` | what a network is made into for a task that its own head does not do |
+| `adaptations/` | networks adapted to tasks that their own heads cannot do |
 | `families/` | where architectures come from: timm, torchvision, the papers, a user's function |
 | `formats/` | the ways checkpoints are laid out |
 | `networks/` | the small networks of the papers |

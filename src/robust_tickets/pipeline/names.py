@@ -1,4 +1,4 @@
-"""What cells are called in tables and figures if their settings alone would not tell them apart."""
+"""Names, in tables and figures, of cells that their settings alone would not distinguish."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -9,20 +9,20 @@ a parametrisation says what trains in between. Nothing here knows of architectur
 | `applier.py` | holding a fixed mask during training |
 | `select.py` | `Selection` (score, group, scope) and `select` |
 | `scores/` | what ranks groups |
-| `groups/` | what is removed as one |
-| `scopes/` | where scores compete, and how many groups go |
+| `groups/` | units of removal |
+| `scopes/` | where scores compete, and how many groups are removed |
 | `partitions.py` | weights divided into units and groups |
 | `layer_partition.py`, `coupling_partition.py` | the two ways of dividing |
 | `ranking.py` | exact selection of the lowest, with unbiased ties |
 | `couplings.py` | channels that live and die together (types) |
-| `statistics.py` | what a data-dependent score may ask for |
-| `timelines/` | when what happens |
+| `statistics.py` | the statistics that a data-dependent score may ask for |
+| `timelines/` | what happens when |
 | `plans.py` | a timeline in training steps: `Plan`, `Event` |
 | `drop_and_grow.py` | moving connections at constant sparsity |
-| `needs.py` | what parts may need of each other |
+| `needs.py` | what parts may need from each other |
 | `composition.py` | which choices on different axes contradict each other |
 | `actions.py` | what an event does: prune, restore, drop and grow, rewind |
 | `trainee.py` | the network in training, as actions see it |
 | `rewinds/` | which weights a ticket restarts from |
-| `parametrisations/` | how mask and weight meet, and what trains |
+| `parametrisations/` | how masks are applied to weights, and what trains |
 """

@@ -1,13 +1,13 @@
-"""What was measured, told: the curve, the table, the one-page HTML.
+"""Measurements on a page: the curve, the table, the one-page HTML.
 
 | file | noun |
 |---|---|
 | `summary.py` | the tidy record every run writes and the report reads |
-| `sections.py` | further findings: tables, charts and maps under a heading |
+| `sections.py` | other findings: tables, charts and maps under a heading |
 | `points.py` | mean and spread over seeds, and the panels that points fall into |
 | `notation.py` | how per cent, points and counts are written |
 | `headline.py` | the verdict in a sentence |
-| `caveats.py` | why verdicts are to be trusted less |
+| `caveats.py` | reasons to trust verdicts less |
 | `cells.py` | which cells the tables show |
 | `table.py` | those cells as a terminal table, as Markdown, as HTML |
 | `looks.py` | colours, strokes and the style all figures share |

@@ -11,7 +11,7 @@
 | `kernels/` | machine code as text, and the layout of maps that it works on |
 | `planning/` | from a graph to commands |
 | `steps/` | from commands to calls |
-| `tuning/` | what is fastest here |
+| `tuning/` | what is fastest on this machine |
 | `images.py` | from files, PIL images and arrays to a network's input |
 | `engine.py` | a graph, ready to be executed |
 | `load.py` | a file, ready to be called |

@@ -12,7 +12,7 @@
 | `textures.py` | fog's fractal, frost's crystals |
 
 Every corruption takes images, float64 [N, C, H, W] in [0, 1], the parameters of one severity, and a random stream
-for each image, from which alone that image's chance comes. It returns an array of the same shape, not yet clipped.
+for each image, the only source of that image's randomness. It returns an array of the same shape, not yet clipped.
 Two libraries do the same and were not used: one was last changed in 2018 and needs ImageMagick, the other has
 ImageNet-C's parameters only, refuses images below 32 pixels and draws from numpy's global generator.
 """

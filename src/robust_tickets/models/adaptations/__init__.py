@@ -1,8 +1,8 @@
-"""What a network is made into for a task that its own head does not do: its layers, as a backbone, under a new head.
+"""Networks adapted to tasks that their own heads cannot do: their layers, as a backbone, under a new head.
 
 | file | noun |
 |---|---|
-| `adaptation.py` | what is recorded of an adaptation, so that the network can be built again |
+| `adaptation.py` | what is recorded of an adaptation, so that the network can be rebuilt |
 | `adapted_body.py` | a body whose backbone is a source's own layers, and where its weights are now |
 | `backbone.py` | a network's layers up to its last feature map |
 | `segmentation_head.py`, `segmentation.py` | a head that labels pixels: its settings, and the network |

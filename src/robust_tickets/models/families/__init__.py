@@ -7,8 +7,8 @@
 | `torchvision_models.py` | `torchvision/resnet50` |
 | `paper_networks.py` | `cifar/resnet20`, `small/resnet18`, `demo/resnet4`, `resnet2b`, `cnn-a` |
 | `user_code.py` | `package.module:function` |
-| `madry_models.py` | `madry/resnet18-l2-3.0`, of the Hugging Face repository of Salman et al. (2020) |
+| `madry_models.py` | `madry/resnet18-l2-3.0`, from the Hugging Face repository of Salman et al. (2020) |
 | `hub_folders.py` | a folder with `config.json` and weights, as timm and the Hugging Face Hub keep one |
-| `downloads.py` | where downloads are kept; one clear line where one is impossible |
-| `pinned.py` | a file of a Hugging Face repository whose hash is recorded and demanded |
+| `downloads.py` | where downloads are kept; one clear line if one is impossible |
+| `pinned.py` | a file from a Hugging Face repository whose hash is recorded and enforced |
 """

@@ -8,12 +8,12 @@
 | `pickles.py` | the globals a pickle would import, listed without importing them |
 | `inert.py` | unpickling that builds tensors and nothing else |
 | `states.py` | the state dicts inside a checkpoint, averaged weights first |
-| `wrappers.py` | parts of names that `torch.compile`, FSDP and others put in |
+| `wrappers.py` | parts of names that `torch.compile`, FSDP and others insert |
 | `reparametrised.py` | weights in parts (pruning masks, weight and spectral norm) put together |
-| `renames.py` | names that well-known code gives to an architecture's tensors |
+| `renames.py` | the names that well-known code gives to an architecture's tensors |
 | `madry.py` | the `robustness` library: `module.model.*` next to `module.normalizer.*` |
-| `likeness.py` | whose names a state dict has that does not fit |
+| `likeness.py` | what a state dict that does not fit looks like |
 | `places.py` | where in a checkpoint an architecture is found: in which state dict, behind which prefix |
-| `layout.py` | the bare tensors, and what else the checkpoint says |
+| `layout.py` | the bare tensors, and what else the checkpoint contains |
 | `recognise.py` | from a checkpoint to an architecture's bare tensors: the most complete network in it |
 """

@@ -1,12 +1,12 @@
-"""The small networks of the papers, and which names stand for them.
+"""The small networks of the papers, and their names.
 
 | file | names |
 |---|---|
 | `cifar_resnet.py` | `cifar/resnet20`, any depth 6n + 2; `-b`: projection shortcuts, `-x2`: twice the width |
 | `small_resnet.py` | `small/resnet18`, `small/resnet50`: for 32 x 32 images; `-x0.5` for half the width |
 | `demo_resnet.py` | `demo/resnet4`, for 16 x 16 images |
-| `resnet2b.py` | `resnet2b`: residual without batch norm, of robustness verification |
-| `cnn_a.py` | `cnn-a`: two convolutions, of robustness verification |
+| `resnet2b.py` | `resnet2b`: residual without batch norm, from robustness verification |
+| `cnn_a.py` | `cnn-a`: two convolutions, from robustness verification |
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What is removed as one; one file each, joined in `AnyGroup` on the field `kind`.
+"""Units of removal; one file each, joined in `AnyGroup` on the field `kind`.
 
 | file | kind |
 |---|---|
@@ -7,9 +7,9 @@
 | `element.py` | `element`: single weights |
 | `row.py` | `row`: rows of kernels |
 | `kernel.py` | `kernel`: whole kernels |
-| `filter.py` | `filter`: all weights of an output |
+| `filter.py` | `filter`: all weights of one output |
 | `block.py` | `block`: outputs x inputs |
-| `n_m.py` | `n-m`: N kept of every M |
+| `n_m.py` | `n-m`: N kept out of every M |
 | `coupled_group.py` | base of the groups that span several parameters, and shrink |
 | `channel.py` | `channel`: of convolutions |
 | `neuron.py` | `neuron`: of linear layers |

@@ -1,9 +1,9 @@
-"""How mask and weight meet in the forward pass, and what trains; joined in `AnyParametrisation`.
+"""How masks are applied to weights in the forward pass, and what trains; joined in `AnyParametrisation`.
 
 | file | kind |
 |---|---|
 | `parametrisation.py` | what every parametrisation can do |
-| `parametrised.py` | what building one gives |
+| `parametrised.py` | the result of building one |
 | `fixed.py` | `fixed`: weights train under a fixed mask |
 | `straight_through.py` | `straight-through`: masks are learned over frozen weights (edge-popup, HYDRA) |
 | `masked_network.py` | the module that `straight-through` trains |

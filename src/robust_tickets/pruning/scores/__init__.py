@@ -7,7 +7,7 @@
 | `random.py` | `random`: pure chance |
 | `random_within_layer.py` | `random-within-layer`: magnitude shuffled inside each layer |
 | `learned.py` | `learned`: scores that training has learned |
-| `zeros.py` | `zeros`: what is zero already |
+| `zeros.py` | `zeros`: weights that are already zero |
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""When what happens; one file each, joined in `AnyTimeline` on the field `kind`.
+"""What happens when; one file each, joined in `AnyTimeline` on the field `kind`.
 
 | file | kind |
 |---|---|

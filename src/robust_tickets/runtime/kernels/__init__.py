@@ -1,25 +1,25 @@
 """Machine code as LLVM IR text.
 
-`layout.py` says how a feature map lies in memory: what all kernels work on.
+`layout.py` defines how a feature map is laid out in memory, on which all kernels work.
 
-How kernels are written down:
+How kernels are written:
 
 - `function.py`: a function, with its loops and branches.
-- `vector_code.py`: arithmetic on vectors, the exponential function among it.
+- `vector_code.py`: arithmetic on vectors, including the exponential function.
 - `activations.py`: activations of a vector.
 - `epilogue.py`: the activation at the end of a kernel.
-- `record.py`: what a function is called with, by name.
+- `record.py`: the arguments of a function, by name.
 
 Kernels, each with its `NAME`, its `ARGUMENTS` and its text:
 
 - `convolution.py`: rows of a sparse matrix times a tile of vectors in registers.
-- `driver.py`: what walks over a convolution's tiles.
+- `driver.py`: the loop over a convolution's tiles.
 - `winograd.py`: the domain in which a convolution is a product for each point.
 - `winograd_forward.py`: into that domain.
 - `winograd_backward.py`: out of it.
-- `linear.py`: a matrix times features, all of it or what is not zero.
+- `linear.py`: a matrix times features, all of it or only the nonzeros.
 - `pointwise.py`: one operation on every number.
-- `pool.py`: the largest number, or the sum, of what a window covers.
+- `pool.py`: the largest number in a window, or the sum.
 - `average.py`: weighted means over the pixels of whole maps.
 - `layer_norm.py`: normalisation over the channels at each pixel.
 - `gather.py`: pixels into blocks, halo included.

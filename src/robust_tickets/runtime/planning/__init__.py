@@ -1,7 +1,7 @@
 """From a graph to commands on stretches of memory, for any processor.
 
-- `fusion.py`: operations with what follows them drawn in.
-- `placement.py`: where values lie, and what is moved for whoever reads them.
+- `fusion.py`: operations merged with those that follow them.
+- `placement.py`: where values are, and what is moved for their readers.
 - `commands.py`: what a plan consists of.
 - `plan.py`: a plan: the commands of every operation.
 - `buffers.py`: the arena that all values share.

@@ -2,6 +2,6 @@
 
 - `file.py`: a graph as a file, and back.
 - `header.py`: a file's JSON part.
-- `encoding.py`: a weight as bytes: dense, or only those groups that are not zero.
+- `encoding.py`: a weight as bytes: dense, or only the groups that are not zero.
 - `indices.py`: ascending indices as bytes.
 """

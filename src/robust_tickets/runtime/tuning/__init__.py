@@ -1,5 +1,5 @@
-"""Which way of cutting up each convolution is fastest on this machine.
+"""The fastest way of cutting up each convolution on this machine.
 
-- `tiling.py`: the ways there are, ranked by an estimate.
+- `tiling.py`: the possible ways, ranked by an estimate.
 - `tuning.py`: the best of them, measured once and kept.
 """

@@ -1,4 +1,4 @@
-"""Controls: tickets that have everything of a drawn one but what is claimed to matter; one file each.
+"""Controls: tickets that have everything of a drawn one except what is claimed to matter; one file each.
 
 | file | name |
 |---|---|

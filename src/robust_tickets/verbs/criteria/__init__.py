@@ -1,11 +1,11 @@
-"""What a ticket has to do to be found; one file each, by the name that settings give.
+"""What a ticket has to achieve to be found; one file each, by the name that settings use.
 
 | file | name |
 |---|---|
 | `criterion.py` | what every criterion can do |
-| `contest.py` | one way of training, in which tickets are held against dense |
+| `contest.py` | one way of training, in which tickets are compared with dense |
 | `matching.py` | `match`: be as good as dense |
-| `double_winning.py` | `double-win`: be so after standard and after adversarial transfer |
+| `double_winning.py` | `double-win`: be as good after standard and after adversarial transfer |
 """
 
 from robust_tickets.verbs.criteria.contest import Contest
