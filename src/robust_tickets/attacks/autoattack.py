@@ -92,7 +92,7 @@ class AutoAttack(Attack):
                     found, _ = ensemble.run_standard_evaluation(
                         images[standing], labels[standing], batch_size=len(standing)
                     )
-                # A gradient that is not finite moves the image to NaN, which is no image.
+                # A gradient that is not finite moves the image to NaN, which is not an image.
                 real = found.flatten(1).isfinite().all(1)
                 adversarial[standing[real]] = found[real]
                 with torch.no_grad():

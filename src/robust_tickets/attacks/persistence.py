@@ -89,7 +89,7 @@ def persistent(
     """Return `first` as an attacker that does not take a vanished gradient for robustness.
 
     Images that stand after `first` and whose gradient vanished on the way are searched `again` for the aim without
-    scale, if it has one; those that still stand and never showed a gradient are searched by Square attack, so many of
+    scale, if it has one; those that still stand and never showed a gradient are searched by Square attack, this many of
     an evaluation, where each target is a class. If no gradient vanishes, the result is that of `first`, bit for bit.
 
     Args:
@@ -120,7 +120,7 @@ def persistent(
             return found
         start, ever, always = watch.vanished(len(images), images.device)
         images = images.detach().float()
-        # A gradient that is not finite moves the image to NaN, which is no image.
+        # A gradient that is not finite moves the image to NaN, which is not an image.
         lost = ~found.flatten(1).isfinite().all(1)
         found[lost] = images[lost]
         retried = (ever & (lost | (standing(found, targets) > 0))).nonzero().squeeze(1)

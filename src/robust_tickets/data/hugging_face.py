@@ -195,7 +195,7 @@ def read_tables(held: Any, name: str, label: str | None) -> Found:
         label: the column of labels; None: the one with a usual name.
 
     Raises:
-        UserError: no split is a part, or the columns are no images with labels.
+        UserError: no split is a part, or the columns are not images with labels.
     """
     splits: dict[str, Any] = dict(held) if isinstance(held, Mapping) else {"train": held}
     keys = part_keys(splits, name)

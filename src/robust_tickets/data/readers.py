@@ -28,7 +28,7 @@ NAMED: dict[str, Callable[[DataSettings], Found]] = {
     TORCHVISION: lambda settings: read_torchvision(settings.name[len(TORCHVISION) :], given_path(str(settings.root))),
     HUB: lambda settings: read_hub(settings.name, settings.label),
 }
-"""What names mean that are no paths: whole names, and what names of several sets begin with."""
+"""What names mean that are not paths: whole names, and what names of several sets begin with."""
 
 
 def read_path(path: Path, *, label: str | None = None, trains: bool = True) -> Found:
@@ -83,7 +83,7 @@ ASKED = {"name", "root", "glyphs", "label"}
 def read(settings: DataSettings, *, trains: bool = True) -> Found:
     """Return the parts that the settings name; without `trains` there need be none to train on.
 
-    They are read once, until files change: whoever asks again shares them, and what is decoded of them.
+    They are read once, until files change: anyone who asks again shares them, and what is decoded of them.
 
     Raises:
         UserError: there is nothing of that name.
@@ -105,7 +105,7 @@ def lies_at(settings: DataSettings) -> Path | None:
 
 
 def named(name: str) -> Callable[[DataSettings], Found] | None:
-    """Return what reads the data of a name that is no path."""
+    """Return what reads the data of a name that is not a path."""
     first, slash, _ = name.partition("/")
     return NAMED.get(first + slash)
 

@@ -120,7 +120,7 @@ class Targets(ABC):
         """Return what a reader has to know of the parts as they were found, one sentence each.
 
         Raises:
-            UserError: they are no data set; `trains` tells whether one can be trained on.
+            UserError: they are not a data set; `trains` tells whether one can be trained on.
         """
         return ()
 

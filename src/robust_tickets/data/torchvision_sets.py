@@ -31,7 +31,7 @@ MIRRORED = {"CIFAR10", "CIFAR100", "STL10", "FashionMNIST"}
 
 
 def part_arguments(name: str) -> dict[PartName, dict[str, Any]]:
-    """Return what tells each part of a set from the others."""
+    """Return what distinguishes each part of a set from the others."""
     if name in WITH_TRAIN_FLAG:
         return {"train": {"train": True}, "test": {"train": False}}
     if name in WITHOUT_PARTS:

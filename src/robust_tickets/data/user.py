@@ -28,7 +28,7 @@ def split_item(item: Any, where: str) -> tuple[Any, int]:
     """Return the image and label of one item, a pair or a mapping (`image` or `img`, and `label`).
 
     Raises:
-        UserError: the item is neither, or its label is no whole number.
+        UserError: the item is neither, or its label is not an integer.
     """
     if isinstance(item, Mapping):
         keys = [next((key for key in known if key in item), None) for known in (IMAGE_KEYS, LABEL_KEYS)]
@@ -52,7 +52,7 @@ def to_image(value: Any, where: str) -> Image.Image | Tensor:
     Tensors have channels first, NumPy arrays last, as everywhere in torchvision.
 
     Raises:
-        UserError: it is no image, or its values leave [0, 1].
+        UserError: it is not an image, or its values leave [0, 1].
     """
     if isinstance(value, Image.Image):
         if reason := unshowable(value):
@@ -99,7 +99,7 @@ class UserImages(Images):
         """Return the user's image, its random transforms drawn from `stream`, by default the item's own.
 
         Raises:
-            UserError: the item is no image in [0, 1], or its label is not the one it was listed with.
+            UserError: the item is not an image in [0, 1], or its label is not the one it was listed with.
         """
         where = f"{self.name}, item {index}"
         with sample_stream(0, *(stream or ("item", index))):

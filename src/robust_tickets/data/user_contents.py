@@ -19,7 +19,7 @@ PROBED = 16
 """Items loaded twice, to see whether they are the same twice; and loaded at all where the files are known."""
 
 LIMIT = 10_000
-"""Items loaded where no files are known; of a larger set so many, evenly spaced."""
+"""Items loaded where no files are known; of a larger set this many, evenly spaced."""
 
 
 def stored_files(dataset: Any) -> list[Path] | None:
@@ -67,7 +67,7 @@ def contents(dataset: Any, positions: Tensor, load: Callable[[int], Image.Image 
 
 
 def spaced(count: int, most: int) -> list[int]:
-    """Return at most so many of `count` indices, evenly spaced."""
+    """Return at most this many of `count` indices, evenly spaced."""
     return torch.linspace(0, count - 1, min(count, most), dtype=torch.float64).long().tolist()
 
 

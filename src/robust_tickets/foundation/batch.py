@@ -39,7 +39,7 @@ class Batch:
         return Batch(moved(self.inputs, device), moved(self.targets, device))
 
     def chunk(self, parts: int) -> list[Batch]:
-        """Return at most so many batches of consecutive examples, cut as `torch.chunk` cuts: all but the last alike."""
+        """Return at most this many batches of consecutive examples, cut as `torch.chunk` does: equal but for the last."""
         size = -(-self.count // parts)
         return [self.between(start, start + size) for start in range(0, self.count, size)]
 
@@ -58,7 +58,7 @@ def examples_in(values: Any) -> int:
 
 
 def moved(values: Any, device: torch.device | str) -> Any:
-    """Return a batch's values on a device; what is no tensor stays as it is."""
+    """Return a batch's values on a device; what is not a tensor stays as it is."""
     if torch.is_tensor(values):
         return values.to(device)
     if isinstance(values, Mapping):

@@ -13,7 +13,7 @@ Location = tuple[int | str, ...]
 Models = tuple[type[BaseModel], ...]
 
 BUILT_IN = {"float", "int", "str", "bool", "none", "constrained-str", "is-instance"}
-"""What pydantic's locations call the members of a union that are no settings."""
+"""What pydantic's locations call the members of a union that are not settings."""
 
 DEEPEST = 5
 """Levels below the place of a mistake that are searched for what was meant."""

@@ -29,7 +29,7 @@ RECORDS = {
 """Files that make a folder ours, and the keys that ours have."""
 
 MASKS = "masks.safetensors"
-"""Of a ticket; the first file of it that is written, so that one that was cut off is known, too."""
+"""Of a ticket; the first file of it that is written, so that one that was interrupted is known, too."""
 
 RUNTIME_FILE = b"\x89RTK\r\n\x1a\n"
 """The first bytes of runtime files."""

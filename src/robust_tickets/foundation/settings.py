@@ -47,7 +47,7 @@ class Settings(BaseModel):
 
 
 def cut(text: str, length: int = LONGEST_REPR) -> str:
-    """Return one line of at most so many characters."""
+    """Return one line of at most this many characters."""
     text = " ".join(text.split())
     return text if len(text) <= length else f"{text[: length - 2]}…)"
 

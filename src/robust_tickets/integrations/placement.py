@@ -21,7 +21,7 @@ def masks_of(ticket: AnyTicket) -> Masks:
     """Return the masks of a ticket, of the one in a folder, or these masks themselves.
 
     Raises:
-        UserError: the folder holds no ticket, or something is no mask.
+        UserError: the folder holds no ticket, or something is not a mask.
     """
     if isinstance(ticket, str | Path):
         ticket = Ticket.load(ticket)

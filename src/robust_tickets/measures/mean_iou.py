@@ -25,7 +25,7 @@ def confusion(logits: Tensor, labels: Tensor, classes: int) -> Tensor:
         labels: class numbers [N, H, W]; pixels labelled -100 do not count.
         classes: number of classes.
     """
-    # Imported here: it takes a second, which whoever classifies images is spared.
+    # Imported here: it takes a second, which anyone who classifies images is spared.
     from torchmetrics.functional.classification import multiclass_confusion_matrix
 
     from robust_tickets.data.label_values import IGNORED

@@ -40,7 +40,7 @@ def get_head(body: nn.Module, path: str) -> Head:
 
 
 def classes_of(head: Head) -> int:
-    """Return the number of classes a head tells apart."""
+    """Return the number of classes of a head."""
     return head.out_features if isinstance(head, nn.Linear) else head.out_channels
 
 

@@ -52,7 +52,7 @@ class Interface(Settings, ABC):
 
     @abstractmethod
     def example(self, count: int, *stream: str) -> Tensor:
-        """Return so many inputs as they enter the network, on the CPU.
+        """Return this many inputs as they enter the network, on the CPU.
 
         Args:
             count: number of examples.

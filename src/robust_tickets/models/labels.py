@@ -38,7 +38,7 @@ ATTENTION = "feeds attention or a softmax, where removing one channel changes al
 class LabelMode(TorchDispatchMode):
     """While active, gives every result the labels that its operands imply.
 
-    Layers are not looked into: between `enter` and `leave` operations just run, and whoever calls these sets
+    Layers are not looked into: between `enter` and `leave` operations just run, and anyone who calls these sets
     the labels of what the layer returns.
     """
 

@@ -74,7 +74,7 @@ class Network(nn.Module):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes the head tells apart."""
+        """Number of classes of the head."""
         if isinstance(self.body, AdaptedBody):
             return self.body.num_classes
         return classes_of(get_head(self.body, self.head))

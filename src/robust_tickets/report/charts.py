@@ -18,7 +18,7 @@ ON_BRIGHT = "#101010"
 """Not the ink, which turns with the page: the cell below it does not."""
 
 WRITTEN = 8
-"""Up to so many cells a side, the values are written into the cells."""
+"""Up to this many cells a side, the values are written into the cells."""
 
 LEVELS = 18
 """Contours of a map over numbers."""

@@ -96,7 +96,7 @@ def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, Verdict
 
 
 def _ticket(row: VerdictRow) -> tuple[float, str, str]:
-    """Return what tells one ticket of a source from another."""
+    """Return what distinguishes one ticket of a source from another."""
     return row.sparsity, row.group, row.drawing
 
 

@@ -62,7 +62,7 @@ def figure_style() -> Iterator[None]:
 
 
 def variant_of(row: ResultRow) -> tuple[str, ...]:
-    """Return what tells one way of drawing from another: group, timeline, and its name where it needs one."""
+    """Return what distinguishes one way of drawing from another: group, timeline, and its name where it needs one."""
     return row.group, row.timeline, row.drawing
 
 

@@ -95,7 +95,7 @@ class Engine:
                 self._hand_over(image)
                 self._workers.run(ctypes.addressof(self._program), len(self.steps))
                 np.copyto(logits[index], self._output)
-        # A weight that is gone would hide what is no number, and the largest of several may, too.
+        # A weight that is gone would hide what is not a number, and the largest of several may, too.
         with np.errstate(over="ignore", invalid="ignore"):
             total = images.sum()
         if not np.isfinite(total):

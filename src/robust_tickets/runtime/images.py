@@ -45,7 +45,7 @@ class ImagePreparation:
     crop_fraction: float
 
     def __post_init__(self) -> None:
-        """Refuse what is no preparation.
+        """Refuse what is not a preparation.
 
         Raises:
             ValueError: says which value is wrong.
@@ -167,7 +167,7 @@ def stated_classes(metadata: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the names of the classes in the order of the logits, or None if a file does not say.
 
     Raises:
-        RuntimeFileError: what it says is no list of names.
+        RuntimeFileError: what it says is not a list of names.
     """
     if "classes" not in metadata:
         return None

@@ -80,7 +80,7 @@ class OnnxFile:
     """Of the file's bytes."""
     session: onnxruntime.InferenceSession = field(repr=False)
     like: Network | None = field(default=None, repr=False)
-    """A network of the same architecture, which knows what answers are that are no logits."""
+    """A network of the same architecture, which knows what answers are that are not logits."""
 
     @classmethod
     def opened(cls, path: Path, threads: int, like: Network | None) -> "OnnxFile":
@@ -212,7 +212,7 @@ def load_artefact(path: Path | str, threads: int = 1, like: Network | None = Non
 
 
 def open_runtime(path: Path, threads: int) -> Runtime:
-    """Read a runtime file and make it ready, with so many threads.
+    """Read a runtime file and make it ready, with this many threads.
 
     Raises:
         UserError: no such file, or not a runtime file.
@@ -224,7 +224,7 @@ def open_runtime(path: Path, threads: int) -> Runtime:
 
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Open a file in ONNX Runtime on the CPU, with so many threads.
+    """Open a file in ONNX Runtime on the CPU, with this many threads.
 
     Raises:
         UserError: no such file, or ONNX Runtime cannot read it.

@@ -47,7 +47,7 @@ def write_folder(
 ) -> SourceIdentity:
     """Write a shrunken network, once it is certain that reading it gives the very same outputs.
 
-    Every file is whole or absent, and `source.json` comes last: without it, it is no network.
+    Every file is whole or absent, and `source.json` comes last: without it, it is not a network.
 
     Args:
         shrunk: the network to write, on the CPU.

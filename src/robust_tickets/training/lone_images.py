@@ -50,6 +50,6 @@ def takes_one_image(trainable: Trainable, splits: DataSplits) -> bool:
 
 
 def smallest_part(images: int, parts: int) -> int:
-    """Return the size of the last of the chunks that torch cuts so many images into."""
+    """Return the size of the last of the chunks that torch cuts this many images into."""
     size = -(-images // parts)
     return images - size * (-(-images // size) - 1)

@@ -40,7 +40,7 @@ from robust_tickets.training.validation import validate
 logger = logging.getLogger("robust_tickets")
 
 STEPS_BETWEEN_CHECKS = 16
-"""On an accelerator the loss is fetched, and checked for being finite, once in so many steps."""
+"""On an accelerator the loss is fetched, and checked for being finite, once every so many steps."""
 
 
 OnTicket = Callable[[Event, Masks], None]
@@ -90,7 +90,7 @@ class TrainingLoop:
         self.kept_step = job.drawing.rewind.kept_step(self.per_epoch)
 
     def run(self, on_ticket: OnTicket) -> TrainingResult:
-        """Do the plan from the start, or from the checkpoint of a run that was cut off."""
+        """Do the plan from the start, or from the checkpoint of a run that was interrupted."""
         self.resume()
         stream = self.stream()
         saved = time.monotonic()

@@ -99,7 +99,7 @@ def verify_double_win(
 
 
 def digest_of(pair: Pair) -> tuple[str | None, str]:
-    """Return what tells one ticket of one source from another."""
+    """Return what distinguishes one ticket of one source from another."""
     ticket = pair[0].ticket
     return ticket.digest if ticket is not None else None, pair[0].source.identity.digest
 

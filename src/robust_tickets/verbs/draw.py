@@ -373,7 +373,7 @@ def draw_chain(
         )
         result = fit(job, keep)
         if step.folder is not None:
-            # A run that was cut off drew its first rungs in an earlier process.
+            # A run that was interrupted drew its first rungs in an earlier process.
             drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}
         rungs = [{"sparsity": event.sparsity, "folder": places[event]} for event in events]
         step.finish({"rungs": rungs, "catastrophic_overfitting": result.catastrophic_overfitting})

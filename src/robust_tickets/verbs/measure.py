@@ -152,7 +152,7 @@ def part_of(data: DataSplits, part: Part) -> Examples:
 
 
 def in_order(data: Examples, limit: int | None) -> Batches:
-    """Return images and labels in batches, in a fixed order; at most so many, balanced over classes."""
+    """Return images and labels in batches, in a fixed order; at most this many, balanced over classes."""
     if limit is not None:
         data = data.subset(torch.tensor(balanced_first([int(label) for label in data.labels], limit)))
     return batches(data, batch_size=BATCH, seed=0, train=False)

@@ -39,7 +39,7 @@ def as_transfer(
         source: of which network they are versions; without it that of the ticket, or they themselves.
 
     Raises:
-        UserError: data are missing or do not fit, a removed weight is not zero, or the modules are no versions of one
+        UserError: data are missing or do not fit, a removed weight is not zero, or the modules are not versions of one
             network.
     """
     if isinstance(given, Transfer):
@@ -120,7 +120,7 @@ def ticket_of_zeros(networks: Sequence[Source]) -> Ticket | None:
     """Return the ticket of the zeros that versions of one network share; None if they share no prunable ones.
 
     Raises:
-        UserError: they are no versions of one network.
+        UserError: they are not versions of one network.
     """
     first = networks[0]
     masks: Masks = {}

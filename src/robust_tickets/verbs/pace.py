@@ -25,7 +25,7 @@ class Pace:
         self._words, self._passes, self._spoken = "", 0, time.monotonic()
 
     def shown(self, batches: Batches, images: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of so many images, each counted when the next one is asked for."""
+        """Yield the batches of this many images, each counted when the next one is asked for."""
         with progress(self.title, -(-images // BATCH), unit="batch") as self._display:
             try:
                 for pixels, labels in batches:

@@ -169,7 +169,7 @@ def changes_answers(settings: ShrinkSettings) -> str | None:
 
 
 def calibration_images(run: Run, count: int) -> np.ndarray:
-    """Return at most so many training images, balanced over classes, not augmented: float32 [N, C, H, W] in [0, 1]."""
+    """Return at most this many training images, balanced over classes, unaugmented: float32 [N, C, H, W] in [0, 1]."""
     return torch.cat([images for images, _ in in_order(run.data.train, count)]).numpy()
 
 

@@ -26,7 +26,7 @@ class AdaptedBody(nn.Module, ABC):
     adaptation: Adaptation
     """What builds it again."""
     num_classes: int
-    """Number of classes that the head tells apart."""
+    """Number of classes of the head."""
     least_classes: ClassVar[int] = 2
     """The fewest that make sense."""
     answers: ClassVar[tuple[str, ...]] = LOGITS
@@ -36,7 +36,7 @@ class AdaptedBody(nn.Module, ABC):
 
     @abstractmethod
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
-        """Return a head like this body's own for so many classes, initialised from stream `head` of `seed`."""
+        """Return a head like this body's own for this many classes, initialised from stream `head` of `seed`."""
 
     @abstractmethod
     def shape_fault(self, shape: tuple[int, ...]) -> str | None:

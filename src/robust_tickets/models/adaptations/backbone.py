@@ -27,7 +27,7 @@ def backbone_of(classifier: Network, name: str, does: str) -> tuple[nn.Module, i
         does: what its backbone is wanted for, as in `labels pixels`.
 
     Raises:
-        UserError: there is none of these, or what it gives is no feature map with channels first.
+        UserError: there is none of these, or what it gives is not a feature map with channels first.
     """
     entering = width_of(get_head(classifier.body, classifier.head))
     backbone = layers_below(classifier.body, classifier.head)

@@ -1,4 +1,4 @@
-"""What a family of architectures offers to whoever loads a source."""
+"""What a family of architectures offers to anyone who loads a source."""
 
 from dataclasses import dataclass, field
 from typing import Protocol

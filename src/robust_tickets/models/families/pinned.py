@@ -44,7 +44,7 @@ def fetch(repository: str, file: str, downloads: Downloads) -> PinnedFile:
     """
     record, pin = record_of(repository, file), recorded(repository, file)
     path = cached(repository, file, downloads, pin) or download(repository, file, downloads, pin)
-    # The cache links from `snapshots/<commit>/<file>` to `blobs/<hash>`; a file put there by hand is no link.
+    # The cache links from `snapshots/<commit>/<file>` to `blobs/<hash>`; a file put there by hand is not a link.
     content, digest = path.resolve(), file_digest(path)
     if re.fullmatch(r"[0-9a-f]{64}", content.name) and digest != f"sha256:{content.name}":
         raise UserError(

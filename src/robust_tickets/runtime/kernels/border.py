@@ -1,4 +1,4 @@
-"""The halo of a map from its own blocks, and zeros in the lanes that are no pixels: written out, or from a table.
+"""The halo of a map from its own blocks, and zeros in the lanes that are not pixels: written out, or from a table.
 
 Written out, a vector is one permutation of another; but the time to compile grows with the square of their number.
 """
@@ -34,7 +34,7 @@ def ir(layout: Layout) -> str:
                 valid = pixels[y + halo.top, x + halo.left] >= 0
                 if inside and valid.all():
                     continue
-                # The pixel is in vector (y mod high, x mod wide), so many blocks further down and right.
+                # The pixel is in vector (y mod high, x mod wide), this many blocks further down and right.
                 down, right = y // high, x // wide
                 lanes = [lane + down * columns + right if valid[lane] else LANES for lane in range(LANES)]
                 source = f.load(f.at(rows[y % high], x % wide * VECTOR), alignment=VECTOR)

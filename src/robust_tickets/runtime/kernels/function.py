@@ -193,7 +193,7 @@ class Function:
         return self.code.line(f"select i1 {condition}, {kind} {chosen}, {kind} {other}")
 
     def at(self, address: str, *offsets: Operand | tuple[Operand, Operand]) -> str:
-        """Return the address so many bytes further; a pair is a product, as of an index and the bytes of an element."""
+        """Return the address this many bytes further; a pair is a product, such as index times element size."""
         for offset in offsets:
             size = self.times(*offset) if isinstance(offset, tuple) else offset
             address = self.code.line(f"getelementptr i8, ptr {address}, i64 {size}")
@@ -232,7 +232,7 @@ class Function:
         self.code.lines.append(f"  call void @llvm.masked.store.v16f32.p0({arguments})")
 
     def load_pixels(self, address: str, offsets: str) -> str:
-        """Return the floats so many bytes behind an address, sixteen int32 that lie at another, one by one.
+        """Return the floats this many bytes behind an address, sixteen int32 that lie at another, one by one.
 
         Which is as fast as together, on today's processors.
         """
@@ -243,14 +243,14 @@ class Function:
         return pixels
 
     def load_scattered(self, address: str, offsets: str) -> str:
-        """Return the floats that lie so many bytes behind an address, unsigned integers of 32 bits, one per lane."""
+        """Return the floats that lie this many bytes behind an address, unsigned integers of 32 bits, one per lane."""
         wide = self.code.line(f"zext {WORDS} {offsets} to <16 x i64>")
         places = self.code.line(f"getelementptr i8, ptr {address}, <16 x i64> {wide}")
         arguments = f"{_POINTERS} {places}, i32 4, {MASK} splat (i1 true), {V} poison"
         return self.code.line(f"call {V} @llvm.masked.gather.v16f32.v16p0({arguments})")
 
     def copy(self, target: str, source: str, size: Operand) -> None:
-        """Copy so many bytes to where they do not overlap."""
+        """Copy this many bytes to where they do not overlap."""
         self.code.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
 
     def fields(self, address: str, record: Record) -> dict[str, str]:

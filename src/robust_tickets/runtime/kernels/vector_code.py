@@ -133,7 +133,7 @@ class VectorCode:
         """Return e^x; error below 2 units in the last place, denormal results included."""
         x = self.at_least(self.at_most(x, 89.0), -104.0)
         less_one, power = self._reduced(x)
-        # 2^n in two factors, since 2^128 and 2^-149 are no normal numbers.
+        # 2^n in two factors, since 2^128 and 2^-149 are not normal numbers.
         half = self.line(f"ashr {WORDS} {power}, splat (i32 1)")
         other = self.line(f"sub {WORDS} {power}, {half}")
         result = self.add(less_one, number(1.0))

@@ -31,7 +31,7 @@ class Module:
             names: of the functions in it that are to be called.
 
         Raises:
-            RuntimeError: the bytes are no object file, lack a name, or call what this process does not have.
+            RuntimeError: the bytes are not an object file, lack a name, or call what this process does not have.
         """
         builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
         for name in names:
@@ -79,7 +79,7 @@ def compile(ir_text: str, target: Target | None = None) -> Module:
 
 
 def cache_key(ir_text: str, target: Target) -> str:
-    """Return what tells this text for this target from all others: 64 hexadecimal digits."""
+    """Return what distinguishes this text for this target from all others: 64 hexadecimal digits."""
     version = ".".join(map(str, llvm.llvm_version_info))
     parts = (str(FORMAT), version, target.triple, target.cpu, target.features, ir_text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

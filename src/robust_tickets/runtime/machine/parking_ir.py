@@ -1,6 +1,6 @@
 """How the workers' threads wait, as LLVM IR: attentively for a moment, then asleep.
 
-A thread that sleeps has set a flag and waits on a condition beside a mutex; whoever wakes it clears
+A thread that sleeps has set a flag and waits on a condition with a mutex; whoever wakes it clears
 the flag. What it waits for lives in atomics elsewhere, so nobody takes a mutex unless somebody sleeps.
 """
 

@@ -92,7 +92,7 @@ class Workers:
 
     def _reset(self) -> None:
         self.lock = threading.RLock()
-        """Held while a program runs, and by whoever hands over what it reads and fetches what it wrote."""
+        """Held while a program runs, and by anyone who hands over what it reads and fetches what it wrote."""
         self._closed = False
         self._pool: _Pool | None = None
         self._end: weakref.finalize | None = None

@@ -32,7 +32,7 @@ def is_integer(value: object, least: int, most: int) -> bool:
 
 
 def is_integers(value: object, counts: Sequence[int], least: int, most: int) -> bool:
-    """Return whether a value is a list of so many ints, each in [least, most]."""
+    """Return whether a value is a list of this many ints, each in [least, most]."""
     return (
         isinstance(value, list | tuple) and len(value) in counts and all(is_integer(one, least, most) for one in value)
     )

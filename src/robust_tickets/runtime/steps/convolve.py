@@ -174,7 +174,7 @@ def pack(
 
 
 def _segments(outputs: int, rows: int, pieces: int) -> list[tuple[int, int, int]]:
-    """Return (first, last, R) of runs of output channels: full blocks in so many pieces, and what is left over."""
+    """Return (first, last, R) of runs of output channels: full blocks in this many pieces, and what is left over."""
     blocks = outputs // rows
     edges = [blocks * one // min(pieces, blocks) * rows for one in range(min(pieces, blocks) + 1)] if blocks else [0]
     runs = [(first, last, rows) for first, last in pairwise(edges)]

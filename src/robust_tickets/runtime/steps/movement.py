@@ -14,7 +14,7 @@ from robust_tickets.runtime.planning.commands import Border, CopyChannels, Gathe
 from robust_tickets.runtime.steps.step import KernelStep, address
 
 _MOST_WRITTEN_OUT = 256
-"""Vectors of a halo that are code each: a second is spent on compiling so many, for all maps of their size."""
+"""Vectors of a halo that are code each: a second is spent on compiling this many, for all maps of their size."""
 
 
 def gather_step(command: Gather, arena: int, target: Target) -> KernelStep:
@@ -114,7 +114,7 @@ def copy_step(command: CopyChannels, arena: int, target: Target) -> KernelStep:
 
 
 def _border(layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint16]]:
-    """Return what `border.TABLE_ARGUMENTS` says of the vectors that are halo, or have lanes that are no pixels."""
+    """Return what `border.TABLE_ARGUMENTS` says of the vectors that are halo, or have lanes that are not pixels."""
     (high, wide), halo, pixels = layout.block, layout.halo, layout.pixels()
     outside = (pixels < 0).any(axis=-1)
     halos = np.ones_like(outside)

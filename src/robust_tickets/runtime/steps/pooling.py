@@ -95,7 +95,7 @@ def _masks(command: Pool) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
     y, x = np.divmod(np.arange(high * wide), wide)
     y = source.halo.top - top + y * window.dilation[0] + np.arange(rows)[:, None, None] * window.stride[0]
     x = source.halo.left - left + x * window.dilation[1] + np.arange(columns)[None, :, None] * window.stride[1]
-    # Lanes that are no pixels of the result may be anything.
+    # Lanes that are not pixels of the result may be anything.
     lanes = valid[y, x] | (_pixels(out) < 0)[:, :, None]
     bits = (lanes << np.arange(LANES)).sum(-1).astype(np.uint16)
     beyond = ~lanes.all(axis=(2, 3))

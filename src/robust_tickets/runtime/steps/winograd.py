@@ -116,7 +116,7 @@ class _Products:
     def __init__(
         self, name: str, before: Bytes, after: Bytes, rows: int, wide: int, width: int, target: Target
     ) -> None:
-        """Compile kernels of so many rows for a row of `wide` tiles, cut into pieces of up to `width`."""
+        """Compile kernels of this many rows for a row of `wide` tiles, cut into pieces of up to `width`."""
         self._name, self._before, self._after, self._rows = name, before, after, rows
         self._pitch = VECTOR * wide
         cuts = [(start, min(width, wide - start)) for start in range(0, wide, width)]

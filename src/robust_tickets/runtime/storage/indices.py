@@ -34,7 +34,7 @@ def decode_indices(coding: str, coded: Bytes, size: int, count: int) -> Indices:
     """Return `count` strictly ascending indices in [0, size), int64.
 
     Raises:
-        RuntimeFileError: the bytes do not hold so many, or one beyond the size.
+        RuntimeFileError: the bytes do not hold this many, or one beyond the size.
     """
     if coding == "gaps":
         stored = coded != ESCAPE

@@ -63,7 +63,7 @@ def _row_choices(command: Convolve) -> tuple[int, ...]:
 
 
 def _entries(command: Convolve, rows: int) -> int:
-    """Return how many entries there are if so many output channels share positions."""
+    """Return how many entries there are if this many output channels share positions."""
     if rows == 1:
         return command.weight.count
     outputs, group, high, wide = command.weight.shape

@@ -24,7 +24,7 @@ VERSION = 1
 _TILES = 8
 """Tiles measured for each kind of convolution."""
 _FINALISTS = 2
-"""Of which so many are measured with all slices."""
+"""Of which this many are measured with all slices."""
 _CALLS = 4
 
 Tilings = dict[str, Tiling]
