@@ -39,7 +39,7 @@ class Batch:
         return Batch(moved(self.inputs, device), moved(self.targets, device))
 
     def chunk(self, parts: int) -> list[Batch]:
-        """Return at most this many batches of consecutive examples, cut as `torch.chunk` does: equal but for the last."""
+        """Return at most `parts` batches of consecutive examples, as `torch.chunk` cuts: equal but for the last."""
         size = -(-self.count // parts)
         return [self.between(start, start + size) for start in range(0, self.count, size)]
 

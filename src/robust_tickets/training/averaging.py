@@ -37,7 +37,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Put the average in the place of the weights for the while."""
+        """Put the average in the place of the weights for the duration."""
         weights = [value.detach().clone() for value in self.parameters.values()]
         self.apply()
         try:

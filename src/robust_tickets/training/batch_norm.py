@@ -1,4 +1,4 @@
-"""The statistics that batch norms keep of what they were trained on: read and recomputed."""
+"""The statistics that batch norms keep of their training data: read and recomputed."""
 
 import torch
 from torch import Tensor, nn

@@ -41,7 +41,7 @@ class BatchSource(Protocol):
         ...
 
     def sample(self, count: int) -> Batches:
-        """Yield the same few of the validation part at every call; of the training part where that has fewer."""
+        """Yield the same few validation examples at every call; training examples if there are fewer."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""One file that holds everything a killed training needs to go on as if nothing had happened."""
+"""One file with everything a killed training needs to resume as if nothing had happened."""
 
 import pickle
 import zipfile
@@ -29,7 +29,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def save_tensors(file: BinaryIO, state: dict[str, Any]) -> None:
-    """Call `torch.save`, and let through what the operating system said where it fails."""
+    """Call `torch.save`, and pass on the operating system's error if it fails."""
     try:
         torch.save(state, file)
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Reproducible kernels for the while of a training."""
+"""Reproducible kernels for the duration of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

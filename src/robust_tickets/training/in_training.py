@@ -101,7 +101,7 @@ class NetworkInTraining:
 
     @torch.no_grad()
     def rewind(self) -> None:
-        """Return to the draw's rewind point; optimiser and schedule start afresh, masks stay in force."""
+        """Return to the draw's rewind point; optimiser and schedule restart, masks stay in force."""
         self.drawing.rewind.restore(self.body, start=self.start, kept=self.rewind_point, seed=self.seed)
         self.applier.apply_to_weights()
         self.optimiser = self.fresh_optimiser()

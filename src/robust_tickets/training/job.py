@@ -1,4 +1,4 @@
-"""One training, described before it begins."""
+"""One training, described before it starts."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ class Job:
     seed: int
     """Order, noise, dropout and ties have their own streams under it."""
     task: Task = field(default_factory=Classification)
-    """What is asked of the network: the loss, and the metric that selects epochs."""
+    """What the network has to do: the loss, and the metric that selects epochs."""
     classes: tuple[str, ...] = ()
     """Names of the classes, in the order of labels."""
     masks: Masks = field(default_factory=dict)
@@ -39,13 +39,13 @@ class Job:
     drawing: Drawing = field(default_factory=Drawing)
     """Selection, parametrisation and rewind point of the plan's events."""
     folder: Path | None = None
-    """Keeps `checkpoint.pt` and `metrics.jsonl`; a second `fit` goes on from there, bit for bit (of several processes
+    """Keeps `checkpoint.pt` and `metrics.jsonl`; a second `fit` resumes from there, bit for bit (of several processes
     under free training, all go on with the first one's perturbation)."""
     title: str = "training"
-    """What the progress display calls it."""
+    """Its name in the progress display."""
 
     def require(self) -> None:
-        """Refuse, without training anything, what could not be begun.
+        """Refuse, without training anything, a job that could not start.
 
         Raises:
             UserError: there are no images to train on, labels are to be mixed that cannot be, epochs are to be selected

@@ -24,7 +24,7 @@ class KeptWeights:
         """Validations since the best one."""
 
     def offer(self, score: float | None, weights: Mapping[str, Tensor]) -> None:
-        """Take note of a validation; `weights` are copied where they are the best so far and best is kept."""
+        """Record a validation; `weights` are copied if they are the best so far and the best are kept."""
         self.last_score = score
         self.stale += 1
         if score is not None and (self.best_score is None or score > self.best_score):

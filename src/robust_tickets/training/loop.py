@@ -190,7 +190,7 @@ class TrainingLoop:
             yield total
 
     def update(self) -> None:
-        """Step the optimiser; what is masked neither moves nor gathers momentum."""
+        """Step the optimiser; masked weights neither move nor gather momentum."""
         trainee = self.trainee
         trainee.applier.apply_to_gradients()
         if self.training.clip_norm:
@@ -258,7 +258,7 @@ class TrainingLoop:
         return self.trainee.step % every == 0 or self.trainee.step == self.plan.steps
 
     def validate(self) -> None:
-        """Measure the weights on the validation part, log a row, and keep them where they are the best so far."""
+        """Measure the weights on the validation part, log a row, and keep them if they are the best so far."""
         self.require_finite_losses()
         self.agree_on_buffers()
         assert self.batches is not None

@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: one line a validation, reproducible to the byte.
+"""`metrics.jsonl`: one line per validation, reproducible to the byte.
 
 Times and rates are not in it, since they differ between two equal runs; the progress display shows them.
 """
@@ -15,7 +15,7 @@ MetricsRow = dict[str, Any]
 
 
 class MetricsLog:
-    """An append-only log that a resumed run sets back to where its checkpoint was taken."""
+    """An append-only log that a resumed run resets to where its checkpoint was taken."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path

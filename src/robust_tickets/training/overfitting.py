@@ -1,4 +1,4 @@
-"""Catastrophic overfitting: training against one step has taught the network to defeat that step and no more.
+"""Catastrophic overfitting: training against a single step has taught the network to defeat only that step.
 
 Accuracy under PGD collapses while accuracy under the single step goes on rising (Wong, Rice and Kolter 2020, arXiv
 2001.03994, who advise to watch PGD accuracy on a few images; Andriushchenko and Flammarion 2020, arXiv 2007.02617;
@@ -48,7 +48,7 @@ class OverfittingWatch:
         self.images = max(FEWEST, min(MOST, int(SHARE * between)))
 
     def measure(self, predict: Predict, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return what a row of metrics says of it: nothing if the objective relies on no single step.
+        """Return what a row of metrics says about it: nothing if the objective relies on no single step.
 
         The images are the same at every call: of the validation part or, where that has fewer, of the training part.
 

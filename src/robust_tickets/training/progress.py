@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress(Protocol):
-    """What the loop tells after every step."""
+    """What the loop reports after every step."""
 
     def advance(self, images: int, note: str) -> None:
         """Count one step over `images` images; `note` is the newest metric."""

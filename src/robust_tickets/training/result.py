@@ -12,7 +12,7 @@ class TrainingResult:
 
     masks: Masks
     steps: int
-    """Training steps done; fewer than planned where patience ran out."""
+    """Training steps done; fewer than planned if patience ran out."""
     validation: float | None
     """Validation score of the weights kept: the task's, or that under attack if the objective is adversarial."""
     history: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""How a network is trained: one frozen type for pretraining, drawing and transfer alike."""
+"""How a network is trained: one frozen type for pretraining, drawing and transfer."""
 
 from typing import Literal
 

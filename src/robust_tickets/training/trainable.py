@@ -15,7 +15,7 @@ BatchNorm = Literal["updated", "frozen"]
 
 @dataclass(frozen=True, eq=False)
 class Trainable:
-    """A network and what of it trains, described before any training: there is no optimiser and no mask yet."""
+    """A network and which part of it trains, described before any training: there is no optimiser and no mask yet."""
 
     network: nn.Module
     """Maps a batch to logits."""
@@ -24,7 +24,7 @@ class Trainable:
     head: str
     """Module path of the head inside `body`; empty if the body is the head itself."""
     linear: bool = False
-    """Whether the head alone trains."""
+    """Whether only the head trains."""
     batch_norm: BatchNorm = "updated"
     """Whether batch-norm statistics follow the training batches, or stay as they are."""
 

@@ -21,7 +21,7 @@ ACCURACY = Accuracy()
 
 
 class Validation(NamedTuple):
-    """What was measured, as a row of metrics tells it, and the figure of it that selects."""
+    """A measurement, as a row of metrics, and the figure in it that selects."""
 
     row: dict[str, float | None]
     selects: float | None
@@ -35,7 +35,7 @@ def validate(
     score: Metric = ACCURACY,
     aim: Aim = MISCLASSIFICATION,
 ) -> Validation:
-    """Return `validation_accuracy`, and `validation_robust_accuracy` where it selects; None without a part.
+    """Return `validation_accuracy`, and `validation_robust_accuracy` if it selects; None without a part.
 
     (Of another score than accuracy, under its key.) The attack, of which `aim` says what it is after, has the same
     noise at every validation of a run, so that epochs are compared under one attack.

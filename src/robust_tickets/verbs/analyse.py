@@ -37,13 +37,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Analysis:
-    """What tickets and transferred networks look like from inside; all by the names that tables show."""
+    """Analyses of tickets and transferred networks; all by the names that tables show."""
 
     settings: AnalyseSettings
     layers: Mapping[str, Mapping[str, LayerCounts]]
-    """Of each ticket, what is left of every layer."""
+    """For each ticket, what is left of every layer."""
     overlaps: tuple[TicketOverlaps, ...]
-    """Of each set of two or more tickets over the same weights."""
+    """For each set of two or more tickets over the same weights."""
     landscapes: Mapping[str, Landscape]
     """The loss around networks."""
     between: Mapping[str, Apart]
@@ -184,7 +184,7 @@ def pairs_of(transfers: Mapping[str, Transfer], most: int) -> Iterator[RunPair]:
 
 
 def look_between(pair: RunPair, settings: AnalyseSettings, line: InterpolationSettings) -> Apart:
-    """Return what is between two networks, computed now or taken from the first one's folder."""
+    """Return the difference between two networks, computed now or taken from the first one's folder."""
     state, other = pair.first.network.plain_state(), pair.second.network.plain_state()
     identity = {
         "part": settings.part,
@@ -231,6 +231,6 @@ def surviving(pair: RunPair) -> Masks:
 
 
 def held(run: Run, settings: AnalyseSettings) -> list[Batch | tuple[Tensor, Tensor]]:
-    """Return the batches that losses are taken on, in memory: they are gone over many times."""
+    """Return the batches on which losses are computed, in memory: they are used many times."""
     with examined(run, settings.part) as examinee:
         return list(examinee.images(settings.images))

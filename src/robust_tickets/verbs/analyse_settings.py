@@ -1,4 +1,4 @@
-"""What is looked at inside tickets and transfers, and on which images."""
+"""Which analyses of tickets and transfers are made, and on which images."""
 
 from pydantic import Field
 

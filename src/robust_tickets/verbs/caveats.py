@@ -33,7 +33,7 @@ def caveats(
     data: DataSplits,
     part: Part,
 ) -> list[Caveat]:
-    """Return everything that a reader of a verdict has to know.
+    """Return everything that a reader of a verdict needs to know.
 
     Args:
         decisions: on `clean` accuracy and, under an attack, on `robust`.
@@ -74,7 +74,7 @@ def _of_gradients(networks: Mapping[str, MeasuredNetwork], settings: VerifySetti
 
 
 def _of_attacks(networks: Mapping[str, MeasuredNetwork], settings: VerifySettings, labels: list[int]) -> list[Caveat]:
-    """Compare the attack that is decided on with the others in its ball, on the images that both have met."""
+    """Compare the attack that is decided on with the others in its ball, on the images that both attacked."""
     decided = settings.robustness
     found: list[Caveat] = []
     if decided is None:

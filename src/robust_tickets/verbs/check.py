@@ -1,4 +1,4 @@
-"""Check: whether a runtime file computes what other engines compute of the same weights."""
+"""Check: whether a runtime file computes what other engines compute from the same weights."""
 
 import json
 import os
@@ -32,10 +32,10 @@ from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.transfer import Transfer
 
 BATCHES = (1, 5)
-"""Images a call: one, and a number that fits no vector."""
+"""Images per call: one, and a number that fits no vector."""
 
 IMAGES = 10
-"""Random ones."""
+"""Number of random images."""
 
 RANDOM = "random images"
 
@@ -193,7 +193,7 @@ def in_onnx_runtime(network: GraphNetwork, images: Tensor) -> Predict:
 
 
 def isolates_nan(runtime: Runtime, images: Tensor) -> bool:
-    """Return whether an image that holds a NaN gives NaN throughout, and the others what they give without it."""
+    """Return whether an image with a NaN gives only NaN, and the others what they give without it."""
     broken = images[:3].clone()
     broken[1, ..., -1] = float("nan")
     logits, whole = runtime(broken), runtime(images[:3])

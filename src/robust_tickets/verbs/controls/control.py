@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Control(ABC):
-    """A ticket that differs from a drawn one in a way that is known exactly."""
+    """A ticket that differs from a drawn one in an exactly known way."""
 
     name: ClassVar[ControlName]
     keeps_removed: ClassVar[bool] = False
@@ -50,7 +50,7 @@ class Control(ABC):
 
     @abstractmethod
     def made(self, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float) -> Ticket:
-        """Return a ticket with other masks or weights; statistics and provenance are seen to by `of`."""
+        """Return a ticket with other masks or weights; `of` adds statistics and provenance."""
 
     def require(self, settings: DrawSettings) -> None:
         """Refuse, before anything is drawn, settings whose tickets can have no such control.

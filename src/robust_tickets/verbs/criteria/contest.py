@@ -1,4 +1,4 @@
-"""One way of training, in which tickets are held against dense."""
+"""One way of training, in which tickets are compared with dense."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path

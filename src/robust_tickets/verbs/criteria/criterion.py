@@ -26,16 +26,16 @@ class Attempt:
 
 
 class FindCriterion(ABC):
-    """What a ticket has to do: how it is transferred, what is decided, and the words for it."""
+    """What a ticket has to achieve: how it is transferred, what is decided, and the words for it."""
 
     name: ClassVar[CriterionName]
     met: ClassVar[str]
     """The words for a ticket that meets it: `matches`."""
     sparsest: ClassVar[str]
-    """What the sparsest ticket that meets it is called."""
+    """The words for the sparsest ticket that meets it."""
 
     def __init__(self, verify: VerifySettings, adversarial: TransferSettings | None) -> None:
-        """Take what is asked for.
+        """Take the settings of what is asked for.
 
         Args:
             verify: margin, level and attack.
@@ -48,7 +48,7 @@ class FindCriterion(ABC):
 
     @abstractmethod
     def require(self, transfer: TransferSettings) -> None:
-        """Refuse, before anything is trained, a standard transfer that does not go with it.
+        """Refuse, before anything is trained, a standard transfer that does not fit it.
 
         Raises:
             UserError: says why.

@@ -31,7 +31,7 @@ class DoubleWinning(FindCriterion):
         """Verify under an attack."""
         super().__init__(under_attack(verify), adversarial)
         self.second: Contest | None = None
-        """The adversarial contest, once a ticket was transferred standardly."""
+        """The adversarial contest, once a ticket was transferred in the standard way."""
 
     def require(self, transfer: TransferSettings) -> None:
         """Refuse objectives that are not standard here and adversarial there.
@@ -42,11 +42,11 @@ class DoubleWinning(FindCriterion):
         require_objectives(transfer, self.trained(transfer))
 
     def trained(self, transfer: TransferSettings) -> TransferSettings:
-        """Return how tickets are trained adversarially: as asked for, or as standardly under PGD-10."""
+        """Return how tickets are trained adversarially: as asked for, or as standard transfer under PGD-10."""
         return self.adversarial or adversarial_counterpart(transfer, self.verify)
 
     def attempt(self, ticket: Ticket, contest: Contest) -> Attempt:
-        """Transfer the ticket standardly and, where it can still win, adversarially."""
+        """Transfer the ticket in the standard way and, if it can still win, adversarially."""
         pair = contest.pair(ticket)
         verdict = verify_double_win(pair, settings=self.verify, part="validation")
         if not verdict.joint.is_possible:
