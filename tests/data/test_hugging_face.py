@@ -1,7 +1,7 @@
 """Data sets of Hugging Face's library, as it writes them itself; nothing is downloaded."""
 
 import logging
-import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import torch
-from PIL import Image
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from datasets import Image as ImageColumn
+from PIL import Image
 
 from robust_tickets.data import stored_images
 from robust_tickets.data.batches import batches
@@ -292,3 +289,13 @@ def test_the_library_is_quiet_and_left_as_it_was(tmp_path: Path, capfd: pytest.C
         load_data(path)
     assert capfd.readouterr() == ("", "")
     assert (logging.getLogger("datasets").level, datasets.are_progress_bars_disabled()) == (level, shown)
+
+
+def test_what_lies_on_disk_is_read_without_asking_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(30).to_parquet(tmp_path / "animals.parquet")
+    saved(table(30), tmp_path / "animals")
+    asked: list[Any] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda self, address: asked.append(address))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **options: asked.append(host) or [])
+    assert load_data(tmp_path / "animals").digest == load_data(tmp_path / "animals.parquet").digest
+    assert asked == []
