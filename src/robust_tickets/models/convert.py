@@ -32,7 +32,7 @@ class Conversion(Settings):
 
 
 def convert(path: Path | str, out: Path | str, allow_pickle: bool = False, entry: str | None = None) -> Conversion:
-    """Write the state dict of a checkpoint as safetensors, names unchanged, and say what it was.
+    """Write the state dict of a checkpoint as safetensors, names unchanged, and report what it was.
 
     Give the result as `weights`, like the original: a normaliser stays with its network. A pickle
     is never executed: with `allow_pickle` its tensors are rebuilt and everything else is ignored, whether or

@@ -125,7 +125,7 @@ class _Walk:
         self.mode.set_labels(out, self.mode.labels(tensor))
 
     def slopes(self, name: str, layer: nn.PReLU, tensor: Tensor, out: Tensor) -> None:
-        """One slope a channel, or one for all."""
+        """One slope per channel, or one for all."""
         if layer.num_parameters > 1:
             numbers = self.slots.number(Port(name, "slope"), layer.num_parameters, np.arange(layer.num_parameters))
             self._arrive(name, tensor, 1, numbers)

@@ -1,4 +1,4 @@
-"""Which named architecture a state dict or a module is, told by building candidates without memory."""
+"""Which named architecture a state dict or a module is, found by building candidates without memory."""
 
 import inspect
 import re
@@ -100,7 +100,7 @@ def twins_of(name: str, body: nn.Module) -> list[str]:
 
 
 def classes_in(body: nn.Module) -> int | None:
-    """Return the number of classes that a network says it tells apart."""
+    """Return the number of classes that a network states."""
     count = getattr(body, "num_classes", None)
     return count if isinstance(count, int) else None
 

@@ -1,4 +1,4 @@
-"""What is recorded of a source, so that a ticket drawn from it can only be laid over the same weights."""
+"""What is recorded of a source, so that a ticket drawn from it can only be applied to the same weights."""
 
 from typing import Any
 

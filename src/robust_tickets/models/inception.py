@@ -1,4 +1,4 @@
-"""Inception v3, whose features image distances are customarily measured in, from a file at hand."""
+"""Inception v3, in whose features image distances are usually measured, from a local file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which weights are prunable: decided by module type, never by what a name happens to contain."""
+"""Which weights are prunable: decided by module type, never by a name."""
 
 import difflib
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""A network by the name its family has for it: with random, pretrained or a file's weights."""
+"""A network by its family's name for it: with random or pretrained weights, or those of a file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,7 +139,7 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
 
 
 def _about(found: Unwrapped, headless: str | None) -> Iterator[str]:
-    """Say what is particular of the weights."""
+    """Say what is special about the weights."""
     if found.masks:
         weights = sum(mask.numel() for mask in found.masks.values())
         removed = 1 - sum(int(mask.sum()) for mask in found.masks.values()) / weights
@@ -172,7 +172,7 @@ def _of_the_same_shape(
 
 
 def _heads_of_other_size(body: nn.Module, state: dict[str, Tensor]) -> dict[str, int]:
-    """Return the layers of which a checkpoint has more or fewer outputs, and how many, all the same number.
+    """Return the layers for which a checkpoint has more or fewer outputs, and how many, all the same number.
 
     A layer inside a network of another width is recognised by what follows it, which then differs too.
     """

@@ -15,7 +15,7 @@ OURS = ("cifar/resnet20", "small/resnet18", "demo/resnet4", "madry/resnet18-l2-3
 """One name of each family that no other library has."""
 
 REGISTERED = re.compile(r"^@register_model[^\n]*\n(?:@[^\n]*\n)*def (\w+)\(", re.MULTILINE)
-"""How timm and torchvision alike mark the functions that build their architectures."""
+"""How both timm and torchvision mark the functions that build their architectures."""
 
 HOW_NAMED = (
     "networks have names like timm/resnet18, torchvision/resnet18 or cifar/resnet20; your own is module:function"
@@ -23,7 +23,7 @@ HOW_NAMED = (
 
 
 WEIGHT_FILES = (".pt", ".pth", ".th", ".tar", ".ckpt", ".bin", ".safetensors")
-"""How files of weights end; no tag of pretrained weights does."""
+"""How weights files end; no tag of pretrained weights does."""
 
 
 @cache
@@ -83,7 +83,7 @@ def require_module(name: str) -> None:
 
 
 def require_weights(weights: str, name: str) -> None:
-    """Refuse a file of weights, going by its suffix, that is not there.
+    """Refuse a weights file, recognised by its suffix, that does not exist.
 
     Raises:
         UserError: there is no such file.

@@ -1,4 +1,4 @@
-"""A network with what prepares its inputs inside: images in [0, 1] go in, logits come out."""
+"""A network with its input preparation inside: images in [0, 1] go in, logits come out."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

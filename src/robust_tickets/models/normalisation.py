@@ -1,4 +1,4 @@
-"""The normalisation that stands in front of a network for images."""
+"""The normalisation in front of a network for images."""
 
 import torch
 from torch import Tensor, nn

@@ -64,7 +64,7 @@ def refused_by_proof(probe: nn.Module, example: Tensor, candidates: Candidates) 
     proven: list[str] = []
 
     def prove(names: list[str]) -> None:
-        """Halve a set that fails until the culprits stand alone; what passes is proven together."""
+        """Halve a set that fails until the culprits are isolated; what passes is proven together."""
         if not names:
             return
         problem = _removal_problem(masked(proven + names), images, candidates, dead, proven + names)

@@ -1,4 +1,4 @@
-"""Every name there is, which family it belongs to, and near names for one that does not exist."""
+"""Every known name, its family, and similar names for one that does not exist."""
 
 import difflib
 from pathlib import Path

@@ -148,7 +148,7 @@ def _from_name(settings: SourceSettings) -> Source:
 
 
 def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -> Source:
-    """Read a network saved by us; only its preprocessing may be overridden."""
+    """Read a network saved by this library; only its preprocessing may be overridden."""
     for name in ("weights", "weights_entry", "num_classes", "in_channels", "head"):
         if getattr(settings, name) != SourceSettings.model_fields[name].default:
             raise UserError(f"{name}: a saved network brings its own; leave this out for {folder}")
@@ -169,7 +169,7 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -
 
 
 def _from_module(module: nn.Module, preprocessing: Pixels | None, head: str | None) -> Source:
-    """Take a module at hand; a Network is taken apart, anything else is a body."""
+    """Take a module in memory; a Network is taken apart, anything else is a body."""
     missing: str | None = None
     if isinstance(module, Network):
         missing = module.head if module.headless else None
@@ -188,7 +188,7 @@ def _from_module(module: nn.Module, preprocessing: Pixels | None, head: str | No
 
 
 def _of_unstated_size(loaded: Loaded, settings: SourceSettings, head: str | None) -> Source:
-    """Take a module that nothing is known about at the first size that it takes, and say so."""
+    """Take a module about which nothing is known, at the first size that it accepts, and say so."""
     channels = input_channels(loaded.body)
     if channels is None:
         raise UserError(f"{loaded.name}: no convolution shows how many channels it reads; give preprocessing")
@@ -207,7 +207,7 @@ def _of_unstated_size(loaded: Loaded, settings: SourceSettings, head: str | None
 
 
 def _tried(loaded: Loaded, preprocessing: Pixels, settings: SourceSettings, head: str | None) -> Source:
-    """Run a loaded network once, and return it as a source with what that shows.
+    """Run a loaded network once, and return it as a source with the findings.
 
     Raises:
         UserError: the pass fails, does not bear out `head`, or the settings contradict the network.
@@ -231,7 +231,7 @@ def _tried(loaded: Loaded, preprocessing: Pixels, settings: SourceSettings, head
 
 
 def _seen(trace: ForwardTrace) -> tuple[str, ...]:
-    """Return what a pass showed that nobody expects of a network."""
+    """Return unexpected findings of a pass."""
     notes = []
     if trace.unused:
         notes.append(f"never called: {layers_of(trace.unused)}; neither pruned nor trained")

@@ -1,4 +1,4 @@
-"""Masking channels, and taking them out for good: smaller tensors, and attributes that agree with them."""
+"""Masking channels, and removing them for good: smaller tensors, and attributes that agree with them."""
 
 from collections.abc import Mapping
 

@@ -14,7 +14,7 @@ class Action(ABC):
     """One thing done to a network at an event."""
 
     needs: ClassVar[frozenset[str]] = NOTHING
-    """What other parts of the draw have to provide for it."""
+    """What other parts of the draw must provide for it."""
     sets_masks: ClassVar[bool] = True
     """Whether other masks are in force afterwards."""
     rewinds: ClassVar[bool] = False

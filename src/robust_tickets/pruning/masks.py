@@ -54,7 +54,7 @@ def is_nested(inner: Mapping[str, Tensor], outer: Mapping[str, Tensor]) -> bool:
 
 
 def pack(masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Pack each mask into a flat uint8 tensor on the CPU: eight weights a byte, the first in the high bit."""
+    """Pack each mask into a flat uint8 tensor on the CPU: eight weights per byte, the first in the high bit."""
     return {
         name: torch.from_numpy(np.packbits(mask.detach().cpu().contiguous().numpy().reshape(-1)))
         for name, mask in masks.items()

@@ -1,10 +1,10 @@
-"""What the parts of a draw may need of each other; each says what it needs and provides, `composition` compares."""
+"""What the parts of a draw may need from each other; each declares its needs and provisions, `composition` compares."""
 
 LEARNED_SCORES = "learned scores"
 """A score for every weight that training has learned."""
 
 READS_LEARNED_SCORES = "a score that reads what was learned"
-"""Selection by those scores: without it, learning them would be for nothing."""
+"""Selection by those scores: without it, learning them would be pointless."""
 
 SINGLE_PRUNE = "a single prune"
 """Masks that are decided once, at one sparsity."""
@@ -13,6 +13,6 @@ NO_TRAINING = "no training before the prune"
 """Weights before any training."""
 
 SINGLE_WEIGHTS = "single weights"
-"""Groups of one weight, each of which can be moved by itself."""
+"""Groups of one weight, each of which can be moved separately."""
 
 NOTHING: frozenset[str] = frozenset()

@@ -41,7 +41,7 @@ class Partition(Protocol):
 
     @property
     def remaining(self) -> Mapping[str, Tensor]:
-        """For units of which something is removed already: bool [groups], True = still there."""
+        """For units that have already lost groups: bool [groups], True = still there."""
         ...
 
     def reduce(self, saliencies: Mapping[str, Tensor], norm: Norm) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ class Event:
 
     @property
     def rewinds(self) -> bool:
-        """Return whether optimiser and schedule start afresh here."""
+        """Return whether optimiser and schedule restart here."""
         return any(action.rewinds for action in self.actions)
 
 
@@ -31,7 +31,7 @@ class Plan:
     """How long to train, and what happens when."""
 
     steps: int
-    """Training steps in all; 0 means that nothing is trained."""
+    """Total number of training steps; 0 means that nothing is trained."""
     events: tuple[Event, ...]
     """In order of steps."""
 

@@ -1,4 +1,4 @@
-"""What a score may know beyond the weights."""
+"""What a score may know besides the weights."""
 
 from __future__ import annotations
 

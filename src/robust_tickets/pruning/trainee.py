@@ -44,5 +44,5 @@ class Trainee(Protocol):
         ...
 
     def rewind(self) -> None:
-        """Return to the draw's rewind point; the optimiser and the learning-rate schedule start afresh."""
+        """Return to the draw's rewind point; the optimiser and the learning-rate schedule restart."""
         ...

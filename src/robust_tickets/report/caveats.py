@@ -1,4 +1,4 @@
-"""Why the verdicts of a summary are to be trusted less, each reason once."""
+"""Reasons to trust the verdicts of a summary less, each once."""
 
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.unit import sparsity_percent
@@ -9,7 +9,7 @@ NAMED = 3
 
 
 def warnings(summary: Summary) -> list[str]:
-    """Return each caveat of the verdicts in a line, and which verdicts it is about unless it is about all."""
+    """Return each caveat of the verdicts in one line, naming its verdicts unless it concerns all."""
     pairs = [(text, row) for row in summary.verdicts for text in row.caveats]
     lines: list[str] = []
     for text, together in grouped(pairs, lambda pair: pair[0]).items():

@@ -30,7 +30,7 @@ FIGURE = re.compile(r"[+−-]?[\d.]+( ±.*)?$")
 
 @dataclass(frozen=True)
 class Column:
-    """A heading; `numeric` is set right, a `setting` may be told once when every line agrees on it."""
+    """A heading; `numeric` is aligned right, a `setting` may be given once if every line agrees on it."""
 
     label: str
     numeric: bool = False
@@ -39,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cells:
-    """A table before anyone decides how it is drawn. `caption` and `notes` are sentences for below it."""
+    """A table before it is decided how to draw it. `caption` and `notes` are sentences to go below it."""
 
     title: str
     columns: tuple[Column, ...]
@@ -210,7 +210,7 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
 
 
 def table_cells(table: Table) -> Cells:
-    """Return a section's table; columns that hold numbers alone are set right."""
+    """Return a section's table; columns with only numbers are aligned right."""
 
     def is_numeric(index: int) -> bool:
         values = [row[index] for row in table.rows if row[index] is not None]
@@ -233,7 +233,7 @@ def _facet(point: Point) -> tuple[str, ...]:
 
 
 def _without_constants(title: str, columns: Sequence[Column], lines: Sequence[tuple[str, ...]]) -> Cells:
-    """Move settings that are the same in every line into the caption, and drop columns that say nothing."""
+    """Move settings that are the same in every line into the caption, and drop empty columns."""
     values = [{line[index] for line in lines} - {ABSENT} for index in range(len(columns))]
     told_once = [column.setting and len(cells) == 1 for column, cells in zip(columns, values, strict=True)]
     stays = [bool(cells) and not once for cells, once in zip(values, told_once, strict=True)]

@@ -18,7 +18,7 @@ ON_BRIGHT = "#101010"
 """Not the ink, which turns with the page: the cell below it does not."""
 
 WRITTEN = 8
-"""Up to this many cells a side, the values are written into the cells."""
+"""With up to this many cells per side, the values are written into the cells."""
 
 LEVELS = 18
 """Contours of a map over numbers."""
@@ -112,7 +112,7 @@ def figures_of(charts: Sequence[Chart], maps: Sequence[Map]) -> list[tuple[str, 
 
 
 def _lines_in_words(chart: Chart) -> str:
-    """Say what a chart shows, for those who do not see it."""
+    """Say what a chart shows, for readers who cannot see it."""
     ends = (
         f"{line.name}: {line.y[0]:.3g} at {line.x[0]:.3g}, {line.y[-1]:.3g} at {line.x[-1]:.3g}."
         for line in chart.lines

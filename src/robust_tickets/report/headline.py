@@ -17,7 +17,7 @@ class Headline(NamedTuple):
 
 
 def headlines(summary: Summary) -> list[Headline]:
-    """Return what was decided: shipped tickets that match, fastest first, then what they do not tell already.
+    """Return what was decided: shipped tickets that match, fastest first, then whatever they do not already say.
 
     The others are one for each source and transfer that was judged, the sparsest matching ticket first. A ticket
     matches when every required comparison matches: with both accuracies and both trainings this is the double-win

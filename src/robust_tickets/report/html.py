@@ -136,7 +136,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
 
 def _accuracies(summary: Summary) -> str:
-    """Return the table of tickets and dense, and behind a fold the one of controls."""
+    """Return the table of tickets and dense, and the table of controls in a fold."""
     controls = [row for row in summary.rows if row.ticket in CONTROL_NAMES]
     table = accuracy_cells(row for row in summary.rows if row.ticket not in CONTROL_NAMES)
     text = _heading(table.title) + html_table(table) + _small(ACCURACY_NOTE)
@@ -158,7 +158,7 @@ def _curves(shown: Sequence[Panel]) -> str:
 
 
 def _in_words(panel: Panel) -> str:
-    """Say what a panel shows, for those who do not see it."""
+    """Say what a panel shows, for readers who cannot see it."""
     said = [f"{panel.measure.capitalize()} {panel.score} against sparsity, {panel.title.lower()}, {panel.target}."]
     for point in panel.points:
         spread = point.spread(panel.measure)

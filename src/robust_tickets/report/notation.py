@@ -55,7 +55,7 @@ def interval(row: VerdictRow) -> str:
 
 
 def shared(units: Iterable[Unit]) -> Unit | None:
-    """Return the unit that all figures of a column have, so that its heading can tell it; None: they have several."""
+    """Return the unit that all figures of a column share, so that its heading can give it; None: they have several."""
     found = [*units] or [PERCENT]
     return found[0] if all(one == found[0] for one in found) else None
 
@@ -66,7 +66,7 @@ def headed(name: str, unit: Unit | None) -> str:
 
 
 def in_points(name: str, unit: Unit | None) -> str:
-    """Write the heading of differences with what they are in, if a column shares it: `margin (points)`."""
+    """Write the heading of differences with their unit, if a column shares it: `margin (points)`."""
     return f"{name} ({unit.points})" if unit is not None and unit.points else name
 
 

@@ -1,4 +1,4 @@
-"""Further findings of a run, told alike whatever they are about: tables, charts and maps under a heading."""
+"""Other findings of a run, all in the same form: tables, charts and maps under a heading."""
 
 import re
 from collections import Counter

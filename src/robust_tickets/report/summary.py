@@ -1,4 +1,4 @@
-"""The tidy record every run writes and the report reads: one row for each transferred network."""
+"""The tidy record every run writes and the report reads: one row per transferred network."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -138,7 +138,7 @@ class ShrinkRow(Settings):
 
 
 class Summary(Settings):
-    """Everything a report tells. Values are in the metric's own unit; accuracies and sparsities are fractions."""
+    """Everything a report says. Values are in the metric's own unit; accuracies and sparsities are fractions."""
 
     version: Literal[1] = Field(default=1, description="Version of this format.")
     title: str = Field(description="Heading of the report.")

@@ -1,4 +1,4 @@
-"""What is recorded of an adaptation, so that the network can be built again."""
+"""What is recorded of an adaptation, so that the network can be rebuilt."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Adaptation(Settings, ABC):
-    """What a backbone gets; a subclass has a literal `kind` and fields that, with classes and size, say all of it."""
+    """What a backbone gets; a subclass has a literal `kind` and fields that, with classes and size, define it."""
 
     @abstractmethod
     def adapted(self, network: Network, num_classes: int, size: tuple[int, int], seed: int, name: str) -> Network:
-        """Return a network of the given one's own layers, without its head, under a fresh one.
+        """Return a network made of the given one's layers, without its head, under a fresh one.
 
         The weights are those of `network`, which is taken apart; `AdaptedBody.place` says where they are now.
 

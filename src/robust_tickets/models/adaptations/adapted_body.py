@@ -19,7 +19,7 @@ LOGITS = ("logits",)
 
 
 class AdaptedBody(nn.Module, ABC):
-    """A backbone under another head than its own."""
+    """A backbone under a head other than its own."""
 
     does: ClassVar[str]
     """What it does, for messages: `labels pixels`."""
@@ -28,7 +28,7 @@ class AdaptedBody(nn.Module, ABC):
     num_classes: int
     """Number of classes of the head."""
     least_classes: ClassVar[int] = 2
-    """The fewest that make sense."""
+    """The smallest number that makes sense."""
     answers: ClassVar[tuple[str, ...]] = LOGITS
     """Names of what an exported file gives."""
     unexportable: ClassVar[str] = ""

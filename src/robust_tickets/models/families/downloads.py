@@ -1,4 +1,4 @@
-"""Where downloads are kept and whether any are made; one clear line where one is impossible."""
+"""Where downloads are kept and whether any are made; one clear line if one is impossible."""
 
 import socket
 import textwrap
@@ -18,7 +18,7 @@ from robust_tickets.foundation.errors import UserError
 
 @dataclass(frozen=True)
 class Downloads:
-    """How pretrained weights may be fetched."""
+    """How pretrained weights may be downloaded."""
 
     cache: Path | None = None
     """Where downloads are kept; None: where the library that downloads keeps them."""
@@ -88,7 +88,7 @@ class Downloads:
 
 
 def in_short(reason: str) -> str:
-    """Return the beginning of what a library says, no word of it cut in two."""
+    """Return the beginning of a library's message, without cutting a word in two."""
     return textwrap.shorten(reason, 100, placeholder=" ...")
 
 

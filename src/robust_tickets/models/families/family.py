@@ -13,7 +13,7 @@ from robust_tickets.pruning.masks import Masks
 
 @dataclass(frozen=True)
 class ArchitectureOptions:
-    """What is asked of an architecture; None leaves it to the family's default."""
+    """What an architecture should have; None leaves it to the family's default."""
 
     num_classes: int | None = None
     in_channels: int | None = None
@@ -22,7 +22,7 @@ class ArchitectureOptions:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A body with its weights, and what is known of both."""
+    """A body with its weights, and what is known about both."""
 
     name: str
     body: nn.Module

@@ -31,7 +31,7 @@ HARMLESS_ARGUMENTS = {"num_classes", "in_chans", "img_size", "drop_rate", "drop_
 
 @dataclass(frozen=True)
 class HubFolder:
-    """What a folder says of the network in it."""
+    """What a folder says about the network in it."""
 
     name: str | None
     """`timm/<architecture>`; None if the folder does not name one of timm's."""
@@ -76,7 +76,7 @@ def read_hub_folder(folder: Path) -> HubFolder:
 
 
 def _is_another(architecture: str, arguments: dict[str, Any]) -> bool:
-    """Return whether arguments make another network than the architecture's name alone; timm records defaults too."""
+    """Return whether arguments change the network that the architecture's name gives; timm records defaults too."""
     if not arguments:
         return False
     with torch.device("meta"):

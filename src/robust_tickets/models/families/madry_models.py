@@ -76,7 +76,7 @@ class MadryModels:
         return parts(name) in FILES
 
     def tags(self, name: str) -> list[str]:
-        """Return nothing: a name has its one file of weights."""
+        """Return nothing: each name has one weights file."""
         return []
 
     def build(self, name: str, shape: ArchitectureOptions) -> nn.Module:

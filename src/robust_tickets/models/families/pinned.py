@@ -1,4 +1,4 @@
-"""A file of a Hugging Face repository, its hash recorded at the first download and demanded ever after.
+"""A file from a Hugging Face repository, its hash recorded at the first download and enforced ever after.
 
 The Hub serves whatever a repository holds today. What was loaded first is written down, one small JSON a file
 under `$HF_HOME/robust-tickets/`, outside the cache, so that it outlives a cleared one.

@@ -1,4 +1,4 @@
-"""Groups that go with everything that depends on them."""
+"""Groups that are removed together with everything that depends on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CoupledGroup(Group):
-    """Channels with their biases, norms and all that adds to the same sum; a removed one is exactly 0."""
+    """Channels with their biases, norms and everything added to the same sum; a removed one is exactly 0."""
 
     # ERK is defined by the shape of one layer, and a coupling has several.
     scopes: ClassVar[tuple[str, ...]] = ("global", "layer")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Group(Settings, ABC):
-    """What is removed as one."""
+    """The unit of removal."""
 
     provides: ClassVar[frozenset[str]] = NOTHING
     scopes: ClassVar[tuple[str, ...]]
@@ -24,7 +24,7 @@ class Group(Settings, ABC):
     usual_scope: ClassVar[str] = "layer"
     """The scope in which it competes by default."""
     is_coupled: ClassVar[bool] = False
-    """Whether a group reaches over several layers, so that it has to be known which channels belong together."""
+    """Whether a group spans several layers, so that one has to know which channels belong together."""
     is_exchangeable: ClassVar[bool] = False
     """Whether a kept group and a removed one of the same layer may change places."""
 

@@ -1,4 +1,4 @@
-"""Weights train; masks stand still between events."""
+"""Weights train; masks do not change between events."""
 
 from __future__ import annotations
 

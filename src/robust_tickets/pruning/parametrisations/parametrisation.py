@@ -15,7 +15,7 @@ from robust_tickets.pruning.select import Selection
 
 
 class Parametrisation(Settings, ABC):
-    """How mask and weight meet in the forward pass, and what trains."""
+    """How masks are applied to weights in the forward pass, and what trains."""
 
     needs: ClassVar[frozenset[str]] = NOTHING
     provides: ClassVar[frozenset[str]] = NOTHING

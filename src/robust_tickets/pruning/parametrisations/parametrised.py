@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Parametrised:
-    """What the loop trains, and what of it learns. Names are those of the body's parameters."""
+    """What the loop trains, and which parts of it learn. Names are those of the body's parameters."""
 
     module: nn.Module
     """Called and differentiated by the loop; takes the network's inputs."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class NoRewind(RewindPoint):
-    """Go on with the weights as they are; optimiser and schedule still start afresh with each round."""
+    """Continue with the weights as they are; optimiser and schedule still restart with each round."""
 
     kind: Literal["none"] = "none"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Reinitialised(RewindPoint):
-    """Fresh random weights under the ticket's masks: a control that says what the masks alone are worth."""
+    """Fresh random weights under the ticket's masks: a control that shows what the masks alone are worth."""
 
     kind: Literal["reinitialised"] = "reinitialised"
 

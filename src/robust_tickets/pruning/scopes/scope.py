@@ -21,7 +21,7 @@ Minimum = Annotated[
 
 @dataclass(frozen=True)
 class PruningPool:
-    """Units whose groups compete, and how many of those groups are to be removed in all."""
+    """Units whose groups compete, and how many of those groups are to be removed in total."""
 
     units: tuple[str, ...]
     removed: int
@@ -41,5 +41,5 @@ class Scope(Protocol):
 
 
 def least_kept(unit: PruningUnit, minimum: int | None) -> int:
-    """Return how many groups a unit keeps whatever the sparsity: no more than the present masks leave it."""
+    """Return how many groups a unit keeps at any sparsity: no more than the current masks leave it."""
     return min(1 if minimum is None else minimum, unit.remaining)

@@ -21,11 +21,11 @@ class Score(Settings, ABC):
     needs: ClassVar[frozenset[str]] = NOTHING
     provides: ClassVar[frozenset[str]] = NOTHING
     scopes: ClassVar[tuple[str, ...] | None] = None
-    """Kinds of scope that it goes with, its usual one first; None: all."""
+    """Kinds of scope that it works with, the usual one first; None: all."""
     groups: ClassVar[tuple[str, ...] | None] = None
-    """Kinds of group that it goes with; None: all."""
+    """Kinds of group that it works with; None: all."""
     says_sparsity: ClassVar[bool] = False
-    """Whether it says by itself how much goes, so that no target is asked for."""
+    """Whether it determines by itself how much is removed, so that no target is needed."""
 
     @abstractmethod
     def group_scores(

@@ -1,4 +1,4 @@
-"""The zeros that are there."""
+"""The existing zeros."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NORM: Norm = "l1"
 
 
 class Zeros(Score):
-    """The share of a group that is not exactly zero: what a sparse network has removed already becomes the ticket.
+    """The share of a group that is not exactly zero: what a sparse network has already removed becomes the ticket.
 
     The sparsity is what is there (Deep Compression's SqueezeNet, arXiv 1510.00149, keeps a third of its weights), so
     none is asked for; one that is has to agree. A group counts as zero if all of its weights are. Channels and

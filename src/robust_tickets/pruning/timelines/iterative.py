@@ -12,7 +12,7 @@ from robust_tickets.pruning.plans import Event, Plan, steps_of
 
 DEFAULT_RATE = 0.2
 ROUNDING = 1e-4
-"""Papers print 1-(1-p)^k to two digits of a per cent; a target that close to a rung is that rung."""
+"""Papers print 1-(1-p)^k in per cent with two decimals; a target that close to a rung is that rung."""
 
 
 class Iterative(Settings):

@@ -7,7 +7,7 @@ from robust_tickets.pruning.plans import Plan
 
 
 class Timeline(Protocol):
-    """When what happens."""
+    """What happens when."""
 
     @property
     def kind(self) -> str:
@@ -28,7 +28,7 @@ class Timeline(Protocol):
 
 
 def require_sparsity(sparsity: float | None, kind: str) -> float:
-    """Return the target sparsity of a timeline that cannot do without.
+    """Return the target sparsity of a timeline that needs one.
 
     Raises:
         UserError: it is missing.
