@@ -18,11 +18,12 @@ from robust_tickets.foundation.files import read_json
 from robust_tickets.models.adaptations.adapted_body import place_in
 from robust_tickets.tasks.kinds import IMPLIED, task_for
 from robust_tickets.training.loop import TrainingLoop
+from tests.scenes import coco_folder
 from tests.shapes import VOID, shapes_folder
 
 TRAINING = {
     "epochs": 2,
-    "batch_size": 8,
+    "batch_size": 4,
     "precision": "fp32",
     "optimiser": {"kind": "adamw", "lr": 0.003},
     "warmup": 0,
@@ -53,6 +54,10 @@ def digits(folder: Path) -> rt.DataSettings:
     return rt.DataSettings(name="digits", channels=3, size=(16, 16), per_class=6)
 
 
+def scenes(folder: Path) -> rt.DataSettings:
+    return rt.DataSettings(name=str(coco_folder(folder)))
+
+
 ROWS = [
     Row(
         "classification",
@@ -64,6 +69,12 @@ ROWS = [
         shapes,
         lambda folder: (digits(folder), {"task": "segmentation"}, "task: segmentation: digits labels whole images"),
         settings={"head": "fcn"},
+    ),
+    Row(
+        "detection",
+        scenes,
+        lambda folder: (digits(folder), {"task": "detection"}, "task: detection: digits labels whole images"),
+        settings={"head": "fcos", "width": 64},
     ),
 ]
 
@@ -212,7 +223,7 @@ def test_its_export_answers_as_the_network_or_is_refused_by_name(
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     answers = session.run(None, {"images": images.numpy()})
     with torch.no_grad():
-        expected = [leaf for leaf in tree_leaves(network(images)) if isinstance(leaf, Tensor)]
+        expected = [leaf for leaf in tree_leaves(network.exported(images)) if isinstance(leaf, Tensor)]
     for ours, theirs in zip(answers, expected, strict=True):
         torch.testing.assert_close(torch.from_numpy(ours), theirs, atol=1e-4, rtol=1e-4)
 

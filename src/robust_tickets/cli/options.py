@@ -52,7 +52,7 @@ DataName = Annotated[
     typer.Option(
         "--data",
         "-d",
-        help="A folder, .npz, .tar, .parquet, torchvision/NAME, hf/OWNER/NAME, glyphs, digits.",
+        help="A folder, .npz, .tar, .parquet, torchvision/NAME, hf/OWNER/NAME, glyphs, digits, scenes.",
     ),
 ]
 Out = Annotated[

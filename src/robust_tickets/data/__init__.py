@@ -19,6 +19,7 @@ Whatever the data are, they become `Examples`: images from somewhere (`Images`),
 | `targets.py` | what kinds of targets have in common |
 | `class_numbers.py` | one label per image |
 | `label_images.py`, `label_values.py` | one label per pixel, and what the values of label images mean |
+| `boxes.py` | boxes around objects |
 | `images.py` | what sources of images have in common |
 | `arrays.py` | images of one size, held in memory |
 | `stored_images.py` | images that are stored encoded, in files or elsewhere |
@@ -29,6 +30,7 @@ Whatever the data are, they become `Examples`: images from somewhere (`Images`),
 | `form.py` | `DataForm`: recognises its own data at a place, and reads them |
 | `folder.py` | one folder per class |
 | `label_folder.py` | images in images/, label images in labels/ |
+| `coco.py`, `voc_boxes.py` | boxes in the layouts of COCO and Pascal VOC |
 | `array_files.py` | `.npz` archives, idx files |
 | `hugging_face.py` | Hugging Face's `datasets`: on the Hub, saved to disk, in parquet files |
 | `tar_shards.py` | WebDataset's tars |
@@ -36,5 +38,6 @@ Whatever the data are, they become `Examples`: images from somewhere (`Images`),
 | `labels.py` | labels of tables and tars: numbers, or names |
 | `torchvision_sets.py` | torchvision's data sets, by name |
 | `built_in.py` | rendered letters, real handwritten digits |
+| `scenes.py` | letters and digits on textured backgrounds, with boxes |
 | `user_sets.py` | data sets and loaders given by the user |
 """

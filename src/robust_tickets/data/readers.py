@@ -6,6 +6,7 @@ from pathlib import Path
 
 from robust_tickets.data.array_files import IDX, NPZ
 from robust_tickets.data.built_in import read_digits, read_glyphs
+from robust_tickets.data.coco import COCO
 from robust_tickets.data.examples import Found
 from robust_tickets.data.folder import IMAGE_FOLDER
 from robust_tickets.data.form import DataForm, GivenPlace
@@ -13,18 +14,21 @@ from robust_tickets.data.hugging_face import PARQUET, SAVED_TABLES, read_hub
 from robust_tickets.data.label_folder import LABEL_FOLDER
 from robust_tickets.data.names import HUB, TORCHVISION, VOC, nothing_at
 from robust_tickets.data.patterns import above, is_pattern
+from robust_tickets.data.scenes import read_scenes
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.tar_shards import TARS
 from robust_tickets.data.torchvision_sets import read_torchvision, voc_place
+from robust_tickets.data.voc_boxes import VOC_BOXES
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
 
-FORMS: tuple[DataForm, ...] = (NPZ, IDX, SAVED_TABLES, PARQUET, TARS, LABEL_FOLDER, IMAGE_FOLDER)
+FORMS: tuple[DataForm, ...] = (NPZ, IDX, SAVED_TABLES, PARQUET, TARS, VOC_BOXES, COCO, LABEL_FOLDER, IMAGE_FOLDER)
 """What a path may mean: the first that says so is read. The last takes any folder."""
 
 NAMED: dict[str, Callable[[DataSettings], Found]] = {
     "glyphs": lambda settings: read_glyphs(settings.glyphs),
     "digits": lambda settings: read_digits(),
+    "scenes": lambda settings: read_scenes(settings.scenes),
     TORCHVISION: lambda settings: read_torchvision(settings.name[len(TORCHVISION) :], given_path(str(settings.root))),
     HUB: lambda settings: read_hub(settings.name, settings.label),
 }
@@ -76,7 +80,7 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-ASKED = {"name", "root", "glyphs", "label"}
+ASKED = {"name", "root", "glyphs", "scenes", "label"}
 """The settings that decide what is read."""
 
 

@@ -42,6 +42,15 @@ class GlyphSettings(Settings):
     )
 
 
+class SceneSettings(Settings):
+    """How many of the built-in scenes, how large, and with how many objects."""
+
+    count: int = Field(default=1200, ge=8, description="Training scenes; the test part has a quarter as many.")
+    size: int = Field(default=64, ge=32, le=512, description="Height and width, pixels.")
+    objects: int = Field(default=4, ge=1, le=16, description="Most objects in one scene; 1 to 16.")
+    seed: int = Field(default=0, ge=0, description="Seed of the scenes; another seed gives other scenes.")
+
+
 class DataSettings(Settings):
     """Which data, how much of them, and as what size and channels. A bare string is the name alone."""
 
@@ -49,10 +58,10 @@ class DataSettings(Settings):
 
     name: str = Field(
         min_length=1,
-        description="`glyphs`, `digits`, `torchvision/CIFAR10` and the like, or a path: a folder of classes "
-        "(subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), npz or idx "
-        "files, WebDataset tars; with robust-tickets[datasets] also parquet files, a folder of `save_to_disk`, and "
-        "`hf/OWNER/NAME` of the Hub.",
+        description="`glyphs`, `digits`, `scenes`, `torchvision/CIFAR10` and the like, or a path: a folder of classes "
+        "(subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), boxes in "
+        "COCO's or Pascal VOC's layout, npz or idx files, WebDataset tars; with robust-tickets[datasets] also parquet "
+        "files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of the Hub.",
     )
     label: str | None = Field(
         default=None,
@@ -88,6 +97,7 @@ class DataSettings(Settings):
         default=(), description="Values of label images that are not counted, besides 255; each in 0..255."
     )
     glyphs: GlyphSettings = Field(default=GlyphSettings(), description="Options of the built-in letters.")
+    scenes: SceneSettings = Field(default=SceneSettings(), description="Options of the built-in scenes.")
     augmentation: Augmentation | None = Field(
         default=None, description="How training changes images; default: what suits the data set."
     )

@@ -14,6 +14,7 @@
 | `figure.py` | what a figure is: a name, a unit, bounds, whether higher is better |
 | `metric.py` | the basis of decisions: accuracy, or another figure of a whole set |
 | `mean_iou.py` | mIoU, the metric of segmentation |
+| `mean_average_precision.py` | mAP, the metric of detection |
 | `domain_gap.py` | how far apart two data sets lie in the features of a network |
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
 | `robust_accuracy.py` | correctness under attacks |

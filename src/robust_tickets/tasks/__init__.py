@@ -8,4 +8,5 @@
 | `target.py` | data as a network takes them |
 | `classification.py` | one label per image |
 | `segmentation.py` | one label per pixel |
+| `detection.py` | boxes around objects |
 """

@@ -9,16 +9,17 @@ from pydantic import Field
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.tasks.classification import Classification
+from robust_tickets.tasks.detection import Detection
 from robust_tickets.tasks.segmentation import Segmentation
 from robust_tickets.tasks.task import Task
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
 
-AnyTask = Annotated[Classification | Segmentation, Field(discriminator="kind"), Shorthand]
+AnyTask = Annotated[Classification | Segmentation | Detection, Field(discriminator="kind"), Shorthand]
 """Settings of any task, distinguished by `kind`."""
 
-IMPLIED: tuple[Task, ...] = (Classification(), Segmentation())
+IMPLIED: tuple[Task, ...] = (Classification(), Segmentation(), Detection())
 """The default for data: the first that learns from their kind of target."""
 
 

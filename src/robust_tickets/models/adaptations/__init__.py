@@ -5,6 +5,7 @@
 | `adaptation.py` | what is recorded of an adaptation, so that the network can be rebuilt |
 | `adapted_body.py` | a body whose backbone is a source's own layers, and where its weights are now |
 | `backbone.py` | a network's layers up to its last feature map |
+| `detection/` | torchvision's detectors |
 | `segmentation_head.py`, `segmentation.py` | a head that labels pixels: its settings, and the network |
 """
 
@@ -12,7 +13,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from robust_tickets.models.adaptations.detection.head import DetectionHead
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 
-AnyAdaptation = Annotated[SegmentationHead, Field(discriminator="kind")]
+AnyAdaptation = Annotated[SegmentationHead | DetectionHead, Field(discriminator="kind")]
 """Every kind of adaptation, as files record it."""

@@ -1,0 +1,109 @@
+"""Mean average precision: how detection is scored (Lin et al., 2014, arXiv 1405.0312, COCO's mAP@[.5:.95])."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from robust_tickets.attacks.attack import Attacker
+from robust_tickets.attacks.predict import Predict
+from robust_tickets.foundation.batch import moved
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import torch
+from robust_tickets.foundation.unit import PERCENT, Unit
+from robust_tickets.measures.accuracy import Interval
+from robust_tickets.measures.figure import FRACTION, Bounds
+from robust_tickets.measures.logits import Batches
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OVERALL = ("map", "map_50", "map_75")
+"""torchmetrics' names of the means over classes: over overlaps of 0.5 to 0.95, at 0.5, and at 0.75."""
+
+NONE = -1.0
+"""What COCO's code says where there is nothing to be found."""
+
+
+def fresh_precision() -> Any:
+    """Return torchmetrics' accumulator of detections.
+
+    Raises:
+        UserError: the package that counts for it is not installed.
+    """
+    try:
+        import faster_coco_eval  # noqa: F401 - torchmetrics loads it when it computes, which is after training
+    except ImportError:
+        raise UserError("mAP needs the package faster-coco-eval: pip install 'robust-tickets[detection]'") from None
+    # Imported here: it takes a second, which whoever classifies images is spared.
+    from torchmetrics.detection import MeanAveragePrecision
+
+    accumulator = MeanAveragePrecision(class_metrics=True, backend="faster_coco_eval")
+    # Of more than a hundred detections in an image the best hundred count, as everywhere; that needs no warning.
+    accumulator.warn_on_many_detections = False
+    return accumulator
+
+
+def precision(accumulator: Any, classes: int) -> Tensor:
+    """Return what has accumulated, float64 [3 + classes]: as `OVERALL`, then mAP of each class; NaN where no box is."""
+    found = accumulator.compute()
+    kept = torch.full((len(OVERALL) + classes,), torch.nan, dtype=torch.float64)
+    kept[: len(OVERALL)] = torch.stack([found[name] for name in OVERALL]).double()
+    kept[len(OVERALL) + found["classes"].reshape(-1).long()] = found["map_per_class"].reshape(-1).double()
+    return torch.where(kept == NONE, torch.nan, kept)
+
+
+@final
+class AveragePrecision:
+    """mAP of a set, over classes and over overlaps of 0.5 to 0.95; kept is what `precision` returns.
+
+    Classes without a box to be found do not count. A set without any box has a mAP of 0.
+    """
+
+    name: str = "mAP"
+    key: ClassVar[str] = "map"
+    unit: Unit = PERCENT
+    bounds: Bounds = FRACTION
+    higher_is_better: bool = True
+    has_pairs: ClassVar[bool] = False
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+
+    def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
+        """Return the precisions on the images as they are, and under each attacker, which meets every image."""
+        accumulators = [fresh_precision() for _ in range(len(attackers) + 1)]
+        for images, targets in batches:
+            with torch.no_grad():
+                outputs = predict(images)
+            accumulators[0].update(moved(outputs.detections(), "cpu"), moved(targets, "cpu"))
+            images, targets = images.to(outputs.device), moved(targets, outputs.device)
+            for attacker, accumulator in zip(attackers, accumulators[1:], strict=True):
+                adversarial = attacker(images, targets)
+                with torch.no_grad():
+                    found = predict(adversarial).detections()
+                accumulator.update(moved(found, "cpu"), moved(targets, "cpu"))
+        return [precision(accumulator, len(self.classes)) for accumulator in accumulators]
+
+    def value(self, measured: Tensor) -> float:
+        """Return mAP@[.5:.95]."""
+        return measured[0].nan_to_num().item()
+
+    def interval(self, measured: Tensor) -> Interval | None:
+        """Return None: a class's precision is of all images together."""
+        return None
+
+    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
+        """Return None, as `interval` does; the decision rests on the spread between seeds."""
+        return None
+
+    def packed(self, measured: Tensor) -> dict[str, Any]:
+        """Return the means, and the mAP of each class by name; null where there is no box."""
+        values = [None if value != value else value for value in measured.tolist()]
+        overall = dict(zip(OVERALL, values[: len(OVERALL)], strict=True))
+        return {**overall, "map_of": dict(zip(self.classes, values[len(OVERALL) :], strict=True))}
+
+    def unpacked(self, values: dict[str, Any]) -> Tensor:
+        """Undo `packed`."""
+        kept = [*(values[name] for name in OVERALL), *(values["map_of"][name] for name in self.classes)]
+        return torch.tensor([torch.nan if value is None else value for value in kept], dtype=torch.float64)

@@ -1,0 +1,93 @@
+"""Detection: boxes around objects, and the class of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from robust_tickets.attacks.aim import Aim
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import torch
+from robust_tickets.measures.mean_average_precision import AveragePrecision, fresh_precision
+from robust_tickets.measures.metric import Metric
+from robust_tickets.models.adaptations.detection.head import DetectionHead
+from robust_tickets.objectives.objective import Criterion
+from robust_tickets.tasks.classification import fit_head
+from robust_tickets.tasks.task import Head, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from robust_tickets.data.splits import DataSplits
+    from robust_tickets.models.network import Network
+
+
+@final
+class Detection(DetectionHead, Task):
+    """Boxes around objects and their classes, by a backbone under one of torchvision's detectors; judged by mAP."""
+
+    target_kind = "boxes"
+    asks = "boxes around objects"
+    provides = frozenset({"pixel-inputs", "loss"})
+    kind: Literal["detection"] = "detection"
+
+    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+        """Return the network that finds objects; of one that does already, with a head for these classes or its own."""
+        fresh_precision()
+        if not self.does_it(network):
+            if head == "keep":
+                raise UserError(
+                    f"head: keep: {name} tells images apart and {splits.name} {splits.target_words}; use head: fresh"
+                )
+            made = DetectionHead.model_validate(self.model_dump())
+            return made.adapted(network, len(splits.classes), splits.size, seed, name)
+        if self.model_fields_set - {"kind"}:
+            raise UserError(f"task: detection: {name} finds objects already, by a head of its own; leave it out")
+        fit_head(network, splits, head, seed)
+        return network
+
+    def does_it(self, network: Network) -> bool:
+        """Say whether a network finds objects."""
+        from robust_tickets.models.adaptations.detection.network import DetectionNetwork
+
+        return isinstance(network.body, DetectionNetwork)
+
+    def criterion(self, label_smoothing: float) -> Criterion:
+        """Return the sum of torchvision's losses."""
+        if label_smoothing:
+            raise UserError(
+                f"training.label_smoothing: {label_smoothing:g} has no meaning for boxes; torchvision's detectors have "
+                "losses of their own; leave it out"
+            )
+        return DetectionLoss()
+
+    def metric(self, classes: Sequence[str]) -> Metric:
+        """Return mAP."""
+        return AveragePrecision(classes)
+
+    def describe(self) -> str:
+        """Return the detector's name."""
+        return self.head
+
+
+@final
+class WorseDetection(Aim):
+    """Higher losses of each image; an attack on boxes never has succeeded so far that it could stop."""
+
+    def loss(self, outputs: Any, targets: Any) -> Tensor:
+        """Return the sum of the losses of each image by itself, [N]."""
+        return outputs.per_image(targets)
+
+    def succeeded(self, outputs: Any, targets: Any) -> Tensor:
+        """Return False for every image."""
+        return torch.zeros(len(targets), dtype=torch.bool, device=outputs.device)
+
+
+class DetectionLoss:
+    """The sum of a detector's losses over a batch."""
+
+    aim: Aim = WorseDetection()
+
+    def __call__(self, outputs: Any, targets: Any) -> Tensor:
+        """Return the loss, in fp32."""
+        return torch.stack(list(outputs.losses(targets).values())).sum()
