@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from robust_tickets.data.arrays import ImageArrays, labelled
 from robust_tickets.data.examples import Examples
 from robust_tickets.data.fit import Fit
+from robust_tickets.data.images.arrays import ImageArrays, labelled
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError

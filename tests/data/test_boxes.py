@@ -12,11 +12,11 @@ from torch import Tensor
 
 from robust_tickets.data.augmentation import ScaleCrop
 from robust_tickets.data.batches import batches
-from robust_tickets.data.boxes import Boxes
 from robust_tickets.data.fit import Letterbox
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings, SceneSettings
 from robust_tickets.data.splits import DataSplits
+from robust_tickets.data.targets.boxes import Boxes
 from robust_tickets.foundation.errors import UserError
 from tests.scenes import HIGH, WIDE, coco_folder, scenes, voc_folder, voc_xml
 
@@ -306,7 +306,7 @@ def test_a_change_of_a_box_is_another_data_set(tmp_path: Path) -> None:
 
 
 def test_built_in_scenes_have_tight_boxes_and_are_the_same_everywhere() -> None:
-    settings = DataSettings(name="scenes", scenes=SceneSettings(count=40, size=48, objects=3))
+    settings = DataSettings(name="glyph-scenes", scenes=SceneSettings(count=40, size=48, objects=3))
     data = load_data(settings)
     assert (data.classes, data.size, data.channels) == (("letter", "digit"), (48, 48), 3)
     assert (len(data.train), len(data.validation), len(data.test)) == (36, 4, 10)

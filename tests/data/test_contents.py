@@ -14,7 +14,8 @@ from torch.utils.data import Dataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from robust_tickets.data import encoded, load, readers
+from robust_tickets.data import load, readers
+from robust_tickets.data.images import encoded
 from robust_tickets.data.load import load_data
 from robust_tickets.foundation.user_cache import ENVIRONMENT
 from robust_tickets.models.interface import Pixels

@@ -10,9 +10,9 @@ from torchvision.transforms import v2
 from robust_tickets.data import load
 from robust_tickets.data.augmentation import FlipCrop
 from robust_tickets.data.examples import Examples
+from robust_tickets.data.images.stored_images import StoredImages
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.stored_images import StoredImages
 from robust_tickets.foundation.errors import UserError
 from tests.data.conftest import save_image
 
@@ -162,7 +162,9 @@ def test_folders_that_are_no_data_set_are_refused(
 
 
 def test_a_missing_folder_is_named() -> None:
-    with pytest.raises(UserError, match=r"^/no/such/place: no such folder or file; glyphs and digits are built in"):
+    with pytest.raises(
+        UserError, match=r"^/no/such/place: no such folder or file; glyphs, digits and glyph-scenes are built in"
+    ):
         load_data("/no/such/place")
 
 

@@ -1,9 +1,9 @@
 import torch
 
-from robust_tickets.data.arrays import ImageArrays
-from robust_tickets.data.built_in import digits, glyphs
 from robust_tickets.data.examples import Examples, Listing
 from robust_tickets.data.fit import Fit
+from robust_tickets.data.forms.built_in import digits, glyphs
+from robust_tickets.data.images.arrays import ImageArrays
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings, GlyphSettings
 

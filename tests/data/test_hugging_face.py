@@ -15,8 +15,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from datasets import Image as ImageColumn
 from PIL import Image
 
-from robust_tickets.data import stored_images
 from robust_tickets.data.batches import batches
+from robust_tickets.data.images import stored_images
 from robust_tickets.data.load import load_data
 from robust_tickets.data.names import require_data
 from robust_tickets.data.settings import DataSettings

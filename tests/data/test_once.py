@@ -10,12 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from robust_tickets.data import encoded, folder, label_folder, label_images, load, readers, stored_images
+from robust_tickets.data import load, readers
 from robust_tickets.data.augmentation import Affine, FlipCrop
 from robust_tickets.data.batches import batches
+from robust_tickets.data.forms import folder, label_folder
+from robust_tickets.data.images import encoded, stored_images
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
+from robust_tickets.data.targets import label_images
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.user_cache import ENVIRONMENT
 from tests.commands import Tickets

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from robust_tickets.data.augmentation import ScaleCrop
 from robust_tickets.data.batches import batches
-from robust_tickets.data.encoded import FolderFiles
-from robust_tickets.data.label_images import LabelImages
+from robust_tickets.data.forms.torchvision_sets import VOC_CLASSES
+from robust_tickets.data.images.encoded import FolderFiles
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.data.torchvision_sets import VOC_CLASSES
+from robust_tickets.data.targets.label_images import LabelImages
 from robust_tickets.foundation.errors import UserError
 from tests.shapes import COUNTS, HEIGHT, VOID, WIDTH, save_pair, scene, shapes_folder
 from tests.shared_data import SHARED, needs_shared

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import FlipCrop, RandomResizedCrop
 from robust_tickets.data.batches import batches
+from robust_tickets.data.images.arrays import ImageArrays
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from tests.shared_data import SHARED, needs_shared

@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from robust_tickets.data import stored_images
 from robust_tickets.data.augmentation import FlipCrop
 from robust_tickets.data.batches import batches
+from robust_tickets.data.images import stored_images
 from robust_tickets.data.load import load_data
 from robust_tickets.data.names import require_data
 from robust_tickets.data.settings import DataSettings

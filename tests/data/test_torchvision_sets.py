@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from robust_tickets.data.augmentation import RandomResizedCrop
+from robust_tickets.data.images.user import UserImages
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.user import UserImages
 from robust_tickets.foundation.errors import UserError
 from tests.data.conftest import save_image
 

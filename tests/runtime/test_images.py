@@ -15,7 +15,7 @@ from PIL import Image
 
 import robust_tickets as rt
 from robust_tickets.data.fit import Fit, resize
-from robust_tickets.data.image_files import open_image
+from robust_tickets.data.images.image_files import open_image
 from robust_tickets.runtime.errors import ImageError, RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.images import ImagePreparation

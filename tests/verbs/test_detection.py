@@ -27,7 +27,12 @@ TRAINING = {
     "warmup": 0,
 }
 LONG = {**TRAINING, "epochs": 12, "validate_every": 12}
-SCENES = rt.DataSettings(name="scenes", scenes={"count": 48, "size": 64, "objects": 2, "seed": 0})
+TOY = (
+    "--sparsity 0.5 --set sources.letters.pretrain.data.glyphs.count=520 "
+    "--set sources.letters.pretrain.training.epochs=1 "
+    "--set data.scenes.count=32 --set data.scenes.size=32 --set transfers.full.training.epochs=1 "
+    "--set transfers.full.training.validate_every=1 --set transfers.full.seeds=[0,1] --set shrink.rounds=3"
+)
 PGD = {"threat": {"epsilon": "8/255", "steps": 3}, "limit": 6}
 
 
@@ -201,3 +206,16 @@ def test_the_command_line_from_boxes_to_a_verdict(
         assert "mAP" in done.out
     refused = tickets(f"predict {run} {data.name}/test2017/test0.png")
     assert "finds objects; tickets predict is for networks that label images" in refused.complaint
+
+
+def test_the_recipe_runs_offline_from_start_to_finish(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = Tickets(capsys, monkeypatch)(f"run detection -o {tmp_path / 'run'} {TOY}")
+    assert ran.code == 0, ran.err
+    assert "mAP" in ran.out
+    assert "accuracy" not in ran.out
+    assert (tmp_path / "run" / "report.html").is_file()
+    session = onnxruntime.InferenceSession(tmp_path / "run" / "draw.onnx", providers=["CPUExecutionProvider"])
+    assert [one.name for one in session.get_outputs()] == ["boxes", "scores"]
+    assert not (tmp_path / "run" / "draw.rtk").exists()

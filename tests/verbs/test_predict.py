@@ -13,7 +13,7 @@ from PIL import Image
 
 import robust_tickets as rt
 from robust_tickets.data.fit import Fit
-from robust_tickets.data.image_files import open_image
+from robust_tickets.data.images.image_files import open_image
 from robust_tickets.shrinking.export import export_onnx
 from robust_tickets.shrinking.runtime_file import write_runtime
 from tests.commands import COLOURS, Tickets, colours

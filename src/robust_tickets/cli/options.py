@@ -52,7 +52,7 @@ DataName = Annotated[
     typer.Option(
         "--data",
         "-d",
-        help="A folder, .npz, .tar, .parquet, torchvision/NAME, hf/OWNER/NAME, glyphs, digits, scenes.",
+        help="A folder, .npz, .tar, .parquet, torchvision/NAME, hf/OWNER/NAME, glyphs, digits, glyph-scenes.",
     ),
 ]
 Out = Annotated[

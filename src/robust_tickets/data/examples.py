@@ -10,9 +10,9 @@ from torch.utils.data import Dataset
 
 from robust_tickets.data.augmentation import Augmentation
 from robust_tickets.data.fit import Fitting, resize
-from robust_tickets.data.images import Fault, Images
+from robust_tickets.data.images.images import Fault, Images
 from robust_tickets.data.names import PartName
-from robust_tickets.data.targets import Targets
+from robust_tickets.data.targets.targets import Targets
 from robust_tickets.foundation.batch import Batch
 
 

@@ -13,12 +13,12 @@ from robust_tickets.data.augmentation import AUGMENTATIONS, NoAugmentation
 from robust_tickets.data.carving import carve, undivided
 from robust_tickets.data.examples import Examples, Found, Listing
 from robust_tickets.data.fit import Interpolation
-from robust_tickets.data.images import Fault, Geometry
+from robust_tickets.data.forms.user_sets import read_user_sets
+from robust_tickets.data.images.images import Fault, Geometry
 from robust_tickets.data.names import PartName
 from robust_tickets.data.readers import read
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.data.user_sets import read_user_sets
 from robust_tickets.foundation.errors import UserError
 
 MEMORY_LIMIT = 2**30

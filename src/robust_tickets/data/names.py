@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Literal
 
-from robust_tickets.data.patterns import is_pattern, matching
+from robust_tickets.data.forms.patterns import is_pattern, matching
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 
-BUILT_IN = ("glyphs", "digits", "scenes")
+BUILT_IN = ("glyphs", "digits", "glyph-scenes")
 TORCHVISION = "torchvision/"
 HUB = "hf/"
 
@@ -106,7 +106,7 @@ def nothing_at(place: object) -> UserError:
     hint = (
         f"did you mean {near[0]}?"
         if near
-        else "glyphs, digits and scenes are built in; torchvision/NAME and hf/OWNER/NAME are downloaded"
+        else "glyphs, digits and glyph-scenes are built in; torchvision/NAME and hf/OWNER/NAME are downloaded"
     )
     return UserError(f"{place}: no such folder or file; {hint}")
 

@@ -4,21 +4,21 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from robust_tickets.data.array_files import IDX, NPZ
-from robust_tickets.data.built_in import read_digits, read_glyphs
-from robust_tickets.data.coco import COCO
 from robust_tickets.data.examples import Found
-from robust_tickets.data.folder import IMAGE_FOLDER
-from robust_tickets.data.form import DataForm, GivenPlace
-from robust_tickets.data.hugging_face import PARQUET, SAVED_TABLES, read_hub
-from robust_tickets.data.label_folder import LABEL_FOLDER
+from robust_tickets.data.forms.array_files import IDX, NPZ
+from robust_tickets.data.forms.built_in import read_digits, read_glyphs
+from robust_tickets.data.forms.coco import COCO
+from robust_tickets.data.forms.folder import IMAGE_FOLDER
+from robust_tickets.data.forms.form import DataForm, GivenPlace
+from robust_tickets.data.forms.hugging_face import PARQUET, SAVED_TABLES, read_hub
+from robust_tickets.data.forms.label_folder import LABEL_FOLDER
+from robust_tickets.data.forms.patterns import above, is_pattern
+from robust_tickets.data.forms.scenes import read_scenes
+from robust_tickets.data.forms.tar_shards import TARS
+from robust_tickets.data.forms.torchvision_sets import read_torchvision, voc_place
+from robust_tickets.data.forms.voc_boxes import VOC_BOXES
 from robust_tickets.data.names import HUB, TORCHVISION, VOC, nothing_at
-from robust_tickets.data.patterns import above, is_pattern
-from robust_tickets.data.scenes import read_scenes
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.tar_shards import TARS
-from robust_tickets.data.torchvision_sets import read_torchvision, voc_place
-from robust_tickets.data.voc_boxes import VOC_BOXES
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
 
@@ -28,7 +28,7 @@ FORMS: tuple[DataForm, ...] = (NPZ, IDX, SAVED_TABLES, PARQUET, TARS, VOC_BOXES,
 NAMED: dict[str, Callable[[DataSettings], Found]] = {
     "glyphs": lambda settings: read_glyphs(settings.glyphs),
     "digits": lambda settings: read_digits(),
-    "scenes": lambda settings: read_scenes(settings.scenes),
+    "glyph-scenes": lambda settings: read_scenes(settings.scenes),
     TORCHVISION: lambda settings: read_torchvision(settings.name[len(TORCHVISION) :], given_path(str(settings.root))),
     HUB: lambda settings: read_hub(settings.name, settings.label),
 }

@@ -58,10 +58,10 @@ class DataSettings(Settings):
 
     name: str = Field(
         min_length=1,
-        description="`glyphs`, `digits`, `scenes`, `torchvision/CIFAR10` and the like, or a path: a folder of classes "
-        "(subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), boxes in "
-        "COCO's or Pascal VOC's layout, npz or idx files, WebDataset tars; with robust-tickets[datasets] also parquet "
-        "files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of the Hub.",
+        description="`glyphs`, `digits`, `glyph-scenes`, `torchvision/CIFAR10` and the like, or a path: a folder of "
+        "classes (subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), boxes "
+        "in COCO's or Pascal VOC's layout, npz or idx files, WebDataset tars; with robust-tickets[datasets] also "
+        "parquet files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of the Hub.",
     )
     label: str | None = Field(
         default=None,

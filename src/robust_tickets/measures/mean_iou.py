@@ -28,7 +28,7 @@ def confusion(logits: Tensor, labels: Tensor, classes: int) -> Tensor:
     # Imported here: it takes a second, which anyone who classifies images is spared.
     from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-    from robust_tickets.data.label_values import IGNORED
+    from robust_tickets.data.targets.label_values import IGNORED
 
     given = logits.argmax(1)
     found = multiclass_confusion_matrix(given, labels.to(given.device), classes, ignore_index=IGNORED)

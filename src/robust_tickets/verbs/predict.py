@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from robust_tickets.data.image_files import SUFFIXES, in_threads
+from robust_tickets.data.images.image_files import SUFFIXES, in_threads
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation
 from robust_tickets.data.fit import Fitting, Interpolation
-from robust_tickets.data.images import Fault, Images
+from robust_tickets.data.images.images import Fault, Images
 from robust_tickets.data.names import PartName
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 
 import torch
 
-from robust_tickets.data.array_files import class_names
-from robust_tickets.data.class_numbers import ClassNumbers
-from robust_tickets.data.encoded import Files
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.form import DataForm, GivenPlace
-from robust_tickets.data.image_files import SUFFIXES
-from robust_tickets.data.labels import numbered
+from robust_tickets.data.forms.array_files import class_names
+from robust_tickets.data.forms.form import DataForm, GivenPlace
+from robust_tickets.data.forms.labels import numbered
+from robust_tickets.data.forms.shards import shards_at, spoken_parts
+from robust_tickets.data.images.encoded import Files
+from robust_tickets.data.images.image_files import SUFFIXES
+from robust_tickets.data.images.stored_images import StoredImages
 from robust_tickets.data.names import PartName
-from robust_tickets.data.shards import shards_at, spoken_parts
-from robust_tickets.data.stored_images import StoredImages
+from robust_tickets.data.targets.class_numbers import ClassNumbers
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.file_memory import Stamp, stamp

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from robust_tickets.data.boxes import Boxes
-from robust_tickets.data.coco import files_in, require_once
-from robust_tickets.data.encoded import FolderFiles
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.form import DataForm
+from robust_tickets.data.forms.coco import files_in, require_once
+from robust_tickets.data.forms.form import DataForm
+from robust_tickets.data.images.encoded import FolderFiles
+from robust_tickets.data.images.stored_images import StoredImages
 from robust_tickets.data.names import PartName, part_of
-from robust_tickets.data.stored_images import StoredImages
+from robust_tickets.data.targets.boxes import Boxes
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 

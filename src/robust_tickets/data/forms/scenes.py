@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robust_tickets.data.arrays import ImageArrays
 from robust_tickets.data.augmentation import ScaleCropColour
-from robust_tickets.data.boxes import Boxes
-from robust_tickets.data.built_in import deformations, masters, read_digits
 from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.forms.built_in import deformations, masters, read_digits
+from robust_tickets.data.images.arrays import ImageArrays
 from robust_tickets.data.names import PartName
 from robust_tickets.data.settings import SceneSettings
+from robust_tickets.data.targets.boxes import Boxes
 from robust_tickets.foundation.seeds import generator
 
 CLASSES = ("letter", "digit")
@@ -38,7 +38,7 @@ def read_scenes(settings: SceneSettings) -> Found:
         part: scenes(settings, part, count, shapes_of(digits[part])) for part, count in parts.items()
     }
     # Letters must not be mirrored.
-    return Found(listings, CLASSES, "scenes", ScaleCropColour(scale=(0.75, 1.25), flip=False))
+    return Found(listings, CLASSES, "glyph-scenes", ScaleCropColour(scale=(0.75, 1.25), flip=False))
 
 
 def shapes_of(digits: Listing) -> tuple[Tensor, Tensor]:

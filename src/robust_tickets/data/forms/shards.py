@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+from robust_tickets.data.forms.patterns import is_pattern, matching
 from robust_tickets.data.names import PartName, part_in, part_of
-from robust_tickets.data.patterns import is_pattern, matching
 from robust_tickets.foundation.errors import UserError
 
 

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from robust_tickets.data.arrays import labelled
 from robust_tickets.data.augmentation import Affine
 from robust_tickets.data.carving import TEST_SEED, choose
 from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.images.arrays import labelled
 from robust_tickets.data.settings import GlyphSettings
 from robust_tickets.foundation.seeds import generator
 

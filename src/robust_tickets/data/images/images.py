@@ -13,7 +13,7 @@ from robust_tickets.data.augmentation import Augmentation, FlipCrop
 from robust_tickets.data.fit import Fitting
 
 if TYPE_CHECKING:
-    from robust_tickets.data.targets import Targets
+    from robust_tickets.data.targets.targets import Targets
 
 Geometry = tuple[tuple[int, int], int]
 """(height, width) in pixels, and channels, 1 or 3."""

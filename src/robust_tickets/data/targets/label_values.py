@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robust_tickets.data.image_files import decoded_image
+from robust_tickets.data.images.image_files import decoded_image
 from robust_tickets.foundation.errors import UserError
 
 VOID = 255

@@ -10,10 +10,10 @@ from torch import Tensor
 from robust_tickets.data.augmentation import Augmentation, ScaleCropColour
 from robust_tickets.data.examples import Examples, Found, Listing
 from robust_tickets.data.fit import Fitting, Interpolation, Letterbox
-from robust_tickets.data.images import Fault, Images
+from robust_tickets.data.images.images import Fault, Images
 from robust_tickets.data.names import PartName
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.targets import Parts, Targets, zeros
+from robust_tickets.data.targets.targets import Parts, Targets, zeros
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 

@@ -9,12 +9,12 @@ import torch
 import torchvision
 from torch import Tensor
 
-from robust_tickets.data.arrays import int64_labels, labelled, uint8_images
 from robust_tickets.data.augmentation import FlipCrop, RandomResizedCrop
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.label_folder import with_labels
+from robust_tickets.data.forms.label_folder import with_labels
+from robust_tickets.data.forms.user_sets import class_labels, user_examples
+from robust_tickets.data.images.arrays import int64_labels, labelled, uint8_images
 from robust_tickets.data.names import VOC, WITH_SPLITS, WITH_TRAIN_FLAG, WITHOUT_PARTS, PartName, require_torchvision
-from robust_tickets.data.user_sets import class_labels, user_examples
 from robust_tickets.foundation.errors import UserError
 
 VOC_YEAR = "2012"

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import torch
 
-from robust_tickets.data.encoded import FolderFiles
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.folder import class_folders
-from robust_tickets.data.form import DataForm
-from robust_tickets.data.image_files import SUFFIXES
-from robust_tickets.data.label_images import LabelImages
+from robust_tickets.data.forms.folder import class_folders
+from robust_tickets.data.forms.form import DataForm
+from robust_tickets.data.images.encoded import FolderFiles
+from robust_tickets.data.images.image_files import SUFFIXES
+from robust_tickets.data.images.stored_images import StoredImages
 from robust_tickets.data.names import PartName, folder_parts
-from robust_tickets.data.stored_images import StoredImages
+from robust_tickets.data.targets.label_images import LabelImages
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 

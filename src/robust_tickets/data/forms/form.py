@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robust_tickets.data.examples import Found
-from robust_tickets.data.patterns import above, is_pattern
+from robust_tickets.data.forms.patterns import above, is_pattern
 
 
 @dataclass(frozen=True)

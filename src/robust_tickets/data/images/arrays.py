@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robust_tickets.data.class_numbers import ClassNumbers
 from robust_tickets.data.examples import Listing
 from robust_tickets.data.fit import Fitting, convert_channels, resize
-from robust_tickets.data.images import Geometry, Images
-from robust_tickets.data.targets import Targets
+from robust_tickets.data.images.images import Geometry, Images
+from robust_tickets.data.targets.class_numbers import ClassNumbers
+from robust_tickets.data.targets.targets import Targets
 from robust_tickets.foundation.errors import UserError
 
 CHUNK = 1024

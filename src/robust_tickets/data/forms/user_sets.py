@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset
 
-from robust_tickets.data.arrays import int64_labels, labelled, uint8_images
-from robust_tickets.data.class_numbers import ClassNumbers
 from robust_tickets.data.examples import Examples, Found, Listing
+from robust_tickets.data.images.arrays import int64_labels, labelled, uint8_images
+from robust_tickets.data.images.user import UserImages, sample_stream, split_item, to_image
 from robust_tickets.data.names import PartName, part_keys, part_of
-from robust_tickets.data.user import UserImages, sample_stream, split_item, to_image
+from robust_tickets.data.targets.class_numbers import ClassNumbers
 from robust_tickets.foundation.errors import UserError
 
 LABEL_LISTS = ("targets", "labels", "_labels", "y")

@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from robust_tickets.data.arrays import complaint
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation
 from robust_tickets.data.fit import Fitting
-from robust_tickets.data.image_files import mode_channels, unshowable
-from robust_tickets.data.images import Geometry, Images
-from robust_tickets.data.targets import Targets
-from robust_tickets.data.user_contents import PROBED, contents, spaced
+from robust_tickets.data.images.arrays import complaint
+from robust_tickets.data.images.image_files import mode_channels, unshowable
+from robust_tickets.data.images.images import Geometry, Images
+from robust_tickets.data.images.user_contents import PROBED, contents, spaced
+from robust_tickets.data.targets.targets import Targets
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream, stream_seed
 

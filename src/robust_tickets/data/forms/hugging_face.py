@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
-from robust_tickets.data.class_numbers import ClassNumbers
-from robust_tickets.data.encoded import Files
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.form import DataForm, GivenPlace
-from robust_tickets.data.image_files import read_file
-from robust_tickets.data.label_images import LabelImages
-from robust_tickets.data.labels import numbered
+from robust_tickets.data.forms.form import DataForm, GivenPlace
+from robust_tickets.data.forms.labels import numbered
+from robust_tickets.data.forms.shards import shards_at, spoken_parts
+from robust_tickets.data.images.encoded import Files
+from robust_tickets.data.images.image_files import read_file
+from robust_tickets.data.images.stored_images import StoredImages
 from robust_tickets.data.names import HUB, PartName, part_keys, require_datasets
-from robust_tickets.data.shards import shards_at, spoken_parts
-from robust_tickets.data.stored_images import StoredImages
+from robust_tickets.data.targets.class_numbers import ClassNumbers
+from robust_tickets.data.targets.label_images import LabelImages
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.file_memory import Stamp, stamp

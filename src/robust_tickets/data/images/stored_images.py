@@ -7,11 +7,11 @@ from PIL import Image
 from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation, RandomResizedCrop
-from robust_tickets.data.encoded import Codec, Encoded, Files, Kept
 from robust_tickets.data.fit import Fitting
-from robust_tickets.data.image_files import decoded_image, glance, mode_channels
-from robust_tickets.data.images import Fault, Geometry, Images
-from robust_tickets.data.targets import Targets
+from robust_tickets.data.images.encoded import Codec, Encoded, Files, Kept
+from robust_tickets.data.images.image_files import decoded_image, glance, mode_channels
+from robust_tickets.data.images.images import Fault, Geometry, Images
+from robust_tickets.data.targets.targets import Targets
 from robust_tickets.foundation.errors import UserError
 
 SMALL = 64

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from robust_tickets.data.arrays import int64_labels, labelled, uint8_images
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.form import DataForm
-from robust_tickets.data.image_files import in_threads
+from robust_tickets.data.forms.form import DataForm
+from robust_tickets.data.forms.shards import shards_at, spoken_parts
+from robust_tickets.data.images.arrays import int64_labels, labelled, uint8_images
+from robust_tickets.data.images.image_files import in_threads
 from robust_tickets.data.names import PartName, distinct, part_in, part_of
-from robust_tickets.data.shards import shards_at, spoken_parts
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json

@@ -11,12 +11,14 @@ from PIL import Image
 from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation, ScaleCrop
-from robust_tickets.data.encoded import Codec, Encoded, Files, Kept
 from robust_tickets.data.examples import Examples, Found, Listing
 from robust_tickets.data.fit import Fitting, Interpolation, Letterbox
-from robust_tickets.data.image_files import glance
-from robust_tickets.data.images import Fault, Images
-from robust_tickets.data.label_values import (
+from robust_tickets.data.images.encoded import Codec, Encoded, Files, Kept
+from robust_tickets.data.images.image_files import glance
+from robust_tickets.data.images.images import Fault, Images
+from robust_tickets.data.names import PartName
+from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.targets.label_values import (
     IGNORED,
     VOID,
     LabelValues,
@@ -25,9 +27,7 @@ from robust_tickets.data.label_values import (
     require_numbers,
     values_present,
 )
-from robust_tickets.data.names import PartName
-from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.targets import Parts, Targets, zeros
+from robust_tickets.data.targets.targets import Parts, Targets, zeros
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from robust_tickets.data.class_numbers import ClassNumbers
-from robust_tickets.data.encoded import FolderFiles
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.form import DataForm
-from robust_tickets.data.image_files import SUFFIXES
+from robust_tickets.data.forms.form import DataForm
+from robust_tickets.data.images.encoded import FolderFiles
+from robust_tickets.data.images.image_files import SUFFIXES
+from robust_tickets.data.images.stored_images import StoredImages
 from robust_tickets.data.names import PartName, folder_parts
-from robust_tickets.data.stored_images import StoredImages
+from robust_tickets.data.targets.class_numbers import ClassNumbers
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import files_below

@@ -11,7 +11,7 @@ from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.fit import Fit, Fitting, Interpolation
 from robust_tickets.data.names import PartName, part_of
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.targets import Targets
+from robust_tickets.data.targets.targets import Targets
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 

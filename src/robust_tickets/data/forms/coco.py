@@ -9,14 +9,14 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
-from robust_tickets.data.boxes import Boxes
-from robust_tickets.data.encoded import FolderFiles
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.folder import class_folders
-from robust_tickets.data.form import DataForm
-from robust_tickets.data.image_files import SUFFIXES
+from robust_tickets.data.forms.folder import class_folders
+from robust_tickets.data.forms.form import DataForm
+from robust_tickets.data.images.encoded import FolderFiles
+from robust_tickets.data.images.image_files import SUFFIXES
+from robust_tickets.data.images.stored_images import StoredImages
 from robust_tickets.data.names import PartName, distinct, part_in, part_of
-from robust_tickets.data.stored_images import StoredImages
+from robust_tickets.data.targets.boxes import Boxes
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from robust_tickets.data.fit import Fitting
-from robust_tickets.data.image_files import in_threads, read_file
+from robust_tickets.data.images.image_files import in_threads, read_file
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.file_memory import FileMemory, Stamp, stamp
 

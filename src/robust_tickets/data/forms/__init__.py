@@ -1,0 +1,18 @@
+"""Forms in which data lie somewhere: one file each. `readers.py`, one room up, has the table of them.
+
+| file | noun |
+|---|---|
+| `form.py` | `DataForm`: recognises its own data at a place, and reads them |
+| `folder.py` | one folder per class |
+| `label_folder.py` | images in images/, label images in labels/ |
+| `coco.py`, `voc_boxes.py` | boxes in the layouts of COCO and Pascal VOC |
+| `array_files.py` | `.npz` archives, idx files |
+| `hugging_face.py` | Hugging Face's `datasets`: on the Hub, saved to disk, in parquet files |
+| `tar_shards.py` | WebDataset's tars |
+| `shards.py`, `patterns.py` | several files that are one set, and patterns that name them |
+| `labels.py` | labels of tables and tars: numbers, or names |
+| `torchvision_sets.py` | torchvision's data sets, by name |
+| `built_in.py` | rendered letters, real handwritten digits |
+| `scenes.py` | letters and digits on textured backgrounds, with boxes |
+| `user_sets.py` | data sets and loaders given by the user |
+"""
