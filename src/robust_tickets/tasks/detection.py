@@ -47,7 +47,7 @@ class Detection(DetectionHead, Task):
         return network
 
     def does_it(self, network: Network) -> bool:
-        """Say whether a network finds objects."""
+        """Return whether a network finds objects."""
         from robust_tickets.models.adaptations.detection.network import DetectionNetwork
 
         return isinstance(network.body, DetectionNetwork)
@@ -72,7 +72,7 @@ class Detection(DetectionHead, Task):
 
 @final
 class WorseDetection(Aim):
-    """Higher losses of each image; an attack on boxes never has succeeded so far that it could stop."""
+    """Raise each image's own losses; an attack on boxes never succeeds so clearly that it could stop early."""
 
     def loss(self, outputs: Any, targets: Any) -> Tensor:
         """Return the sum of the losses of each image by itself, [N]."""

@@ -1,8 +1,7 @@
 """The built-in scenes: letters and handwritten digits on textured backgrounds, with boxes that are known exactly.
 
-The objects are those of the built-in sets: letters rendered from 22 fonts, and scikit-learn's digits, of which the test
-part has those that are test images there. Two classes, so that a small network learns to find and to tell them in
-minutes on a processor.
+The objects come from the built-in sets: letters rendered from 22 fonts, and scikit-learn's digits; digits of the test
+part are test images there. There are two classes, so that a small network learns them in minutes on a CPU.
 """
 
 import torch
@@ -21,13 +20,13 @@ from robust_tickets.foundation.seeds import generator
 CLASSES = ("letter", "digit")
 
 INK = 0.25
-"""Strength from which on a pixel belongs to its object, as its box has it."""
+"""Least strength at which a pixel counts as part of its object, for the box."""
 
 WAVES = 4
-"""Of each channel of a background."""
+"""Waves in each channel of a background."""
 
 PLACES = 12
-"""Places that are tried for an object, of which the first is taken where it touches no other's box."""
+"""Places tried for an object; the first at which it touches no other box is taken."""
 
 
 def read_scenes(settings: SceneSettings) -> Found:
@@ -85,9 +84,9 @@ def place(
     shapes: tuple[Tensor, Tensor],
     random: torch.Generator,
 ) -> None:
-    """Paint one object into a scene, in place, and add its box and class to what was found; none where it has no room.
+    """Paint one object into a scene, in place, and append its box and class; without room for it, do nothing.
 
-    It takes as many random numbers wherever it comes to lie.
+    It draws the same number of random numbers in any case.
     """
     kind = int(torch.randint(len(CLASSES), (), generator=random))
     shape = shapes[kind][int(torch.randint(len(shapes[kind]), (), generator=random))]

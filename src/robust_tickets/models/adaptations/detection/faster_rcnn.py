@@ -52,7 +52,7 @@ class FasterRCNNNetwork(DetectionNetwork, FasterRCNN):  # pyright: ignore[report
         self.adopt(num_classes, adaptation, levels[-1].stride)
 
     def outputs(self, images: Tensor, size: tuple[int, int]) -> TwoStageOutputs:
-        """Return the pyramid, and what the first stage makes of it."""
+        """Return the pyramid, and what the first stage computes from it."""
         rpn: Any = self.rpn
         features = self.backbone(images)
         maps = list(features.values())
@@ -62,7 +62,7 @@ class FasterRCNNNetwork(DetectionNetwork, FasterRCNN):  # pyright: ignore[report
         return TwoStageOutputs(self, features, objectness, moves, anchors, size)
 
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
-        """Return a second stage like this one; the first does not tell classes apart, and stays."""
+        """Return a fresh second stage of this one's shape; the first does not classify, and stays."""
         heads: Any = copy.deepcopy(self.roi_heads)
         with global_stream(seed, "head"):
             heads.box_head = TwoMLPHead(heads.box_head.fc6.in_features, heads.box_head.fc7.out_features)

@@ -31,27 +31,27 @@ RATIOS = (0.5, 1.0, 2.0)
 
 
 class DetectionNetwork(AdaptedBody):
-    """What detectors have in common; a subclass is one of torchvision's too."""
+    """What all detectors have in common; each subclass is also one of torchvision's."""
 
     does = "finds objects"
     least_classes = 1
     head_path: ClassVar[str] = "head"
-    """Where the layers are that tell classes apart."""
+    """Path of the layers that classify."""
     divisor: int
-    """Images are padded with zeros, on the right and below, to sides that this divides."""
+    """Images are padded with zeros on the right and at the bottom, until this divides their sides."""
 
     @abstractmethod
     def outputs(self, images: Tensor, size: tuple[int, int]) -> DetectionOutputs:
-        """Return what is computed of padded images, whose own height and width is `size`."""
+        """Return what the layers compute from padded images; `size` is their height and width before padding."""
 
     def forward(self, x: Tensor) -> DetectionOutputs:
-        """Map normalised images [N, C, H, W] to what tells losses and detections."""
+        """Map normalised images [N, C, H, W] to an object that computes losses and detections."""
         height, width = x.shape[-2:]
         padded = F.pad(x, (0, -width % self.divisor, 0, -height % self.divisor))
         return self.outputs(padded, (height, width))
 
     def tensors(self, x: Tensor) -> dict[str, Tensor]:
-        """Return what the layers compute of normalised images, by name."""
+        """Return what the layers compute from normalised images, by name."""
         return self(x).tensors()
 
     def place(self, name: str) -> str:
@@ -65,11 +65,11 @@ class DetectionNetwork(AdaptedBody):
         return (*super().fresh, *(path for path in beside if path != BODY))
 
     def shape_fault(self, shape: tuple[int, ...]) -> str | None:
-        """Return None: what a detector returns is built with it."""
+        """Return None: what a detector returns has no shape to be compared."""
         return None
 
     def adopt(self, num_classes: int, adaptation: DetectionHead, divisor: int) -> None:
-        """Take note of what torchvision's detector, as which this one was initialised, does not know."""
+        """Set what torchvision's own constructor does not."""
         del self.transform
         self.num_classes, self.adaptation, self.divisor = num_classes, adaptation, divisor
         self._anchors: dict[Any, Anchors] = {}
@@ -77,7 +77,7 @@ class DetectionNetwork(AdaptedBody):
     def anchors(self, generator: Any, images: Tensor, maps: Sequence[Tensor]) -> Anchors:
         """Return the anchors of all levels.
 
-        They depend on sizes alone, and are kept: an exporter must meet them as constants.
+        They depend on sizes only, and are kept so that an exporter sees constants.
         """
         size = (images.shape[-2], images.shape[-1])
         if (key := (size, images.device)) not in self._anchors:

@@ -43,13 +43,13 @@ class OneStageNetwork(DetectionNetwork):
         return found.boxes(), found.scores()
 
     def answered(self, tensors: Sequence[Tensor]) -> AnchorsFound:
-        """Return what tells detections from the boxes and scores that an exported file gave."""
+        """Return what computes detections from the boxes and scores of an exported file."""
         return AnchorsFound(self, *tensors)
 
     def blocks(self, scores: Tensor) -> Iterator[tuple[Tensor, int, int]]:
-        """Yield the scores [A, classes] of an image in blocks of which only the best candidates are looked at.
+        """Yield an image's scores [A, classes] in blocks; in each block only the best candidates are considered.
 
-        With each come the numbers of its first anchor and of its first class. By default a block is a level.
+        With each block come the numbers of its first anchor and its first class. By default a block is a level.
         """
         counts = next(one.counts for one in self._anchors.values() if sum(one.counts) == len(scores))
         first = 0

@@ -24,7 +24,7 @@ BoxTargets = Sequence[Mapping[str, Tensor]]
 
 
 class Anchors(NamedTuple):
-    """What boxes are told from, the same for every image of a size."""
+    """The boxes that predictions are relative to, the same for every image of a size."""
 
     boxes: Tensor
     """float32 [A, 4], pixels."""
@@ -33,7 +33,7 @@ class Anchors(NamedTuple):
 
 
 class DetectionOutputs(ABC):
-    """What a detector computed of a batch of images."""
+    """What a detector computed from a batch of images."""
 
     background: ClassVar[int] = 0
     """By how much torchvision's class numbers are higher than ours."""
@@ -41,11 +41,11 @@ class DetectionOutputs(ABC):
     @property
     @abstractmethod
     def device(self) -> torch.device:
-        """Where it is."""
+        """The device that all of it is on."""
 
     @abstractmethod
     def image(self, index: int) -> Self:
-        """Return what was computed of one image, as of a batch of one."""
+        """Return what was computed from one image, as from a batch of one."""
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
@@ -53,11 +53,11 @@ class DetectionOutputs(ABC):
 
     @abstractmethod
     def torchvisions_losses(self, targets: list[Detected]) -> dict[str, Tensor]:
-        """Return the losses of the batch, of targets as torchvision numbers them."""
+        """Return the losses of the batch, with classes numbered as torchvision numbers them."""
 
     @abstractmethod
     def detections(self) -> list[Detected]:
-        """Return what was found in each image, after torchvision's thresholds and non-maximum suppression."""
+        """Return the detections in each image, after torchvision's thresholds and non-maximum suppression."""
 
     def losses(self, targets: BoxTargets) -> dict[str, Tensor]:
         """Return torchvision's losses of the batch, scalars by its names; their sum is what is minimised.
@@ -92,7 +92,7 @@ class OneStageOutputs(DetectionOutputs):
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """The device that all of it is on."""
         return self.anchors.boxes.device
 
     @property
@@ -101,7 +101,7 @@ class OneStageOutputs(DetectionOutputs):
         return len(self.head["cls_logits"])
 
     def image(self, index: int) -> Self:
-        """Return what was computed of one image."""
+        """Return what was computed from one image."""
         one = {name: values[index : index + 1] for name, values in self.head.items()}
         return type(self)(self.network, one, self.anchors, self.size)
 
@@ -111,10 +111,10 @@ class OneStageOutputs(DetectionOutputs):
 
     @abstractmethod
     def scores(self) -> Tensor:
-        """Return how sure the network is of every class at every anchor, [N, A, classes] in [0, 1]."""
+        """Return the score of every class at every anchor, [N, A, classes] in [0, 1]."""
 
     def boxes(self) -> Tensor:
-        """Return the box of every anchor, [N, A, 4] in pixels, cut at the border."""
+        """Return the box at every anchor, [N, A, 4] in pixels, clipped at the border."""
         moves = self.head["bbox_regression"]
         anchors = self.anchors.boxes.repeat(len(moves), 1)
         boxes = self.network.box_coder.decode_single(moves.flatten(0, 1), anchors)
@@ -125,12 +125,12 @@ class OneStageOutputs(DetectionOutputs):
         return self.network.compute_loss(targets, self.head, [self.anchors.boxes] * self.count)
 
     def detections(self) -> list[Detected]:
-        """Return what was found in each image, after torchvision's thresholds and non-maximum suppression."""
+        """Return the detections in each image, after torchvision's thresholds and non-maximum suppression."""
         return AnchorsFound(self.network, self.boxes(), self.scores()).detections()
 
 
 class RetinaNetOutputs(OneStageOutputs):
-    """Of RetinaNet: a logit for each class and the moves of the anchor."""
+    """RetinaNet's: a logit for each class, and the offsets of the box from its anchor."""
 
     def scores(self) -> Tensor:
         """Return the sigmoid of the logits."""
@@ -138,7 +138,7 @@ class RetinaNetOutputs(OneStageOutputs):
 
 
 class FCOSOutputs(OneStageOutputs):
-    """Of FCOS: a logit for each class, distances to the four sides, and how central the place is."""
+    """FCOS's: a logit for each class, distances to the four sides, and center-ness."""
 
     def torchvisions_losses(self, targets: list[Detected]) -> dict[str, Tensor]:
         """Return the losses of the batch."""
@@ -150,12 +150,12 @@ class FCOSOutputs(OneStageOutputs):
         return clip_boxes_to_image(boxes, self.size)
 
     def scores(self) -> Tensor:
-        """Return the geometric mean of the class's score and of how central the place is."""
+        """Return the geometric mean of the class's score and the center-ness."""
         return (self.head["cls_logits"].sigmoid() * self.head["bbox_ctrness"].sigmoid()).sqrt()
 
 
 class SSDOutputs(OneStageOutputs):
-    """Of SSD and SSDLite: logits of the classes and the background, and the moves of the default box."""
+    """SSD's and SSDLite's: logits of the classes and the background, and the offsets from the default box."""
 
     background = 1
 
@@ -165,7 +165,7 @@ class SSDOutputs(OneStageOutputs):
         return self.network.compute_loss(targets, self.head, [self.anchors.boxes] * self.count, matched)
 
     def matched(self, boxes: Tensor) -> Tensor:
-        """Return which of the boxes each default box is for, int64 [A]; negative: none."""
+        """Return which of the boxes each default box is matched to, int64 [A]; negative: none."""
         if not len(boxes):
             return torch.full((len(self.anchors.boxes),), -1, dtype=torch.int64, device=self.device)
         return self.network.proposal_matcher(box_iou(boxes, self.anchors.boxes))
@@ -189,11 +189,11 @@ class AnchorsFound:
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """The device that all of it is on."""
         return self.boxes.device
 
     def detections(self) -> list[Detected]:
-        """Return what was found in each image, after torchvision's thresholds and non-maximum suppression."""
+        """Return the detections in each image, after torchvision's thresholds and non-maximum suppression."""
         return [self._of(boxes, scores) for boxes, scores in zip(self.boxes, self.scores, strict=True)]
 
     def _of(self, boxes: Tensor, scores: Tensor) -> Detected:
@@ -210,7 +210,7 @@ class AnchorsFound:
 
 
 class TwoStageOutputs(DetectionOutputs):
-    """What Faster R-CNN's backbone and first stage computed; the second looks at the regions that are asked for.
+    """What Faster R-CNN's backbone and first stage computed; the second stage runs on the regions it is asked for.
 
     Args:
         network: the detector.
@@ -237,11 +237,11 @@ class TwoStageOutputs(DetectionOutputs):
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """The device that all of it is on."""
         return self.anchors.boxes.device
 
     def image(self, index: int) -> Self:
-        """Return what was computed of one image."""
+        """Return what was computed from one image."""
         one = slice(index, index + 1)
         features = {name: values[one] for name, values in self.features.items()}
         return type(self)(
@@ -304,7 +304,7 @@ class TwoStageOutputs(DetectionOutputs):
         }
 
     def detections(self) -> list[Detected]:
-        """Return what was found in each image, after torchvision's thresholds and non-maximum suppression."""
+        """Return the detections in each image, after torchvision's thresholds and non-maximum suppression."""
         sizes = [self.size] * self.count
         found = self.network.roi_heads.postprocess_detections(*self.regions(self.proposals), self.proposals, sizes)
         return [

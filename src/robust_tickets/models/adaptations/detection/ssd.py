@@ -31,9 +31,9 @@ class SSDNetwork(OneStageNetwork, SSD):  # pyright: ignore[reportIncompatibleMet
 
     made = SSDOutputs
     from_body: ClassVar[int] = 3
-    """How many of the levels are the backbone's own."""
+    """How many levels come from the backbone itself."""
     settings: ClassVar[dict[str, Any]] = {}
-    """What torchvision sets for it beside the defaults of the class."""
+    """What torchvision sets for it, other than the defaults of the class."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class SSDNetwork(OneStageNetwork, SSD):  # pyright: ignore[reportIncompatibleMet
         return DefaultBoxGenerator(ratios, scales=scales)
 
     def head_of(self, widths: Sequence[int], boxes: Sequence[int], classes: int) -> nn.Module:
-        """Return a head for so many classes, the background among them."""
+        """Return a head for a number of classes, background included."""
         return SSDHead(list(widths), list(boxes), classes)
 
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
@@ -128,5 +128,5 @@ class SSDLiteNetwork(SSDNetwork):
         return DefaultBoxGenerator([[2, 3]] * levels, min_ratio=0.2, max_ratio=0.95)
 
     def head_of(self, widths: Sequence[int], boxes: Sequence[int], classes: int) -> nn.Module:
-        """Return a head for so many classes, the background among them."""
+        """Return a head for a number of classes, background included."""
         return SSDLiteHead(list(widths), list(boxes), classes, SSDLITE_NORM)
