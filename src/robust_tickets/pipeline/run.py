@@ -18,7 +18,6 @@ from robust_tickets.report.html import write_report
 from robust_tickets.report.summary import Summary, save_summary
 from robust_tickets.shrinking.forms import ONNX
 from robust_tickets.tasks.kinds import task_for
-from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.verbs.analyse import require_analysable
 from robust_tickets.verbs.controls import require_control
 from robust_tickets.verbs.draw import rehearse_draw
@@ -94,7 +93,7 @@ def rehearse(recipe: Recipe) -> None:
                 classes = source.network.num_classes if settings.head == "keep" else None
                 task, verify = task_for(splits, settings.task), recipe.verify
                 require_margin(task.metric(splits.classes), verify.margin)
-                require_measurable(task, splits, verify.robustness, verify.measures, classes)
+                task.require_measures(splits, verify.robustness, verify.measures, classes)
                 if recipe.shrink is not None and target == DATA:
                     require_shrinkable(recipe.shrink, ONNX, network, splits)
                 if recipe.analyse is not None and target == DATA:

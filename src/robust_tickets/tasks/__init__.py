@@ -4,7 +4,6 @@
 |---|---|
 | `task.py` | what every task offers: the network it makes from a source, the loss, the metric, and what it provides |
 | `kinds.py` | every kind of task, and the one that data imply |
-| `measurable.py` | whether what is to be measured fits a task and its data |
 | `target.py` | data as a network takes them |
 | `classification.py` | one label per image |
 | `segmentation.py` | one label per pixel |

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.metric import Metric
 from robust_tickets.objectives.objective import Criterion
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
+    from robust_tickets.measures.evaluation import Evaluation
     from robust_tickets.models.network import Network
 
 Head = Literal["fresh", "keep"]
@@ -77,6 +79,32 @@ class Task(Settings, ABC):
         if splits.target_kind != self.target_kind:
             kind = self.model_dump()["kind"]
             raise UserError(f"task: {kind}: {splits.name} {splits.target_words}; leave it out, or give {self.asks}")
+
+    def require_measures(
+        self,
+        splits: DataSplits,
+        robustness: Evaluation | None,
+        measures: Sequence[Measure],
+        classes: int | None = None,
+    ) -> None:
+        """Refuse what cannot be measured on data of this task, before anything is trained.
+
+        Args:
+            splits: the target, at the network's size and channels.
+            robustness: the attack that is decided on; None for none.
+            measures: further measures.
+            classes: how many classes the network has; None: as many as the data.
+
+        Raises:
+            UserError: an attack or a measure that does not fit task or data: their labels, classes, channels or size.
+        """
+        classes = len(splits.classes) if classes is None else classes
+        if robustness is not None:
+            robustness.require_for(splits, self.provides, classes)
+        for measure in measures:
+            # An attack that is decided on may be for pixels; as a further measure it has figures of whole images.
+            Measure.require_for(measure, splits, self.provides, classes)
+            measure.require_for(splits, self.provides, classes)
 
     def describe(self) -> str:
         """Return a few words for tables on the network that it makes; nothing if that is the source's own."""

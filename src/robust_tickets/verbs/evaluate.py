@@ -28,7 +28,6 @@ from robust_tickets.models.sources import Source, Stated
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.places import EXPORTED
 from robust_tickets.tasks.kinds import task_for
-from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data, fitted_data
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.measure import in_order, outcomes
@@ -113,7 +112,7 @@ def evaluate(
         return evaluate_file(Path(subject), required(data), classes)
     name, runs = networks(subject, data, classes, source)
     first = runs[0].data
-    require_measurable(runs[0].task, first, robustness, measures)
+    runs[0].task.require_measures(first, robustness, measures)
     if folder is not None:
         runs = [kept(run, Path(folder)) for run in runs]
     score = runs[0].task.metric(first.classes)

@@ -17,7 +17,6 @@ from robust_tickets.measures.figure import require_margin
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.tasks.kinds import task_for
-from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.criteria import CRITERIA, Contest, FindCriterion
@@ -108,7 +107,7 @@ def find(
     classes = source.network.num_classes if transfer_settings.head == "keep" else None
     task = task_for(splits, transfer_settings.task)
     require_margin(task.metric(splits.classes), criterion.verify.margin)
-    require_measurable(task, splits, criterion.verify.robustness, criterion.verify.measures, classes)
+    task.require_measures(splits, criterion.verify.robustness, criterion.verify.measures, classes)
     folder = Path(folder) if folder is not None else None
     criterion.require(transfer_settings)
     drawing = draw or DrawSettings()

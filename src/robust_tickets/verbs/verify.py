@@ -20,7 +20,6 @@ from robust_tickets.measures.matching import Decision, decide
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.metric import Metric
 from robust_tickets.shrinking.artefact import Artefact
-from robust_tickets.tasks.measurable import require_measurable
 from robust_tickets.tasks.target import Data
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.caveats import MeasuredNetwork, caveats
@@ -147,7 +146,7 @@ def verify(
     data, score = first.data, first.task.metric(first.data.classes)
     classes = first.network.num_classes if first.task.keeps_body else None
     require_margin(score, settings.margin)
-    require_measurable(first.task, data, settings.robustness, settings.measures, classes)
+    first.task.require_measures(data, settings.robustness, settings.measures, classes)
     part_of(data, part)
     opened = open_exported(exported, result) if exported is not None else None
     dense = result.dense() if isinstance(against, str) else own_counterpart(result, against)
