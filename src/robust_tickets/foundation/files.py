@@ -101,8 +101,21 @@ def read_json(path: Path | str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: is not valid JSON ({error})") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file, without spaces around them.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        # Editors on Windows begin such files with a byte-order mark.
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 text ({error}); save it as UTF-8") from None
 
 
 def given_path(text: str) -> Path:

@@ -4,10 +4,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.forms.folder import class_folders
@@ -23,7 +22,24 @@ from robust_tickets.foundation.files import read_json
 
 KEYS = ("images", "annotations", "categories")
 
+HUGE = 2**31
+"""Pixels: no image has so many along a side."""
+
 Content = Mapping[str, Any]
+
+
+class CocoPart(NamedTuple):
+    """What one annotation file says."""
+
+    listing: Listing
+    path: Path
+    """Of the annotation file."""
+    place: Path
+    """The folder that images are in."""
+    names: list[str]
+    """Of the images, as paths in that folder."""
+    crowds: int
+    """How many there are."""
 
 
 def coco_files(root: Path) -> list[Path]:
@@ -37,8 +53,17 @@ def coco_files(root: Path) -> list[Path]:
     places = [within] if within.is_dir() else [root, *(one for one in class_folders(root) if part_of(one.name))]
     files = [path for place in places for path in sorted(place.glob("[!.]*.json"))]
     # COCO's own folder has captions and key points of the same images too.
-    files = [path for path in files if path.name.startswith("instances")] or files
-    return [path for path in files if has_keys(path)]
+    if instances := [path for path in files if path.name.startswith("instances")]:
+        return instances
+    whole = [path for path in files if has_keys(path)]
+    parts = {named_part(path) for path in whole} - {None}
+    # One that is damaged is not passed over in silence where it alone is for its part.
+    return [path for path in files if path in whole or (parts and named_part(path) not in {None, *parts})]
+
+
+def named_part(path: Path) -> PartName | None:
+    """Return which part a file is for, by its name or its folder's; None where these do not say."""
+    return part_in(path.stem) or part_of(path.parent.name)
 
 
 def has_keys(path: Path) -> bool:
@@ -56,10 +81,11 @@ def read_coco(root: Path) -> Found:
 
     Raises:
         UserError: a file lists an image, an annotation or a category twice, an annotation is of an image or a category
-            that it does not list or has no box, files name other categories, or two are for one part.
+            that it does not list or has no box, files name other categories, two are for one part, or parts share an
+            image.
     """
     files = coco_files(root)
-    keys: dict[Path, PartName | None] = {path: part_in(path.stem) or part_of(path.parent.name) for path in files}
+    keys: dict[Path, PartName | None] = {path: named_part(path) for path in files}
     if len(files) == 1:
         parts: dict[PartName, Path] = {keys[files[0]] or "train": files[0]}
     else:
@@ -68,8 +94,7 @@ def read_coco(root: Path) -> Found:
         names = distinct(((str(path), part) for path, part in keys.items()), str(root))
         parts = {part: Path(name) for part, name in names.items()}
     classes: tuple[str, ...] = ()
-    listings: dict[PartName, Listing] = {}
-    notes: list[str] = []
+    read: dict[PartName, CocoPart] = {}
     for part, path in parts.items():
         content = coco_content(path)
         numbers, own = categories(path, content)
@@ -78,9 +103,10 @@ def read_coco(root: Path) -> Found:
             other = sorted(set(own) ^ set(classes))
             raise UserError(f"{path}: its categories are not those of the other parts: {enumerated(other)}")
         order = {identity: classes.index(name) for identity, name in numbers.items()}
-        listings[part], remarks = list_coco(root, part, path, content, order)
-        notes += remarks
-    return Found(listings, classes, root.resolve().name, notes=tuple(notes))
+        read[part] = list_coco(root, part, path, content, order)
+    notes = [f"left out of {one.path.name}, crowds: {one.crowds:,}" for one in read.values() if one.crowds]
+    listings: dict[PartName, Listing] = {part: one.listing for part, one in read.items()}
+    return Found(listings, classes, root.resolve().name, notes=(*notes, *unlisted(read)))
 
 
 def coco_content(path: Path) -> Content:
@@ -90,7 +116,7 @@ def coco_content(path: Path) -> Content:
         UserError: it is damaged, or its lists are no lists.
     """
     content = read_json(path)
-    if lacking := [key for key in KEYS if not isinstance(content.get(key), list)]:
+    if lacking := [key for key in KEYS if not isinstance(content, Mapping) or not isinstance(content.get(key), list)]:
         raise UserError(f"{path}: {enumerated(lacking)} should be lists of objects, as in COCO's own files")
     return content
 
@@ -101,18 +127,18 @@ def categories(path: Path, content: Content) -> tuple[dict[Any, str], tuple[str,
     Raises:
         UserError: there are none, or one comes twice.
     """
-    listed = sorted(entries(path, content, "categories", ("id", "name")), key=lambda one: one["id"])
+    listed = entries(path, content, "categories", ("id", "name"))
     require_once((one["id"] for one in listed), f"{path}: the category id")
-    require_once((one["name"] for one in listed), f"{path}: the category")
     if not listed:
         raise UserError(f"{path}: lists no categories; name the classes of its boxes")
-    return {one["id"]: one["name"] for one in listed}, tuple(one["name"] for one in listed)
+    ordered = sorted(listed, key=lambda one: (isinstance(one["id"], str), one["id"]))
+    names = {one["id"]: str(one["name"]) for one in ordered}
+    require_once(names.values(), f"{path}: the category")
+    return names, tuple(names.values())
 
 
-def list_coco(
-    root: Path, part: PartName, path: Path, content: Content, order: Mapping[Any, int]
-) -> tuple[Listing, list[str]]:
-    """Return the images of one annotation file with their boxes, and what a reader has to know of them.
+def list_coco(root: Path, part: PartName, path: Path, content: Content, order: Mapping[Any, int]) -> CocoPart:
+    """Return the images of one annotation file with their boxes.
 
     Raises:
         UserError: see `read_coco`.
@@ -121,20 +147,23 @@ def list_coco(
     if not images:
         raise UserError(f"{path}: lists no images")
     require_once((one["id"] for one in images), f"{path}: the image id")
-    require_once((one["file_name"] for one in images), f"{path}: the image")
-    place = folder_of(root, part, path, images[0]["file_name"])
-    names = [one["file_name"] for one in images]
+    names = [str(one["file_name"]) for one in images]
+    require_once(names, f"{path}: the image")
+    place = folder_of(root, part, path, names[0])
     index = {one["id"]: number for number, one in enumerate(images)}
     objects: list[list[tuple[Sequence[float], int]]] = [[] for _ in images]
     boxes = entries(path, content, "annotations", ("image_id", "category_id"))
-    require_once((one["id"] for one in boxes if "id" in one), f"{path}: the annotation id")
+    require_once((json.dumps(one["id"]) for one in boxes if "id" in one), f"{path}: the annotation id")
     crowds = 0
     for annotation in boxes:
         where = f"{path}: annotation {annotation.get('id', '')}".rstrip()
         if (image := annotation.get("image_id")) not in index:
-            raise UserError(f"{where} is of image {image}, which {path.name} does not list")
+            raise UserError(f"{where} is of image {json.dumps(image)}, which {path.name} does not list")
         if (category := annotation.get("category_id")) not in order:
-            raise UserError(f"{where} is of category {category}, which {path.name} does not list")
+            raise UserError(
+                f"{where} is of category {json.dumps(category)}, which {path.name} does not list; it lists "
+                f"{enumerated([json.dumps(one) for one in order])}"
+            )
         if annotation.get("iscrowd"):
             crowds += 1
             continue
@@ -144,13 +173,45 @@ def list_coco(
     targets = Boxes.of(
         objects,
         [f"{path}, image {name}" for name in names],
-        [(one.get("height") or 0, one.get("width") or 0) for one in images],
+        [(side(one, "height", path), side(one, "width", path)) for one in images],
         missing,
     )
-    notes = [f"left out of {path.name}, crowds: {crowds:,}"] if crowds else []
-    if others := len(there - set(names)) if len(there) >= len(names) else 0:
-        notes.append(f"left out of {place.name}/, image files that {path.name} does not list: {others:,}")
-    return Listing.whole(StoredImages(FolderFiles(place, names)), targets), notes
+    listing = Listing.whole(StoredImages(FolderFiles(place, names)), targets)
+    return CocoPart(listing, path, place, names, crowds)
+
+
+def unlisted(read: Mapping[PartName, CocoPart]) -> list[str]:
+    """Return a note for each folder of images in which there are more than the annotation files list.
+
+    Raises:
+        UserError: two parts list one image.
+    """
+    known: dict[Path, PartName] = {}
+    listers: dict[Path, list[str]] = {}
+    for part, one in read.items():
+        listers.setdefault(one.place, []).append(one.path.name)
+        for path in (one.place / name for name in one.names):
+            if known.setdefault(path, part) != part:
+                raise UserError(f"{path}: is in {known[path]} and in {part}; keep it in one part")
+    notes = []
+    for place, files in listers.items():
+        if others := sum(place / name not in known for name in files_in(place)):
+            verb = "does" if len(files) == 1 else "do"
+            notes.append(f"left out of {place.name}/, image files that {enumerated(files)} {verb} not list: {others:,}")
+    return notes
+
+
+def side(image: Content, name: str, path: Path) -> int:
+    """Return the height or width that an annotation file gives an image; 0 where it does not.
+
+    Raises:
+        UserError: it is no number of pixels.
+    """
+    value = image.get(name) or 0
+    if not isinstance(value, int | float) or not 0 <= value < HUGE:
+        where = f"{path}, image {image['file_name']}"
+        raise UserError(f"{where}: its {name} is {json.dumps(value)}; it should be a number of pixels")
+    return int(value)
 
 
 def entries(path: Path, content: Content, key: str, fields: Sequence[str]) -> list[Content]:
@@ -174,7 +235,7 @@ def corners(box: Any, where: str) -> Sequence[float]:
         UserError: these are not four numbers.
     """
     numbers = box if isinstance(box, list) else []
-    if len(numbers) != 4 or not all(isinstance(one, int | float) and isfinite(one) for one in numbers):
+    if len(numbers) != 4 or not all(isinstance(one, int | float) and abs(one) < HUGE for one in numbers):
         raise UserError(f"{where}: its bbox is {json.dumps(box)}; it should be left, top, width and height")
     left, top, width, height = numbers
     return left, top, left + width, top + height

@@ -15,6 +15,7 @@ from robust_tickets.data.names import PartName, folder_parts
 from robust_tickets.data.targets.label_images import LabelImages
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import read_lines
 
 IMAGES, LABELS, CLASSES = "images", "labels", "classes.txt"
 
@@ -92,7 +93,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     """
     if not path.exists():
         return ()
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = read_lines(path)
     names = tuple(line for line in lines if line)
     if not 2 <= len(names) <= 255:
         raise UserError(f"{path}: names {len(names)} classes; name 2 to 255, one per line, the first for label value 0")

@@ -6,14 +6,16 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.forms.coco import files_in, require_once
+from robust_tickets.data.forms.coco import HUGE, files_in, require_once
 from robust_tickets.data.forms.form import DataForm
 from robust_tickets.data.images.encoded import FolderFiles
+from robust_tickets.data.images.image_files import SUFFIXES
 from robust_tickets.data.images.stored_images import StoredImages
 from robust_tickets.data.names import PartName, part_of
 from robust_tickets.data.targets.boxes import Boxes
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import read_lines
 
 IMAGES, ANNOTATIONS, SETS, CLASSES = "JPEGImages", "Annotations", "ImageSets/Main", "classes.txt"
 
@@ -30,7 +32,7 @@ class Annotated(NamedTuple):
 
 def is_voc(root: Path) -> bool:
     """Return whether a folder is laid out as Pascal VOC's."""
-    return (root / IMAGES).is_dir() and (root / ANNOTATIONS).is_dir()
+    return (root / IMAGES).is_dir() and ((root / ANNOTATIONS).is_dir() or (root / SETS).is_dir())
 
 
 def read_voc_boxes(root: Path) -> Found:
@@ -41,9 +43,14 @@ def read_voc_boxes(root: Path) -> Found:
     annotations, in order. An image without an annotation file has no objects.
 
     Raises:
-        UserError: an image is listed twice or is not there, parts share one, or there are none.
+        UserError: an image is listed twice or is not there, two files have its name, parts share one, or there are
+            none.
     """
-    files = {Path(name).stem: name for name in sorted(files_in(root / IMAGES))}
+    if not (root / ANNOTATIONS).is_dir():
+        raise UserError(f"{root}: has {IMAGES}/ but no {ANNOTATIONS}/; add the annotation files")
+    there = sorted(files_in(root / IMAGES))
+    require_once((Path(name).stem for name in there), f"{root / IMAGES}: the image")
+    files = {Path(name).stem: name for name in there}
     parts = listed(root) or {"train": sorted(files)}
     known: dict[str, str] = {}
     for part, names in parts.items():
@@ -68,7 +75,7 @@ def listed(root: Path) -> dict[PartName, list[str]]:
     """Return the images of each part, as ImageSets/Main/ lists them; {} where there are no such lists.
 
     Raises:
-        UserError: a list is empty.
+        UserError: a list is empty, or has names with extensions.
     """
     lists = {path.stem.lower(): path for path in sorted((root / SETS).glob("[!.]*.txt"))}
     found: dict[PartName, list[str]] = {}
@@ -76,9 +83,11 @@ def listed(root: Path) -> dict[PartName, list[str]]:
         part = part_of(stem) or ("train" if stem == "trainval" and "train" not in lists else None)
         if part is not None:
             # Lists of one class have a second column.
-            found[part] = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            found[part] = [line.split()[0] for line in read_lines(path) if line]
             if not found[part]:
                 raise UserError(f"{path}: lists no images; remove it, or name some")
+            if Path(found[part][0]).suffix.lower() in SUFFIXES:
+                raise UserError(f"{path}: lists {found[part][0]}; give the names of images without their extensions")
     return found
 
 
@@ -91,9 +100,17 @@ def annotated(path: Path) -> Annotated | None:
         return None
     try:
         root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         return Annotated([], (0, 0), f"is not valid XML ({error})")
-    height, width = (int(root.findtext(f"size/{side}") or 0) for side in ("height", "width"))
+    if root.tag != "annotation":
+        return Annotated([], (0, 0), f"is no annotation of Pascal VOC's: it holds <{root.tag}>, not <annotation>")
+    sides = [root.findtext(f"size/{side}") or "0" for side in ("height", "width")]
+    try:
+        height, width = (int(float(side)) for side in sides)
+    except (ValueError, OverflowError):
+        height = width = -1
+    if not (0 <= height < HUGE and 0 <= width < HUGE):
+        return Annotated([], (0, 0), f"gives the size {sides[1]} x {sides[0]}, which should be numbers of pixels")
     objects: list[tuple[Sequence[float], str]] = []
     for number, one in enumerate(root.findall("object"), 1):
         name = (one.findtext("name") or "").strip()
@@ -118,7 +135,7 @@ def class_names(root: Path, found: Sequence[Annotated]) -> tuple[str, ...]:
     path = root / CLASSES
     if not path.is_file():
         return tuple(present)
-    names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    names = tuple(line for line in read_lines(path) if line)
     require_once(names, f"{path}: the class")
     if strange := [name for name in present if name not in names]:
         raise UserError(f"{path}: objects are of classes that it does not name: {enumerated(strange)}; add them")

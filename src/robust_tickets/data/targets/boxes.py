@@ -207,6 +207,8 @@ class Boxes(Targets):
         present = {name: classes_in(part) for name, part in found.parts.items()}
         if not any(present.values()):
             raise UserError(f"{found.name}: no image has a box, so there is nothing to learn")
+        if empty := [name for name, labels in present.items() if not labels]:
+            raise UserError(f"{found.name}: no image of the {empty[0]} part has a box; annotate some, or remove it")
         if trains and "train" in present:
             for name, labels in present.items():
                 if strange := sorted(labels - present["train"]):
