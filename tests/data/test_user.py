@@ -178,3 +178,16 @@ def test_settings_refuse_two_amounts_and_take_a_bare_name() -> None:
         DataSettings(name="digits", fraction=0.1, per_class=3)
     assert DataSettings.model_validate("digits") == DataSettings(name="digits")
     assert DataSettings(name="digits", size=8).size == (8, 8)  # pyright: ignore
+
+
+@pytest.mark.parametrize("target", [{"boxes": torch.ones(2, 4)}, [{"bbox": [1, 2, 3, 4], "category_id": 1}]])
+def test_boxes_in_memory_are_refused_in_one_line_that_says_where_boxes_are_read_from(target: Any) -> None:
+    class Objects(Squares):
+        def __getitem__(self, index: int) -> tuple[Any, Any]:
+            return super().__getitem__(index)[0], target
+
+    with pytest.raises(
+        UserError, match=r"item 0: has a mapping as its label; .* boxes are read from folders"
+    ) as caught:
+        load_data((Objects(8), Objects(4)))
+    assert "\n" not in str(caught.value)

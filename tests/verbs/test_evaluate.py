@@ -91,6 +91,32 @@ def test_a_transfer_is_evaluated_on_its_own_test_images(tmp_path: Path) -> None:
     assert times(tmp_path) == written, "what was measured is not measured again"
 
 
+def test_a_transfer_in_a_folder_is_evaluated_on_other_data_and_on_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tickets = Tickets(capsys, monkeypatch)
+    colours(tmp_path / "images", images=8)
+    colours(tmp_path / "others", images=4)
+    source = rt.load_source(rt.SourceSettings(name="cnn-a", weights="random", num_classes=3))
+    made = rt.transfer(source, "images", folder="run", **QUICK)
+    before = contents(tmp_path / "run" / "seed-0")
+    told = tickets("evaluate run -d others")
+    assert told.code == 0, told.err
+    assert "on others, 12 test images, without training" in told.out
+    assert contents(tmp_path / "run" / "seed-0") == before
+    own = rt.evaluate(made)
+    assert own.images < 24
+    for others in ("images", "images --set data.fraction=0.5"):
+        told = tickets(f"evaluate run -d {others}")
+        assert told.code == 0, told.err
+        # Never on images that it was trained on.
+        assert f"on images, {own.images} test images" in told.out
+    (tmp_path / "images").rename(tmp_path / "moved")
+    assert tickets("evaluate run -d moved").code == 0
+    assert "no such folder" in tickets("evaluate run").complaint
+
+
 def test_what_was_measured_is_kept(images: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     attack = rt.VerifySettings.model_validate({"robustness": {"threat": {"steps": 2}}}).robustness

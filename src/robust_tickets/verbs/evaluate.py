@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,15 +143,19 @@ def networks(
         UserError: see `evaluate`.
     """
     if isinstance(subject, str | Path) and is_transferred(Path(subject)):
-        subject = load_transfer(subject, source=source, data=data)
+        subject = opened(subject, source, data)
     if isinstance(subject, Transfer):
         name = f"{subject.source.identity.name}, {subject.settings.describe()}"
-        own = getattr(subject.data, "name", None)
-        if data is None or data is subject.data or str(getattr(data, "name", data)) == own:
+        same = str(getattr(data, "name", data)) == getattr(subject.data, "name", None)
+        if data is None or data is subject.data or (same and isinstance(data, str | Path)):
             return name, list(subject.runs)
         runs = []
         for run in subject.runs:
-            splits = unseen(data, run.network.interface, name)
+            # Of data of the same name, perhaps prepared in another way, some were trained on.
+            splits = fitted_data(data, run.network.interface, name, run.seed, trains=same)
+            if splits.digest == run.data.digest:
+                runs.append(run)
+                continue
             run.task.require_data(splits)
             runs.append(aligned(Run(run.seed, run.network, splits, None, None, run.task), name, run.data.classes))
         return name, runs
@@ -165,6 +170,22 @@ def networks(
     if known is None and isinstance(subject, str | Path) and Path(subject).is_dir():
         known = class_names(Path(subject))
     return name, [aligned(Run(0, classifier, splits, None, None, task), name, known)]
+
+
+def opened(folder: str | Path, source: Source | str | Path | None, data: Data | None) -> Transfer:
+    """Return the transfer in a folder; the data may be its own, which were in memory or have moved, or others.
+
+    Raises:
+        UserError: there is none, or its own data are neither where they were nor these.
+    """
+    try:
+        return load_transfer(folder, source=source, data=data)
+    except UserError:
+        if data is None:
+            raise
+        with suppress(UserError):
+            return load_transfer(folder, source=source)
+        raise
 
 
 def is_transferred(path: Path) -> bool:

@@ -38,6 +38,11 @@ def split_item(item: Any, where: str) -> tuple[Any, int]:
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise UserError(f"{where}: is a {type(item).__name__}, not a pair (image, label)")
     image, label = item
+    if isinstance(label, Mapping) or (isinstance(label, list) and any(isinstance(one, Mapping) for one in label)):
+        raise UserError(
+            f"{where}: has a mapping as its label; objects in memory need a class number for each image, and boxes "
+            "are read from folders in COCO's or Pascal VOC's layout"
+        )
     if isinstance(label, Tensor | np.ndarray | np.generic):
         values = label.reshape(-1).tolist()
         label = values[0] if len(values) == 1 else values
