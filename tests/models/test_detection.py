@@ -25,6 +25,7 @@ from robust_tickets.models.network import Network, tensors_of
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.applier import MaskApplier
+from robust_tickets.shrinking.export import export_onnx
 from robust_tickets.shrinking.removal import remove_channels
 from robust_tickets.verbs.draw import draw
 
@@ -224,3 +225,11 @@ def test_channels_are_removed_where_that_changes_nothing(head: str) -> None:
         shrunk = Network(removal.body, adapted.interface, adapted.head)
         for name, value in tensors_of(shrunk, images(2)).items():
             torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=1e-3)
+
+
+def test_a_detector_that_has_hardly_been_trained_is_exported_at_a_size_that_no_stride_divides(tmp_path: Path) -> None:
+    network = finding(source("demo/resnet4").network, (37, 53), head="retinanet", frozen_norm=False).eval()
+    with torch.no_grad():
+        scores = network(images(2, (37, 53))).scores()
+    assert scores.std() < 1e-2 * scores.mean()
+    assert export_onnx(network, tmp_path / "model.onnx") < 1e-4

@@ -189,6 +189,13 @@ def test_a_two_stage_detector_transfers_and_is_refused_by_name_as_a_file(source:
     task = {"kind": "detection", "width": 64}
     result = rt.transfer(source, data, task=task, training=TRAINING, seeds=(0,))
     assert rt.verify(result, margin=0.5).score == "mAP"
+    others = coco_folder(tmp_path / "others")
+    for path in (others / "annotations").iterdir():
+        content = json.loads(path.read_text())
+        content["categories"][0]["id"], content["categories"][1]["id"] = 7, 3
+        path.write_text(json.dumps(content))
+    with pytest.raises(rt.UserError, match=r"has its classes in a different order .* cannot be reordered"):
+        rt.evaluate(result, others)
     with pytest.raises(rt.UserError, match=r"FasterRCNNNetwork cannot be exported: which regions .*use head retinanet"):
         rt.shrink(result, tmp_path / "model.onnx", rounds=3)
 

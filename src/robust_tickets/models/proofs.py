@@ -136,17 +136,19 @@ def _removal_problem(
     return None
 
 
-def relative_difference(outputs: Any, expected: Any) -> float:
+def relative_difference(outputs: Any, expected: Any, *, of_largest: bool = False) -> float:
     """Return max |outputs - expected| over the standard deviation of `expected`; nan where not finite.
 
     Args:
         outputs: a tensor, or a dict, list or tuple of them as networks of segmentation or detection return.
         expected: the same of equal shapes. Each tensor is held to its own spread; the worst counts.
+        of_largest: hold them to their largest value instead. Boxes and scores have a scale of their own, and scores of
+            a network that has hardly been trained have next to no spread.
     """
     worst = 0.0
     for output, wanted in zip(_tensors(outputs), _tensors(expected), strict=True):
-        spread = max(float(wanted.double().std()), 1e-30)
-        difference = float((output.double() - wanted.double()).abs().max()) / spread
+        scale = wanted.double().abs().max() if of_largest else wanted.double().std()
+        difference = float((output.double() - wanted.double()).abs().max()) / max(float(scale), 1e-30)
         worst = difference if not difference <= worst else worst
     return worst
 

@@ -35,6 +35,7 @@ class DetectionNetwork(AdaptedBody):
 
     does = "finds objects"
     least_classes = 1
+    answers = ("boxes", "scores")
     head_path: ClassVar[str] = "head"
     """Path of the layers that classify."""
     divisor: int

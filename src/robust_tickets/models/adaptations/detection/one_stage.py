@@ -26,7 +26,6 @@ class OneStageNetwork(DetectionNetwork):
     """A detector whose head looks at every anchor of every level at once."""
 
     made: ClassVar[type[OneStageOutputs]]
-    answers = ("boxes", "scores")
     backbone: Any
     head: Any
     anchor_generator: Any
