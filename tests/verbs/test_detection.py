@@ -172,6 +172,9 @@ def test_shrunk_its_file_answers_as_the_network_and_is_verified(trained: rt.Tran
     for ours, theirs in zip(file.predict(batch.inputs).detections(), expected, strict=True):
         torch.testing.assert_close(ours["scores"], theirs["scores"], atol=1e-4, rtol=1e-3)
         assert torch.equal(ours["labels"], theirs["labels"])
+    said = r"gives boxes and scores, but logits are needed here; measure it with tickets verify RUN --exported FILE"
+    with pytest.raises(rt.UserError, match=said):
+        rt.evaluate(tmp_path / "model.onnx", trained.data)
     exported = rt.verify(trained, exported=tmp_path / "model.onnx")
     assert exported is not None
 

@@ -111,7 +111,10 @@ class OnnxFile:
         names = tuple(one.name for one in self.session.get_outputs())
         expected = self.like.answers if self.like is not None else LOGITS
         if names != expected:
-            raise UserError(f"{self.path}: gives {', '.join(names)}, and {', '.join(expected)} are needed here")
+            hint = "; measure it with tickets verify RUN --exported FILE" if self.like is None else ""
+            raise UserError(
+                f"{self.path}: gives {' and '.join(names)}, but {' and '.join(expected)} are needed here{hint}"
+            )
         inputs = images.detach().float().cpu().contiguous().numpy()
         given = [torch.from_numpy(values) for values in self.session.run(names, {INPUT: inputs})]
         return self.like.answered(given) if self.like is not None else given[0]

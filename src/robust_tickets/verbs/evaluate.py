@@ -248,8 +248,8 @@ def order_of(outputs: int, data: DataSplits, name: str, known: Sequence[str] | N
         )
     if missing := [each for each in classes if each not in set(known)]:
         raise UserError(
-            f"{data.name}: has classes that {name} does not know ({enumerated(missing)}); give the folders the names "
-            f"of its outputs ({enumerated(known)})"
+            f"{data.name}: has classes that {name} does not know ({enumerated(missing)}); name them as it does "
+            f"({enumerated(known)})"
         )
     chosen = [list(known).index(each) for each in classes]
     order = chosen + [index for index in range(outputs) if index not in set(chosen)]
