@@ -162,3 +162,16 @@ def test_the_verbs_go_on_from_them(tickets: Tickets, files: Path) -> None:
     works(tickets("export run/trained --out trained.rtk --set rounds=3"))
     works(tickets("transfer run/channels --data digits --out further --set seeds=[0] --set training.epochs=0"))
     works(tickets("transfer small --data digits --out smaller --set seeds=[0] --set training.epochs=0"))
+
+
+def test_settings_of_data_that_came_later_do_not_rename_what_was_measured() -> None:
+    """Results are stored by the values of settings; new settings must not change those of old recipes."""
+    plain = rt.DataSettings(name="digits")
+    known = {
+        *("name", "root", "size", "channels", "fraction", "per_class", "validation", "test", "ignore", "glyphs"),
+        *("augmentation", "on_unreadable", "workers"),
+    }
+    assert set(plain.model_dump()) == set(json.loads(plain.model_dump_json())) == known
+    chosen = rt.DataSettings(name="glyph-scenes", scenes={"count": 8}, label="kind")  # pyright: ignore[reportArgumentType]
+    assert set(chosen.model_dump()) == known | {"scenes", "label"}
+    assert rt.DataSettings.model_validate(chosen.model_dump(mode="json")) == chosen

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from robust_tickets.data.augmentation import Augmentation
 from robust_tickets.foundation.settings import Ratio, Settings
@@ -112,3 +112,10 @@ class DataSettings(Settings):
         if self.per_class is not None and self.fraction != 1.0:
             raise ValueError("fraction and per_class exclude each other; give one")
         return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        fields = type(self).model_fields
+        new = [name for name in ("label", "scenes") if getattr(self, name) == fields[name].default]
+        return {name: value for name, value in write(self).items() if name not in new}
