@@ -143,7 +143,7 @@ def precision_note(cells: list[Cell]) -> str | None:
     formats = {resolved("auto", network, next(network.parameters()).device) for network in networks}
     return (
         f"Training ran in {' and '.join(sorted(formats))}, which is fastest on this machine. Processors without bf16 "
-        "instructions train in fp32, so accuracies differ by a few tenths of a point from machine to machine."
+        "instructions train in fp32, so figures differ by a few tenths of a point from machine to machine."
     )
 
 
