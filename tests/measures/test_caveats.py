@@ -3,9 +3,10 @@
 import pytest
 
 from robust_tickets.attacks import GradientCounts, Threat
-from robust_tickets.measures.caveats import APART, disagreement, gradient_caveats, sample_caveats
+from robust_tickets.measures.caveats import APART, disagreement, gradient_caveats, sample_caveats, worst_caveats
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.matching import decide
+from robust_tickets.measures.mean_average_precision import AveragePrecision
 
 
 def kinds(ticket: list[float], dense: list[float], examples: int, majority: float | None, margin: float = 0.01):
@@ -32,6 +33,15 @@ def test_images_are_few_where_a_step_is_larger_than_the_margin(examples: int, ma
     found = kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], examples, None, margin)
     assert found == (["few-examples"] if few else [])
     assert kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], 10, None, margin=0) == []
+
+
+@pytest.mark.parametrize(("dense", "nothing"), [(0.0, True), (0.001, False)])
+def test_dense_at_the_worst_value_of_its_metric_has_learned_nothing(dense: float, nothing: bool) -> None:
+    decision = decide([dense] * 3, [dense] * 3)
+    found = worst_caveats(decision, AveragePrecision(("cat",)))
+    assert [caveat.kind for caveat in found] == (["nothing-learned"] if nothing else [])
+    if nothing:
+        assert found[0].text.startswith("Dense has 0.0 % mAP, the worst possible value: it has learned nothing")
 
 
 @pytest.mark.parametrize(("majority", "trivial"), [(0.7, True), (0.6, True), (0.59, False)])

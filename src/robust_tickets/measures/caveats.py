@@ -9,6 +9,7 @@ from pydantic import Field
 from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.matching import RESOLUTION, Decision
+from robust_tickets.measures.metric import Metric
 
 NOTICEABLE = 0.01
 """A vanished gradient is reported from this share of the attacked images on."""
@@ -24,6 +25,7 @@ attacks with gradients. (On networks whose gradients serve it finds next to noth
 CaveatKind = Literal[
     "few-examples",
     "majority-class",
+    "nothing-learned",
     "two-seeds",
     "no-spread",
     "vanished-gradient",
@@ -97,6 +99,19 @@ def sample_caveats(
             )
         )
     return [Caveat(kind=kind, measure=measure, text=text) for kind, text in found]
+
+
+def worst_caveats(decision: Decision, metric: Metric) -> list[Caveat]:
+    """Return a caveat if dense has the worst value that the metric can take, which any network matches."""
+    least, greatest = metric.bounds
+    worst = least if metric.higher_is_better else greatest
+    if worst is None or round(decision.dense - worst, RESOLUTION) != 0:
+        return []
+    text = (
+        f"Dense has {metric.unit.table(decision.dense)} {metric.name}, the worst possible value: it has learned "
+        "nothing, so matching it means nothing. Train longer, or at another learning rate."
+    )
+    return [Caveat(kind="nothing-learned", measure="standard", text=text)]
 
 
 def gradient_caveats(attack: str, counts: Mapping[str, GradientCounts | None]) -> list[Caveat]:

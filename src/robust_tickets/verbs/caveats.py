@@ -8,7 +8,13 @@ from typing import NamedTuple
 from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.measures.accuracy import accuracy
-from robust_tickets.measures.caveats import Caveat, disagreement, gradient_caveats, sample_caveats
+from robust_tickets.measures.caveats import (
+    Caveat,
+    disagreement,
+    gradient_caveats,
+    sample_caveats,
+    worst_caveats,
+)
 from robust_tickets.measures.matching import Decision
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.metric import Metric
@@ -45,7 +51,7 @@ def caveats(
     """
     if not score.has_pairs:
         # What correctness image by image says of few images, a figure of the whole set does not.
-        return _of_gradients(networks, settings)
+        return [*worst_caveats(decisions["clean"], score), *_of_gradients(networks, settings)]
     labels = [int(label) for label in part_of(data, part).labels]
     # Dense differs from itself by nothing, and that says nothing.
     sampled = _of_samples(decisions, settings, labels, part) if len(networks) > 1 else []
