@@ -28,7 +28,7 @@ class FasterRCNNNetwork(DetectionNetwork, FasterRCNN):  # pyright: ignore[report
     head_path = "roi_heads"
     unexportable = (
         "which regions its second stage looks at depends on what its first stage finds; use head retinanet, fcos, ssd "
-        "or ssdlite, or set shrink: null"
+        "or ssdlite, or leave shrinking out of a recipe (shrink: null)"
     )
 
     def __init__(
