@@ -28,7 +28,7 @@ class Added(NamedTuple):
 RENAMED: tuple[Renamed, ...] = (
     Renamed(r".*verdict\.json:exported\.rows\.\d+\.is_accuracy", None, "how a figure is written; `unit` says it now"),
 )
-ADDED: tuple[Added, ...] = ()
+ADDED: tuple[Added, ...] = (Added(r"detection/.*", "detection came later"),)
 REWORDED = ((re.compile(r"(\d+) a class"), r"\1 per class"),)
 """Labels among the values that are worded otherwise since."""
 
