@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from robust_tickets.attacks.attack import Attacker
-from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.batch import moved
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import torch
-from robust_tickets.foundation.unit import PERCENT, Unit
-from robust_tickets.measures.accuracy import Interval
-from robust_tickets.measures.figure import FRACTION, Bounds
-from robust_tickets.measures.logits import Batches
+from robust_tickets.measures.set_metric import SetMetric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +48,7 @@ def precision(accumulator: Any, classes: int) -> Tensor:
 
 
 @final
-class AveragePrecision:
+class AveragePrecision(SetMetric):
     """mAP of a set, over classes and over overlaps of 0.5 to 0.95; kept is what `precision` returns.
 
     Classes without a box to be found do not count. A set without any box has a mAP of 0.
@@ -62,40 +56,22 @@ class AveragePrecision:
 
     name: str = "mAP"
     key: ClassVar[str] = "map"
-    unit: Unit = PERCENT
-    bounds: Bounds = FRACTION
-    higher_is_better: bool = True
-    has_pairs: ClassVar[bool] = False
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
+    def fresh(self) -> Any:
+        """Return torchmetrics' accumulator."""
+        return fresh_precision()
 
-    def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
-        """Return the precisions on the images as they are, and under each attacker, which meets every image."""
-        accumulators = [fresh_precision() for _ in range(len(attackers) + 1)]
-        for images, targets in batches:
-            with torch.no_grad():
-                outputs = predict(images)
-            accumulators[0].update(moved(outputs.detections(), "cpu"), moved(targets, "cpu"))
-            images, targets = images.to(outputs.device), moved(targets, outputs.device)
-            for attacker, accumulator in zip(attackers, accumulators[1:], strict=True):
-                adversarial = attacker(images, targets)
-                with torch.no_grad():
-                    found = predict(adversarial).detections()
-                accumulator.update(moved(found, "cpu"), moved(targets, "cpu"))
-        return [precision(accumulator, len(self.classes)) for accumulator in accumulators]
+    def add(self, total: Any, outputs: Any, targets: Any) -> None:
+        """Add the detections in a batch."""
+        total.update(moved(outputs.detections(), "cpu"), moved(targets, "cpu"))
+
+    def kept(self, total: Any) -> Tensor:
+        """Return the precisions."""
+        return precision(total, len(self.classes))
 
     def value(self, measured: Tensor) -> float:
         """Return mAP@[.5:.95]."""
         return measured[0].nan_to_num().item()
-
-    def interval(self, measured: Tensor) -> Interval | None:
-        """Return None: a class's precision is of all images together."""
-        return None
-
-    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
-        """Return None, as `interval` does; the decision rests on the spread between seeds."""
-        return None
 
     def packed(self, measured: Tensor) -> dict[str, Any]:
         """Return the means, and the mAP of each class by name; null where there is no box."""

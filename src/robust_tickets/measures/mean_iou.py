@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from robust_tickets.attacks.attack import Attacker
-from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.lazy import torch
-from robust_tickets.foundation.unit import PERCENT, Unit
-from robust_tickets.measures.accuracy import Interval
-from robust_tickets.measures.figure import FRACTION, Bounds
-from robust_tickets.measures.logits import Batches
+from robust_tickets.measures.set_metric import SetMetric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,45 +41,27 @@ def mean_iou(confusion: Tensor) -> float:
 
 
 @final
-class MeanIoU:
+class MeanIoU(SetMetric):
     """mIoU of a set; kept is its confusion matrix, int64 [classes, classes], rows being the labels."""
 
     name: str = "mIoU"
     key: ClassVar[str] = "miou"
-    unit: Unit = PERCENT
-    bounds: Bounds = FRACTION
-    higher_is_better: bool = True
-    has_pairs: ClassVar[bool] = False
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
+    def fresh(self) -> Tensor:
+        """Return an empty confusion matrix."""
+        return torch.zeros(len(self.classes), len(self.classes), dtype=torch.long)
 
-    def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
-        """Return the matrix of the images as they are, and under each attacker, which meets every image."""
-        size = len(self.classes)
-        totals = [torch.zeros(size, size, dtype=torch.long) for _ in range(len(attackers) + 1)]
-        for images, labels in batches:
-            with torch.no_grad():
-                logits = predict(images)
-            images, labels = images.to(logits.device), labels.to(logits.device)
-            totals[0] += confusion(logits, labels, size)
-            for attacker, total in zip(attackers, totals[1:], strict=True):
-                adversarial = attacker(images, labels)
-                with torch.no_grad():
-                    total += confusion(predict(adversarial), labels, size)
-        return totals
+    def add(self, total: Tensor, outputs: Tensor, targets: Tensor) -> None:
+        """Count the pixels of a batch."""
+        total += confusion(outputs, targets, len(self.classes))
+
+    def kept(self, total: Tensor) -> Tensor:
+        """Return the matrix."""
+        return total
 
     def value(self, measured: Tensor) -> float:
         """Return the mIoU."""
         return mean_iou(measured)
-
-    def interval(self, measured: Tensor) -> Interval | None:
-        """Return None: the pixels of one image are not independent draws."""
-        return None
-
-    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
-        """Return None, as `interval` does; the decision rests on the spread between seeds."""
-        return None
 
     def packed(self, measured: Tensor) -> dict[str, Any]:
         """Return the mIoU, the IoU of each class by name, and the matrix, one text per row."""

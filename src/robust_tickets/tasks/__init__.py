@@ -6,6 +6,7 @@
 | `kinds.py` | every kind of task, and the one that data imply |
 | `target.py` | data as a network takes them |
 | `classification.py` | one label per image |
+| `adapting.py` | what tasks that need another body have in common |
 | `segmentation.py` | one label per pixel |
 | `detection.py` | boxes around objects |
 """

@@ -12,8 +12,8 @@ from robust_tickets.measures.mean_average_precision import AveragePrecision, fre
 from robust_tickets.measures.metric import Metric
 from robust_tickets.models.adaptations.detection.head import DetectionHead
 from robust_tickets.objectives.objective import Criterion
-from robust_tickets.tasks.classification import fit_head
-from robust_tickets.tasks.task import Head, Task
+from robust_tickets.tasks.adapting import AdaptingTask
+from robust_tickets.tasks.task import Head
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,34 +23,19 @@ if TYPE_CHECKING:
 
 
 @final
-class Detection(DetectionHead, Task):
+class Detection(DetectionHead, AdaptingTask):
     """Boxes around objects and their classes, by a backbone under one of torchvision's detectors; judged by mAP."""
 
     target_kind = "boxes"
     asks = "boxes around objects"
     provides = frozenset({"pixel-inputs", "loss"})
+    adaptation = DetectionHead
     kind: Literal["detection"] = "detection"
 
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
-        """Return the network that finds objects; of one that does already, with a head for these classes or its own."""
+        """Return the network that finds objects; refuse at once if there is nothing to count with."""
         fresh_precision()
-        if not self.does_it(network):
-            if head == "keep":
-                raise UserError(
-                    f"head: keep: {name} tells images apart and {splits.name} {splits.target_words}; use head: fresh"
-                )
-            made = DetectionHead.model_validate(self.model_dump())
-            return made.adapted(network, len(splits.classes), splits.size, seed, name)
-        if self.model_fields_set - {"kind"}:
-            raise UserError(f"task: detection: {name} finds objects already, by a head of its own; leave it out")
-        fit_head(network, splits, head, seed)
-        return network
-
-    def does_it(self, network: Network) -> bool:
-        """Return whether a network finds objects."""
-        from robust_tickets.models.adaptations.detection.network import DetectionNetwork
-
-        return isinstance(network.body, DetectionNetwork)
+        return super().adapt(network, splits, head, seed, name)
 
     def criterion(self, label_smoothing: float) -> Criterion:
         """Return the sum of torchvision's losses."""

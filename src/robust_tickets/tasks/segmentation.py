@@ -6,50 +6,26 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.mean_iou import MeanIoU
 from robust_tickets.measures.metric import Metric
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 from robust_tickets.objectives.objective import Criterion
-from robust_tickets.tasks.classification import fit_head
-from robust_tickets.tasks.task import Head, Task
+from robust_tickets.tasks.adapting import AdaptingTask
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from robust_tickets.data.splits import DataSplits
-    from robust_tickets.models.network import Network
-
 
 @final
-class Segmentation(SegmentationHead, Task):
+class Segmentation(SegmentationHead, AdaptingTask):
     """One label per pixel, by a backbone under a segmentation head; judged by mIoU."""
 
     target_kind = "pixels"
     asks = "a label for every pixel"
     provides = frozenset({"pixel-inputs", "loss", "logits"})
+    adaptation = SegmentationHead
     kind: Literal["segmentation"] = "segmentation"
-
-    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
-        """Return the network that labels pixels; of one that does already, with a head for these classes or its own."""
-        if not self.does_it(network):
-            if head == "keep":
-                raise UserError(
-                    f"head: keep: {name} labels whole images, but {splits.name} labels pixels; use head: fresh"
-                )
-            made = SegmentationHead.model_validate(self.model_dump())
-            return made.adapted(network, len(splits.classes), splits.size, seed, name)
-        if self.model_fields_set - {"kind"}:
-            raise UserError(f"task: segmentation: {name} already labels pixels, with its own head; leave it out")
-        fit_head(network, splits, head, seed)
-        return network
-
-    def does_it(self, network: Network) -> bool:
-        """Say whether a network labels pixels."""
-        from robust_tickets.models.adaptations.segmentation import SegmentationNetwork
-
-        return isinstance(network.body, SegmentationNetwork)
 
     def criterion(self, label_smoothing: float) -> Criterion:
         """Return cross-entropy over the pixels that count."""

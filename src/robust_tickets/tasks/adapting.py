@@ -1,0 +1,46 @@
+"""Tasks that need another body than a source's own: its layers are adapted, or have been already."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import TYPE_CHECKING, ClassVar
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adaptation import Adaptation
+from robust_tickets.tasks.classification import fit_head
+from robust_tickets.tasks.task import Head, Task
+
+if TYPE_CHECKING:
+    from robust_tickets.data.splits import DataSplits
+    from robust_tickets.models.network import Network
+
+
+class AdaptingTask(Adaptation, Task, ABC):
+    """A task whose settings are those of an adaptation."""
+
+    adaptation: ClassVar[type[Adaptation]]
+    """What is recorded of a network that does the task."""
+
+    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+        """Return the network that does the task; of one that does already, with a head for these classes or its own."""
+        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+
+        if not self.does_it(network):
+            if head == "keep":
+                raise UserError(
+                    f"head: keep: {name} labels whole images, but {splits.name} {splits.target_words}; use head: fresh"
+                )
+            made = self.adaptation.model_validate(self.model_dump())
+            return made.adapted(network, len(splits.classes), splits.size, seed, name)
+        if self.model_fields_set - {"kind"}:
+            assert isinstance(network.body, AdaptedBody)
+            kind = self.model_dump()["kind"]
+            raise UserError(f"task: {kind}: {name} already {network.body.does}, with its own head; leave it out")
+        fit_head(network, splits, head, seed)
+        return network
+
+    def does_it(self, network: Network) -> bool:
+        """Return whether a network was adapted to this task."""
+        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+
+        return isinstance(network.body, AdaptedBody) and isinstance(network.body.adaptation, self.adaptation)
