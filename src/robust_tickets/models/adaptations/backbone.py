@@ -30,7 +30,7 @@ def backbone_of(classifier: Network, name: str, does: str) -> tuple[nn.Module, i
         UserError: there is none of these, or what it gives is not a feature map with channels first.
     """
     entering = width_of(get_head(classifier.body, classifier.head))
-    backbone = layers_below(classifier.body, classifier.head)
+    backbone = layers_below(classifier.body, classifier.head, {"layer4": "out"}, "forward_features")
     cannot = f"{name} cannot {does.replace('s ', ' ', 1)}"
     if backbone is None:
         raise UserError(
@@ -48,11 +48,18 @@ def backbone_of(classifier: Network, name: str, does: str) -> tuple[nn.Module, i
     return backbone, features.shape[1], 2 ** round(math.log2(classifier.interface.size[0] / features.shape[2]))
 
 
-def layers_below(body: nn.Module, head: str) -> nn.Module | None:
-    """Return the layers up to the last feature map; None if it is not known which these are."""
+def layers_below(body: nn.Module, head: str, stages: dict[str, str], method: str) -> nn.Module | None:
+    """Return the layers up to the last feature map; None if it is not known which these are.
+
+    Args:
+        body: it is taken apart.
+        head: path of its head.
+        stages: of torchvision's ResNets and small/, those whose maps are wanted, with the names they are given.
+        method: by which other networks give their maps.
+    """
     if isinstance(body, ResNet | SmallResNet):
-        return IntermediateLayerGetter(body, {"layer4": "out"})
-    if hasattr(body, "forward_features"):
+        return IntermediateLayerGetter(body, stages)
+    if hasattr(body, method):
         owner, _, leaf = head.rpartition(".")
         setattr(body.get_submodule(owner), leaf, nn.Identity())
         return body

@@ -8,7 +8,7 @@ from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.adaptations.detection.faster_rcnn import FasterRCNNNetwork
 from robust_tickets.models.adaptations.detection.head import DetectionHead
 from robust_tickets.models.adaptations.detection.levels import levels_of, tried
-from robust_tickets.models.adaptations.detection.network import DetectionNetwork
+from robust_tickets.models.adaptations.detection.network import Blueprint, DetectionNetwork
 from robust_tickets.models.adaptations.detection.one_stage import FCOSNetwork, RetinaNetNetwork
 from robust_tickets.models.adaptations.detection.ssd import SSDLiteNetwork, SSDNetwork
 from robust_tickets.models.frozen_norms import freeze_norms
@@ -45,7 +45,7 @@ def detector(
         freeze_norms(body)
     kind: Any = NETWORKS[adaptation.head]
     with global_stream(seed, "head"):
-        made = kind(body, levels, num_classes, adaptation, size)
+        made = kind(Blueprint(body, levels, num_classes, adaptation, size))
     interface = network.interface.model_copy(update={"size": size})
     made = Network(made.to(network.mean.device), interface, kind.head_path)
     with torch.no_grad():

@@ -1,7 +1,6 @@
 """Faster R-CNN, the detector of two stages."""
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,9 +12,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.models.adaptations.detection.head import DetectionHead
-from robust_tickets.models.adaptations.detection.levels import Level
-from robust_tickets.models.adaptations.detection.network import RATIOS, DetectionNetwork
+from robust_tickets.models.adaptations.detection.network import RATIOS, Blueprint, DetectionNetwork
 from robust_tickets.models.adaptations.detection.outputs import (
     TwoStageOutputs,
 )
@@ -31,25 +28,18 @@ class FasterRCNNNetwork(DetectionNetwork, FasterRCNN):  # pyright: ignore[report
         "or ssdlite, or leave shrinking out of a recipe (shrink: null)"
     )
 
-    def __init__(
-        self,
-        body: nn.Module,
-        levels: Sequence[Level],
-        num_classes: int,
-        adaptation: DetectionHead,
-        size: tuple[int, int],
-    ) -> None:
+    def __init__(self, blueprint: Blueprint) -> None:
         """Build it on the last four levels; anchors are eight strides wide."""
-        levels = levels[-4:]
+        levels = blueprint.levels[-4:]
         strides = [*(level.stride for level in levels), 2 * levels[-1].stride]
         FasterRCNN.__init__(
             self,
-            Pyramid(body, levels, adaptation.width, LastLevelMaxPool()),
-            num_classes + 1,
+            Pyramid(blueprint.body, levels, blueprint.adaptation.width, LastLevelMaxPool()),
+            blueprint.num_classes + 1,
             rpn_anchor_generator=AnchorGenerator(tuple((8 * stride,) for stride in strides), (RATIOS,) * len(strides)),
             box_roi_pool=MultiScaleRoIAlign([str(place) for place in range(len(levels))], 7, 2),
         )
-        self.adopt(num_classes, adaptation, levels[-1].stride)
+        self.adopt(blueprint, levels[-1].stride)
 
     def outputs(self, images: Tensor, size: tuple[int, int]) -> TwoStageOutputs:
         """Return the pyramid, and what the first stage computes from it."""

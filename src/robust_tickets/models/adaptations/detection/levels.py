@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchvision.models._utils import IntermediateLayerGetter
-from torchvision.models.resnet import ResNet
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.backbone import layers_below
 from robust_tickets.models.forward_trace import FAULTS, one_line
 from robust_tickets.models.network import Network
-from robust_tickets.models.networks.small_resnet import SmallResNet
 
 
 @dataclass(frozen=True)
@@ -89,14 +88,11 @@ def stride_of(features: Tensor, size: tuple[int, int]) -> int | None:
 
 def layers_with_maps(body: nn.Module, head: str) -> nn.Module | None:
     """Return the layers up to the last feature map; None where it is not known which these are."""
-    if isinstance(body, ResNet | SmallResNet):
-        return IntermediateLayerGetter(body, {f"layer{number}": str(number) for number in range(1, 5)})
-    if hasattr(body, "forward_intermediates"):
-        owner, _, leaf = head.rpartition(".")
-        setattr(body.get_submodule(owner), leaf, nn.Identity())
-        return body
-    features = getattr(body, "features", None)
-    return nn.ModuleDict({"features": features}) if isinstance(features, nn.Sequential) else None
+    stages = {f"layer{number}": str(number) for number in range(1, 5)}
+    layers = layers_below(body, head, stages, "forward_intermediates")
+    if type(layers) is nn.ModuleDict and not isinstance(layers["features"], nn.Sequential):
+        return None  # Only of a sequence is the map behind each layer known.
+    return layers
 
 
 def feature_maps(body: nn.Module, x: Tensor) -> list[Tensor]:

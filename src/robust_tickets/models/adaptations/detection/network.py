@@ -9,25 +9,37 @@ detectors and SSDs count the background as class 0; here classes begin at 0, and
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList
 
 from robust_tickets.models.adaptations.adapted_body import BACKBONE, AdaptedBody
 from robust_tickets.models.adaptations.detection.head import DetectionHead
-from robust_tickets.models.adaptations.detection.outputs import (
-    Anchors,
-    DetectionOutputs,
-)
+from robust_tickets.models.adaptations.detection.levels import Level
+from robust_tickets.models.adaptations.detection.outputs import Anchors, DetectionOutputs
 
 BODY = f"{BACKBONE}.body"
 """Where the source's own layers lie."""
 
 RATIOS = (0.5, 1.0, 2.0)
 """Height by width of the anchors of Faster R-CNN and RetinaNet."""
+
+
+class Blueprint(NamedTuple):
+    """What a detector is built from."""
+
+    body: nn.Module
+    """The source's own layers."""
+    levels: Sequence[Level]
+    """Of its feature maps, the finest first."""
+    num_classes: int
+    """Classes of objects, without the background."""
+    adaptation: DetectionHead
+    size: tuple[int, int]
+    """Height and width of the images, pixels."""
 
 
 class DetectionNetwork(AdaptedBody):
@@ -69,10 +81,10 @@ class DetectionNetwork(AdaptedBody):
         """Return None: what a detector returns has no shape to be compared."""
         return None
 
-    def adopt(self, num_classes: int, adaptation: DetectionHead, divisor: int) -> None:
+    def adopt(self, blueprint: Blueprint, divisor: int) -> None:
         """Set what torchvision's own constructor does not."""
         del self.transform
-        self.num_classes, self.adaptation, self.divisor = num_classes, adaptation, divisor
+        self.num_classes, self.adaptation, self.divisor = blueprint.num_classes, blueprint.adaptation, divisor
         self._anchors: dict[Any, Anchors] = {}
 
     def anchors(self, generator: Any, images: Tensor, maps: Sequence[Tensor]) -> Anchors:

@@ -10,9 +10,7 @@ from torchvision.models.detection.fcos import FCOSHead
 from torchvision.models.detection.retinanet import RetinaNetHead
 
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.models.adaptations.detection.head import DetectionHead
-from robust_tickets.models.adaptations.detection.levels import Level
-from robust_tickets.models.adaptations.detection.network import RATIOS, DetectionNetwork
+from robust_tickets.models.adaptations.detection.network import RATIOS, Blueprint, DetectionNetwork
 from robust_tickets.models.adaptations.detection.outputs import (
     AnchorsFound,
     FCOSOutputs,
@@ -68,21 +66,14 @@ class RetinaNetNetwork(OneStageNetwork, RetinaNet):  # pyright: ignore[reportInc
 
     made = RetinaNetOutputs
 
-    def __init__(
-        self,
-        body: nn.Module,
-        levels: Sequence[Level],
-        num_classes: int,
-        adaptation: DetectionHead,
-        size: tuple[int, int],
-    ) -> None:
+    def __init__(self, blueprint: Blueprint) -> None:
         """Build it on the last three levels; anchors are four strides wide, and two thirds of an octave more."""
-        backbone, strides = with_two_more(body, levels[-3:], adaptation.width)
+        backbone, strides = with_two_more(blueprint.body, blueprint.levels[-3:], blueprint.adaptation.width)
         sizes = tuple(tuple(int(4 * stride * 2 ** (third / 3)) for third in range(3)) for stride in strides)
         RetinaNet.__init__(
-            self, backbone, num_classes, anchor_generator=AnchorGenerator(sizes, (RATIOS,) * len(strides))
+            self, backbone, blueprint.num_classes, anchor_generator=AnchorGenerator(sizes, (RATIOS,) * len(strides))
         )
-        self.adopt(num_classes, adaptation, levels[-1].stride)
+        self.adopt(blueprint, blueprint.levels[-1].stride)
 
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
         """Return a head like this one."""
@@ -95,19 +86,12 @@ class FCOSNetwork(OneStageNetwork, FCOS):  # pyright: ignore[reportIncompatibleM
 
     made = FCOSOutputs
 
-    def __init__(
-        self,
-        body: nn.Module,
-        levels: Sequence[Level],
-        num_classes: int,
-        adaptation: DetectionHead,
-        size: tuple[int, int],
-    ) -> None:
+    def __init__(self, blueprint: Blueprint) -> None:
         """Build it on the last three levels; an anchor, which stands for a place, is one stride wide."""
-        backbone, strides = with_two_more(body, levels[-3:], adaptation.width)
+        backbone, strides = with_two_more(blueprint.body, blueprint.levels[-3:], blueprint.adaptation.width)
         anchors = AnchorGenerator(tuple((stride,) for stride in strides), ((1.0,),) * len(strides))
-        FCOS.__init__(self, backbone, num_classes, anchor_generator=anchors)
-        self.adopt(num_classes, adaptation, levels[-1].stride)
+        FCOS.__init__(self, backbone, blueprint.num_classes, anchor_generator=anchors)
+        self.adopt(blueprint, blueprint.levels[-1].stride)
 
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
         """Return a head like this one."""

@@ -11,12 +11,9 @@ from torchvision.models.detection.ssd import SSD, SSDHead, _xavier_init
 from torchvision.models.detection.ssdlite import SSDLiteHead, _extra_block, _normal_init
 
 from robust_tickets.foundation.seeds import global_stream
-from robust_tickets.models.adaptations.detection.head import DetectionHead
-from robust_tickets.models.adaptations.detection.levels import Level
+from robust_tickets.models.adaptations.detection.network import Blueprint
 from robust_tickets.models.adaptations.detection.one_stage import OneStageNetwork
-from robust_tickets.models.adaptations.detection.outputs import (
-    SSDOutputs,
-)
+from robust_tickets.models.adaptations.detection.outputs import SSDOutputs
 from robust_tickets.models.adaptations.detection.pyramid import ExtendedBackbone
 
 SSD_LEVELS = 6
@@ -35,36 +32,29 @@ class SSDNetwork(OneStageNetwork, SSD):  # pyright: ignore[reportIncompatibleMet
     settings: ClassVar[dict[str, Any]] = {}
     """What torchvision sets for it, other than the defaults of the class."""
 
-    def __init__(
-        self,
-        body: nn.Module,
-        levels: Sequence[Level],
-        num_classes: int,
-        adaptation: DetectionHead,
-        size: tuple[int, int],
-    ) -> None:
+    def __init__(self, blueprint: Blueprint) -> None:
         """Build it on the backbone's last levels and extra ones, at most six in all."""
-        levels = levels[-self.from_body :]
+        levels = blueprint.levels[-self.from_body :]
         widths = [level.channels for level in levels]
-        side = max(size) // levels[-1].stride
+        side = max(blueprint.size) // levels[-1].stride
         extra: list[nn.Module] = []
-        for width in self.extra_widths(adaptation.width)[: SSD_LEVELS - len(levels)]:
+        for width in self.extra_widths(blueprint.adaptation.width)[: SSD_LEVELS - len(levels)]:
             if side > 1:
                 extra.append(self.extra_level(widths[-1], width))
                 widths.append(width)
                 side = -(-side // 2)
         boxes = self.default_boxes(len(widths))
-        head = self.head_of(widths, boxes.num_anchors_per_location(), num_classes + 1)
+        head = self.head_of(widths, boxes.num_anchors_per_location(), blueprint.num_classes + 1)
         SSD.__init__(
             self,
-            ExtendedBackbone(body, levels, extra),
+            ExtendedBackbone(blueprint.body, levels, extra),
             boxes,
-            size,
-            num_classes + 1,
+            blueprint.size,
+            blueprint.num_classes + 1,
             head=head,
             **self.settings,
         )
-        self.adopt(num_classes, adaptation, 1)
+        self.adopt(blueprint, 1)
 
     def blocks(self, scores: Tensor) -> Iterator[tuple[Tensor, int, int]]:
         """Yield the scores of an image class by class."""
