@@ -95,6 +95,11 @@ class Network(nn.Module):
         """Names of what a file exported from it gives."""
         return self.body.answers if isinstance(self.body, AdaptedBody) else LOGITS
 
+    @property
+    def gives_logits(self) -> bool:
+        """Whether these are logits alone."""
+        return self.answers == LOGITS
+
     def require_exportable(self) -> None:
         """Refuse a network of which there is no such file.
 

@@ -78,7 +78,7 @@ def export_onnx(
     network.require_exportable()
     with torch.no_grad():
         network.exported(images[:1])  # what depends on sizes alone is computed before the network is traced
-    written = network if network.answers == LOGITS else Answering(network)
+    written = network if network.gives_logits else Answering(network)
     program = onnx_program(written, images[:2], type(classifier.body).__name__, network.answers)
     program.model.metadata_props.update(about)
 
@@ -174,7 +174,7 @@ def metadata(classifier: Network, classes: Sequence[str] | None, provenance: Pro
 @torch.no_grad()
 def _difference(network: Network, path: Path, images: Tensor) -> float:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    worst, others = 0.0, network.answers != LOGITS
+    worst, others = 0.0, not network.gives_logits
     for batch in (images, images[:1]):
         given = [torch.from_numpy(values) for values in session.run(network.answers, {INPUT: batch.numpy()})]
         expected = network.exported(batch)

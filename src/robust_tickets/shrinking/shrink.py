@@ -14,7 +14,6 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.network import Network
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
@@ -203,7 +202,7 @@ def shrink_network(
             form.leaves_out_zeros,
             settings,
             variants["int8"].latency if "int8" in variants else None,
-            has_runtime_file=shrunk.answers == LOGITS,
+            has_runtime_file=shrunk.gives_logits,
         ),
     )
 

@@ -21,7 +21,6 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
-from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
@@ -218,7 +217,7 @@ def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
     order = order_of(run.network.num_classes, run.data, name, known)
     if order is None:
         return run
-    if run.network.answers != LOGITS:
+    if not run.network.gives_logits:
         raise UserError(
             f"{run.data.name}: has its classes in a different order from {name}, whose answers are not logits and "
             "cannot be reordered; number or name them in the same way"

@@ -16,7 +16,7 @@ from robust_tickets.foundation.files import disk_errors
 from robust_tickets.foundation.ownership import MASKS, require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.adaptations.adapted_body import LOGITS, place_in, placed
+from robust_tickets.models.adaptations.adapted_body import place_in, placed
 from robust_tickets.models.folders import FACTS, WEIGHTS
 from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.network import Network
@@ -150,7 +150,7 @@ def require_shrinkable(settings: ShrinkSettings, form: ShippedForm, network: Net
     """
     form.require_network(network)
     asked = changes_answers(settings)
-    if asked is not None and network.answers != LOGITS:
+    if asked is not None and not network.gives_logits:
         raise UserError(
             f"{asked}: what that changes is checked logit by logit, and {type(network.body).__name__} gives "
             f"{' and '.join(network.answers)}; leave it out"

@@ -10,7 +10,6 @@ from torch.export import ExportedProgram
 from torch.fx.node import map_arg
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.network import Network
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Shape
@@ -74,7 +73,7 @@ def require_logits(network: Network) -> None:
     Raises:
         UserError: says which answers.
     """
-    if network.answers != LOGITS:
+    if not network.gives_logits:
         raise UserError(
             f"{type(network.body).__name__} cannot become a runtime file: it gives {' and '.join(network.answers)}, "
             "and the runtime gives logits only; write an .onnx file, which ONNX Runtime runs"
