@@ -9,11 +9,6 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "robust_tickets"
 
-ALLOWED: dict[str, str] = {
-    "Found": "goes with one kind of example set for every target",
-}
-"""Names that are still defined more than once, and why."""
-
 THE_VERB = {"verbs/check.py", "cli/check.py"}
 """The files of `tickets check`, which alone may be called so."""
 
@@ -43,11 +38,7 @@ def shared(package: Path) -> dict[str, list[str]]:
 
 
 def test_public_class_names_are_unique() -> None:
-    assert {name: files for name, files in shared(PACKAGE).items() if name not in ALLOWED} == {}
-
-
-def test_every_exception_is_still_needed() -> None:
-    assert ALLOWED.keys() - shared(PACKAGE).keys() == set(), "remove these rows"
+    assert shared(PACKAGE) == {}
 
 
 @pytest.mark.parametrize(

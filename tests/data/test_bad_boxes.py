@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from robust_tickets.foundation.errors import UserError
-from tests.data.test_boxes import changed, load
+from tests.data.test_boxes import changed, in_one_folder, load
 from tests.scenes import HIGH, WIDE, coco_folder, voc_folder, voc_xml
 
 
@@ -144,12 +144,7 @@ def test_a_damaged_file_is_refused_instead_of_another_part_taking_its_place(
 
 
 def test_an_image_in_two_of_cocos_files_is_refused(tmp_path: Path) -> None:
-    root = coco_folder(tmp_path / "data")
-    (root / "images").mkdir()
-    for part in ("train", "val", "test"):
-        for image in (root / f"{part}2017").iterdir():
-            image.rename(root / "images" / image.name)
-        (root / f"{part}2017").rmdir()
+    root = in_one_folder(coco_folder(tmp_path / "data"))
     changed(
         root / "annotations" / "instances_val2017.json",
         lambda content: content["images"][0].update(file_name="train0.png"),

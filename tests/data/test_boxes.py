@@ -24,6 +24,16 @@ def load(root: Path, **settings: Any) -> DataSplits:
     return load_data(DataSettings(name=str(root), **settings))
 
 
+def in_one_folder(root: Path) -> Path:
+    """Move the images of all parts into images/."""
+    (root / "images").mkdir()
+    for part in ("train", "val", "test"):
+        for image in (root / f"{part}2017").iterdir():
+            image.rename(root / "images" / image.name)
+        (root / f"{part}2017").rmdir()
+    return root
+
+
 def targets(part: Any) -> list[dict[str, Tensor]]:
     return [one for batch in batches(part, batch_size=4, seed=0, train=False) for one in batch.targets]
 
@@ -143,12 +153,7 @@ def test_captions_beside_the_boxes_of_the_same_part_do_not_matter(tmp_path: Path
 
 
 def test_images_of_other_parts_in_the_same_folder_are_not_counted_as_left_out(tmp_path: Path) -> None:
-    root = coco_folder(tmp_path / "data")
-    (root / "images").mkdir()
-    for part in ("train", "val", "test"):
-        for image in (root / f"{part}2017").iterdir():
-            image.rename(root / "images" / image.name)
-        (root / f"{part}2017").rmdir()
+    root = in_one_folder(coco_folder(tmp_path / "data"))
     assert not any("left out" in note for note in load(root).notes)
     Image.new("RGB", (WIDE, HIGH)).save(root / "images" / "stray.png")
     (note,) = [note for note in load(root).notes if "left out" in note]

@@ -113,7 +113,7 @@ def random_start(images: Tensor, ball: Ball, chance: list[torch.Generator]) -> T
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchEnd:
     """Where a search ended: each image's first misclassified point, or else its point of highest loss."""
 
     points: Tensor
@@ -177,7 +177,7 @@ def climb(
     steps: int,
     observe: Observe | None = None,
     numbers: Tensor | None = None,
-) -> Found:
+) -> SearchEnd:
     """Search once from `start`; images already misclassified are not searched for any further.
 
     `observe` sees the gradients of every step, with the images' `numbers` (by default their places).
@@ -228,4 +228,4 @@ def climb(
             state.halve_where_stuck(step - checked)
             checked = step
     points[state.place], highest[state.place] = state.best, state.best_value
-    return Found(points, highest, beaten)
+    return SearchEnd(points, highest, beaten)

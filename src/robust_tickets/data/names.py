@@ -2,9 +2,10 @@
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 from robust_tickets.data.forms.patterns import is_pattern, matching
 from robust_tickets.foundation.errors import UserError
@@ -190,3 +191,13 @@ def distinct(named: Iterable[tuple[str, PartName | None]], where: str) -> dict[P
         if part is not None:
             keys[part] = name
     return keys
+
+
+def require_once(values: Iterable[Any], where: str) -> None:
+    """Refuse a value that comes twice.
+
+    Raises:
+        UserError: says which.
+    """
+    if double := [value for value, count in Counter(values).items() if count > 1]:
+        raise UserError(f"{where} {double[0]} comes twice; each needs its own")

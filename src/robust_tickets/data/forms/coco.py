@@ -1,29 +1,23 @@
 """Boxes in COCO's layout: one JSON file per part, and images near it or in a folder named like the part."""
 
 import json
-import os
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.forms.folder import class_folders
+from robust_tickets.data.forms.folder import class_folders, images_below
 from robust_tickets.data.forms.form import DataForm
 from robust_tickets.data.images.encoded import FolderFiles
-from robust_tickets.data.images.image_files import SUFFIXES
 from robust_tickets.data.images.stored_images import StoredImages
-from robust_tickets.data.names import PartName, distinct, part_in, part_of
-from robust_tickets.data.targets.boxes import Boxes
+from robust_tickets.data.names import PartName, distinct, part_in, part_of, require_once
+from robust_tickets.data.targets.boxes import HUGE, Boxes
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
 
 KEYS = ("images", "annotations", "categories")
-
-HUGE = 2**31
-"""Pixels: no image has so many along a side."""
 
 Content = Mapping[str, Any]
 
@@ -38,6 +32,8 @@ class CocoPart(NamedTuple):
     """The folder that images are in."""
     names: list[str]
     """Of the images, as paths in that folder."""
+    there: set[str]
+    """All images in that folder."""
     crowds: int
     """How many there are."""
 
@@ -168,7 +164,7 @@ def list_coco(root: Path, part: PartName, path: Path, content: Content, order: M
             crowds += 1
             continue
         objects[index[image]].append((corners(annotation.get("bbox"), where), order[category]))
-    there = files_in(place)
+    there = images_below(place)
     missing = {number: f"its file is missing in {place}" for number, name in enumerate(names) if name not in there}
     targets = Boxes.of(
         objects,
@@ -177,7 +173,7 @@ def list_coco(root: Path, part: PartName, path: Path, content: Content, order: M
         missing,
     )
     listing = Listing.whole(StoredImages(FolderFiles(place, names)), targets)
-    return CocoPart(listing, path, place, names, crowds)
+    return CocoPart(listing, path, place, names, there, crowds)
 
 
 def unlisted(read: Mapping[PartName, CocoPart]) -> list[str]:
@@ -187,17 +183,17 @@ def unlisted(read: Mapping[PartName, CocoPart]) -> list[str]:
         UserError: two parts list one image.
     """
     known: dict[Path, PartName] = {}
-    listers: dict[Path, list[str]] = {}
+    listers: dict[Path, list[CocoPart]] = {}
     for part, one in read.items():
-        listers.setdefault(one.place, []).append(one.path.name)
+        listers.setdefault(one.place, []).append(one)
         for path in (one.place / name for name in one.names):
             if known.setdefault(path, part) != part:
                 raise UserError(f"{path}: is in {known[path]} and in {part}; keep it in one part")
     notes = []
-    for place, files in listers.items():
-        if others := sum(place / name not in known for name in files_in(place)):
-            verb = "does" if len(files) == 1 else "do"
-            notes.append(f"left out of {place.name}/, image files that {enumerated(files)} {verb} not list: {others:,}")
+    for place, those in listers.items():
+        if others := sum(place / name not in known for name in those[0].there):
+            files, verb = enumerated([one.path.name for one in those]), "does" if len(those) == 1 else "do"
+            notes.append(f"left out of {place.name}/, image files that {files} {verb} not list: {others:,}")
     return notes
 
 
@@ -254,27 +250,6 @@ def folder_of(root: Path, part: PartName, path: Path, first: str) -> Path:
             return place
     tried = dict.fromkeys(str(place) for place in (*named, *above, path.parent) if place.is_dir())
     raise UserError(f"{path}: its first image {first} is in none of {', '.join(tried)}; add the images")
-
-
-def files_in(folder: Path) -> set[str]:
-    """Return the visible image files below a folder, as paths in it with `/`."""
-    start = len(str(folder)) + 1
-    found = set()
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below = f"{place}{os.sep}"[start:].replace(os.sep, "/")
-        found |= {f"{below}{name}" for name in files if os.path.splitext(name)[1].lower() in SUFFIXES}
-    return found
-
-
-def require_once(values: Iterable[Any], where: str) -> None:
-    """Refuse a value that comes twice.
-
-    Raises:
-        UserError: says which.
-    """
-    if double := [value for value, count in Counter(values).items() if count > 1]:
-        raise UserError(f"{where} {double[0]} comes twice; each needs its own")
 
 
 COCO = DataForm(

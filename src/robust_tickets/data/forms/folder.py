@@ -116,16 +116,31 @@ def image_paths(folder: Path) -> list[str]:
     Raises:
         UserError: one is not named like an image.
     """
-    # Strings, because a folder of 100,000 files takes seconds as paths.
-    start = len(str(folder)) + 1
-    below = (path[start:].replace(os.sep, "/") for path in files_below(folder))
-    found = [path for path in below if not any(part.startswith(".") for part in path.split("/"))]
-    if strange := [path for path in found if os.path.splitext(path)[1].lower() not in SUFFIXES]:
+    found = visible_files(folder)
+    if strange := [path for path in found if not is_image(path)]:
         raise UserError(
             f"{folder / strange[0]}: is not named like an image ({len(strange)} such in this class); remove "
             f"it, or save it as one of {' '.join(sorted(SUFFIXES))}"
         )
     return found
+
+
+def visible_files(folder: Path) -> list[str]:
+    """Return the visible files below a folder, as paths in it with `/`, sorted."""
+    # Strings, because a folder of 100,000 files takes seconds as paths.
+    start = len(str(folder)) + 1
+    below = (path[start:].replace(os.sep, "/") for path in files_below(folder))
+    return [path for path in below if not any(part.startswith(".") for part in path.split("/"))]
+
+
+def is_image(path: str) -> bool:
+    """Return whether a file is named like an image."""
+    return os.path.splitext(path)[1].lower() in SUFFIXES
+
+
+def images_below(folder: Path) -> set[str]:
+    """Return the visible image files below a folder, as paths in it with `/`."""
+    return set(filter(is_image, visible_files(folder)))
 
 
 def require_classes(root: Path, found: Mapping[str, Sequence[str]]) -> None:

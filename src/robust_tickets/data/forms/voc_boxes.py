@@ -6,13 +6,13 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.forms.coco import HUGE, files_in, require_once
+from robust_tickets.data.forms.folder import images_below
 from robust_tickets.data.forms.form import DataForm
 from robust_tickets.data.images.encoded import FolderFiles
 from robust_tickets.data.images.image_files import SUFFIXES
 from robust_tickets.data.images.stored_images import StoredImages
-from robust_tickets.data.names import PartName, part_of
-from robust_tickets.data.targets.boxes import Boxes
+from robust_tickets.data.names import PartName, part_of, require_once
+from robust_tickets.data.targets.boxes import HUGE, Boxes
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_lines
@@ -48,7 +48,7 @@ def read_voc_boxes(root: Path) -> Found:
     """
     if not (root / ANNOTATIONS).is_dir():
         raise UserError(f"{root}: has {IMAGES}/ but no {ANNOTATIONS}/; add the annotation files")
-    there = sorted(files_in(root / IMAGES))
+    there = sorted(images_below(root / IMAGES))
     require_once((Path(name).stem for name in there), f"{root / IMAGES}: the image")
     files = {Path(name).stem: name for name in there}
     parts = listed(root) or {"train": sorted(files)}

@@ -11,7 +11,6 @@ from robust_tickets.data.augmentation import Augmentation, ScaleCropColour
 from robust_tickets.data.examples import Examples, Found, Listing
 from robust_tickets.data.fit import Fitting, Interpolation, Letterbox
 from robust_tickets.data.images.images import Fault, Images
-from robust_tickets.data.names import PartName
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.targets.targets import Parts, Targets, zeros
 from robust_tickets.foundation.enumeration import enumerated
@@ -19,6 +18,9 @@ from robust_tickets.foundation.errors import UserError
 
 EVALUATED_AT_ONCE = 2**20
 """Pixels in a batch of evaluation: a detector's pyramid of all of them is in memory at once."""
+
+HUGE = 2**31
+"""Pixels: no image has so many along a side."""
 
 ROUNDING = 1.0
 """Pixels by which a box may stick out of its image, since tools round in different ways; it is cut there."""
@@ -181,16 +183,6 @@ class Boxes(Targets):
         if settings.per_class is not None:
             return "its images have no class of their own to count per_class; use fraction"
         return f"{cls.words}; `ignore` is for values of label images, leave it out" if settings.ignore else None
-
-    @classmethod
-    def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
-        """Refuse a part of which no image is left.
-
-        Raises:
-            UserError: says which.
-        """
-        if not len(left):
-            raise UserError(f"{found.name}: none of the images of the {part} part can be read with their boxes")
 
     @classmethod
     def checked(cls, found: Found, *, trains: bool) -> tuple[str, ...]:

@@ -221,16 +221,6 @@ class LabelImages(Targets):
         return None if whole else "its images have no class that per_class could count; use fraction"
 
     @classmethod
-    def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
-        """Refuse a part of which no image can be read with its label image.
-
-        Raises:
-            UserError: says which.
-        """
-        if not len(left):
-            raise UserError(f"{found.name}: none of the images of the {part} part can be read with their label images")
-
-    @classmethod
     def understood(cls, found: Found, settings: DataSettings, parts: Parts) -> tuple[tuple[str, ...], Parts]:
         """Return what values and classes mean: by the names that the set has, or by what its training part holds.
 

@@ -17,6 +17,7 @@ from robust_tickets.data.augmentation import Augmentation
 from robust_tickets.data.fit import Fitting, Interpolation
 from robust_tickets.data.images.images import Fault, Images
 from robust_tickets.data.names import PartName
+from robust_tickets.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from robust_tickets.data.examples import Examples, Found, Listing
@@ -107,13 +108,14 @@ class Targets(ABC):
         return None
 
     @classmethod
-    @abstractmethod
     def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
-        """Refuse a part of which too little is left without unreadable files.
+        """Refuse a part of which too little is left without unreadable files; by default one without any image.
 
         Raises:
             UserError: says what is missing.
         """
+        if not len(left):
+            raise UserError(f"{found.name}: none of the images of the {part} part can be read with their {cls.noun}")
 
     @classmethod
     def checked(cls, found: Found, *, trains: bool) -> tuple[str, ...]:
