@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from robust_tickets.foundation.errors import UserError
     from robust_tickets.integrations.masked import masked
     from robust_tickets.models.folders import load
-    from robust_tickets.models.interface import Pixels
     from robust_tickets.models.network import Network
+    from robust_tickets.models.pixels import Pixels
     from robust_tickets.models.settings import SourceSettings
     from robust_tickets.models.sources import Source, load_source
     from robust_tickets.pipeline.run import run

@@ -5,8 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 
 
 def network(seed: int = 0) -> Network:

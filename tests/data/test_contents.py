@@ -18,7 +18,7 @@ from robust_tickets.data import load, readers
 from robust_tickets.data.images import encoded
 from robust_tickets.data.load import load_data
 from robust_tickets.foundation.user_cache import ENVIRONMENT
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.tasks.target import fitted_data
 from tests.data.conftest import OLD, aged
 from tests.shapes import shapes_folder

@@ -12,8 +12,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart, require_ours
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.convert import convert
-from robust_tickets.models.interface import identity_preprocessing
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import identity_preprocessing
 from robust_tickets.models.sources import load_source
 from robust_tickets.report.html import write_report
 from robust_tickets.report.sections import Section

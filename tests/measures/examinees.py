@@ -12,8 +12,8 @@ from robust_tickets.attacks.predict import Predict
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.measures.evaluation import balanced_first
 from robust_tickets.measures.examinee import Examinee
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.shrinking.export import export_onnx
 from tests.objectives.digits import digits, trained_network
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.sources import load_source
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.draw import draw

@@ -4,9 +4,9 @@ import pytest
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.prunable import Prunable
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source

@@ -9,8 +9,8 @@ from torch import nn
 from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
 

@@ -12,8 +12,8 @@ from torchvision import models
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.own_code import code_digest
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import load_source
 from robust_tickets.ticket.ticket import Ticket

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.plain_modules import pruned_masks
 from robust_tickets.models.sources import load_source
 

@@ -13,9 +13,9 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import placed
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 from robust_tickets.models.folders import load_folder, save_source
-from robust_tickets.models.interface import identity_preprocessing
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import identity_preprocessing
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 

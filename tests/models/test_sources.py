@@ -13,7 +13,7 @@ from torchvision import models
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.formats.file import read_checkpoint
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 

@@ -14,9 +14,9 @@ from torchvision.models.detection.ssd import SSD
 import robust_tickets as rt
 from robust_tickets.models.couplings import Refusal, trace_couplings
 from robust_tickets.models.heads import declared_heads
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import prunable_weights, weights_by_type
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.proofs import randomised, relative_difference
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.shrinking.removal import Removal, remove_channels

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.layers import weights_by_type
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 
 SIDE = 24
 

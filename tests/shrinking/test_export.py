@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.shrinking.export import Provenance, export_onnx
 from tests.shrinking.networks import SIDE, classifier
 

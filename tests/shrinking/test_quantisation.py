@@ -12,9 +12,9 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.named import load_named
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.export import Provenance, export_onnx

@@ -9,8 +9,8 @@ from torch import nn
 
 import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.runtime.storage.file import read_file

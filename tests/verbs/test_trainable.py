@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.verbs.pretrain import pretrain
 from robust_tickets.verbs.transfer import transfer

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from robust_tickets.foundation.batch import as_floats, moved
 from robust_tickets.foundation.lazy import nn, torch
 
 if TYPE_CHECKING:
@@ -49,4 +50,4 @@ def evaluation_mode(network: nn.Module, device: torch.device | str) -> Iterator[
     """
     device = torch.device(device)
     with attack_mode(network) as plain, torch.autocast(device.type, enabled=False):
-        yield lambda images: plain(images.to(device, torch.float32))
+        yield lambda inputs: plain(as_floats(moved(inputs, device)))

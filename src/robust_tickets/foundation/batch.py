@@ -66,6 +66,18 @@ def moved(values: Any, device: torch.device | str) -> Any:
     return [moved(value, device) for value in values] if isinstance(values, list) else values
 
 
+def device_of(values: Any) -> torch.device:
+    """Return the device of a batch's inputs: that of the first tensor among them."""
+    return device_of(next(iter(values.values()))) if isinstance(values, Mapping) else values.device
+
+
+def as_floats(values: Any) -> Any:
+    """Return inputs with floating-point tensors in fp32; numbers of tokens and the like stay as they are."""
+    if isinstance(values, Mapping):
+        return {name: as_floats(value) for name, value in values.items()}
+    return values.float() if torch.is_floating_point(values) else values
+
+
 def sliced(values: Any, start: int, stop: int) -> Any:
     """Return the values of consecutive examples."""
     if isinstance(values, Mapping):

@@ -1,8 +1,8 @@
 """What one forward pass shows of a network: which layer's output is its output, and which weights take part.
 
-The pass runs in eval mode on a copy that shares the network's weights, on two images of noise, and leaves no
+The pass runs in eval mode on a copy that shares the network's weights, on two inputs of noise, and leaves no
 trace: no running statistics, gradients, modes, hooks or random state of the network change. Every tensor operation
-is followed from the images and the weights to the output, whatever the network's code looks like.
+is followed from the inputs and the weights to the output, whatever the network's code looks like.
 """
 
 import copy
@@ -17,17 +17,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from robust_tickets.foundation.batch import device_of, moved
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.heads import fresh_head, get_head, put_head
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import tensors_of
 from robust_tickets.models.outputs import logits_of
 
 FAULTS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError, ArithmeticError)
-"""What a network's own code raises where it cannot take the images it is given."""
+"""What a network's own code raises where it cannot take the inputs it is given."""
 
-IMAGES = "the images"
+INPUTS = "the inputs"
 
 _PRODUCTS = frozenset(
     {"mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linear", "mkldnn_linear", "_trilinear", "convolution"}
@@ -41,13 +42,13 @@ class ForwardTrace:
     """What one forward pass shows of a network."""
 
     shape: tuple[int, ...]
-    """Of the logits of two images; of an adapted body, of the first tensor of what it computes."""
+    """Of the logits of two inputs; of an adapted body, of the first tensor of what it computes."""
     layers: tuple[str, ...]
     """Linear layers and 2-d convolutions whose output is, up to pooling and the like, the network's output."""
     elsewhere: bool
     """Whether those layers are also called where their output is not the network's."""
     beside: tuple[str, ...]
-    """What else the output is computed from: weights, operations, the images."""
+    """What else the output is computed from: weights, operations, the inputs."""
     after: frozenset[str]
     """Names of the operations between those layers and the output."""
     unused: tuple[str, ...]
@@ -63,22 +64,22 @@ class ForwardTrace:
         return (*self.unused, *self.dead)
 
 
-def trace_forward(body: nn.Module, preprocessing: Pixels, name: str) -> ForwardTrace:
+def trace_forward(body: nn.Module, interface: Interface, name: str) -> ForwardTrace:
     """Run a network once and return what that shows.
 
     Args:
         body: the plain architecture, on any device.
-        preprocessing: size and number of channels of its input.
+        interface: what goes in.
         name: what messages call the network.
 
     Raises:
         UserError: the pass fails, or what comes out is neither logits nor an object that holds them.
     """
     twin = sharing_copy(body, name)
-    images = example(body, preprocessing)
-    flow = _Flow(twin, images)
-    with _undisturbed(images.device):
-        outputs = outputs_of(twin, run(twin, images, name, preprocessing.size, flow), name)
+    inputs = example(body, interface)
+    flow = _Flow(twin, inputs)
+    with _undisturbed(device_of(inputs)):
+        outputs = outputs_of(twin, run(twin, inputs, name, interface, flow), name)
     if strange := [output.dtype for output in outputs if not output.is_floating_point()]:
         raise UserError(f"{name}: its output is of type {strange[0]}; a classifier gives logits, floats [N, classes]")
     layers, met, beside, after = flow.behind(outputs)
@@ -91,7 +92,7 @@ def trace_forward(body: nn.Module, preprocessing: Pixels, name: str) -> ForwardT
         )
     cut = tuple(path for path in parameters if path in reaching and path not in learning)
     if cut:  # a function with its own gradient looks the same on the way forward
-        cut = _without_gradient(body, preprocessing, name, cut)
+        cut = _without_gradient(body, interface, name, cut)
     return ForwardTrace(
         shape=tuple(outputs[0].shape),
         layers=layers,
@@ -104,20 +105,20 @@ def trace_forward(body: nn.Module, preprocessing: Pixels, name: str) -> ForwardT
     )
 
 
-def is_head(body: nn.Module, path: str, preprocessing: Pixels, name: str) -> bool:
+def is_head(body: nn.Module, path: str, interface: Interface, name: str) -> bool:
     """Return whether one class more in the layer at `path` is one more in the output: an experiment on a copy."""
     twin = sharing_copy(body, name)
-    images = example(body, preprocessing)
-    with _undisturbed(images.device):
-        before = logits_of(run(twin, images, name, preprocessing.size), name).shape
+    inputs = example(body, interface)
+    with _undisturbed(device_of(inputs)):
+        before = logits_of(run(twin, inputs, name, interface), name).shape
         head = get_head(twin, path)
         classes = before[1] if len(before) > 1 else 0
         put_head(twin, path, fresh_head(head, classes + 1, seed=0).requires_grad_(False))
         try:
-            after = logits_of(twin(images), name).shape
+            after = logits_of(twin(inputs), name).shape
         except FAULTS:
             return False
-    return len(after) == len(before) and tuple(after[:2]) == (len(images), classes + 1)
+    return len(after) == len(before) and tuple(after[:2]) == (2, classes + 1)
 
 
 def sharing_copy(body: nn.Module, name: str) -> nn.Module:
@@ -148,29 +149,27 @@ def copied_module(body: nn.Module, memo: dict[int, Any], name: str) -> nn.Module
         raise UserError(f"{name}: cannot be copied, and the original is never changed: {one_line(error)}") from error
 
 
-def example(body: nn.Module, preprocessing: Pixels) -> Tensor:
-    """Return two normalised images of noise where the network's weights are, the same at every call."""
+def example(body: nn.Module, interface: Interface) -> Any:
+    """Return two prepared inputs of noise where the network's weights are, the same at every call."""
     weight = next(body.parameters(), torch.empty(0))
-    return preprocessing.preparation()(preprocessing.example(2, "trace")).to(weight.device)
+    return moved(interface.preparation()(interface.example(2, "trace")), weight.device)
 
 
-def run(
-    twin: nn.Module, images: Tensor, name: str, size: tuple[int, int], mode: TorchDispatchMode | None = None
-) -> Any:
-    """Return what the network gives for the images.
+def run(twin: nn.Module, inputs: Any, name: str, interface: Interface, mode: TorchDispatchMode | None = None) -> Any:
+    """Return what the network gives for two inputs.
 
     Raises:
         UserError: its own code fails; the message says how.
     """
     try:
         if mode is None:
-            return tensors_of(twin, images)
+            return tensors_of(twin, inputs)
         with mode:
-            return tensors_of(twin, images)
+            return tensors_of(twin, inputs)
     except FAULTS as error:
-        shape = f"{images.shape[1]} x {size[0]} x {size[1]}"
         raise UserError(
-            f"{name}: a forward pass of two images of {shape} fails: {type(error).__name__}: {one_line(error)}"
+            f"{name}: a forward pass of two {interface.noun} of {interface.shape_words} fails: {type(error).__name__}: "
+            f"{one_line(error)}"
         ) from error
 
 
@@ -199,12 +198,12 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _without_gradient(body: nn.Module, preprocessing: Pixels, name: str, suspected: Collection[str]) -> tuple[str, ...]:
+def _without_gradient(body: nn.Module, interface: Interface, name: str, suspected: Collection[str]) -> tuple[str, ...]:
     """Return those of the suspected parameters that a backward pass from the output does not reach."""
     twin = sharing_copy(body, name).requires_grad_(True)
-    images = example(body, preprocessing)
-    with _undisturbed(images.device):
-        outputs = outputs_of(twin, run(twin, images, name, preprocessing.size), name)
+    inputs = example(body, interface)
+    with _undisturbed(device_of(inputs)):
+        outputs = outputs_of(twin, run(twin, inputs, name, interface), name)
         learning = [output.sum() for output in outputs if output.requires_grad]
         if not learning:
             return tuple(suspected)
@@ -220,7 +219,7 @@ class _Node:
     parents: list["_Node"] = field(default_factory=list)
     differentiable: bool = True
     leaf: str = ""
-    """The parameter that it is, or `IMAGES`."""
+    """The parameter that it is, or `INPUTS`."""
     single: bool = False
     """Whether it is a single number."""
     layer: str = ""
@@ -228,9 +227,9 @@ class _Node:
 
 
 class _Flow(TorchDispatchMode):
-    """While active, follows every tensor from the images and the parameters on."""
+    """While active, follows every tensor from the inputs and the parameters on."""
 
-    def __init__(self, body: nn.Module, images: Tensor) -> None:
+    def __init__(self, body: nn.Module, inputs: Any) -> None:
         super().__init__()
         self.nodes = WeakTensorKeyDictionary()
         self.writers: dict[int, list[_Node]] = {}
@@ -239,7 +238,8 @@ class _Flow(TorchDispatchMode):
         self.outputs: dict[str, list[_Node]] = {}
         for path, parameter in body.named_parameters():
             self.nodes[parameter] = _Node("parameter", leaf=path, single=parameter.numel() == 1)
-        self.nodes[images] = _Node("images", leaf=IMAGES)
+        for tensor in tree_leaves(inputs):
+            self.nodes[tensor] = _Node("inputs", leaf=INPUTS)
         for path, module in body.named_modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 module.register_forward_hook(self._mark(path))

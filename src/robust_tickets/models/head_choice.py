@@ -6,20 +6,20 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.forward_trace import ForwardTrace, is_head
 from robust_tickets.models.heads import classes_of, declared_heads, get_head
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.interface import Interface
 
 ADVICE = "give `head`, the path of the Linear or Conv2d layer whose output is the network's output"
 
 
 def choose_head(
-    body: nn.Module, trace: ForwardTrace, preprocessing: Pixels, name: str, given: str | None = None
+    body: nn.Module, trace: ForwardTrace, interface: Interface, name: str, given: str | None = None
 ) -> tuple[str, tuple[str, ...]]:
     """Return the path of the head, and what is worth noting about it.
 
     Args:
         body: the plain architecture.
         trace: what `trace_forward` saw of it.
-        preprocessing: size and number of channels of its input.
+        interface: what goes in.
         name: what messages call the network.
         given: the user's or a file's choice, which the pass must bear out; None: the pass decides.
 
@@ -40,7 +40,7 @@ def choose_head(
                 f"head: {head}, whose output is the network's output, although {declared[0]} is declared as the head",
             )
     else:
-        head = _tried(body, trace, preprocessing, name, given, seen, declared)
+        head = _tried(body, trace, interface, name, given, seen, declared)
     _require_logits(body, head, trace, name)
     return head, (*notes, *_activation(trace, name))
 
@@ -48,7 +48,7 @@ def choose_head(
 def _tried(
     body: nn.Module,
     trace: ForwardTrace,
-    preprocessing: Pixels,
+    interface: Interface,
     name: str,
     given: str | None,
     seen: str | None,
@@ -57,7 +57,7 @@ def _tried(
     """Return the layer that was given, declared or seen, if one class more in it is one more in the output."""
     modules = dict(body.named_modules())
     for candidates in ((given,),) if given is not None else (declared, trace.layers):
-        proven = [path for path in candidates if path in modules and is_head(body, path, preprocessing, name)]
+        proven = [path for path in candidates if path in modules and is_head(body, path, interface, name)]
         if len(proven) == 1:
             return proven[0]
     if given is not None:

@@ -6,8 +6,9 @@ from pydantic import Field, model_validator
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.adaptations import AnyAdaptation
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.shapes import Size
+from robust_tickets.models.tokens import Tokens
 
 VERSION = 1
 """Of the layout of a saved network; one of a higher version is not read."""
@@ -23,7 +24,7 @@ class SourceIdentity(Settings):
     digest: str = Field(description="`sha256:...` over the names, shapes and bytes of the body's tensors.")
     num_classes: int = Field(ge=1, description="Number of classes of the head.")
     head: str = Field(description="Module path of the last layer inside the body.")
-    preprocessing: Pixels
+    preprocessing: Pixels | Tokens
     modules: dict[str, dict[str, Size]] = Field(
         default_factory=dict,
         description="For a shrunken network: integer attributes of modules that differ from the architecture's, as in "
@@ -61,11 +62,8 @@ class SourceIdentity(Settings):
     @property
     def description(self) -> tuple[str, ...]:
         """Return in a few lines what goes in and comes out, and what was assumed or found while loading."""
-        pre = self.preprocessing
-        mean, std = (" ".join(f"{value:.4g}" for value in part) for part in (pre.mean, pre.std))
-        height, width = pre.size
         return (
-            f"input: {height} x {width} px, {pre.interpolation}, crop {pre.crop_fraction:.4g}, mean {mean}, std {std}",
+            f"input: {self.preprocessing.describe()}",
             f"output: {self.num_classes} classes, head {self.head}",
             *self.notes,
         )

@@ -8,8 +8,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.formats.recognise import Checkpoint
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.strict import load_strictly, mismatches
 
 

@@ -1,117 +1,58 @@
-"""What goes into a network, and how it is prepared: the data resize pixels, the network itself normalises them."""
+"""What goes into a network, and how it is prepared."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-
-from robust_tickets.foundation.lazy import nn, torch
-from robust_tickets.foundation.seeds import generator
-from robust_tickets.foundation.settings import Ratio, Settings
+from robust_tickets.foundation.settings import Settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-def _pair(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) else value
-
-
-Size = Annotated[
-    tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
-    BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int]),
-    Field(description="Height and width of the network's input, in pixels; one number means a square."),
-]
-Mean = Annotated[
-    tuple[Ratio, ...],
-    Field(min_length=1, description="Mean of each input channel, for images in [0, 1]; `123/255` is accepted."),
-]
-Std = Annotated[
-    tuple[Annotated[Ratio, Field(gt=0)], ...],
-    Field(min_length=1, description="Standard deviation of each input channel, for images in [0, 1]."),
-]
-CropFraction = Annotated[
-    float,
-    Field(gt=0, le=1, description="Side of the central crop over the resized short side, in (0, 1]."),
-]
+    from robust_tickets.foundation.lazy import nn
 
 
 class Interface(Settings, ABC):
-    """What goes into a network. It prepares inputs inside the network, and makes examples to trace and time with."""
+    """What goes into a network: how it is prepared, what examples look like, and which files travel with it."""
+
+    noun: ClassVar[str]
+    """What its inputs are, for messages: `images`."""
 
     @abstractmethod
     def preparation(self) -> nn.Module:
         """Return what stands in front of the network, differentiable in its inputs."""
 
     @abstractmethod
-    def example(self, count: int, *stream: str) -> Tensor:
+    def example(self, count: int, *stream: str) -> Any:
         """Return this many inputs as they enter the network, on the CPU.
 
         Args:
             count: number of examples.
-            stream: a named stream that they are drawn from, the same at every call; without it they are all zero.
+            stream: a named stream that they are drawn from, the same at every call; without it values do not matter.
         """
 
-
-class Pixels(Interface):
-    """What turns an image in [0, 1] into what the network was trained on.
-
-    The data resize the short side to `size / crop_fraction` with `interpolation` and crop the centre;
-    `(image - mean) / std` happens inside the network, so that attacks and exports see images in [0, 1].
-    """
-
-    mean: Mean
-    std: Std
-    size: Size
-    interpolation: Interpolation = Field(default="bilinear", description="How images are resized.")
-    crop_fraction: CropFraction = 1.0
-
-    @model_validator(mode="after")
-    def _same_channels(self) -> Pixels:
-        if len(self.mean) != len(self.std):
-            raise ValueError(f"mean has {len(self.mean)} channels and std has {len(self.std)}; they must agree")
-        return self
+    @abstractmethod
+    def describe(self) -> str:
+        """Return what goes in, on one line."""
 
     @property
-    def channels(self) -> int:
-        """Number of input channels."""
-        return len(self.mean)
+    def channels(self) -> int | None:
+        """Number of channels of an image; None of what has none."""
+        return None
 
-    def preparation(self) -> nn.Module:
-        """Return the normalisation of every channel."""
-        from robust_tickets.models.normalisation import Normalisation
+    @property
+    @abstractmethod
+    def shape_words(self) -> str:
+        """What one example is, for messages: `3 x 32 x 32`."""
 
-        return Normalisation(self)
+    def files(self) -> dict[str, bytes]:
+        """Return the files that travel wherever these settings are written, by name."""
+        return {}
 
-    def example(self, count: int, *stream: str) -> Tensor:
-        """Return images float32 [count, C, H, W]: black, or uniform noise in [0, 1] from a stream."""
-        shape = (count, self.channels, *self.size)
-        return torch.rand(shape, generator=generator(0, *stream)) if stream else torch.zeros(shape)
+    def completed(self, folder: Path) -> Self:
+        """Return these settings with what is in the files beside them.
 
-
-class PreprocessingOverrides(Settings):
-    """The parts of a preprocessing that the user states; the others keep what the source says."""
-
-    mean: Mean | None = Field(default=None, description="Mean of each input channel, for images in [0, 1].")
-    std: Std | None = Field(default=None, description="Standard deviation of each input channel, in the same unit.")
-    size: Size | None = Field(default=None, description="Height and width of the input, in pixels.")
-    interpolation: Interpolation | None = Field(default=None, description="How images are resized.")
-    crop_fraction: CropFraction | None = Field(
-        default=None, description="Side of the central crop over the resized short side, in (0, 1]."
-    )
-
-    def given(self) -> dict[str, Any]:
-        """Return the parts that were stated."""
-        return self.model_dump(exclude_none=True)
-
-
-def identity_preprocessing(channels: int, size: tuple[int, int]) -> Pixels:
-    """Return the preprocessing of a network that takes images in [0, 1] as they are."""
-    return Pixels(mean=(0.0,) * channels, std=(1.0,) * channels, size=size)
+        Raises:
+            UserError: a file is missing, or is another one.
+        """
+        return self

@@ -26,7 +26,7 @@ from robust_tickets.models.heads import (
     input_channels,
     put_head,
 )
-from robust_tickets.models.interface import Pixels, identity_preprocessing
+from robust_tickets.models.pixels import Pixels, identity_preprocessing
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
 from robust_tickets.models.strict import load_strictly, mismatches, missing_layer, with_layer, with_ties

@@ -1,4 +1,4 @@
-"""A network with its input preparation inside: images in [0, 1] go in, logits come out."""
+"""A network with its input preparation inside: images in [0, 1] or tokens go in, logits come out."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,20 +9,21 @@ from torch import Tensor, nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import LOGITS, AdaptedBody
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.interface import Interface
 from robust_tickets.models.outputs import logits_of
+from robust_tickets.models.pixels import Pixels
 
 
 class Network(nn.Module):
-    """A plain architecture behind its own normalisation.
+    """A plain architecture behind the preparation of its inputs.
 
     `body` is the architecture as its library defines it; the names of its parameters are the names used in
-    masks, tickets and files. Mean and std are not part of any state dict: they travel in `interface`.
+    masks, tickets and files. How inputs are prepared is not part of any state dict: it travels in `interface`.
 
     Args:
         body: maps normalised images [N, C, H, W] to logits [N, classes], or to an object that has them as `logits`;
-            an adapted one (`adaptations/`) to what its task asks for.
-        interface: mean and std with one entry per input channel, size, interpolation, crop.
+            an adapted one (`adaptations/`) to what its task asks for. A language model takes a mapping of tokens.
+        interface: what goes in: of images mean and std, size, interpolation, crop; of texts tokenizer and length.
         head: module path of the last layer inside `body`, a Linear or Conv2d: "fc", "classifier.6"; or of an
             adapted body's head.
         idle: names of the body's parameters without which its output is the same, such as those of a layer that is
@@ -33,12 +34,12 @@ class Network(nn.Module):
         UserError: `head` is not such a layer.
     """
 
-    interface: Pixels
+    interface: Interface
 
     def __init__(
         self,
         body: nn.Module,
-        interface: Pixels,
+        interface: Interface,
         head: str,
         idle: Iterable[str] = (),
         headless: bool = False,
@@ -54,6 +55,22 @@ class Network(nn.Module):
         self.normalise = interface.preparation()
 
     @property
+    def pixels(self) -> Pixels:
+        """The interface of a network for images.
+
+        Raises:
+            UserError: other things go in.
+        """
+        if isinstance(self.interface, Pixels):
+            return self.interface
+        raise UserError(f"{type(self.body).__name__} takes {self.interface.noun}, not images")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.body.parameters()).device
+
+    @property
     def mean(self) -> Tensor:
         """Mean of each channel, [1, C, 1, 1], where the weights are."""
         return self.normalise.get_buffer("mean")
@@ -65,11 +82,10 @@ class Network(nn.Module):
 
     def __repr__(self) -> str:
         """Return one line; `body` shows its layers."""
-        shape = ", ".join(map(str, ("N", self.interface.channels, *self.interface.size)))
         count = sum(parameter.numel() for parameter in self.body.parameters())
         return (
-            f"Network({type(self.body).__name__}, images [{shape}], {self.num_classes} classes, head {self.head}, "
-            f"{count:,} parameters)"
+            f"Network({type(self.body).__name__}, {self.interface.shape_words}, {self.num_classes} classes, head "
+            f"{self.head}, {count:,} parameters)"
         )
 
     @property
@@ -79,16 +95,17 @@ class Network(nn.Module):
             return self.body.num_classes
         return classes_of(get_head(self.body, self.head))
 
-    def forward(self, images: Tensor) -> Any:
-        """Map float images [N, C, H, W] in [0, 1] to logits [N, num_classes], or to what an adapted body returns."""
-        outputs = self.body(self.normalise(images))
+    def forward(self, inputs: Any) -> Any:
+        """Map float images [N, C, H, W] in [0, 1], or tokens by name, to logits [N, num_classes], or to what an adapted
+        body returns."""
+        outputs = self.body(self.normalise(inputs))
         return outputs if isinstance(self.body, AdaptedBody) else logits_of(outputs)
 
-    def tensors(self, images: Tensor) -> Any:
+    def tensors(self, inputs: Any) -> Any:
         """Return what `forward` computes as tensors alone; see `tensors_of`."""
         if isinstance(self.body, AdaptedBody):
-            return self.body.tensors(self.normalise(images))
-        return self(images)
+            return self.body.tensors(self.normalise(inputs))
+        return self(inputs)
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -109,18 +126,18 @@ class Network(nn.Module):
         if isinstance(self.body, AdaptedBody) and self.body.unexportable:
             raise UserError(f"{type(self.body).__name__} cannot be exported: {self.body.unexportable}")
 
-    def exported(self, images: Tensor) -> Any:
-        """Return what such a file gives for float images [N, C, H, W] in [0, 1]: a tensor for each of `answers`."""
+    def exported(self, inputs: Any) -> Any:
+        """Return what such a file gives for inputs as `forward` takes them: a tensor for each of `answers`."""
         if isinstance(self.body, AdaptedBody):
-            return self.body.exported(self.normalise(images))
-        return self(images)
+            return self.body.exported(self.normalise(inputs))
+        return self(inputs)
 
     def answered(self, tensors: Sequence[Tensor]) -> Any:
         """Return what a metric takes in the place of `forward`'s outputs, from what such a file gave."""
         return self.body.answered(tensors) if isinstance(self.body, AdaptedBody) else tensors[0]
 
-    def features(self, images: Tensor) -> Tensor:
-        """Map float images [N, C, H, W] in [0, 1] to what enters the head.
+    def features(self, inputs: Any) -> Tensor:
+        """Map inputs as `forward` takes them to what enters the head.
 
         That is [N, features] for most networks; for a convolutional head (SqueezeNet) it is the unpooled
         [N, features, h, w]. Gradients flow.
@@ -131,7 +148,7 @@ class Network(nn.Module):
         caught: list[Tensor] = []
         hook = self.body.get_submodule(self.head).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
         try:
-            self(images)
+            self(inputs)
         finally:
             hook.remove()
         if not caught or not isinstance(caught[-1], Tensor):
@@ -170,9 +187,9 @@ class Network(nn.Module):
         }
 
 
-def tensors_of(module: nn.Module, images: Tensor) -> Any:
+def tensors_of(module: nn.Module, inputs: Any) -> Any:
     """Return what a network or a body computes of its inputs as tensors alone: what is traced, compared and counted.
 
     Bodies of our own kind say themselves what that is (`AdaptedBody.tensors`), other modules return it.
     """
-    return module.tensors(images) if isinstance(module, Network | AdaptedBody) else module(images)
+    return module.tensors(inputs) if isinstance(module, Network | AdaptedBody) else module(inputs)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 
 
 class Normalisation(nn.Module):

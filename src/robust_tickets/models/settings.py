@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.models.interface import PreprocessingOverrides
+from robust_tickets.models.preprocessing import PreprocessingOverrides
 
 DEFAULT = "default"
 RANDOM = "random"

@@ -20,10 +20,10 @@ from robust_tickets.models.forward_trace import ForwardTrace, trace_forward
 from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.heads import input_channels
 from robust_tickets.models.identity import SourceIdentity
-from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.named import load_named
 from robust_tickets.models.network import Network
 from robust_tickets.models.own_code import code_digest
+from robust_tickets.models.pixels import Pixels, identity_preprocessing
 from robust_tickets.models.plain_modules import plain_module, unwrapped
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
 from robust_tickets.pruning.masks import Masks

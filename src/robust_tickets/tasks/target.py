@@ -4,7 +4,7 @@ from typing import Any
 
 from robust_tickets.data.load import load_data
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.sources import Source
 
 Data = Any

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from robust_tickets.foundation.batch import moved
 from robust_tickets.measures.logits import Batches
 from robust_tickets.models.frozen_norms import FrozenNorm
 from robust_tickets.models.network import Network
@@ -45,7 +46,7 @@ def recalibrate(network: Network, batches: Batches) -> None:
             if len(images) == 1 < before:
                 continue
             before = len(images)
-            network(images.to(network.mean.device))
+            network(moved(images, network.device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()

@@ -18,7 +18,7 @@ from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings, parse
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.proofs import relative_difference
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.load import Runtime

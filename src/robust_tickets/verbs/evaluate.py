@@ -21,8 +21,8 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
-from robust_tickets.models.interface import Pixels, identity_preprocessing
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels, identity_preprocessing
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
 from robust_tickets.shrinking.artefact import load_artefact

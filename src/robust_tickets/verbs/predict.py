@@ -18,8 +18,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.folders import is_saved, read_identity
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.runtime.errors import ImageError, RuntimeFileError
 from robust_tickets.runtime.images import ImagePreparation, stated_classes, stated_preparation

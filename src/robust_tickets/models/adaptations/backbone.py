@@ -45,7 +45,7 @@ def backbone_of(classifier: Network, name: str, does: str) -> tuple[nn.Module, i
             f"{cannot}: its features have shape {tuple(features.shape)}, not [N, channels, h, w]; use a convolutional "
             "network"
         )
-    return backbone, features.shape[1], 2 ** round(math.log2(classifier.interface.size[0] / features.shape[2]))
+    return backbone, features.shape[1], 2 ** round(math.log2(classifier.pixels.size[0] / features.shape[2]))
 
 
 def layers_below(body: nn.Module, head: str, stages: dict[str, str], method: str) -> nn.Module | None:
@@ -80,7 +80,7 @@ def feature_map(backbone: nn.Module, x: Tensor) -> Tensor:
 @torch.no_grad()
 def features_of(backbone: nn.Module, classifier: Network) -> Tensor:
     """Return the feature map of one black image of the size that the classifier is made for."""
-    probe = classifier.interface.example(1).to(classifier.mean.device)
+    probe = classifier.pixels.example(1).to(classifier.device)
     mode = backbone.training
     backbone.eval()
     features = feature_map(backbone, probe)

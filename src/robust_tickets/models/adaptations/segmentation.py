@@ -80,8 +80,8 @@ def segmenter(
         dilate(backbone, round(math.log2(stride / wanted)))
     with global_stream(seed, "head"):
         body = SegmentationNetwork(backbone, width, num_classes, adaptation)
-    interface = classifier.interface.model_copy(update={"size": size})
-    return Network(body.to(classifier.mean.device), interface, HEAD)
+    interface = classifier.pixels.model_copy(update={"size": size})
+    return Network(body.to(classifier.device), interface, HEAD)
 
 
 def dilate(backbone: nn.Module, count: int) -> None:

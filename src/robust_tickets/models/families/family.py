@@ -6,7 +6,8 @@ from typing import Protocol
 from torch import nn
 
 from robust_tickets.models.families.downloads import Downloads
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.interface import Interface
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.shapes import ModuleShapes
 from robust_tickets.pruning.masks import Masks
 
@@ -26,7 +27,7 @@ class Loaded:
 
     name: str
     body: nn.Module
-    preprocessing: Pixels | None
+    preprocessing: Interface | None
     """None if nothing says how its inputs were normalised."""
     weights: str
     """Name of the file or tag, or how they were initialised."""

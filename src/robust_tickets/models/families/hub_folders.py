@@ -11,7 +11,7 @@ from timm.data.constants import DEFAULT_CROP_PCT
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
 from robust_tickets.foundation.settings import parse
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 
 CONFIG = "config.json"
 

@@ -13,7 +13,7 @@ from robust_tickets.models.families.pinned import fetch
 from robust_tickets.models.families.torchvision_models import TorchvisionModels, replace_stem
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.formats.recognise import Checkpoint
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.strict import load_strictly, mismatches
 
 REPOSITORY = "madrylab/robust-imagenet-models"

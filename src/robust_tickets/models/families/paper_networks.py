@@ -5,8 +5,8 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import ArchitectureOptions, Loaded
-from robust_tickets.models.interface import Pixels
 from robust_tickets.models.networks import NETWORKS, NamedArchitecture
+from robust_tickets.models.pixels import Pixels
 
 
 class PaperNetworks:

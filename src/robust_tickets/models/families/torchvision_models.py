@@ -10,7 +10,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.heads import first_convolution, like_convolution
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 
 
 class TorchvisionModels:

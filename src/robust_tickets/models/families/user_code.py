@@ -16,7 +16,7 @@ from robust_tickets.foundation.settings import parse
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.families.timm_models import recorded_preprocessing
-from robust_tickets.models.interface import Pixels
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.plain_modules import plain_module, unwrapped
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from robust_tickets.models.interface import IMAGENET_MEAN, IMAGENET_STD
 from robust_tickets.models.networks.cifar_resnet import cifar_resnet
 from robust_tickets.models.networks.cnn_a import cnn_a
 from robust_tickets.models.networks.demo_resnet import demo_resnet
 from robust_tickets.models.networks.resnet2b import resnet2b
 from robust_tickets.models.networks.small_resnet import small_resnet
+from robust_tickets.models.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2471, 0.2435, 0.2616)

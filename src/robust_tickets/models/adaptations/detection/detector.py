@@ -46,9 +46,9 @@ def detector(
     kind: Any = NETWORKS[adaptation.head]
     with global_stream(seed, "head"):
         made = kind(Blueprint(body, levels, num_classes, adaptation, size))
-    interface = network.interface.model_copy(update={"size": size})
-    made = Network(made.to(network.mean.device), interface, kind.head_path)
+    interface = network.pixels.model_copy(update={"size": size})
+    made = Network(made.to(network.device), interface, kind.head_path)
     with torch.no_grad():
-        tried(made.body.eval(), torch.zeros(1, interface.channels, *size, device=made.mean.device), cannot)
+        tried(made.body.eval(), torch.zeros(1, interface.channels, *size, device=made.device), cannot)
     made.body.train()
     return made

@@ -48,7 +48,7 @@ def levels_of(network: Network, size: tuple[int, int], cannot: str) -> tuple[nn.
             f"{cannot}: it has neither forward_intermediates nor features, so its feature maps are not known; use a "
             "ResNet of torchvision, small/, cifar/ or demo/, or a convolutional network of timm"
         )
-    probe = torch.zeros(1, network.interface.channels, *size, device=network.mean.device)
+    probe = torch.zeros(1, network.pixels.channels, *size, device=network.device)
     mode = body.training
     body.eval()
     with torch.no_grad():

@@ -1,0 +1,83 @@
+"""Tokens as a network's input: the data tokenise texts and pad them, the network looks its embeddings up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import nn, torch
+from robust_tickets.foundation.seeds import generator
+from robust_tickets.models.interface import Interface
+from robust_tickets.tokens.tokenizer import FILE, Tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TokenInput = Literal["input_ids", "attention_mask", "token_type_ids"]
+
+EXAMPLE_LENGTH = 16
+"""Tokens of an example, where the network takes as many: enough to trace with."""
+
+
+class Tokens(Interface):
+    """What turns texts into what the network was trained on.
+
+    A batch of inputs is a mapping of int64 tensors [N, L] by the names in `inputs`, which are those of Hugging Face:
+    ids of tokens, 1 where there is one and 0 where there is padding, and 0 or 1 for the first or second text.
+    L is that of the longest text in the batch, at most `length`.
+    """
+
+    noun: ClassVar[str] = "texts"
+    length: int = Field(ge=4, description="Most tokens of a text, special ones included; longer texts are cut.")
+    vocabulary: int = Field(ge=4, description="Rows of the network's table of word embeddings.")
+    tokenizer: Tokenizer = Field(description="`sha256:...` over the tokenizer.json that lies beside.")
+    pad: int = Field(ge=0, description="Id of the token that fills a batch up.")
+    mask: int | None = Field(default=None, ge=0, description="Id of the token that hides a word; absent if none does.")
+    inputs: tuple[TokenInput, ...] = Field(min_length=1, description="Names of what the network takes.")
+
+    @model_validator(mode="after")
+    def _of_this_tokenizer(self) -> Tokens:
+        if self.tokenizer.is_complete and (size := self.tokenizer.size) > self.vocabulary:
+            raise ValueError(
+                f"the tokenizer gives ids up to {size - 1}, but the network has {self.vocabulary} word embeddings; "
+                "give the tokenizer that belongs to these weights"
+            )
+        return self
+
+    def preparation(self) -> nn.Module:
+        """Return nothing but a passage: what is looked up lies in the network."""
+        return nn.Identity()
+
+    def example(self, count: int, *stream: str) -> dict[str, Tensor]:
+        """Return texts int64 [count, L] without padding: of random tokens from a stream, or of the token 0."""
+        shape = (count, min(self.length, EXAMPLE_LENGTH))
+        ids = torch.zeros(shape, dtype=torch.long)
+        if stream:
+            ids = torch.randint(self.vocabulary, shape, generator=generator(0, *stream))
+        whole = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+        return {name: whole[name] for name in self.inputs}
+
+    def describe(self) -> str:
+        """Return the longest text and the vocabulary."""
+        return f"texts of up to {self.length} tokens, {self.vocabulary:,} in the vocabulary"
+
+    @property
+    def shape_words(self) -> str:
+        """The length of an example."""
+        return f"{min(self.length, EXAMPLE_LENGTH)} tokens"
+
+    def files(self) -> dict[str, bytes]:
+        """Return the tokenizer."""
+        return {FILE: self.tokenizer.content}
+
+    def completed(self, folder: Path) -> Self:
+        """Return these settings with the tokenizer that lies in a folder."""
+        if self.tokenizer.is_complete:
+            return self
+        found = Tokenizer.read(folder / FILE)
+        if found != self.tokenizer:
+            raise UserError(f"{folder / FILE}: was altered: its digest is {found.digest}, not {self.tokenizer.digest}")
+        return self.model_copy(update={"tokenizer": found})
