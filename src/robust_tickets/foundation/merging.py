@@ -45,7 +45,13 @@ class ValueShape:
         """Return the settings of this kind, or the only ones."""
         if len(self.members) == 1:
             return self.members[0]
-        return next((one for one in self.members if one.model_fields["kind"].default == kind), None)
+        return next((one for one in self.members if kind_of(one) == kind), None)
+
+
+def kind_of(settings: type[BaseModel]) -> Any:
+    """Return the `kind` that settings are told apart by; None of those that are taken where none is given."""
+    field = settings.model_fields.get("kind")
+    return field.default if field is not None else None
 
 
 def merged(kind: type[BaseModel] | None, base: Values, changes: Values, *, partial: bool = False) -> dict[str, Any]:

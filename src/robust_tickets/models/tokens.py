@@ -31,6 +31,7 @@ class Tokens(Interface):
     """
 
     noun: ClassVar[str] = "texts"
+    kind: Literal["tokens"] = "tokens"
     length: int = Field(ge=4, description="Most tokens of a text, special ones included; longer texts are cut.")
     vocabulary: int = Field(ge=4, description="Rows of the network's table of word embeddings.")
     tokenizer: Tokenizer = Field(description="`sha256:...` over the tokenizer.json that lies beside.")
