@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from robust_tickets.data.examples import Examples
-from robust_tickets.data.fit import Fit
 from robust_tickets.data.images.arrays import ImageArrays, labelled
+from robust_tickets.data.images.fit import Fit
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
@@ -41,8 +41,8 @@ def write_idx(path: Path, values: np.ndarray) -> None:
 
 def pixels_of(part: Examples) -> torch.Tensor:
     """The bytes that a part holds, which must be those of arrays."""
-    assert isinstance(part.images, ImageArrays)
-    return part.images.images[part.indices]
+    assert isinstance(part.inputs, ImageArrays)
+    return part.inputs.images[part.indices]
 
 
 def test_a_plain_archive_is_split(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from robust_tickets.data.augmentation import (
     ScaleCrop,
     ScaleCropColour,
 )
-from robust_tickets.data.fit import Fit
+from robust_tickets.data.images.fit import Fit
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from robust_tickets.data.augmentation import ScaleCrop
 from robust_tickets.data.batches import batches
-from robust_tickets.data.fit import Letterbox
+from robust_tickets.data.images.fit import Letterbox
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings, SceneSettings
 from robust_tickets.data.splits import DataSplits

@@ -25,8 +25,8 @@ def truncate(path: Path) -> None:
 
 def listed(part: Examples) -> list[str]:
     """The files of a part, in its order."""
-    assert isinstance(part.images, StoredImages)
-    return [part.images.files.names[index] for index in part.indices.tolist()]
+    assert isinstance(part.inputs, StoredImages)
+    return [part.inputs.files.names[index] for index in part.indices.tolist()]
 
 
 def files(part: Examples) -> set[str]:
@@ -75,7 +75,7 @@ def test_images_are_seen_as_torchvision_s_resize_and_centre_crop_show_them(make_
     splits = load_data(root, size=16, crop_fraction=0.8)
     usual = v2.Compose([v2.Resize(20), v2.CenterCrop(16), v2.PILToTensor()])
     for index in range(len(splits.train)):
-        expected = usual(splits.train.images.original(int(splits.train.indices[index]))).float() / 255
+        expected = usual(splits.train.inputs.original(int(splits.train.indices[index]))).float() / 255
         assert torch.allclose(splits.train[index][0], expected, atol=1.5 / 255)
 
 

@@ -1,9 +1,9 @@
 import torch
 
 from robust_tickets.data.examples import Examples, Listing
-from robust_tickets.data.fit import Fit
 from robust_tickets.data.forms.built_in import digits, glyphs
 from robust_tickets.data.images.arrays import ImageArrays
+from robust_tickets.data.images.fit import Fit
 from robust_tickets.data.load import load_data
 from robust_tickets.data.settings import DataSettings, GlyphSettings
 
@@ -12,8 +12,8 @@ SMALL = GlyphSettings(count=520, size=12)
 
 def pixels(letters: Listing) -> torch.Tensor:
     """The bytes, uint8 (N, C, H, W)."""
-    assert isinstance(letters.images, ImageArrays)
-    return letters.images.images
+    assert isinstance(letters.inputs, ImageArrays)
+    return letters.inputs.images
 
 
 def digest(settings: GlyphSettings) -> str:

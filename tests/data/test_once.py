@@ -222,7 +222,7 @@ def test_an_unreadable_file_met_in_training_is_one_line_and_the_checkpoint_stays
     # The last image of the first epoch, so that there is a checkpoint by then.
     splits = load_data(root, size=32)
     order = torch.randperm(len(splits.train), generator=load_order())
-    name = splits.train.images.files.names[int(splits.train.indices[order[-1]])]  # pyright: ignore
+    name = splits.train.inputs.files.names[int(splits.train.indices[order[-1]])]  # pyright: ignore
     truncate(root / name)
     complaint = run(line).complaint
     assert f"{name}: unreadable image" in complaint

@@ -86,6 +86,6 @@ def test_tiny_imagenet_is_read_with_its_class_names() -> None:
     splits = load_data(DataSettings(name=at("tinyimagenet32/tinyimagenet32_val.npz"), fraction="1/10"))  # pyright: ignore
     assert len(splits.classes) == 200
     assert "goldfish" in splits.classes[0].lower()
-    assert isinstance(splits.train.images, ImageArrays)
-    assert splits.train.images.images.shape[1:] == (3, 32, 32)
+    assert isinstance(splits.train.inputs, ImageArrays)
+    assert splits.train.inputs.images.shape[1:] == (3, 32, 32)
     assert splits.train.labels.bincount().tolist() == [3] * 200

@@ -63,7 +63,7 @@ def is_right(splits: DataSplits) -> bool:
     for part in (splits.train, splits.validation, splits.test):
         for index in range(len(part)):
             image, label = part[index]
-            number = int(Path(part.images.files.names[int(part.indices[index])]).stem)  # pyright: ignore
+            number = int(Path(part.inputs.files.names[int(part.indices[index])]).stem)  # pyright: ignore
             original = np.asarray(Image.open(io.BytesIO(picture(number))))
             if label != number % 3 or not np.array_equal(
                 (image * 255).round().byte().permute(1, 2, 0).numpy(), original

@@ -21,7 +21,7 @@ def test_a_set_of_photographs_keeps_its_official_parts(tmp_path: Path) -> None:
     splits = load_data(DataSettings(name="torchvision/DTD", root=tmp_path, per_class=4), size=16)
     assert splits.classes == ("banded", "dotted")
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [8, 6, 10]
-    assert isinstance(splits.train.images, UserImages)
+    assert isinstance(splits.train.inputs, UserImages)
     assert splits.augmentation == RandomResizedCrop()
     assert splits.train[0][0].shape == (3, 16, 16)
 

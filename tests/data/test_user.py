@@ -79,7 +79,7 @@ def test_labels_come_from_subsets_and_unions_without_loading_images() -> None:
 
 def test_an_in_memory_set_of_bytes_becomes_arrays() -> None:
     images = torch.randint(256, (40, 3, 8, 8), dtype=torch.uint8)
-    assert isinstance(load_data(TensorDataset(images, torch.arange(40) % 2)).train.images, ImageArrays)
+    assert isinstance(load_data(TensorDataset(images, torch.arange(40) % 2)).train.inputs, ImageArrays)
 
 
 def test_items_may_be_mappings() -> None:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import robust_tickets as rt
-from robust_tickets.data.fit import Fit, resize
+from robust_tickets.data.images.fit import Fit, resize
 from robust_tickets.data.images.image_files import open_image
 from robust_tickets.runtime.errors import ImageError, RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Node, Weight

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import robust_tickets as rt
-from robust_tickets.data.fit import Fit
+from robust_tickets.data.images.fit import Fit
 from robust_tickets.data.images.image_files import open_image
 from robust_tickets.shrinking.export import export_onnx
 from robust_tickets.shrinking.runtime_file import write_runtime

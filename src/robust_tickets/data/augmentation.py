@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from robust_tickets.data.fit import Fitting
+    from robust_tickets.data.images.fit import ImageFit
 
 
 def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
@@ -56,7 +56,7 @@ class Augmenting(Settings, ABC):
             size: height and width of the network's input; some kinds keep the images' own.
         """
 
-    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
+    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: ImageFit) -> Tensor:
         """Return the image `(C, H, W)` that is made of an original; `draws` is `(1, uniforms)`.
 
         It is uint8 if that carries the same information as a float in [0, 1].
@@ -83,7 +83,7 @@ class NoAugmentation(Augmenting):
         """Return the images."""
         return images
 
-    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
+    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: ImageFit) -> Tensor:
         """Return the image as in evaluation."""
         return fit.floats(image) if torch.is_tensor(image) else fit(image)
 
@@ -111,7 +111,7 @@ class FlipCrop(Augmenting):
         images = images.gather(3, columns[:, None, None, :].expand(images.shape))
         return images if self.mode == "reflect" else images * inside
 
-    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
+    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: ImageFit) -> Tensor:
         """Return the image shifted and flipped, as `apply` does it with many at once."""
         if torch.is_tensor(image) or self.mode == "reflect":
             return super().of_original(image, draws, fit)
@@ -181,13 +181,13 @@ class RandomResizedCrop(Augmenting):
             matrices[:, 0, 0] = torch.where(draws[:, 4] < 0.5, -matrices[:, 0, 0], matrices[:, 0, 0])
         return warp(images, matrices.float(), size)
 
-    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: Fitting) -> Tensor:
+    def of_original(self, image: Image.Image | Tensor, draws: Tensor, fit: ImageFit) -> Tensor:
         """Return the region of an original; a photograph is resampled from its own resolution."""
         if torch.is_tensor(image):
             return super().of_original(image, draws, fit)
         return self.photograph(image, draws, fit)
 
-    def photograph(self, image: Image.Image, draws: Tensor, fit: Fitting) -> Tensor:
+    def photograph(self, image: Image.Image, draws: Tensor, fit: ImageFit) -> Tensor:
         """Return the uint8 region `(C, H, W)` of a photograph, antialiased; `draws` is `(1, 5)`."""
         left, top, across, down = (float(value) for value in self.regions(*image.size, draws))
         box = (left, top, min(left + across, image.width), min(top + down, image.height))

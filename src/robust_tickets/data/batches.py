@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation
 from robust_tickets.data.examples import Examples
@@ -32,7 +32,7 @@ def batches(
     workers: int = 0,
     world: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Yield float32 images `(n, C, H, W)` in [0, 1] with their targets, collated as their kind does it.
+    """Yield inputs, of images float32 `(n, C, H, W)` in [0, 1], with their targets, collated as their kind does it.
 
     The order is a function of (seed, epoch), the augmentation of (seed, epoch, batch or sample): neither
     `workers` nor where an epoch was interrupted changes a bit.
@@ -57,11 +57,13 @@ def batches(
     rank, size = world
     if batch_size % size:
         raise UserError(f"batch size {batch_size} is not a multiple of the {size} processes")
-    if not train and (most := dataset.targets.evaluated_at_once(dataset.fit.size)) is not None:
+    if not train and (most := dataset.targets.evaluated_at_once(dataset.fit)) is not None:
         batch_size = min(batch_size, most * size)
     order = torch.arange(len(dataset))
     if train:
         order = torch.randperm(len(dataset), generator=generator(seed, "order", epoch))
+        if (lengths := dataset.lengths) is not None:
+            order = bucketed(order, lengths, batch_size, generator(seed, "buckets", epoch))
     chosen = order.split(batch_size)[: batches_per_epoch(dataset, batch_size, train=train, world=world)]
     if train:
         chosen = [batch[: len(batch) - len(batch) % size] for batch in chosen]
@@ -78,6 +80,29 @@ def batches(
     return without_errors(
         DataLoader(samples, batch_sampler=shards, num_workers=workers, collate_fn=samples.collated, generator=random)
     )
+
+
+POOL = 64
+"""Batches whose examples are sorted by length together."""
+
+
+def bucketed(order: Tensor, lengths: Tensor, batch_size: int, random: torch.Generator) -> Tensor:
+    """Return an order in which the examples of a batch are about equally long, so that little is padded.
+
+    Of every pool of some batches the examples are sorted by length; then the batches are shuffled, the last, short one
+    apart, which stays the last.
+
+    Args:
+        order: int64 `(N,)`, shuffled.
+        lengths: int64 `(N,)`, by example.
+        batch_size: examples a batch.
+        random: shuffles the batches.
+    """
+    pools = order.split(POOL * batch_size)
+    tidy = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in pools])
+    whole = len(order) // batch_size * batch_size
+    batches = tidy[:whole].reshape(-1, batch_size)
+    return torch.cat([batches[torch.randperm(len(batches), generator=random)].flatten(), tidy[whole:]])
 
 
 def without_errors(loader: DataLoader[Any]) -> Iterator[Batch]:
@@ -115,7 +140,7 @@ class WholeBatches(Dataset[Any]):
         number, batch = self.todo[index]
         rank, size = self.world
         random = generator(self.seed, "augmentation", self.epoch, number)
-        draws = torch.rand(len(batch), self.kind.uniforms, generator=random)[rank::size]
+        draws = torch.rand(len(batch), self.dataset.uniforms(self.kind), generator=random)[rank::size]
         try:
             return self.dataset.batch(batch[rank::size], self.kind, draws)
         except UserError as error:
@@ -149,16 +174,10 @@ class Samples(Dataset[Any]):
 
     def collated(self, samples: list[tuple[Tensor, Any] | UserError]) -> Batch | UserError:
         """Return one batch, or the first error among its samples."""
-        images, targets = [], []
+        inputs, targets = [], []
         for sample in samples:
             if isinstance(sample, UserError):
                 return sample
-            images.append(sample[0])
+            inputs.append(sample[0])
             targets.append(sample[1])
-        return Batch(floats(images), self.dataset.targets.collated(targets))
-
-
-def floats(images: Sequence[Tensor]) -> Tensor:
-    """Return float images `(n, C, H, W)` in [0, 1] from such floats `(C, H, W)`, uint8, or both."""
-    # In a worker this stacks them in memory that it shares with the main process, which spares a copy.
-    return default_collate([image if image.is_floating_point() else image.float().div_(255) for image in images])
+        return Batch(self.dataset.inputs.collated(inputs), self.dataset.targets.collated(targets))

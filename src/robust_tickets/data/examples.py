@@ -1,4 +1,4 @@
-"""The one set of examples of every kind: images, what each should become, and which of them were chosen."""
+"""The one set of examples of every kind: inputs, what each should become, and which of them were chosen."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from robust_tickets.data.augmentation import Augmentation
-from robust_tickets.data.fit import Fitting, resize
-from robust_tickets.data.images.images import Fault, Images
+from robust_tickets.data.fitting import Fitting
+from robust_tickets.data.inputs import Fault, Inputs
 from robust_tickets.data.names import PartName
 from robust_tickets.data.targets.targets import Targets
 from robust_tickets.foundation.batch import Batch
@@ -21,43 +21,42 @@ class Listing:
     """Some of the examples that were found, before they are fitted to a network.
 
     Attributes:
-        images: those that were found; all choices share them.
+        inputs: those that were found; all choices share them.
         targets: of each of these.
         indices: int64 `(N,)`, the chosen ones.
     """
 
-    images: Images
+    inputs: Inputs
     targets: Targets
     indices: Tensor
 
     @classmethod
-    def whole(cls, images: Images, targets: Targets) -> "Listing":
+    def whole(cls, inputs: Inputs, targets: Targets) -> "Listing":
         """Return all examples."""
-        return cls(images, targets, torch.arange(len(images)))
+        return cls(inputs, targets, torch.arange(len(inputs)))
 
     def __len__(self) -> int:
         return len(self.indices)
 
     @property
     def labels(self) -> Tensor:
-        """What a choice is balanced over, int64 `(N,)`: class numbers; all 0 if an image has none."""
+        """What a choice is balanced over, int64 `(N,)`: class numbers; all 0 if an example has none."""
         return self.targets.balance[self.indices]
 
     def subset(self, indices: Tensor) -> "Listing":
         """Return those at `indices`."""
-        return Listing(self.images, self.targets, self.indices[indices])
+        return Listing(self.inputs, self.targets, self.indices[indices])
 
     def room(self, fit: Fitting) -> int:
         """Return the bytes that all of them take, decoded and fitted."""
-        channels, height, width = fit.shape
-        return len(self) * (channels * height * width + self.targets.bytes_each(fit))
+        return len(self) * (self.inputs.bytes_each(fit) + self.targets.bytes_each(fit))
 
     def faults(self) -> list[Fault | None]:
         """Return of each example what cannot be read, for which it has to be decoded."""
-        of_images = self.images.faults(self.indices)
-        readable = self.indices[torch.tensor([fault is None for fault in of_images], dtype=torch.bool)]
-        of_targets = iter(self.targets.faults(readable, self.images))
-        return [next(of_targets) if fault is None else fault for fault in of_images]
+        of_inputs = self.inputs.faults(self.indices)
+        readable = self.indices[torch.tensor([fault is None for fault in of_inputs], dtype=torch.bool)]
+        of_targets = iter(self.targets.faults(readable, self.inputs))
+        return [next(of_targets) if fault is None else fault for fault in of_inputs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +68,7 @@ class Found:
             taken for an undivided set. All have targets of one kind.
         classes: class names, in the order of labels; none if the targets have to tell.
         name: what the data are called in reports.
-        augmentation: what suits the set in training; None: whatever suits its images.
+        augmentation: what suits the set in training; None: whatever suits its inputs.
         notes: what a reader needs to know about how they were found, one sentence each.
     """
 
@@ -84,20 +83,25 @@ class Found:
         """The kind of the targets."""
         return type(next(iter(self.parts.values())).targets)
 
+    @property
+    def inputs(self) -> type[Inputs]:
+        """The kind of the inputs."""
+        return type(next(iter(self.parts.values())).inputs)
 
-class Examples(Dataset[tuple[Tensor, Any]]):
-    """A map-style data set of (float32 image `(C, H, W)` in [0, 1], target), as a network takes them.
+
+class Examples(Dataset[tuple[Any, Any]]):
+    """A map-style data set of (input, target), as a network takes them: of images float32 `(C, H, W)` in [0, 1].
 
     Args:
         listing: which examples.
-        fit: the network's input geometry.
+        fit: how inputs are brought to the network.
         keep: whether what is decoded stays in memory.
     """
 
-    def __init__(self, listing: Listing, fit: Fitting, keep: bool = False) -> None:
+    def __init__(self, listing: Listing, fit: Any, keep: bool = False) -> None:
         self.listing, self.fit, self.keep = listing, fit, keep
-        self.images, self.targets, self.indices = listing.images, listing.targets, listing.indices
-        self.held = self.images.held(self.indices, fit, self.keep)
+        self.inputs, self.targets, self.indices = listing.inputs, listing.targets, listing.indices
+        self.held = self.inputs.held(self.indices, fit, self.keep)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs; it decodes for itself."""
@@ -105,24 +109,29 @@ class Examples(Dataset[tuple[Tensor, Any]]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.held = self.images.held(self.indices, self.fit, self.keep)
+        self.held = self.inputs.held(self.indices, self.fit, self.keep)
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
-        """Return a float image `(C, H, W)` in [0, 1] as in evaluation, and its target: of class numbers an int.
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """Return an input as in evaluation, and its target: of class numbers an int.
 
         Raises:
             UserError: the example cannot be read.
         """
-        position = self.indices[index]
-        return self.pixels(position[None])[0], self.targets.single(int(position), self.fit, self.keep)
+        position = int(self.indices[index])
+        return self.inputs.single(position, self.held, self.fit), self.targets.single(position, self.fit, self.keep)
 
     @property
     def labels(self) -> Tensor:
-        """What a choice is balanced over, int64 `(N,)`: class numbers; all 0 if an image has none."""
+        """What a choice is balanced over, int64 `(N,)`: class numbers; all 0 if an example has none."""
         return self.listing.labels
+
+    @property
+    def lengths(self) -> Tensor | None:
+        """How long each input is, int64 `(N,)`, where batches are padded; None where all are of one size."""
+        return self.inputs.lengths(self.indices, self.fit)
 
     def subset(self, indices: Tensor) -> "Examples":
         """Return the examples at `indices`."""
@@ -136,30 +145,32 @@ class Examples(Dataset[tuple[Tensor, Any]]):
         Raises:
             UserError: an example is unreadable.
         """
-        self.images.prepare(self.indices, self.fit, self.keep, ahead)
+        self.inputs.prepare(self.indices, self.fit, self.keep, ahead)
         self.targets.prepare(self, ahead)
 
     def in_whole_batches(self, augmentation: Augmentation) -> bool:
-        """Return whether batches are augmented as a whole; else image by image, each from its own stream."""
-        from_originals = augmentation.cuts_originals and self.images.have_originals
-        return self.targets.in_whole_batches or (self.held is not None and not from_originals)
+        """Return whether batches are augmented as a whole; else input by input, each from its own stream."""
+        return self.targets.in_whole_batches or self.inputs.in_whole_batches(self.held, augmentation)
+
+    def uniforms(self, augmentation: Augmentation) -> int:
+        """Return how many random numbers an example takes."""
+        return augmentation.uniforms + self.targets.uniforms(self.fit)
 
     def batch(self, indices: Tensor, augmentation: Augmentation, draws: Tensor) -> Batch:
-        """Return the examples at `indices`, augmented by `draws` `(n, uniforms)`.
+        """Return the examples at `indices`, made with `draws` `(n, uniforms)`.
 
         Raises:
             UserError: one cannot be read.
         """
-        chosen, size = self.indices[indices], self.fit.size
+        chosen, moves = self.indices[indices], draws[:, : augmentation.uniforms]
+        inputs = self.inputs.batch(chosen, self.held, self.fit, augmentation, moves)
         targets = self.targets.fitted(chosen, self.fit, self.keep)
-        images = augmentation.apply(self.pixels(chosen, own=True), draws, size)
-        moved = self.targets.moved(targets, augmentation, draws, size)
-        return Batch(resize(images, size, self.fit.interpolation), moved)
+        if augmentation.uniforms:
+            targets = self.targets.moved(targets, augmentation, moves, self.fit.size)
+        return self.targets.asked(Batch(inputs, targets), self.fit, draws[:, augmentation.uniforms :])
 
-    def augmented(
-        self, index: int, augmentation: Augmentation, draws: Tensor, *stream: str | int
-    ) -> tuple[Tensor, Any]:
-        """Return one example made of the original image, uint8 or float; `draws` is `(1, uniforms)`.
+    def augmented(self, index: int, augmentation: Augmentation, draws: Tensor, *stream: str | int) -> tuple[Any, Any]:
+        """Return one example made of the original input; `draws` is `(1, uniforms)`.
 
         Args:
             index: which.
@@ -171,18 +182,11 @@ class Examples(Dataset[tuple[Tensor, Any]]):
             UserError: it cannot be read.
         """
         position = int(self.indices[index])
-        image = self.images.original(position, *stream)
-        return augmentation.of_original(image, draws, self.fit), self.targets.single(position, self.fit, self.keep)
-
-    def pixels(self, positions: Tensor, own: bool = False) -> Tensor:
-        """Return float images `(n, C, H, W)` in [0, 1], not augmented; of those in memory, their `own` resolution."""
-        if self.held is None:
-            return torch.stack([self.fit.floats(self.images.original(index)) for index in positions.tolist()])
-        images = self.held.floats(positions)
-        return images if own else resize(images, self.fit.size, self.fit.interpolation)
+        made = self.inputs.augmented(position, augmentation, draws, self.fit, *stream)
+        return made, self.targets.single(position, self.fit, self.keep)
 
     def digest(self) -> str:
-        """Return a fingerprint of the chosen images and their targets."""
+        """Return a fingerprint of the chosen inputs and their targets."""
         digest = hashlib.sha256(self.targets.meaning().encode())
-        self.images.fingerprint(digest, self.indices, self.fit, self.targets)
+        self.inputs.fingerprint(digest, self.indices, self.fit, self.targets)
         return digest.hexdigest()

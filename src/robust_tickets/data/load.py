@@ -1,10 +1,10 @@
 """From any of the accepted forms of data to `DataSplits`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -12,14 +12,15 @@ from torch.utils.data import DataLoader, Dataset
 from robust_tickets.data.augmentation import AUGMENTATIONS, NoAugmentation
 from robust_tickets.data.carving import carve, undivided
 from robust_tickets.data.examples import Examples, Found, Listing
-from robust_tickets.data.fit import Interpolation
+from robust_tickets.data.fitting import Asked, Interpolation
 from robust_tickets.data.forms.user_sets import read_user_sets
-from robust_tickets.data.images.images import Fault, Geometry
+from robust_tickets.data.inputs import Fault
 from robust_tickets.data.names import PartName
 from robust_tickets.data.readers import read
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.tokens.format import TokenFormat
 
 MEMORY_LIMIT = 2**30
 """Bytes up to which a part is kept decoded."""
@@ -39,10 +40,11 @@ def load_data(
     channels: int | None = None,
     interpolation: Interpolation = "bilinear",
     crop_fraction: float = 1.0,
+    tokens: TokenFormat | None = None,
     seed: int = 0,
     trains: bool = True,
 ) -> DataSplits:
-    """Return honest train, validation and test parts of images in [0, 1].
+    """Return honest train, validation and test parts: of images in [0, 1], or of texts.
 
     Validation is carved from the training data: seeded, class-balanced, out of the fraction that is used.
     If a set comes as train and val only, its val serves *as test*, and validation is carved from train. If a set
@@ -61,7 +63,8 @@ def load_data(
             RGB if only some are grey.
         interpolation: the filter used for resizing.
         crop_fraction: part of a resized photograph's side that the centre crop keeps, in (0, 1].
-        seed: decides which images make the fraction and the validation part.
+        tokens: how a network takes texts, which data of texts need: `source.network.interface.format`.
+        seed: decides which examples make the fraction and the validation part.
         trains: whether a training follows. Otherwise all is test that can be: the test part, or else validation, or
             else the undivided set; no image is carved out of it, and it may have classes that train/ lacks.
 
@@ -80,6 +83,7 @@ def load_data(
         channels=channels,
         interpolation=interpolation,
         crop_fraction=crop_fraction,
+        tokens=tokens,
         seed=seed,
         trains=trains,
         memory_limit=MEMORY_LIMIT,
@@ -88,19 +92,6 @@ def load_data(
         return remembered(read(data, trains=trains), data.model_dump_json(), asked)
     found = read_user_sets(data)
     return divided(found, DataSettings(name=found.name), asked)
-
-
-class Asked(NamedTuple):
-    """What else a network asks of data; see `load_data`."""
-
-    size: tuple[int, int] | None
-    channels: int | None
-    interpolation: Interpolation
-    crop_fraction: float
-    seed: int
-    trains: bool
-    memory_limit: int
-    """Bytes up to which a part is kept decoded."""
 
 
 @lru_cache(maxsize=8)
@@ -121,16 +112,17 @@ def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
     skipped: tuple[Fault, ...] = ()
     if settings.on_unreadable == "skip":
         found, skipped = readable(found)
+    found = kind.arranged(found, settings, asked)
+    inputs = found.inputs
     checked = kind.checked(found, trains=asked.trains)
     if asked.trains:
         names = kind.balanced_over(found.classes)
         parts, carved = carve(found.parts, found.name, names, settings, asked.seed)
     else:
         parts, carved = undivided(found.parts)
-    used_size, used_channels = geometry(
-        list(parts.values()), kind.wanted_size(settings, asked.size), settings.channels or asked.channels
-    )
-    fit = kind.fit(used_size, used_channels, asked.interpolation, asked.crop_fraction)
+    fit = inputs.fitting(parts, kind, settings, asked, found.name)
+    for name in ("validation", "test"):
+        parts[name] = by_length(parts[name], fit)
     prepared: dict[PartName, Examples] = {
         name: Examples(part, fit, part.room(fit) <= asked.memory_limit) for name, part in parts.items()
     }
@@ -143,8 +135,7 @@ def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
         validation=final["validation"],
         test=final["test"],
         classes=classes,
-        channels=used_channels,
-        size=used_size,
+        fit=fit,
         name=found.name,
         augmentation=settings.augmentation or kind.suited(found, parts["train"]) if asked.trains else NoAugmentation(),
         workers=settings.workers,
@@ -154,7 +145,7 @@ def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
             *checked,
             *carved,
             *kind.remarks(classes, final),
-            *converted(list(parts.values()), used_channels),
+            *inputs.remarks(list(parts.values()), fit),
         ),
     )
 
@@ -190,35 +181,7 @@ def readable(found: Found) -> tuple[Found, tuple[Fault, ...]]:
     return replace(found, parts=parts), skipped
 
 
-def geometry(parts: Sequence[Listing], size: tuple[int, int] | None, channels: int | None) -> Geometry:
-    """Return the size and channels asked for, or else those that the images share.
-
-    Where some images are grey and others in colour they are given out in colour, as torchvision's ImageFolder does.
-
-    Raises:
-        UserError: the images differ in size, and none was asked for.
-    """
-    if size is not None and channels is not None:
-        return size, channels
-    known = [found for part in parts for found in part.images.geometries(part.indices)]
-    first, (first_size, _) = known[0]
-    for where, (other_size, _) in known:
-        if size is None and other_size != first_size:
-            raise UserError(
-                f"{where}: is {other_size[1]} x {other_size[0]} pixels, but {first} is {first_size[1]} x "
-                f"{first_size[0]}; set the data's `size`, for example `size: 224`"
-            )
-    return size or first_size, channels or max(found[1] for _, found in known)
-
-
-def converted(parts: Sequence[Listing], channels: int) -> tuple[str, ...]:
-    """Return how many images of the parts, as they were found, become grey or RGB; nothing if none do."""
-    found = [of_image for part in parts for of_image in part.images.channels(part.indices)]
-    others = sum(of_image != channels for of_image in found)
-    if not others:
-        return ()
-    probed = any(part.images.probed for part in parts)
-    number = f"{'of the images looked at, ' if probed else ''}{others:,} of {len(found):,}"
-    if channels == 3:
-        return (f"{number} images are grey and become RGB, as in torchvision's ImageFolder",)
-    return (f"{number} images are in colour and become grey, as the network takes them",)
+def by_length(part: Listing, fit: Any) -> Listing:
+    """Return the examples of a part that is only measured, those of padded batches by length: little is padded then."""
+    lengths = part.inputs.lengths(part.indices, fit)
+    return part if lengths is None else part.subset(lengths.argsort(stable=True))

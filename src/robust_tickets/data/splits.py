@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation
 from robust_tickets.data.examples import Examples
@@ -17,15 +18,14 @@ class DataSplits:
     once, at the end.
 
     Attributes:
-        train: training images, after the fraction was drawn and validation carved out.
-        validation: images for selection; empty if `validation: 0` was asked for.
-        test: images for the final measurement.
+        train: training examples, after the fraction was drawn and validation carved out.
+        validation: examples for selection; empty if `validation: 0` was asked for.
+        test: examples for the final measurement.
         classes: class names, in the order of labels.
-        channels: 1 or 3.
-        size: height and width, pixels.
+        fit: how inputs are brought to the network.
         name: what the data are called in reports.
-        augmentation: what training should do to an image of this set.
-        workers: processes that load images which are not held in memory.
+        augmentation: what training should do to an input of this set.
+        workers: processes that load inputs which are not held in memory.
         skipped: unreadable files left out at the user's wish, as (path, reason).
         notes: how the parts came about, one sentence each.
     """
@@ -34,8 +34,7 @@ class DataSplits:
     validation: Examples
     test: Examples
     classes: tuple[str, ...]
-    channels: int
-    size: tuple[int, int]
+    fit: Any
     name: str
     augmentation: Augmentation = field(default_factory=NoAugmentation)
     workers: int = 0
@@ -44,19 +43,28 @@ class DataSplits:
 
     def __repr__(self) -> str:
         parts = f"train {len(self.train)}, validation {len(self.validation)}, test {len(self.test)}"
-        height, width = self.size
-        return f"DataSplits({self.name}: {parts}; {len(self.classes)} classes, {self.channels} x {height} x {width})"
+        return f"DataSplits({self.name}: {parts}; {len(self.classes)} classes, {self.fit.words})"
 
     @cached_property
     def digest(self) -> str:
-        """`sha256:...` over the membership of all parts, class names, size and channels.
+        """`sha256:...` over the membership of all parts, class names, and how inputs are brought to the network.
 
         Arrays count with their pixels, files with name and content, a user's data set with its files and items.
         """
-        digest = hashlib.sha256(repr((self.classes, self.channels, self.size)).encode())
+        digest = hashlib.sha256(repr((self.classes, *self.fit.facts)).encode())
         for part in (self.train, self.validation, self.test):
             digest.update(part.digest().encode())
         return f"sha256:{digest.hexdigest()}"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of images, pixels."""
+        return self.fit.size
+
+    @property
+    def channels(self) -> int:
+        """Channels of images, 1 or 3."""
+        return self.fit.channels
 
     @property
     def target_kind(self) -> str:
@@ -82,10 +90,9 @@ class DataSplits:
 
     def describe(self) -> str:
         """Return what the parts hold and where they come from, one line each."""
-        height, width = self.size
+        classes = f"{len(self.classes)} classes, " if self.classes else ""
         lines = [
-            f"{self.name}: {len(self.classes)} classes, {height} x {width} pixels, {self.channels} "
-            f"channel{'s' * (self.channels > 1)}; {len(self.train):,} train, {len(self.validation):,} validation, "
+            f"{self.name}: {classes}{self.fit.words}; {len(self.train):,} train, {len(self.validation):,} validation, "
             f"{len(self.test):,} test",
             *self.notes,
         ]

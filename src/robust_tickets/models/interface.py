@@ -45,6 +45,10 @@ class Interface(Settings, ABC):
     def shape_words(self) -> str:
         """What one example is, for messages: `3 x 32 x 32`."""
 
+    @abstractmethod
+    def wanted(self) -> dict[str, Any]:
+        """Return what it asks of data, as arguments of `load_data`."""
+
     def files(self) -> dict[str, bytes]:
         """Return the files that travel wherever these settings are written, by name."""
         return {}

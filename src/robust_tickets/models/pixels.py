@@ -79,6 +79,11 @@ class Pixels(Interface):
         shape = (count, self.channels, *self.size)
         return torch.rand(shape, generator=generator(0, *stream)) if stream else torch.zeros(shape)
 
+    def wanted(self) -> dict[str, Any]:
+        """Return size, channels and how images are resized."""
+        names = ("size", "channels", "interpolation", "crop_fraction")
+        return {name: getattr(self, name) for name in names}
+
     def describe(self) -> str:
         """Return size, resizing and normalisation."""
         mean, std = (" ".join(f"{value:.4g}" for value in part) for part in (self.mean, self.std))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.models.interface import Interface
+from robust_tickets.tokens.format import TokenFormat
 from robust_tickets.tokens.tokenizer import FILE, Tokenizer
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ class Tokens(Interface):
             ids = torch.randint(self.vocabulary, shape, generator=generator(0, *stream))
         whole = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
         return {name: whole[name] for name in self.inputs}
+
+    @property
+    def format(self) -> TokenFormat:
+        """What whoever feeds the network has to know."""
+        return TokenFormat(self.tokenizer, self.length, self.vocabulary, self.pad, self.mask, self.inputs)
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the format of texts."""
+        return {"tokens": self.format}
 
     def describe(self) -> str:
         """Return the longest text and the vocabulary."""

@@ -3,5 +3,6 @@
 | file | noun |
 |---|---|
 | `tokenizer.py` | a fast tokenizer: the content of a `tokenizer.json`, known by its digest |
+| `format.py` | what a language model expects of texts |
 | `vocabulary.py` | a tokenizer trained on texts |
 """

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -21,8 +22,9 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
+from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
-from robust_tickets.models.pixels import Pixels, identity_preprocessing
+from robust_tickets.models.pixels import identity_preprocessing
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
 from robust_tickets.shrinking.artefact import load_artefact
@@ -203,9 +205,9 @@ def required(data: Data | None) -> Data:
     return data
 
 
-def unseen(data: Data, preprocessing: Pixels, name: str) -> DataSplits:
+def unseen(data: Data, interface: Interface, name: str) -> DataSplits:
     """Return data whose test part is all that is not set apart for training."""
-    return fitted_data(data, preprocessing, name, 0, trains=False)
+    return fitted_data(data, interface, name, 0, trains=False)
 
 
 def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
@@ -265,9 +267,9 @@ class Reordered(Network):
         super().__init__(copy.deepcopy(classifier.body), classifier.interface, classifier.head)
         self.register_buffer("order", torch.tensor(order), persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits [N, C] of images [N, C, H, W] in [0, 1]."""
-        return super().forward(images)[:, self.order]
+    def forward(self, inputs: Any) -> Tensor:
+        """Return logits [N, C] of what the network takes."""
+        return super().forward(inputs)[:, self.order]
 
 
 def kept(run: Run, folder: Path) -> Run:

@@ -42,8 +42,8 @@ def read_scenes(settings: SceneSettings) -> Found:
 
 def shapes_of(digits: Listing) -> tuple[Tensor, Tensor]:
     """Return letters `(n, 64, 64)` and digits `(n, 8, 8)`, float64 in [0, 1], white on black."""
-    assert isinstance(digits.images, ImageArrays)
-    return masters().flatten(0, 2), digits.images.images[digits.indices, 0].double() / 255
+    assert isinstance(digits.inputs, ImageArrays)
+    return masters().flatten(0, 2), digits.inputs.images[digits.indices, 0].double() / 255
 
 
 def scenes(settings: SceneSettings, part: str, count: int, shapes: tuple[Tensor, Tensor]) -> Listing:

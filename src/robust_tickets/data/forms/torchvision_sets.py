@@ -14,6 +14,7 @@ from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.forms.label_folder import with_labels
 from robust_tickets.data.forms.user_sets import class_labels, user_examples
 from robust_tickets.data.images.arrays import int64_labels, labelled, uint8_images
+from robust_tickets.data.images.images import images_of
 from robust_tickets.data.names import VOC, WITH_SPLITS, WITH_TRAIN_FLAG, WITHOUT_PARTS, PartName, require_torchvision
 from robust_tickets.foundation.errors import UserError
 
@@ -65,7 +66,7 @@ def read_torchvision(name: str, root: Path) -> Found:
             ) from error
         parts[part] = found = as_examples(dataset, f"torchvision/{name}")
         classes = classes or class_labels(dataset, found.labels)
-    photographs = parts["train"].images.have_originals
+    photographs = images_of(parts["train"].inputs).have_originals
     augmentation = RandomResizedCrop() if photographs else FlipCrop(flip=name in MIRRORED)
     return Found(parts, classes, f"torchvision/{name}", augmentation)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from robust_tickets.data.examples import Listing
-from robust_tickets.data.fit import Fitting, convert_channels, resize
+from robust_tickets.data.images.fit import ImageFit, convert_channels, resize
 from robust_tickets.data.images.images import Geometry, Images
 from robust_tickets.data.targets.class_numbers import ClassNumbers
 from robust_tickets.data.targets.targets import Targets
@@ -67,7 +67,7 @@ class ImageArrays(Images):
         """Return the channels of each image before it is converted."""
         return [self.images.shape[1]] * len(indices)
 
-    def held(self, indices: Tensor, fit: Fitting, keep: bool) -> HeldArrays:
+    def held(self, indices: Tensor, fit: ImageFit, keep: bool) -> HeldArrays:
         """Return the images in grey or RGB, reduced to the network's input if that is smaller."""
         key = (fit.size, fit.channels, fit.interpolation)
         if key not in self._held:
@@ -75,7 +75,7 @@ class ImageArrays(Images):
             self._held = {key: HeldArrays(reduced(self.images, fit))}
         return self._held[key]
 
-    def fingerprint(self, digest: Any, indices: Tensor, fit: Fitting, targets: Targets) -> None:
+    def fingerprint(self, digest: Any, indices: Tensor, fit: ImageFit, targets: Targets) -> None:
         """Take in the bytes of the images, and their targets."""
         images = self.held(indices, fit, True).images
         digest.update(f"{(len(indices), *images.shape[1:])}{fit.size}".encode())
@@ -84,7 +84,7 @@ class ImageArrays(Images):
         digest.update(targets.content(indices))
 
 
-def reduced(images: Tensor, fit: Fitting) -> Tensor:
+def reduced(images: Tensor, fit: ImageFit) -> Tensor:
     """Return uint8 images `(N, C, h, w)` in grey or RGB, resized whole if that makes them smaller."""
     smaller = fit.size[0] * fit.size[1] < images.shape[2] * images.shape[3]
     if not smaller and images.shape[1] <= fit.channels:

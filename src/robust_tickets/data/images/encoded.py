@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from robust_tickets.data.fit import Fitting
+from robust_tickets.data.images.fit import ImageFit
 from robust_tickets.data.images.image_files import in_threads, read_file
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.file_memory import FileMemory, Stamp, stamp
@@ -143,7 +143,7 @@ class Encoded(Generic[Content, Known]):
     def __init__(self, files: Files, codec: Codec[Content, Known]) -> None:
         self.files, self.codec = files, codec
         self._known: dict[int, Known] = {}
-        self._kept: WeakValueDictionary[Fitting, Kept[Content]] = WeakValueDictionary()
+        self._kept: WeakValueDictionary[ImageFit, Kept[Content]] = WeakValueDictionary()
         self._last: Kept[Content] | None = None
 
     def __getstate__(self) -> tuple[Files, Codec[Content, Known]]:
@@ -207,7 +207,7 @@ class Encoded(Generic[Content, Known]):
             usable.append(one)
         return usable
 
-    def kept(self, fit: Fitting, shape: tuple[int, ...], fitted: Callable[[Content], Tensor]) -> "Kept[Content]":
+    def kept(self, fit: ImageFit, shape: tuple[int, ...], fitted: Callable[[Content], Tensor]) -> "Kept[Content]":
         """Return the place in memory for the files at one geometry: the same one for all who ask.
 
         Args:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from robust_tickets.data.augmentation import Augmentation, FlipCrop
-from robust_tickets.data.fit import Fitting
+from robust_tickets.data.fitting import Asked
+from robust_tickets.data.images.fit import ImageFit, resize
+from robust_tickets.data.inputs import Inputs
+from robust_tickets.foundation.errors import UserError
 
 if TYPE_CHECKING:
+    from robust_tickets.data.examples import Listing
+    from robust_tickets.data.names import PartName
+    from robust_tickets.data.settings import DataSettings
     from robust_tickets.data.targets.targets import Targets
 
 Geometry = tuple[tuple[int, int], int]
 """(height, width) in pixels, and channels, 1 or 3."""
-
-Fault = tuple[str, str]
-"""Where an unreadable file lies, and what is wrong with it."""
 
 
 class Held(Protocol):
@@ -30,11 +35,10 @@ class Held(Protocol):
         ...
 
 
-class Images(ABC):
-    """The images that some part of a data set was found to have, by index.
+class Images(Inputs):
+    """The images that some part of a data set was found to have, by index."""
 
-    Every choice that a seed makes from the part shares them, and with them what is known of them and what is decoded.
-    """
+    noun: ClassVar[str] = "images"
 
     resized_whole: ClassVar[bool] = False
     """Whether images are resized whole, so that no centre is cut out of them."""
@@ -44,10 +48,6 @@ class Images(ABC):
 
     probed: ClassVar[bool] = False
     """Whether only some images are looked at before training, because there is no other way than to load them."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """Return how many there are."""
 
     @abstractmethod
     def original(self, index: int, *stream: str | int) -> Image.Image | Tensor:
@@ -70,7 +70,7 @@ class Images(ABC):
         """
 
     @abstractmethod
-    def held(self, indices: Tensor, fit: Fitting, keep: bool) -> Held | None:
+    def held(self, indices: Tensor, fit: ImageFit, keep: bool) -> Held | None:
         """Return the images from memory, where they are or come to be held there; else None.
 
         Args:
@@ -79,32 +79,115 @@ class Images(ABC):
             keep: whether images that are decoded may be kept.
         """
 
-    @abstractmethod
-    def fingerprint(self, digest: Any, indices: Tensor, fit: Fitting, targets: Targets) -> None:
-        """Let a hash of `hashlib` take in the chosen images and their targets."""
-
     def channels(self, indices: Tensor) -> list[int]:
         """Return the channels, 1 or 3, that each image has before it is converted; where `probed`, of some."""
         return [channels for _, (_, channels) in self.geometries(indices)]
-
-    def faults(self, indices: Tensor) -> list[Fault | None]:
-        """Return what is wrong with each image that cannot be read, for which it has to be decoded."""
-        return [None] * len(indices)
-
-    def prepare(self, indices: Tensor, fit: Fitting, keep: bool, ahead: bool) -> None:  # noqa: B027
-        """Find out before training what can be: what the digest needs, and whether images are readable.
-
-        Args:
-            indices: those that will be asked for.
-            fit: the network's input geometry.
-            keep: whether images that are decoded may be kept.
-            ahead: whether those that are kept are decoded now, and not when they are first asked for.
-
-        Raises:
-            UserError: an image is unreadable.
-        """
 
     def suited(self, indices: Tensor) -> Augmentation:
         """Return what training should do to such images where nobody said."""
         # Grey images are mostly digits and letters, which must not be mirrored.
         return FlipCrop(flip=3 in self.channels(indices))
+
+    @classmethod
+    def fitting(
+        cls, parts: Mapping[PartName, Listing], targets: type[Targets], settings: DataSettings, asked: Asked, name: str
+    ) -> ImageFit:
+        """Return the size and channels that are asked for, or those that the images share.
+
+        Raises:
+            UserError: the network takes texts, or the images differ in size and none was asked for.
+        """
+        if asked.tokens is not None:
+            raise UserError(f"{name}: contains images, but the network takes texts; give one for images")
+        found = [part.inputs for part in parts.values()]
+        size, channels = shared_geometry(
+            [(one, part.indices) for one, part in zip(found, parts.values(), strict=True) if isinstance(one, Images)],
+            targets.wanted_size(settings, asked.size),
+            settings.channels or asked.channels,
+        )
+        return targets.fit(size, channels, asked.interpolation, asked.crop_fraction)
+
+    def bytes_each(self, fit: ImageFit) -> int:
+        """Return the bytes of a decoded image at the network's size."""
+        channels, height, width = fit.shape
+        return channels * height * width
+
+    def single(self, index: int, held: Held | None, fit: ImageFit) -> Tensor:
+        """Return a float image `(C, H, W)` in [0, 1]."""
+        return self.pixels(torch.tensor([index]), held, fit)[0]
+
+    def batch(
+        self, indices: Tensor, held: Held | None, fit: ImageFit, augmentation: Augmentation, draws: Tensor
+    ) -> Tensor:
+        """Return float images `(n, C, H, W)` in [0, 1]."""
+        images = augmentation.apply(self.pixels(indices, held, fit, own=True), draws, fit.size)
+        return resize(images, fit.size, fit.interpolation)
+
+    def pixels(self, indices: Tensor, held: Held | None, fit: ImageFit, own: bool = False) -> Tensor:
+        """Return float images `(n, C, H, W)` in [0, 1], not augmented; of those in memory, their `own` resolution."""
+        if held is None:
+            return torch.stack([fit.floats(self.original(index)) for index in indices.tolist()])
+        images = held.floats(indices)
+        return images if own else resize(images, fit.size, fit.interpolation)
+
+    def in_whole_batches(self, held: Held | None, augmentation: Augmentation) -> bool:
+        """Return whether they are in memory, and nothing is gained from the originals."""
+        return held is not None and not (augmentation.cuts_originals and self.have_originals)
+
+    def augmented(
+        self, index: int, augmentation: Augmentation, draws: Tensor, fit: ImageFit, *stream: str | int
+    ) -> Tensor:
+        """Return one image `(C, H, W)`, uint8 or float, made of the original."""
+        return augmentation.of_original(self.original(index, *stream), draws, fit)
+
+    def collated(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Return float images `(n, C, H, W)` in [0, 1] from such floats `(C, H, W)`, uint8, or both."""
+        # In a worker this stacks them in memory that it shares with the main process, which spares a copy.
+        return default_collate([image if image.is_floating_point() else image.float().div_(255) for image in inputs])
+
+    def shipped_with(self, fit: ImageFit) -> dict[str, Any]:
+        """Return the size of the data, which wins over the network's; of images resized whole, no centre is cut out."""
+        return {"size": fit.size, **({"crop_fraction": 1.0} if self.resized_whole else {})}
+
+    @classmethod
+    def remarks(cls, parts: Sequence[Listing], fit: ImageFit) -> tuple[str, ...]:
+        """Return how many images, as they were found, become grey or RGB; nothing if none do."""
+        images = [(part.inputs, part.indices) for part in parts if isinstance(part.inputs, Images)]
+        found = [of_image for one, indices in images for of_image in one.channels(indices)]
+        others = sum(of_image != fit.channels for of_image in found)
+        if not others:
+            return ()
+        probed = any(one.probed for one, _ in images)
+        number = f"{'of the images looked at, ' if probed else ''}{others:,} of {len(found):,}"
+        if fit.channels == 3:
+            return (f"{number} images are grey and become RGB, as in torchvision's ImageFolder",)
+        return (f"{number} images are in colour and become grey, as the network takes them",)
+
+
+def images_of(inputs: Inputs) -> Images:
+    """Return inputs whose kind of target only images have."""
+    assert isinstance(inputs, Images)
+    return inputs
+
+
+def shared_geometry(
+    parts: Sequence[tuple[Images, Tensor]], size: tuple[int, int] | None, channels: int | None
+) -> Geometry:
+    """Return the size and channels asked for, or else those that the images share.
+
+    Where some images are grey and others in colour they are given out in colour, as torchvision's ImageFolder does.
+
+    Raises:
+        UserError: the images differ in size, and none was asked for.
+    """
+    if size is not None and channels is not None:
+        return size, channels
+    known = [found for images, indices in parts for found in images.geometries(indices)]
+    first, (first_size, _) = known[0]
+    for where, (other_size, _) in known:
+        if size is None and other_size != first_size:
+            raise UserError(
+                f"{where}: is {other_size[1]} x {other_size[0]} pixels, but {first} is {first_size[1]} x "
+                f"{first_size[0]}; set the data's `size`, for example `size: 224`"
+            )
+    return size or first_size, channels or max(found[1] for _, found in known)

@@ -7,10 +7,11 @@ from PIL import Image
 from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation, RandomResizedCrop
-from robust_tickets.data.fit import Fitting
 from robust_tickets.data.images.encoded import Codec, Encoded, Files, Kept
+from robust_tickets.data.images.fit import ImageFit
 from robust_tickets.data.images.image_files import decoded_image, glance, mode_channels
-from robust_tickets.data.images.images import Fault, Geometry, Images
+from robust_tickets.data.images.images import Geometry, Images
+from robust_tickets.data.inputs import Fault
 from robust_tickets.data.targets.targets import Targets
 from robust_tickets.foundation.errors import UserError
 
@@ -110,7 +111,7 @@ class StoredImages(Images):
             found = zip(indices.tolist(), self.encoded.facts(indices, decoded=True), strict=True)
         return [(self.files.where(index), str(one)) if isinstance(one, UserError) else None for index, one in found]
 
-    def held(self, indices: Tensor, fit: Fitting, keep: bool) -> HeldImages | None:
+    def held(self, indices: Tensor, fit: ImageFit, keep: bool) -> HeldImages | None:
         """Return the images from memory, if they may be kept there."""
         if not keep:
             return None
@@ -118,7 +119,7 @@ class StoredImages(Images):
         kept.reserve(indices)
         return HeldImages(kept)
 
-    def prepare(self, indices: Tensor, fit: Fitting, keep: bool, ahead: bool) -> None:
+    def prepare(self, indices: Tensor, fit: ImageFit, keep: bool, ahead: bool) -> None:
         """Read every file's bytes and header; where `ahead`, decode those that are kept.
 
         Raises:
@@ -136,7 +137,7 @@ class StoredImages(Images):
         first = self.encoded.usable(indices[:1])[0]
         return RandomResizedCrop() if max(first.height, first.width) > SMALL else super().suited(indices)
 
-    def fingerprint(self, digest: Any, indices: Tensor, fit: Fitting, targets: Targets) -> None:
+    def fingerprint(self, digest: Any, indices: Tensor, fit: ImageFit, targets: Targets) -> None:
         """Take in names, contents and targets of the files."""
         found = zip(indices.tolist(), self.encoded.usable(indices), targets.fingerprints(indices), strict=True)
         for index, facts, word in found:

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation
-from robust_tickets.data.fit import Fitting
 from robust_tickets.data.images.arrays import complaint
+from robust_tickets.data.images.fit import ImageFit
 from robust_tickets.data.images.image_files import mode_channels, unshowable
 from robust_tickets.data.images.images import Geometry, Images
 from robust_tickets.data.images.user_contents import PROBED, contents, spaced
@@ -118,14 +118,14 @@ class UserImages(Images):
         probed = [int(indices[number]) for number in spaced(len(indices), PROBED)]
         return [(f"{self.name}, item {index}", image_geometry(self.original(index))) for index in probed]
 
-    def held(self, indices: Tensor, fit: Fitting, keep: bool) -> None:
+    def held(self, indices: Tensor, fit: ImageFit, keep: bool) -> None:
         """Return nothing: what random transforms make of an image is not kept."""
 
     def suited(self, indices: Tensor) -> Augmentation:
         """Return nothing that training should do beside the user's own transforms."""
         return NoAugmentation()
 
-    def fingerprint(self, digest: Any, indices: Tensor, fit: Fitting, targets: Targets) -> None:
+    def fingerprint(self, digest: Any, indices: Tensor, fit: ImageFit, targets: Targets) -> None:
         """Take in the chosen positions, their targets, and what the items hold (see `contents`)."""
         digest.update(f"{type(self.dataset).__name__}|{len(self.dataset)}".encode())
         digest.update(indices.numpy().tobytes())

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation, ScaleCropColour
 from robust_tickets.data.examples import Examples, Found, Listing
-from robust_tickets.data.fit import Fitting, Interpolation, Letterbox
-from robust_tickets.data.images.images import Fault, Images
+from robust_tickets.data.images.fit import ImageFit, Interpolation, Letterbox
+from robust_tickets.data.images.images import Images, images_of
+from robust_tickets.data.inputs import Fault, Inputs
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.targets.targets import Parts, Targets, zeros
 from robust_tickets.foundation.enumeration import enumerated
@@ -104,7 +105,7 @@ class Boxes(Targets):
                 return f"{told}: it lies outside its image of {width} x {height} pixels"
         return None
 
-    def single(self, index: int, fit: Fitting, keep: bool) -> dict[str, Tensor]:
+    def single(self, index: int, fit: ImageFit, keep: bool) -> dict[str, Tensor]:
         """Return `boxes`, float32 `(n, 4)` in pixels of the network's input, and `labels`, int64 `(n,)`."""
         place, (height, width) = self.within(index), self.sizes[index].tolist()
         assert isinstance(fit, Letterbox), "boxes have places, and images are placed as `fit` below says"
@@ -146,15 +147,15 @@ class Boxes(Targets):
             words.append(digest.hexdigest())
         return words
 
-    def evaluated_at_once(self, size: tuple[int, int]) -> int:
+    def evaluated_at_once(self, fit: ImageFit) -> int:
         """Return how many images have `EVALUATED_AT_ONCE` pixels."""
-        return max(1, EVALUATED_AT_ONCE // (size[0] * size[1]))
+        return max(1, EVALUATED_AT_ONCE // (fit.size[0] * fit.size[1]))
 
-    def faults(self, indices: Tensor, images: Images) -> list[Fault | None]:
+    def faults(self, indices: Tensor, inputs: Inputs) -> list[Fault | None]:
         """Return what is wrong with each annotation, by itself or held against its image."""
         faults: list[Fault | None] = []
         chosen: list[int] = indices.tolist()
-        for index, (where, size) in zip(chosen, sizes_of(images, indices), strict=True):
+        for index, (where, size) in zip(chosen, sizes_of(images_of(inputs), indices), strict=True):
             fault = self.wrong.get(index) or self.fault_in(index, where, size)
             faults.append((self.names[index], fault) if fault is not None else None)
         return faults
@@ -172,7 +173,9 @@ class Boxes(Targets):
         Raises:
             UserError: an annotation gives another size than its image's, or a box is not in its image.
         """
-        for index, (where, size) in zip(part.indices.tolist(), sizes_of(part.images, part.indices), strict=True):
+        for index, (where, size) in zip(
+            part.indices.tolist(), sizes_of(images_of(part.inputs), part.indices), strict=True
+        ):
             if (fault := self.fault_in(index, where, size)) is not None:
                 raise UserError(f"{self.names[index]}: {fault}; {REMEDY}")
             self.sizes[index] = torch.tensor(size)
@@ -237,7 +240,7 @@ class Boxes(Targets):
         if len(parts["train"]) and (absent := [one for n, one in enumerate(classes) if n not in trained]):
             said.append(f"no training image has a box of {enumerated(absent)}")
         test, size = parts["test"], parts["test"].fit.size
-        if any(own != size for _, (own, _) in test.images.geometries(test.indices)):
+        if any(own != size for _, (own, _) in images_of(test.inputs).geometries(test.indices)):
             said.append(f"images are scaled to fit into {size[0]} x {size[1]} pixels; the rest is black")
         return tuple(said)
 

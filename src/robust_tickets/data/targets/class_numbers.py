@@ -8,7 +8,7 @@ from torch import Tensor
 
 from robust_tickets.data.augmentation import STILL, Augmentation
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.fit import Fit, Fitting, Interpolation
+from robust_tickets.data.images.fit import Fit, ImageFit, Interpolation
 from robust_tickets.data.names import PartName, part_of
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.targets.targets import Targets
@@ -38,7 +38,7 @@ class ClassNumbers(Targets):
         """The class numbers."""
         return self.numbers
 
-    def single(self, index: int, fit: Fitting, keep: bool) -> int:
+    def single(self, index: int, fit: ImageFit, keep: bool) -> int:
         """Return the class number of an image."""
         return int(self.numbers[index])
 
@@ -46,7 +46,7 @@ class ClassNumbers(Targets):
         """Return class numbers, int64 `(n,)`."""
         return torch.tensor(targets)
 
-    def fitted(self, indices: Tensor, fit: Fitting, keep: bool) -> Tensor:
+    def fitted(self, indices: Tensor, fit: ImageFit, keep: bool) -> Tensor:
         """Return class numbers, int64 `(n,)`."""
         return self.numbers[indices]
 
@@ -99,8 +99,8 @@ class ClassNumbers(Targets):
 
     @classmethod
     def suited(cls, found: Found, train: Listing) -> Augmentation:
-        """Return what suits the set, or else its images."""
-        return found.augmentation or train.images.suited(train.indices)
+        """Return what suits the set, or else its inputs."""
+        return found.augmentation or train.inputs.suited(train.indices)
 
 
 def notes_on_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:

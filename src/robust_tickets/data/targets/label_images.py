@@ -12,10 +12,11 @@ from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation, ScaleCrop
 from robust_tickets.data.examples import Examples, Found, Listing
-from robust_tickets.data.fit import Fitting, Interpolation, Letterbox
 from robust_tickets.data.images.encoded import Codec, Encoded, Files, Kept
+from robust_tickets.data.images.fit import ImageFit, Interpolation, Letterbox
 from robust_tickets.data.images.image_files import glance
-from robust_tickets.data.images.images import Fault, Images
+from robust_tickets.data.images.images import images_of
+from robust_tickets.data.inputs import Fault, Inputs
 from robust_tickets.data.names import PartName
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.targets.label_values import (
@@ -115,7 +116,7 @@ class LabelImages(Targets):
         """Zeros: a scene has no class."""
         return zeros(len(self.encoded.files))
 
-    def single(self, index: int, fit: Fitting, keep: bool) -> Tensor:
+    def single(self, index: int, fit: ImageFit, keep: bool) -> Tensor:
         """Return class numbers, int64 `(H, W)`; -100 where they count for nothing."""
         return self.fitted(torch.tensor([index]), fit, keep)[0]
 
@@ -123,7 +124,7 @@ class LabelImages(Targets):
         """Return class numbers, int64 `(n, H, W)`."""
         return torch.stack(list(targets))
 
-    def fitted(self, indices: Tensor, fit: Fitting, keep: bool) -> Tensor:
+    def fitted(self, indices: Tensor, fit: ImageFit, keep: bool) -> Tensor:
         """Return class numbers, int64 `(n, H, W)`; -100 where they count for nothing and beside the image.
 
         Raises:
@@ -138,7 +139,7 @@ class LabelImages(Targets):
             self.require_meaning(int(indices[number]))
         return numbers
 
-    def kept(self, fit: Fitting) -> Kept[Tensor]:
+    def kept(self, fit: ImageFit) -> Kept[Tensor]:
         """Return the place in memory for label images at one geometry."""
         return self.encoded.kept(fit, fit.size, lambda label: placed(label, fit))
 
@@ -181,15 +182,15 @@ class LabelImages(Targets):
         """Return which values are classes and which are ignored."""
         return f"{self.values.classes}{self.values.ignore}"
 
-    def bytes_each(self, fit: Fitting) -> int:
+    def bytes_each(self, fit: ImageFit) -> int:
         """Return a byte a pixel."""
         return fit.size[0] * fit.size[1]
 
-    def evaluated_at_once(self, size: tuple[int, int]) -> int:
+    def evaluated_at_once(self, fit: ImageFit) -> int:
         """Return how many images have `EVALUATED_AT_ONCE` pixels."""
-        return max(1, EVALUATED_AT_ONCE // (size[0] * size[1]))
+        return max(1, EVALUATED_AT_ONCE // (fit.size[0] * fit.size[1]))
 
-    def faults(self, indices: Tensor, images: Images) -> list[Fault | None]:
+    def faults(self, indices: Tensor, inputs: Inputs) -> list[Fault | None]:
         """Return what is wrong with label images that cannot be decoded."""
         where = self.encoded.files.where
         with self.encoded.remembering():
@@ -206,7 +207,7 @@ class LabelImages(Targets):
             if ahead and part.keep:
                 self.encoded.fill(self.kept(part.fit), part.indices)
             facts = self.encoded.usable(part.indices)
-        sizes = part.images.geometries(part.indices)
+        sizes = images_of(part.inputs).geometries(part.indices)
         for index, label, (_, (size, _)) in zip(part.indices.tolist(), facts, sizes, strict=True):
             if (label.height, label.width) != size:
                 raise UserError(
@@ -276,12 +277,12 @@ class LabelImages(Targets):
         if values.ignore:
             said.append(f"the label values {', '.join(map(str, values.ignore))} are not counted, like 255")
         size = test.fit.size
-        if any(own != size for _, (own, _) in test.images.geometries(test.indices)):
+        if any(own != size for _, (own, _) in images_of(test.inputs).geometries(test.indices)):
             said.append(f"images are scaled to fit into {size[0]} x {size[1]} pixels; the rest is void")
         return tuple(said)
 
 
-def placed(label: Tensor, fit: Fitting) -> Tensor:
+def placed(label: Tensor, fit: ImageFit) -> Tensor:
     """Return label values, uint8 `(H, W)`, scaled as their image is; what they do not fill is void (255)."""
     if tuple(label.shape) == fit.size:
         return label

@@ -1,4 +1,4 @@
-"""What is asked for with an image: what class numbers, label images and other kinds of targets have in common.
+"""What is asked for with an input: what class numbers, label images and other kinds of targets have in common.
 
 A kind is one file with one class. It says how its targets are read, fitted and moved with their images, collated and
 told apart, and by which words messages speak of them. Nothing outside that file asks which kind there is.
@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation
-from robust_tickets.data.fit import Fitting, Interpolation
-from robust_tickets.data.images.images import Fault, Images
+from robust_tickets.data.fitting import Asked, Interpolation
+from robust_tickets.data.inputs import Fault, Inputs
 from robust_tickets.data.names import PartName
+from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from robust_tickets.data.examples import Examples, Found, Listing
+    from robust_tickets.data.images.fit import ImageFit
     from robust_tickets.data.settings import DataSettings
 
 
@@ -29,7 +31,7 @@ Parts = Mapping[PartName, "Examples"]
 
 
 class Targets(ABC):
-    """The targets of the images that some part of a data set was found to have, by the index of the image."""
+    """The targets of the inputs that some part of a data set was found to have, by the index of the input."""
 
     kind: ClassVar[str]
     """The kind's name, as tasks ask for it."""
@@ -49,10 +51,10 @@ class Targets(ABC):
     @property
     @abstractmethod
     def balance(self) -> Tensor:
-        """What a choice is balanced over, int64 `(N,)`: all 0 if images have no class."""
+        """What a choice is balanced over, int64 `(N,)`: all 0 if inputs have no class."""
 
     @abstractmethod
-    def single(self, index: int, fit: Fitting, keep: bool) -> Any:
+    def single(self, index: int, fit: Any, keep: bool) -> Any:
         """Return the target of one image, fitted as the image is; where `keep`, what is decoded may stay in memory.
 
         Raises:
@@ -71,7 +73,7 @@ class Targets(ABC):
     def fingerprints(self, indices: Tensor) -> Sequence[str]:
         """Return a word for the content of each target, for the digest of files."""
 
-    def fitted(self, indices: Tensor, fit: Fitting, keep: bool) -> Any:
+    def fitted(self, indices: Tensor, fit: Any, keep: bool) -> Any:
         """Return the targets of a batch, fitted as its images are; see `single`."""
         return self.collated([self.single(index, fit, keep) for index in indices.tolist()])
 
@@ -83,16 +85,33 @@ class Targets(ABC):
         """Return what the digest has to tell of the kind itself: how its targets are understood."""
         return ""
 
-    def bytes_each(self, fit: Fitting) -> int:
+    def uniforms(self, fit: Any) -> int:
+        """Return how many random numbers it takes to ask for one of them."""
+        return 0
+
+    def asked(self, batch: Batch, fit: Any, draws: Tensor) -> Batch:
+        """Return a batch as it is asked for, with `draws` `(n, uniforms)`: by default as it is."""
+        return batch
+
+    @classmethod
+    def arranged(cls, found: Found, settings: DataSettings, asked: Asked) -> Found:
+        """Return the parts as examples for the network that asks, before any are chosen; by default as they are.
+
+        Raises:
+            UserError: they cannot be made.
+        """
+        return found
+
+    def bytes_each(self, fit: Any) -> int:
         """Return what one target takes in memory."""
         return 0
 
-    def evaluated_at_once(self, size: tuple[int, int]) -> int | None:
-        """Return how many images of a size are evaluated at once, at most; None: as many as are asked for."""
+    def evaluated_at_once(self, fit: Any) -> int | None:
+        """Return how many inputs are evaluated at once, at most; None: as many as are asked for."""
         return None
 
-    def faults(self, indices: Tensor, images: Images) -> list[Fault | None]:
-        """Return what is wrong with each target that cannot be read or does not fit its image, which can be read."""
+    def faults(self, indices: Tensor, inputs: Inputs) -> list[Fault | None]:
+        """Return what is wrong with each target that cannot be read or does not fit its input, which can be read."""
         return [None] * len(indices)
 
     def prepare(self, part: Examples, ahead: bool) -> None:  # noqa: B027
@@ -142,8 +161,8 @@ class Targets(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> Fitting:
-        """Return how images with such targets become the network's input; see `fit.py`."""
+    def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> ImageFit:
+        """Return how images with such targets become the network's input; see `images/fit.py`."""
 
     @classmethod
     def wanted_size(cls, settings: DataSettings, size: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robust_tickets.data.fit import LUMA
+from robust_tickets.data.images.fit import LUMA
 from robust_tickets.measures.corruptions.filters import clipped_zoom, motion
 from robust_tickets.measures.corruptions.published import Chances, ImageValues, Parameters
 from robust_tickets.measures.corruptions.textures import crystals, plasma

@@ -84,7 +84,7 @@ class _Walk:
     """Calls a handler for every call of the program that a value of the graph goes into; computes the others."""
 
     def __init__(self, program: ExportedProgram, classifier: Network) -> None:
-        self.shape = (classifier.interface.channels, *classifier.interface.size)
+        self.shape = (classifier.pixels.channels, *classifier.pixels.size)
         self.builder = Builder(shapes={IMAGE: self.shape})
         self.modules = dict(classifier.named_modules())
         self.found: dict[fx.Node, Any] = {}

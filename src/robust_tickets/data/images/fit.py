@@ -2,14 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+from robust_tickets.data.fitting import Interpolation
 
 PIL_FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -56,7 +55,7 @@ def resize(images: Tensor, size: tuple[int, int], interpolation: Interpolation) 
 
 
 @dataclass(frozen=True)
-class Fitting(ABC):
+class ImageFit(ABC):
     """The network's input geometry, applied to single images.
 
     Attributes:
@@ -68,6 +67,16 @@ class Fitting(ABC):
     size: tuple[int, int]
     channels: int
     interpolation: Interpolation = "bilinear"
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """Channels and size."""
+        return self.channels, self.size
+
+    @property
+    def words(self) -> str:
+        """Size and channels, for readers."""
+        return f"{self.size[0]} x {self.size[1]} pixels, {self.channels} channel{'s' * (self.channels > 1)}"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -106,7 +115,7 @@ class Fitting(ABC):
 
 
 @dataclass(frozen=True)
-class Fit(Fitting):
+class Fit(ImageFit):
     """All of the input is filled: what sticks out is cut off. For images that are labelled whole.
 
     Attributes:
@@ -129,7 +138,7 @@ class Fit(Fitting):
 
 
 @dataclass(frozen=True)
-class Letterbox(Fitting):
+class Letterbox(ImageFit):
     """All of the image is kept, whatever its shape: what it does not fill is empty. For targets that have places."""
 
     def placed(self, image: Image.Image, resampling: Image.Resampling, around: int) -> Image.Image:
