@@ -1,6 +1,6 @@
 """Where data come from: one kind of example set, honest splits, balanced fractions, batches that resume exactly.
 
-Whatever the data are, they become `Examples`: images from somewhere (`Images`), what each should become
+Whatever the data are, they become `Examples`: images or texts from somewhere (`Inputs`), what each should become
 (`Targets`), and the indices that were chosen. A new source of images is one file with an `Images` or
 `Files`; a new kind of target is one file with a `Targets`. A new form of data on disk is one file that ends in its
 `DataForm`, and a word in the table of `readers.py`.
@@ -14,10 +14,12 @@ Whatever the data are, they become `Examples`: images from somewhere (`Images`),
 | `batches.py` | the batches of one epoch, a pure function of seed and epoch |
 | `examples.py` | `Examples`, the one kind of example set; `Listing`, `Found`: what they are before they are fitted |
 | `carving.py` | the three parts, if the set does not come with them: class-balanced, seeded, nested choices |
-| `fit.py` | from an image of any size and mode to the network's input |
+| `inputs.py` | what images and texts have in common |
+| `fitting.py` | what a network asks of data |
 | `augmentation.py` | what training does to an image |
 | `images/` | where images come from: arrays, stored files, the user's own data set |
-| `targets/` | what each should become: a class, a label image, boxes |
+| `texts/` | where texts come from, and how they become tokens |
+| `targets/` | what each should become: a class, a label image, boxes, a hidden word |
 | `forms/` | forms of data: folders, arrays, tables, tars, COCO, Pascal VOC, torchvision's sets, built-in sets |
 | `readers.py` | from a name or path to the parts found there: the table of all forms |
 """

@@ -143,8 +143,8 @@ def shrink_network(
     out = Path(out)
     if dense.num_classes != ticket.num_classes or dense.interface.shape_words != ticket.interface.shape_words:
         raise UserError(
-            f"dense has {dense.num_classes} classes at {dense.interface.shape_words}, the ticket {ticket.num_classes} at "
-            f"{ticket.interface.shape_words}: compare networks of the same task and size"
+            f"dense has {dense.num_classes} classes at {dense.interface.shape_words}, the ticket "
+            f"{ticket.num_classes} at {ticket.interface.shape_words}: compare networks of the same task and size"
         )
     form = FOLDER if write is not None else form_of(out)
     form.require_network(ticket)

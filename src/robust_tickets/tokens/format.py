@@ -24,3 +24,13 @@ class TokenFormat:
     pad: int
     mask: int | None
     names: tuple[str, ...]
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What decides which ids a text becomes, for digests."""
+        return self.tokenizer.digest, self.length, self.pad, self.mask, self.names
+
+    @property
+    def words(self) -> str:
+        """The longest text, for readers."""
+        return f"texts of up to {self.length} tokens"

@@ -93,6 +93,11 @@ class Tokenizer:
         """One more than the largest id that it gives."""
         return max(self.core.get_vocab(with_added_tokens=True).values(), default=-1) + 1
 
+    @cached_property
+    def special(self) -> frozenset[int]:
+        """Ids of the special tokens."""
+        return frozenset(number for number, token in self.core.get_added_tokens_decoder().items() if token.special)
+
     def encode(self, texts: Sequence[Any], length: int, *, stride: int | None = None) -> list[Encoding]:
         """Return the encoding of each text or pair of texts, special tokens included.
 

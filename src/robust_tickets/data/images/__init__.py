@@ -2,6 +2,7 @@
 
 | file | noun |
 |---|---|
+| `fit.py` | from an image of any size and mode to the network's input |
 | `images.py` | what sources of images have in common |
 | `arrays.py` | images of one size, held in memory |
 | `stored_images.py` | images that are stored encoded, in files or elsewhere |

@@ -1,9 +1,11 @@
-"""What each image should become: one kind of targets per file.
+"""What each input should become: one kind of targets per file.
 
 | file | noun |
 |---|---|
 | `targets.py` | what kinds of targets have in common |
-| `class_numbers.py` | one label per image |
+| `class_numbers.py` | one label per input |
 | `label_images.py`, `label_values.py` | one label per pixel, and what the values of label images mean |
 | `boxes.py` | boxes around objects |
+| `text_targets.py` | what kinds of targets that only texts have in common |
+| `hidden_words.py` | hidden words: a text is its own target |
 """

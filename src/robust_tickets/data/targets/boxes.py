@@ -173,9 +173,8 @@ class Boxes(Targets):
         Raises:
             UserError: an annotation gives another size than its image's, or a box is not in its image.
         """
-        for index, (where, size) in zip(
-            part.indices.tolist(), sizes_of(images_of(part.inputs), part.indices), strict=True
-        ):
+        chosen, images = part.indices, images_of(part.inputs)
+        for index, (where, size) in zip(chosen.tolist(), sizes_of(images, chosen), strict=True):
             if (fault := self.fault_in(index, where, size)) is not None:
                 raise UserError(f"{self.names[index]}: {fault}; {REMEDY}")
             self.sizes[index] = torch.tensor(size)

@@ -1,0 +1,41 @@
+"""What kinds of targets that only texts have in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.examples import Found, Listing
+from robust_tickets.data.fitting import Interpolation
+from robust_tickets.data.images.fit import ImageFit
+from robust_tickets.data.settings import DataSettings
+from robust_tickets.data.targets.targets import Targets
+
+
+class TextTargets(Targets):
+    """Targets of texts, which nothing moves and nothing resizes."""
+
+    provides: ClassVar[frozenset[str]] = frozenset()
+
+    def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
+        """Return the targets: texts are not augmented."""
+        return targets
+
+    @classmethod
+    def complaint(cls, settings: DataSettings) -> str | None:
+        """Return what is wrong with settings that are for images."""
+        asked = [name for name in ("size", "channels", "augmentation") if getattr(settings, name) is not None]
+        asked += ["ignore"] if settings.ignore else []
+        return f"{cls.words}; `{asked[0]}` is for images; leave it out" if asked else None
+
+    @classmethod
+    def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> ImageFit:
+        """Refuse: no image has such targets."""
+        raise AssertionError(f"only images are brought to a size, and no image {cls.words}")
+
+    @classmethod
+    def suited(cls, found: Found, train: Listing) -> Augmentation:
+        """Return nothing."""
+        return NoAugmentation()
