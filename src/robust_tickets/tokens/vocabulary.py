@@ -1,4 +1,4 @@
-"""A tokenizer trained on texts: WordPiece, as BERT has it."""
+"""A tokenizer trained on texts: byte-level BPE, between BERT's special tokens."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def trained_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
-    """Return an uncased WordPiece tokenizer (Devlin et al., 2019) with a vocabulary learned from texts.
+    """Return an uncased byte-level BPE tokenizer (Radford et al., 2019) with a vocabulary learned from texts.
 
-    The same texts give the same tokenizer, bit for bit.
+    The same texts give the same tokenizer, bit for bit. (The library's WordPiece trainer numbers the same texts' tokens
+    differently at every call, and may choose others.) Every text can be written in its tokens.
 
     Args:
         texts: what it is learned from.
-        size: most tokens of the vocabulary, special ones included.
+        size: most tokens of the vocabulary, special ones and the 256 bytes included.
 
     Raises:
         UserError: the library `tokenizers` is missing.
@@ -28,11 +29,16 @@ def trained_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
         from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
     except ImportError:
         raise UserError("texts need the library tokenizers; pip install 'robust-tickets[text]'") from None
-    core = Core(models.WordPiece(unk_token="[UNK]"))
-    core.normalizer = normalizers.BertNormalizer(lowercase=True)
-    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    core.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=list(SPECIAL), show_progress=False)
+    core = Core(models.BPE())
+    core.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
     core.train_from_iterator(texts, trainer)
     ends = [(token, SPECIAL.index(token)) for token in ("[CLS]", "[SEP]")]
     core.post_processor = processors.TemplateProcessing(
