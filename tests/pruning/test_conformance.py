@@ -1,6 +1,6 @@
 """What every score, group, scope and parametrisation promises, over all of their valid combinations.
 
-A new score, group or scope is one row in a table here.
+A new score, group or scope is one row in a table here; a parametrisation that learns scores, one in `test_learners.py`.
 """
 
 import itertools

@@ -69,8 +69,8 @@ class NetworkInTraining:
         return self.dense_gradients()
 
     def learned_scores(self) -> Mapping[str, Tensor]:
-        """Return the scores that the parametrisation has learned."""
-        return self.parametrised.scores()
+        """Return by what the parametrisation has learned to rank weights."""
+        return self.parametrised.ranking()
 
     def select(self, sparsity: float) -> Masks:
         """Return masks of this sparsity by the draw's selection, within the masks in force."""

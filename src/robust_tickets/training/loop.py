@@ -143,6 +143,8 @@ class TrainingLoop:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""
         step = self.trainee.step
         self.set_rate()
+        if self.trainee.parametrised.before_step is not None:
+            self.trainee.parametrised.before_step(self.plan.moment(step))
         batch = mix(batch, len(self.job.classes), self.training, self.seed, step)
         self.trainee.trainable.train_mode(self.network)
         for own in self.backward_losses(batch, "attack"):
@@ -174,6 +176,7 @@ class TrainingLoop:
             for number, part in enumerate(parts)
         ]
         seed_default(self.device, self.seed, "dropout", stream, *place)
+        penalty = self.trainee.parametrised.penalty
         while True:
             self.trainee.optimiser.zero_grad(set_to_none=True)
             total: Tensor | None = None
@@ -182,6 +185,9 @@ class TrainingLoop:
                     loss = next(iterator, None)
                 if loss is None:
                     continue
+                if penalty is not None:
+                    # In the same backward pass, since data parallelism expects only one after each forward pass.
+                    loss = loss + penalty()
                 share = loss * (part.count / batch.count)
                 self.accelerator.backward(share)
                 total = share.detach() if total is None else total + share.detach()
