@@ -9,7 +9,7 @@ import torch
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.pruning.parametrisations import HardConcrete, StraightThrough
+from robust_tickets.pruning.parametrisations import HardConcrete, StraightThrough, Thresholded
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AtStep, NoRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
@@ -59,6 +59,11 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
         OneShot(epochs=3).plan(0.8, PER_EPOCH),
         PGD | ADAMW | {"accumulate": 2, "validate_every": 0.5},
         Drawing(GLOBAL, parametrisation=HardConcrete(), sparsity=0.8),
+    ),
+    "masks by thresholds, the best of half epochs": (
+        OneShot(epochs=3).plan(0.8, PER_EPOCH),
+        {"keep": "best", "validate_every": 0.5},
+        Drawing(LEARNED, parametrisation=Thresholded(threshold=0.001, every=3), sparsity=0.8),
     ),
 }
 

@@ -20,7 +20,8 @@ COMPLAINTS = {
     SINGLE_PRUNE: "parametrisation {parametrisation!r} learns masks at one sparsity: use timeline 'one-shot'",
     TRAINING: "parametrisation {parametrisation!r} starts with scores that say nothing: set timeline.epochs",
     NO_TRAINING: "score {score!r} ranks weights as they are before training: use timeline 'one-shot'",
-    SINGLE_WEIGHTS: "timeline 'drop-and-grow' moves single weights: use group 'element', not {group!r}",
+    SINGLE_WEIGHTS: "this draw moves single weights, by its timeline or parametrisation {parametrisation!r}: use group "
+    "'element', not {group!r}",
 }
 """The complaint for each unmet need, with what would meet it; only the first one is reported."""
 

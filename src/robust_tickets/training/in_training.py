@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
@@ -50,6 +50,11 @@ class NetworkInTraining:
         self.masks: Masks = {name: torch.ones_like(mask) for name, mask in masks.items()}
         self.parameters = dict(self.body.named_parameters())
         self.set_masks(masks)
+
+    @property
+    def trained(self) -> nn.Module:
+        """Return the module whose state is all that trains: the body, or what wraps it with scores."""
+        return self.parametrised.module if self.parametrised.learned else self.body
 
     def fresh_optimiser(self) -> torch.optim.Optimizer:
         """Return an optimiser without history over everything that trains."""

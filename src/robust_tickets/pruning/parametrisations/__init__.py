@@ -11,6 +11,9 @@
 | `masked_network.py` | the module that `straight-through` trains |
 | `hard_concrete.py` | `hard-concrete`: noisy gates are learned over frozen weights (Louizos, Robust Lottery Tickets) |
 | `gated_network.py` | the module that `hard-concrete` trains |
+| `thresholded.py` | `thresholded`: masks over frozen weights by scores above a threshold (TAMT) |
+| `thresholded_network.py` | the module that `thresholded` trains |
+| `seen_through.py` | a mask through which gradients pass unchanged |
 """
 
 from typing import Annotated
@@ -23,7 +26,18 @@ from robust_tickets.pruning.parametrisations.hard_concrete import HardConcrete
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.parametrisations.straight_through import StraightThrough
+from robust_tickets.pruning.parametrisations.thresholded import Thresholded
 
-AnyParametrisation = Annotated[Fixed | StraightThrough | HardConcrete, Field(discriminator="kind"), Shorthand]
+AnyParametrisation = Annotated[
+    Fixed | StraightThrough | HardConcrete | Thresholded, Field(discriminator="kind"), Shorthand
+]
 
-__all__ = ["AnyParametrisation", "Fixed", "HardConcrete", "Parametrisation", "Parametrised", "StraightThrough"]
+__all__ = [
+    "AnyParametrisation",
+    "Fixed",
+    "HardConcrete",
+    "Parametrisation",
+    "Parametrised",
+    "StraightThrough",
+    "Thresholded",
+]
