@@ -31,7 +31,8 @@ TABLE = [
     # Layer norms read whole streams, so only the hidden neurons of the blocks can go.
     ("timm/convnext_atto", 32, 12, 40, {"stem.0.weight": "passes a layer norm (stem.1)"}),
     ("narrow swin", 56, 4, 18, {"features.1.0.attn.qkv.weight": "is not called as a layer"}),
-    ("short vit", 32, 2, 9, {"blocks.0.attn.qkv.weight": "feeds attention or a softmax"}),
+    # Heads go, whose queries, keys and values come from one layer.
+    ("short vit", 32, 4, 9, {"patch_embed.proj.weight": "passes a layer norm (blocks.0.norm1)"}),
 ]
 
 

@@ -43,6 +43,11 @@ def _members(channels: int, *names: str) -> tuple[Member, ...]:
     return tuple(Member(name, 0, torch.arange(channels)[:, None]) for name in names)
 
 
+def _heads(name: str) -> tuple[Member, ...]:
+    """The hidden layer as if it were four heads, three wide."""
+    return (Member(name, 0, torch.arange(12).reshape(4, 3)),)
+
+
 COUPLINGS = (
     Coupling(
         "stem.weight",
@@ -52,4 +57,5 @@ COUPLINGS = (
     ),
     Coupling("pointwise.weight", 16, _members(16, "pointwise.weight"), _members(16, "norm3.weight", "norm3.bias")),
     Coupling("hidden.weight", 12, _members(12, "hidden.weight"), _members(12, "hidden.bias")),
+    Coupling("heads", 4, _heads("hidden.weight"), _heads("hidden.bias"), are_heads=True),
 )

@@ -1,6 +1,6 @@
 """What every score, group, scope and parametrisation promises, over all of their valid combinations.
 
-A new score, group or scope is one row in a table here.
+A new score, group or scope is one row in a table here; a parametrisation that learns scores, one in `test_learners.py`.
 """
 
 import itertools
@@ -57,6 +57,11 @@ def channels(of: tuple[int, ...]) -> Callable[[Masks], dict[str, Tensor]]:
     return arrange
 
 
+def heads(masks: Masks) -> dict[str, Tensor]:
+    """Three rows of the hidden layer with their biases are a head."""
+    return {"heads": torch.cat([masks["hidden.weight"].reshape(4, -1), masks["hidden.bias"].reshape(4, -1)], dim=1)}
+
+
 def row_of(mask: Tensor) -> Tensor:
     return mask.reshape(-1, mask.shape[-1]) if mask.dim() == 4 else mask.reshape(-1, 1)
 
@@ -82,6 +87,7 @@ GROUPS = {
     ),
     "channel": GroupRow({"kind": "channel"}, channels((0, 1)), scopes=("global", "layer")),
     "neuron": GroupRow({"kind": "neuron"}, channels((2,)), scopes=("global", "layer")),
+    "head": GroupRow({"kind": "head"}, heads, scopes=("global", "layer")),
 }
 SCORES = ("magnitude", "random", "random-within-layer")
 
@@ -157,7 +163,7 @@ def test_no_scope_that_divides_by_layer_empties_one_unless_asked_to(score: str, 
         assert masks is not None
         assert emptied(masks) == ()
         free = Selection.model_validate({"score": score, "group": row.settings, "scope": {"kind": scope, "minimum": 0}})
-        if group in ("channel", "neuron"):
+        if group in ("channel", "neuron", "head"):
             with pytest.raises(UserError, match="each must keep one"):
                 draw(free, row, target)
             continue
@@ -284,6 +290,7 @@ def test_random_masks_depend_on_the_seed() -> None:
     {"group": {"kind": "n-m", "n": 4, "m": 4}, "scope": "layer"},
     {"group": "channel", "scope": "erk"},
     {"group": "neuron", "scope": "erk"},
+    {"group": "head", "scope": "erk"},
     {"score": "zeros", "group": "channel", "scope": "global"},
     {"score": "zeros", "scope": "layer"},
     {"score": "zeros", "group": "n-m", "scope": "layer"},

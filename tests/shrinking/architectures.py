@@ -30,7 +30,7 @@ class Architecture:
 
     name: str
     side: int
-    group: Literal["channel", "neuron"] = "channel"
+    group: Literal["channel", "neuron", "head"] = "channel"
     core: bool = False
     """Whether the default suite tries it too."""
     make: Callable[[], nn.Module] | None = None
@@ -46,6 +46,11 @@ class Architecture:
             return randomised(timm.create_model(model, pretrained=False)).requires_grad_(False)
         slow_to_initialise = {"init_weights": False} if model in {"googlenet", "inception_v3"} else {}
         return randomised(models.get_model(model, weights=None, **slow_to_initialise)).requires_grad_(False)
+
+
+def torchvision_vit() -> nn.Module:
+    """Make the base vision transformer of torchvision for small images."""
+    return models.VisionTransformer(32, 16, 12, 12, 768, 3072)
 
 
 def timm_sized(name: str, side: int) -> Callable[[], nn.Module]:
@@ -98,9 +103,8 @@ ARCHITECTURES = (
     Architecture("torchvision/shufflenet_v2_x1_0", 32, core=True),
     Architecture("torchvision/googlenet", 32),
     Architecture("torchvision/inception_v3", 96),
-    Architecture(
-        "torchvision/vit_b_16", 32, "neuron", make=lambda: models.VisionTransformer(32, 16, 12, 12, 768, 3072)
-    ),
+    Architecture("torchvision/vit_b_16", 32, "neuron", make=torchvision_vit),
+    Architecture("torchvision/vit_b_16 (heads)", 32, "head", make=torchvision_vit),
     Architecture("torchvision/swin_t", 56, "neuron"),
     Architecture("timm/resnet18", 32),
     Architecture("timm/resnet26", 32),
@@ -133,11 +137,18 @@ ARCHITECTURES = (
     Architecture("timm/fastvit_t8", 64),
     Architecture("timm/vit_tiny_patch16_224", 32, "neuron", True, timm_sized("vit_tiny_patch16_224", 32)),
     Architecture("timm/vit_small_patch16_224", 32, "neuron", make=timm_sized("vit_small_patch16_224", 32)),
+    Architecture("timm/vit_small_patch16_224 (heads)", 32, "head", make=timm_sized("vit_small_patch16_224", 32)),
     Architecture("timm/deit_tiny_patch16_224", 32, "neuron", make=timm_sized("deit_tiny_patch16_224", 32)),
+    Architecture("timm/deit_tiny_patch16_224 (heads)", 32, "head", True, timm_sized("deit_tiny_patch16_224", 32)),
     Architecture("timm/beit_base_patch16_224", 32, "neuron", make=timm_sized("beit_base_patch16_224", 32)),
     Architecture(
         "timm/swin_tiny_patch4_window7_224", 56, "neuron", make=timm_sized("swin_tiny_patch4_window7_224", 56)
     ),
+    Architecture(
+        "timm/swin_tiny_patch4_window7_224 (heads)", 56, "head", make=timm_sized("swin_tiny_patch4_window7_224", 56)
+    ),
+    Architecture("timm/pit_ti_224 (heads)", 224, "head", make=timm_sized("pit_ti_224", 224)),
+    Architecture("timm/mobilevit_xxs (heads)", 64, "head", make=lambda: timm.create_model("mobilevit_xxs")),
     Architecture("timm/mixer_s32_224", 64, "neuron", True, timm_sized("mixer_s32_224", 64)),
     Architecture("cifar/resnet20", 32, core=True, make=cifar_resnet20),
     Architecture(
@@ -236,6 +247,7 @@ REASONS = {
 def row(architecture: Architecture, proof: Proof) -> list[str]:
     """Return the cells of an architecture's row; all but the last are the same on every machine."""
     counts, rounded = proof.removal.counts, proof.rounded.counts
+    sets = [found for found in proof.removal.couplings if found.are_heads is (architecture.group == "head")]
     reasons = Counter(
         next((short for part, short in REASONS.items() if part in refusal.reason), refusal.reason)
         for refusal in proof.refusals
@@ -243,7 +255,7 @@ def row(architecture: Architecture, proof: Proof) -> list[str]:
     return [
         architecture.name,
         architecture.group,
-        f"{counts.channels_before:,} in {len(proof.removal.couplings)}",
+        f"{sum(found.channels for found in sets):,} in {len(sets)}",
         f"{1 - counts.parameters_after / counts.parameters_before:.1%}",
         f"{1 - rounded.parameters_after / counts.parameters_before:.1%}",
         ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "none",

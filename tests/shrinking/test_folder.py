@@ -23,9 +23,9 @@ def source_of(name: str, size: int | None) -> rt.Source:
     return rt.load_source(rt.SourceSettings(name=name, weights="random", num_classes=4, preprocessing=overrides))
 
 
-def shrunken(source: rt.Source, sparsity: float = 0.4) -> tuple[rt.Network, rt.Network]:
+def shrunken(source: rt.Source, sparsity: float = 0.4, group: str = "channel") -> tuple[rt.Network, rt.Network]:
     """Return a network without its least channels, and the same network with zeros in their place."""
-    ticket = rt.draw(source, sparsity=sparsity, group="channel")
+    ticket = rt.draw(source, sparsity=sparsity, group=group)
     masked = ticket.subnetwork(source)
     preprocessing = masked.interface
     example = torch.zeros(1, preprocessing.channels, *preprocessing.size)
@@ -49,20 +49,23 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"),
+    ("name", "size", "group"),
     [
-        ("cifar/resnet8", 16),
-        ("cnn-a", 16),
-        ("demo/resnet4", 16),
-        ("timm/resnet18", 32),
-        ("torchvision/mobilenet_v2", 32),  # depthwise: groups shrink
-        ("timm/mobilenetv3_small_050", 32),  # squeeze and excitation
+        ("cifar/resnet8", 16, "channel"),
+        ("cnn-a", 16, "channel"),
+        ("demo/resnet4", 16, "channel"),
+        ("timm/resnet18", 32, "channel"),
+        ("torchvision/mobilenet_v2", 32, "channel"),  # depthwise: groups shrink
+        ("timm/mobilenetv3_small_050", 32, "channel"),  # squeeze and excitation
+        ("timm/deit_tiny_patch16_224", 224, "head"),
+        ("timm/deit_tiny_patch16_224", 224, "neuron"),
+        pytest.param("torchvision/vit_b_16", 224, "head", marks=pytest.mark.slow),  # another class computes attention
     ],
 )
 @torch.no_grad()
-def test_the_very_same_network_is_loaded(name: str, size: int, tmp_path: Path) -> None:
+def test_the_very_same_network_is_loaded(name: str, size: int, group: str, tmp_path: Path) -> None:
     source = source_of(name, size)
-    small, masked = shrunken(source)
+    small, masked = shrunken(source, group=group)
     write_folder(small, masked, source.identity, tmp_path / "small")
     assert sorted(path.name for path in (tmp_path / "small").iterdir()) == [
         "origin.json",

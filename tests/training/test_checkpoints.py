@@ -9,7 +9,7 @@ import torch
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.pruning.parametrisations import StraightThrough
+from robust_tickets.pruning.parametrisations import HardConcrete, StraightThrough, Thresholded
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AtStep, NoRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
@@ -31,6 +31,7 @@ ALTERNATING = Alternating(warm_up=0.5, compressed=0.5, dense=0.5, final=2.5, epo
 MOVING = DropAndGrowTimeline(every=2, fraction=0.5, end=0.9, epochs=3)
 RIGL = Selection.model_validate({"score": "random", "scope": "erk"})
 LEARNED = Selection.model_validate({"score": "learned", "scope": "layer"})
+GLOBAL = Selection.model_validate({"score": "learned"})
 CHANNELS = Selection.model_validate({"group": "channel", "scope": "layer"})
 
 CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
@@ -53,6 +54,16 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
         OneShot(epochs=3).plan(0.8, PER_EPOCH),
         PGD | {"ema": 0.5},
         Drawing(LEARNED, parametrisation=StraightThrough(train_head=True), sparsity=0.8),
+    ),
+    "learned gates": (
+        OneShot(epochs=3).plan(0.8, PER_EPOCH),
+        PGD | ADAMW | {"accumulate": 2, "validate_every": 0.5},
+        Drawing(GLOBAL, parametrisation=HardConcrete(), sparsity=0.8),
+    ),
+    "masks by thresholds, the best of half epochs": (
+        OneShot(epochs=3).plan(0.8, PER_EPOCH),
+        {"keep": "best", "validate_every": 0.5},
+        Drawing(LEARNED, parametrisation=Thresholded(threshold=0.001, every=3), sparsity=0.8),
     ),
 }
 

@@ -12,9 +12,11 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
+from robust_tickets.pruning.parametrisations import StraightThrough, Thresholded
 from robust_tickets.pruning.plans import Plan
-from robust_tickets.pruning.rewinds import AtStep
-from robust_tickets.pruning.timelines import Iterative
+from robust_tickets.pruning.rewinds import AtStep, NoRewind
+from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.timelines import Iterative, OneShot
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.checkpoints import load_checkpoint
 from robust_tickets.training.drawing import Drawing
@@ -139,6 +141,36 @@ def test_the_best_epoch_is_kept() -> None:
     assert not equal(run.state, last.state)
 
 
+LEARNED = Selection.model_validate({"score": "learned", "scope": "layer"})
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        Drawing(rewind=NoRewind()),
+        Drawing(LEARNED, parametrisation=Thresholded(threshold=0.001, every=4), sparsity=0.5),
+        Drawing(LEARNED, parametrisation=StraightThrough(), sparsity=0.5),
+    ],
+    ids=["magnitude", "thresholded", "straight-through"],
+)
+def test_a_draw_that_prunes_at_its_end_may_prune_its_best_epoch(drawing: Drawing) -> None:
+    """TAMT selects a step of mask training by validation."""
+    changes = {"optimiser": {"kind": "sgd", "lr": 0.4}, **CONSTANT}
+
+    def run(epochs: int, **more: Any) -> Run:
+        return Run(OneShot(epochs=epochs).plan(0.5, PER_EPOCH), {**changes, **more}, drawing=drawing)
+
+    kept = run(6, keep="best")
+    scores = [row["validation_accuracy"] for row in kept.result.history]
+    best = scores.index(max(scores))
+    assert best < len(scores) - 1, "the last epoch is the best: this test needs another rate"
+    assert kept.result.validation == max(scores)
+    until_then = run(best + 1)
+    assert equal(kept.result.masks, until_then.result.masks)
+    assert equal(kept.tickets[0][2], until_then.tickets[0][2])
+    assert not equal(kept.result.masks, run(6).result.masks)
+
+
 def test_an_adversarial_training_keeps_its_most_robust_epoch() -> None:
     changes = {"objective": {"kind": "fgsm-rs", "epsilon": 0.05}, "keep": "best"}
     run = Run(Plan(12, ()), changes)
@@ -155,6 +187,9 @@ def test_epochs_are_not_selected_without_validation_or_in_a_draw(changes: dict[s
         fit(Job(Trainable.of(classifier()), blind, training, Plan(4, ()), 0))
     with pytest.raises(UserError, match="a draw ends where its timeline ends"):
         Run(ROUNDS, changes, drawing=Drawing())
+    if "patience" in changes:
+        with pytest.raises(UserError, match="a draw ends where its timeline ends"):
+            Run(OneShot(epochs=2).plan(0.5, PER_EPOCH), changes, drawing=Drawing())
 
 
 def test_step_k_is_the_training_cut_off_there() -> None:

@@ -25,6 +25,8 @@
 | `labels.py` | labels that follow channels through tensor operations |
 | `proofs.py` | proof by experiment that channels can be removed exactly |
 | `surgery.py` | masking channels, and removing them for good |
+| `plain_attention.py` | attention computed step by step, as a network's own layers say |
+| `reduced_attention.py` | attention with fewer heads than its width would divide into |
 | `shapes.py` | how a shrunken network's modules differ from its architecture's |
 | `names.py` | names judged before torch is loaded |
 | `registry.py` | every known name, and similar ones |

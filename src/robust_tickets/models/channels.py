@@ -17,8 +17,9 @@ class Port:
 
     module: str
     """Path of the layer inside the body; of the parameter for `bare`."""
-    role: Literal["out", "in", "norm", "slope", "bare"]
-    """Output or input of a convolution or linear layer, a norm, the slopes of a PReLU, or a parameter itself."""
+    role: Literal["out", "in", "norm", "slope", "bare", "columns", "packed", "heads"]
+    """Output or input of a convolution or linear layer, a norm, the slopes of a PReLU, a parameter itself, its columns,
+    the packed projections of an attention layer, or its heads, which it counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,11 @@ class ChannelSet:
     channels: int
     positions: dict[Port, Tensor]
     obstacles: tuple[str, ...]
+
+    @property
+    def are_heads(self) -> bool:
+        """Whether each is a head of an attention layer: queries, keys and values together."""
+        return any(port.role == "heads" for port in self.positions)
 
 
 def channel_dim(parameter: Tensor) -> int:
@@ -48,6 +54,8 @@ class Slots:
         self.total = 1  # 0 is no channel
         self.left: list[np.ndarray] = []
         self.right: list[np.ndarray] = []
+        self.tables: list[tuple[np.ndarray, np.ndarray]] = []
+        self.heads: list[np.ndarray] = []
         self.obstacles: list[tuple[np.ndarray, str, str]] = []
 
     def number(self, port: Port, size: int, positions: Any) -> np.ndarray:
@@ -61,6 +69,23 @@ class Slots:
         """Declare numbers to be the same channel, pair by pair."""
         self.left.append(left)
         self.right.append(right)
+
+    def tie_table(self, left: np.ndarray, right: np.ndarray) -> None:
+        """Declare numbers to be the same channel because code lays them out as a table of fixed rows.
+
+        Where the rows turn out to be the heads of an attention layer, they are not fixed: whole heads go.
+        """
+        self.tables.append((left, right))
+
+    def tie_heads(self, module: str, heads: list[np.ndarray]) -> None:
+        """Declare all numbers of each head to be one channel, which `module`, the attention layer, counts."""
+        count = self.number(Port(module, "heads"), len(heads), np.arange(len(heads)))
+        if len(heads) != self.sizes[Port(module, "heads")]:
+            self.refuse(np.concatenate(heads), "attends with different numbers of heads in {}", module)
+            return
+        for counted, numbers in zip(count, heads, strict=True):
+            self.tie(np.full(len(numbers), counted), numbers)
+            self.heads.append(numbers)
 
     def refuse(self, numbers: np.ndarray, reason: str, subject: str = "") -> None:
         """Note why the channels with these numbers cannot be removed.
@@ -78,7 +103,11 @@ class Slots:
         Args:
             order: paths of all modules and parameters; sets come in the order of the first layer each runs through.
         """
-        left, right = np.concatenate([*self.left, [0]]), np.concatenate([*self.right, [0]])
+        of_heads = np.zeros(self.total, dtype=bool)
+        of_heads[np.concatenate([*self.heads, np.zeros(0, dtype=np.int64)])] = True
+        tables = [(a[fixed], b[fixed]) for a, b in self.tables for fixed in [~(of_heads[a] & of_heads[b])]]
+        left = np.concatenate([*self.left, *(a for a, _ in tables), [0]])
+        right = np.concatenate([*self.right, *(b for _, b in tables), [0]])
         edges = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(self.total, self.total))
         _, labels = connected_components(edges, directed=False)
 

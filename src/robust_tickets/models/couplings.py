@@ -7,18 +7,26 @@ biases and batch-norm statistics, (1) every layer that reads those channels sees
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
+from robust_tickets.foundation.batch import moved
 from robust_tickets.models.channels import ChannelSet, channel_dim
 from robust_tickets.models.dependencies import channel_sets
 from robust_tickets.models.proofs import randomised, refused_by_proof
 from robust_tickets.pruning.couplings import Coupling, Member
 
+PRODUCERS = {"out": "weight", "packed": "in_proj_weight"}
+"""Role of a port -> the weight whose slices along dimension 0 make the channels there."""
+
+FOLLOWERS = {"out": ("bias",), "packed": ("in_proj_bias",), "norm": ("weight", "bias"), "bare": ("",)}
+"""Role of a port -> the vectors that are masked with the channels there; empty for the parameter itself."""
+
 
 @dataclass(frozen=True)
 class Refusal:
-    """Channels that cannot be removed exactly."""
+    """Channels or heads that cannot be removed exactly."""
 
     name: str
     """Weight that produces them: the first of its set."""
@@ -36,21 +44,22 @@ class ChannelTrace:
     """Every port each coupling runs through, by the coupling's name."""
 
 
-def trace_couplings(body: nn.Module, example: Tensor, prunable: Collection[str]) -> tuple[Coupling, ...]:
+def trace_couplings(body: nn.Module, example: Any, prunable: Collection[str]) -> tuple[Coupling, ...]:
     """Return the couplings of `trace_channels`, without the refusals."""
     return trace_channels(body, example, prunable).couplings
 
 
-def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) -> ChannelTrace:
+def trace_channels(body: nn.Module, example: Any, prunable: Collection[str]) -> ChannelTrace:
     """Find the sets of channels whose removal, once they are masked, changes nothing.
 
     Producers are output slices of prunable weights of convolutions and linear layers, depthwise and grouped
-    ones included (a group goes as a whole). Followers are their biases and the scales and shifts of the batch
-    norms behind them. `body` itself is not touched.
+    ones included (a group goes as a whole), or the rows of query, key and value of attention heads. Followers are their
+    biases and the scales and shifts of the batch norms behind them. `body` itself is not touched.
 
     Args:
         body: the plain architecture.
-        example: an input of the shape it takes, [N, C, H, W] for images; values do not matter.
+        example: an input of the shape it takes, [N, C, H, W] for images, or a mapping of such tensors by name. Values
+            of floats do not matter; whole numbers are used as they are.
         prunable: names of the weights that may be pruned, as in `body.named_parameters()`.
 
     Returns:
@@ -61,8 +70,9 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
     candidates: dict[str, tuple[Coupling, ChannelSet]] = {}
     refusals: dict[str, Refusal] = {}
     seen: set[str] = set()
-    for channels in channel_sets(probe, example.detach().cpu()):
-        weights = [f"{port.module}.weight" for port in channels.positions if port.role == "out"]
+    example = moved(example, "cpu")
+    for channels in channel_sets(probe, example):
+        weights = [f"{port.module}.{PRODUCERS[port.role]}" for port in channels.positions if port.role in PRODUCERS]
         if not any(weight in prunable for weight in weights):
             continue
         seen.update(weights)
@@ -76,7 +86,7 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
         elif exempt:
             refusals[name] = Refusal(name, channels.channels, f"needs {', '.join(exempt)}, exempt from pruning")
         elif channels.channels == 1:
-            wide = sum(index.shape[1] for port, index in channels.positions.items() if port.role == "out")
+            wide = sum(index.shape[1] for port, index in channels.positions.items() if port.role in PRODUCERS)
             refusals[name] = Refusal(name, 1, f"is one inseparable channel of {wide} filters")
         else:
             candidates[name] = (_coupling(name, channels, probe), channels)
@@ -99,13 +109,11 @@ def trace_channels(body: nn.Module, example: Tensor, prunable: Collection[str]) 
 def _coupling(name: str, channels: ChannelSet, body: nn.Module) -> Coupling:
     producers, followers = [], []
     for port, index in channels.positions.items():
-        if port.role == "out":
-            producers.append(Member(f"{port.module}.weight", 0, index))
-            parts = [f"{port.module}.bias"]
-        else:
-            parts = {"norm": [f"{port.module}.weight", f"{port.module}.bias"], "bare": [port.module]}.get(port.role, [])
-        for part in parts:
-            path, _, leaf = part.rpartition(".")
-            if (parameter := getattr(body.get_submodule(path), leaf)) is not None:
+        if port.role in PRODUCERS:
+            producers.append(Member(f"{port.module}.{PRODUCERS[port.role]}", 0, index))
+        for leaf in FOLLOWERS.get(port.role, ()):
+            part = f"{port.module}.{leaf}" if leaf else port.module
+            path, _, last = part.rpartition(".")
+            if (parameter := getattr(body.get_submodule(path), last)) is not None:
                 followers.append(Member(part, channel_dim(parameter), index, tuple(parameter.shape)))
-    return Coupling(name, channels.channels, tuple(producers), tuple(followers))
+    return Coupling(name, channels.channels, tuple(producers), tuple(followers), channels.are_heads)

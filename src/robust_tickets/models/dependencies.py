@@ -15,9 +15,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
+from robust_tickets.foundation.batch import sliced
 from robust_tickets.models.channels import ChannelSet, Port, Slots
 from robust_tickets.models.labels import LabelMode
 from robust_tickets.models.network import tensors_of
+from robust_tickets.models.plain_attention import plain_attention
+from robust_tickets.models.surgery import heads_of
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
@@ -26,7 +29,7 @@ _OBSTACLES: dict[type[nn.Module], str] = {
     nn.LayerNorm: "passes a layer norm ({}), where removing one channel changes all others",
     nn.RMSNorm: "passes an RMS norm ({}), where removing one channel changes all others",
     nn.LocalResponseNorm: "passes a local response norm ({}), where channels change their neighbours",
-    nn.MultiheadAttention: "belongs to the attention layer {}, which shrinks by heads, not by channels",
+    nn.MultiheadAttention: "meets the attention layer {}, which shrinks by heads",
     nn.RNNBase: "passes the recurrent layer {}",
     nn.Embedding: "meets the embedding {}",
     nn.modules.conv._ConvTransposeNd: "passes the transposed convolution {}",
@@ -35,21 +38,21 @@ _KEEPS_CHANNELS = (nn.LayerNorm, nn.RMSNorm, nn.LocalResponseNorm)
 """Obstacles behind which channels still lie where they lay, so that what meets them there is refused too."""
 
 
-def channel_sets(body: nn.Module, example: Tensor) -> list[ChannelSet]:
+def channel_sets(body: nn.Module, example: Any) -> list[ChannelSet]:
     """Group the positions of all convolutions and linear layers into sets of channels.
 
     Args:
         body: a network on the CPU in eval mode.
-        example: an input of the shape the network takes, [N, C, H, W] for images.
+        example: an input of the shape the network takes, [N, C, H, W] for images; or a mapping of such tensors.
 
     Returns:
         Sets in the order in which their first producer appears in the network.
     """
     slots = Slots()
     walk = _Walk(body, slots)
-    with torch.no_grad(), walk.mode:
+    with torch.no_grad(), plain_attention(), walk.mode:
         try:
-            output = tensors_of(body, example[:1])
+            output = tensors_of(body, sliced(example, 0, 1))
         finally:
             walk.end()
     for tensor in tree_leaves(output):
@@ -72,6 +75,7 @@ class _Walk:
             (NORMS, self.norm),
             ((nn.GroupNorm,), self.group_norm),
             ((nn.PReLU,), self.slopes),
+            ((nn.MultiheadAttention,), self.attention),
             (tuple(_OBSTACLES), self.obstacle),
         ]
         owned: set[int] = set()
@@ -83,6 +87,7 @@ class _Walk:
                     break
             else:
                 self._bare_parameters(name, module)
+                self._enter(name, module)
 
     def end(self) -> None:
         """Take the hooks off again."""
@@ -131,6 +136,18 @@ class _Walk:
             self._arrive(name, tensor, 1, numbers)
         self.mode.set_labels(out, self.mode.labels(tensor))
 
+    def attention(self, name: str, layer: nn.MultiheadAttention, tensor: Tensor, out: tuple[Tensor, Any]) -> None:
+        """A head is its rows of the packed projections and its columns of the one behind."""
+        self.obstacle(name, layer, tensor, out)
+        if layer.in_proj_weight is None or layer.bias_k is not None:
+            return  # found by nobody: weights of layers that are not called are refused
+        heads, wide, behind = layer.num_heads, layer.num_heads * layer.head_dim, layer.out_proj.out_features
+        packed = self.slots.number(Port(name, "packed"), 3 * wide, np.arange(3 * wide)).reshape(3, heads, -1)
+        read = self.slots.number(Port(f"{name}.out_proj", "in"), wide, np.arange(wide)).reshape(heads, -1)
+        self.slots.tie_heads(name, [np.append(packed[:, head], read[head]) for head in range(heads)])
+        made = self.slots.number(Port(f"{name}.out_proj", "out"), behind, np.arange(behind))
+        self._leave(out[0], out[0].dim() - 1, made)
+
     def obstacle(self, name: str, layer: nn.Module, tensor: Tensor, out: Any) -> None:
         """Refuse whatever arrives."""
         reason = next(reason for kind, reason in _OBSTACLES.items() if isinstance(layer, kind))
@@ -153,13 +170,31 @@ class _Walk:
         self.hooks.append(module.register_forward_pre_hook(before))
         self.hooks.append(module.register_forward_hook(after, with_kwargs=True))
 
+    def _enter(self, name: str, module: nn.Module) -> None:
+        """Let the mode know which module is at work."""
+
+        def before(module: nn.Module, args: Any) -> None:
+            self.mode.modules.append(name)
+
+        def after(module: nn.Module, args: Any, out: Any) -> None:
+            self.mode.modules.pop()
+
+        self.hooks.append(module.register_forward_pre_hook(before))
+        self.hooks.append(module.register_forward_hook(after))
+
     def _bare_parameters(self, path: str, module: nn.Module) -> None:
-        """A vector that no layer owns, such as a layer scale, is cut with the channels that it meets."""
+        """A vector that no layer owns, such as a layer scale, is cut with the channels that it meets.
+
+        So are the columns of a table with one for each head, such as biases by relative position.
+        """
         for leaf, parameter in module.named_parameters(recurse=False):
-            if parameter.numel() > 1 and parameter.numel() == max(parameter.shape):
-                name = f"{path}.{leaf}".lstrip(".")
-                numbers = self.slots.number(Port(name, "bare"), parameter.numel(), np.arange(parameter.numel()))
+            name, size = f"{path}.{leaf}".lstrip("."), parameter.numel()
+            if size > 1 and size == max(parameter.shape):
+                numbers = self.slots.number(Port(name, "bare"), size, np.arange(size))
                 self.mode.set_labels(parameter, torch.from_numpy(numbers).reshape(parameter.shape))
+            elif parameter.dim() == 2 and parameter.shape[1] in heads_of(module).values():
+                numbers = self.slots.number(Port(name, "columns"), parameter.shape[1], np.arange(parameter.shape[1]))
+                self.mode.set_labels(parameter, torch.from_numpy(numbers).expand(parameter.shape))
 
     def _arrive(self, name: str, tensor: Tensor, dim: int, numbers: np.ndarray) -> None:
         """Tie the labels along a dimension to where the layer reads them."""

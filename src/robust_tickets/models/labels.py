@@ -3,7 +3,8 @@
 A label is the number of a channel in `Slots`; 0 marks values that belong to no removable channel: the image,
 padding, constants. Operations that only move elements (views, permutations, shuffles, windows, padding) are
 applied to the labels as they are to the values, so no layout needs its own rule. Operations that combine
-elements of different channels either tie those channels or refuse them.
+elements of different channels either tie those channels or refuse them. Products of many matrices at once, as in
+attention, tie all that meets in one of them: a head.
 """
 
 from collections.abc import Callable
@@ -26,13 +27,15 @@ _MOVES = frozenset(_CUTS | _JOINS | _SHUFFLES | _TURNS | _SAME)
 _VIEWS = frozenset({"view", "_unsafe_view", "reshape", "_reshape_alias"})
 _SUMS = frozenset({"sum", "linalg_vector_norm", "norm"})
 _OTHER_REDUCTIONS = frozenset({"mean", "amax", "amin", "var", "var_mean", "std"})
-_PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "_softmax", "softmax"})
+_PRODUCTS = frozenset({"mm", "addmm", "baddbmm"})
+_SOFTMAX = frozenset({"_softmax", "softmax", "_safe_softmax", "_log_softmax"})
 _POINTWISE = frozenset({"hardswish", "mish", "masked_fill", "threshold", "_prelu_kernel"})
 """Elementwise like those that torch tags as pointwise, without the tag; also in place."""
 _FRESH = frozenset({"empty_like", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_empty"})
 _SPATIAL = ("pool", "upsample", "reflection_pad", "replication_pad", "grid_sampler", "roi_align")
 
 ATTENTION = "feeds attention or a softmax, where removing one channel changes all others"
+HEAD_BIAS = "meets a bias for each head of {} that cannot be cut"
 
 
 class LabelMode(TorchDispatchMode):
@@ -48,6 +51,8 @@ class LabelMode(TorchDispatchMode):
         self._labels = WeakTensorKeyDictionary()
         self._parameters = {id(parameter): name for name, parameter in body.named_parameters()}
         self._inside_layers = 0
+        self.modules: list[str] = [""]
+        """Paths of the modules at work that are not layers, innermost last."""
 
     def enter(self) -> None:
         """Stop following operations: a layer is at work."""
@@ -110,17 +115,23 @@ class LabelMode(TorchDispatchMode):
             gone = _reduced(func, args, kwargs, operands[0].dim())
             for result in tree_leaves(out):
                 self._reduce(operands[0], result, gone, exact=name in _SUMS)
+        elif name in _SOFTMAX:
+            self._softmax(args[0], args[1] if len(args) > 1 else kwargs["dim"], tree_leaves(out)[0])
+        elif name == "bmm":
+            self._attend(operands, 0, tree_leaves(out)[0])
+        elif "dot_product" in name:
+            self._attend(operands, 1, tree_leaves(out)[0])
         elif name not in _FRESH:
-            attends = name in _PRODUCTS or "dot_product" in name
+            reason = ATTENTION if name in _PRODUCTS else "passes the operation {}, which is not traced"
             for operand in operands:
-                self.refuse(operand, ATTENTION if attends else "passes the operation {}, which is not traced", name)
+                self.refuse(operand, reason, name)
 
     def _view(self, tensor: Tensor, out: Tensor) -> None:
         """Code that lays channels out as a table keeps its rows and asks for equally many channels in each."""
         labels = self._labels[tensor].reshape(out.shape)
         for rows, *columns in _tables(tensor.shape, out.shape):
             if _varies(labels, rows) and any(_varies(labels, column) for column in columns):
-                self._tie(labels.narrow(rows, 0, 1).expand(labels.shape), labels)
+                self._tie(labels.narrow(rows, 0, 1).expand(labels.shape), labels, self.slots.tie_table)
         self.set_labels(out, labels)
 
     def _move(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any, out: Any) -> None:
@@ -156,7 +167,7 @@ class LabelMode(TorchDispatchMode):
                 self._refuse(result, reason, subject)
         self.set_labels(out, result)
 
-    def _tie(self, left: Tensor, right: Tensor) -> Tensor:
+    def _tie(self, left: Tensor, right: Tensor, tie: Callable[[Any, Any], None] | None = None) -> Tensor:
         """Tie labels that meet, element by element, and return the union. 0 and a label refuse the label."""
         fixed = [dim for dim in range(left.dim()) if left.stride(dim) == right.stride(dim) == 0]
         shape = left.shape
@@ -167,7 +178,7 @@ class LabelMode(TorchDispatchMode):
         padded = (pairs == 0).any(1)
         self._refuse(pairs[padded], "meets padding or other values that are not channels")
         ties = pairs[~padded].numpy()
-        self.slots.tie(ties[:, 0], ties[:, 1])
+        (tie or self.slots.tie)(ties[:, 0], ties[:, 1])
         return union.expand(shape)
 
     def _pool(self, tensor: Tensor, out: Tensor, name: str) -> None:
@@ -177,6 +188,37 @@ class LabelMode(TorchDispatchMode):
             self.refuse(tensor, "passes the operation {} across channels", name)
         else:
             self.set_labels(out, labels.reshape(1, -1, *[1] * (out.dim() - 2)).expand(out.shape))
+
+    def _softmax(self, tensor: Tensor, dim: int, out: Tensor) -> None:
+        """Within a head, scores may be normalised as they like."""
+        labels = self._labels[tensor]
+        if _varies(labels, dim):
+            self.refuse(tensor, ATTENTION)
+        else:
+            self.set_labels(out, labels)
+
+    def _attend(self, operands: list[Tensor], dim: int, out: Tensor) -> None:
+        """Products of matrices that lie along `dim`: one for each head, in which all of its channels meet.
+
+        A head goes as a whole. What it adds to the output is zero as soon as its values are, whatever the softmax
+        makes of its scores.
+        """
+        masks = [operand for operand in operands[3:] if self.labels(operand) is None]
+        found = [labels for operand in operands if (labels := self.labels(operand)) is not None]
+        rows = torch.zeros(1, 1, dtype=torch.int64)
+        if len(found) + len(masks) == len(operands) and all(each.shape[dim] == out.shape[dim] for each in found):
+            rows = torch.cat([labels.movedim(dim, 0).flatten(1).unique(dim=1) for labels in found], 1)
+        heads, index = rows.amin(1).unique(return_inverse=True)
+        if len(heads) < 2 or bool((rows == 0).any()):
+            for operand in operands:
+                self.refuse(operand, ATTENTION)
+            return
+        if any(mask.dim() == out.dim() and mask.shape[dim] > 1 and mask.stride(dim) for mask in masks):
+            self._refuse(rows, HEAD_BIAS, self.modules[-1])
+        self.slots.tie_heads(self.modules[-1], [rows[index == head].unique().numpy() for head in range(len(heads))])
+        shape = [1] * out.dim()
+        shape[dim] = -1
+        self.set_labels(out, heads[index].reshape(shape).expand(out.shape))
 
     def _reduce(self, tensor: Tensor, out: Tensor, gone: list[int], *, exact: bool) -> None:
         """A sum does not miss zeros, as a mean or a maximum may; but what it adds up must stay in step."""

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.models.channels import ChannelSet
 from robust_tickets.models.network import tensors_of
+from robust_tickets.models.plain_attention import plain_attention
 from robust_tickets.models.surgery import cut_channels, mask_channels
 from robust_tickets.pruning.couplings import Coupling
 
@@ -45,10 +46,19 @@ def randomised(body: nn.Module) -> nn.Module:
     return probe
 
 
-def refused_by_proof(probe: nn.Module, example: Tensor, candidates: Candidates) -> dict[str, str]:
+def noise_like(example: Any, count: int, random: torch.Generator) -> Any:
+    """Return `count` inputs of an example's kind: floats are drawn anew, whole numbers are the example's, repeated."""
+    if isinstance(example, Mapping):
+        return {name: noise_like(value, count, random) for name, value in example.items()}
+    if example.is_floating_point():
+        return torch.randn((count, *example.shape[1:]), generator=random)
+    return example[torch.arange(count) % len(example)]
+
+
+def refused_by_proof(probe: nn.Module, example: Any, candidates: Candidates) -> dict[str, str]:
     """Mask a random half of each candidate's channels and hold it to the two conditions of this file."""
     random = generator(0, "couplings", "half")
-    images = torch.randn((2, *example.shape[1:]), generator=random)
+    images = noise_like(example, 2, random)
     dead: dict[str, Tensor] = {}
     for name, (coupling, _) in candidates.items():
         half = torch.randperm(coupling.channels, generator=random)[: coupling.channels // 2]
@@ -83,7 +93,7 @@ def refused_by_proof(probe: nn.Module, example: Tensor, candidates: Candidates) 
 @torch.no_grad()
 def _leaks(
     network: nn.Module,
-    images: Tensor,
+    images: Any,
     candidates: Candidates,
     dead: Mapping[str, Tensor],
 ) -> dict[str, str]:
@@ -106,7 +116,8 @@ def _leaks(
             if port.role == "in" and getattr(module := network.get_submodule(port.module), "groups", 1) == 1:
                 look = watch(name, port.module, positions[dead[name]].flatten())
                 hooks.append(module.register_forward_pre_hook(look))
-    tensors_of(network, images)
+    with plain_attention():
+        tensors_of(network, images)
     for hook in hooks:
         hook.remove()
     return leaks
@@ -115,7 +126,7 @@ def _leaks(
 @torch.no_grad()
 def _removal_problem(
     masked: nn.Module,
-    images: Tensor,
+    images: Any,
     candidates: Candidates,
     dead: Mapping[str, Tensor],
     names: list[str],

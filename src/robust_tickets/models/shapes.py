@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.reduced_attention import ReducedAttention
 
 Size = int | tuple[int, ...]
 ModuleShapes = dict[str, dict[str, Size]]
@@ -25,7 +26,7 @@ def shape_changes(before: nn.Module, after: nn.Module) -> ModuleShapes:
         UserError: a module is missing, new, or of another class, which numbers cannot tell.
     """
     plain, changed = dict(before.named_modules()), dict(after.named_modules())
-    kinds, others = ({name: type(module) for name, module in part.items()} for part in (plain, changed))
+    kinds, others = ({name: _kind(module) for name, module in part.items()} for part in (plain, changed))
     if kinds != others:
         name = next(name for name in {**kinds, **others} if kinds.get(name) is not others.get(name))
         was, found = (part[name].__name__ if name in part else "nothing" for part in (kinds, others))
@@ -70,6 +71,8 @@ def reshape(body: nn.Module, shapes: Mapping[str, Mapping[str, Size]], state: Ma
                 there = f"{key} of {name}" if name in modules else f"module {name}"
                 raise UserError(f"{where}: {type(body).__name__} has no {there} that could be {value}; it is damaged")
             as_list = isinstance(vars(modules[name])[key], list)
+            if type(modules[name]) is nn.MultiheadAttention and key == "num_heads":
+                modules[name].__class__ = ReducedAttention
             setattr(modules[name], key, list(value) if as_list and isinstance(value, tuple) else value)
     for path, module in modules.items():
         for leaf, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
@@ -85,6 +88,11 @@ def reshape(body: nn.Module, shapes: Mapping[str, Mapping[str, Size]], state: Ma
                 f"{where}: by its numbers {name} has a weight of shape {expected}, the file of weights has "
                 f"{tuple(weight.shape)}; it is damaged"
             )
+
+
+def _kind(module: nn.Module) -> type[nn.Module]:
+    """Return a module's class; that it had before it lost heads, which its number of heads says."""
+    return nn.MultiheadAttention if type(module) is ReducedAttention else type(module)
 
 
 def _weight_shape(module: nn.Module) -> tuple[int, ...] | None:

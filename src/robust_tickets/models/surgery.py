@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.models.channels import ChannelSet, Port, channel_dim
+from robust_tickets.models.reduced_attention import ReducedAttention
 from robust_tickets.pruning.couplings import Coupling
+
+HEADS = ("num_heads", "num_attention_heads", "n_heads")
+"""Attributes by which attention layers of torch, timm and Hugging Face count their heads."""
+
+WIDTHS_OF_HEADS = ("attn_dim", "all_head_size")
+"""Attributes by which they give the width of all heads together."""
 
 
 def cut_channels(body: nn.Module, sets: Mapping[str, ChannelSet], removed: Mapping[str, Tensor]) -> None:
@@ -41,8 +48,20 @@ def _remove_positions(body: nn.Module, removed: Mapping[Port, Tensor]) -> None:
             parameter = getattr(owner, leaf)
             _select(owner, leaf, channel_dim(parameter), _kept(parameter.numel(), positions))
             continue
+        if port.role == "columns":
+            path, _, leaf = port.module.rpartition(".")
+            owner = body.get_submodule(path)
+            _select(owner, leaf, 1, _kept(getattr(owner, leaf).shape[1], positions))
+            continue
         module = body.get_submodule(port.module)
-        if isinstance(module, nn.modules.conv._ConvNd):
+        if port.role == "heads":
+            _count_fewer_heads(module, len(positions))
+        elif isinstance(module, nn.MultiheadAttention):
+            kept = _kept(len(module.in_proj_weight), positions)
+            for name in ("in_proj_weight", "in_proj_bias"):
+                _select(module, name, 0, kept)
+            module.__class__ = ReducedAttention
+        elif isinstance(module, nn.modules.conv._ConvNd):
             _shrink_convolution(module, port.role, positions)
         elif isinstance(module, nn.Linear):
             _shrink_linear(module, port.role, positions)
@@ -61,6 +80,20 @@ def _remove_positions(body: nn.Module, removed: Mapping[Port, Tensor]) -> None:
             kept = _kept(module.num_parameters, positions)
             _select(module, "weight", 0, kept)
             module.num_parameters = len(kept)
+
+
+def heads_of(module: nn.Module) -> dict[str, int]:
+    """Return the attributes of a module that count its heads."""
+    return {name: count for name in HEADS if isinstance(count := vars(module).get(name), int)}
+
+
+def _count_fewer_heads(module: nn.Module, removed: int) -> None:
+    """Correct the attributes that count heads, and those that give the width of all heads together."""
+    for name, heads in heads_of(module).items():
+        setattr(module, name, heads - removed)
+        for width in WIDTHS_OF_HEADS:
+            if isinstance(wide := vars(module).get(width), int):
+                setattr(module, width, wide // heads * (heads - removed))
 
 
 def _shrink_convolution(layer: nn.modules.conv._ConvNd, role: str, positions: Tensor) -> None:

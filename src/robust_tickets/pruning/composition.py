@@ -7,6 +7,7 @@ from robust_tickets.pruning.needs import (
     READS_LEARNED_SCORES,
     SINGLE_PRUNE,
     SINGLE_WEIGHTS,
+    TRAINING,
 )
 from robust_tickets.pruning.parametrisations import AnyParametrisation
 from robust_tickets.pruning.plans import Plan
@@ -14,10 +15,13 @@ from robust_tickets.pruning.select import SAME_SPARSITY, Selection
 
 COMPLAINTS = {
     READS_LEARNED_SCORES: "parametrisation {parametrisation!r} needs score 'learned', not {score!r}",
-    LEARNED_SCORES: "score {score!r} needs parametrisation 'straight-through', not {parametrisation!r}",
+    LEARNED_SCORES: "score {score!r} needs parametrisation 'straight-through' or another that learns scores, not "
+    "{parametrisation!r}",
     SINGLE_PRUNE: "parametrisation {parametrisation!r} learns masks at one sparsity: use timeline 'one-shot'",
+    TRAINING: "parametrisation {parametrisation!r} starts with scores that say nothing: set timeline.epochs",
     NO_TRAINING: "score {score!r} ranks weights as they are before training: use timeline 'one-shot'",
-    SINGLE_WEIGHTS: "timeline 'drop-and-grow' moves single weights: use group 'element', not {group!r}",
+    SINGLE_WEIGHTS: "this draw moves single weights, by its timeline or parametrisation {parametrisation!r}: use group "
+    "'element', not {group!r}",
 }
 """The complaint for each unmet need, with what would meet it; only the first one is reported."""
 

@@ -11,7 +11,7 @@ from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.couplings import Coupling, Member
 from robust_tickets.pruning.masks import Masks, full
-from robust_tickets.pruning.partitions import Norm, PruningUnit
+from robust_tickets.pruning.partitions import Norm, PruningUnit, signed_root, signed_square
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,12 +70,12 @@ class CouplingPartition:
 
     def reduce(self, saliencies: Mapping[str, Tensor], norm: Norm) -> dict[str, Tensor]:
         """See `Partition`: over all producers of a channel together."""
-        powers = saliencies if norm == "l1" else {name: s.double().square() for name, s in saliencies.items()}
+        powers = saliencies if norm == "l1" else {name: signed_square(s.double()) for name, s in saliencies.items()}
         scores = {}
         for name, coupling in self._couplings.items():
             size = sum(_slice_size(member, saliencies[member.parameter]) for member in coupling.producers)
             mean = _channel_sums(coupling.producers, powers) / size
-            scores[name] = mean if norm == "l1" else mean.sqrt()
+            scores[name] = mean if norm == "l1" else signed_root(mean)
         return scores
 
     def contest(self, scores: dict[str, Tensor], seed: int) -> dict[str, Tensor]:

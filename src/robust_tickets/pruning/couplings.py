@@ -40,3 +40,5 @@ class Coupling:
     """Slices of prunable weights (counted in sparsity)."""
     followers: tuple[Member, ...]
     """Slices of biases and of norm scales and shifts: masked with the channel, not counted in sparsity."""
+    are_heads: bool = False
+    """Whether its channels are attention heads, whose queries, keys and values go together."""

@@ -12,6 +12,9 @@ SINGLE_PRUNE = "a single prune"
 NO_TRAINING = "no training before the prune"
 """Weights before any training."""
 
+TRAINING = "training before the prune"
+"""Steps in which something is learned."""
+
 SINGLE_WEIGHTS = "single weights"
 """Groups of one weight, each of which can be moved separately."""
 

@@ -45,7 +45,7 @@ class Partition(Protocol):
         ...
 
     def reduce(self, saliencies: Mapping[str, Tensor], norm: Norm) -> dict[str, Tensor]:
-        """Reduce non-negative tensors of the weights' shapes to scores [groups] of each unit."""
+        """Reduce tensors of the weights' shapes to scores [groups] of each unit; squares keep their sign."""
         ...
 
     def contest(self, scores: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
@@ -61,10 +61,20 @@ class Partition(Protocol):
 
 
 def reduce_rows(matrix: Tensor, norm: Norm) -> Tensor:
-    """Reduce a non-negative [groups, size] to [groups]; groups of one weight are passed through."""
+    """Reduce [groups, size] to [groups]; groups of one weight are passed through."""
     if matrix.shape[1] == 1:
         return matrix.squeeze(1)
     # Float64: a group's score must not depend on the order of summation, so not on the number of threads.
     if norm == "l1":
         return matrix.mean(1, dtype=torch.float64)
-    return matrix.to(torch.float64).square().mean(1).sqrt()
+    return signed_root(signed_square(matrix.to(torch.float64)).mean(1))
+
+
+def signed_square(values: Tensor) -> Tensor:
+    """Return x |x|: the square, with the sign of x."""
+    return values * values.abs()
+
+
+def signed_root(values: Tensor) -> Tensor:
+    """Undo `signed_square`."""
+    return values.abs().sqrt().copysign(values)

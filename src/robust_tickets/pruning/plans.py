@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from robust_tickets.pruning.actions import Action
-from robust_tickets.pruning.needs import NO_TRAINING, SINGLE_PRUNE
+from robust_tickets.pruning.needs import NO_TRAINING, SINGLE_PRUNE, TRAINING
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,23 @@ class Event:
     def rewinds(self) -> bool:
         """Return whether optimiser and schedule restart here."""
         return any(action.rewinds for action in self.actions)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training is before one of its steps."""
+
+    step: int
+    """The coming step, counted from 0."""
+    steps: int
+    """How many steps there are."""
+    sparsity: float
+    """Target of the last event, in [0, 1); 0 before the first."""
+
+    @property
+    def progress(self) -> float:
+        """Return the share of the training that is done, in [0, 1)."""
+        return self.step / self.steps
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,12 @@ class Plan:
     def provides(self) -> frozenset[str]:
         """Return what the other parts of a draw may rely on."""
         single = len(self.targets) == sum(action.sets_masks for action in self.actions) == 1
-        return frozenset({SINGLE_PRUNE} if single else ()) | frozenset(() if self.steps else {NO_TRAINING})
+        return frozenset({SINGLE_PRUNE} if single else ()) | {TRAINING if self.steps else NO_TRAINING}
+
+    def moment(self, step: int) -> Moment:
+        """Return where the training is before step `step`, whose events have happened."""
+        passed = [event.sparsity for event in self.events if event.step <= step]
+        return Moment(step, self.steps, passed[-1] if passed else 0.0)
 
 
 def steps_of(epochs: float, steps_per_epoch: int) -> int:

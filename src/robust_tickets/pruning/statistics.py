@@ -13,5 +13,5 @@ class Statistics(Protocol):
     """Provider of what training or data say about weights. It knows where that comes from; scores do not."""
 
     def learned_scores(self) -> Mapping[str, Tensor]:
-        """Return the scores a parametrisation has learned, each of its weight's shape."""
+        """Return what a parametrisation has learned, in fresh tensors of the weights' shapes: the lowest go first."""
         ...

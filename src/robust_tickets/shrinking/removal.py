@@ -3,17 +3,20 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
+from robust_tickets.foundation.batch import sliced
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.couplings import Refusal, trace_channels
 from robust_tickets.models.layers import weights_by_type
 from robust_tickets.models.network import tensors_of
-from robust_tickets.models.proofs import relative_difference
+from robust_tickets.models.proofs import noise_like, relative_difference
 from robust_tickets.models.surgery import cut_channels
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.couplings import Coupling
@@ -60,7 +63,7 @@ class Removal:
 
 
 @torch.no_grad()
-def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tensor, *, round_to: int = 1) -> Removal:
+def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Any, *, round_to: int = 1) -> Removal:
     """Remove every channel that is zero wherever it is made, and check that nothing else changed.
 
     A channel goes if all slices of weights that produce it, their biases, and the scales and shifts of the
@@ -69,8 +72,8 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
     Args:
         body: the architecture with the ticket's weights; it is copied, not touched.
         masks: parameter name -> bool of its shape, True = kept.
-        example: an input of the shape `body` takes, [N, C, H, W]. What `body` returns may be a tensor, or a dict,
-            list or tuple of tensors; all are compared.
+        example: an input of the shape `body` takes, [N, C, H, W], or a mapping of such tensors by name. What `body`
+            returns may be a tensor, or a dict, list or tuple of tensors; all are compared.
         round_to: keep channels of each set until every layer that makes them has a multiple of this number of
             outputs; groups of a convolution stay whole, so that one of 4 channels counts as 4. A set whose layers
             are not such a multiple to begin with may keep all its channels. Where that would give back every
@@ -93,7 +96,7 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
     for network in (shrunk, kept):
         cut_channels(network, trace.sets, {name: dead for name, dead in removed.items() if dead.any()})
 
-    inputs = torch.randn((4, *example.shape[1:]), generator=generator(0, "removal"))
+    inputs = noise_like(example, 4, generator(0, "removal"))
     difference = difference_of(shrunk, masked, inputs)
     if not difference <= TOLERANCE:
         raise RuntimeError(
@@ -107,20 +110,21 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Tenso
         multiple=multiple,
         parameters_before=parameter_count(masked),
         parameters_after=parameter_count(shrunk),
-        multiply_adds_before=multiply_adds(masked, inputs[:1]),
-        multiply_adds_after=multiply_adds(shrunk, inputs[:1]),
+        multiply_adds_before=multiply_adds(masked, sliced(inputs, 0, 1)),
+        multiply_adds_after=multiply_adds(shrunk, sliced(inputs, 0, 1)),
         max_difference=difference,
     )
     left = {name: parameter != 0 for name, parameter in kept.named_parameters() if name in masks}
     return Removal(shrunk, counts, left, trace.couplings, trace.refusals)
 
 
-def difference_of(shrunk: nn.Module, masked: nn.Module, inputs: Tensor) -> float:
+def difference_of(shrunk: nn.Module, masked: nn.Module, inputs: Any) -> float:
     """Return how far two networks are apart, as `relative_difference`, where rounding may explain it in float64."""
     difference = relative_difference(tensors_of(shrunk, inputs), tensors_of(masked, inputs))
     if difference <= TOLERANCE:
         return difference
-    exact = [tensors_of(copy.deepcopy(network).double(), inputs.double()) for network in (shrunk, masked)]
+    finer = tree_map(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, inputs)
+    exact = [tensors_of(copy.deepcopy(network).double(), finer) for network in (shrunk, masked)]
     return relative_difference(*exact)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
@@ -51,6 +51,11 @@ class NetworkInTraining:
         self.parameters = dict(self.body.named_parameters())
         self.set_masks(masks)
 
+    @property
+    def trained(self) -> nn.Module:
+        """Return the module whose state is all that trains: the body, or what wraps it with scores."""
+        return self.parametrised.module if self.parametrised.learned else self.body
+
     def fresh_optimiser(self) -> torch.optim.Optimizer:
         """Return an optimiser without history over everything that trains."""
         named = [(name, p) for name, p in self.parametrised.trainable_parameters() if p.requires_grad]
@@ -69,8 +74,8 @@ class NetworkInTraining:
         return self.dense_gradients()
 
     def learned_scores(self) -> Mapping[str, Tensor]:
-        """Return the scores that the parametrisation has learned."""
-        return self.parametrised.scores()
+        """Return by what the parametrisation has learned to rank weights."""
+        return self.parametrised.ranking()
 
     def select(self, sparsity: float) -> Masks:
         """Return masks of this sparsity by the draw's selection, within the masks in force."""

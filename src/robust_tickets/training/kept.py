@@ -61,12 +61,12 @@ def require_keepable(training: Training, batches: BatchSource | None, plan: Plan
     """Refuse to select epochs where that cannot be done.
 
     Raises:
-        UserError: there is no validation part, or events decide what becomes of the weights.
+        UserError: there is no validation part, or events during the training decide what becomes of the weights.
     """
     if not plan.steps or (training.keep == "last" and not training.patience):
         return
     asked = "training.keep: best" if training.keep == "best" else f"training.patience: {training.patience}"
-    if plan.events:
+    if any(event.step < plan.steps for event in plan.events) or (plan.events and training.patience):
         raise UserError(
             f"{asked}: a draw ends where its timeline ends, with the weights it has then; remove this setting"
         )

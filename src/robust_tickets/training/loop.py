@@ -113,6 +113,7 @@ class TrainingLoop:
                 display.advance(batch.count * self.accelerator.num_processes, self.note())
         self.require_finite_losses()
         if self.trainee.step == self.plan.steps:
+            self.prune_the_best()
             self.fire(self.plan.steps, on_ticket)
         self.take_kept_weights()
         self.network.eval()
@@ -143,6 +144,8 @@ class TrainingLoop:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""
         step = self.trainee.step
         self.set_rate()
+        if self.trainee.parametrised.before_step is not None:
+            self.trainee.parametrised.before_step(self.plan.moment(step))
         batch = mix(batch, len(self.job.classes), self.training, self.seed, step)
         self.trainee.trainable.train_mode(self.network)
         for own in self.backward_losses(batch, "attack"):
@@ -174,6 +177,7 @@ class TrainingLoop:
             for number, part in enumerate(parts)
         ]
         seed_default(self.device, self.seed, "dropout", stream, *place)
+        penalty = self.trainee.parametrised.penalty
         while True:
             self.trainee.optimiser.zero_grad(set_to_none=True)
             total: Tensor | None = None
@@ -182,6 +186,9 @@ class TrainingLoop:
                     loss = next(iterator, None)
                 if loss is None:
                     continue
+                if penalty is not None:
+                    # In the same backward pass, since data parallelism expects only one after each forward pass.
+                    loss = loss + penalty()
                 share = loss * (part.count / batch.count)
                 self.accelerator.backward(share)
                 total = share.detach() if total is None else total + share.detach()
@@ -268,7 +275,7 @@ class TrainingLoop:
                 found = validate(predict, images, self.training, self.seed, self.metric, aim)
                 since_rewind = [row for row in self.log.rows if row["step"] > self.trainee.round_start]
                 scores = found.row | self.overfitting.measure(predict, since_rewind)
-            self.kept.offer(found.selects, self.trainee.body.state_dict())
+            self.kept.offer(found.selects, self.trainee.trained.state_dict())
         row = {
             "step": self.trainee.step,
             "epoch": self.trainee.step / self.per_epoch,
@@ -285,6 +292,12 @@ class TrainingLoop:
     def averaged(self) -> AbstractContextManager[None]:
         """Return a context in which the moving average, if there is one, is in the place of the weights."""
         return self.trainee.average.applied() if self.trainee.average is not None else nullcontext()
+
+    def prune_the_best(self) -> None:
+        """Put the best state in place before the events at the end, which say what becomes of it."""
+        if self.plan.events and self.kept.best is not None:
+            self.trainee.trained.load_state_dict(self.kept.best)
+            self.kept.best = None
 
     def take_kept_weights(self) -> None:
         """End on the best weights, the average or the last, as the training asks."""

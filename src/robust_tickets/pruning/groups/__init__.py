@@ -13,6 +13,7 @@
 | `coupled_group.py` | base of the groups that span several parameters, and shrink |
 | `channel.py` | `channel`: of convolutions |
 | `neuron.py` | `neuron`: of linear layers |
+| `head.py` | `head`: of attention |
 | `degenerate.py` | where a structured group is a single weight |
 """
 
@@ -27,18 +28,22 @@ from robust_tickets.pruning.groups.degenerate import degenerate_layers
 from robust_tickets.pruning.groups.element import Element
 from robust_tickets.pruning.groups.filter import Filter
 from robust_tickets.pruning.groups.group import Group
+from robust_tickets.pruning.groups.head import AttentionHead
 from robust_tickets.pruning.groups.kernel import Kernel
 from robust_tickets.pruning.groups.n_m import NM
 from robust_tickets.pruning.groups.neuron import Neuron
 from robust_tickets.pruning.groups.row import Row
 
 AnyGroup = Annotated[
-    Element | Row | Kernel | Filter | Block | NM | Channel | Neuron, Field(discriminator="kind"), Shorthand
+    Element | Row | Kernel | Filter | Block | NM | Channel | Neuron | AttentionHead,
+    Field(discriminator="kind"),
+    Shorthand,
 ]
 
 __all__ = [
     "NM",
     "AnyGroup",
+    "AttentionHead",
     "Block",
     "Channel",
     "Element",

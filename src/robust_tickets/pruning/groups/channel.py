@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups.coupled_group import CoupledGroup
 
 
@@ -11,6 +12,6 @@ class Channel(CoupledGroup):
     noun: ClassVar[str] = "channel"
     kind: Literal["channel"] = "channel"
 
-    def takes(self, dims: frozenset[int]) -> bool:
+    def takes(self, coupling: Coupling, dims: frozenset[int]) -> bool:
         """Take couplings with a convolution among their producers."""
-        return max(dims) > 2
+        return max(dims) > 2 and not coupling.are_heads

@@ -24,8 +24,8 @@ class CoupledGroup(Group):
     noun: ClassVar[str]
 
     @abstractmethod
-    def takes(self, dims: frozenset[int]) -> bool:
-        """Tell whether a coupling belongs to this group, by its producers' numbers of dimensions."""
+    def takes(self, coupling: Coupling, dims: frozenset[int]) -> bool:
+        """Tell whether a coupling belongs to this group; `dims` are its producers' numbers of dimensions."""
 
     def partition(
         self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, couplings: Sequence[Coupling]
@@ -39,7 +39,7 @@ class CoupledGroup(Group):
             coupling
             for coupling in couplings
             if all(member.parameter in weights for member in coupling.producers)
-            and self.takes(frozenset(weights[member.parameter].dim() for member in coupling.producers))
+            and self.takes(coupling, frozenset(weights[member.parameter].dim() for member in coupling.producers))
         ]
         if not found:
             raise UserError(f"no {self.noun} of this network can be removed exactly; use group 'element' or 'filter'")

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups.coupled_group import CoupledGroup
 
 
@@ -11,6 +12,6 @@ class Neuron(CoupledGroup):
     noun: ClassVar[str] = "neuron"
     kind: Literal["neuron"] = "neuron"
 
-    def takes(self, dims: frozenset[int]) -> bool:
-        """Take couplings all of whose producers are linear layers."""
-        return dims == {2}
+    def takes(self, coupling: Coupling, dims: frozenset[int]) -> bool:
+        """Take couplings all of whose producers are linear layers, other than heads."""
+        return dims == {2} and not coupling.are_heads

@@ -4,9 +4,16 @@
 |---|---|
 | `parametrisation.py` | what every parametrisation can do |
 | `parametrised.py` | the result of building one |
+| `freezing.py` | what trains besides learned masks |
+| `scored_network.py` | the wrapper around a network whose weights have scores that train |
 | `fixed.py` | `fixed`: weights train under a fixed mask |
 | `straight_through.py` | `straight-through`: masks are learned over frozen weights (edge-popup, HYDRA) |
 | `masked_network.py` | the module that `straight-through` trains |
+| `hard_concrete.py` | `hard-concrete`: noisy gates are learned over frozen weights (Louizos, Robust Lottery Tickets) |
+| `gated_network.py` | the module that `hard-concrete` trains |
+| `thresholded.py` | `thresholded`: masks over frozen weights by scores above a threshold (TAMT) |
+| `thresholded_network.py` | the module that `thresholded` trains |
+| `seen_through.py` | a mask through which gradients pass unchanged |
 """
 
 from typing import Annotated
@@ -15,10 +22,22 @@ from pydantic import Field
 
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.parametrisations.fixed import Fixed
+from robust_tickets.pruning.parametrisations.hard_concrete import HardConcrete
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.parametrisations.straight_through import StraightThrough
+from robust_tickets.pruning.parametrisations.thresholded import Thresholded
 
-AnyParametrisation = Annotated[Fixed | StraightThrough, Field(discriminator="kind"), Shorthand]
+AnyParametrisation = Annotated[
+    Fixed | StraightThrough | HardConcrete | Thresholded, Field(discriminator="kind"), Shorthand
+]
 
-__all__ = ["AnyParametrisation", "Fixed", "Parametrisation", "Parametrised", "StraightThrough"]
+__all__ = [
+    "AnyParametrisation",
+    "Fixed",
+    "HardConcrete",
+    "Parametrisation",
+    "Parametrised",
+    "StraightThrough",
+    "Thresholded",
+]

@@ -1,22 +1,19 @@
-"""The wrapper that learns masks; its forward pass masks, its backward pass looks through the mask."""
+"""The network that learns masks of an exact count; its forward pass masks, its backward pass looks through the mask."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.parametrisations.scored_network import ScoredNetwork
 from robust_tickets.pruning.select import Selection
 
 
-class MaskedNetwork(nn.Module):
-    """Calls a network with masked weights, the masks being selected again from |scores| in every forward pass.
-
-    The network is left as it is: its parameters are replaced for the duration of a call only.
-    """
+class MaskedNetwork(ScoredNetwork):
+    """Calls a network with masked weights, the masks being selected again from |scores| in every forward pass."""
 
     def __init__(
         self,
@@ -29,42 +26,32 @@ class MaskedNetwork(nn.Module):
         seed: int,
     ) -> None:
         """Keep `scores` by weight name; the other arguments are those of `Parametrisation.build`."""
-        super().__init__()
-        self.network = network
-        self.scores = nn.ParameterList(scores.values())
-        self._names = tuple(scores)
+        super().__init__(network, body, scores)
         self._selection, self._sparsity = selection, sparsity
         self._couplings, self._seed = tuple(couplings), seed
-        inside = {id(parameter): name for name, parameter in network.named_parameters()}
-        self._paths = {name: inside[id(parameter)] for name, parameter in body.named_parameters()}
 
     def learned_scores(self) -> dict[str, Tensor]:
-        """Return the scores by weight name."""
-        return dict(zip(self._names, self.scores, strict=True))
+        """Return |S| by weight name, in float32 at least."""
+        return {
+            name: score.detach().to(torch.promote_types(score.dtype, torch.float32)).abs()
+            for name, score in self.scores_by_name().items()
+        }
 
     def masks(self) -> Masks:
         """Return the masks of the scores as they are now, of the exact count."""
         return self._selection.select(
-            {name: self.network.get_parameter(self._paths[name]) for name in self._names},
-            sparsity=self._sparsity,
-            couplings=self._couplings,
-            statistics=self,
-            seed=self._seed,
+            self.weights(), sparsity=self._sparsity, couplings=self._couplings, statistics=self, seed=self._seed
         )
 
     def masked_parameters(self) -> dict[str, Tensor]:
         """Return the masked weights, and followers of coupled groups, by their name in the network."""
-        scores = self.learned_scores()
+        scores = self.scores_by_name()
         masked = {}
         for name, mask in self.masks().items():
             path = self._paths[name]
             parameter = self.network.get_parameter(path)
             masked[path] = _StraightThrough.apply(scores[name], parameter, mask) if name in scores else parameter * mask
         return masked
-
-    def forward(self, *inputs: Any) -> Any:
-        """Call the network with masked parameters."""
-        return functional_call(self.network, self.masked_parameters(), inputs)
 
 
 class _StraightThrough(torch.autograd.Function):

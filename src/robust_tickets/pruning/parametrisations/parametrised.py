@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from robust_tickets.foundation.lazy import nn
+from robust_tickets.foundation.lazy import nn, torch
+from robust_tickets.pruning.plans import Moment
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,13 @@ class Parametrised:
     """Called and differentiated by the loop; takes the network's inputs."""
     trainable: Mapping[str, nn.Parameter]
     learned: Mapping[str, nn.Parameter] = field(default_factory=dict)
+    signed: bool = False
+    """Whether learned scores rank by their value; otherwise they rank by |S|."""
+    before_step: Callable[[Moment], None] | None = None
+    """Called before every training step, with where the training is. All that differs from step to step follows from
+    that and from the module's state, so that a training that was cut off goes on alike."""
+    penalty: Callable[[], Tensor] | None = None
+    """What is added to every loss: a scalar, of the module as it is now."""
 
     def trainable_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
         """Return names and parameters for the optimiser; the scores of a weight go by the weight's name."""
@@ -28,3 +36,10 @@ class Parametrised:
     def scores(self) -> dict[str, Tensor]:
         """Return the learned scores by weight name, detached; empty if weights learn."""
         return {name: score.detach() for name, score in self.learned.items()}
+
+    def ranking(self) -> dict[str, Tensor]:
+        """Return by what learned weights rank, in float32 at least and in fresh tensors: the lowest go first."""
+        wide = {
+            name: score.to(torch.promote_types(score.dtype, torch.float32)) for name, score in self.scores().items()
+        }
+        return {name: score.clone() if self.signed else score.abs() for name, score in wide.items()}

@@ -12,6 +12,7 @@ from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.needs import LEARNED_SCORES, READS_LEARNED_SCORES, SINGLE_PRUNE
+from robust_tickets.pruning.parametrisations.freezing import freeze
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
@@ -68,13 +69,7 @@ class StraightThrough(Parametrisation):
         own state dict stay as they were, and no score shares memory with a weight.
         """
         parameters = dict(body.named_parameters())
-        heads = {}
-        pruned_head = any(is_head(name) for name in names)
-        for name, parameter in parameters.items():
-            trains = self.train_head and is_head(name) and not pruned_head
-            parameter.requires_grad_(trains)
-            if trains:
-                heads[name] = parameter
+        heads = freeze(body, names, is_head if self.train_head else None)
         if self.weights == "signed-constant":
             with torch.no_grad():
                 for name in names:
