@@ -45,5 +45,5 @@ def transfer(
     for note in result.runs[0].data.notes:
         print(f"{result.runs[0].data.name}: {note}")
     for run in result.runs:
-        score = f"{percent(run.validation)} on validation" if run.validation is not None else "no validation part"
+        score = f"{run.metric.unit.told(run.validation)} on validation" if run.validation is not None else "no validation part"
         print(f"{run.folder}: {score}")

@@ -32,6 +32,7 @@ def carve(
         seed: of the run.
     """
     parts, notes = dict(found), []
+    noun = noun_of(found)
     if len(parts) == 1 and "train" not in parts:
         (only, part) = parts.popitem()
         parts["train"] = part
@@ -42,9 +43,9 @@ def carve(
         parts["test"] = parts.pop("validation")
         notes.append("the set's validation part serves as test")
     if "test" not in parts:
-        kept, held = choose(parts["train"].labels, classes, hold_out=settings.test, seed=TEST_SEED, stream="test")
+        kept, held = choose(parts["train"].labels, classes, hold_out=settings.test, seed=TEST_SEED, stream="test", noun=noun)
         parts["test"], parts["train"] = parts["train"].subset(held), parts["train"].subset(kept)
-        whole = "each class" if classes else "its images"
+        whole = "each class" if classes else f"its {noun}"
         notes.append(f"test is a fixed {100 * settings.test:.3g} % of {whole}, the same for every seed")
     given = "validation" in parts
     kept, held = choose(
@@ -55,10 +56,11 @@ def carve(
         hold_out=0.0 if given else settings.validation,
         seed=seed,
         stream="validation",
+        noun=noun,
     )
     if not given:
         parts["validation"] = parts["train"].subset(held)
-        share = f"validation is {100 * settings.validation:.3g} % of the training images used"
+        share = f"validation is {100 * settings.validation:.3g} % of the training {noun} used"
         notes.append(share if len(held) else f"no validation part: data.validation is {settings.validation:g}")
     parts["train"] = parts["train"].subset(kept)
     return parts, tuple(notes)
@@ -70,12 +72,18 @@ def undivided(found: Mapping[PartName, Listing]) -> tuple[dict[PartName, Listing
     Args:
         found: the parts there are.
     """
+    noun = noun_of(found)
     taken: PartName = next(part for part in ORDER if part in found)
     none = found[taken].subset(torch.zeros(0, dtype=torch.long))
     parts: dict[PartName, Listing] = {"train": none, "validation": none, "test": found[taken]}
     return parts, () if taken == "test" else (
-        f"all images of the {taken} part are test images, since nothing is trained",
+        f"all {noun} of the {taken} part are test {noun}, since nothing is trained",
     )
+
+
+def noun_of(found: Mapping[PartName, Listing]) -> str:
+    """Return what the inputs of some parts are, for messages."""
+    return next(iter(found.values())).inputs.noun
 
 
 def held_out(count: int, fraction: float) -> int:
@@ -93,6 +101,7 @@ def choose(
     hold_out: float = 0.0,
     seed: int,
     stream: str,
+    noun: str = "images",
 ) -> tuple[Tensor, Tensor]:
     """Return sorted indices `(kept, held)` of a class-balanced part of the images.
 
@@ -108,6 +117,7 @@ def choose(
         hold_out: part of what was taken that is held out, in [0, 1).
         seed: the run's seed.
         stream: name of the random stream.
+        noun: what the examples are, for messages.
 
     Raises:
         UserError: a class would keep no image, has fewer than `per_class`, or cannot be in both parts.
@@ -117,7 +127,7 @@ def choose(
         indices = (labels == label).nonzero().flatten()
         total = len(indices)
         count = int(fraction * total + 0.5) if per_class is None else per_class
-        of_class = f"the {total} training image{'s' * (total != 1)}"
+        of_class = f"the {total} training {noun if total != 1 else noun.removesuffix('s')}"
         of_class += f" of class {classes[label]!r}" if classes else ""
         if count == 0:
             raise UserError(f"fraction {fraction:g} keeps none of {of_class}; use {0.5 / total:.2g} or more")

@@ -74,7 +74,7 @@ class DataSplits:
     @property
     def target_words(self) -> str:
         """What such data do, for messages: `labels whole images`, `labels pixels`."""
-        return self.train.targets.words
+        return self.train.targets.words.replace("images", self.train.inputs.noun)
 
     def require_channels(self, channels: int, asker: str = "the network") -> None:
         """Refuse images of another channel count than `asker` takes.

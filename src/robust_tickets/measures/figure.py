@@ -66,6 +66,13 @@ class Sweep:
 ACCURACY = Figure("accuracy")
 
 
+def goodness(of: Quantity, value: float | None) -> float:
+    """Return a value with the sign by which more is better; the least there is for None."""
+    if value is None:
+        return -math.inf
+    return value if of.higher_is_better else -value
+
+
 def require_value(of: Quantity, value: float) -> None:
     """Refuse a value that the figure cannot have.
 

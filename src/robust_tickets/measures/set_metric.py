@@ -52,7 +52,7 @@ class SetMetric(ABC):
         for images, targets in batches:
             with torch.no_grad():
                 outputs = predict(images)
-            images, targets = images.to(outputs.device), moved(targets, outputs.device)
+            images, targets = moved(images, outputs.device), moved(targets, outputs.device)
             self.add(totals[0], outputs, targets)
             for attacker, total in zip(attackers, totals[1:], strict=True):
                 adversarial = attacker(images, targets)

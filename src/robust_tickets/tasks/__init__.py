@@ -5,8 +5,10 @@
 | `task.py` | what every task offers: the network it makes from a source, the loss, the metric, and what it provides |
 | `kinds.py` | every kind of task, and the one that data imply |
 | `target.py` | data as a network takes them |
-| `classification.py` | one label per image |
+| `classification.py` | one label per input |
 | `adapting.py` | what tasks that need another body have in common |
 | `segmentation.py` | one label per pixel |
 | `detection.py` | boxes around objects |
+| `language.py` | what tasks of language models have in common, besides labels for texts |
+| `masked_language.py` | which word is hidden behind a mask |
 """

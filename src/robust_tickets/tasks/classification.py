@@ -1,4 +1,4 @@
-"""Classification: one label per image."""
+"""Classification: one label per input."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.metric import Accuracy, Metric
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.tasks.target import as_evaluated
 from robust_tickets.tasks.task import Head, Task
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @final
 class Classification(Task):
-    """One label per image, by a network's own kind of head; judged by accuracy."""
+    """One label per image or text, by a network's own kind of head; judged by accuracy."""
 
     target_kind = "class"
     asks = "one label per image"
@@ -29,15 +30,23 @@ class Classification(Task):
     keeps_body = True
     kind: Literal["classification"] = "classification"
 
+    def does_it(self, network: Network) -> bool:
+        """Return whether a network labels whole inputs."""
+        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+
+        body = network.body
+        return not isinstance(body, AdaptedBody) or body.adaptation == body.adaptation.classifier
+
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
         """Return the network with a head for these classes: a fresh one, or its own."""
         from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 
-        if isinstance(network.body, AdaptedBody):
-            raise UserError(
-                f"{splits.name}: {splits.target_words}, but {name} {network.body.does}; transfer the source it came "
-                "from"
-            )
+        if isinstance(network.body, AdaptedBody) and not self.does_it(network):
+            way = network.body.adaptation.classifier
+            if way is None or head == "keep":
+                instead = "transfer the source it came from" if way is None else "use head: fresh"
+                raise UserError(f"{splits.name}: {splits.target_words}, but {name} {network.body.does}; {instead}")
+            return way.adapted(network, len(splits.classes), as_evaluated(network.interface, splits), seed, name)
         fit_head(network, splits, head, seed)
         return network
 

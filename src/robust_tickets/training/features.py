@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from robust_tickets.data.batches import batches
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.foundation.batch import Batch
+from robust_tickets.foundation.batch import Batch, moved
 from robust_tickets.models.network import Network
 
 LIMIT_BYTES = 2 << 30
@@ -27,7 +27,8 @@ def cached_features(classifier: Network, splits: DataSplits) -> tuple[nn.Module,
     head = classifier.body.get_submodule(classifier.head)
     classifier.eval()
     with torch.no_grad():
-        probe = torch.stack([splits.train[index][0] for index in range(min(2, len(splits.train)))]).to(device)
+        first = splits.train.subset(torch.arange(min(2, len(splits.train))))
+        probe = moved(next(iter(batches(first, batch_size=2, seed=0, train=False))).inputs, device)
         if not torch.is_tensor(logits := classifier(probe)):
             return None
         features = classifier.features(probe)
@@ -43,7 +44,7 @@ def cached_features(classifier: Network, splits: DataSplits) -> tuple[nn.Module,
 
 
 @torch.no_grad()
-def features_of(classifier: Network, images: Iterable[Batch], device: torch.device) -> Part:
+def features_of(classifier: Network, examples: Iterable[Batch], device: torch.device) -> Part:
     """Return features and labels of all batches."""
-    pairs = [(classifier.features(batch.to(device)), labels.to(device)) for batch, labels in images]
+    pairs = [(classifier.features(moved(inputs, device)), labels.to(device)) for inputs, labels in examples]
     return torch.cat([part for part, _ in pairs]), torch.cat([labels for _, labels in pairs])

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.measures.figure import Quantity, goodness
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.settings import Training
@@ -14,7 +15,8 @@ from robust_tickets.training.settings import Training
 class KeptWeights:
     """The newest validation score, and the best one with the weights that reached it."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, metric: Quantity) -> None:
+        self.metric = metric
         self.keeps_best = training.keep == "best"
         self.patience = training.patience
         self.last_score: float | None = None
@@ -27,7 +29,7 @@ class KeptWeights:
         """Record a validation; `weights` are copied if they are the best so far and the best are kept."""
         self.last_score = score
         self.stale += 1
-        if score is not None and (self.best_score is None or score > self.best_score):
+        if score is not None and (self.best_score is None or goodness(self.metric, score) > goodness(self.metric, self.best_score)):
             self.best_score, self.stale = score, 0
             if self.keeps_best:
                 self.best = {name: value.detach().clone() for name, value in weights.items()}

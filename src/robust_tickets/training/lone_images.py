@@ -4,7 +4,9 @@ import copy
 
 import torch
 
+from robust_tickets.data.batches import batches
 from robust_tickets.data.splits import DataSplits
+from robust_tickets.foundation.batch import moved
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.training.processes import world
 from robust_tickets.training.settings import Training
@@ -40,7 +42,8 @@ def takes_one_image(trainable: Trainable, splits: DataSplits) -> bool:
     device = next(tried.network.parameters()).device
     try:
         with torch.no_grad():
-            tried.network(torch.zeros(1, splits.channels, *splits.size, device=device))
+            one = splits.train.subset(torch.zeros(1, dtype=torch.long))
+            tried.network(moved(next(iter(batches(one, batch_size=1, seed=0, train=False))).inputs, device))
     except ValueError as error:
         # torch has no specific type for this.
         if "Expected more than 1 value per channel" not in str(error):

@@ -77,7 +77,7 @@ class TrainingLoop:
         self.criterion = criterion_for(job.task, training)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = BatchPlacement(self.device, memory_format(self.trainee.network, self.device, self.precision))
-        self.kept = KeptWeights(training)
+        self.kept = KeptWeights(training, self.metric)
         self.overfitting = OverfittingWatch(training, batches, job.seed, self.metric, self.criterion.aim)
         logs = job.folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
@@ -308,7 +308,8 @@ class TrainingLoop:
 
     def note(self) -> str:
         """Return the newest validation score for the progress display."""
-        return f"validation {100 * self.kept.last_score:.1f} %" if self.kept.last_score is not None else ""
+        score = self.kept.last_score
+        return f"validation {self.metric.unit.table(score)}" if score is not None else ""
 
     def checkpoint(self) -> None:
         """Write everything that is needed to resume from here."""

@@ -28,9 +28,10 @@ from robust_tickets.pruning.groups import AnyGroup
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.plans import Event, Plan
 from robust_tickets.pruning.rewinds import AnyRewind
-from robust_tickets.tasks.classification import fit_head
+from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.kinds import own_task
 from robust_tickets.tasks.target import Data, target_data
+from robust_tickets.tasks.task import Task
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.ticket.ticket_card import told_emptied
 from robust_tickets.training.batch_norm import batch_norm_statistics, has_batch_norm
@@ -189,15 +190,17 @@ def weights_of(classifier: Network, names: Sequence[str]) -> dict[str, Tensor]:
 def stored_weights(classifier: Network, source: Source, masks: Masks) -> dict[str, Tensor] | None:
     """Return the weights a ticket must carry: none if what survives is the source, bit for bit.
 
-    The head does not count: a transfer brings its own, or keeps the source's.
+    The head does not count: a transfer brings its own, or keeps the source's. Where the draw was on another task, what
+    the ticket carries has the source's head.
     """
     state = classifier.plain_state()
     original = source.network.plain_state()
-    head = f"{classifier.head}."
-    for name, value in state.items():
+    heads = tuple(f"{path}." for path in classifier.fresh)
+    drawn = {name: value for name, value in state.items() if not name.startswith(heads)}
+    for name, value in drawn.items():
         expected = original[name] * masks[name].cpu() if name in masks else original[name]
-        if not name.startswith(head) and not torch.equal(value, expected):
-            return state
+        if not torch.equal(value, expected):
+            return state if state.keys() == original.keys() else {**original, **drawn}
     return None
 
 
@@ -231,6 +234,11 @@ def lacks_statistics(ticket: Ticket, source: Source) -> bool:
     return ticket.statistics is None and ticket.stored is None and has_batch_norm(source.network.body)
 
 
+def takes_part(classifier: Network, name: str) -> bool:
+    """Return whether the output of the network that trains depends on a weight of its source."""
+    return name in dict(classifier.body.named_parameters()) and name not in classifier.idle
+
+
 def label(sparsity: float | None) -> str:
     """Return a folder name for a sparsity, such as `sparsity-0.9`."""
     return "ticket" if sparsity is None else f"sparsity-{sparsity:.6g}"
@@ -241,11 +249,14 @@ class Preparation:
     """What a draw is made with: a copy of the network, the data it trains on, the plan, the weights that may go."""
 
     classifier: Network
+    """As it trains: of the source, or made from it for the task."""
+    task: Task
     splits: DataSplits | None
     """None if nothing trains."""
     batches: ImageBatches | None
     plan: Plan
     names: tuple[str, ...]
+    """Of the source's weights that may go."""
     calibration: DataSplits | None
     """On whose training images batch-norm statistics are computed under the masks; None if they are not."""
 
@@ -280,7 +291,7 @@ class Preparation:
         require_composable(settings.selection, settings.parametrisation, plan)
         require_reached(settings.rewind, plan, per_epoch)
         require_keepable(settings.training, batches, plan)
-        classifier = copy.deepcopy(source.network)
+        classifier, task = copy.deepcopy(source.network), Classification()
         calibration = calibration_data(
             source,
             recalibrate if recalibrate is not None else settings.recalibrate,
@@ -290,10 +301,11 @@ class Preparation:
         if not plan.steps:
             splits = batches = None
         elif splits is not None:
-            own_task(splits, "a draw")
+            task = own_task(splits, "a draw")
             require_gradients(source)
-            fit_head(classifier, splits, settings.head, seed, "draw.head")
-        return cls(classifier, splits, batches, plan, names, calibration)
+            classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name)
+            names = tuple(name for name in names if takes_part(classifier, name))
+        return cls(classifier, task, splits, batches, plan, names, calibration)
 
 
 def draw_chain(
@@ -365,6 +377,7 @@ def draw_chain(
             settings.training,
             plan,
             seed,
+            prepared.task,
             classes=splits.classes if splits is not None else (),
             masks=full({name: classifier.body.get_parameter(name) for name in names}),
             drawing=Drawing(settings.selection, couplings, settings.parametrisation, settings.rewind, target),

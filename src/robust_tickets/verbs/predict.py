@@ -1,5 +1,6 @@
 """Predict: the classes of images, by anything of ours that has logits."""
 
+import math
 import csv
 import io
 import json
@@ -292,7 +293,11 @@ def best_seed(transfer: Path) -> Path:
     finished = {path.parent: read_json(path) for path in sorted(transfer.glob("seed-*/result.json"))}
     if not finished:
         raise UserError(f"{transfer}: none of its seeds is finished; rerun the command that made it to resume")
-    return max(finished, key=lambda place: finished[place].get("validation") or 0.0)
+    def reached(place: Path) -> float:
+        value = finished[place].get("validation")
+        return -math.inf if value is None else -value if finished[place].get("lower_is_better") else value
+
+    return max(finished, key=reached)
 
 
 def exported_file(run: Path) -> Path:

@@ -56,7 +56,7 @@ def pretrain(
     require_apart(folder, data)
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     splits = target_data(data, source, seed)
-    own_task(splits, "pretrain")
+    task = own_task(splits, "pretrain")
     require_gradients(source)
     identity = {
         "verb": "pretrain",
@@ -68,9 +68,7 @@ def pretrain(
     step = Step(folder, identity)
     if step.folder is not None and step.result is not None:
         return load_source(step.folder, like=source.network)
-    classifier = copy.deepcopy(source.network)
-    if classifier.num_classes != len(splits.classes):
-        classifier.reset_head(len(splits.classes), seed)
+    classifier = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)
     job = pretraining(classifier, splits, training, seed)
     title = f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})"
     with step.claim():
@@ -94,9 +92,10 @@ def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> 
         UserError: see `pretrain`.
     """
     splits = target_data(settings.data, source, seed)
-    own_task(splits, "pretrain")
+    task = own_task(splits, "pretrain")
     require_gradients(source)
-    pretraining(copy.deepcopy(source.network), splits, settings.training, seed).require()
+    network = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)
+    pretraining(network, splits, settings.training, seed).require()
     return splits
 
 

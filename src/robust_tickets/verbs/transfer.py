@@ -17,6 +17,8 @@ from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.run_folder import movable
 from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import Step
+from robust_tickets.measures.figure import goodness
+from robust_tickets.measures.metric import Metric
 from robust_tickets.models.adaptations.adapted_body import placed
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.gradients import require_gradients
@@ -51,8 +53,15 @@ class Run:
     task: Task
 
     def __repr__(self) -> str:
-        validation = f"{100 * self.validation:.2f} % on validation" if self.validation is not None else "no validation"
+        told = self.metric.unit.told
+        validation = f"{told(self.validation)} on validation" if self.validation is not None else "no validation"
         return f"Run(seed {self.seed}, {self.data.name}, {validation}{f', in {self.folder}' if self.folder else ''})"
+
+
+    @property
+    def metric(self) -> Metric:
+        """Return the task's metric."""
+        return self.task.metric(self.data.classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +79,9 @@ class Transfer:
 
     def __repr__(self) -> str:
         what = f"{100 * self.sparsity:.4g} % sparsity" if self.ticket is not None else "dense"
-        validations = [f"{100 * run.validation:.2f}" for run in self.runs if run.validation is not None]
-        reached = f", {' / '.join(validations)} % on validation" if validations else ""
+        unit = self.runs[0].metric.unit
+        values = [unit.number(run.validation, unit.exact) for run in self.runs if run.validation is not None]
+        reached = f", {' / '.join(values)} {unit.sign}".rstrip() + " on validation" if values else ""
         seeds = f"{len(self.runs)} seed{'s' * (len(self.runs) > 1)}"
         place = f", in {self.folder}" if self.folder is not None else ""
         return cut(f"Transfer({self.source.identity.name}, {what}, {self.describe()}, {seeds}{reached}{place})")
@@ -104,7 +114,7 @@ class Transfer:
     @property
     def best(self) -> Run:
         """Return the run that is best on validation; the first if there is no validation part."""
-        return max(self.runs, key=lambda run: run.validation or 0.0)
+        return max(self.runs, key=lambda run: goodness(run.metric, run.validation))
 
 
 def transfer(
@@ -319,6 +329,8 @@ def transfer_once(
             save_source(classifier, source.identity, step.folder)
         collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
         told = {"validation": result.validation, "steps": result.steps, "classes": list(splits.classes)}
+        if not task.metric(splits.classes).higher_is_better:
+            told["lower_is_better"] = True
         step.finish({**told, **collapse})
     return Run(seed, classifier, splits, result.validation, step.folder, task)
 

@@ -1,0 +1,51 @@
+"""Tasks that ask a language model for something else than a label for each text."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.language.head import LanguageHead
+from robust_tickets.tasks.target import as_evaluated
+from robust_tickets.tasks.task import Head, Task
+
+if TYPE_CHECKING:
+    from robust_tickets.data.splits import DataSplits
+    from robust_tickets.models.network import Network
+
+
+class LanguageTask(Task, ABC):
+    """A task of an encoder under one of Hugging Face's heads; pretraining and draws train it too."""
+
+    keeps_body = True
+    language_head: ClassVar[Literal["sequence", "token", "span", "masked"]]
+    """Which head does it."""
+
+    def does_it(self, network: Network) -> bool:
+        """Return whether a network has this head, with as many outputs as the task asks for."""
+        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+
+        body = network.body
+        return isinstance(body, AdaptedBody) and body.adaptation == LanguageHead(head=self.language_head)
+
+    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+        """Return the encoder under the head that does the task: its own where that is kept, or else a fresh one."""
+        outputs = self.outputs(network, splits)
+        if head == "keep":
+            if not self.does_it(network):
+                raise UserError(
+                    f"head: keep: {name} has no head that {self.does}, as {splits.name} needs; use head: fresh"
+                )
+            network.require_head("head: keep")
+            if network.num_classes != outputs:
+                raise UserError(
+                    f"head: keep: {name} has {network.num_classes} outputs, but {splits.name} needs {outputs}; use "
+                    "head: fresh"
+                )
+            return network
+        interface = as_evaluated(network.interface, splits)
+        return LanguageHead(head=self.language_head).adapted(network, outputs, interface, seed, name)
+
+    does: ClassVar[str]
+    """What such a head does, for messages: `guesses hidden words`."""
