@@ -14,7 +14,6 @@ from robust_tickets.cli.options import (
     data_settings,
     given,
     overrides,
-    percent,
     ticket_or_source,
 )
 from robust_tickets.foundation.ownership import require_apart
@@ -45,5 +44,7 @@ def transfer(
     for note in result.runs[0].data.notes:
         print(f"{result.runs[0].data.name}: {note}")
     for run in result.runs:
-        score = f"{run.metric.unit.told(run.validation)} on validation" if run.validation is not None else "no validation part"
+        value = run.validation
+        score = f"{run.metric.unit.told(value)} on validation" if value is not None else "no validation part"
+
         print(f"{run.folder}: {score}")

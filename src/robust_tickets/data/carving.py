@@ -43,7 +43,8 @@ def carve(
         parts["test"] = parts.pop("validation")
         notes.append("the set's validation part serves as test")
     if "test" not in parts:
-        kept, held = choose(parts["train"].labels, classes, hold_out=settings.test, seed=TEST_SEED, stream="test", noun=noun)
+        labels = parts["train"].labels
+        kept, held = choose(labels, classes, hold_out=settings.test, seed=TEST_SEED, stream="test", noun=noun)
         parts["test"], parts["train"] = parts["train"].subset(held), parts["train"].subset(kept)
         whole = "each class" if classes else f"its {noun}"
         notes.append(f"test is a fixed {100 * settings.test:.3g} % of {whole}, the same for every seed")

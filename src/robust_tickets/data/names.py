@@ -11,7 +11,7 @@ from robust_tickets.data.forms.patterns import is_pattern, matching
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 
-BUILT_IN = ("glyphs", "digits", "glyph-scenes")
+BUILT_IN = ("glyphs", "digits", "glyph-scenes", "tales", "tale-topics", "tale-moods")
 TORCHVISION = "torchvision/"
 HUB = "hf/"
 
@@ -107,7 +107,7 @@ def nothing_at(place: object) -> UserError:
     hint = (
         f"did you mean {near[0]}?"
         if near
-        else "glyphs, digits and glyph-scenes are built in; torchvision/NAME and hf/OWNER/NAME are downloaded"
+        else f"{', '.join(BUILT_IN)} are built in; torchvision/NAME and hf/OWNER/NAME are downloaded"
     )
     return UserError(f"{place}: no such folder or file; {hint}")
 

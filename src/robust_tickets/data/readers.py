@@ -14,6 +14,7 @@ from robust_tickets.data.forms.hugging_face import PARQUET, SAVED_TABLES, read_h
 from robust_tickets.data.forms.label_folder import LABEL_FOLDER
 from robust_tickets.data.forms.patterns import above, is_pattern
 from robust_tickets.data.forms.scenes import read_scenes
+from robust_tickets.data.forms.tales import read_moods, read_tales, read_topics
 from robust_tickets.data.forms.tar_shards import TARS
 from robust_tickets.data.forms.torchvision_sets import read_torchvision, voc_place
 from robust_tickets.data.forms.voc_boxes import VOC_BOXES
@@ -29,6 +30,9 @@ NAMED: dict[str, Callable[[DataSettings], Found]] = {
     "glyphs": lambda settings: read_glyphs(settings.glyphs),
     "digits": lambda settings: read_digits(),
     "glyph-scenes": lambda settings: read_scenes(settings.scenes),
+    "tales": lambda settings: read_tales(settings.tales),
+    "tale-topics": lambda settings: read_topics(settings.tales),
+    "tale-moods": lambda settings: read_moods(settings.tales),
     TORCHVISION: lambda settings: read_torchvision(settings.name[len(TORCHVISION) :], given_path(str(settings.root))),
     HUB: lambda settings: read_hub(settings.name, settings.label),
 }
@@ -80,7 +84,7 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-ASKED = {"name", "root", "glyphs", "scenes", "label"}
+ASKED = {"name", "root", "glyphs", "scenes", "tales", "label"}
 """The settings that decide what is read."""
 
 

@@ -51,6 +51,13 @@ class SceneSettings(Settings):
     seed: int = Field(default=0, ge=0, description="Seed of the scenes; another seed gives other scenes.")
 
 
+class TaleSettings(Settings):
+    """How many of the built-in texts."""
+
+    count: int = Field(default=4000, ge=24, description="Training texts; the test part has a quarter as many.")
+    seed: int = Field(default=0, ge=0, description="Seed of the texts; another seed gives other texts.")
+
+
 class DataSettings(Settings):
     """Which data, how much of them, and as what size and channels. A bare string is the name alone."""
 
@@ -58,7 +65,8 @@ class DataSettings(Settings):
 
     name: str = Field(
         min_length=1,
-        description="`glyphs`, `digits`, `glyph-scenes`, `torchvision/CIFAR10` and the like, or a path: a folder of "
+        description="`glyphs`, `digits`, `glyph-scenes`, `tales`, `tale-topics`, `tale-moods`, "
+        "`torchvision/CIFAR10` and the like, or a path: a folder of "
         "classes (subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), boxes "
         "in COCO's or Pascal VOC's layout, npz or idx files, WebDataset tars; with robust-tickets[datasets] also "
         "parquet files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of the Hub.",
@@ -98,6 +106,7 @@ class DataSettings(Settings):
     )
     glyphs: GlyphSettings = Field(default=GlyphSettings(), description="Options of the built-in letters.")
     scenes: SceneSettings = Field(default=SceneSettings(), description="Options of the built-in scenes.")
+    tales: TaleSettings = Field(default=TaleSettings(), description="Options of the built-in texts.")
     augmentation: Augmentation | None = Field(
         default=None, description="How training changes images; default: what suits the data set."
     )
@@ -117,5 +126,5 @@ class DataSettings(Settings):
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what older versions did not have while it is at its default: results are stored by these values."""
         fields = type(self).model_fields
-        new = [name for name in ("label", "scenes") if getattr(self, name) == fields[name].default]
+        new = [name for name in ("label", "scenes", "tales") if getattr(self, name) == fields[name].default]
         return {name: value for name, value in write(self).items() if name not in new}

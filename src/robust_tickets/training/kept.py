@@ -29,7 +29,7 @@ class KeptWeights:
         """Record a validation; `weights` are copied if they are the best so far and the best are kept."""
         self.last_score = score
         self.stale += 1
-        if score is not None and (self.best_score is None or goodness(self.metric, score) > goodness(self.metric, self.best_score)):
+        if score is not None and goodness(self.metric, score) > goodness(self.metric, self.best_score):
             self.best_score, self.stale = score, 0
             if self.keeps_best:
                 self.best = {name: value.detach().clone() for name, value in weights.items()}

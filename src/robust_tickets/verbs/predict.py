@@ -1,9 +1,9 @@
 """Predict: the classes of images, by anything of ours that has logits."""
 
-import math
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -293,6 +293,7 @@ def best_seed(transfer: Path) -> Path:
     finished = {path.parent: read_json(path) for path in sorted(transfer.glob("seed-*/result.json"))}
     if not finished:
         raise UserError(f"{transfer}: none of its seeds is finished; rerun the command that made it to resume")
+
     def reached(place: Path) -> float:
         value = finished[place].get("validation")
         return -math.inf if value is None else -value if finished[place].get("lower_is_better") else value

@@ -57,7 +57,6 @@ class Run:
         validation = f"{told(self.validation)} on validation" if self.validation is not None else "no validation"
         return f"Run(seed {self.seed}, {self.data.name}, {validation}{f', in {self.folder}' if self.folder else ''})"
 
-
     @property
     def metric(self) -> Metric:
         """Return the task's metric."""

@@ -13,6 +13,7 @@
 | `labels.py` | labels of tables and tars: numbers, or names |
 | `torchvision_sets.py` | torchvision's data sets, by name |
 | `built_in.py` | rendered letters, real handwritten digits |
+| `tales.py` | the built-in texts |
 | `scenes.py` | letters and digits on textured backgrounds, with boxes |
 | `user_sets.py` | data sets and loaders given by the user |
 """

@@ -78,12 +78,10 @@ class HiddenWords(TextTargets):
         chance, how = draws[:, :length], draws[:, fit.length : fit.length + length]
         hidden = (chance < HIDDEN) & (batch.inputs["attention_mask"] == 1) & ~special(ids, fit)
         other = ((how - SHOWN_AS_MASK) / SHOWN_AS_ANOTHER * fit.vocabulary).long().clamp(0, fit.vocabulary - 1)
-        shown = torch.where(
-            how < SHOWN_AS_MASK, fit.mask, torch.where(how < SHOWN_AS_MASK + SHOWN_AS_ANOTHER, other, ids)
-        )
-        return Batch(
-            {**batch.inputs, "input_ids": torch.where(hidden, shown, ids)}, torch.where(hidden, ids, NOT_ASKED)
-        )
+        shown = torch.where(how < SHOWN_AS_MASK + SHOWN_AS_ANOTHER, other, ids)
+        shown[how < SHOWN_AS_MASK] = mask_of(fit)
+        inputs = {**batch.inputs, "input_ids": torch.where(hidden, shown, ids)}
+        return Batch(inputs, ids.masked_fill(~hidden, NOT_ASKED))
 
     def evaluated_at_once(self, fit: TokenFormat) -> int:
         """Return how many texts have `LOGITS_AT_ONCE` logits."""
