@@ -31,7 +31,8 @@ class AdaptingTask(Adaptation, Task, ABC):
                     f"head: keep: {name} labels whole images, but {splits.name} {splits.target_words}; use head: fresh"
                 )
             made = self.adaptation.model_validate(self.model_dump())
-            return made.adapted(network, len(splits.classes), splits.size, seed, name)
+            interface = network.pixels.model_copy(update={"size": splits.size})
+            return made.adapted(network, len(splits.classes), interface, seed, name)
         if self.model_fields_set - {"kind"}:
             assert isinstance(network.body, AdaptedBody)
             kind = self.model_dump()["kind"]
