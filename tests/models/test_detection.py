@@ -40,7 +40,8 @@ def source(name: str) -> Source:
 
 def finding(network: Network, size: tuple[int, int] = SIZE, seed: int = 0, **settings: object) -> Network:
     chosen = DetectionHead.model_validate({"width": 64, **settings})
-    return chosen.adapted(copy.deepcopy(network), CLASSES, size, seed, "the network")
+    interface = network.pixels.model_copy(update={"size": size})
+    return chosen.adapted(copy.deepcopy(network), CLASSES, interface, seed, "the network")
 
 
 def targets(*boxes: int) -> list[dict[str, Tensor]]:

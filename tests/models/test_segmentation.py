@@ -15,7 +15,7 @@ from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
-from robust_tickets.models.pixels import identity_preprocessing
+from robust_tickets.models.pixels import Pixels, identity_preprocessing
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, load_source
 
@@ -26,9 +26,13 @@ def source(name: str) -> Source:
     return load_source(SourceSettings(name=name, weights="random"))
 
 
+def sized(classifier: Network, size: tuple[int, int]) -> Pixels:
+    return classifier.pixels.model_copy(update={"size": size})
+
+
 def labelling(classifier: Network, classes: int = 5, seed: int = 0, **settings: object) -> Network:
     chosen = SegmentationHead.model_validate(settings)
-    return chosen.adapted(copy.deepcopy(classifier), classes, SIZE, seed, "the network")
+    return chosen.adapted(copy.deepcopy(classifier), classes, sized(classifier, SIZE), seed, "the network")
 
 
 @pytest.mark.parametrize(

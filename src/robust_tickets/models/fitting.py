@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.families.timm_models import TimmModels
 from robust_tickets.models.formats.likeness import likely, likeness
@@ -62,7 +63,8 @@ def _kin_by_name(named: str) -> list[str]:
     """Return names that begin alike, torchvision's first, the shortest first."""
     family = re.match(r"[a-z]*", named.rpartition("/")[2].lower())
     kin = [name for name in available() if family and family.group() and family.group() in name]
-    kin = [name for name in kin if not name.startswith("madry/")]  # torchvision's architectures, many times over
+    # Of madry/ they are torchvision's architectures, many times over; language models are told by their config.json.
+    kin = [name for name in kin if not name.startswith(("madry/", "hf/", "tiny/"))]
     kin.sort(key=lambda name: (name.startswith("timm/"), len(name)))
     return kin[: MOST - len(COMMON) - 4]
 
@@ -125,6 +127,8 @@ def name_of(body: nn.Module, num_classes: int) -> str:
 
     "Exactly" is to PyTorch's printed form, which holds every layer and its hyperparameters.
     """
+    if isinstance(body, AdaptedBody) and body.configuration is not None:
+        return f"hf/{body.configuration['model_type']}"
     printed = repr(body)
     for name in _kin(body):
         twin = _without_memory(name, ArchitectureOptions(num_classes, input_channels(body)))

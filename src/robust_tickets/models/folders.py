@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from robust_tickets.models.forward_trace import trace_forward
 from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.identity import VERSION, SourceIdentity
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.shapes import reshape
 from robust_tickets.models.strict import load_strictly, mismatches
@@ -45,22 +47,30 @@ def save_source(classifier: Network, identity: SourceIdentity, folder: Path | st
     with disk_errors(folder):
         (folder / FACTS).unlink(missing_ok=True)
     write_bytes(folder / WEIGHTS, save(state))
+    for name, content in identity.preprocessing.files().items():
+        write_bytes(folder / name, content)
     write_json(folder / FACTS, identity.model_dump(mode="json"))
     return identity
 
 
 def identified(classifier: Network, identity: SourceIdentity) -> SourceIdentity:
     """Return an identity with everything in it that can be read off the classifier."""
-    return identity.model_copy(
-        update={
-            "digest": tensors_digest(classifier.plain_state()),
-            "num_classes": classifier.num_classes,
-            "head": classifier.head,
-            "headless": classifier.headless,
-            "preprocessing": classifier.interface,
-            "adaptation": classifier.body.adaptation if isinstance(classifier.body, AdaptedBody) else None,
-        }
-    )
+    digest = tensors_digest(classifier.plain_state())
+    return identity.model_copy(update={"digest": digest, **recorded(classifier)})
+
+
+def recorded(classifier: Network) -> dict[str, Any]:
+    """Return what is recorded of a network that is not its weights: what goes in, and how its body came about."""
+    body = classifier.body
+    adapted = body if isinstance(body, AdaptedBody) else None
+    return {
+        "num_classes": classifier.num_classes,
+        "head": classifier.head,
+        "headless": classifier.headless,
+        "preprocessing": classifier.interface,
+        "adaptation": adapted.adaptation if adapted is not None else None,
+        "configuration": adapted.configuration if adapted is not None else None,
+    }
 
 
 def load(folder: Path | str, like: nn.Module | None = None) -> Network:
@@ -108,16 +118,17 @@ def load_folder(folder: Path | str, like: nn.Module | None = None) -> tuple[Netw
 
 
 def read_identity(folder: Path) -> SourceIdentity:
-    """Read which network a folder holds.
+    """Read which network a folder holds, and what travels beside the weights.
 
     Raises:
-        UserError: `source.json` is missing, broken, or of a newer version.
+        UserError: `source.json` is missing, broken, or of a newer version, or a file beside it is missing or altered.
     """
     content, where = read_json(folder / FACTS), folder / FACTS
     version = content.get("version", VERSION) if isinstance(content, dict) else VERSION
     if isinstance(version, int) and version > VERSION:
         raise UserError(f"{where}: has version {version}, but this robust-tickets reads up to {VERSION}; upgrade it")
-    return parse(SourceIdentity, content, str(where))
+    identity = parse(SourceIdentity, content, str(where))
+    return identity.model_copy(update={"preprocessing": identity.preprocessing.completed(folder)})
 
 
 def rebuilt(identity: SourceIdentity, state: dict[str, Tensor], folder: Path, like: nn.Module | None = None) -> Network:
@@ -142,12 +153,13 @@ def rebuilt(identity: SourceIdentity, state: dict[str, Tensor], folder: Path, li
         )
     else:
         family, name = resolve(identity.name)
-        body = family.build(name, ArchitectureOptions(identity.num_classes, preprocessing.channels, preprocessing.size))
+        size = preprocessing.size if isinstance(preprocessing, Pixels) else None
+        options = ArchitectureOptions(identity.num_classes, preprocessing.channels, size, identity.configuration)
+        body = family.build(name, options)
     if identity.adaptation is not None and not isinstance(body, AdaptedBody):
         head = choose_head(body, trace_forward(body, preprocessing, identity.name), preprocessing, identity.name)[0]
         whole = Network(body, preprocessing, head)
-        classes, size = identity.num_classes, preprocessing.size
-        body = identity.adaptation.adapted(whole, classes, size, seed=0, name=identity.name).body
+        body = identity.adaptation.adapted(whole, identity.num_classes, preprocessing, 0, identity.name).body
     classifier = Network(body, preprocessing, identity.head)
     if classifier.num_classes != identity.num_classes:
         classifier.reset_head(identity.num_classes, seed=0)

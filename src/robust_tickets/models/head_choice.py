@@ -70,11 +70,12 @@ def _tried(
 
 
 def _of_adapted(body: AdaptedBody, trace: ForwardTrace, name: str, given: str | None) -> str:
-    """Return the head of an adapted body, which its record names."""
-    assert given is not None, "an adapted body is built from a record, which names its head"
+    """Return the head of an adapted body, which it knows itself."""
+    if given not in (None, body.head_path):
+        raise UserError(f"head: {given!r} is not the head of {name}; that is {body.head_path}")
     if (right := body.shape_fault(trace.shape)) is not None:
         raise UserError(f"{name}: its output for two images has shape {list(trace.shape)}, not {right}")
-    return given
+    return body.head_path
 
 
 def _require_logits(body: nn.Module, head: str, trace: ForwardTrace, name: str) -> None:

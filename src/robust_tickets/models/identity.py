@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.adaptations import AnyAdaptation
@@ -31,7 +31,12 @@ class SourceIdentity(Settings):
         "`{'conv1': {'out_channels': 40}}`.",
     )
     adaptation: AnyAdaptation | None = Field(
-        default=None, description="How the architecture was adapted to another task; absent: it labels images."
+        default=None, description="How the architecture was adapted to a task; absent: it labels images."
+    )
+    configuration: dict[str, Any] | None = Field(
+        default=None,
+        description="The content of the `config.json` that transformers builds the architecture from; absent for "
+        "others.",
     )
     headless: bool = Field(
         default=False,
@@ -54,6 +59,11 @@ class SourceIdentity(Settings):
         given = content["segmentation"]
         return older if given is None else {**older, "adaptation": {"kind": "segmentation", **given}}
 
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have where there is none of it."""
+        return {name: value for name, value in write(self).items() if name != "configuration" or value is not None}
+
     @property
     def facts(self) -> dict[str, str]:
         """Return what decides what the network computes: its weights and, where it is the user's own, its code."""
@@ -62,8 +72,10 @@ class SourceIdentity(Settings):
     @property
     def description(self) -> tuple[str, ...]:
         """Return in a few lines what goes in and comes out, and what was assumed or found while loading."""
+        adapted, classes = self.adaptation, self.num_classes
+        what = f"{classes} classes" if adapted is None else adapted.outputs(classes)
         return (
             f"input: {self.preprocessing.describe()}",
-            f"output: {self.num_classes} classes, head {self.head}",
+            f"output: {what}, head {self.head}",
             *self.notes,
         )

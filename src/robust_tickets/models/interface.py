@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import Settings, parse
 
 if TYPE_CHECKING:
     from robust_tickets.foundation.lazy import nn
@@ -48,6 +50,18 @@ class Interface(Settings, ABC):
     @abstractmethod
     def wanted(self) -> dict[str, Any]:
         """Return what it asks of data, as arguments of `load_data`."""
+
+    def changed(self, given: Mapping[str, Any]) -> Self:
+        """Return these settings with what the user states over them.
+
+        Raises:
+            UserError: a value is wrong, or there is no such setting of what goes in.
+        """
+        fields = type(self).model_fields
+        if other := [name for name in given if name not in fields]:
+            raise UserError(f"preprocessing.{other[0]}: the network takes {self.noun}, which have none; leave it out")
+        own = {name: getattr(self, name) for name in fields}
+        return parse(type(self), {**own, **given}, "preprocessing")
 
     def files(self) -> dict[str, bytes]:
         """Return the files that travel wherever these settings are written, by name."""

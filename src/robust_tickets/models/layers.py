@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.heads import CONVOLUTIONS
 from robust_tickets.models.network import Network
 from robust_tickets.models.prunable import Prunable
@@ -28,12 +29,32 @@ def weights_by_type(body: nn.Module) -> tuple[str, ...]:
     return tuple(names)
 
 
-def stem_weight(classifier: Network) -> str:
-    """Return the weight of the first convolution, or of the first linear layer if there is none."""
+def stem_weight(classifier: Network) -> str | None:
+    """Return the weight of the first convolution, or of the first linear layer if there is none.
+
+    None where words are looked up: no layer reads those.
+    """
     body = classifier.body
+    if isinstance(body, AdaptedBody) and body.word_embeddings is not None:
+        return None
     weights = [name for name in weights_by_type(body) if name not in classifier.idle]
     convolutions = [name for name in weights if isinstance(body.get_submodule(name.rpartition(".")[0]), CONVOLUTIONS)]
     return (convolutions or weights)[0]
+
+
+def candidate_weights(classifier: Network, settings: Prunable) -> tuple[str, ...]:
+    """Return `weights_by_type` of a network's body, after the word embeddings if those are to be pruned.
+
+    Raises:
+        UserError: they are, and there are none.
+    """
+    body, candidates = classifier.body, weights_by_type(classifier.body)
+    if not settings.include_embeddings:
+        return candidates
+    words = body.word_embeddings if isinstance(body, AdaptedBody) else None
+    if words is None:
+        raise UserError(f"include_embeddings: a network that takes {classifier.interface.noun} has no word embeddings")
+    return (words, *candidates)
 
 
 def prunable_weights(classifier: Network, settings: Prunable | None = None) -> tuple[str, ...]:
@@ -43,7 +64,7 @@ def prunable_weights(classifier: Network, settings: Prunable | None = None) -> t
         UserError: a pattern of `exempt` matches no prunable weight, or nothing is left to prune.
     """
     left_out = weights_left_out(classifier, settings)
-    candidates = weights_by_type(classifier.body)
+    candidates = candidate_weights(classifier, settings or Prunable())
     left = tuple(name for name in candidates if name not in left_out)
     if not left:
         raise UserError(f"nothing is left to prune: all {len(candidates)} weights are exempt")
@@ -53,17 +74,20 @@ def prunable_weights(classifier: Network, settings: Prunable | None = None) -> t
 def weights_left_out(classifier: Network, settings: Prunable | None = None) -> dict[str, str]:
     """Return the weights of convolutions, linear layers and attention projections that are left dense, and why.
 
+    Of an adapted body all that is not the source's own layers counts as the head.
+
     Raises:
-        UserError: a pattern of `exempt` matches no prunable weight.
+        UserError: a pattern of `exempt` matches no prunable weight, or there are no word embeddings to include.
     """
     settings = settings or Prunable()
-    candidates = weights_by_type(classifier.body)
+    candidates = candidate_weights(classifier, settings)
     reasons: dict[str, str] = {name: "has no effect on the output" for name in candidates if name in classifier.idle}
     candidates = tuple(name for name in candidates if name not in reasons)
     if not settings.include_head:
-        reasons |= {name: "the head" for name in candidates if name.startswith(f"{classifier.head}.")}
-    if not settings.include_stem and candidates:
-        reasons.setdefault(stem_weight(classifier), "the stem")
+        heads = tuple(f"{path}." for path in classifier.fresh)
+        reasons |= {name: "the head" for name in candidates if name.startswith(heads)}
+    if not settings.include_stem and candidates and (stem := stem_weight(classifier)) is not None:
+        reasons.setdefault(stem, "the stem")
     for pattern in settings.exempt:
         matched = [name for name in candidates if fnmatchcase(name, pattern)]
         if not matched:

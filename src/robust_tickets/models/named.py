@@ -11,6 +11,7 @@ from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import ArchitectureOptions, Family, Loaded
 from robust_tickets.models.families.hub_folders import explain, is_hub_folder, read_hub_folder
+from robust_tickets.models.families.language_sources import language_source
 from robust_tickets.models.fitting import twins_of, what_it_is
 from robust_tickets.models.folders import is_saved, load_folder
 from robust_tickets.models.formats.file import read_checkpoint
@@ -38,6 +39,11 @@ def load_named(settings: SourceSettings) -> Loaded:
     Raises:
         UserError: no such network, no such weights, or weights that do not fit.
     """
+    with global_stream(settings.seed, "init"):
+        if (language := language_source(settings)) is not None:
+            return language
+    if settings.tokenizer is not None:
+        raise UserError(f"tokenizer: {settings.name} is not a language model; leave it out")
     if is_hub_folder(folder := given_path(settings.name)):
         settings = _of_hub_folder(settings, folder)
     family, name = resolve(settings.name)

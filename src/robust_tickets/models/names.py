@@ -11,7 +11,16 @@ from pathlib import Path
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 
-OURS = ("cifar/resnet20", "small/resnet18", "demo/resnet4", "madry/resnet18-l2-3.0", "resnet2b", "cnn-a")
+OURS = (
+    "cifar/resnet20",
+    "small/resnet18",
+    "demo/resnet4",
+    "madry/resnet18-l2-3.0",
+    "resnet2b",
+    "cnn-a",
+    "hf/bert",
+    "tiny/bert",
+)
 """One name of each family that no other library has."""
 
 REGISTERED = re.compile(r"^@register_model[^\n]*\n(?:@[^\n]*\n)*def (\w+)\(", re.MULTILINE)

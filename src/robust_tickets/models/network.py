@@ -95,6 +95,11 @@ class Network(nn.Module):
             return self.body.num_classes
         return classes_of(get_head(self.body, self.head))
 
+    @property
+    def fresh(self) -> tuple[str, ...]:
+        """Module paths inside `body` of what no mask is for: the head; of an adapted body all that is new."""
+        return self.body.fresh if isinstance(self.body, AdaptedBody) else (self.head,)
+
     def forward(self, inputs: Any) -> Any:
         """Map float images [N, C, H, W] in [0, 1], or tokens by name, to logits [N, num_classes], or to what an adapted
         body returns."""

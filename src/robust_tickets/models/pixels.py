@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Ratio
@@ -94,6 +95,21 @@ class Pixels(Interface):
     def shape_words(self) -> str:
         """Channels, height and width."""
         return f"{self.channels} x {self.size[0]} x {self.size[1]}"
+
+
+def require_pixels(interface: Interface, cannot: str) -> Pixels:
+    """Return the interface of a network for images.
+
+    Args:
+        interface: what goes in.
+        cannot: what the network cannot do without images, as in `NAME cannot find objects`.
+
+    Raises:
+        UserError: other things go in.
+    """
+    if isinstance(interface, Pixels):
+        return interface
+    raise UserError(f"{cannot}: it takes {interface.noun}, not images")
 
 
 def identity_preprocessing(channels: int, size: tuple[int, int]) -> Pixels:

@@ -1,21 +1,31 @@
 """Which of the prunable weights take part."""
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from robust_tickets.foundation.settings import Settings
 
 
 class Prunable(Settings):
-    """Which of the prunable weights take part. Norms, biases and embeddings never do."""
+    """Which of the prunable weights take part. Norms and biases never do, nor do embeddings but those of words."""
 
     include_head: bool = Field(default=False, description="Whether the last layer is pruned too.")
     include_stem: bool = Field(
         default=True,
         description="Whether the first convolution or patch embedding (without any, the first linear layer) is pruned. "
-        "Papers differ.",
+        "Papers differ. A language model has no such layer: its words are looked up.",
+    )
+    include_embeddings: bool = Field(
+        default=False, description="Whether a language model's table of word embeddings is pruned too."
     )
     exempt: tuple[str, ...] = Field(
         default=(),
         description="Glob patterns over full parameter names, such as `layer1.*` or `*.downsample.0.weight`; "
         "matching weights stay dense.",
     )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        return {name: value for name, value in write(self).items() if name != "include_embeddings" or value}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.family import Family
+from robust_tickets.models.families.language_models import LanguageModels, TinyLanguageModels
 from robust_tickets.models.families.madry_models import MadryModels
 from robust_tickets.models.families.paper_networks import PaperNetworks
 from robust_tickets.models.families.timm_models import TimmModels
@@ -13,7 +14,15 @@ from robust_tickets.models.families.user_code import UserCode
 
 TIMM = TimmModels()
 MADRY = MadryModels()
-FAMILIES: tuple[Family, ...] = (PaperNetworks(), TorchvisionModels(), TIMM, MADRY, UserCode())
+FAMILIES: tuple[Family, ...] = (
+    PaperNetworks(),
+    TorchvisionModels(),
+    TIMM,
+    MADRY,
+    LanguageModels(),
+    TinyLanguageModels(),
+    UserCode(),
+)
 
 
 def available(prefix: str = "") -> list[str]:

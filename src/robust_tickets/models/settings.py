@@ -1,6 +1,8 @@
 """Which network, with which weights: the settings of a source."""
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.preprocessing import PreprocessingOverrides
@@ -15,8 +17,9 @@ class SourceSettings(Settings):
     name: str = Field(
         min_length=1,
         description="`timm/resnet18` (or bare), `timm/resnet18.a1_in1k`, `torchvision/resnet50`, "
-        "`madry/resnet18-l2-3.0`, `cifar/resnet20`, `small/resnet18`, `package.module:function`, or a folder: "
-        "one saved by robust-tickets, or one from timm or the Hugging Face Hub with `config.json` and weights.",
+        "`madry/resnet18-l2-3.0`, `cifar/resnet20`, `small/resnet18`, `package.module:function`; a language model of "
+        "the Hugging Face Hub, `hf/OWNER/NAME` or `hf/OWNER/NAME@REVISION`, or `tiny/bert`; or a folder: one saved by "
+        "robust-tickets, or one from timm, transformers or the Hub with `config.json` and weights.",
     )
     weights: str = Field(
         default=DEFAULT,
@@ -44,8 +47,24 @@ class SourceSettings(Settings):
         description="Input channels of a network with random weights; others bring their own.",
     )
     head: str | None = Field(default=None, description="Module path of the last layer, if it is not recognised.")
+    tokenizer: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Of a language model: a tokenizer.json, a folder with one, or a plain text file, one text a line, "
+        "that a vocabulary is learned from; absent: the one that came with the model.",
+    )
+    vocabulary_size: int = Field(
+        default=4000, ge=64, description="Most tokens of a vocabulary that is learned from a text file."
+    )
     seed: int = Field(default=0, ge=0, description="Seed of the initialisation of random weights.")
     cache: str | None = Field(
         default=None, min_length=1, description="Folder for downloads; absent: the library's own."
     )
     offline: bool = Field(default=False, description="Use only what is already in the cache; contact no server.")
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        fields = type(self).model_fields
+        new = [name for name in ("tokenizer", "vocabulary_size") if getattr(self, name) == fields[name].default]
+        return {name: value for name, value in write(self).items() if name not in new}

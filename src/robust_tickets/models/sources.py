@@ -12,18 +12,21 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.settings import changed, parse
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.families.family import Loaded
+from robust_tickets.models.families.language_sources import is_language_module, of_module
 from robust_tickets.models.families.user_code import stated_preprocessing
 from robust_tickets.models.fitting import name_of
-from robust_tickets.models.folders import is_saved, load_folder
+from robust_tickets.models.folders import is_saved, load_folder, recorded
 from robust_tickets.models.forward_trace import ForwardTrace, trace_forward
 from robust_tickets.models.head_choice import choose_head
 from robust_tickets.models.heads import input_channels
 from robust_tickets.models.identity import SourceIdentity
+from robust_tickets.models.interface import Interface
 from robust_tickets.models.named import load_named
 from robust_tickets.models.network import Network
 from robust_tickets.models.own_code import code_digest
-from robust_tickets.models.pixels import Pixels, identity_preprocessing
+from robust_tickets.models.pixels import Pixels, identity_preprocessing, require_pixels
 from robust_tickets.models.plain_modules import plain_module, unwrapped
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
 from robust_tickets.pruning.masks import Masks
@@ -47,19 +50,18 @@ class Source:
 
     def __repr__(self) -> str:
         classes, preprocessing = self.identity.num_classes, self.identity.preprocessing
-        height, width = preprocessing.size
         return (
             f"Source({self.identity.name}, weights {Path(self.identity.weights).name}, {classes} classes, "
-            f"{preprocessing.channels} x {height} x {width})"
+            f"{preprocessing.shape_words})"
         )
 
 
-Stated = Pixels | Mapping[str, Any]
+Stated = Interface | Mapping[str, Any]
 """A preprocessing, or the parts of one that are stated."""
 
 
 def load_source(
-    source: SourceSettings | str | Path | nn.Module | Source,
+    source: SourceSettings | str | Path | nn.Module | tuple[nn.Module, Any] | Source,
     *,
     weights: str | Path | None = None,
     preprocessing: Stated | None = None,
@@ -71,13 +73,14 @@ def load_source(
 
     Args:
         source: settings; a name or folder, which is settings with nothing else given; an nn.Module, which is
-            used as it is, not copied, unless it has to be made plain first (`plain_modules.py`); or a source, which
-            is returned as it is.
+            used as it is, not copied, unless it has to be made plain first (`plain_modules.py`); a pair of a model of
+            transformers and its tokenizer; or a source, which is returned as it is.
         weights: a file, a folder, a tag, `random` or `default`, for a network given by name.
         preprocessing: changes to what comes with the weights, as in `{"size": 224}`. For an nn.Module all of it:
             mean, std and size; without it the module's own `preprocessing` or
             `pretrained_cfg`, and without these mean 0, std 1 and the first size of `SIZES` that it takes, stated in the
-            identity's notes.
+            identity's notes. For a model of transformers that reads text: `tokenizer`, a path or a fast tokenizer, and
+            maybe `length`.
         head: module path of the last layer, if a forward pass cannot tell.
         like: a classifier of the same architecture, for a folder whose architecture is the user's own code.
         changes: other fields of `SourceSettings`, as in `num_classes=10`, for a network given by name.
@@ -93,18 +96,23 @@ def load_source(
         if given:
             raise UserError(f"{given[0]}: {source.identity.name} is already loaded; give it to load_source")
         return source
+    if isinstance(source, tuple) and len(source) == 2:
+        source, tokenizer = source
+        preprocessing = {**(preprocessing if isinstance(preprocessing, Mapping) else {}), "tokenizer": tokenizer}
     source = unwrapped(source)
     if isinstance(source, nn.Module):
         if named:
             raise UserError(f"{next(iter(named))}: a torch module brings its own; leave this out")
+        if is_language_module(source):
+            return _from_language_module(source, preprocessing, head)
         if isinstance(preprocessing, Mapping):
             preprocessing = parse(Pixels, dict(preprocessing), "preprocessing")
         return _from_module(source, preprocessing, head)
     if not isinstance(source, SourceSettings | str | Path):
         raise UserError(_no_source(source))
     settings = source if isinstance(source, SourceSettings) else SourceSettings(name=str(source))
-    if isinstance(preprocessing, Pixels):
-        preprocessing = preprocessing.model_dump()
+    if isinstance(preprocessing, Interface):
+        preprocessing = require_pixels(preprocessing, f"{settings.name} has an interface of its own").model_dump()
     stated = {name: value for name, value in (("preprocessing", preprocessing), ("head", head)) if value is not None}
     settings = changed(settings, {**named, **stated}, where="source")
     folder = given_path(settings.name)
@@ -134,14 +142,18 @@ def _from_name(settings: SourceSettings) -> Source:
             f"{loaded.name}: it is unknown how its inputs were normalised; give preprocessing: mean, std and "
             "size (mean [0, 0, 0] and std [1, 1, 1] if it takes images in [0, 1] as they are)"
         )
-    base = loaded.preprocessing.model_dump() if loaded.preprocessing else {}
-    preprocessing = parse(Pixels, {**base, **given}, "preprocessing")
+    if loaded.preprocessing is not None:
+        preprocessing: Interface = loaded.preprocessing.changed(given)
+    else:
+        preprocessing = parse(Pixels, given, "preprocessing")
     source = _tried(loaded, preprocessing, settings, settings.head or loaded.head)
     if (folder := given_path(settings.name)).is_dir():
         settings = settings.model_copy(update={"name": str(folder.resolve())})
     file = given_path(settings.weights)
     if settings.weights not in (DEFAULT, RANDOM) and file.exists():
         settings = settings.model_copy(update={"weights": str(file.resolve())})
+    if settings.tokenizer is not None:
+        settings = settings.model_copy(update={"tokenizer": str(given_path(settings.tokenizer).resolve())})
     if settings.cache is not None:
         settings = settings.model_copy(update={"cache": str(given_path(settings.cache).resolve())})
     return replace(source, settings=settings)
@@ -149,13 +161,12 @@ def _from_name(settings: SourceSettings) -> Source:
 
 def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -> Source:
     """Read a network saved by this library; only its preprocessing may be overridden."""
-    for name in ("weights", "weights_entry", "num_classes", "in_channels", "head"):
+    for name in ("weights", "weights_entry", "num_classes", "in_channels", "head", "tokenizer"):
         if getattr(settings, name) != SourceSettings.model_fields[name].default:
             raise UserError(f"{name}: a saved network brings its own; leave this out for {folder}")
     classifier, identity = load_folder(folder, like)
     if given := settings.preprocessing.given():
-        merged = parse(Pixels, {**identity.preprocessing.model_dump(), **given}, "preprocessing")
-        identity = identity.model_copy(update={"preprocessing": merged})
+        identity = identity.model_copy(update={"preprocessing": identity.preprocessing.changed(given)})
     preprocessing, body, name = identity.preprocessing, classifier.body, str(folder)
     _require_channels(settings, body, preprocessing, name)
     trace = trace_forward(body, preprocessing, name)
@@ -168,7 +179,14 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -
     return Source(classifier, identity, settings.model_copy(update=reload), trace.cut)
 
 
-def _from_module(module: nn.Module, preprocessing: Pixels | None, head: str | None) -> Source:
+def _from_language_module(model: nn.Module, stated: object, head: str | None) -> Source:
+    """Take a model of transformers in memory."""
+    settings = SourceSettings(name=f"{type(model).__module__}:{type(model).__qualname__}")
+    loaded, interface = of_module(model, stated)
+    return _tried(loaded, interface, settings, head)
+
+
+def _from_module(module: nn.Module, preprocessing: Interface | None, head: str | None) -> Source:
     """Take a module in memory; a Network is taken apart, anything else is a body."""
     missing: str | None = None
     if isinstance(module, Network):
@@ -206,7 +224,7 @@ def _of_unstated_size(loaded: Loaded, settings: SourceSettings, head: str | None
     raise UserError(f"{first}; other sizes fail too, give preprocessing with the size of its images") from first
 
 
-def _tried(loaded: Loaded, preprocessing: Pixels, settings: SourceSettings, head: str | None) -> Source:
+def _tried(loaded: Loaded, preprocessing: Interface, settings: SourceSettings, head: str | None) -> Source:
     """Run a loaded network once, and return it as a source with the findings.
 
     Raises:
@@ -248,8 +266,10 @@ def layers_of(parameters: Iterable[str]) -> str:
     return ", ".join(layers[:4]) + (f" and {len(layers) - 4} more layers" if layers[4:] else "")
 
 
-def _require_channels(settings: SourceSettings, body: nn.Module, preprocessing: Pixels, name: str) -> None:
-    """Refuse channels that contradict the network."""
+def _require_channels(settings: SourceSettings, body: nn.Module, preprocessing: Interface, name: str) -> None:
+    """Refuse channels, or texts, that contradict the network."""
+    if isinstance(body, AdaptedBody):
+        body.require_input(preprocessing, name)
     channels, normalised = input_channels(body), preprocessing.channels
     if channels is not None and settings.in_channels not in (None, channels):
         raise UserError(f"in_channels: {name} reads {channels} channels, not {settings.in_channels}; leave it out")
@@ -264,10 +284,7 @@ def _identify(classifier: Network, loaded: Loaded) -> SourceIdentity:
         format=loaded.format,
         digest=tensors_digest(classifier.plain_state()),
         code=code_digest(classifier.body, loaded.name if ":" in loaded.name else None),
-        num_classes=classifier.num_classes,
-        head=classifier.head,
-        preprocessing=classifier.interface,
+        **recorded(classifier),
         modules=loaded.modules,
-        headless=classifier.headless,
         notes=loaded.notes,
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adaptation import Adaptation
 from robust_tickets.tasks.classification import fit_head
-from robust_tickets.tasks.target import as_evaluated
 from robust_tickets.tasks.task import Head, Task
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ class AdaptingTask(Adaptation, Task, ABC):
                     f"head: keep: {name} labels whole images, but {splits.name} {splits.target_words}; use head: fresh"
                 )
             made = self.adaptation.model_validate(self.model_dump())
-            return made.adapted(network, len(splits.classes), as_evaluated(network.interface, splits), seed, name)
+            interface = network.pixels.model_copy(update={"size": splits.size})
+            return made.adapted(network, len(splits.classes), interface, seed, name)
         if self.model_fields_set - {"kind"}:
             assert isinstance(network.body, AdaptedBody)
             kind = self.model_dump()["kind"]

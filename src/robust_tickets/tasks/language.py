@@ -31,7 +31,7 @@ class LanguageTask(Task, ABC):
 
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
         """Return the encoder under the head that does the task: its own where that is kept, or else a fresh one."""
-        outputs = self.outputs(network, splits)
+        outputs = self.head_size(network, splits)
         if head == "keep":
             if not self.does_it(network):
                 raise UserError(

@@ -33,7 +33,7 @@ class MaskedLanguage(LanguageTask):
     does = "guesses hidden words"
     kind: Literal["masked-language"] = "masked-language"
 
-    def outputs(self, network: Network, splits: DataSplits) -> int:
+    def head_size(self, network: Network, splits: DataSplits) -> int:
         """Return the size of the vocabulary."""
         return splits.fit.vocabulary
 

@@ -70,13 +70,13 @@ class Task(Settings, ABC):
 
         return not isinstance(network.body, AdaptedBody)
 
-    def outputs(self, network: Network, splits: DataSplits) -> int:
+    def head_size(self, network: Network, splits: DataSplits) -> int:
         """Return how many outputs a head for these data has."""
         return len(splits.classes)
 
     def pretrained(self, network: Network, splits: DataSplits, seed: int, name: str) -> Network:
         """Return the network that is pretrained on these data: as it is, if it has a head for them; see `adapt`."""
-        if self.does_it(network) and network.num_classes == self.outputs(network, splits):
+        if self.does_it(network) and network.num_classes == self.head_size(network, splits):
             return network
         return self.adapt(network, splits, "fresh", seed, name)
 

@@ -8,6 +8,7 @@ On disk a ticket is a folder:
 | `masks.safetensors` | one bit per weight: parameter name -> uint8 [ceil(numel / 8)] |
 | `statistics.safetensors` | only if `recalibrated`: batch-norm statistics under the masks |
 | `init.safetensors` | only if `init` is `stored`: surviving weights, buffers and head |
+| `tokenizer.json` | only of a language model: what turns texts into its tokens |
 | `README.md` | a model card |
 
 Loading reads JSON and safetensors and executes nothing. Verification is kept in separate files, outside the
@@ -239,6 +240,8 @@ class Ticket:
             write_bytes(folder / STATISTICS, save(dict(self.statistics)))
         else:
             (folder / STATISTICS).unlink(missing_ok=True)
+        for name, content in self.source.preprocessing.files().items():
+            write_bytes(folder / name, content)
         write_text(folder / "README.md", ticket_card(file, self.layer_sparsity))
         write_json(folder / TICKET, file.model_dump(mode="json"))
 
@@ -260,6 +263,8 @@ class Ticket:
                 "version of robust-tickets that wrote it, or a newer one"
             )
         file = parse(TicketFile, content, f"{folder}/ticket.json")
+        preprocessing = file.source.preprocessing.completed(folder)
+        identity = file.source.model_copy(update={"preprocessing": preprocessing})
         packed = read_tensors(folder / MASKS)
         try:
             masks = unpack(packed, file.shapes)
@@ -275,7 +280,7 @@ class Ticket:
         ticket = cls(
             masks,
             file.prunable,
-            file.source,
+            identity,
             stored,
             recipe,
             file.provenance,
@@ -315,7 +320,9 @@ def placed_recipe(recipe: Mapping[str, Any], folder: Path, write: Callable[[str,
     source = recipe.get("source")
     if not isinstance(source, Mapping):
         return dict(recipe)
-    places = {key: write(source[key], folder) for key in ("name", "weights") if isinstance(source.get(key), str)}
+    places = {
+        key: write(source[key], folder) for key in ("name", "weights", "tokenizer") if isinstance(source.get(key), str)
+    }
     return {**recipe, "source": {**source, **places}}
 
 

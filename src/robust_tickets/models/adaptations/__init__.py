@@ -6,6 +6,7 @@
 | `adapted_body.py` | a body whose backbone is a source's own layers, and where its weights are now |
 | `backbone.py` | a network's layers up to its last feature map |
 | `detection/` | torchvision's detectors |
+| `language/` | Hugging Face's encoders under the head of a language task |
 | `segmentation_head.py`, `segmentation.py` | a head that labels pixels: its settings, and the network |
 """
 
@@ -14,7 +15,8 @@ from typing import Annotated
 from pydantic import Field
 
 from robust_tickets.models.adaptations.detection.head import DetectionHead
+from robust_tickets.models.adaptations.language.head import LanguageHead
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 
-AnyAdaptation = Annotated[SegmentationHead | DetectionHead, Field(discriminator="kind")]
+AnyAdaptation = Annotated[SegmentationHead | DetectionHead | LanguageHead, Field(discriminator="kind")]
 """Every kind of adaptation, as files record it."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adaptation import Adaptation
+from robust_tickets.models.interface import Interface
 from robust_tickets.pruning.masks import Masks
 
 BACKBONE = "backbone"
@@ -21,8 +22,10 @@ LOGITS = ("logits",)
 class AdaptedBody(nn.Module, ABC):
     """A backbone under a head other than its own."""
 
-    does: ClassVar[str]
+    does: str
     """What it does, for messages: `labels pixels`."""
+    head_path: str
+    """Path of the layers that classify."""
     adaptation: Adaptation
     """What builds it again."""
     num_classes: int
@@ -41,6 +44,27 @@ class AdaptedBody(nn.Module, ABC):
     @abstractmethod
     def shape_fault(self, shape: tuple[int, ...]) -> str | None:
         """Return what the output of two images should be where it is not of this shape; None if it is right."""
+
+    def require_input(self, interface: Interface, name: str) -> None:
+        """Refuse what this body cannot take.
+
+        Args:
+            interface: what would go in.
+            name: what messages call the network.
+
+        Raises:
+            UserError: says what it takes.
+        """
+
+    @property
+    def configuration(self) -> dict[str, Any] | None:
+        """What its library builds it from, where its name alone does not say that."""
+        return None
+
+    @property
+    def word_embeddings(self) -> str | None:
+        """Name of the table that words are looked up in; None if the inputs are no words."""
+        return None
 
     def reset_head(self, path: str, num_classes: int, seed: int) -> None:
         """Put a fresh head in the place of the one at `path`."""

@@ -13,8 +13,10 @@ from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.adaptations.backbone import backbone_of, feature_map
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
+from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
 from robust_tickets.models.networks.small_resnet import SmallResNet
+from robust_tickets.models.pixels import require_pixels
 
 HEAD = "classifier"
 """Where the head lies, as in torchvision's segmentation networks."""
@@ -29,6 +31,7 @@ class SegmentationNetwork(AdaptedBody):
     """A backbone and a head, named as in torchvision's segmentation networks; logits at the size of the images."""
 
     does = "labels pixels"
+    head_path = HEAD
 
     def __init__(self, backbone: nn.Module, width: int, num_classes: int, adaptation: SegmentationHead) -> None:
         """Put a head on a backbone whose feature map has `width` channels."""
@@ -53,7 +56,7 @@ class SegmentationNetwork(AdaptedBody):
 
 
 def segmenter(
-    classifier: Network, adaptation: SegmentationHead, num_classes: int, size: tuple[int, int], seed: int, name: str
+    classifier: Network, adaptation: SegmentationHead, num_classes: int, interface: Interface, seed: int, name: str
 ) -> Network:
     """Return a network of the classifier's own layers, without its head, under a fresh segmentation head.
 
@@ -61,13 +64,14 @@ def segmenter(
         classifier: of images; its body offers a feature map, see `backbone_of`. It is taken apart.
         adaptation: which head, and the output stride.
         num_classes: number of classes a pixel may have, 2 or more.
-        size: height and width of the images, which takes the place of the interface's.
+        interface: of its images, whose size takes the place of the classifier's.
         seed: the head is initialised by torch's default from its stream `head`.
         name: what messages call the network.
 
     Raises:
         UserError: the network has no feature map, or its strides cannot become dilations.
     """
+    pixels = require_pixels(interface, f"{name} cannot label pixels")
     dilatable = isinstance(classifier.body, ResNet | SmallResNet)
     backbone, width, stride = backbone_of(classifier, name, SegmentationNetwork.does)
     wanted = adaptation.output_stride or (DILATED_STRIDE if dilatable else stride)
@@ -80,8 +84,7 @@ def segmenter(
         dilate(backbone, round(math.log2(stride / wanted)))
     with global_stream(seed, "head"):
         body = SegmentationNetwork(backbone, width, num_classes, adaptation)
-    interface = classifier.pixels.model_copy(update={"size": size})
-    return Network(body.to(classifier.device), interface, HEAD)
+    return Network(body.to(classifier.device), pixels, HEAD)
 
 
 def dilate(backbone: nn.Module, count: int) -> None:

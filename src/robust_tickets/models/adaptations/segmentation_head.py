@@ -9,6 +9,7 @@ from pydantic import Field
 from robust_tickets.models.adaptations.adaptation import Adaptation
 
 if TYPE_CHECKING:
+    from robust_tickets.models.interface import Interface
     from robust_tickets.models.network import Network
 
 
@@ -26,8 +27,8 @@ class SegmentationHead(Adaptation):
         "for torchvision's ResNets and small/, the network's own for others.",
     )
 
-    def adapted(self, network: Network, num_classes: int, size: tuple[int, int], seed: int, name: str) -> Network:
+    def adapted(self, network: Network, num_classes: int, interface: Interface, seed: int, name: str) -> Network:
         """Return a network that labels pixels; see `segmentation.py`."""
         from robust_tickets.models.adaptations.segmentation import segmenter
 
-        return segmenter(network, self, num_classes, size, seed, name)
+        return segmenter(network, self, num_classes, interface, seed, name)

@@ -1,7 +1,8 @@
 """What a family of architectures offers to anyone who loads a source."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -19,6 +20,8 @@ class ArchitectureOptions:
     num_classes: int | None = None
     in_channels: int | None = None
     size: tuple[int, int] | None = None
+    configuration: Mapping[str, Any] | None = None
+    """What a library builds an architecture from whose name does not say everything."""
 
 
 @dataclass(frozen=True, eq=False)

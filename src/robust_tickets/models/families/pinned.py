@@ -36,14 +36,22 @@ class PinnedFile:
     pin: Pin
 
 
-def fetch(repository: str, file: str, downloads: Downloads) -> PinnedFile:
+def fetch(repository: str, file: str, downloads: Downloads, revision: str = LATEST) -> PinnedFile:
     """Return a file of a Hugging Face repository from the cache, or download it at the recorded commit.
+
+    Args:
+        repository: `owner/name`.
+        file: its path there.
+        downloads: the cache, and whether anything may be fetched.
+        revision: a branch, tag or commit, each of which has its own records.
 
     Raises:
         UserError: it is neither cached nor reachable, or not the file that was recorded or that the Hub names.
     """
-    record, pin = record_of(repository, file), recorded(repository, file)
-    path = cached(repository, file, downloads, pin) or download(repository, file, downloads, pin)
+    whose = repository if revision == LATEST else f"{repository}@{revision}"
+    record, pin = record_of(whose, file), recorded(whose, file)
+    at = pin.revision if pin is not None else revision
+    path = cached(repository, file, downloads, at, revision) or download(repository, file, downloads, at)
     # The cache links from `snapshots/<commit>/<file>` to `blobs/<hash>`; a file put there by hand is not a link.
     content, digest = path.resolve(), file_digest(path)
     if re.fullmatch(r"[0-9a-f]{64}", content.name) and digest != f"sha256:{content.name}":
@@ -72,16 +80,16 @@ def recorded(repository: str, file: str) -> Pin | None:
     return parse(Pin, read_json(record), str(record)) if record.exists() else None
 
 
-def cached(repository: str, file: str, downloads: Downloads, pin: Pin | None) -> Path | None:
-    """Return the file if the cache has it: at the recorded commit, else at the newest one known."""
-    for revision in [pin.revision, LATEST] if pin is not None else [LATEST]:
+def cached(repository: str, file: str, downloads: Downloads, *revisions: str) -> Path | None:
+    """Return the file if the cache has it: at the recorded commit, else at the newest one known of its revision."""
+    for revision in dict.fromkeys(revisions):
         found = try_to_load_from_cache(repository, file, cache_dir=downloads.hub_cache, revision=revision)
         if isinstance(found, str):
             return Path(found)
     return None
 
 
-def download(repository: str, file: str, downloads: Downloads, pin: Pin | None) -> Path:
+def download(repository: str, file: str, downloads: Downloads, revision: str) -> Path:
     """Download a file into the cache.
 
     Raises:
@@ -90,7 +98,6 @@ def download(repository: str, file: str, downloads: Downloads, pin: Pin | None) 
     reason = downloads.obstacle
     try:
         if not reason:
-            revision = pin.revision if pin is not None else LATEST
             return Path(hf_hub_download(repository, file, revision=revision, cache_dir=downloads.hub_cache))
     except LocalEntryNotFoundError as error:
         reason = first_line(error.__cause__ or error)

@@ -12,8 +12,12 @@ def is_index(start: bytes) -> bool:
     return start.lstrip().startswith(b"{") and b"\0" not in start
 
 
-def shards_of(index: Path) -> dict[Path, list[str]]:
+def shards_of(index: Path, *, present: bool = True) -> dict[Path, list[str]]:
     """Return the files that an index names, each with the names of the tensors in it.
+
+    Args:
+        index: the file.
+        present: whether they have to be there.
 
     Raises:
         UserError: it is not an index, names a file outside its own folder, or one that is missing.
@@ -25,7 +29,7 @@ def shards_of(index: Path) -> dict[Path, list[str]]:
     files: dict[Path, list[str]] = {}
     for name, file in listed.items():
         files.setdefault(_inside(index, file), []).append(name)
-    missing = [file.name for file in files if not file.is_file()]
+    missing = [file.name for file in files if present and not file.is_file()]
     if missing:
         raise UserError(
             f"{index}: {len(missing)} of its {len(files)} files are missing: "

@@ -12,7 +12,9 @@ from robust_tickets.models.adaptations.detection.network import Blueprint, Detec
 from robust_tickets.models.adaptations.detection.one_stage import FCOSNetwork, RetinaNetNetwork
 from robust_tickets.models.adaptations.detection.ssd import SSDLiteNetwork, SSDNetwork
 from robust_tickets.models.frozen_norms import freeze_norms
+from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import require_pixels
 
 NETWORKS: dict[str, type[DetectionNetwork]] = {
     "fasterrcnn": FasterRCNNNetwork,
@@ -24,7 +26,7 @@ NETWORKS: dict[str, type[DetectionNetwork]] = {
 
 
 def detector(
-    network: Network, adaptation: DetectionHead, num_classes: int, size: tuple[int, int], seed: int, name: str
+    network: Network, adaptation: DetectionHead, num_classes: int, interface: Interface, seed: int, name: str
 ) -> Network:
     """Return a network of a source's own layers, without its head, under a fresh detector.
 
@@ -32,7 +34,7 @@ def detector(
         network: of images; its body offers feature maps at several strides, see `levels_of`. It is taken apart.
         adaptation: which detector.
         num_classes: number of classes of objects, without the background; 1 or more.
-        size: height and width of the images, which takes the place of the interface's.
+        interface: of its images, whose size takes the place of the network's.
         seed: what is fresh is initialised as torchvision does it from stream `head`.
         name: what messages call the network.
 
@@ -40,15 +42,16 @@ def detector(
         UserError: the network has no such feature maps.
     """
     cannot = f"{name} cannot find objects"
+    pixels = require_pixels(interface, cannot)
+    size = pixels.size
     body, levels = levels_of(network, size, cannot)
     if adaptation.frozen_norm:
         freeze_norms(body)
     kind: Any = NETWORKS[adaptation.head]
     with global_stream(seed, "head"):
         made = kind(Blueprint(body, levels, num_classes, adaptation, size))
-    interface = network.pixels.model_copy(update={"size": size})
-    made = Network(made.to(network.device), interface, kind.head_path)
+    made = Network(made.to(network.device), pixels, kind.head_path)
     with torch.no_grad():
-        tried(made.body.eval(), torch.zeros(1, interface.channels, *size, device=made.device), cannot)
+        tried(made.body.eval(), torch.zeros(1, pixels.channels, *size, device=made.device), cannot)
     made.body.train()
     return made

@@ -9,6 +9,7 @@ from pydantic import Field
 from robust_tickets.models.adaptations.adaptation import Adaptation
 
 if TYPE_CHECKING:
+    from robust_tickets.models.interface import Interface
     from robust_tickets.models.network import Network
 
 
@@ -33,8 +34,8 @@ class DetectionHead(Adaptation):
         description="Whether the backbone's batch norms stay as they came: statistics, scale and shift.",
     )
 
-    def adapted(self, network: Network, num_classes: int, size: tuple[int, int], seed: int, name: str) -> Network:
+    def adapted(self, network: Network, num_classes: int, interface: Interface, seed: int, name: str) -> Network:
         """Return a network that finds objects; see `detector.py`."""
         from robust_tickets.models.adaptations.detection.detector import detector
 
-        return detector(network, self, num_classes, size, seed, name)
+        return detector(network, self, num_classes, interface, seed, name)

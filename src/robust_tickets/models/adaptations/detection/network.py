@@ -9,7 +9,7 @@ detectors and SSDs count the background as class 0; here classes begin at 0, and
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -48,8 +48,7 @@ class DetectionNetwork(AdaptedBody):
     does = "finds objects"
     least_classes = 1
     answers = ("boxes", "scores")
-    head_path: ClassVar[str] = "head"
-    """Path of the layers that classify."""
+    head_path = "head"
     divisor: int
     """Images are padded with zeros on the right and at the bottom, until this divides their sides."""
 
