@@ -57,7 +57,7 @@ _HOME = {
     "DataSettings": "data.settings",
     "DrawSettings": "verbs.draw_settings",
     "FindSettings": "verbs.find_settings",
-    "Pixels": "models.interface",
+    "Pixels": "models.pixels",
     "Recipe": "recipe",
     "Source": "models.sources",
     "SourceSettings": "models.settings",

@@ -106,7 +106,7 @@ def test_files_of_another_network_are_refused_before_training(tmp_path):
     words = "images are 4 x 6 with 3 channels, but the network takes 8 x 8 with 1"
     with pytest.raises(UserError, match=words):
         measure.require_for(grey, CLASSES, 3)
-    fitting = replace(grey, channels=3, size=(4, 6))
+    fitting = replace(grey, fit=replace(grey.fit, channels=3, size=(4, 6)))
     measure.require_for(fitting, CLASSES, 3)
     with pytest.raises(UserError, match="contains class 2, but the network has 2 classes"):
         measure.require_for(fitting, CLASSES, 2)

@@ -11,7 +11,7 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json
 from robust_tickets.foundation.settings import parse
-from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody, adaptation_of
 from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.forward_trace import trace_forward
@@ -156,7 +156,7 @@ def rebuilt(identity: SourceIdentity, state: dict[str, Tensor], folder: Path, li
         size = preprocessing.size if isinstance(preprocessing, Pixels) else None
         options = ArchitectureOptions(identity.num_classes, preprocessing.channels, size, identity.configuration)
         body = family.build(name, options)
-    if identity.adaptation is not None and not isinstance(body, AdaptedBody):
+    if identity.adaptation is not None and identity.adaptation != adaptation_of(body):
         head = choose_head(body, trace_forward(body, preprocessing, identity.name), preprocessing, identity.name)[0]
         whole = Network(body, preprocessing, head)
         body = identity.adaptation.adapted(whole, identity.num_classes, preprocessing, 0, identity.name).body

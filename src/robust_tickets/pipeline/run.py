@@ -78,8 +78,7 @@ def rehearse(recipe: Recipe) -> None:
     for entry in recipe.sources.values():
         source = load_source(entry.source)
         if entry.pretrain is not None:
-            splits = rehearse_pretrain(source, entry.pretrain, recipe.seed)
-            source.network.reset_head(len(splits.classes), seed=0)
+            source = rehearse_pretrain(source, entry.pretrain, recipe.seed)
         for settings in recipe.draws().values():
             rehearse_draw(source, settings, recipe.seed)
             for way in recipe.transfers.values() if settings.recalibrate is not None else ():

@@ -260,7 +260,7 @@ def of_classifier(name: str, classifier: Network, classes: tuple[str, ...] | Non
     def logits(images: NDArray[np.float32]) -> NDArray[np.float32]:
         return network(torch.from_numpy(images)).numpy()
 
-    return Predictor(name, logits, preparation_of(classifier.interface), classes)
+    return Predictor(name, logits, preparation_of(classifier.pixels), classes)
 
 
 def preparation_of(preprocessing: Pixels) -> ImagePreparation:

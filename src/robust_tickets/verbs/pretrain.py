@@ -85,8 +85,8 @@ def pretrain(
     return load_source(step.folder, like=source.network)
 
 
-def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> DataSplits:
-    """Refuse, without training anything, a pretraining that could not be begun; return its data.
+def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> Source:
+    """Refuse, without training anything, a pretraining that could not be begun; return the source, not yet trained.
 
     Raises:
         UserError: see `pretrain`.
@@ -96,7 +96,8 @@ def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> 
     require_gradients(source)
     network = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)
     pretraining(network, splits, settings.training, seed).require()
-    return splits
+    network.headless = False
+    return replace(source, network=network)
 
 
 def pretraining(network: Network, splits: DataSplits, training: Training, seed: int) -> Job:

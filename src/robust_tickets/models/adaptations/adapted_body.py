@@ -100,6 +100,11 @@ class AdaptedBody(nn.Module, ABC):
         return f"{BACKBONE}.{name}"
 
 
+def adaptation_of(body: nn.Module) -> Adaptation | None:
+    """Return what made a body what it is; None of a plain architecture."""
+    return body.adaptation if isinstance(body, AdaptedBody) else None
+
+
 def place_in(body: nn.Module, name: str) -> str:
     """Return where a source's parameter is in a body, which may be an adapted one that was made of the source."""
     known = dict(body.named_parameters())

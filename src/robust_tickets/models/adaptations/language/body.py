@@ -15,6 +15,7 @@ from robust_tickets.models.adaptations.language.building import around
 from robust_tickets.models.adaptations.language.configuration import content_of
 from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
 from robust_tickets.models.adaptations.language.library import ENCODERS
+from robust_tickets.models.forward_trace import trace_forward
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
 from robust_tickets.models.tokens import Tokens
@@ -190,4 +191,4 @@ def rehead(
     with global_stream(seed, "head"):
         made = LanguageBody(around(body.encoder, adaptation.head, num_classes), adaptation)
     made.require_input(interface, name)
-    return Network(made, interface, made.head_path)
+    return Network(made, interface, made.head_path, trace_forward(made, interface, name).idle)
