@@ -29,7 +29,7 @@ class NetworkInTraining:
         self.trainable, self.training, self.drawing, self.seed = trainable, job.training, drawing, job.seed
         self.body = trainable.body
         self.prunable = tuple(masks)
-        self.start: State = copied(self.body.state_dict())
+        self.start: State = copied(self.body.state_dict() if job.start is None else job.start)
         self.rewind_point: State | None = None
         self.round_start = 0
         self.step = 0
