@@ -26,12 +26,12 @@ class CoupledGroup(Group):
     # ERK is defined by the shape of one layer, and a coupling has several.
     scopes: ClassVar[tuple[str, ...]] = ("global", "layer")
     is_coupled: ClassVar[bool] = True
-    kind: str
+    takes: ClassVar[tuple[CoupledKind, ...]] = ()
 
     @property
-    def kinds(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[CoupledKind, ...]:
         """Return which couplings it takes."""
-        return (self.kind,)
+        return self.takes
 
     def partition(
         self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, couplings: Sequence[Coupling]

@@ -17,6 +17,6 @@ class Several(CoupledGroup):
     )
 
     @property
-    def kinds(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[CoupledKind, ...]:
         """Return which couplings it takes."""
         return self.of
