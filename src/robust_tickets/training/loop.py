@@ -140,6 +140,7 @@ class TrainingLoop:
                 action.apply(self.trainee)
             self.trainee.dense_gradients = None
             if event.ticket:
+                self.trainee.settle(event.sparsity)
                 with self.averaged():
                     on_ticket(event, self.trainee.masks)
 
