@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import data_feed, data_start, global_magnitude, import_cli, masked_step, page, pgd_training
-from benchmarks.inference import channel_rows, file_rows
+from benchmarks.inference import file_rows, removal_rows
 from benchmarks.inference.cases import NETWORKS, cases
 from benchmarks.inference.runtime_rows import batch_of, runtime_row
 from benchmarks.machine import load, machine
@@ -28,7 +28,8 @@ BENCHMARKS: dict[str, Callable[[Scale], Row]] = {
     "pgd_training": pgd_training.measure,
     "pgd_training_gpu": pgd_training.measure_gpu,
     **{case.name(batch_of(case, FULL.inference)): runtime_row(case) for case in cases()},
-    **{f"channel_{network}_onnx": channel_rows.channel_row(network) for network in NETWORKS},
+    **{f"channel_{network}_onnx": removal_rows.removal_row("channel", network) for network in NETWORKS},
+    **{f"heads_{network}_onnx": removal_rows.removal_row("heads", network) for network in removal_rows.HEADS},
     "load_resnet50": file_rows.measure_load,
     "size_90": file_rows.measure_size,
 }

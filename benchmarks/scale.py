@@ -101,7 +101,11 @@ FULL = Scale(
     fed=4000,
     side=64,
     inference=Inference(
-        networks=(("resnet18", "torchvision/resnet18"), ("resnet50", "torchvision/resnet50")),
+        networks=(
+            ("resnet18", "torchvision/resnet18"),
+            ("resnet50", "torchvision/resnet50"),
+            ("deit_tiny", "timm/deit_tiny_patch16_224"),
+        ),
         size=224,
         many=16,
         one=Pace(rounds=15, hot=3, cold=2),
@@ -127,7 +131,11 @@ TOY = Scale(
     fed=40,
     side=16,
     inference=Inference(
-        networks=(("resnet18", "demo/resnet4"), ("resnet50", "demo/resnet4")),
+        networks=(
+            ("resnet18", "demo/resnet4"),
+            ("resnet50", "demo/resnet4"),
+            ("deit_tiny", "timm/test_vit"),
+        ),
         size=16,
         many=3,
         one=Pace(rounds=2, hot=1, cold=1),

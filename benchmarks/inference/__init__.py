@@ -15,6 +15,6 @@
 | `baselines.py` | what dense engines reach on the same network, beside the rows |
 | `roofline.py` | what this machine can do at most: multiply-adds and bandwidths, measured |
 | `layers.py` | where the time goes, step by step, beside the roofline |
-| `channel_rows.py` | what removed channels gain in ONNX Runtime |
+| `removal_rows.py` | what removed channels, heads and neurons gain in ONNX Runtime |
 | `file_rows.py` | how long a runtime file takes to load, and how small it is |
 """

@@ -87,6 +87,7 @@ GROUPS = {
     ),
     "channel": GroupRow({"kind": "channel"}, channels((0, 1)), scopes=("global", "layer")),
     "neuron": GroupRow({"kind": "neuron"}, channels((2,)), scopes=("global", "layer")),
+    "several": GroupRow({"kind": "several", "of": ["channel", "neuron"]}, channels((0, 1, 2)), ("global", "layer")),
     "head": GroupRow({"kind": "head"}, heads, scopes=("global", "layer")),
 }
 SCORES = ("magnitude", "random", "random-within-layer")
@@ -163,7 +164,7 @@ def test_no_scope_that_divides_by_layer_empties_one_unless_asked_to(score: str, 
         assert masks is not None
         assert emptied(masks) == ()
         free = Selection.model_validate({"score": score, "group": row.settings, "scope": {"kind": scope, "minimum": 0}})
-        if group in ("channel", "neuron", "head"):
+        if group in ("channel", "neuron", "head", "several"):
             with pytest.raises(UserError, match="each must keep one"):
                 draw(free, row, target)
             continue
@@ -291,6 +292,8 @@ def test_random_masks_depend_on_the_seed() -> None:
     {"group": "channel", "scope": "erk"},
     {"group": "neuron", "scope": "erk"},
     {"group": "head", "scope": "erk"},
+    {"group": "several", "scope": "erk"},
+    {"group": "neuron", "scope": "each"},
     {"score": "zeros", "group": "channel", "scope": "global"},
     {"score": "zeros", "scope": "layer"},
     {"score": "zeros", "group": "n-m", "scope": "layer"},

@@ -10,8 +10,10 @@ from torch import Tensor
 from robust_tickets.pruning.parametrisations import (
     AnyParametrisation,
     HardConcrete,
+    Movement,
     Parametrisation,
     Parametrised,
+    SoftMovement,
     StraightThrough,
     Thresholded,
 )
@@ -24,6 +26,8 @@ LEARNERS: dict[str, Parametrisation] = {
     "straight-through": StraightThrough(),
     "hard-concrete": HardConcrete(),
     "thresholded": Thresholded(every=2),
+    "movement": Movement(),
+    "soft-movement": SoftMovement(),
 }
 """Parametrisations that learn scores: one row each."""
 
@@ -61,14 +65,14 @@ def optimiser_of(built: Parametrised) -> torch.optim.Optimizer:
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
-def test_what_is_learned_moves_and_the_weights_do_not(kind: str) -> None:
+def test_what_is_learned_moves_and_frozen_weights_do_not(kind: str) -> None:
     network, built = learner(kind)
     before = {name: value.clone() for name, value in network.named_parameters()}
     start = {name: score.clone() for name, score in built.scores().items()}
     learn(built, optimiser_of(built), range(6))
     assert all(not torch.equal(score, start[name]) for name, score in built.scores().items())
     for name, parameter in network.named_parameters():
-        assert torch.equal(parameter, before[name]) != name.startswith("head."), name
+        assert torch.equal(parameter, before[name]) != (built.revives or name.startswith("head.")), name
     assert built.scores().keys() == built.learned.keys() == set(PRUNABLE)
     for name, score in built.ranking().items():
         assert score.untyped_storage().data_ptr() != built.learned[name].untyped_storage().data_ptr()

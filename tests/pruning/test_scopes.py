@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from robust_tickets.pruning.couplings import Coupling, Member
 from robust_tickets.pruning.masks import layer_sparsity
-from robust_tickets.pruning.select import select
+from robust_tickets.pruning.select import Selection, select
 
 
 def test_erk_densities_are_proportional_to_the_sum_over_the_product_of_the_shape() -> None:
@@ -27,3 +28,44 @@ def test_layer_scope_gives_every_layer_the_same_sparsity_and_global_does_not() -
     everywhere = select(weights, score="magnitude", group="element", scope="global", sparsity=0.3)
     assert layer_sparsity(by_layer) == pytest.approx({"a": 0.3, "b": 0.3})
     assert layer_sparsity(everywhere) == pytest.approx({"a": 0.6, "b": 0.0})
+
+
+def transformer_weights() -> tuple[dict[str, torch.Tensor], tuple[Coupling, ...]]:
+    """Two layers of 6 heads, two wide, and of 10 neurons; those of the second layer weigh more."""
+    weights, couplings = {}, []
+    for layer, size in enumerate((1.0, 100.0)):
+        for name, count, wide in ((f"qkv{layer}", 6, 2), (f"fc{layer}", 10, 1)):
+            weights[name] = size * (1 + torch.rand(count * wide, 4))
+            index = torch.arange(count * wide).reshape(count, wide)
+            couplings.append(Coupling(name, count, (Member(name, 0, index),), (), are_heads=name[0] == "q"))
+    return weights, tuple(couplings)
+
+
+def test_each_kind_of_group_competes_with_its_own_and_has_its_own_share() -> None:
+    """As EarlyBERT draws: a third of the heads of each layer, 40 % of all neurons wherever they are."""
+    weights, couplings = transformer_weights()
+    scope = {"kind": "each", "head": {"sparsity": 1 / 3}, "neuron": {"scope": "global"}}
+    selection = Selection.model_validate({"group": "several", "scope": scope})
+    masks = selection.select(weights, sparsity=0.4, couplings=couplings)
+    kept = {coupling.name: int(masks[coupling.name].any(1).sum()) for coupling in couplings}
+    assert kept == {"qkv0": 8, "qkv1": 8, "fc0": 2, "fc1": 10}
+    assert all(bool((mask.any(1) == mask.all(1)).all()) for mask in masks.values())
+
+
+def test_without_a_share_of_its_own_a_kind_has_that_of_the_draw() -> None:
+    weights, couplings = transformer_weights()
+    selection = Selection.model_validate({"group": "several", "scope": "each"})
+    masks = selection.select(weights, sparsity=0.5, couplings=couplings)
+    kept = {coupling.name: int(masks[coupling.name].any(1).sum()) for coupling in couplings}
+    assert kept == {"qkv0": 6, "qkv1": 6, "fc0": 1, "fc1": 9}  # the last neuron of a layer stays
+    more = selection.select(weights, sparsity=0.75, couplings=couplings, masks=masks)
+    kept = {coupling.name: int(more[coupling.name].any(1).sum()) for coupling in couplings}
+    assert kept == {"qkv0": 2, "qkv1": 2, "fc0": 1, "fc1": 4}
+
+
+def test_kinds_that_are_not_asked_for_stay_whole() -> None:
+    weights, couplings = transformer_weights()
+    selection = Selection.model_validate({"group": {"kind": "several", "of": ["head"]}, "scope": "each"})
+    masks = selection.select(weights, sparsity=0.5, couplings=couplings)
+    assert all(masks[name].all() for name in ("fc0", "fc1"))
+    assert not any(masks[name].all() for name in ("qkv0", "qkv1"))

@@ -9,7 +9,7 @@ import torch
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.pruning.parametrisations import HardConcrete, StraightThrough, Thresholded
+from robust_tickets.pruning.parametrisations import HardConcrete, Movement, SoftMovement, StraightThrough, Thresholded
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AtStep, NoRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
@@ -22,6 +22,7 @@ PGD = {"objective": {"kind": "pgd", "threat": {"epsilon": 0.1, "steps": 2}}}
 FREE = {"objective": {"kind": "free", "epsilon": 0.1, "replays": 2}}
 FGSM = {"objective": {"kind": "fgsm-rs", "epsilon": 0.1}}
 SMOOTHING = {"objective": {"kind": "smoothing", "sigma": 0.1}}
+DISTILLED = {"objective": {"kind": "distillation", "hidden": 0.5, "layers": ["conv*"]}}
 ADAMW = {"optimiser": {"kind": "adamw", "lr": 0.01}}
 
 ITERATIVE = Iterative(rate=0.5, rounds=3, epochs=1)
@@ -59,6 +60,23 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
         OneShot(epochs=3).plan(0.8, PER_EPOCH),
         PGD | ADAMW | {"accumulate": 2, "validate_every": 0.5},
         Drawing(GLOBAL, parametrisation=HardConcrete(), sparsity=0.8),
+    ),
+    "gradual, distilled": (GRADUAL.plan(0.8, PER_EPOCH), DISTILLED | {"accumulate": 2}, Drawing()),
+    "masks by thresholds, distilled": (
+        OneShot(epochs=3).plan(0.8, PER_EPOCH),
+        {"objective": {"kind": "distillation", "task": 0, "soft_labels": 0, "hidden": 1, "layers": ["conv*"]}},
+        Drawing(LEARNED, parametrisation=Thresholded(threshold=0.001, every=3), sparsity=0.8),
+    ),
+    "movement": (GRADUAL.plan(0.8, PER_EPOCH), ADAMW, Drawing(GLOBAL, parametrisation=Movement())),
+    "movement, distilled, average": (
+        GRADUAL.plan(0.8, PER_EPOCH),
+        DISTILLED | {"ema": 0.8},
+        Drawing(LEARNED, parametrisation=Movement(lr=1)),
+    ),
+    "soft movement, the best of half epochs": (
+        OneShot(epochs=3).plan(0.8, PER_EPOCH),
+        {"keep": "best", "validate_every": 0.5},
+        Drawing(GLOBAL, parametrisation=SoftMovement(), rewind=NoRewind()),
     ),
     "masks by thresholds, the best of half epochs": (
         OneShot(epochs=3).plan(0.8, PER_EPOCH),

@@ -28,7 +28,7 @@ def draw(
         float | None, typer.Option(help="Fraction of prunable weights removed, in [0, 1); default: 0.9.")
     ] = None,
     group: Annotated[
-        str | None, typer.Option(help="element, row, kernel, filter, block, n-m, channel, neuron or head.")
+        str | None, typer.Option(help="element, row, kernel, filter, block, n-m, channel, neuron, head or several.")
     ] = None,
     score: Annotated[
         str | None,

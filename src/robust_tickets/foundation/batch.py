@@ -34,6 +34,12 @@ class Batch:
         """Return the number of examples."""
         return examples_in(self.inputs)
 
+    @property
+    def counted(self) -> Tensor | None:
+        """Return which positions of the inputs are not padding, bool [N, T]; None if nothing is padded."""
+        mask = self.inputs.get("attention_mask") if isinstance(self.inputs, Mapping) else None
+        return None if mask is None else mask.bool()
+
     def to(self, device: torch.device | str) -> Batch:
         """Return the same examples on a device."""
         return Batch(moved(self.inputs, device), moved(self.targets, device))

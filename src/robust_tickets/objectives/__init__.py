@@ -9,6 +9,9 @@
 | `free.py` | free adversarial training: one backward pass updates weights and perturbation |
 | `trades.py` | accuracy on clean images and the same answer around them |
 | `smoothing.py` | training under Gaussian noise |
+| `distillation.py` | learning from a dense teacher, by soft labels and hidden states |
+| `hidden_states.py` | naming, catching and comparing the outputs of layers |
+| `teacher.py` | a network that others imitate |
 """
 
 from typing import Annotated
@@ -16,6 +19,7 @@ from typing import Annotated
 from pydantic import Field
 
 from robust_tickets.foundation.kinds import Shorthand
+from robust_tickets.objectives.distillation import Distillation
 from robust_tickets.objectives.fgsm_rs import FGSMRS
 from robust_tickets.objectives.free import Free
 from robust_tickets.objectives.objective import Objective, Running
@@ -25,13 +29,14 @@ from robust_tickets.objectives.standard import Standard
 from robust_tickets.objectives.trades import Trades
 
 AnyObjective = Annotated[
-    Standard | PGDTraining | FGSMRS | Free | Trades | Smoothing, Field(discriminator="kind"), Shorthand
+    Standard | PGDTraining | FGSMRS | Free | Trades | Smoothing | Distillation, Field(discriminator="kind"), Shorthand
 ]
 """Settings of any objective, distinguished by `kind`."""
 
 __all__ = [
     "FGSMRS",
     "AnyObjective",
+    "Distillation",
     "Free",
     "Objective",
     "PGDTraining",

@@ -12,6 +12,7 @@ from robust_tickets.attacks.threat import Ball, Threat
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.objectives.objective import Criterion, Objective, Running
+from robust_tickets.objectives.teacher import Teacher
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +45,7 @@ class Free(Ball, Objective):
         """Return for example `free-4 in L-inf 8/255`."""
         return f"free-{self.replays} in {self.ball_name}"
 
-    def build(self) -> Running:
+    def build(self, student: nn.Module | None = None, teacher: Teacher | None = None) -> Running:
         """Return the objective with a perturbation of zero."""
         return FreeReplays(self)
 

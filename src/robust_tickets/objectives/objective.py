@@ -11,6 +11,7 @@ from robust_tickets.attacks.threat import Ball, Threat
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.objectives.teacher import Teacher
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,6 +73,20 @@ class Objective(Settings, ABC):
     whole_batches: ClassVar[bool] = False
     """Whether a batch must not be split into parts (`accumulate`)."""
 
+    def required(self) -> frozenset[str]:
+        """Return what task and interface must provide for it with these settings: `needs`, and what they add."""
+        return self.needs
+
+    @property
+    def teaches_by(self) -> str | None:
+        """The teacher it learns from, by name; None if it learns from none."""
+        return None
+
+    @property
+    def reads_teachers_logits(self) -> bool:
+        """Whether what the teacher's head says matters."""
+        return False
+
     @property
     def ball(self) -> Ball | None:
         """The ball in which training images are attacked; None if they are not."""
@@ -95,13 +110,18 @@ class Objective(Settings, ABC):
         """Return a few words for tables and logs."""
 
     @abstractmethod
-    def build(self) -> Running:
-        """Return what runs, without state from earlier batches."""
+    def build(self, student: nn.Module | None = None, teacher: Teacher | None = None) -> Running:
+        """Return what runs, without state from earlier batches.
+
+        Args:
+            student: the body that trains, as it is called in training.
+            teacher: on the same device, of an objective that learns from one.
+        """
 
 
 class Memoryless(Objective, Running, ABC):
     """An objective that keeps nothing from batch to batch: it runs as it is."""
 
-    def build(self) -> Running:
+    def build(self, student: nn.Module | None = None, teacher: Teacher | None = None) -> Running:
         """Return itself."""
         return self

@@ -2,6 +2,7 @@
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.needs import (
+    LAST_TICKET,
     LEARNED_SCORES,
     NO_TRAINING,
     READS_LEARNED_SCORES,
@@ -18,6 +19,8 @@ COMPLAINTS = {
     LEARNED_SCORES: "score {score!r} needs parametrisation 'straight-through' or another that learns scores, not "
     "{parametrisation!r}",
     SINGLE_PRUNE: "parametrisation {parametrisation!r} learns masks at one sparsity: use timeline 'one-shot'",
+    LAST_TICKET: "parametrisation {parametrisation!r} lets removed weights come back until its one ticket, at the end: "
+    "use timeline 'gradual' or 'one-shot'",
     TRAINING: "parametrisation {parametrisation!r} starts with scores that say nothing: set timeline.epochs",
     NO_TRAINING: "score {score!r} ranks weights as they are before training: use timeline 'one-shot'",
     SINGLE_WEIGHTS: "this draw moves single weights, by its timeline or parametrisation {parametrisation!r}: use group "

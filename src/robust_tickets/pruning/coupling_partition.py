@@ -28,8 +28,9 @@ class CouplingPartition:
         couplings: Sequence[Coupling],
         weights: Mapping[str, Tensor],
         masks: Mapping[str, Tensor] | None = None,
+        kinds: Mapping[str, str] | None = None,
     ) -> None:
-        """Divide weights along couplings.
+        """Divide weights along couplings, of which `kinds` says by name what they consist of.
 
         A follower's shape is that of its present mask, or else what its member says, or else it reaches to the
         last position of a coupling.
@@ -57,7 +58,7 @@ class CouplingPartition:
                 if remaining < coupling.channels:
                     self.remaining[name] = still_there.to(device)
             shape = tuple(weights[coupling.producers[0].parameter].shape)
-            self.units[name] = PruningUnit(shape, coupling.channels, remaining)
+            self.units[name] = PruningUnit(shape, coupling.channels, remaining, (kinds or {}).get(name, ""))
         if masks is not None:
             all_there = {name: torch.ones(unit.groups, dtype=torch.bool) for name, unit in self.units.items()}
             whole = self.expand(all_there | self.remaining)

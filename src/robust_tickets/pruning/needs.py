@@ -12,6 +12,9 @@ SINGLE_PRUNE = "a single prune"
 NO_TRAINING = "no training before the prune"
 """Weights before any training."""
 
+LAST_TICKET = "one ticket, at the end"
+"""Prunes that lead to a single ticket, after the last step; nothing is restored or moved on the way."""
+
 TRAINING = "training before the prune"
 """Steps in which something is learned."""
 

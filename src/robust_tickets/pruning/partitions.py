@@ -29,6 +29,8 @@ class PruningUnit:
     groups: int
     remaining: int
     """How many of its groups the present masks keep."""
+    kind: str = ""
+    """Of a coupling, what its groups are: channel, neuron or head."""
 
 
 class Partition(Protocol):

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from robust_tickets.pruning.actions import Action
-from robust_tickets.pruning.needs import NO_TRAINING, SINGLE_PRUNE, TRAINING
+from robust_tickets.pruning.needs import LAST_TICKET, NO_TRAINING, SINGLE_PRUNE, TRAINING
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,10 @@ class Plan:
     def provides(self) -> frozenset[str]:
         """Return what the other parts of a draw may rely on."""
         single = len(self.targets) == sum(action.sets_masks for action in self.actions) == 1
-        return frozenset({SINGLE_PRUNE} if single else ()) | {TRAINING if self.steps else NO_TRAINING}
+        only_prunes = all(action.target is not None for action in self.actions if action.sets_masks)
+        last = only_prunes and [event.step for event in self.events if event.ticket] == [self.steps]
+        given = {SINGLE_PRUNE: single, LAST_TICKET: last, TRAINING: self.steps > 0, NO_TRAINING: not self.steps}
+        return frozenset(name for name, is_given in given.items() if is_given)
 
     def moment(self, step: int) -> Moment:
         """Return where the training is before step `step`, whose events have happened."""

@@ -34,7 +34,7 @@ class Selection(Settings):
 
     score: AnyScore = Field(default=Magnitude(), description="What ranks groups.")
     group: AnyGroup = Field(default=Element(), description="The unit of removal.")
-    scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete: global, layer or erk.")
+    scope: AnyScope = Field(default=GlobalScope(), description="Where scores compete: global, layer, erk or each.")
 
     @model_validator(mode="after")
     def _is_possible(self) -> Selection:

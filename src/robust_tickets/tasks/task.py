@@ -74,9 +74,13 @@ class Task(Settings, ABC):
         """Return how many outputs a head for these data has."""
         return len(splits.classes)
 
+    def has_head_for(self, network: Network, splits: DataSplits) -> bool:
+        """Say whether a network has a head for these data as it is."""
+        return self.does_it(network) and network.num_classes == self.head_size(network, splits)
+
     def pretrained(self, network: Network, splits: DataSplits, seed: int, name: str) -> Network:
         """Return the network that is pretrained on these data: as it is, if it has a head for them; see `adapt`."""
-        if self.does_it(network) and network.num_classes == self.head_size(network, splits):
+        if self.has_head_for(network, splits):
             return network
         return self.adapt(network, splits, "fresh", seed, name)
 

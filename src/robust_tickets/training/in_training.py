@@ -29,7 +29,7 @@ class NetworkInTraining:
         self.trainable, self.training, self.drawing, self.seed = trainable, job.training, drawing, job.seed
         self.body = trainable.body
         self.prunable = tuple(masks)
-        self.start: State = copied(self.body.state_dict())
+        self.start: State = copied(self.body.state_dict() if job.start is None else job.start)
         self.rewind_point: State | None = None
         self.round_start = 0
         self.step = 0
@@ -61,7 +61,8 @@ class NetworkInTraining:
         named = [(name, p) for name, p in self.parametrised.trainable_parameters() if p.requires_grad]
         settings = self.training.optimiser
         is_head = [self.trainable.is_head(name) for name, _ in named]
-        return settings.build(parameter_groups(named, settings, is_head=is_head, head_lr=self.training.head_lr))
+        head_lr, rates = self.training.head_lr, self.parametrised.rates
+        return settings.build(parameter_groups(named, settings, is_head=is_head, head_lr=head_lr, own_lr=rates))
 
     def weights(self) -> Mapping[str, Tensor]:
         """Return the prunable weights as they are now."""
@@ -78,11 +79,11 @@ class NetworkInTraining:
         return self.parametrised.ranking()
 
     def select(self, sparsity: float) -> Masks:
-        """Return masks of this sparsity by the draw's selection, within the masks in force."""
+        """Return masks of this sparsity by the draw's selection, within the masks in force unless weights revive."""
         return self.drawing.selection.select(
             self.weights(),
             sparsity=sparsity,
-            masks=self.masks,
+            masks=None if self.parametrised.revives else self.masks,
             couplings=self.drawing.couplings,
             statistics=self,
             seed=self.seed,
@@ -90,7 +91,13 @@ class NetworkInTraining:
 
     @torch.no_grad()
     def set_masks(self, masks: Masks) -> None:
-        """Put masks in force; removed weights, and the optimiser's slots of changed positions, become zero."""
+        """Put masks in force; removed weights, and the optimiser's slots of changed positions, become zero.
+
+        Where removed weights keep their values, nothing is zeroed: the forward pass masks by itself.
+        """
+        if self.parametrised.revives:
+            self.masks, self.applier = dict(masks), MaskApplier(self.parameters, {})
+            return
         for name, mask in masks.items():
             parameter = self.parameters[name]
             before = self.masks.get(name)
@@ -103,6 +110,16 @@ class NetworkInTraining:
         self.applier = MaskApplier(self.parameters, self.masks)
         self.applier.apply_to_weights()
         self.restart_average()
+
+    @torch.no_grad()
+    def settle(self, sparsity: float) -> None:
+        """Remove for good, for a ticket of this sparsity, what was masked in the forward pass alone."""
+        if self.parametrised.revives:
+            if self.average is not None:
+                self.average.apply()
+            self.masks = self.select(sparsity)
+            MaskApplier(self.parameters, self.masks).apply_to_weights()
+            self.restart_average()
 
     @torch.no_grad()
     def rewind(self) -> None:
@@ -138,7 +155,7 @@ class NetworkInTraining:
         """Resume from a checkpoint."""
         self.step, self.round_start = state["step"], state["round_start"]
         self.masks = {name: mask.to(self.parameters[name].device) for name, mask in state["masks"].items()}
-        self.applier = MaskApplier(self.parameters, self.masks)
+        self.applier = MaskApplier(self.parameters, {} if self.parametrised.revives else self.masks)
         self.parametrised.module.load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:

@@ -1,9 +1,14 @@
 """One training, described before it starts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import Tensor
+
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.network import Network
+from robust_tickets.objectives.teacher import Teacher
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.tasks.classification import Classification
@@ -38,11 +43,23 @@ class Job:
     """In force from the start, by parameter name; none are needed without a ticket."""
     drawing: Drawing = field(default_factory=Drawing)
     """Selection, parametrisation and rewind point of the plan's events."""
+    teacher: Network | None = None
+    """Whom the objective imitates, if it learns from a teacher; None: the network itself, as it is before training."""
+    start: Mapping[str, Tensor] | None = None
+    """The state of the body to which `rewind: pretrained` returns; None: as it is before training."""
     folder: Path | None = None
     """Keeps `checkpoint.pt` and `metrics.jsonl`; a second `fit` resumes from there, bit for bit (of several processes
     under free training, all go on with the first one's perturbation)."""
     title: str = "training"
     """Its name in the progress display."""
+
+    def imitated(self) -> Teacher | None:
+        """Return a frozen copy of whom the objective imitates; None if it learns from nobody."""
+        if self.training.objective.teaches_by is None:
+            return None
+        if self.teacher is not None:
+            return Teacher.copied(self.teacher, self.teacher.body)
+        return Teacher.copied(self.trainable.network, self.trainable.body)
 
     def require(self) -> None:
         """Refuse, without training anything, a job that could not start.

@@ -71,9 +71,12 @@ class TrainingLoop:
         self.per_epoch = batches.per_epoch if batches is not None else 1
         self.accelerator = accelerator()
         self.device = self.accelerator.device
+        teacher = job.imitated()
         self.trainee = NetworkInTraining(job, self.device)
         self.network = self.accelerator.prepare_model(self.trainee.network)
-        self.objective = training.objective.build()
+        self.objective = training.objective.build(
+            self.trainee.body, teacher.to(self.device) if teacher is not None else None
+        )
         self.criterion = criterion_for(job.task, training)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = BatchPlacement(self.device, memory_format(self.trainee.network, self.device, self.precision))
@@ -137,6 +140,7 @@ class TrainingLoop:
                 action.apply(self.trainee)
             self.trainee.dense_gradients = None
             if event.ticket:
+                self.trainee.settle(event.sparsity)
                 with self.averaged():
                     on_ticket(event, self.trainee.masks)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -48,14 +48,17 @@ def parameter_groups(
     *,
     is_head: Sequence[bool],
     head_lr: float | None,
+    own_lr: Mapping[str, float] | None = None,
 ) -> list[dict]:
-    """Split parameters into body and head, each with its own peak learning rate.
+    """Split parameters into body and head, each with its own peak learning rate, and those that have one by name.
 
-    Weight decay applies to every parameter, as in the transfer papers; `peak_lr` is what schedules scale.
+    Weight decay applies to every parameter, as in the transfer papers, but not to those with a rate of their own, which
+    are no weights; `peak_lr` is what schedules scale.
     """
+    own_lr = own_lr or {}
     groups: list[dict] = []
     for head, lr in ((False, settings.lr), (True, head_lr or settings.lr)):
-        chosen = [p for (_, p), flag in zip(named, is_head, strict=True) if flag == head]
+        chosen = [p for (name, p), flag in zip(named, is_head, strict=True) if flag == head and name not in own_lr]
         if chosen:
             groups.append(
                 {
@@ -66,4 +69,7 @@ def parameter_groups(
                     "head": head,
                 }
             )
+    for lr in sorted(set(own_lr.values())):
+        chosen = [p for name, p in named if own_lr.get(name) == lr]
+        groups.append({"params": chosen, "lr": lr, "peak_lr": lr, "weight_decay": 0.0, "head": False})
     return groups

@@ -18,7 +18,8 @@ class Training(Settings):
     epochs: float = Field(default=30, ge=0, description="Passes over the training data; fractions allowed.")
     batch_size: int = Field(default=128, ge=1, description="Images per step, over all processes and accumulation.")
     objective: AnyObjective = Field(
-        default=Standard(), description="The training objective: standard, pgd, fgsm-rs, free, trades, smoothing."
+        default=Standard(),
+        description="The training objective: standard, pgd, fgsm-rs, free, trades, smoothing, distillation.",
     )
     optimiser: Optimiser = Field(default=SGD(), description="sgd or adamw, with its rate and decay.")
     head_lr: float | None = Field(default=None, gt=0, description="Peak learning rate of the head; absent: the body's.")

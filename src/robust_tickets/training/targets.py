@@ -21,7 +21,7 @@ def criterion_for(task: Task, training: Training) -> Criterion:
             raise UserError(
                 f"training.{name}: mixes the labels of whole images, but these data have {task.asks}; set it to 0"
             )
-    if missing := training.objective.needs - task.provides:
+    if missing := training.objective.required() - task.provides:
         raise UserError(
             f"training.objective: {training.objective.describe()} needs {' and '.join(sorted(missing))}, which "
             f"{task.model_dump()['kind']} does not have; use standard or pgd"

@@ -43,8 +43,10 @@ from robust_tickets.training.kept import require_keepable
 from robust_tickets.training.loop import fit
 from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.finetune import finetune
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.pace import BATCH
+from robust_tickets.verbs.teacher import named_teacher, require_trained_head, teachers_facts
 
 _log = logging.getLogger(__name__)
 
@@ -257,6 +259,8 @@ class Preparation:
     plan: Plan
     names: tuple[str, ...]
     """Of the source's weights that may go."""
+    teacher: Network | None
+    """Whom the training imitates, if that is another network than the source."""
     calibration: DataSplits | None
     """On whose training images batch-norm statistics are computed under the masks; None if they are not."""
 
@@ -298,14 +302,20 @@ class Preparation:
             splits if not plan.steps else None,
             seed,
         )
+        teacher = None
         if not plan.steps:
+            if settings.finetune is not None:
+                raise UserError("draw.finetune is for draws that train afterwards: set draw.timeline.epochs")
             splits = batches = None
         elif splits is not None:
             task = own_task(splits, "a draw")
             require_gradients(source)
             classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name)
             names = tuple(name for name in names if takes_part(classifier, name))
-        return cls(classifier, task, splits, batches, plan, names, calibration)
+            objective, is_fresh = settings.training.objective, settings.head == "fresh" and settings.finetune is None
+            require_trained_head(objective, is_fresh, "draw.head")
+            teacher = named_teacher(objective, classifier, splits.classes)
+        return cls(classifier, task, splits, batches, plan, names, teacher, calibration)
 
 
 def draw_chain(
@@ -325,7 +335,8 @@ def draw_chain(
     prepared = Preparation.of(source, settings, sparsity, data, recalibrate, seed)
     calibration = prepared.calibration
     classifier, splits, plan, names = prepared.classifier, prepared.splits, prepared.plan, prepared.names
-    parts = {**settings.model_dump(mode="json", exclude={"training": {"checkpoint_seconds"}}), "sparsity": sparsity}
+    not_compared = {"training": {"checkpoint_seconds"}, "finetune": {"checkpoint_seconds"}}
+    parts = {**settings.model_dump(mode="json", exclude=not_compared), "sparsity": sparsity}
     identity = {
         "verb": "draw",
         **source.identity.facts,
@@ -333,6 +344,7 @@ def draw_chain(
         "recalibrate": calibration.digest if calibration is not None else None,
         "settings": parts,
         "seed": seed,
+        **teachers_facts(settings.training.objective),
     }
     step = Step(folder, identity)
     if step.folder is not None and (result := step.result) is not None:
@@ -371,6 +383,11 @@ def draw_chain(
             ticket.save(step.folder / places[event])
 
     with step.claim():
+        start = None
+        if settings.finetune is not None and splits is not None:
+            beside = folder.parent if folder is not None and len(settings.sparsities) > 1 else folder
+            place = beside / "finetuned" if beside is not None else None
+            start = finetune(classifier, source, splits, settings.finetune, seed, place)
         job = Job(
             Trainable.of(classifier),
             prepared.batches,
@@ -381,6 +398,8 @@ def draw_chain(
             classes=splits.classes if splits is not None else (),
             masks=full({name: classifier.body.get_parameter(name) for name in names}),
             drawing=Drawing(settings.selection, couplings, settings.parametrisation, settings.rewind, target),
+            teacher=prepared.teacher,
+            start=start,
             folder=step.folder,
             title=f"draw from {source.identity.name}",
         )

@@ -25,6 +25,7 @@ from robust_tickets.training.loop import fit
 from robust_tickets.training.settings import Training
 from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.pretrain_settings import PretrainSettings
+from robust_tickets.verbs.teacher import named_teacher, require_trained_head, teachers_facts
 
 
 def pretrain(
@@ -64,11 +65,15 @@ def pretrain(
         "data": splits.digest,
         "training": training.model_dump(mode="json", exclude={"checkpoint_seconds"}),
         "seed": seed,
+        **teachers_facts(training.objective),
     }
     step = Step(folder, identity)
     if step.folder is not None and step.result is not None:
         return load_source(step.folder, like=source.network)
-    classifier = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)
+    classifier = copy.deepcopy(source.network)
+    if not task.has_head_for(classifier, splits):
+        require_trained_head(training.objective, True, "head")
+    classifier = task.pretrained(classifier, splits, seed, source.identity.name)
     job = pretraining(classifier, splits, training, seed)
     title = f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})"
     with step.claim():
@@ -104,4 +109,5 @@ def pretraining(network: Network, splits: DataSplits, training: Training, seed: 
     """Return the training of a whole network, without masks or events."""
     batches = ImageBatches(splits, training, seed)
     plan = training.plan(batches.per_epoch)
-    return Job(Trainable.of(network), batches, training, plan, seed, task_for(splits), splits.classes)
+    teacher = named_teacher(training.objective, network, splits.classes)
+    return Job(Trainable.of(network), batches, training, plan, seed, task_for(splits), splits.classes, teacher=teacher)

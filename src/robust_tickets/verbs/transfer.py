@@ -37,6 +37,7 @@ from robust_tickets.training.loop import fit
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.place import ticket_in
+from robust_tickets.verbs.teacher import named_teacher, require_trained_head, teachers_facts
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
 
@@ -308,6 +309,7 @@ def run_step(
         "data": splits.digest,
         "settings": settings.comparable,
         "seed": seed,
+        **teachers_facts(settings.training.objective),
     }
     return Step(folder / f"seed-{seed}" if folder is not None else None, identity)
 
@@ -323,7 +325,8 @@ def transfer_once(
     classifier = task.adapt(subnetwork(source, ticket), splits, settings.head, seed, source.identity.name)
     classifier.interface = as_evaluated(classifier.interface, splits)
     with step.claim():
-        result = train(classifier, task, ticket, splits, settings, seed, step.folder)
+        teacher = teacher_in(source, task, splits, settings, seed)
+        result = train(classifier, task, ticket, splits, settings, seed, step.folder, teacher)
         if step.folder is not None:
             save_source(classifier, source.identity, step.folder)
         collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
@@ -332,6 +335,16 @@ def transfer_once(
             told["lower_is_better"] = True
         step.finish({**told, **collapse})
     return Run(seed, classifier, splits, result.validation, step.folder, task)
+
+
+def teacher_in(source: Source, task: Task, splits: DataSplits, settings: TransferSettings, seed: int) -> Network | None:
+    """Return whom a transfer imitates: the network named, or the dense source adapted alike; None if nobody."""
+    objective = settings.training.objective
+    if objective.teaches_by is None:
+        return None
+    if (named := named_teacher(objective, source.network, splits.classes)) is not None:
+        return named
+    return task.adapt(subnetwork(source, None), splits, settings.head, seed, source.identity.name)
 
 
 def subnetwork(source: Source, ticket: Ticket | None) -> Network:
@@ -344,6 +357,7 @@ def subnetwork(source: Source, ticket: Ticket | None) -> Network:
 def job_of(network: Network, task: Task, splits: DataSplits, settings: TransferSettings, seed: int) -> Job:
     """Return the training of one seed, through the whole network and without masks."""
     training = settings.training
+    require_trained_head(training.objective, settings.head == "fresh", "head")
     batches = ImageBatches(splits, training, seed, augment=not settings.is_linear)
     return Job(
         Trainable.of(network, linear=settings.is_linear, batch_norm=settings.batch_norm),
@@ -364,6 +378,7 @@ def train(
     settings: TransferSettings,
     seed: int,
     folder: Path | None,
+    teacher: Network | None = None,
 ) -> TrainingResult:
     """Train the classifier in place; the ticket's masks stay in force."""
     training = settings.training
@@ -374,6 +389,7 @@ def train(
         masks=masks,
         folder=folder,
         title=f"{what} on {splits.name}, seed {seed}",
+        teacher=teacher,
     )
     if settings.is_linear and settings.bn == "recalibrated":
         recalibrate(classifier, ImageBatches(splits, training, seed, augment=False).once())

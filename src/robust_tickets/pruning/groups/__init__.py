@@ -14,6 +14,7 @@
 | `channel.py` | `channel`: of convolutions |
 | `neuron.py` | `neuron`: of linear layers |
 | `head.py` | `head`: of attention |
+| `several.py` | `several`: of the last three, more than one kind |
 | `degenerate.py` | where a structured group is a single weight |
 """
 
@@ -33,9 +34,10 @@ from robust_tickets.pruning.groups.kernel import Kernel
 from robust_tickets.pruning.groups.n_m import NM
 from robust_tickets.pruning.groups.neuron import Neuron
 from robust_tickets.pruning.groups.row import Row
+from robust_tickets.pruning.groups.several import Several
 
 AnyGroup = Annotated[
-    Element | Row | Kernel | Filter | Block | NM | Channel | Neuron | AttentionHead,
+    Element | Row | Kernel | Filter | Block | NM | Channel | Neuron | AttentionHead | Several,
     Field(discriminator="kind"),
     Shorthand,
 ]
@@ -52,5 +54,6 @@ __all__ = [
     "Kernel",
     "Neuron",
     "Row",
+    "Several",
     "degenerate_layers",
 ]

@@ -13,6 +13,10 @@
 | `gated_network.py` | the module that `hard-concrete` trains |
 | `thresholded.py` | `thresholded`: masks over frozen weights by scores above a threshold (TAMT) |
 | `thresholded_network.py` | the module that `thresholded` trains |
+| `movement.py` | `movement`: weights and masks train together (movement pruning) |
+| `movement_network.py` | the module that `movement` trains |
+| `soft_movement.py` | `soft-movement`: the same with a threshold and a penalty |
+| `soft_movement_network.py` | the module that `soft-movement` trains |
 | `seen_through.py` | a mask through which gradients pass unchanged |
 """
 
@@ -23,21 +27,27 @@ from pydantic import Field
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.parametrisations.fixed import Fixed
 from robust_tickets.pruning.parametrisations.hard_concrete import HardConcrete
+from robust_tickets.pruning.parametrisations.movement import Movement
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
+from robust_tickets.pruning.parametrisations.soft_movement import SoftMovement
 from robust_tickets.pruning.parametrisations.straight_through import StraightThrough
 from robust_tickets.pruning.parametrisations.thresholded import Thresholded
 
 AnyParametrisation = Annotated[
-    Fixed | StraightThrough | HardConcrete | Thresholded, Field(discriminator="kind"), Shorthand
+    Fixed | StraightThrough | HardConcrete | Thresholded | Movement | SoftMovement,
+    Field(discriminator="kind"),
+    Shorthand,
 ]
 
 __all__ = [
     "AnyParametrisation",
     "Fixed",
     "HardConcrete",
+    "Movement",
     "Parametrisation",
     "Parametrised",
+    "SoftMovement",
     "StraightThrough",
     "Thresholded",
 ]

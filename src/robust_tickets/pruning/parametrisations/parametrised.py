@@ -23,6 +23,10 @@ class Parametrised:
     learned: Mapping[str, nn.Parameter] = field(default_factory=dict)
     signed: bool = False
     """Whether learned scores rank by their value; otherwise they rank by |S|."""
+    revives: bool = False
+    """Whether masks are applied in the forward pass alone, so that removed weights keep their values until a ticket."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Peak learning rates of those in `trainable` that have their own; they do not decay."""
     before_step: Callable[[Moment], None] | None = None
     """Called before every training step, with where the training is. All that differs from step to step follows from
     that and from the module's state, so that a training that was cut off goes on alike."""
@@ -30,7 +34,7 @@ class Parametrised:
     """What is added to every loss: a scalar, of the module as it is now."""
 
     def trainable_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Return names and parameters for the optimiser; the scores of a weight go by the weight's name."""
+        """Return names and parameters for the optimiser; scores over frozen weights go by the weight's name."""
         return self.trainable.items()
 
     def scores(self) -> dict[str, Tensor]:

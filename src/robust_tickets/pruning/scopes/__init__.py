@@ -5,6 +5,7 @@
 | `scope.py` | the protocol, and `PruningPool` |
 | `global_.py` | `global`: all groups together |
 | `layer.py` | `layer`: each layer by itself |
+| `each.py` | `each`: each kind of coupled group by itself |
 | `erk.py` | `erk`: each layer by itself, denser where layers are small |
 """
 
@@ -13,11 +14,12 @@ from typing import Annotated
 from pydantic import Field
 
 from robust_tickets.foundation.kinds import Shorthand
+from robust_tickets.pruning.scopes.each import EachScope, Within
 from robust_tickets.pruning.scopes.erk import ErkScope
 from robust_tickets.pruning.scopes.global_ import GlobalScope
 from robust_tickets.pruning.scopes.layer import LayerScope
 from robust_tickets.pruning.scopes.scope import PruningPool, Scope
 
-AnyScope = Annotated[GlobalScope | LayerScope | ErkScope, Field(discriminator="kind"), Shorthand]
+AnyScope = Annotated[GlobalScope | LayerScope | ErkScope | EachScope, Field(discriminator="kind"), Shorthand]
 
-__all__ = ["AnyScope", "ErkScope", "GlobalScope", "LayerScope", "PruningPool", "Scope"]
+__all__ = ["AnyScope", "EachScope", "ErkScope", "GlobalScope", "LayerScope", "PruningPool", "Scope", "Within"]

@@ -1,4 +1,6 @@
-"""What removed channels gain in ONNX Runtime: how much of the fall in multiply-adds arrives as a fall in time."""
+"""What removed channels, or heads and hidden neurons, gain in ONNX Runtime: how much of the fall in multiply-adds
+arrives as a fall in time.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -13,7 +15,7 @@ from benchmarks.scale import Inference, Scale
 from benchmarks.timing import ratios, spread
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
-from robust_tickets.pruning.groups import Channel
+from robust_tickets.pruning.groups import AnyGroup, Channel, Several
 from robust_tickets.pruning.scopes import LayerScope
 from robust_tickets.pruning.select import Selection
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
@@ -24,19 +26,26 @@ SPARSITY = 0.5
 ROUND_TO = 8
 
 
-def channel_row(network: str) -> Callable[[Scale], Row]:
-    """Return the measurement of one network."""
+HEADS = ("deit_tiny",)
+"""Transformers that lose heads and hidden neurons."""
+
+GROUPS: dict[str, AnyGroup] = {"channel": Channel(), "heads": Several()}
+"""What rows are named after, and what is removed in them."""
+
+
+def removal_row(kind: str, network: str) -> Callable[[Scale], Row]:
+    """Return the measurement of one network without half of what a kind of row removes."""
 
     def measure(scale: Scale) -> Row:
-        return measured_row(network, scale.inference)
+        return measured_row(kind, network, scale.inference)
 
     return measure
 
 
-def measured_row(network: str, scale: Inference) -> Row:
+def measured_row(kind: str, network: str, scale: Inference) -> Row:
     """Time the dense and the smaller file in turns; the ratio is speed-up over the factor of multiply-adds."""
     source = scale.source(network)
-    path, counts = smaller(scale, source)
+    path, counts = smaller(scale, source, kind)
     contestants = {
         "dense": Contestant("onnxruntime", dense_file(scale, source, "onnx")),
         "shrunk": Contestant("onnxruntime", path),
@@ -51,7 +60,7 @@ def measured_row(network: str, scale: Inference) -> Row:
         "summary": f"{fewer:.2f} times fewer multiply-adds, {faster:.2f} times faster",
         "network": source,
         "image": [3, scale.size, scale.size],
-        "channel_sparsity": SPARSITY,
+        f"{kind}_sparsity": SPARSITY,
         "round_to": ROUND_TO,
         "batch_size": 1,
         "threads": 1,
@@ -63,20 +72,20 @@ def measured_row(network: str, scale: Inference) -> Row:
     reason = (
         f"ONNX Runtime does {before / 1e9:.1f} G multiply-adds a second on the dense file, {after / 1e9:.1f} on this"
     )
-    return Row.judged(f"channel_{network}_onnx", faster / fewer, TARGET, details, reason)
+    return Row.judged(f"{kind}_{network}_onnx", faster / fewer, TARGET, details, reason)
 
 
 @cache
 @torch.no_grad()
-def smaller(scale: Inference, source: str) -> tuple[Path, RemovalCounts]:
-    """Return the network without the half of each layer's channels that weigh least, as an ONNX file."""
+def smaller(scale: Inference, source: str, kind: str) -> tuple[Path, RemovalCounts]:
+    """Return the network without the half of each layer's groups that weigh least, as an ONNX file."""
     classifier = dense(scale, source)
     names = prunable_weights(classifier)
-    selection = Selection(group=Channel(), scope=LayerScope())
+    selection = Selection(group=GROUPS[kind], scope=LayerScope())
     weights = {name: classifier.body.get_parameter(name).detach() for name in names}
     couplings = couplings_of(classifier, names, selection.group)
     masks = selection.select(weights, sparsity=SPARSITY, couplings=couplings, seed=SEED)
     example = torch.from_numpy(random_images(scale, 1))
     removal = remove_channels(classifier.body, masks, example, round_to=ROUND_TO)
     shrunk = Network(removal.body, classifier.interface, classifier.head)
-    return written(shrunk, "onnx", path_of(source, "onnx", "channels-50")), removal.counts
+    return written(shrunk, "onnx", path_of(source, "onnx", f"{kind}-50")), removal.counts
