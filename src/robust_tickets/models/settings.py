@@ -54,7 +54,9 @@ class SourceSettings(Settings):
         "that a vocabulary is learned from; absent: the one that came with the model.",
     )
     vocabulary_size: int = Field(
-        default=4000, ge=64, description="Most tokens of a vocabulary that is learned from a text file."
+        default=4000,
+        ge=300,
+        description="Most tokens of a vocabulary that is learned from a text file, the 256 bytes included.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of the initialisation of random weights.")
     cache: str | None = Field(

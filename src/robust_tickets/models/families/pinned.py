@@ -81,8 +81,8 @@ def recorded(repository: str, file: str) -> Pin | None:
 
 def cached(repository: str, file: str, downloads: Downloads, pin: Pin | None, revision: str = LATEST) -> Path | None:
     """Return the file if the cache has it: at the recorded commit, else at the newest one known of its revision."""
-    for revision in [pin.revision, revision] if pin is not None else [revision]:
-        found = try_to_load_from_cache(repository, file, cache_dir=downloads.hub_cache, revision=revision)
+    for known in [pin.revision, revision] if pin is not None else [revision]:
+        found = try_to_load_from_cache(repository, file, cache_dir=downloads.hub_cache, revision=known)
         if isinstance(found, str):
             return Path(found)
     return None

@@ -91,7 +91,8 @@ def require_encoder(kind: str, architecture: str | None, where: str) -> None:
 
     if kind in tables.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         raise UserError(f"{where}: {what} is an encoder with a decoder, which generates text{names}")
-    if decoder or kind in tables.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    guesses = kind in tables.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if decoder or (kind in tables.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not guesses):
         raise UserError(f"{where}: {what} is a decoder, which generates text{names}")
     raise UserError(f"{where}: {what} is not a type of language model that is supported{names}")
 
