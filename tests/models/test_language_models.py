@@ -606,6 +606,17 @@ def test_a_tiny_bert_learns_its_vocabulary_from_a_text(tmp_path: Path) -> None:
         load_source("tiny/gpt", weights="random")
 
 
+def test_a_tiny_bert_has_the_vocabulary_of_the_built_in_texts() -> None:
+    source = load_source("tiny/bert", weights="random")
+    tokenizer = tokens_of(source.network).tokenizer
+    assert "learned from 4000 built-in tales" in source.identity.notes[0]
+    (encoding,) = tokenizer.encode(["the sailor lowers two anchors ."], 32)
+    assert len(encoding.ids) == 8  # every word of the tales is one token
+    assert load_source("tiny/bert", weights="random", tokenizer="tales").identity.digest == source.identity.digest
+    with pytest.raises(UserError, match="hf/bert: has no vocabulary yet; give `tokenizer`"):
+        load_source("hf/bert", weights="random")
+
+
 def test_a_type_with_random_weights_or_with_those_of_a_folder(bert: Path) -> None:
     with pytest.raises(UserError, match="hf/bert: is a type of language model, without weights"):
         load_source("hf/bert")

@@ -51,7 +51,8 @@ class SourceSettings(Settings):
         default=None,
         min_length=1,
         description="Of a language model: a tokenizer.json, a folder with one, or a plain text file, one text a line, "
-        "that a vocabulary is learned from; absent: the one that came with the model.",
+        "or `tales` (the built-in texts), that a vocabulary is learned from; absent: the one that came with the "
+        "model, of tiny/bert that of the tales.",
     )
     vocabulary_size: int = Field(
         default=4000,

@@ -84,7 +84,8 @@ def require_encoder(kind: str, architecture: str | None, where: str) -> None:
     """
     what = kind if architecture is None else f"{kind} ({architecture})"
     names = f"; supported are encoders: {', '.join(ENCODERS)}"
-    decoder = architecture is not None and architecture.endswith(("ForCausalLM", "LMHeadModel"))
+    generates = ("ForCausalLM", "LMHeadModel")
+    decoder = architecture is not None and architecture.endswith(generates) and "WithLMHead" not in architecture
     if kind in ENCODERS and not decoder:
         return
     from transformers.models.auto import modeling_auto as tables
