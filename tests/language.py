@@ -1,12 +1,22 @@
 """Tiny language models as transformers itself writes them, for tests."""
 
+import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import tokenizers
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from tokenizers import models, pre_tokenizers, processors
+from torch import Tensor
+
+from robust_tickets.models.adaptations.language.body import LanguageBody
+from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
+from robust_tickets.models.network import Network
+from robust_tickets.models.sources import Source
+from robust_tickets.models.tokens import Tokens
 
 WORDS = (
     "a",
@@ -124,3 +134,56 @@ def language_folder(folder: Path, kind: str = "bert", head: str = "sequence", **
     language_model(kind, head, **options).save_pretrained(folder)
     tokenizer_of(kind).save_pretrained(folder)
     return folder
+
+
+TEXTS = ["the dog runs fast .", "a cat"]
+QUERY = "bert.encoder.layer.0.attention.self.query.weight"
+
+
+def inputs_of(source: Source) -> dict[str, Tensor]:
+    """Return two texts of different lengths as a batch."""
+    tokens = tokens_of(source.network)
+    encodings = tokens.tokenizer.encode(TEXTS, tokens.length)
+    longest = max(len(encoding.ids) for encoding in encodings)
+    ids = torch.full((len(TEXTS), longest), tokens.pad)
+    mask = torch.zeros_like(ids)
+    for row, encoding in enumerate(encodings):
+        ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
+        mask[row, : len(encoding.ids)] = 1
+    whole = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
+    return {name: whole[name] for name in tokens.inputs}
+
+
+def tokens_of(network: Network) -> Tokens:
+    assert isinstance(network.interface, Tokens)
+    return network.interface
+
+
+def body_of(network: Network) -> LanguageBody:
+    assert isinstance(network.body, LanguageBody)
+    return network.body
+
+
+def encoder_state(network: Network) -> dict[str, Tensor]:
+    prefix = f"{body_of(network).held.base_model_prefix}."
+    return {name: tensor for name, tensor in network.plain_state().items() if name.startswith(prefix)}
+
+
+def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
+    return list(left) == list(right) and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def rehead(network: Network, head: HeadKind, classes: int = 3, seed: int = 0) -> Network:
+    twin = copy.deepcopy(network)
+    return LanguageHead(head=head).adapted(twin, classes, twin.interface, seed, "the network")
+
+
+def changed_json(file: Path, **changes: Any) -> None:
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, **changes}))
+
+
+def altered(folder: Path, change: Any) -> None:
+    state = load_file(folder / "model.safetensors")
+    change(state)
+    save_file(state, folder / "model.safetensors")
