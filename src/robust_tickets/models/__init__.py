@@ -7,8 +7,11 @@
 | `identity.py` | what is recorded of a source: name, weights, format, digest, classes, preprocessing |
 | `named.py` | a network by its family's name, with random or pretrained weights, or those of a file |
 | `folders.py` | a network saved by this library: `source.json` and `weights.safetensors` |
-| `network.py` | a network with its normalisation inside: images in [0, 1] to logits |
-| `interface.py`, `normalisation.py` | what goes in and how it is prepared: mean, std, size, interpolation, crop |
+| `network.py` | a network with the preparation of its inputs inside: images in [0, 1] or tokens to logits |
+| `interface.py` | what goes into a network, and how it is prepared |
+| `pixels.py`, `normalisation.py` | images: mean, std, size, interpolation, crop |
+| `tokens.py` | texts: tokenizer, length, vocabulary |
+| `preprocessing.py` | the parts of either that the user states |
 | `inception.py` | Inception v3 from a local file, for its features |
 | `forward_trace.py` | what one forward pass shows: which layer gives the output, which weights take part |
 | `head_choice.py` | which layer is the head, according to that pass |

@@ -73,7 +73,7 @@ class SourceIdentity(Settings):
     def description(self) -> tuple[str, ...]:
         """Return in a few lines what goes in and comes out, and what was assumed or found while loading."""
         adapted, classes = self.adaptation, self.num_classes
-        what = f"{classes} classes" if adapted is None else adapted.outputs(classes)
+        what = f"{classes} classes" if adapted is None else adapted.gives(classes)
         return (
             f"input: {self.preprocessing.describe()}",
             f"output: {what}, head {self.head}",

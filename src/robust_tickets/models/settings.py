@@ -51,10 +51,13 @@ class SourceSettings(Settings):
         default=None,
         min_length=1,
         description="Of a language model: a tokenizer.json, a folder with one, or a plain text file, one text a line, "
-        "that a vocabulary is learned from; absent: the one that came with the model.",
+        "or `tales` (the built-in texts), that a vocabulary is learned from; absent: the one that came with the "
+        "model, of tiny/bert that of the tales.",
     )
     vocabulary_size: int = Field(
-        default=4000, ge=64, description="Most tokens of a vocabulary that is learned from a text file."
+        default=4000,
+        ge=300,
+        description="Most tokens of a vocabulary that is learned from a text file, the 256 bytes included.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of the initialisation of random weights.")
     cache: str | None = Field(

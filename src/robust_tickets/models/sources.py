@@ -152,7 +152,7 @@ def _from_name(settings: SourceSettings) -> Source:
     file = given_path(settings.weights)
     if settings.weights not in (DEFAULT, RANDOM) and file.exists():
         settings = settings.model_copy(update={"weights": str(file.resolve())})
-    if settings.tokenizer is not None:
+    if settings.tokenizer is not None and given_path(settings.tokenizer).exists():
         settings = settings.model_copy(update={"tokenizer": str(given_path(settings.tokenizer).resolve())})
     if settings.cache is not None:
         settings = settings.model_copy(update={"cache": str(given_path(settings.cache).resolve())})

@@ -37,6 +37,6 @@ class Adaptation(Settings, ABC):
         """What makes of an adapted network one that labels whole inputs; None if nothing does."""
         return None
 
-    def outputs(self, num_classes: int) -> str:
+    def gives(self, num_classes: int) -> str:
         """Return what comes out, for messages."""
         return f"{num_classes} classes"

@@ -28,6 +28,8 @@ class LanguageModels:
     prefix = "hf/"
     sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {kind: {} for kind in ENCODERS}
     """Type -> what is not as transformers has it by default."""
+    texts: ClassVar[str | None] = None
+    """What a vocabulary is learned from where no tokenizer is given; None: one has to be."""
 
     def names(self) -> list[str]:
         """Return every type."""
@@ -71,6 +73,7 @@ class TinyLanguageModels(LanguageModels):
     """`tiny/bert`: a BERT that a CPU pretrains in minutes."""
 
     prefix = "tiny/"
+    texts = "tales"
     sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "bert": {
             "hidden_size": 128,

@@ -86,12 +86,13 @@ def language_source(settings: SourceSettings) -> Loaded | None:
 
 def _random_of_type(settings: SourceSettings, family: LanguageModels, name: str) -> Loaded:
     """Return a model of a type, with random weights and a tokenizer from elsewhere."""
-    if settings.tokenizer is None:
+    texts = settings.tokenizer or family.texts
+    if texts is None:
         raise UserError(
             f"{family.prefix}{name}: has no vocabulary yet; give `tokenizer`, a tokenizer.json or a text file to learn "
             "one from"
         )
-    found = tokenizer_at(settings.tokenizer, settings.vocabulary_size)
+    found = tokenizer_at(texts, settings.vocabulary_size)
     content = {**family.configuration(name), "vocab_size": found.tokenizer.size}
     if (pad := special_id(found, "pad_token")) is not None:
         content["pad_token_id"] = pad

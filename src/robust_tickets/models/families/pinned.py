@@ -50,8 +50,7 @@ def fetch(repository: str, file: str, downloads: Downloads, revision: str = LATE
     """
     whose = repository if revision == LATEST else f"{repository}@{revision}"
     record, pin = record_of(whose, file), recorded(whose, file)
-    at = pin.revision if pin is not None else revision
-    path = cached(repository, file, downloads, at, revision) or download(repository, file, downloads, at)
+    path = cached(repository, file, downloads, pin, revision) or download(repository, file, downloads, pin, revision)
     # The cache links from `snapshots/<commit>/<file>` to `blobs/<hash>`; a file put there by hand is not a link.
     content, digest = path.resolve(), file_digest(path)
     if re.fullmatch(r"[0-9a-f]{64}", content.name) and digest != f"sha256:{content.name}":
@@ -80,16 +79,16 @@ def recorded(repository: str, file: str) -> Pin | None:
     return parse(Pin, read_json(record), str(record)) if record.exists() else None
 
 
-def cached(repository: str, file: str, downloads: Downloads, *revisions: str) -> Path | None:
+def cached(repository: str, file: str, downloads: Downloads, pin: Pin | None, revision: str = LATEST) -> Path | None:
     """Return the file if the cache has it: at the recorded commit, else at the newest one known of its revision."""
-    for revision in dict.fromkeys(revisions):
-        found = try_to_load_from_cache(repository, file, cache_dir=downloads.hub_cache, revision=revision)
+    for known in [pin.revision, revision] if pin is not None else [revision]:
+        found = try_to_load_from_cache(repository, file, cache_dir=downloads.hub_cache, revision=known)
         if isinstance(found, str):
             return Path(found)
     return None
 
 
-def download(repository: str, file: str, downloads: Downloads, revision: str) -> Path:
+def download(repository: str, file: str, downloads: Downloads, pin: Pin | None, revision: str = LATEST) -> Path:
     """Download a file into the cache.
 
     Raises:
@@ -98,6 +97,7 @@ def download(repository: str, file: str, downloads: Downloads, revision: str) ->
     reason = downloads.obstacle
     try:
         if not reason:
+            revision = pin.revision if pin is not None else revision
             return Path(hf_hub_download(repository, file, revision=revision, cache_dir=downloads.hub_cache))
     except LocalEntryNotFoundError as error:
         reason = first_line(error.__cause__ or error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from robust_tickets.models.adaptations.language.body import LanguageBody
 from robust_tickets.models.adaptations.language.library import ENCODERS
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.tokens import TokenInput, Tokens
+from robust_tickets.tokens.tales import corpus, teller_of
 from robust_tickets.tokens.tokenizer import FILE, Tokenizer
 from robust_tickets.tokens.vocabulary import trained_tokenizer
 
@@ -21,6 +22,12 @@ USUAL_LENGTH = 512
 """Most tokens of a text unless something says otherwise; attention costs the square of it."""
 
 USUAL_VOCABULARY: int = SourceSettings.model_fields["vocabulary_size"].default
+
+TALES = "tales"
+"""The name of the built-in texts, from which a vocabulary may be learned."""
+
+TOLD = 4000
+"""Texts of the built-in corpus."""
 
 SPELLINGS = {"pad_token": ("[PAD]", "<pad>"), "mask_token": ("[MASK]", "<mask>")}
 """Special tokens as tokenizers have them whose files do not name them."""
@@ -72,12 +79,14 @@ def tokenizer_in(folder: Path) -> TokenizerFound:
 
 
 def tokenizer_at(place: str | Path, vocabulary_size: int) -> TokenizerFound:
-    """Return the tokenizer that a setting means: a `tokenizer.json`, a folder with one, or a text to learn one from.
+    """Return the tokenizer that a setting means: a `tokenizer.json`, a folder with one, or texts to learn one from.
 
     Raises:
         UserError: there is nothing of the kind.
     """
     path = given_path(str(place))
+    if place == TALES and not path.exists():
+        return _learned(corpus(teller_of("corpus", "train", 0), TOLD), vocabulary_size, f"{TOLD} built-in tales")
     if path.is_dir():
         return tokenizer_in(path)
     if not path.is_file():
@@ -89,10 +98,13 @@ def tokenizer_at(place: str | Path, vocabulary_size: int) -> TokenizerFound:
     texts = [line for line in read_lines(path) if line]
     if not texts:
         raise UserError(f"tokenizer: {path} has no text in it to learn a vocabulary from")
-    tokenizer = trained_tokenizer(texts, vocabulary_size)
-    return TokenizerFound(
-        tokenizer, notes=(f"vocabulary: {tokenizer.size} tokens, learned from the {len(texts)} lines of {path.name}",)
-    )
+    return _learned(texts, vocabulary_size, f"the {len(texts)} lines of {path.name}")
+
+
+def _learned(texts: Sequence[str], size: int, what: str) -> TokenizerFound:
+    """Return a tokenizer that is learned from texts."""
+    tokenizer = trained_tokenizer(texts, size)
+    return TokenizerFound(tokenizer, notes=(f"vocabulary: {tokenizer.size} tokens, learned from {what}",))
 
 
 def tokenizer_given(given: Any) -> TokenizerFound:

@@ -36,8 +36,9 @@ def around(encoder: Any, head: HeadKind, num_classes: int) -> Any:
         head: what else is in the model.
         num_classes: of texts or tokens; other heads have their own number.
     """
-    if head in ("sequence", "token") and encoder.config.num_labels != num_classes:
-        encoder.config.num_labels = num_classes
+    outputs = {"span": 2, "masked": encoder.config.num_labels}.get(head, num_classes)
+    if encoder.config.num_labels != outputs:
+        encoder.config.num_labels = outputs  # which names the classes anew
     model = empty_model(encoder.config, head)
     setattr(model, model.base_model_prefix, encoder)
     weight = next(encoder.parameters())

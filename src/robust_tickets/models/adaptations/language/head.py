@@ -36,7 +36,7 @@ class LanguageHead(Adaptation):
         """The head that labels texts."""
         return LanguageHead(head="sequence")
 
-    def outputs(self, num_classes: int) -> str:
+    def gives(self, num_classes: int) -> str:
         """Return what comes out."""
         return {
             "sequence": f"{num_classes} classes" if num_classes > 1 else "one number for each text",

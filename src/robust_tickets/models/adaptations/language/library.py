@@ -84,14 +84,16 @@ def require_encoder(kind: str, architecture: str | None, where: str) -> None:
     """
     what = kind if architecture is None else f"{kind} ({architecture})"
     names = f"; supported are encoders: {', '.join(ENCODERS)}"
-    decoder = architecture is not None and architecture.endswith(("ForCausalLM", "LMHeadModel"))
+    generates = ("ForCausalLM", "LMHeadModel")
+    decoder = architecture is not None and architecture.endswith(generates) and "WithLMHead" not in architecture
     if kind in ENCODERS and not decoder:
         return
     from transformers.models.auto import modeling_auto as tables
 
     if kind in tables.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         raise UserError(f"{where}: {what} is an encoder with a decoder, which generates text{names}")
-    if decoder or kind in tables.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    guesses = kind in tables.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if decoder or (kind in tables.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not guesses):
         raise UserError(f"{where}: {what} is a decoder, which generates text{names}")
     raise UserError(f"{where}: {what} is not a type of language model that is supported{names}")
 
