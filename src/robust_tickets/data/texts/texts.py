@@ -41,12 +41,15 @@ class TokenInputs(Inputs):
         """Return the format that is asked for.
 
         Raises:
-            UserError: the network takes images.
+            UserError: the network takes images, or settings ask for something of images.
         """
         if asked.tokens is None:
             raise UserError(
                 f"{name}: contains texts, which need a network that takes texts, as hf/OWNER/NAME or tiny/bert"
             )
+        given = [field for field in ("size", "channels", "augmentation") if getattr(settings, field) is not None]
+        if given or settings.ignore:
+            raise UserError(f"{name}: contains texts; `{[*given, 'ignore'][0]}` is for images; leave it out")
         return asked.tokens
 
     def in_whole_batches(self, held: Any, augmentation: Augmentation) -> bool:
