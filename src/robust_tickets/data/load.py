@@ -122,6 +122,9 @@ def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
     else:
         parts, carved = undivided(found.parts)
     fit = inputs.fitting(parts, kind, settings, asked, found.name)
+    chosen = list(parts.values())
+    for name, part in parts.items():
+        parts[name] = kind.presented(part, fit, settings)
     for name in ("validation", "test"):
         parts[name] = by_length(parts[name], fit)
     prepared: dict[PartName, Examples] = {
@@ -146,7 +149,7 @@ def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
             *checked,
             *carved,
             *kind.remarks(classes, final),
-            *inputs.remarks(list(parts.values()), fit),
+            *inputs.remarks(chosen, fit),
         ),
     )
 

@@ -8,9 +8,11 @@ from robust_tickets.data.examples import Found
 from robust_tickets.data.forms.array_files import IDX, NPZ
 from robust_tickets.data.forms.built_in import read_digits, read_glyphs
 from robust_tickets.data.forms.coco import COCO
+from robust_tickets.data.forms.conll import CONLL
 from robust_tickets.data.forms.folder import IMAGE_FOLDER
 from robust_tickets.data.forms.form import Columns, DataForm, GivenPlace
 from robust_tickets.data.forms.hugging_face import PARQUET, SAVED_TABLES, read_hub
+from robust_tickets.data.forms.json_files import JSON_FILES
 from robust_tickets.data.forms.json_lines import JSON_LINES
 from robust_tickets.data.forms.label_folder import LABEL_FOLDER
 from robust_tickets.data.forms.patterns import above, is_pattern
@@ -29,7 +31,7 @@ from robust_tickets.foundation.files import given_path, state
 FORMS: tuple[DataForm, ...] = (
     *(NPZ, IDX, SAVED_TABLES, PARQUET, TARS),
     *(VOC_BOXES, COCO, LABEL_FOLDER),
-    *(TSV, CSV, JSON_LINES, PLAIN_TEXT),
+    *(TSV, CSV, JSON_LINES, CONLL, JSON_FILES, PLAIN_TEXT),
     IMAGE_FOLDER,
 )
 """What a path may mean: the first that says so is read. The last takes any folder."""

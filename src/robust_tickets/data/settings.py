@@ -70,6 +70,10 @@ class TaleSettings(Settings):
     seed: int = Field(default=0, ge=0, description="Seed of the texts; another seed gives other texts.")
 
 
+LATER = ("label", "text", "stride", "scenes", "tales")
+"""Settings of data that the first versions did not have."""
+
+
 class DataSettings(Settings):
     """Which data, how much of them, and as what size and channels. A bare string is the name alone."""
 
@@ -94,6 +98,11 @@ class DataSettings(Settings):
         default=None,
         description="Column of a table that contains the texts, or the two columns of pairs; default: those with usual "
         "names, such as sentence or premise and hypothesis.",
+    )
+    stride: int = Field(
+        default=128,
+        ge=0,
+        description="Tokens that neighbouring windows share, where a context is longer than the network reads.",
     )
     root: Path = Field(default=Path("data"), description="Where torchvision's data sets are, or are downloaded to.")
     size: Size | None = Field(
@@ -144,5 +153,9 @@ class DataSettings(Settings):
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what older versions did not have while it is at its default: results are stored by these values."""
         fields = type(self).model_fields
-        new = [name for name in ("label", "text", "scenes", "tales") if getattr(self, name) == fields[name].default]
+        new = [
+            name
+            for name in ("label", "text", "stride", "scenes", "tales")
+            if getattr(self, name) == fields[name].default
+        ]
         return {name: value for name, value in write(self).items() if name not in new}

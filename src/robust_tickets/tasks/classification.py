@@ -34,8 +34,8 @@ class Classification(Task):
     kind: Literal["classification"] = "classification"
     judged_by: Literal["accuracy", "f1", "matthews"] = Field(
         default="accuracy",
-        description="What is measured and decided on: accuracy; f1, of two classes that of the second, of more the mean "
-        "over classes; matthews, the correlation by which CoLA is scored.",
+        description="What is measured and decided on: accuracy; f1, of two classes that of the second, of more the "
+        "mean over classes; matthews, the correlation by which CoLA is scored.",
     )
 
     def does_it(self, network: Network) -> bool:

@@ -28,7 +28,7 @@ def rows_of_json(path: Path) -> Iterator[Row]:
                 f"{path}, line {number}: holds a {type(held).__name__}, not an object; write one such as "
                 '{"text": "...", "label": 0}'
             )
-        yield Row(number, held)
+        yield Row(f"line {number}", held)
 
 
 JSON_LINES = DataForm(

@@ -84,7 +84,7 @@ class Separation:
             found = self.lines(path)
             names = headers[0] if path in bare else self.header(path, found)
             for number, cells in found:
-                yield Row(number, self.named(path, number, names, cells))
+                yield Row(f"line {number}", self.named(path, number, names, cells))
 
         found = read_rows(place, self.ending, rows)
         said = f"no header line in {enumerated([file.name for file in bare])}: its columns are those of the other files"

@@ -16,8 +16,8 @@ from robust_tickets.foundation.errors import UserError
 class Row(NamedTuple):
     """One row of a file."""
 
-    line: int
-    """Where it ends in the file, from 1."""
+    place: str
+    """Where it is in its file, for messages: `line 3`."""
     values: Mapping[str, Any]
     """By column."""
 
@@ -69,15 +69,15 @@ def table_of(paths: Sequence[Path], rows: Rows) -> TextTable:
     Raises:
         UserError: there are none.
     """
-    places: list[tuple[Path, int]] = []
+    places: list[tuple[Path, str]] = []
     columns: dict[str, list[Any]] = {}
     for path in paths:
-        for line, values in rows(path):
+        for place, values in rows(path):
             for name in values:
                 columns.setdefault(name, [ABSENT] * len(places))
-            places.append((path, line))
+            places.append((path, place))
             for name, column in columns.items():
                 column.append(values.get(name, ABSENT))
     if not places:
         raise UserError(f"{paths[0]}: contains no rows")
-    return TextTable(columns, lambda index: f"{places[index][0]}, line {places[index][1]}", len(places))
+    return TextTable(columns, lambda index: f"{places[index][0]}, {places[index][1]}", len(places))

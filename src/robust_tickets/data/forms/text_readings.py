@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from robust_tickets.data.examples import Found
 from robust_tickets.data.forms.form import Columns
 from robust_tickets.data.forms.labelled_texts import labelled_texts
+from robust_tickets.data.forms.questions import questions_in
+from robust_tickets.data.forms.tagged_words import tagged_words
 from robust_tickets.data.forms.text_table import TextTable
 from robust_tickets.data.names import PartName
 
 Tables = Mapping[PartName, TextTable]
 
-READINGS: tuple[Callable[[Tables, Columns, str, str], Found | None], ...] = (labelled_texts,)
+READINGS: tuple[Callable[[Tables, Columns, str, str], Found | None], ...] = (questions_in, tagged_words, labelled_texts)
 """Each reads tables, or returns None if their columns are not for it. The last takes any, or says what is missing."""
 
 

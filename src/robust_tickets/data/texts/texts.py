@@ -94,7 +94,8 @@ class Texts(TokenInputs):
         """Return all texts as ids, for all who ask for them."""
         if fit not in self._held:
             # Those of another network are made again if they are asked for again.
-            self._held = {fit: Tokenised(fit.tokenizer.encode(self.texts, fit.length), fit)}
+            words = bool(self.texts) and isinstance(self.texts[0], list)
+            self._held = {fit: Tokenised(fit.tokenizer.encode(self.texts, fit.length), fit, words)}
         return self._held[fit]
 
     def single(self, index: int, held: Tokenised, fit: TokenFormat) -> dict[str, Tensor]:
