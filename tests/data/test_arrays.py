@@ -126,9 +126,9 @@ def test_a_broken_archive_and_another_kind_of_file_are_refused(tmp_path: Path) -
     (tmp_path / "set.npz").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(UserError, match=r"set\.npz: is not a readable \.npz archive"):
         load_data(tmp_path / "set.npz")
-    (tmp_path / "set.csv").write_text("a,b")
-    with pytest.raises(UserError, match=r"set\.csv: is a file, but not \.npz"):
-        load_data(tmp_path / "set.csv")
+    (tmp_path / "set.xls").write_text("a,b")
+    with pytest.raises(UserError, match=r"set\.xls: is a file, but not \.npz"):
+        load_data(tmp_path / "set.xls")
 
 
 def test_a_test_class_that_training_lacks_is_refused(tmp_path: Path) -> None:

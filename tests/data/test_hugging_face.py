@@ -192,9 +192,9 @@ def test_a_column_cannot_be_both(tmp_path: Path) -> None:
 
 MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no images": (
-        {"text": ["a"] * 6, "label": [0, 1] * 3},
+        {"height": [1] * 6, "label": [0, 1] * 3},
         {},
-        "has the columns text, label, none of which contains images",
+        "has the columns height, label, none of which contains images or texts",
     ),
     "no labels": ({"image": pictures(6)}, {}, "has the columns image; name the label column with data.label"),
     "no such column": ({"image": pictures(6), "label": [0, 1] * 3}, {"label": "lable"}, "has no column 'lable'"),

@@ -148,7 +148,8 @@ class Shifting(Squares):
         (Squares(0), "the data set is empty"),
         (Unlabelled(), r"item 0: is a Image, not a pair \(image, label\)"),
         (Regression(), "has the label 0.5; give a class number"),
-        (Squares(convert=lambda image: "x"), "a str is not an image"),
+        (Squares(convert=lambda image: 0.5), "a float is not an image"),
+        (Squares(convert=lambda image: "x"), "contains texts, which need a network that takes texts"),
         (
             Squares(convert=lambda image: torch.zeros(12, 12, 3)),
             r"the image has shape \(12, 12, 3\); give \(C, H, W\)",

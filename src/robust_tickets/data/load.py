@@ -28,7 +28,7 @@ MEMORY_LIMIT = 2**30
 DECODED_AHEAD = 50_000
 """Images up to which a set is decoded before training, where it is kept: a matter of seconds."""
 
-UserSet = Dataset[Any] | DataLoader[Any]
+UserSet = Dataset[Any] | DataLoader[Any] | list[Any]
 DataLike = DataSettings | str | Path | DataSplits | UserSet | tuple[UserSet, ...] | Mapping[str, UserSet]
 """Everything that `load_data` understands."""
 
@@ -53,9 +53,10 @@ def load_data(
     are in its own file.
 
     Args:
-        data: settings; a name or path alone; a map-style torch data set of (image, label), or a loader of
-            one; a tuple (train, test) or (train, validation, test), or a mapping of part names to such.
-            Images are PIL, uint8, or floats in [0, 1]; a user's own transforms are kept, collation is not.
+        data: settings; a name or path alone; a map-style torch data set of (image, label) or (text, label), a loader
+            of one, or a list of such pairs; a tuple (train, test) or (train, validation, test), or a mapping of part
+            names to such. Images are PIL, uint8, or floats in [0, 1]; a user's own transforms are kept, collation is
+            not. A text is a string, two strings, or a mapping of columns as in files.
             `DataSplits` are returned as they are.
         size: height and width given to the network, usually the source's; the settings' own size wins.
             None: as the images are.
@@ -121,6 +122,9 @@ def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
     else:
         parts, carved = undivided(found.parts)
     fit = inputs.fitting(parts, kind, settings, asked, found.name)
+    chosen = list(parts.values())
+    for name, part in parts.items():
+        parts[name] = kind.presented(part, fit, settings)
     for name in ("validation", "test"):
         parts[name] = by_length(parts[name], fit)
     prepared: dict[PartName, Examples] = {
@@ -145,7 +149,7 @@ def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
             *checked,
             *carved,
             *kind.remarks(classes, final),
-            *inputs.remarks(list(parts.values()), fit),
+            *inputs.remarks(chosen, fit),
         ),
     )
 

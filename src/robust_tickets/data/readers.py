@@ -8,12 +8,17 @@ from robust_tickets.data.examples import Found
 from robust_tickets.data.forms.array_files import IDX, NPZ
 from robust_tickets.data.forms.built_in import read_digits, read_glyphs
 from robust_tickets.data.forms.coco import COCO
+from robust_tickets.data.forms.conll import CONLL
 from robust_tickets.data.forms.folder import IMAGE_FOLDER
-from robust_tickets.data.forms.form import DataForm, GivenPlace
+from robust_tickets.data.forms.form import Columns, DataForm, GivenPlace
 from robust_tickets.data.forms.hugging_face import PARQUET, SAVED_TABLES, read_hub
+from robust_tickets.data.forms.json_files import JSON_FILES
+from robust_tickets.data.forms.json_lines import JSON_LINES
 from robust_tickets.data.forms.label_folder import LABEL_FOLDER
 from robust_tickets.data.forms.patterns import above, is_pattern
+from robust_tickets.data.forms.plain_text import PLAIN_TEXT
 from robust_tickets.data.forms.scenes import read_scenes
+from robust_tickets.data.forms.separated import CSV, TSV
 from robust_tickets.data.forms.tales import read_moods, read_tales, read_topics
 from robust_tickets.data.forms.tar_shards import TARS
 from robust_tickets.data.forms.torchvision_sets import read_torchvision, voc_place
@@ -23,7 +28,12 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, state
 
-FORMS: tuple[DataForm, ...] = (NPZ, IDX, SAVED_TABLES, PARQUET, TARS, VOC_BOXES, COCO, LABEL_FOLDER, IMAGE_FOLDER)
+FORMS: tuple[DataForm, ...] = (
+    *(NPZ, IDX, SAVED_TABLES, PARQUET, TARS),
+    *(VOC_BOXES, COCO, LABEL_FOLDER),
+    *(TSV, CSV, JSON_LINES, CONLL, JSON_FILES, PLAIN_TEXT),
+    IMAGE_FOLDER,
+)
 """What a path may mean: the first that says so is read. The last takes any folder."""
 
 NAMED: dict[str, Callable[[DataSettings], Found]] = {
@@ -34,23 +44,28 @@ NAMED: dict[str, Callable[[DataSettings], Found]] = {
     "tale-topics": lambda settings: read_topics(settings.tales),
     "tale-moods": lambda settings: read_moods(settings.tales),
     TORCHVISION: lambda settings: read_torchvision(settings.name[len(TORCHVISION) :], given_path(str(settings.root))),
-    HUB: lambda settings: read_hub(settings.name, settings.label),
+    HUB: lambda settings: read_hub(settings.name, columns_of(settings)),
 }
 """What names mean that are not paths: whole names, and what names of several sets begin with."""
 
 
-def read_path(path: Path, *, label: str | None = None, trains: bool = True) -> Found:
+def columns_of(settings: DataSettings) -> Columns:
+    """Return the columns that the settings name."""
+    return Columns(settings.text, settings.label)
+
+
+def read_path(path: Path, *, columns: Columns, trains: bool) -> Found:
     """Return the parts found at a path, or a pattern of files, of whichever form they are.
 
     Raises:
-        UserError: there is nothing that can be read as images with labels, or it may mean two things.
+        UserError: there is nothing that can be read as images or texts, or it may mean two things.
     """
     if not path.exists() and not is_pattern(path):
         raise nothing_at(path)
     form = form_of(path)
-    if label is not None and not form.has_columns:
-        raise no_columns(path)
-    return form.read(GivenPlace(path, label, trains))
+    if useless := [setting for setting in columns.named if setting not in form.columns]:
+        raise no_columns(path, useless[0])
+    return form.read(GivenPlace(path, columns, trains))
 
 
 def form_of(path: Path) -> DataForm:
@@ -60,6 +75,7 @@ def form_of(path: Path) -> DataForm:
         UserError: they are of none, or files of two kinds lie there.
     """
     of_files = [form for form in FORMS if form.ending and form.is_at(path)]
+    of_files = [form for form in of_files if form.rank == of_files[0].rank]
     if len(of_files) > 1:
         raise UserError(
             f"{path}: contains {' and '.join(form.noun for form in of_files)}; keep files of one kind there"
@@ -74,9 +90,9 @@ def form_of(path: Path) -> DataForm:
     )
 
 
-def no_columns(data: object) -> UserError:
-    """Return the complaint about `data.label` for data whose labels lie in one place only."""
-    return UserError(f"{data}: has no columns for data.label to choose from; leave it out")
+def no_columns(data: object, setting: str) -> UserError:
+    """Return the complaint about `data.label` or `data.text` for data in which there is nothing to choose."""
+    return UserError(f"{data}: has no columns for data.{setting} to choose from; leave it out")
 
 
 def either(words: Sequence[str]) -> str:
@@ -84,7 +100,7 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-ASKED = {"name", "root", "glyphs", "scenes", "tales", "label"}
+ASKED = {"name", "root", "glyphs", "scenes", "tales", "label", "text"}
 """The settings that decide what is read."""
 
 
@@ -123,7 +139,7 @@ def read_once(asked: str, trains: bool, here: str, changes: str) -> Found:
     """Return what settings name, as JSON of those in `ASKED`; `here` and `changes` are what it depends on besides."""
     settings = DataSettings.model_validate_json(asked)
     if (reads := named(settings.name)) is not None:
-        if settings.label is not None and not settings.name.startswith(HUB):
-            raise no_columns(settings.name)
+        if (useless := columns_of(settings).named) and not settings.name.startswith(HUB):
+            raise no_columns(settings.name, useless[0])
         return reads(settings)
-    return read_path(given_path(settings.name), label=settings.label, trains=trains)
+    return read_path(given_path(settings.name), columns=columns_of(settings), trains=trains)

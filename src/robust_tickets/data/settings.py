@@ -13,11 +13,23 @@ def _pair(value: Any) -> Any:
     return (value, value) if isinstance(value, int) else value
 
 
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 Size = Annotated[
     tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
     BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int]),
 ]
 """Height and width in pixels; one number means a square."""
+
+
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(min_length=1, max_length=2),
+    BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...]),
+]
+"""The name of one column, or of two."""
 
 
 class GlyphSettings(Settings):
@@ -58,6 +70,10 @@ class TaleSettings(Settings):
     seed: int = Field(default=0, ge=0, description="Seed of the texts; another seed gives other texts.")
 
 
+LATER = ("label", "text", "stride", "scenes", "tales")
+"""Settings of data that the first versions did not have."""
+
+
 class DataSettings(Settings):
     """Which data, how much of them, and as what size and channels. A bare string is the name alone."""
 
@@ -68,14 +84,25 @@ class DataSettings(Settings):
         description="`glyphs`, `digits`, `glyph-scenes`, `tales`, `tale-topics`, `tale-moods`, "
         "`torchvision/CIFAR10` and the like, or a path: a folder of "
         "classes (subfolders, in train/, val/ and test/ or not), of images/ and labels/ (in such parts or not), boxes "
-        "in COCO's or Pascal VOC's layout, npz or idx files, WebDataset tars; with robust-tickets[datasets] also "
-        "parquet files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of the Hub.",
+        "in COCO's or Pascal VOC's layout, npz or idx files, WebDataset tars; texts in .tsv, .csv, .jsonl or .txt "
+        "files; with robust-tickets[datasets] also parquet files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of "
+        "the Hub.",
     )
     label: str | None = Field(
         default=None,
         min_length=1,
         description="Column of a table, or key of a tar's .json, that contains the labels; default: the one called "
         "label.",
+    )
+    text: Names | None = Field(
+        default=None,
+        description="Column of a table that contains the texts, or the two columns of pairs; default: those with usual "
+        "names, such as sentence or premise and hypothesis.",
+    )
+    stride: int = Field(
+        default=128,
+        ge=0,
+        description="Tokens that neighbouring windows share, where a context is longer than the network reads.",
     )
     root: Path = Field(default=Path("data"), description="Where torchvision's data sets are, or are downloaded to.")
     size: Size | None = Field(
@@ -126,5 +153,9 @@ class DataSettings(Settings):
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what older versions did not have while it is at its default: results are stored by these values."""
         fields = type(self).model_fields
-        new = [name for name in ("label", "scenes", "tales") if getattr(self, name) == fields[name].default]
+        new = [
+            name
+            for name in ("label", "text", "stride", "scenes", "tales")
+            if getattr(self, name) == fields[name].default
+        ]
         return {name: value for name, value in write(self).items() if name not in new}

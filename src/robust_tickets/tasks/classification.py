@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, final
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import F
+from robust_tickets.measures.class_scores import ClassF1, Matthews
 from robust_tickets.measures.metric import Accuracy, Metric
 from robust_tickets.objectives.objective import Criterion
 from robust_tickets.tasks.target import as_evaluated
@@ -22,13 +25,18 @@ if TYPE_CHECKING:
 
 @final
 class Classification(Task):
-    """One label per image or text, by a network's own kind of head; judged by accuracy."""
+    """One label per image or text, by a network's own kind of head; judged by accuracy, F1 or Matthews' correlation."""
 
     target_kind = "class"
     asks = "one label per image"
     provides = frozenset({"pixel-inputs", "loss", "logits", "image-logits", "image-labels"})
     keeps_body = True
     kind: Literal["classification"] = "classification"
+    judged_by: Literal["accuracy", "f1", "matthews"] = Field(
+        default="accuracy",
+        description="What is measured and decided on: accuracy; f1, of two classes that of the second, of more the "
+        "mean over classes; matthews, the correlation by which CoLA is scored.",
+    )
 
     def does_it(self, network: Network) -> bool:
         """Return whether a network labels whole inputs."""
@@ -55,12 +63,25 @@ class Classification(Task):
         return CrossEntropy(label_smoothing)
 
     def metric(self, classes: Sequence[str]) -> Metric:
-        """Return accuracy."""
-        return Accuracy()
+        """Return what it is judged by."""
+        return METRICS[self.judged_by](classes)
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        values = write(self)
+        return values if self.judged_by != "accuracy" else {"kind": values["kind"]}
 
     def recorded(self) -> dict[str, Any]:
-        """Return nothing new: runs of older versions are continued."""
-        return {"segmentation": None}
+        """Return nothing new where accuracy decides: runs of older versions are continued."""
+        return {"segmentation": None} if self.judged_by == "accuracy" else super().recorded()
+
+
+METRICS: dict[str, Callable[[Sequence[str]], Metric]] = {
+    "accuracy": lambda classes: Accuracy(),
+    "f1": ClassF1,
+    "matthews": Matthews,
+}
 
 
 class CrossEntropy:

@@ -11,16 +11,26 @@ from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.detection import Detection
 from robust_tickets.tasks.masked_language import MaskedLanguage
+from robust_tickets.tasks.question_answering import QuestionAnswering
+from robust_tickets.tasks.regression import Regression
 from robust_tickets.tasks.segmentation import Segmentation
 from robust_tickets.tasks.task import Task
+from robust_tickets.tasks.token_classification import TokenClassification
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
 
-AnyTask = Annotated[Classification | Segmentation | Detection | MaskedLanguage, Field(discriminator="kind"), Shorthand]
+AnyTask = Annotated[
+    Classification | Segmentation | Detection | MaskedLanguage | Regression | TokenClassification | QuestionAnswering,
+    Field(discriminator="kind"),
+    Shorthand,
+]
 """Settings of any task, distinguished by `kind`."""
 
-IMPLIED: tuple[Task, ...] = (Classification(), Segmentation(), Detection(), MaskedLanguage())
+IMPLIED: tuple[Task, ...] = (
+    *(Classification(), Segmentation(), Detection()),
+    *(MaskedLanguage(), Regression(), TokenClassification(), QuestionAnswering()),
+)
 """The default for data: the first that learns from their kind of target."""
 
 

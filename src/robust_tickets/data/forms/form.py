@@ -9,17 +9,35 @@ from robust_tickets.data.forms.patterns import above, is_pattern
 
 
 @dataclass(frozen=True)
+class Columns:
+    """The columns of a table, or keys of a file, that the user named; None: those with usual names.
+
+    Attributes:
+        text: `data.text`: the column of texts, or the two of pairs.
+        label: `data.label`.
+    """
+
+    text: tuple[str, ...] | None = None
+    label: str | None = None
+
+    @property
+    def named(self) -> list[str]:
+        """The settings that name any."""
+        return [name for name, value in (("text", self.text), ("label", self.label)) if value is not None]
+
+
+@dataclass(frozen=True)
 class GivenPlace:
     """Where data are, and what is asked of them.
 
     Attributes:
         path: a file, a folder, or a pattern of files.
-        label: the column or key that holds labels, if the data have one; None: the one with a usual name.
+        columns: which columns or keys were named.
         trains: whether a training follows; otherwise there need be no training part.
     """
 
     path: Path
-    label: str | None = None
+    columns: Columns = Columns()
     trains: bool = True
 
     @property
@@ -44,11 +62,13 @@ class DataForm:
         is_at: whether the data at a path are of this form; no image is opened for that.
         read: returns the parts found at a place of this form.
         ending: of the files, where these alone may be given; else empty.
-        has_columns: whether there is a choice of what the labels are: `data.label`.
+        columns: the settings that choose columns in them: `label`, `text`.
+        rank: files of a form of lower rank come first; those of higher rank beside them are somebody's notes.
     """
 
     noun: str
     is_at: Callable[[Path], bool]
     read: Callable[[GivenPlace], Found]
     ending: str = ""
-    has_columns: bool = False
+    columns: frozenset[str] = frozenset()
+    rank: int = 0

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 import torch
 
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.forms.form import DataForm, GivenPlace
+from robust_tickets.data.forms.form import Columns, DataForm, GivenPlace
 from robust_tickets.data.forms.labels import numbered
 from robust_tickets.data.forms.shards import shards_at, spoken_parts
+from robust_tickets.data.forms.text_readings import read_text_tables
+from robust_tickets.data.forms.text_table import TextTable
+from robust_tickets.data.forms.user_texts import names_of
 from robust_tickets.data.images.encoded import Files
 from robust_tickets.data.images.image_files import read_file
 from robust_tickets.data.images.stored_images import StoredImages
@@ -27,6 +31,8 @@ from robust_tickets.foundation.file_memory import Stamp, stamp
 IMAGE_COLUMNS = ("image", "img", "picture", "pixel_values")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "annotation", "mask")
 BINARY = ("binary", "large_binary")
+TEXT = ("string", "large_string")
+COLUMNS = frozenset({"label", "text"})
 SAVED = ("dataset_dict.json", "state.json")
 """What `save_to_disk` leaves in its folder, of several splits and of one."""
 UNLABELLED = -1
@@ -96,7 +102,7 @@ def read_saved(place: GivenPlace) -> Found:
     """Return the splits that `save_to_disk` wrote into a folder.
 
     Raises:
-        UserError: they are damaged, or no images with labels.
+        UserError: they are damaged, or neither images with labels nor texts.
     """
     library = required(str(place.path))
     try:
@@ -106,14 +112,14 @@ def read_saved(place: GivenPlace) -> Found:
         raise UserError(
             f"{place.path}: cannot be read as a data set saved to disk ({told(error)}); save it again"
         ) from error
-    return read_tables(held, place.name, place.label)
+    return read_tables(held, place.name, place.columns)
 
 
 def read_parquet(place: GivenPlace) -> Found:
     """Return the tables of parquet files, whose names or folders say which part they are.
 
     Raises:
-        UserError: they are damaged, or no images with labels.
+        UserError: they are damaged, or neither images with labels nor texts.
     """
     files, listed = parquet_files(place.path), dict[str, list[str]]()
     library = required(str(place.path))
@@ -125,14 +131,14 @@ def read_parquet(place: GivenPlace) -> Found:
             held = library.DatasetDict.from_parquet(listed)
     except (OSError, ValueError, library.exceptions.DatasetsError) as error:
         raise UserError(f"{place.path}: cannot be read as parquet ({told(error)}); write it again") from error
-    return read_tables(held, place.name, place.label)
+    return read_tables(held, place.name, place.columns)
 
 
-def read_hub(name: str, label: str | None) -> Found:
+def read_hub(name: str, columns: Columns) -> Found:
     """Return the splits of `hf/OWNER/NAME`, or `hf/OWNER/NAME:CONFIGURATION`, downloaded where they are not there.
 
     Raises:
-        UserError: there is no such set, it cannot be fetched, or it holds no images with labels.
+        UserError: there is no such set, it cannot be fetched, or it holds neither images with labels nor texts.
     """
     library = required(name)
     place, _, configuration = name.removeprefix(HUB).partition(":")
@@ -148,7 +154,7 @@ def read_hub(name: str, label: str | None) -> Found:
             f"{name}: cannot be downloaded from the Hub ({told(error)}); check the name and the connection, or give a "
             "folder of `save_to_disk`"
         ) from error
-    return read_tables(held, name, label)
+    return read_tables(held, name, columns)
 
 
 def told(error: Exception) -> str:
@@ -187,16 +193,16 @@ def quietly(library: ModuleType, *, local: bool) -> Iterator[None]:
             library.enable_progress_bars()
 
 
-def read_tables(held: Any, name: str, label: str | None) -> Found:
-    """Return the parts among splits by name, or the one there is.
+def read_tables(held: Any, name: str, columns: Columns) -> Found:
+    """Return the parts among splits by name, or the one there is: of images, or else of texts.
 
     Args:
         held: a `Dataset`, or a mapping of such.
         name: what the data are called in reports.
-        label: the column of labels; None: the one with a usual name.
+        columns: those that were named.
 
     Raises:
-        UserError: no split is a part, or the columns are not images with labels.
+        UserError: no split is a part, or the columns are neither images with labels nor texts.
     """
     splits: dict[str, Any] = dict(held) if isinstance(held, Mapping) else {"train": held}
     keys = part_keys(splits, name)
@@ -209,11 +215,16 @@ def read_tables(held: Any, name: str, label: str | None) -> Found:
     tables: dict[PartName, Any] = {part: splits[key] for part, key in keys.items() if len(splits[key])}
     if not tables:
         raise UserError(f"{name}: contains no rows")
-    first = next(iter(tables.values()))
-    image, target = image_column(first.features, name), label_column(first.features, name, label)
+    first, where = next(iter(tables.values())), {part: f"{name}, {keys[part]}" for part in tables}
+    if not image_columns(first.features) and holds_texts(first.features):
+        texts: dict[PartName, TextTable] = {part: text_table(table, where[part]) for part, table in tables.items()}
+        found = read_text_tables(texts, columns, name, name)
+        return replace(found, notes=(*notes, *found.notes))
+    image, target = image_column(first.features, name), label_column(first.features, name, columns.label)
+    if columns.text is not None:
+        raise UserError(f"{name}: the column {image} contains images, so data.text has no meaning; leave it out")
     if image == target:
         raise UserError(f"{name}: the column {image} contains the images; name the label column with data.label")
-    where = {part: f"{name}, {keys[part]}" for part in tables}
     pictures = {part: StoredImages(TableFiles(table, image, part, where[part])) for part, table in tables.items()}
     if is_image(first.features[target]):
         scenes: dict[PartName, Listing] = {
@@ -249,17 +260,52 @@ def is_image(feature: Any) -> bool:
     return isinstance(feature, Image) or (isinstance(feature, Mapping) and "bytes" in feature)
 
 
+def image_columns(features: Mapping[str, Any]) -> list[str]:
+    """Return the columns that hold images."""
+    found = [key for key in IMAGE_COLUMNS if key in features] or [key for key in features if is_image(features[key])]
+    return [key for key in found if is_image(features[key]) or getattr(features[key], "dtype", None) in BINARY]
+
+
 def image_column(features: Mapping[str, Any], name: str) -> str:
     """Return the column of images.
 
     Raises:
-        UserError: there is none, or it cannot be told which.
+        UserError: there is none.
     """
-    found = [key for key in IMAGE_COLUMNS if key in features] or [key for key in features if is_image(features[key])]
-    usable = [key for key in found if is_image(features[key]) or getattr(features[key], "dtype", None) in BINARY]
+    usable = image_columns(features)
     if not usable:
-        raise UserError(f"{name}: has the columns {enumerated(list(features))}, none of which contains images")
+        raise UserError(f"{name}: has the columns {enumerated(list(features))}, none of which contains images or texts")
     return usable[0]
+
+
+def holds_texts(features: Mapping[str, Any]) -> bool:
+    """Return whether a column holds texts, or lists of words."""
+    return any(getattr(getattr(one, "feature", one), "dtype", None) in TEXT for one in features.values())
+
+
+class LazyColumns(Mapping[str, Sequence[Any]]):
+    """The columns of a table by name, each read when it is asked for."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return column(self.table, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.table.features
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table.features)
+
+    def __len__(self) -> int:
+        return len(self.table.features)
+
+
+def text_table(table: Any, where: str) -> TextTable:
+    """Return a table of the library as every other form has them; `where` is what messages call it."""
+    classes = {key: names for key, feature in table.features.items() if (names := names_of(feature))}
+    return TextTable(LazyColumns(table), lambda index: f"{where}, row {index}", len(table), classes)
 
 
 def label_column(features: Mapping[str, Any], name: str, label: str | None) -> str:
@@ -276,12 +322,7 @@ def label_column(features: Mapping[str, Any], name: str, label: str | None) -> s
     return found[0]
 
 
-def names_of(feature: Any) -> tuple[str, ...]:
-    """Return the names of classes that a column declares, in the order of labels; none if it does not."""
-    return tuple(getattr(feature, "names", None) or ())
-
-
-SAVED_TABLES = DataForm("a folder of `save_to_disk`", is_saved, read_saved, has_columns=True)
+SAVED_TABLES = DataForm("a folder of `save_to_disk`", is_saved, read_saved, columns=COLUMNS)
 PARQUET = DataForm(
-    "parquet files", lambda path: bool(parquet_files(path)), read_parquet, ending=".parquet", has_columns=True
+    "parquet files", lambda path: bool(parquet_files(path)), read_parquet, ending=".parquet", columns=COLUMNS
 )

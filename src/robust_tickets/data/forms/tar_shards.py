@@ -95,7 +95,7 @@ def read_tars(place: GivenPlace) -> Found:
     images: dict[PartName, list[TarMember]] = {}
     labels: dict[PartName, list[Any]] = {}
     for part, shard in zip(spoken_parts(shards, root), shards, strict=True):
-        for image, said in samples(shard, place.label):
+        for image, said in samples(shard, place.columns.label):
             images.setdefault(part, []).append(image)
             labels.setdefault(part, []).append(said)
     if not images:
@@ -172,4 +172,6 @@ def label_in(member: TarMember, label: str | None) -> Any:
     return held[key]
 
 
-TARS = DataForm("WebDataset tars", lambda path: bool(tar_files(path)), read_tars, ending=".tar", has_columns=True)
+TARS = DataForm(
+    "WebDataset tars", lambda path: bool(tar_files(path)), read_tars, ending=".tar", columns=frozenset({"label"})
+)

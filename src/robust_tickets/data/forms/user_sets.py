@@ -9,6 +9,10 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset
 
 from robust_tickets.data.examples import Examples, Found, Listing
+from robust_tickets.data.forms.form import Columns
+from robust_tickets.data.forms.text_readings import read_text_tables
+from robust_tickets.data.forms.text_table import TextTable
+from robust_tickets.data.forms.user_texts import holds_texts, user_table
 from robust_tickets.data.images.arrays import int64_labels, labelled, uint8_images
 from robust_tickets.data.images.user import UserImages, sample_stream, split_item, to_image
 from robust_tickets.data.names import PartName, part_keys, part_of
@@ -117,9 +121,15 @@ def read_user_sets(data: Any) -> Found:
         given = {"train": data}
     if not given:
         raise UserError("data: contains no parts; give train, validation and test")
-    parts: dict[PartName, Listing] = {}
-    for part, dataset in given.items():
-        parts[part] = user_examples(unloaded(dataset), f"{type(unloaded(dataset)).__name__} ({part})")
     first: PartName = "train" if "train" in given else next(iter(given))
     dataset = unloaded(given[first])
-    return Found(parts, class_labels(dataset, parts[first].labels), type(dataset).__name__)
+    name = type(dataset).__name__
+    if holds_texts(dataset):
+        tables: dict[PartName, TextTable] = {}
+        for part, one in given.items():
+            tables[part] = user_table(unloaded(one), f"{type(unloaded(one)).__name__} ({part})")
+        return read_text_tables(tables, Columns(), name, name)
+    parts: dict[PartName, Listing] = {}
+    for part, one in given.items():
+        parts[part] = user_examples(unloaded(one), f"{type(unloaded(one)).__name__} ({part})")
+    return Found(parts, class_labels(dataset, parts[first].labels), name)

@@ -135,13 +135,14 @@ def notes_on_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
         )
     if len(trained) == 1:
         raise UserError(f"{found.name}: has only one class ({found.classes[trained.pop()]}); at least two are needed")
-    notes = [fewer(found.classes, trained, "training")] if len(trained) < len(found.classes) else []
-    return (*notes, *(fewer(found.classes, labels, name) for name, labels in present.items() if labels < trained))
+    noun = found.inputs.noun
+    notes = [fewer(found.classes, trained, "training", noun)] if len(trained) < len(found.classes) else []
+    return (*notes, *(fewer(found.classes, labels, name, noun) for name, labels in present.items() if labels < trained))
 
 
-def fewer(classes: Sequence[str], present: set[int], part: str) -> str:
-    """Return the sentence that a part has no images of some classes."""
+def fewer(classes: Sequence[str], present: set[int], part: str, noun: str) -> str:
+    """Return the sentence that a part has no inputs, called `noun`, of some classes."""
     missing = [name for label, name in enumerate(classes) if label not in present]
     return (
-        f"the {part} part has images of {len(present)} of the {len(classes)} classes, and none of {enumerated(missing)}"
+        f"the {part} part has {noun} of {len(present)} of the {len(classes)} classes, and none of {enumerated(missing)}"
     )

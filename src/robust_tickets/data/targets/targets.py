@@ -102,6 +102,11 @@ class Targets(ABC):
         """
         return found
 
+    @classmethod
+    def presented(cls, part: Listing, fit: Any, settings: DataSettings) -> Listing:
+        """Return the chosen examples of a part as the network is asked for them; by default as they were chosen."""
+        return part
+
     def bytes_each(self, fit: Any) -> int:
         """Return what one target takes in memory."""
         return 0

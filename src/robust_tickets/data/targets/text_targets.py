@@ -10,7 +10,6 @@ from robust_tickets.data.augmentation import Augmentation, NoAugmentation
 from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.fitting import Interpolation
 from robust_tickets.data.images.fit import ImageFit
-from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.targets.targets import Targets
 
 
@@ -22,13 +21,6 @@ class TextTargets(Targets):
     def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
         """Return the targets: texts are not augmented."""
         return targets
-
-    @classmethod
-    def complaint(cls, settings: DataSettings) -> str | None:
-        """Return what is wrong with settings that are for images."""
-        asked = [name for name in ("size", "channels", "augmentation") if getattr(settings, name) is not None]
-        asked += ["ignore"] if settings.ignore else []
-        return f"{cls.words}; `{asked[0]}` is for images; leave it out" if asked else None
 
     @classmethod
     def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> ImageFit:

@@ -41,12 +41,15 @@ class TokenInputs(Inputs):
         """Return the format that is asked for.
 
         Raises:
-            UserError: the network takes images.
+            UserError: the network takes images, or settings ask for something of images.
         """
         if asked.tokens is None:
             raise UserError(
                 f"{name}: contains texts, which need a network that takes texts, as hf/OWNER/NAME or tiny/bert"
             )
+        given = [field for field in ("size", "channels", "augmentation") if getattr(settings, field) is not None]
+        if given or settings.ignore:
+            raise UserError(f"{name}: contains texts; `{[*given, 'ignore'][0]}` is for images; leave it out")
         return asked.tokens
 
     def in_whole_batches(self, held: Any, augmentation: Augmentation) -> bool:
@@ -91,7 +94,8 @@ class Texts(TokenInputs):
         """Return all texts as ids, for all who ask for them."""
         if fit not in self._held:
             # Those of another network are made again if they are asked for again.
-            self._held = {fit: Tokenised(fit.tokenizer.encode(self.texts, fit.length), fit)}
+            words = bool(self.texts) and isinstance(self.texts[0], list)
+            self._held = {fit: Tokenised(fit.tokenizer.encode(self.texts, fit.length), fit, words)}
         return self._held[fit]
 
     def single(self, index: int, held: Tokenised, fit: TokenFormat) -> dict[str, Tensor]:

@@ -21,15 +21,23 @@ class Tokenised:
     Args:
         encodings: one for each text.
         format: pads and names.
+        words: whether texts are lists of words, of which it is kept which token belongs to which.
     """
 
-    def __init__(self, encodings: Sequence[Encoding], format: TokenFormat) -> None:
+    def __init__(self, encodings: Sequence[Encoding], format: TokenFormat, words: bool = False) -> None:
         self.format = format
         self.ids = torch.tensor([number for one in encodings for number in one.ids], dtype=torch.int32)
         self.types = torch.tensor([number for one in encodings for number in one.type_ids], dtype=torch.int8)
         self.lengths = torch.tensor([len(one.ids) for one in encodings], dtype=torch.long)
         self.cut = torch.tensor([bool(one.overflowing) for one in encodings], dtype=torch.bool)
         self.starts = self.lengths.cumsum(0) - self.lengths
+        of_word = [-1 if word is None else word for one in encodings for word in one.word_ids] if words else []
+        self.words = torch.tensor(of_word, dtype=torch.int32)
+
+    def span(self, index: int) -> slice:
+        """Return where the tokens of a text are among those of all."""
+        start = int(self.starts[index])
+        return slice(start, start + int(self.lengths[index]))
 
     def row(self, index: int) -> dict[str, Tensor]:
         """Return one text by the names of what the network takes, int64 `(L,)` each."""
