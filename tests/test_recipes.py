@@ -56,9 +56,14 @@ def tiny(name: str) -> Recipe:
         draw |= {"data": DATA, "training": {"batch_size": 15, "precision": "fp32"}}
     if paper.draw.rewind.kind == "step":
         draw["rewind"] = {"steps": 1}
+    quick = {"timeline": {"epochs": 1}, "finetune": {"epochs": 1, "batch_size": 15, "precision": "fp32"}}
     variants = {
-        way: {key: draw[key] for key in ("data", "timeline") if key in of} for way, of in paper.variants.items()
+        way: {key: {**quick, **draw}[key] for key in ("data", "timeline", "finetune") if key in of}
+        for way, of in paper.variants.items()
     }
+    for way, of in paper.variants.items():
+        if of.get("timeline", {}).get("kind") == "one-shot":
+            variants[way]["timeline"] = quick["timeline"]
     ways = {way: {"seeds": [0], "training": {"epochs": 0.5, "batch_size": 15}} for way in paper.transfers}
     source = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
     values = {
@@ -96,8 +101,8 @@ class Seen:
         convolutions = {name: p for name, p in zip(self.names, parameters, strict=True) if p.dim() == 4}
         self.weights.append({name: p.detach().clone() for name, p in convolutions.items()})
         self.gradients.append({name: p.grad.clone() for name, p in convolutions.items()})
-        state = optimiser.state
-        self.momenta.append({name: state[p]["momentum_buffer"].clone() for name, p in convolutions.items()})
+        slot = "momentum_buffer" if isinstance(optimiser, torch.optim.SGD) else "exp_avg"
+        self.momenta.append({name: optimiser.state[p][slot].clone() for name, p in convolutions.items()})
 
     def removed(self, names: tuple[str, ...]) -> list[int]:
         return [sum(int((step[name] == 0).sum()) for name in names) for step in self.weights]
@@ -190,9 +195,10 @@ def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
 
 
 ITERATIVE = {"imp", "a-imp", "a-imp-l2", "a-imp-downstream", "double-win-imp", "double-win"}
-TRAINED = [
-    (name, way) for name, way in WAYS if name not in {"omp", "patterns", "sources", "lmp", "hydra", "robust-scratch"}
-]
+UNTRAINED = {"omp", "patterns", "sources", "lmp", "hydra", "robust-scratch"}
+REVIVING = {("movement", "draw"), ("movement", "soft"), ("movement", "distilled")}
+"""Ways of drawing whose removed weights keep their values until the ticket."""
+TRAINED = [(name, way) for name, way in WAYS if name not in UNTRAINED and (name, way) not in REVIVING]
 LEARNED = [(name, way) for name, way in WAYS if name in {"lmp", "hydra", "robust-scratch"}]
 
 
@@ -203,8 +209,10 @@ def test_after_every_step_exactly_the_planned_weights_are_zero(name: str, way: s
     total = sum(ticket_mask.numel() for key, ticket_mask in tickets[0].masks.items() if key in names)
     # Rungs of one chain come from the draw to the highest sparsity; others are drawn after it, each on its own.
     highest_first = [settings.timeline.plan(sparsity, PER_EPOCH) for sparsity in reversed(settings.sparsities)]
+    before = settings.finetune.plan(PER_EPOCH).steps if settings.finetune is not None else 0
     expected: list[int] = []
-    for plan in highest_first if len(seen.weights) > highest_first[0].steps else highest_first[:1]:
+    for plan in highest_first if len(seen.weights) > before + highest_first[0].steps else highest_first[:1]:
+        expected += before * [0]
         for step in range(plan.steps):
             now = [event.sparsity for event in plan.events if event.step <= step]
             expected.append(exact_count(now[-1], total) if now else 0)

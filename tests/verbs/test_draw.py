@@ -22,6 +22,30 @@ def settings(**values: object) -> rt.DrawSettings:
     return rt.DrawSettings.model_validate(values)
 
 
+GATES = {
+    "score": "learned",
+    "parametrisation": "hard-concrete",
+    "timeline": {"kind": "one-shot", "epochs": 2},
+    "training": {**TRAINING, "optimiser": {"kind": "adamw", "lr": 0.1}},
+}
+
+
+def test_gates_that_were_learned_once_serve_every_sparsity(source: rt.Source, tmp_path: Path) -> None:
+    asked = settings(sparsity=[0.3, 0.5, 0.8], **GATES)
+    tickets = rt.draw_all(source, settings=asked, data=PARTS, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["sparsity-0.8"], "one training, not three"
+    for sparsity, ticket in zip((0.3, 0.5, 0.8), tickets, strict=True):
+        alone = rt.draw(source, settings=settings(sparsity=sparsity, **GATES), data=PARTS)
+        assert all(torch.equal(mask, alone.masks[name]) for name, mask in ticket.masks.items())
+        assert ticket.init == "source"
+    for sparse, dense in zip(tickets[1:], tickets, strict=False):
+        assert is_nested(sparse.masks, dense.masks)
+    written = times(tmp_path)
+    again = rt.draw_all(source, settings=asked, data=PARTS, folder=tmp_path)
+    assert [ticket.digest for ticket in again] == [ticket.digest for ticket in tickets]
+    assert times(tmp_path) == written
+
+
 def test_the_four_lines_of_the_readme(source: rt.Source, tmp_path: Path) -> None:
     quick = {"training": {"epochs": 1, "batch_size": 20}, "seeds": (0, 1)}
     ticket = rt.draw(source, sparsity=0.5, group="channel", scope="layer")

@@ -1,9 +1,12 @@
 """A timeline worked out in training steps."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from robust_tickets.pruning.actions import Action
+from robust_tickets.pruning.actions import Action, Prune
 from robust_tickets.pruning.needs import LAST_TICKET, NO_TRAINING, SINGLE_PRUNE, TRAINING
 
 
@@ -75,6 +78,17 @@ class Plan:
         last = only_prunes and [event.step for event in self.events if event.ticket] == [self.steps]
         given = {SINGLE_PRUNE: single, LAST_TICKET: last, TRAINING: self.steps > 0, NO_TRAINING: not self.steps}
         return frozenset(name for name, is_given in given.items() if is_given)
+
+    def with_rungs(self, sparsities: Iterable[float]) -> Plan:
+        """Return the plan with tickets of lower sparsities before its last one, at the same step and nested.
+
+        For what trains alike whatever the target is; other sparsities are left out.
+        """
+        last = self.events[-1]
+        others = tuple(action for action in last.actions if action.target is None)
+        lower = sorted({sparsity for sparsity in sparsities if sparsity < last.sparsity})
+        rungs = [Event(last.step, (Prune(sparsity), *others), sparsity, ticket=True) for sparsity in lower]
+        return Plan(self.steps, (*self.events[:-1], *rungs, last))
 
     def moment(self, step: int) -> Moment:
         """Return where the training is before step `step`, whose events have happened."""

@@ -293,6 +293,7 @@ class Preparation:
                 f"draw.data is missing: the timeline {settings.timeline.kind} trains, so give data to train on"
             )
         require_composable(settings.selection, settings.parametrisation, plan)
+        plan = settings.with_rungs(plan)
         require_reached(settings.rewind, plan, per_epoch)
         require_keepable(settings.training, batches, plan)
         classifier, task = copy.deepcopy(source.network), Classification()

@@ -9,6 +9,7 @@ from robust_tickets.foundation.settings import Settings, Sparsity
 from robust_tickets.models.prunable import Prunable
 from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
+from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AnyRewind, PretrainedRewind
 from robust_tickets.pruning.scopes import AnyScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
@@ -80,6 +81,12 @@ class DrawSettings(Settings):
         else:
             targets = (self.sparsity,)
         return tuple(sorted(targets, key=lambda target: target or 0.0))
+
+    def with_rungs(self, plan: Plan) -> Plan:
+        """Return a plan that gives all lower targets too, if what it learns does not depend on them."""
+        if not self.parametrisation.learns_once:
+            return plan
+        return plan.with_rungs(sparsity for sparsity in self.sparsities if sparsity is not None)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "DrawSettings":

@@ -29,11 +29,13 @@ class HardConcrete(Parametrisation):
     lambda times the mean of P(m > 0) = sigmoid(log alpha - beta log(-gamma / zeta)) over all weights.
 
     One u is drawn for every weight and training step, from a stream that seed and step address; attacks on training
-    inputs see the gates of evaluation. The ticket is drawn by log alpha at the end, at the exact count.
+    inputs see the gates of evaluation. Tickets are drawn by log alpha at the end, at their exact counts: one training
+    gives those of all sparsities asked for.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES, SINGLE_PRUNE, TRAINING})
     provides: ClassVar[frozenset[str]] = frozenset({LEARNED_SCORES})
+    learns_once: ClassVar[bool] = True
     kind: Literal["hard-concrete"] = "hard-concrete"
     open: float = Field(default=0.9, gt=0, lt=1, description="Every gate in evaluation before training, in (0, 1).")
     penalty: float = Field(

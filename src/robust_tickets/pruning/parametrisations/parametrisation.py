@@ -19,6 +19,8 @@ class Parametrisation(Settings, ABC):
 
     needs: ClassVar[frozenset[str]] = NOTHING
     provides: ClassVar[frozenset[str]] = NOTHING
+    learns_once: ClassVar[bool] = False
+    """Whether it trains alike whatever the sparsity, so that one training gives tickets of several."""
 
     @abstractmethod
     def build(
