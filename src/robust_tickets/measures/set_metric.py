@@ -26,6 +26,8 @@ class SetMetric(ABC):
         classes: names, in the order of labels.
     """
 
+    key: ClassVar[str]
+    """Its name in files: lower case."""
     unit: Unit = PERCENT
     bounds: Bounds = FRACTION
     higher_is_better: bool = True

@@ -4,9 +4,11 @@
 |---|---|
 | `pretrain.py`, `pretrain_settings.py` | make a source |
 | `draw.py`, `draw_settings.py` | find subnetworks of a source |
+| `preparation.py` | what a draw is made with |
 | `finetune.py` | the dense network that a draw may begin with |
 | `teacher.py` | whom a training imitates |
 | `transfer.py`, `transfer_settings.py` | train a ticket, or dense, on a target |
+| `subject.py` | what a verb is given, and the source that it stands for |
 | `own_loop.py` | networks trained in the user's own loop, as the verbs take them |
 | `place.py`, `reopen.py` | the transfer that a path means, in a run or anywhere |
 | `dense.py` | the dense transfer that goes with a ticket's |

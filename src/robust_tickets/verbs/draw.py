@@ -2,8 +2,6 @@
 
 import copy
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,37 +14,28 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.models.gradients import require_gradients
-from robust_tickets.models.layers import prunable_weights, weights_left_out
+from robust_tickets.models.layers import weights_left_out
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
-from robust_tickets.pruning.composition import require_composable
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.pruning.groups import AnyGroup
 from robust_tickets.pruning.masks import Masks, full
-from robust_tickets.pruning.plans import Event, Plan
-from robust_tickets.pruning.rewinds import AnyRewind
-from robust_tickets.tasks.classification import Classification
-from robust_tickets.tasks.kinds import own_task
-from robust_tickets.tasks.target import Data, target_data
-from robust_tickets.tasks.task import Task
+from robust_tickets.pruning.plans import Event
+from robust_tickets.tasks.target import Data
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.ticket.ticket_card import told_emptied
 from robust_tickets.training.batch_norm import batch_norm_statistics, has_batch_norm
 from robust_tickets.training.batch_norm import recalibrate as compute_statistics
-from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.drawing import Drawing
 from robust_tickets.training.job import Job
-from robust_tickets.training.kept import require_keepable
 from robust_tickets.training.loop import fit
 from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.finetune import finetune
 from robust_tickets.verbs.measure import in_order
 from robust_tickets.verbs.pace import BATCH
-from robust_tickets.verbs.teacher import named_teacher, require_trained_head, teachers_facts
+from robust_tickets.verbs.preparation import Preparation, couplings_of, weights_of
+from robust_tickets.verbs.teacher import teachers_facts
 
 _log = logging.getLogger(__name__)
 
@@ -157,36 +146,9 @@ def rehearse_draw(source: Source, settings: DrawSettings, seed: int) -> None:
     settings.group.partition(weights, None, couplings_of(prepared.classifier, prepared.names, settings.group))
 
 
-def require_reached(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
-    """Refuse a rewind point that the first round does not reach.
-
-    Raises:
-        UserError: says where the point is and where the first round ends.
-    """
-    point = rewind.kept_step(per_epoch)
-    first = next(event.step for event in plan.events if any(action.sets_masks for action in event.actions))
-    if point is not None and point >= first:
-        raise UserError(
-            f"draw.rewind: step {point} is not reached before the first prune, at step {first}; choose an earlier one, "
-            "or rewind: pretrained"
-        )
-
-
 def bound(folder: Path, source: Source) -> Ticket:
     """Load a ticket that this process drew, or an earlier one of the same step."""
     return Ticket.load(folder).with_network(source)
-
-
-def couplings_of(classifier: Network, names: Sequence[str], group: AnyGroup) -> tuple[Coupling, ...]:
-    """Return the channels that live and die together, if the group asks for them."""
-    if not group.is_coupled:
-        return ()
-    return trace_couplings(classifier.body, classifier.interface.example(1), names)
-
-
-def weights_of(classifier: Network, names: Sequence[str]) -> dict[str, Tensor]:
-    """Return the weights that may go, by name."""
-    return {name: classifier.body.get_parameter(name).detach() for name in names}
 
 
 def stored_weights(classifier: Network, source: Source, masks: Masks) -> dict[str, Tensor] | None:
@@ -206,23 +168,6 @@ def stored_weights(classifier: Network, source: Source, masks: Masks) -> dict[st
     return None
 
 
-def calibration_data(source: Source, asked: Data | None, idle: DataSplits | None, seed: int) -> DataSplits | None:
-    """Return the data on which batch-norm statistics are computed: those asked for, or those that nothing trains on.
-
-    Raises:
-        UserError: statistics are asked for of a network that has none, or of fewer than two images.
-    """
-    has_statistics = has_batch_norm(source.network.body)
-    if asked is None:
-        return idle if has_statistics else None
-    if not has_statistics:
-        raise UserError(f"recalibrate: {source.identity.name} has no batch norm; leave it out")
-    splits = target_data(asked, source, seed)
-    if len(splits.train) < 2:
-        raise UserError(f"recalibrate: {splits.name} has {len(splits.train)} training images; statistics need two")
-    return splits
-
-
 def recalibrated(classifier: Network, splits: DataSplits) -> dict[str, Tensor]:
     """Return the network's batch-norm statistics on training images; the network given is not touched."""
     network, count = copy.deepcopy(classifier), min(len(splits.train), CALIBRATION_IMAGES)
@@ -236,87 +181,9 @@ def lacks_statistics(ticket: Ticket, source: Source) -> bool:
     return ticket.statistics is None and ticket.stored is None and has_batch_norm(source.network.body)
 
 
-def takes_part(classifier: Network, name: str) -> bool:
-    """Return whether the output of the network that trains depends on a weight of its source."""
-    return name in dict(classifier.body.named_parameters()) and name not in classifier.idle
-
-
 def label(sparsity: float | None) -> str:
     """Return a folder name for a sparsity, such as `sparsity-0.9`."""
     return "ticket" if sparsity is None else f"sparsity-{sparsity:.6g}"
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """What a draw is made with: a copy of the network, the data it trains on, the plan, the weights that may go."""
-
-    classifier: Network
-    """As it trains: of the source, or made from it for the task."""
-    task: Task
-    splits: DataSplits | None
-    """None if nothing trains."""
-    batches: ImageBatches | None
-    plan: Plan
-    names: tuple[str, ...]
-    """Of the source's weights that may go."""
-    teacher: Network | None
-    """Whom the training imitates, if that is another network than the source."""
-    calibration: DataSplits | None
-    """On whose training images batch-norm statistics are computed under the masks; None if they are not."""
-
-    @classmethod
-    def of(
-        cls,
-        source: Source,
-        settings: DrawSettings,
-        sparsity: float | None,
-        data: Data | None,
-        recalibrate: Data | None,
-        seed: int,
-    ) -> "Preparation":
-        """Prepare the draw of one sparsity.
-
-        Raises:
-            UserError: parts that do not fit each other, the network or the data.
-        """
-        data = data if data is not None else settings.data
-        splits = target_data(data, source, seed) if data is not None else None
-        batches = ImageBatches(splits, settings.training, seed) if splits is not None else None
-        per_epoch = batches.per_epoch if batches is not None else 1
-        names = prunable_weights(source.network, settings.prunable)
-        own = settings.selection.own_sparsity(weights_of(source.network, names))
-        if own is not None:
-            sparsity = own if sparsity is None else settings.selection.allowed(sparsity, own)
-        plan = settings.timeline.plan(sparsity, per_epoch)
-        if plan.steps and batches is None:
-            raise UserError(
-                f"draw.data is missing: the timeline {settings.timeline.kind} trains, so give data to train on"
-            )
-        require_composable(settings.selection, settings.parametrisation, plan, settings.rewind)
-        plan = settings.with_rungs(plan)
-        require_reached(settings.rewind, plan, per_epoch)
-        require_keepable(settings.training, batches, plan)
-        classifier, task = copy.deepcopy(source.network), Classification()
-        calibration = calibration_data(
-            source,
-            recalibrate if recalibrate is not None else settings.recalibrate,
-            splits if not plan.steps else None,
-            seed,
-        )
-        teacher = None
-        if not plan.steps:
-            if settings.finetune is not None:
-                raise UserError("draw.finetune is for draws that train afterwards: set draw.timeline.epochs")
-            splits = batches = None
-        elif splits is not None:
-            task = own_task(splits, "a draw")
-            require_gradients(source)
-            classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name)
-            names = tuple(name for name in names if takes_part(classifier, name))
-            objective, is_fresh = settings.training.objective, settings.head == "fresh" and settings.finetune is None
-            require_trained_head(objective, is_fresh, "draw.head")
-            teacher = named_teacher(objective, classifier, splits.classes)
-        return cls(classifier, task, splits, batches, plan, names, teacher, calibration)
 
 
 def draw_chain(

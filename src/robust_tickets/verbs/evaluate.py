@@ -36,7 +36,8 @@ from robust_tickets.verbs.measure import in_order, outcomes
 from robust_tickets.verbs.place import RECORD, is_work
 from robust_tickets.verbs.predict import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
-from robust_tickets.verbs.transfer import Run, Transfer, bind, subnetwork, with_stated
+from robust_tickets.verbs.subject import bind, with_stated
+from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
 from robust_tickets.verbs.verify import Measured, summarise
 
 

@@ -22,7 +22,8 @@ from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.draw import RECALIBRATE, lacks_statistics
 from robust_tickets.verbs.place import is_work
 from robust_tickets.verbs.shrink import require_form, save_folder
-from robust_tickets.verbs.transfer import bind, subnetwork, with_stated
+from robust_tickets.verbs.subject import bind, with_stated
+from robust_tickets.verbs.transfer import subnetwork
 
 _log = logging.getLogger(__name__)
 

@@ -29,7 +29,8 @@ from robust_tickets.shrinking.artefact import Artefact, NetworkFolder, OnnxFile,
 from robust_tickets.shrinking.export import portable
 from robust_tickets.shrinking.places import EXPORTED
 from robust_tickets.ticket.ticket import Ticket, is_ticket
-from robust_tickets.verbs.transfer import Run, Transfer, bind
+from robust_tickets.verbs.subject import bind
+from robust_tickets.verbs.transfer import Run, Transfer
 
 BATCH = 32
 """Images prepared and computed at once."""

@@ -12,7 +12,7 @@ from torch import nn
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.files import given_path, read_json, write_json
+from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.run_folder import movable
 from robust_tickets.foundation.settings import Settings, changed, cut
@@ -24,7 +24,7 @@ from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import Source, Stated, load_source
+from robust_tickets.models.sources import Source, Stated
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, as_evaluated, target_data
 from robust_tickets.tasks.task import Task
@@ -36,7 +36,7 @@ from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.trainable import Trainable
-from robust_tickets.verbs.place import ticket_in
+from robust_tickets.verbs.subject import bind, with_stated
 from robust_tickets.verbs.teacher import named_teacher, require_trained_head, teachers_facts
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
@@ -254,43 +254,6 @@ def claim_for(source: Source, ticket: Ticket | None) -> dict[str, Any]:
     """Return what a transfer's folder is claimed for."""
     digest = ticket.digest if ticket is not None else None
     return {"verb": "transfers", "ticket": digest, **source.identity.facts}
-
-
-def with_stated(
-    subject: Ticket | Source | SourceSettings | nn.Module | str | Path,
-    weights: str | Path | None,
-    preprocessing: Stated | None,
-) -> Ticket | Source | SourceSettings | nn.Module | str | Path:
-    """Return a source loaded as is stated; if nothing is, the subject as it is.
-
-    Raises:
-        UserError: something is stated of a ticket.
-    """
-    if weights is None and preprocessing is None:
-        return subject
-    if isinstance(subject, Ticket) or (isinstance(subject, str | Path) and is_ticket(subject)):
-        raise UserError("weights, preprocessing: a ticket brings its own; leave them out")
-    return load_source(subject, weights=weights, preprocessing=preprocessing)
-
-
-def bind(
-    subject: Ticket | Source | SourceSettings | nn.Module | str | Path, source: Source | str | Path | None
-) -> tuple[Ticket | None, Source]:
-    """Return the ticket, if there is one, and the loaded source it belongs to; of a run's folder, the ticket in it."""
-    if isinstance(subject, str | Path):
-        place = subject if is_ticket(subject) else ticket_in(given_path(str(subject)))
-        subject = Ticket.load(place) if place is not None else subject
-    if isinstance(subject, Ticket):
-        subject = subject.with_network(source) if isinstance(source, Source) else subject.located(source)
-        return subject, subject.load_source()
-    if source is not None:
-        raise UserError("source: only a ticket has one, and none was given; leave it out to transfer a network dense")
-    try:
-        return None, load_source(subject)
-    except UserError as error:
-        if not isinstance(subject, str | Path) or Path(subject).exists():
-            raise
-        raise UserError(f"{subject}: is not a ticket's folder, and as a network: {error}") from None
 
 
 def run_step(

@@ -64,9 +64,10 @@ def answers_of(said: Any, context: str, where: str) -> list[Answer]:
         ]
     else:
         pairs = None
-    if pairs is None or not all(isinstance(text, str) for text, _ in pairs):
+    texts = [(text, begin) for text, begin in pairs or [] if isinstance(text, str)]
+    if pairs is None or len(texts) < len(pairs):
         raise UserError(f"{where}: has the answers {str(said)[:60]!r}; give texts, and where they begin")
-    answers = [(text, start_of(text, begin, context)) for text, begin in pairs if text.strip()]
+    answers = [(text, start_of(text, begin, context)) for text, begin in texts if text.strip()]
     if not answers:
         raise UserError(
             f"{where}: has no answer; questions that have none (SQuAD 2.0) are not supported, so leave them out"
