@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from robust_tickets.pruning.actions import DropAndGrow, Prune, Restore, Rewind
+from robust_tickets.pruning.actions import CompareDraws, DropAndGrow, Prune, Restore, Rewind
+from robust_tickets.pruning.draw_history import DrawHistory
 from robust_tickets.pruning.drop_and_grow import drop_and_grow
 from robust_tickets.pruning.masks import Masks, full, is_nested, sparsity
 from robust_tickets.pruning.select import Selection
@@ -17,6 +18,9 @@ class TensorTrainee:
     tensors: dict[str, Tensor]
     slopes: dict[str, Tensor] = field(default_factory=dict)
     seed: int = 0
+    step: int = 0
+    is_finished: bool = False
+    history: DrawHistory = field(default_factory=DrawHistory)
 
     def __post_init__(self) -> None:
         self.masks: Masks = full(self.tensors)
@@ -35,6 +39,9 @@ class TensorTrainee:
         self.masks = masks
         for name, mask in masks.items():
             self.tensors[name].mul_(mask)
+
+    def finish(self) -> None:
+        self.is_finished = True
 
     def rewind(self) -> None:
         for name, tensor in self.start.items():
@@ -106,3 +113,36 @@ def test_a_dense_layer_stays_dense() -> None:
     subject = trainee()
     DropAndGrow(0.3).apply(subject)
     assert sparsity(subject.masks) == 0.0
+
+
+def test_draws_are_compared_without_removing_anything() -> None:
+    one = trainee()
+    before = {name: tensor.clone() for name, tensor in one.tensors.items()}
+    compare = CompareDraws(0.5, threshold=0.1, times=2)
+    for step in range(0, 50, 10):
+        one.step = step
+        if step == 20:
+            one.tensors["a"] = one.tensors["a"].flip(0)
+        compare.apply(one)
+        compare.apply(one)  # the same step counts once
+    assert all(bool(mask.all()) for mask in one.masks.values())
+    assert torch.equal(one.tensors["b"], before["b"])
+    assert [step for step, _ in one.history.distances] == [10, 20, 30, 40]
+    distances = [value for _, value in one.history.distances]
+    assert distances[0] == distances[2] == distances[3] == 0.0
+    old, new = (Selection().select({**before, "a": a}, sparsity=0.5) for a in (before["a"], before["a"].flip(0)))
+    differing = sum(int((old[name] != new[name]).sum()) for name in old)
+    assert distances[1] == differing / sum(mask.numel() for mask in old.values()) > 0.1
+    assert one.is_finished
+
+
+@pytest.mark.parametrize(
+    ("threshold", "times", "settled"), [(0.1, 1, True), (0.1, 2, False), (0.02, 1, False), (0, 1, False)]
+)
+def test_draws_have_settled_once_enough_of_them_in_a_row_agree(threshold: float, times: int, settled: bool) -> None:
+    history = DrawHistory()
+    masks = {"a": torch.arange(50) < 25}
+    for step, moved in enumerate((0, 10, 11)):
+        history.add(step, {"a": masks["a"].roll(moved)})
+    assert [value for _, value in history.distances] == [0.4, 0.04]
+    assert history.has_settled(threshold, times) is settled

@@ -7,9 +7,18 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pruning.actions import DropAndGrow, Prune, Restore, Rewind
+from robust_tickets.pruning.actions import CompareDraws, DropAndGrow, Prune, Restore, Rewind
+from robust_tickets.pruning.needs import SINGLE_PRUNE
 from robust_tickets.pruning.select import select
-from robust_tickets.pruning.timelines import Alternating, AnyTimeline, DropAndGrowTimeline, Gradual, Iterative, OneShot
+from robust_tickets.pruning.timelines import (
+    Alternating,
+    AnyTimeline,
+    DropAndGrowTimeline,
+    Early,
+    Gradual,
+    Iterative,
+    OneShot,
+)
 from tests.pruning.small_network import PRUNABLE, small_network, weights_of
 
 STEPS = 10
@@ -31,6 +40,23 @@ def test_one_shot_needs_no_training() -> None:
 def test_one_shot_may_train_before() -> None:
     plan = OneShot(epochs=2.5).plan(0.9, STEPS)
     assert plan.steps == plan.events[0].step == 25
+
+
+def test_early_compares_draws_and_prunes_once_in_the_first_epoch() -> None:
+    plan = Early(epochs=0.2, every=5).plan(0.4, 100)
+    assert plan.steps == 20
+    assert [event.step for event in plan.events] == [5, 10, 15, 20]
+    *looks, last = plan.events
+    assert all(event.actions == (CompareDraws(0.4, 0.0, 1),) and not event.ticket for event in looks)
+    assert last.actions == (CompareDraws(0.4, 0.0, 1), Prune(0.4), Rewind())
+    assert last.ticket
+    assert plan.targets == (0.4,)
+    assert SINGLE_PRUNE in plan.provides
+    assert plan.moment(19).sparsity == 0.0  # nothing is removed before
+
+
+def test_early_trains_for_a_step_at_least() -> None:
+    assert Early(epochs=0.01).plan(0.4, STEPS).steps == 1
 
 
 def test_iterative_ladder_is_that_of_the_papers() -> None:

@@ -9,11 +9,18 @@ import torch
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.pruning.parametrisations import HardConcrete, Movement, SoftMovement, StraightThrough, Thresholded
+from robust_tickets.pruning.parametrisations import (
+    Coefficients,
+    HardConcrete,
+    Movement,
+    SoftMovement,
+    StraightThrough,
+    Thresholded,
+)
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AtStep, NoRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
-from robust_tickets.pruning.timelines import Alternating, DropAndGrowTimeline, Gradual, Iterative, OneShot
+from robust_tickets.pruning.timelines import Alternating, DropAndGrowTimeline, Early, Gradual, Iterative, OneShot
 from robust_tickets.training.drawing import Drawing
 from tests.training.small import PER_EPOCH, PRUNABLE, Interrupted, Run, classifier, equal
 
@@ -34,6 +41,14 @@ RIGL = Selection.model_validate({"score": "random", "scope": "erk"})
 LEARNED = Selection.model_validate({"score": "learned", "scope": "layer"})
 GLOBAL = Selection.model_validate({"score": "learned"})
 CHANNELS = Selection.model_validate({"group": "channel", "scope": "layer"})
+
+COUPLINGS = trace_couplings(classifier().body, torch.zeros(1, 1, 8, 8), PRUNABLE)
+SCALED = Drawing(
+    Selection.model_validate({"score": "learned", "group": "channel", "scope": "layer"}),
+    COUPLINGS,
+    Coefficients(penalty=0.01),
+    sparsity=0.5,
+)
 
 CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
     "transfer": (Plan(12, ()), STANDARD, None),
@@ -60,6 +75,12 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
         OneShot(epochs=3).plan(0.8, PER_EPOCH),
         PGD | ADAMW | {"accumulate": 2, "validate_every": 0.5},
         Drawing(GLOBAL, parametrisation=HardConcrete(), sparsity=0.8),
+    ),
+    "coefficients, drawn early": (Early(epochs=3, every=2).plan(0.5, PER_EPOCH), {"ema": 0.9, "accumulate": 2}, SCALED),
+    "coefficients, drawn once draws agree": (
+        Early(epochs=5, every=2, threshold=1.0, times=4).plan(0.5, PER_EPOCH),
+        PGD | ADAMW,
+        SCALED,
     ),
     "gradual, distilled": (GRADUAL.plan(0.8, PER_EPOCH), DISTILLED | {"accumulate": 2}, Drawing()),
     "masks by thresholds, distilled": (
@@ -109,6 +130,7 @@ def test_a_training_cut_off_twice_ends_bit_for_bit_alike(case: str, tmp_path: Pa
     resumed = finish(case, cut)
     assert equal(resumed.state, whole.state)
     assert equal(resumed.result.masks, whole.result.masks)
+    assert resumed.result.mask_distances == whole.result.mask_distances
     assert (resumed.result.validation, resumed.result.steps) == (whole.result.validation, whole.result.steps)
     assert (cut / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
     later = whole.tickets[len(whole.tickets) - len(resumed.tickets) :]
@@ -123,11 +145,10 @@ def test_another_seed_ends_elsewhere() -> None:
 
 
 def test_coupled_masks_are_taken_up_with_their_followers(tmp_path: Path) -> None:
-    couplings = trace_couplings(classifier().body, torch.zeros(1, 1, 8, 8), PRUNABLE)
     plan = Iterative(rate=0.3, rounds=2, epochs=1).plan(None, PER_EPOCH)
 
     def run(folder: Path, stop_at: int | None = None) -> Run:
-        return Run(plan, drawing=Drawing(CHANNELS, couplings), folder=folder, stop_at=stop_at)
+        return Run(plan, drawing=Drawing(CHANNELS, COUPLINGS), folder=folder, stop_at=stop_at)
 
     whole = run(tmp_path / "whole")
     with pytest.raises(Interrupted):

@@ -107,13 +107,19 @@ def trace_channels(body: nn.Module, example: Any, prunable: Collection[str]) -> 
 
 
 def _coupling(name: str, channels: ChannelSet, body: nn.Module) -> Coupling:
-    producers, followers = [], []
+    producers, followers, readers = [], [], []
     for port, index in channels.positions.items():
         if port.role in PRODUCERS:
             producers.append(Member(f"{port.module}.{PRODUCERS[port.role]}", 0, index))
+        if port.role == "in":
+            readers.append(Member(f"{port.module}.weight", 1, index))
         for leaf in FOLLOWERS.get(port.role, ()):
             part = f"{port.module}.{leaf}" if leaf else port.module
             path, _, last = part.rpartition(".")
             if (parameter := getattr(body.get_submodule(path), last)) is not None:
                 followers.append(Member(part, channel_dim(parameter), index, tuple(parameter.shape)))
-    return Coupling(name, channels.channels, tuple(producers), tuple(followers), channels.are_heads)
+    if any(getattr(body.get_submodule(reader.parameter.rpartition(".")[0]), "groups", 1) > 1 for reader in readers):
+        readers = []  # of a grouped convolution, only some rows read a channel
+    return Coupling(
+        name, channels.channels, tuple(producers), tuple(followers), tuple(readers), are_heads=channels.are_heads
+    )

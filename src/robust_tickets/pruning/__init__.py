@@ -21,7 +21,8 @@ a parametrisation says what trains in between. Nothing here knows of architectur
 | `drop_and_grow.py` | moving connections at constant sparsity |
 | `needs.py` | what parts may need from each other |
 | `composition.py` | which choices on different axes contradict each other |
-| `actions.py` | what an event does: prune, restore, drop and grow, rewind |
+| `draw_history.py` | how far draws of the same training are apart |
+| `actions.py` | what an event does: prune, restore, drop and grow, compare draws, rewind |
 | `trainee.py` | the network in training, as actions see it |
 | `rewinds/` | which weights a ticket restarts from |
 | `parametrisations/` | how masks are applied to weights, and what trains |

@@ -73,6 +73,27 @@ class DropAndGrow(Action):
 
 
 @dataclass(frozen=True)
+class CompareDraws(Action):
+    """Draw, only to see how far it is from the draw before; end the training once draws hardly differ."""
+
+    sets_masks: ClassVar[bool] = False
+
+    sparsity: float
+    """At which it is drawn, in [0, 1)."""
+    threshold: float
+    """Distance below which draws hardly differ: fraction of prunable weights; 0 never ends the training."""
+    times: int
+    """How many distances in a row have to be below it."""
+
+    def apply(self, trainee: Trainee) -> None:
+        """Draw and compare; nothing is removed."""
+        masks = trainee.select(self.sparsity)
+        trainee.history.add(trainee.step, {name: masks[name] for name in trainee.weights()})
+        if trainee.history.has_settled(self.threshold, self.times):
+            trainee.finish()
+
+
+@dataclass(frozen=True)
 class Rewind(Action):
     """Return weights, buffers, head, optimiser and schedule to the draw's rewind point; masks stay."""
 

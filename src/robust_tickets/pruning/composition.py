@@ -2,6 +2,8 @@
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.needs import (
+    COUPLED_GROUPS,
+    EARLIER_WEIGHTS,
     LAST_TICKET,
     LEARNED_SCORES,
     NO_TRAINING,
@@ -12,6 +14,7 @@ from robust_tickets.pruning.needs import (
 )
 from robust_tickets.pruning.parametrisations import AnyParametrisation
 from robust_tickets.pruning.plans import Plan
+from robust_tickets.pruning.rewinds import AnyRewind, PretrainedRewind
 from robust_tickets.pruning.select import SAME_SPARSITY, Selection
 
 COMPLAINTS = {
@@ -25,21 +28,34 @@ COMPLAINTS = {
     NO_TRAINING: "score {score!r} ranks weights as they are before training: use timeline 'one-shot'",
     SINGLE_WEIGHTS: "this draw moves single weights, by its timeline or parametrisation {parametrisation!r}: use group "
     "'element', not {group!r}",
+    COUPLED_GROUPS: "parametrisation {parametrisation!r} has one number for each head, neuron or channel: use group "
+    "'several', 'head', 'neuron' or 'channel', not {group!r}",
+    EARLIER_WEIGHTS: "parametrisation {parametrisation!r} trains weights together with coefficients, which a ticket "
+    "does not keep: use rewind 'pretrained', not {rewind!r}",
 }
 """The complaint for each unmet need, with what would meet it; only the first one is reported."""
 
 
-def require_composable(selection: Selection, parametrisation: AnyParametrisation, plan: Plan) -> None:
+def require_composable(
+    selection: Selection, parametrisation: AnyParametrisation, plan: Plan, rewind: AnyRewind | None = None
+) -> None:
     """Refuse what cannot work, before anything is trained.
 
     Raises:
         UserError: learned scores without anything that learns them, or the reverse; a mask learned at one
-            sparsity but pruned at another; connections moved in groups; a sparsity the group does not allow.
+            sparsity but pruned at another; connections moved in groups; a sparsity the group does not allow; weights
+            kept that trained together with what is not kept.
     """
     score, group = selection.score, selection.group
-    kinds = {"score": score.kind, "group": group.kind, "parametrisation": parametrisation.kind}
+    rewind = rewind or PretrainedRewind()
+    kinds = {
+        "score": score.kind,
+        "group": group.kind,
+        "parametrisation": parametrisation.kind,
+        "rewind": rewind.kind,
+    }
     unmet = (score.needs | parametrisation.needs | plan.needs) - (
-        score.provides | group.provides | parametrisation.provides | plan.provides
+        score.provides | group.provides | parametrisation.provides | plan.provides | rewind.provides
     )
     for need, complaint in COMPLAINTS.items():
         if need in unmet:

@@ -40,5 +40,7 @@ class Coupling:
     """Slices of prunable weights (counted in sparsity)."""
     followers: tuple[Member, ...]
     """Slices of biases and of norm scales and shifts: masked with the channel, not counted in sparsity."""
+    readers: tuple[Member, ...] = ()
+    """Slices of the weights that read the channel, of all layers that do; empty where that is no slice of a weight."""
     are_heads: bool = False
     """Whether its channels are attention heads, whose queries, keys and values go together."""

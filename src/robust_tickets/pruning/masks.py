@@ -53,6 +53,12 @@ def is_nested(inner: Mapping[str, Tensor], outer: Mapping[str, Tensor]) -> bool:
     return all(not bool((mask & ~outer[name]).any()) for name, mask in inner.items())
 
 
+def distance(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
+    """Return the fraction of weights that one keeps and the other does not, in [0, 1]; of the same names and shapes."""
+    differing = sum(int(torch.count_nonzero(mask ^ other[name])) for name, mask in one.items())
+    return differing / sum(mask.numel() for mask in one.values())
+
+
 def pack(masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Pack each mask into a flat uint8 tensor on the CPU: eight weights per byte, the first in the high bit."""
     return {

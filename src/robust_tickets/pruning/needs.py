@@ -21,4 +21,10 @@ TRAINING = "training before the prune"
 SINGLE_WEIGHTS = "single weights"
 """Groups of one weight, each of which can be moved separately."""
 
+COUPLED_GROUPS = "coupled groups"
+"""Groups that are all that makes a channel, a neuron or a head, so that one number can scale it where it is read."""
+
+EARLIER_WEIGHTS = "weights from before the training"
+"""Weights in the ticket that did not train together with something that the ticket does not keep."""
+
 NOTHING: frozenset[str] = frozenset()

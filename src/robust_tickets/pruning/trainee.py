@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from robust_tickets.pruning.draw_history import DrawHistory
 from robust_tickets.pruning.masks import Masks
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ class Trainee(Protocol):
         """Seed of the draw, under which ties have their own stream."""
         ...
 
+    @property
+    def step(self) -> int:
+        """The coming training step, counted from 0."""
+        ...
+
+    @property
+    def history(self) -> DrawHistory:
+        """The draws that were compared so far."""
+        ...
+
     def weights(self) -> Mapping[str, Tensor]:
         """Return the prunable weights as they are now."""
         ...
@@ -41,6 +52,10 @@ class Trainee(Protocol):
 
         Newly removed weights become zero, and so do the optimiser's slots wherever a mask changed.
         """
+        ...
+
+    def finish(self) -> None:
+        """Go on with the events at the end of the plan, without the training steps that are left."""
         ...
 
     def rewind(self) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.pruning.applier import MaskApplier
+from robust_tickets.pruning.draw_history import DrawHistory
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.training.averaging import WeightAverage
 from robust_tickets.training.job import Job
@@ -33,6 +34,9 @@ class NetworkInTraining:
         self.rewind_point: State | None = None
         self.round_start = 0
         self.step = 0
+        self.history = DrawHistory()
+        self.is_finished = False
+        """Whether an event has ended the training before its last step."""
         self.dense_gradients: Callable[[], Mapping[str, Tensor]] | None = None
         self.parametrised = drawing.parametrisation.build(
             trainable.network,
@@ -130,6 +134,10 @@ class NetworkInTraining:
         self.round_start = self.step
         self.restart_average()
 
+    def finish(self) -> None:
+        """Go on with the events at the end of the plan, without the training steps that are left."""
+        self.is_finished = True
+
     def remember_rewind_point(self) -> None:
         """Keep the weights as they are now, as the point to which the draw's rewind returns."""
         self.rewind_point = copied(self.body.state_dict())
@@ -149,6 +157,7 @@ class NetworkInTraining:
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state() if self.average is not None else {},
             "rewind_point": self.rewind_point,
+            "history": self.history.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -161,6 +170,8 @@ class NetworkInTraining:
         if self.average is not None:
             self.average.load_state(state["average"])
         self.rewind_point = state["rewind_point"]
+        if "history" in state:  # not in checkpoints of versions that compared no draws
+            self.history.load_state(state["history"])
 
 
 def copied(state: Mapping[str, Tensor]) -> State:

@@ -101,6 +101,8 @@ class TrainingLoop:
             for step in range(self.trainee.step, self.plan.steps):
                 batch = self.placement(Batch(*next(stream)))
                 self.fire(step, on_ticket, batch)
+                if self.trainee.is_finished:
+                    break
                 if step == self.kept_step and self.trainee.rewind_point is None:
                     self.agree_on_buffers()
                     self.trainee.remember_rewind_point()
@@ -115,13 +117,16 @@ class TrainingLoop:
                     saved = time.monotonic()
                 display.advance(batch.count * self.accelerator.num_processes, self.note())
         self.require_finite_losses()
-        if self.trainee.step == self.plan.steps:
+        if self.trainee.step == self.plan.steps or self.trainee.is_finished:
             self.prune_the_best()
             self.fire(self.plan.steps, on_ticket)
         self.take_kept_weights()
         self.network.eval()
         collapse = first_collapse(self.log.rows)
-        return TrainingResult(self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows, collapse)
+        distances = tuple(self.trainee.history.distances)
+        return TrainingResult(
+            self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows, collapse, distances
+        )
 
     def stream(self) -> Batches:
         """Yield the training batches from the current step on, epoch after epoch."""

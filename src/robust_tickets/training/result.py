@@ -12,9 +12,12 @@ class TrainingResult:
 
     masks: Masks
     steps: int
-    """Training steps done; fewer than planned if patience ran out."""
+    """Training steps done; fewer than planned if patience ran out, or an event ended the training."""
     validation: float | None
     """Validation score of the weights kept: the task's, or that under attack if the objective is adversarial."""
     history: list[dict[str, Any]]
     catastrophic_overfitting: float | None = None
     """Epoch at which training against a single step was found to have collapsed; None if it was not."""
+    mask_distances: tuple[tuple[int, float], ...] = ()
+    """Of a draw that compares masks as it trains: training steps, and the fraction of prunable weights in which the
+    masks drawn there differ from those drawn before."""

@@ -163,7 +163,7 @@ def require_reached(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
         UserError: says where the point is and where the first round ends.
     """
     point = rewind.kept_step(per_epoch)
-    first = plan.events[0].step
+    first = next(event.step for event in plan.events if any(action.sets_masks for action in event.actions))
     if point is not None and point >= first:
         raise UserError(
             f"draw.rewind: step {point} is not reached before the first prune, at step {first}; choose an earlier one, "
@@ -281,7 +281,7 @@ class Preparation:
             raise UserError(
                 f"draw.data is missing: the timeline {settings.timeline.kind} trains, so give data to train on"
             )
-        require_composable(settings.selection, settings.parametrisation, plan)
+        require_composable(settings.selection, settings.parametrisation, plan, settings.rewind)
         plan = settings.with_rungs(plan)
         require_reached(settings.rewind, plan, per_epoch)
         require_keepable(settings.training, batches, plan)
@@ -396,5 +396,6 @@ def draw_chain(
             # A run that was interrupted drew its first rungs in an earlier process.
             drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}
         rungs = [{"sparsity": event.sparsity, "folder": places[event]} for event in events]
-        step.finish({"rungs": rungs, "catastrophic_overfitting": result.catastrophic_overfitting})
+        compared = {"mask_distances": [list(pair) for pair in result.mask_distances]} if result.mask_distances else {}
+        step.finish({"rungs": rungs, "catastrophic_overfitting": result.catastrophic_overfitting, **compared})
     return [(event.sparsity, drawn[event]) for event in events]

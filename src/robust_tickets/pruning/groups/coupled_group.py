@@ -9,6 +9,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.coupling_partition import CouplingPartition
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups.group import Group
+from robust_tickets.pruning.needs import COUPLED_GROUPS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,7 @@ class CoupledGroup(Group):
     # ERK is defined by the shape of one layer, and a coupling has several.
     scopes: ClassVar[tuple[str, ...]] = ("global", "layer")
     is_coupled: ClassVar[bool] = True
+    provides: ClassVar[frozenset[str]] = frozenset({COUPLED_GROUPS})
     takes: ClassVar[tuple[CoupledKind, ...]] = ()
 
     @property

@@ -17,6 +17,8 @@
 | `movement_network.py` | the module that `movement` trains |
 | `soft_movement.py` | `soft-movement`: the same with a threshold and a penalty |
 | `soft_movement_network.py` | the module that `soft-movement` trains |
+| `coefficients.py` | `coefficients`: weights train, and a coefficient for each head and neuron (EarlyBERT) |
+| `scaled_network.py` | the module that `coefficients` trains |
 | `seen_through.py` | a mask through which gradients pass unchanged |
 """
 
@@ -25,6 +27,7 @@ from typing import Annotated
 from pydantic import Field
 
 from robust_tickets.foundation.kinds import Shorthand
+from robust_tickets.pruning.parametrisations.coefficients import Coefficients
 from robust_tickets.pruning.parametrisations.fixed import Fixed
 from robust_tickets.pruning.parametrisations.hard_concrete import HardConcrete
 from robust_tickets.pruning.parametrisations.movement import Movement
@@ -35,13 +38,14 @@ from robust_tickets.pruning.parametrisations.straight_through import StraightThr
 from robust_tickets.pruning.parametrisations.thresholded import Thresholded
 
 AnyParametrisation = Annotated[
-    Fixed | StraightThrough | HardConcrete | Thresholded | Movement | SoftMovement,
+    Fixed | StraightThrough | HardConcrete | Thresholded | Movement | SoftMovement | Coefficients,
     Field(discriminator="kind"),
     Shorthand,
 ]
 
 __all__ = [
     "AnyParametrisation",
+    "Coefficients",
     "Fixed",
     "HardConcrete",
     "Movement",

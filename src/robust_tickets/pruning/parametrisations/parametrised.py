@@ -21,6 +21,9 @@ class Parametrised:
     """Called and differentiated by the loop; takes the network's inputs."""
     trainable: Mapping[str, nn.Parameter]
     learned: Mapping[str, nn.Parameter] = field(default_factory=dict)
+    """Scores by weight name; where each is of a whole coupling, by the coupling's."""
+    rank: Callable[[], dict[str, Tensor]] | None = None
+    """By what weights rank, where scores are not weight by weight."""
     signed: bool = False
     """Whether learned scores rank by their value; otherwise they rank by |S|."""
     revives: bool = False
@@ -38,11 +41,13 @@ class Parametrised:
         return self.trainable.items()
 
     def scores(self) -> dict[str, Tensor]:
-        """Return the learned scores by weight name, detached; empty if weights learn."""
+        """Return the learned scores by name, detached; empty if only weights learn."""
         return {name: score.detach() for name, score in self.learned.items()}
 
     def ranking(self) -> dict[str, Tensor]:
         """Return by what learned weights rank, in float32 at least and in fresh tensors: the lowest go first."""
+        if self.rank is not None:
+            return self.rank()
         wide = {
             name: score.to(torch.promote_types(score.dtype, torch.float32)) for name, score in self.scores().items()
         }

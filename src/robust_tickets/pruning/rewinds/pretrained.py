@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from robust_tickets.foundation.lazy import nn
+from robust_tickets.pruning.needs import EARLIER_WEIGHTS
 from robust_tickets.pruning.rewinds.rewind_point import RewindPoint
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ class PretrainedRewind(RewindPoint):
     """Back to the source: weights, buffers and head as they were loaded (arXiv 2012.06908)."""
 
     is_source: ClassVar[bool] = True
+    provides: ClassVar[frozenset[str]] = frozenset({EARLIER_WEIGHTS})
     kind: Literal["pretrained"] = "pretrained"
 
     def restore(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from robust_tickets.foundation.lazy import nn
 from robust_tickets.foundation.seeds import global_stream
+from robust_tickets.pruning.needs import EARLIER_WEIGHTS
 from robust_tickets.pruning.rewinds.rewind_point import RewindPoint
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 class Reinitialised(RewindPoint):
     """Fresh random weights under the ticket's masks: a control that shows what the masks alone are worth."""
 
+    provides: ClassVar[frozenset[str]] = frozenset({EARLIER_WEIGHTS})
     kind: Literal["reinitialised"] = "reinitialised"
 
     def restore(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from robust_tickets.foundation.lazy import nn
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.needs import NOTHING
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 class RewindPoint(Settings, ABC):
     """Where a network returns to when it is rewound; masks stay in force."""
 
+    provides: ClassVar[frozenset[str]] = NOTHING
+    """What other parts of the draw may rely on."""
     is_source: ClassVar[bool] = False
     """Whether the weights there are the source's own, so that those a ticket removed are known too."""
 

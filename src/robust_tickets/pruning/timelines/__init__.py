@@ -4,6 +4,7 @@
 |---|---|
 | `timeline.py` | the protocol |
 | `one_shot.py` | `one-shot`: prune once (OMP) |
+| `early.py` | `early`: prune once, early in the first epoch (early-bird tickets, EarlyBERT) |
 | `iterative.py` | `iterative`: rounds of train, prune, rewind (IMP) |
 | `gradual.py` | `gradual`: sparsity rises along a cubic (GMP) |
 | `alternating.py` | `alternating`: sparse and dense phases in turn (AC/DC) |
@@ -17,19 +18,21 @@ from pydantic import Field
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.timelines.alternating import Alternating
 from robust_tickets.pruning.timelines.drop_and_grow import DropAndGrowTimeline
+from robust_tickets.pruning.timelines.early import Early
 from robust_tickets.pruning.timelines.gradual import Gradual
 from robust_tickets.pruning.timelines.iterative import Iterative
 from robust_tickets.pruning.timelines.one_shot import OneShot
 from robust_tickets.pruning.timelines.timeline import Timeline, says_sparsity
 
 AnyTimeline = Annotated[
-    OneShot | Iterative | Gradual | Alternating | DropAndGrowTimeline, Field(discriminator="kind"), Shorthand
+    OneShot | Iterative | Gradual | Alternating | DropAndGrowTimeline | Early, Field(discriminator="kind"), Shorthand
 ]
 
 __all__ = [
     "Alternating",
     "AnyTimeline",
     "DropAndGrowTimeline",
+    "Early",
     "Gradual",
     "Iterative",
     "OneShot",
