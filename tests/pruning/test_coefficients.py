@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
@@ -12,7 +13,7 @@ from robust_tickets.models.layers import weights_by_type
 from robust_tickets.models.proofs import randomised
 from robust_tickets.pruning.composition import require_composable
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.pruning.parametrisations import Coefficients, Parametrised
+from robust_tickets.pruning.parametrisations import AnyParametrisation, Coefficients, Parametrised
 from robust_tickets.pruning.rewinds import AtStep, NoRewind, PretrainedRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import Early, Iterative, OneShot
@@ -161,3 +162,14 @@ def test_what_one_number_cannot_scale_is_refused() -> None:
         Coefficients().build(
             body, body, ["0.weight", "2.weight"], selection=selection, sparsity=0.5, couplings=couplings
         )
+
+
+def test_coefficients_may_have_a_rate_of_their_own_and_survive_a_recipe() -> None:
+    body, made, couplings = built(BY_NAME["timm vit"])
+    assert not made.rates
+    settings = TypeAdapter(AnyParametrisation).validate_json(Coefficients(lr=0.01).model_dump_json())
+    assert settings == Coefficients(lr=0.01)
+    names = weights_by_type(body)
+    own = settings.build(body, body, names, selection=EARLY_BERT, sparsity=0.4, couplings=couplings)
+    assert own.rates == {f"coefficients.{coupling.name}": 0.01 for coupling in couplings}
+    assert own.rates.keys() < own.trainable.keys()

@@ -9,8 +9,10 @@ import torch
 
 import robust_tickets as rt
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.foundation.files import read_json
+from robust_tickets.findings.early_draws import early_draw_sections
+from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.models.couplings import trace_couplings
+from robust_tickets.pipeline.early_draws import draw_distances
 from robust_tickets.shrinking.removal import remove_channels
 
 HEADS, NEURONS, LAYERS = 6, 20, 2
@@ -108,3 +110,14 @@ def test_a_draw_ends_as_soon_as_draws_agree_and_never_after_its_latest_time(
 def test_draws_that_compare_nothing_record_nothing(tmp_path: Path) -> None:
     rt.draw(source(), sparsity=0.5, group="head", folder=tmp_path / "ticket")
     assert "mask_distances" not in read_json(tmp_path / "ticket" / "result.json")
+
+
+def test_the_report_shows_the_distance_over_steps(tmp_path: Path) -> None:
+    pairs = [[4, 0.25], [6, 0.125], [8, 0.0]]
+    for name, result in (("early", {"mask_distances": pairs}), ("other", {"rungs": []})):
+        write_json(tmp_path / "tickets" / "source" / name / "result.json", result)
+    (section,) = early_draw_sections(draw_distances(tmp_path))
+    assert section.tables[0].rows == (("source/early", 8, 25.0, 0.0),)
+    (line,) = section.charts[0].lines
+    assert (line.name, line.x, line.y) == ("source/early", (4, 6, 8), (25.0, 12.5, 0.0))
+    assert early_draw_sections(draw_distances(tmp_path / "elsewhere")) == []

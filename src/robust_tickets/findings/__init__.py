@@ -13,6 +13,7 @@
 | `double_wins.py` | which tickets are double-win |
 | `gains.py` | how much each source's tickets gain over the first source's, next to the domain gap |
 | `collapses.py` | trainings against a single step that collapsed |
+| `early_draws.py` | how far successive draws of one training were apart |
 | `trainings.py` | how each transfer was trained |
 | `unfilled.py` | cells of a grid that are not filled yet |
 | `notebooks.py` | how notebooks show results |

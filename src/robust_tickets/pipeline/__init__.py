@@ -13,6 +13,7 @@
 | `as_it_came.py` | results, before any training, of sources whose head is kept |
 | `double_win.py` | which tickets match dense after both standard and adversarial transfer |
 | `overfitting.py` | trainings against a single step that collapsed |
+| `early_draws.py` | draws that compared masks while they trained |
 | `gain.py` | how much each source's tickets gain over the first source's |
 | `gap.py` | how far each target lies from the first source's pretraining data |
 """

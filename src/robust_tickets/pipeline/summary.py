@@ -10,6 +10,7 @@ from robust_tickets.findings.analyses import analysis_sections
 from robust_tickets.findings.baselines import baseline_sections
 from robust_tickets.findings.collapses import collapse_sections
 from robust_tickets.findings.double_wins import double_win_sections
+from robust_tickets.findings.early_draws import early_draw_sections
 from robust_tickets.findings.exported import exported_section
 from robust_tickets.findings.gains import gain_sections
 from robust_tickets.findings.measures import measure_sections
@@ -20,6 +21,7 @@ from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pipeline.as_it_came import as_it_came
 from robust_tickets.pipeline.double_win import judged
+from robust_tickets.pipeline.early_draws import draw_distances
 from robust_tickets.pipeline.exports import Export
 from robust_tickets.pipeline.gain import gains_of
 from robust_tickets.pipeline.grid import Cell, Grid
@@ -59,6 +61,7 @@ def summarise(
         *measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells]),
         *map(exported_section, files),
         *(analysis_sections(analysis) if analysis is not None else ()),
+        *early_draw_sections(draw_distances(grid.folder)),
         *collapse_sections(collapses(grid.folder)),
         *unfilled_sections(unfilled(grid, cells), len(cells), len(grid.places)),
         trainings_section(recipe.transfers),

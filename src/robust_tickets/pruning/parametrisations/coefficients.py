@@ -35,6 +35,7 @@ class Coefficients(Parametrisation):
         {READS_LEARNED_SCORES, SINGLE_PRUNE, TRAINING, COUPLED_GROUPS, EARLIER_WEIGHTS}
     )
     provides: ClassVar[frozenset[str]] = frozenset({LEARNED_SCORES})
+    learns_once: ClassVar[bool] = True
     kind: Literal["coefficients"] = "coefficients"
     penalty: float = Field(default=1e-4, ge=0, description="What the loss pays for the sum of |c| of all groups.")
 
