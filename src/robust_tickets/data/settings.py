@@ -153,9 +153,5 @@ class DataSettings(Settings):
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what older versions did not have while it is at its default: results are stored by these values."""
         fields = type(self).model_fields
-        new = [
-            name
-            for name in ("label", "text", "stride", "scenes", "tales")
-            if getattr(self, name) == fields[name].default
-        ]
+        new = [name for name in LATER if getattr(self, name) == fields[name].default]
         return {name: value for name, value in write(self).items() if name not in new}

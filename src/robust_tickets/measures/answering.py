@@ -64,7 +64,7 @@ class AnswerF1(SetMetric):
         for row, number in enumerate(numbers):
             score, begin, end = best_span(outputs[row].float(), places[row])
             if number not in total or score > total[number].score:
-                total[number] = BestAnswer(score, targets["context"][row][begin:end], targets["answers"][row])
+                total[number] = BestAnswer(score, targets["context"][row][begin:end].strip(), targets["answers"][row])
 
     def kept(self, total: dict[int, BestAnswer]) -> Tensor:
         """Return F1 and exact match."""
