@@ -314,6 +314,7 @@ def test_a_model_of_the_hub_comes_from_the_cache_with_commit_and_hash(
     assert source.identity.weights == f"owner/tiny@{first}/model.safetensors"
     (said,) = [note for note in source.identity.notes if note.startswith("file: sha256:")]
     assert said.endswith(f"of owner/tiny at {first}")
+    assert source.settings.name == f"hf/owner/tiny@{first}"
     assert load_source(source.settings).identity == source.identity
     # What was loaded first is kept to; the new commit has to be asked for.
     cached_model(tmp_path / "cache", second, "token")

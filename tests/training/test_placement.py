@@ -27,7 +27,8 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 PAPER = [
     name
     for name in available()
-    if not name.startswith(("timm/", "torchvision/", "madry/")) and not name.endswith(("34", "50", "56", "101", "152"))
+    if not name.startswith(("timm/", "torchvision/", "madry/", "hf/", "tiny/"))
+    and not name.endswith(("34", "50", "56", "101", "152"))
 ]
 LIBRARIES = ["torchvision/shufflenet_v2_x0_5", "torchvision/mobilenet_v3_small", "timm/resnet10t", "timm/convnext_atto"]
 

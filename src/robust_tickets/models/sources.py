@@ -147,6 +147,8 @@ def _from_name(settings: SourceSettings) -> Source:
     else:
         preprocessing = parse(Pixels, given, "preprocessing")
     source = _tried(loaded, preprocessing, settings, settings.head or loaded.head)
+    if loaded.pinned is not None:
+        settings = settings.model_copy(update={"name": loaded.pinned})
     if (folder := given_path(settings.name)).is_dir():
         settings = settings.model_copy(update={"name": str(folder.resolve())})
     file = given_path(settings.weights)

@@ -43,6 +43,8 @@ class Loaded:
     """Module path of the last layer, if a file says so."""
     masks: Masks = field(default_factory=dict)
     """Of weights that were pruned before they were saved, by name, True = kept."""
+    pinned: str | None = None
+    """The name that loads the same again, of one that may come to mean something else."""
     headless: str | None = None
     """Module path of a layer that the weights came without, so that it is random; a head, if they are whole."""
 

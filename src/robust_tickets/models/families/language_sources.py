@@ -134,7 +134,8 @@ def _of_folder(settings: SourceSettings, folder: Path, hub: HubSnapshot | None) 
         weights = f"{hub.repository}@{hub.commit}/{file.name}"
         notes += (f"file: {hub.digest} of {hub.repository} at {hub.commit}",) if hub.digest is not None else ()
     layout = f"transformers {architectures[0] or configuration.model_type}"
-    return Loaded(name, body, interface, weights, layout, notes, head=body.head_path, headless=headless)
+    pinned = f"{HUB.prefix}{hub.repository}@{hub.commit}" if hub is not None else None
+    return Loaded(name, body, interface, weights, layout, notes, head=body.head_path, pinned=pinned, headless=headless)
 
 
 def _weights_file(settings: SourceSettings, folder: Path) -> Path:
