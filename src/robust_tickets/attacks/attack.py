@@ -23,8 +23,8 @@ Observe = Callable[["Tensor", "Tensor | None"], "Tensor"]
 """The gradients [n, ...] of one step and which images they belong to, int64 [n] (None: all, in order); returns the
 gradients to follow."""
 
-LOSS, IMAGE_LOGITS = "loss", "image-logits"
-"""What an attack may need from a task: a loss per example (the aim's), or class logits of whole images."""
+LOSS, IMAGE_LOGITS, PIXEL_INPUTS = "loss", "image-logits", "pixel-inputs"
+"""What an attack may need from a task: a loss per example (the aim's), or class logits of whole images; and pixels."""
 
 _OF_NEEDS = {LOSS: "increases the loss of each image", IMAGE_LOGITS: "attacks the class of an image"}
 
@@ -84,6 +84,8 @@ class Attack(Settings, ABC):
         kind = self.model_dump()["kind"]
         if "logits" in provides and classes < 2:
             raise UserError(f"{name}: has one class, but {kind} needs two, so that one can be mistaken for the other")
+        if PIXEL_INPUTS not in provides:
+            raise UserError(f"{name}: has no pixels, which {kind} moves; measure word-substitution instead")
         for missing in sorted(self.needs - provides):
             instead = "use robustness.attack: pgd" if LOSS in provides else "leave it out"
             raise UserError(f"{name}: {labels}, but {kind} {_OF_NEEDS[missing]}; {instead}")

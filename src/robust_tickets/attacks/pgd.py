@@ -8,6 +8,7 @@ from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
 from robust_tickets.attacks.attack import Attack, Attacker, Observe
 from robust_tickets.attacks.attack_log import AttackLog
 from robust_tickets.attacks.persistence import persistent
+from robust_tickets.attacks.perturbable import PIXELS, Space
 from robust_tickets.attacks.predict import Predict
 from robust_tickets.attacks.projection import ascent, project, uniform_in_ball
 from robust_tickets.attacks.threat import Threat
@@ -57,6 +58,7 @@ def pgd(
     generator: torch.Generator,
     aim: Aim = MISCLASSIFICATION,
     observe: Observe | None = None,
+    space: Space = PIXELS,
 ) -> Tensor:
     """Return the images moved, within the threat, to where the aim's loss is high.
 
@@ -74,19 +76,21 @@ def pgd(
         generator: source of the random starts, on any device.
         aim: what to maximise, and when it is reached; by default that class logits of images or pixels are wrong.
         observe: sees the gradients of every step, and may replace them.
+        space: where points may lie; `images` may be whatever an attack moves, see `perturbable`.
 
     Returns:
-        fp32 tensor of the images' shape, in [0, 1], within epsilon of the images up to fp32 rounding.
+        fp32 tensor of the images' shape, in [0, 1] (or where else `space` says), within epsilon of the images up to
+        fp32 rounding.
     """
     images = images.detach().float()
     if threat.restarts == 1:
-        return _search(predict, images, targets, threat, generator, aim, observe, None)
+        return _search(predict, images, targets, threat, generator, aim, observe, None, space)
     worst = images.clone()
     highest = torch.full((len(images),), -torch.inf, device=images.device)
     standing = torch.arange(len(images), device=images.device)
     for _ in range(threat.restarts):
         left = taken(targets, standing)
-        found = _search(predict, images[standing], left, threat, generator, aim, observe, standing)
+        found = _search(predict, images[standing], left, threat, generator, aim, observe, standing, space.of(standing))
         with torch.no_grad():
             outputs = predict(found)
             fooled, value = aim.succeeded(outputs, left), aim.loss(outputs, left)
@@ -108,10 +112,11 @@ def _search(
     aim: Aim,
     observe: Observe | None,
     places: Tensor | None,
+    space: Space,
 ) -> Tensor:
     points = images
     if threat.random_start:
-        points = (images + uniform_in_ball(images, threat, generator)).clamp(0, 1)
+        points = space.inside(images + space.allowed(uniform_in_ball(images, threat, generator)))
     for _ in range(threat.steps):
         points = points.detach().requires_grad_()
         with torch.enable_grad():
@@ -120,5 +125,6 @@ def _search(
         (gradient,) = torch.autograd.grad(total, points)
         if observe is not None:
             gradient = observe(gradient, places)
-        points = project(points.detach() + threat.step_length * ascent(gradient, threat), images, threat)
+        step = threat.step_length * ascent(space.allowed(gradient), threat)
+        points = project(points.detach() + step, images, threat, space)
     return points.detach()

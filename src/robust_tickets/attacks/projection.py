@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from robust_tickets.attacks.perturbable import PIXELS, Space
 from robust_tickets.attacks.threat import Ball
 from robust_tickets.foundation.lazy import torch
 
@@ -40,13 +41,13 @@ def into_ball(delta: Tensor, ball: Ball) -> Tensor:
     return delta * (ball.epsilon / length.clamp(min=ball.epsilon))
 
 
-def project(points: Tensor, images: Tensor, ball: Ball) -> Tensor:
-    """Move points into the ball around `images`, then into the box [0, 1].
+def project(points: Tensor, images: Tensor, ball: Ball, space: Space = PIXELS) -> Tensor:
+    """Move points into the ball around `images`, then into the space's box, of images [0, 1].
 
     In this order both hold at the end: the centre is in the box, so clamping to the box never moves a
     point away from it.
     """
-    return (images + into_ball(points - images, ball)).clamp(0, 1)
+    return space.inside(images + into_ball(points - images, ball))
 
 
 def uniform_in_ball(images: Tensor, ball: Ball, generator: torch.Generator) -> Tensor:

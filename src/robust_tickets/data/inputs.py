@@ -30,6 +30,9 @@ class Inputs(ABC):
     noun: ClassVar[str]
     """What they are, for messages: `images`."""
 
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """What objectives and measures may need that such inputs do not have, whatever the task provides."""
+
     @abstractmethod
     def __len__(self) -> int:
         """Return how many there are."""

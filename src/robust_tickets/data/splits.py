@@ -72,6 +72,11 @@ class DataSplits:
         return self.train.targets.kind
 
     @property
+    def lacks(self) -> frozenset[str]:
+        """What objectives and measures may need that these inputs do not have."""
+        return self.train.inputs.lacks
+
+    @property
     def target_words(self) -> str:
         """What such data do, for messages: `labels whole images`, `labels pixels`."""
         return self.train.targets.words.replace("images", self.train.inputs.noun)

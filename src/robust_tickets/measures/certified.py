@@ -30,6 +30,7 @@ class Certified(Measure):
     """
 
     title: ClassVar[str] = "Certified accuracy"
+    needs: ClassVar[frozenset[str]] = frozenset({"image-logits", "pixel-inputs"})
     kind: Literal["certified"] = "certified"
     sigma: Ratio = Field(
         default=0.25,

@@ -32,6 +32,7 @@ class Corruption(Measure):
     """
 
     title: ClassVar[str] = "Accuracy under common corruptions"
+    needs: ClassVar[frozenset[str]] = frozenset({"image-logits", "pixel-inputs"})
     kind: Literal["corruption"] = "corruption"
     names: tuple[CorruptionName, ...] = Field(
         default=CORRUPTIONS, min_length=1, description="Which of the fifteen corruptions."

@@ -37,6 +37,7 @@ class CorruptionFiles(Measure):
     """
 
     title: ClassVar[str] = "Accuracy under common corruptions, from files"
+    needs: ClassVar[frozenset[str]] = frozenset({"image-logits", "pixel-inputs"})
     kind: Literal["corruption-files"] = "corruption-files"
     folder: str = Field(
         default="data/CIFAR-10-C", min_length=1, description="Folder of the files; ~ and $NAME are expanded."

@@ -90,6 +90,8 @@ class Measure(Settings, ABC):
         Raises:
             UserError: what does not fit, and what would.
         """
+        if "pixel-inputs" in self.needs - provides:
+            raise UserError(f"{splits.name}: contains {splits.train.inputs.noun}, but {self.describe()} is for images")
         if self.needs - provides:
             raise UserError(
                 f"{splits.name}: {splits.target_words}, but measures need one label per image "

@@ -11,6 +11,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, parse
 
 if TYPE_CHECKING:
+    from robust_tickets.attacks.perturbable import Perturbable
     from robust_tickets.foundation.lazy import nn
 
 
@@ -23,6 +24,10 @@ class Interface(Settings, ABC):
     @abstractmethod
     def preparation(self) -> nn.Module:
         """Return what stands in front of the network, differentiable in its inputs."""
+
+    @abstractmethod
+    def perturbable(self, body: nn.Module, inputs: Any) -> Perturbable:
+        """Return what an attack may move of inputs as they enter the network, and how they become such inputs again."""
 
     @abstractmethod
     def example(self, count: int, *stream: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robust_tickets.attacks.perturbable import Perturbable
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import LOGITS, AdaptedBody
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
@@ -159,6 +160,10 @@ class Network(nn.Module):
         if not caught or not isinstance(caught[-1], Tensor):
             raise UserError(f"{type(self.body).__name__} has no features: the input of its head is not a single tensor")
         return caught[-1]
+
+    def perturbable(self, inputs: Any) -> Perturbable:
+        """Return what an attack may move of inputs as `forward` takes them: pixels, or word embeddings."""
+        return self.interface.perturbable(self.body, inputs)
 
     def reset_head(self, num_classes: int, seed: int) -> None:
         """Replace the head by a fresh one of the same kind, initialised by torch's default from `seed`.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from robust_tickets.attacks.perturbable import Perturbable, same
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
@@ -74,6 +75,10 @@ class Pixels(Interface):
         from robust_tickets.models.normalisation import Normalisation
 
         return Normalisation(self)
+
+    def perturbable(self, body: nn.Module, inputs: Any) -> Perturbable:
+        """Return the images: every pixel may move, within [0, 1]."""
+        return Perturbable(inputs, same)
 
     def example(self, count: int, *stream: str) -> Tensor:
         """Return images float32 [count, C, H, W]: black, or uniform noise in [0, 1] from a stream."""

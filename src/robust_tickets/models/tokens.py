@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from robust_tickets.attacks.perturbable import Perturbable, Space
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
@@ -52,6 +53,17 @@ class Tokens(Interface):
     def preparation(self) -> nn.Module:
         """Return nothing but a passage: what is looked up lies in the network."""
         return nn.Identity()
+
+    def perturbable(self, body: nn.Module, inputs: Any) -> Perturbable:
+        """Return the word embeddings [N, L, width], in their own unit; those of special tokens and of padding stay."""
+        ids, rest = inputs["input_ids"], {name: value for name, value in inputs.items() if name != "input_ids"}
+        special = torch.tensor(sorted(self.tokenizer.special), dtype=ids.dtype, device=ids.device)
+        movable = (inputs["attention_mask"] == 1) & ~torch.isin(ids, special)
+        language: Any = body
+        point = language.embedded(ids)
+        return Perturbable(
+            point, lambda embedded: {**rest, "inputs_embeds": embedded}, Space(None, movable[..., None].to(point.dtype))
+        )
 
     def example(self, count: int, *stream: str) -> dict[str, Tensor]:
         """Return texts int64 [count, L] without padding: of random tokens from a stream, or of the token 0."""

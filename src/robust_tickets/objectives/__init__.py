@@ -6,6 +6,7 @@
 | `standard.py` | the criterion on the inputs as they are |
 | `pgd_training.py` | adversarial training with PGD |
 | `fgsm_rs.py` | fast adversarial training: one step from a random start |
+| `free_lb.py` | adversarial training whose every step of the attack gives a gradient of the weights |
 | `free.py` | free adversarial training: one backward pass updates weights and perturbation |
 | `trades.py` | accuracy on clean images and the same answer around them |
 | `smoothing.py` | training under Gaussian noise |
@@ -22,6 +23,7 @@ from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.objectives.distillation import Distillation
 from robust_tickets.objectives.fgsm_rs import FGSMRS
 from robust_tickets.objectives.free import Free
+from robust_tickets.objectives.free_lb import FreeLB
 from robust_tickets.objectives.objective import Objective, Running
 from robust_tickets.objectives.pgd_training import PGDTraining
 from robust_tickets.objectives.smoothing import Smoothing
@@ -29,7 +31,9 @@ from robust_tickets.objectives.standard import Standard
 from robust_tickets.objectives.trades import Trades
 
 AnyObjective = Annotated[
-    Standard | PGDTraining | FGSMRS | Free | Trades | Smoothing | Distillation, Field(discriminator="kind"), Shorthand
+    Standard | PGDTraining | FreeLB | FGSMRS | Free | Trades | Smoothing | Distillation,
+    Field(discriminator="kind"),
+    Shorthand,
 ]
 """Settings of any objective, distinguished by `kind`."""
 
@@ -38,6 +42,7 @@ __all__ = [
     "AnyObjective",
     "Distillation",
     "Free",
+    "FreeLB",
     "Objective",
     "PGDTraining",
     "Running",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
+from robust_tickets.attacks.perturbable import perturbable
 from robust_tickets.attacks.pgd import pgd
 from robust_tickets.attacks.predict import attack_mode
 from robust_tickets.attacks.threat import Ball, Threat
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 
 @final
 class PGDTraining(Memoryless):
-    """Minimise the criterion on images attacked in eval mode; there is no clean term.
+    """Minimise the criterion on inputs attacked in eval mode; there is no clean term.
+
+    Of images the pixels are attacked, of texts the word embeddings (Miyato et al., 2017), each text as a whole and in the
+    embeddings' own unit; special tokens and padding stay.
 
     The attack maximises the aim's loss (of classes plain cross-entropy) whatever the criterion, so that label
     smoothing or weighting shapes what is learned and not what is attacked.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"pixel-inputs", "loss"})
+    needs: ClassVar[frozenset[str]] = frozenset({"loss"})
     kind: Literal["pgd"] = "pgd"
     threat: Threat = Field(default=Threat(steps=7), description="The attack that produces the training images.")
 
@@ -35,8 +39,17 @@ class PGDTraining(Memoryless):
     ) -> Iterator[Tensor]:
         """Yield the one loss of the attacked batch."""
         with attack_mode(network) as attacked:
-            adversarial = pgd(attacked, batch.inputs, batch.targets, self.threat, generator, criterion.aim)
-        yield criterion(network(adversarial), batch.targets)
+            given = perturbable(attacked, batch.inputs)
+            adversarial = pgd(
+                lambda point: attacked(given.inputs(point)),
+                given.point,
+                batch.targets,
+                self.threat,
+                generator,
+                criterion.aim,
+                space=given.space,
+            )
+        yield criterion(network(perturbable(network, batch.inputs).trained_on(adversarial)), batch.targets)
 
     @property
     def ball(self) -> Ball:

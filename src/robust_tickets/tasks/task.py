@@ -114,11 +114,11 @@ class Task(Settings, ABC):
         """
         classes = len(splits.classes) if classes is None else classes
         if robustness is not None:
-            robustness.require_for(splits, self.provides, classes)
+            robustness.require_for(splits, self.provides - splits.lacks, classes)
         for measure in measures:
             # An attack that is decided on may be for pixels; as a further measure it has figures of whole images.
-            Measure.require_for(measure, splits, self.provides, classes)
-            measure.require_for(splits, self.provides, classes)
+            Measure.require_for(measure, splits, self.provides - splits.lacks, classes)
+            measure.require_for(splits, self.provides - splits.lacks, classes)
 
     def describe(self) -> str:
         """Return a few words for tables on the network that it makes; nothing if that is the source's own."""

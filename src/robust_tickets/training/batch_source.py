@@ -23,6 +23,8 @@ class BatchSource(Protocol):
 
     per_epoch: int
     has_validation: bool
+    lacks: frozenset[str]
+    """What objectives may need that the inputs do not have."""
 
     def require_for(self, trainable: Trainable) -> None:
         """Refuse, before anything is trained, a network that cannot be trained on these batches.
@@ -54,6 +56,7 @@ class ImageBatches:
         self.world = world()
         self.per_epoch = batches_per_epoch(data.train, training.batch_size, train=True, world=self.world)
         self.has_validation = len(data.validation) > 0
+        self.lacks = data.lacks
 
     def require_for(self, trainable: Trainable) -> None:
         """Refuse a batch norm that would see one image alone.
@@ -107,7 +110,7 @@ class FeatureBatches:
         self.features, self.labels = train
         self.held_out = validation
         self.has_validation = validation is not None and len(validation[1]) > 0
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.lacks = batch_size, seed, frozenset()
         self.per_epoch = -(-len(self.labels) // batch_size)
 
     def require_for(self, trainable: Trainable) -> None:

@@ -70,7 +70,7 @@ class Job:
         """
         if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
             raise UserError("training needs data: the training part has fewer than two images per step")
-        criterion_for(self.task, self.training)
+        criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
         require_keepable(self.training, self.batches, self.plan)
         if self.batches is not None:
             self.batches.require_for(self.trainable)

@@ -72,5 +72,7 @@ def require_keepable(training: Training, batches: BatchSource | None, plan: Plan
         raise UserError(
             f"{asked}: a draw ends where its timeline ends, with the weights it has then; remove this setting"
         )
+    if batches is not None and "pixel-inputs" in batches.lacks and training.objective.is_adversarial:
+        raise UserError(f"{asked}: epochs are selected under attack, which is for images; use keep: last, no patience")
     if batches is not None and not batches.has_validation:
         raise UserError(f"{asked} needs a validation part; set data.validation above 0")

@@ -9,22 +9,31 @@ from robust_tickets.objectives.objective import Criterion
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.settings import Training
 
+PIXELS = "pixel-inputs"
 
-def criterion_for(task: Task, training: Training) -> Criterion:
+
+def criterion_for(task: Task, training: Training, lacks: frozenset[str] = frozenset()) -> Criterion:
     """Return the loss that a training minimises.
+
+    Args:
+        task: what the network has to do.
+        training: its objective, and what it does to labels.
+        lacks: what the inputs do not have.
 
     Raises:
         UserError: the task lacks what the objective needs, or its targets cannot be mixed as they are to be.
     """
     for name in ("mixup", "cutmix"):
+        if getattr(training, name) and PIXELS in lacks:
+            raise UserError(f"training.{name}: mixes images, but these data are texts; set it to 0")
         if getattr(training, name) and "image-labels" not in task.provides:
             raise UserError(
                 f"training.{name}: mixes the labels of whole images, but these data have {task.asks}; set it to 0"
             )
-    if missing := training.objective.required() - task.provides:
+    if missing := training.objective.required() - (task.provides - lacks):
         raise UserError(
             f"training.objective: {training.objective.describe()} needs {' and '.join(sorted(missing))}, which "
-            f"{task.model_dump()['kind']} does not have; use standard or pgd"
+            f"{task.model_dump()['kind']} {'of texts ' * (PIXELS in lacks)}does not have; use standard or pgd"
         )
     return task.criterion(training.label_smoothing)
 

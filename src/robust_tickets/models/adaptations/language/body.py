@@ -76,6 +76,10 @@ class LanguageBody(AdaptedBody):
             return torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
         return outputs.logits
 
+    def embedded(self, ids: Tensor) -> Tensor:
+        """Return the word embeddings of ids [N, L], which `forward` takes as `inputs_embeds` [N, L, width] instead."""
+        return self.encoder.get_input_embeddings()(ids)
+
     def train(self, mode: bool = True) -> LanguageBody:
         """Put the layers, and the model that holds them too, into training mode or out of it."""
         self.held.training = mode
