@@ -165,6 +165,11 @@ def test_other_line_separators_are_part_of_a_text(tmp_path: Path) -> None:
     assert "a\u2028cat\x0c3" in {text for text, _ in held(read(tmp_path / "set.tsv"))}
 
 
+def test_whole_numbers_in_use_are_the_classes(tmp_path: Path) -> None:
+    tsv(tmp_path, "set", [{"review": f"it is {n}", "stars": 1 + n % 5} for n in range(50)])
+    assert read(tmp_path / "set.tsv").classes == ("1", "2", "3", "4", "5")
+
+
 def test_true_and_false_are_classes(tmp_path: Path) -> None:
     jsonl(tmp_path, "set", [{"question": "is it", "passage": f"it is {n}", "answer": n % 2 == 0} for n in range(20)])
     assert read(tmp_path / "set.jsonl").classes == ("false", "true")
