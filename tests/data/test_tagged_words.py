@@ -127,6 +127,12 @@ def test_another_column_may_hold_words_or_tags(tmp_path: Path) -> None:
     assert read(tmp_path / "set.jsonl", text="forms", label="kinds").classes == TAGS
 
 
+def test_words_without_tags_beside_a_labelled_text_say_nothing(tmp_path: Path) -> None:
+    rows = [{"text": f"a cat {n}", "tokens": ["a", "cat"], "label": n % 2} for n in range(20)]
+    (tmp_path / "set.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert read(tmp_path / "set.jsonl").target_kind == "class"
+
+
 MISTAKES = {
     "more tags than words": (
         "a.jsonl",

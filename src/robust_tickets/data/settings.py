@@ -24,7 +24,7 @@ Size = Annotated[
 """Height and width in pixels; one number means a square."""
 
 
-Names = Annotated[
+ColumnNames = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
     Field(min_length=1, max_length=2),
     BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...]),
@@ -94,7 +94,7 @@ class DataSettings(Settings):
         description="Column of a table, or key of a tar's .json, that contains the labels; default: the one called "
         "label.",
     )
-    text: Names | None = Field(
+    text: ColumnNames | None = Field(
         default=None,
         description="Column of a table that contains the texts, or the two columns of pairs; default: those with usual "
         "names, such as sentence or premise and hypothesis.",

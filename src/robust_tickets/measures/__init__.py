@@ -16,6 +16,11 @@
 | `set_metric.py` | what metrics of a whole set have in common |
 | `mean_iou.py` | mIoU, the metric of segmentation |
 | `mean_average_precision.py` | mAP, the metric of detection |
+| `class_scores.py` | F1 and Matthews' correlation of classifiers |
+| `perplexity.py` | perplexity, the metric of masked language modelling |
+| `correlation.py` | Pearson's and Spearman's correlation, the metric of regression |
+| `tagging.py` | F1 of names, and accuracy of words: the metrics of token classification |
+| `answering.py` | F1 and exact match of answers, the metric of question answering |
 | `domain_gap.py` | how far apart two data sets lie in the features of a network |
 | `accuracy.py` | accuracy, class-mean accuracy, correctness per image, its interval |
 | `robust_accuracy.py` | correctness under attacks |

@@ -11,4 +11,7 @@
 | `detection.py` | boxes around objects |
 | `language.py` | what tasks of language models have in common, besides labels for texts |
 | `masked_language.py` | which word is hidden behind a mask |
+| `regression.py` | a number for each text |
+| `token_classification.py` | a tag for each word |
+| `question_answering.py` | where a text answers a question |
 """

@@ -13,7 +13,6 @@ from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.class_scores import ClassF1, Matthews
 from robust_tickets.measures.metric import Accuracy, Metric
 from robust_tickets.objectives.objective import Criterion
-from robust_tickets.tasks.target import as_evaluated
 from robust_tickets.tasks.task import Head, Task
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ class Classification(Task):
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
         """Return the network with a head for these classes: a fresh one, or its own."""
         from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+        from robust_tickets.tasks.target import as_evaluated
 
         if isinstance(network.body, AdaptedBody) and not self.does_it(network):
             way = network.body.adaptation.classifier

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.language.head import LanguageHead
-from robust_tickets.tasks.target import as_evaluated
 from robust_tickets.tasks.task import Head, Task
 
 if TYPE_CHECKING:
@@ -31,6 +30,9 @@ class LanguageTask(Task, ABC):
 
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
         """Return the encoder under the head that does the task: its own where that is kept, or else a fresh one."""
+        # Imported here: settings of tasks are read before torch is loaded.
+        from robust_tickets.tasks.target import as_evaluated
+
         outputs = self.head_size(network, splits)
         if head == "keep":
             if not self.does_it(network):

@@ -7,7 +7,7 @@ from pathlib import Path
 from robust_tickets.data.examples import Found
 from robust_tickets.data.forms.form import DataForm, GivenPlace
 from robust_tickets.data.forms.shards import shards_at
-from robust_tickets.data.forms.text_files import Row, read_rows, read_text
+from robust_tickets.data.forms.text_files import TextRow, read_rows, read_text
 from robust_tickets.foundation.errors import UserError
 
 ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".txt")
@@ -39,7 +39,7 @@ def is_conll(file: Path) -> bool:
     return len(widths) == 1 and min(widths) > 1 and all(TAG.fullmatch(cells[-1]) for cells in rows)
 
 
-def rows_of_words(path: Path) -> Iterator[Row]:
+def rows_of_words(path: Path) -> Iterator[TextRow]:
     """Yield the texts of a file. Marks of documents are skipped, and so are comments: lines that begin with #, where
     a text begins, and have another number of columns.
 
@@ -54,7 +54,7 @@ def rows_of_words(path: Path) -> Iterator[Row]:
         cells = line.strip("\r\n").split("\t") if "\t" in line.strip() else line.split()
         if not cells or cells[0] == DOCUMENT:
             if words:
-                yield Row(f"line {last}", {"tokens": words, "tags": tags})
+                yield TextRow(f"line {last}", {"tokens": words, "tags": tags})
             words, tags = [], []
             continue
         if not words and cells[0].startswith("#") and len(cells) != (width or 2):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from robust_tickets.data.forms.form import DataForm
 from robust_tickets.data.forms.shards import shards_at
-from robust_tickets.data.forms.text_files import Row, read_rows, read_text
+from robust_tickets.data.forms.text_files import TextRow, read_rows, read_text
 from robust_tickets.foundation.errors import UserError
 
 ENDING = ".json"
 
 
-def rows_of_file(path: Path) -> Iterator[Row]:
+def rows_of_file(path: Path) -> Iterator[TextRow]:
     """Yield the objects of a list, or the questions of SQuAD's articles.
 
     Raises:
@@ -29,10 +29,10 @@ def rows_of_file(path: Path) -> Iterator[Row]:
         if "paragraphs" in one:
             yield from rows_of_article(path, number, one["paragraphs"])
         else:
-            yield Row(f"object {number}", one)
+            yield TextRow(f"object {number}", one)
 
 
-def rows_of_article(path: Path, article: int, paragraphs: list[dict]) -> Iterator[Row]:
+def rows_of_article(path: Path, article: int, paragraphs: list[dict]) -> Iterator[TextRow]:
     """Yield the questions about the paragraphs of an article, which is counted from 1.
 
     Raises:
@@ -42,7 +42,7 @@ def rows_of_article(path: Path, article: int, paragraphs: list[dict]) -> Iterato
         for paragraph in paragraphs:
             for asked in paragraph["qas"]:
                 found = {"context": paragraph["context"], "question": asked["question"], "answers": asked["answers"]}
-                yield Row(f"question {asked.get('id', asked['question'])}", found)
+                yield TextRow(f"question {asked.get('id', asked['question'])}", found)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path}, article {article}: is not laid out as SQuAD ({error}); a paragraph has a context and qas, each "

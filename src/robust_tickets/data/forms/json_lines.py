@@ -6,11 +6,11 @@ from pathlib import Path
 
 from robust_tickets.data.forms.form import DataForm
 from robust_tickets.data.forms.shards import shards_at
-from robust_tickets.data.forms.text_files import Row, read_rows, read_text
+from robust_tickets.data.forms.text_files import TextRow, read_rows, read_text
 from robust_tickets.foundation.errors import UserError
 
 
-def rows_of_json(path: Path) -> Iterator[Row]:
+def rows_of_json(path: Path) -> Iterator[TextRow]:
     """Yield the objects of a file; empty lines are skipped.
 
     Raises:
@@ -28,7 +28,7 @@ def rows_of_json(path: Path) -> Iterator[Row]:
                 f"{path}, line {number}: holds a {type(held).__name__}, not an object; write one such as "
                 '{"text": "...", "label": 0}'
             )
-        yield Row(f"line {number}", held)
+        yield TextRow(f"line {number}", held)
 
 
 JSON_LINES = DataForm(

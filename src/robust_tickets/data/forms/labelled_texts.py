@@ -177,6 +177,13 @@ def targets_of(
         if lacking := [index for index, label in enumerate(labels) if label is None or label == ""]:
             raise UserError(f"{where(part, lacking[0])}: has no label; give one, or remove the row")
     numbers, classes = numbered(given, where, declared)
+    if not declared and classes == tuple(map(str, range(len(classes)))):
+        # Ratings from 1 to 5 are five classes, which are called so.
+        used = sorted({number for values in numbers.values() for number in values})
+        place = {number: index for index, number in enumerate(used)}
+        for part, values in numbers.items():
+            numbers[part] = [place[number] for number in values]
+        classes = tuple(map(str, used))
     for part, values in numbers.items():
         targets[part] = ClassNumbers(torch.tensor(values))
     return targets, classes

@@ -11,7 +11,7 @@ from robust_tickets.data.examples import Found
 from robust_tickets.data.forms.form import DataForm, GivenPlace
 from robust_tickets.data.forms.labelled_texts import LABELS, USUAL
 from robust_tickets.data.forms.shards import shards_at
-from robust_tickets.data.forms.text_files import Row, read_rows, read_text
+from robust_tickets.data.forms.text_files import TextRow, read_rows, read_text
 from robust_tickets.data.forms.text_table import NUMBER
 from robust_tickets.data.names import require_once
 from robust_tickets.foundation.enumeration import enumerated
@@ -20,18 +20,18 @@ from robust_tickets.foundation.errors import UserError
 LONGEST_FIELD = 2**31 - 1
 """Characters of a text in quotes; the module's own limit is shorter than some documents."""
 
-Line = tuple[int, list[str]]
+NumberedCells = tuple[int, list[str]]
 """Where a row ends in its file, from 1, and its cells."""
 
 
-def between_tabs(path: Path) -> Iterator[Line]:
+def between_tabs(path: Path) -> Iterator[NumberedCells]:
     """Yield the rows of a file, its first line included; quotes mean themselves, empty lines are skipped."""
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if line:
             yield number, line.split("\t")
 
 
-def between_commas(path: Path) -> Iterator[Line]:
+def between_commas(path: Path) -> Iterator[NumberedCells]:
     """Yield the rows of a file, its first line included; texts in double quotes may hold commas and line ends.
 
     Raises:
@@ -63,7 +63,7 @@ class Separation:
     ending: str
     noun: str
     mark: str
-    lines: Callable[[Path], Iterator[Line]]
+    lines: Callable[[Path], Iterator[NumberedCells]]
 
     def read(self, place: GivenPlace) -> Found:
         """Return the texts of tables, whose names or folders say which part they are.
@@ -80,11 +80,11 @@ class Separation:
         headers.sort(key=lambda cells: not known.intersection(cells))
         bare = [file for file, cells in firsts.items() if headers and lacks_header(cells, headers[0])]
 
-        def rows(path: Path) -> Iterator[Row]:
+        def rows(path: Path) -> Iterator[TextRow]:
             found = self.lines(path)
             names = headers[0] if path in bare else self.header(path, found)
             for number, cells in found:
-                yield Row(f"line {number}", self.named(path, number, names, cells))
+                yield TextRow(f"line {number}", self.named(path, number, names, cells))
 
         found = read_rows(place, self.ending, rows)
         said = f"no header line in {enumerated([file.name for file in bare])}: its columns are those of the other files"
@@ -101,7 +101,7 @@ class Separation:
         except StopIteration:
             raise UserError(f"{path}: is empty; its first line should name the columns") from None
 
-    def header(self, path: Path, lines: Iterator[Line]) -> list[str]:
+    def header(self, path: Path, lines: Iterator[NumberedCells]) -> list[str]:
         """Return the names of columns, from the first of a file's lines.
 
         Raises:

@@ -7,6 +7,7 @@ import torch
 
 from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.forms.form import Columns
+from robust_tickets.data.forms.labelled_texts import USUAL
 from robust_tickets.data.forms.labels import numbered
 from robust_tickets.data.forms.text_table import TextTable
 from robust_tickets.data.names import PartName
@@ -34,7 +35,14 @@ def tagged_words(tables: Mapping[PartName, TextTable], columns: Columns, place: 
     words = words_column(first, columns)
     if words is None:
         return None
-    tags = tags_column(first, columns, words, place)
+    tags = tags_column(first, columns, words)
+    if tags is None:
+        if any(map(first.has, USUAL)):
+            return None
+        raise UserError(
+            f"{place}: has the columns {enumerated(list(first.columns))}; name the column that has a tag for each word "
+            "with data.label"
+        )
     rows: dict[PartName, list[int]] = {}
     given: dict[PartName, list[Any]] = {}
     texts: dict[PartName, list[list[str]]] = {}
@@ -68,27 +76,24 @@ def tagged_words(tables: Mapping[PartName, TextTable], columns: Columns, place: 
 
 def words_column(table: TextTable, columns: Columns) -> str | None:
     """Return the column of lists of words: the one named, or the first that is usually called so; None if none is."""
-    asked = WORDS if columns.text is None else columns.text
-    usable = [name for name in asked if name in table.columns]
-    return next((name for name in usable if isinstance(next(iter(table.columns[name])), list | tuple)), None)
+    return next((name for name in columns.text or WORDS if holds_lists(table, name)), None)
 
 
-def tags_column(table: TextTable, columns: Columns, words: str, place: str) -> str:
-    """Return the column of lists of tags: the one named, or the first that is usually called so.
+def tags_column(table: TextTable, columns: Columns, words: str) -> str | None:
+    """Return the column of lists of tags: the one named, or the first that is usually called so; None if none is.
 
     Raises:
-        UserError: there is none.
+        UserError: the one named is not there.
     """
     if columns.label is not None:
         table.require([columns.label], "data.label")
-        return columns.label
-    usual = [name for name in TAGS if name in table.columns and name != words]
-    if not usual:
-        raise UserError(
-            f"{place}: has the columns {enumerated(list(table.columns))}; name the column that has a tag for each word "
-            "with data.label"
-        )
-    return usual[0]
+    asked = TAGS if columns.label is None else (columns.label,)
+    return next((name for name in asked if name != words and holds_lists(table, name)), None)
+
+
+def holds_lists(table: TextTable, name: str) -> bool:
+    """Return whether a column is there, and its first value is a list."""
+    return name in table.columns and isinstance(next(iter(table.columns[name])), list | tuple)
 
 
 def pair_of(words: Any, tags: Any, where: str) -> tuple[list[str], list[Any]]:

@@ -13,7 +13,7 @@ from robust_tickets.data.names import PartName
 from robust_tickets.foundation.errors import UserError
 
 
-class Row(NamedTuple):
+class TextRow(NamedTuple):
     """One row of a file."""
 
     place: str
@@ -22,7 +22,7 @@ class Row(NamedTuple):
     """By column."""
 
 
-Rows = Callable[[Path], Iterator[Row]]
+Rows = Callable[[Path], Iterator[TextRow]]
 """What reads the rows of a file."""
 
 

@@ -7,5 +7,8 @@
 | `label_images.py`, `label_values.py` | one label per pixel, and what the values of label images mean |
 | `boxes.py` | boxes around objects |
 | `text_targets.py` | what kinds of targets that only texts have in common |
+| `numbers.py` | a number for each text |
+| `word_tags.py` | a tag for each word |
+| `answers.py` | the answers to questions, and where they are in each window |
 | `hidden_words.py` | hidden words: a text is its own target |
 """
