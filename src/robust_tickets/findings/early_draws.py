@@ -9,9 +9,9 @@ MOST_LINES = 6
 """A chart tells no more lines apart."""
 
 TEXT = (
-    "While these draws trained, masks were drawn again and again without removing anything. Their distance is the share "
-    "of prunable weights that one mask keeps and the one before does not. Once it is small, training longer would hardly "
-    "change the ticket."
+    "While these draws trained, masks were drawn again and again without removing anything. Their distance is the "
+    "share of prunable weights that one mask keeps and the one before does not. Once it is small, training longer "
+    "would hardly change the ticket."
 )
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class PGDTraining(Memoryless):
     """Minimise the criterion on inputs attacked in eval mode; there is no clean term.
 
-    Of images the pixels are attacked, of texts the word embeddings (Miyato et al., 2017), each text as a whole and in the
-    embeddings' own unit; special tokens and padding stay.
+    Of images the pixels are attacked, of texts the word embeddings (Miyato et al., 2017), each text as a whole and in
+    the embeddings' own unit; special tokens and padding stay.
 
     The attack maximises the aim's loss (of classes plain cross-entropy) whatever the criterion, so that label
     smoothing or weighting shapes what is learned and not what is attacked.

@@ -21,3 +21,10 @@ class TrainingResult:
     mask_distances: tuple[tuple[int, float], ...] = ()
     """Of a draw that compares masks as it trains: training steps, and the fraction of prunable weights in which the
     masks drawn there differ from those drawn before."""
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """Return what is recorded of a training besides its weights; distances only where there are any."""
+        distances = [list(pair) for pair in self.mask_distances]
+        found = {"catastrophic_overfitting": self.catastrophic_overfitting}
+        return {**found, "mask_distances": distances} if distances else found

@@ -276,6 +276,5 @@ def draw_chain(
             # A run that was interrupted drew its first rungs in an earlier process.
             drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}
         rungs = [{"sparsity": event.sparsity, "folder": places[event]} for event in events]
-        compared = {"mask_distances": [list(pair) for pair in result.mask_distances]} if result.mask_distances else {}
-        step.finish({"rungs": rungs, "catastrophic_overfitting": result.catastrophic_overfitting, **compared})
+        step.finish({"rungs": rungs, **result.found})
     return [(event.sparsity, drawn[event]) for event in events]

@@ -85,8 +85,7 @@ def pretrain(
             digest = tensors_digest(classifier.plain_state())
             return Source(classifier, identity.model_copy(update={"digest": digest}), source.settings)
         save_source(classifier, identity, step.folder)
-        collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
-        step.finish({"validation": result.validation, "steps": result.steps, **collapse})
+        step.finish({"validation": result.validation, "steps": result.steps, **result.found})
     return load_source(step.folder, like=source.network)
 
 

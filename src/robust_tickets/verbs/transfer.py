@@ -292,11 +292,10 @@ def transfer_once(
         result = train(classifier, task, ticket, splits, settings, seed, step.folder, teacher)
         if step.folder is not None:
             save_source(classifier, source.identity, step.folder)
-        collapse = {"catastrophic_overfitting": result.catastrophic_overfitting}
         told = {"validation": result.validation, "steps": result.steps, "classes": list(splits.classes)}
         if not task.metric(splits.classes).higher_is_better:
             told["lower_is_better"] = True
-        step.finish({**told, **collapse})
+        step.finish({**told, **result.found})
     return Run(seed, classifier, splits, result.validation, step.folder, task)
 
 
