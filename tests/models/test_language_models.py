@@ -179,6 +179,16 @@ def test_a_discriminator_is_an_encoder_without_a_head(tmp_path: Path) -> None:
     assert any("left out: discriminator_predictions" in note for note in source.identity.notes)
 
 
+@pytest.mark.parametrize("kind", ["MultipleChoice", "NextSentencePrediction"])
+def test_heads_for_other_tasks_are_left_out_by_name(kind: str, tmp_path: Path) -> None:
+    getattr(transformers, f"BertFor{kind}")(transformers.BertConfig(**SIZES["bert"])).save_pretrained(tmp_path)
+    tokenizer_of().save_pretrained(tmp_path)
+    source = load_source(tmp_path)
+    assert source.network.headless
+    left = {"MultipleChoice": "classifier.bias, classifier.weight", "NextSentencePrediction": "cls.seq_relationship"}
+    assert any(f"left out: {left[kind]}" in note for note in source.identity.notes)
+
+
 @pytest.mark.parametrize("form", ["bin", "shards", "old names"])
 def test_weights_in_every_form_that_transformers_wrote(form: str, tmp_path: Path) -> None:
     model = language_model("bert", "sequence")

@@ -74,7 +74,7 @@ def _of_adapted(body: AdaptedBody, trace: ForwardTrace, name: str, given: str | 
     if given not in (None, body.head_path):
         raise UserError(f"head: {given!r} is not the head of {name}; that is {body.head_path}")
     if (right := body.shape_fault(trace.shape)) is not None:
-        raise UserError(f"{name}: its output for two images has shape {list(trace.shape)}, not {right}")
+        raise UserError(f"{name}: its output for two inputs has shape {list(trace.shape)}, not {right}")
     return body.head_path
 
 

@@ -130,9 +130,9 @@ def _of_folder(settings: SourceSettings, folder: Path, hub: HubSnapshot | None) 
     interface, more = tokens_for(body, found, str(folder) if hub is None else whose)
     notes = (*notes, *more, *_tuned(folder))
     weights = file.name
-    if hub is not None:
+    if hub is not None and hub.digest is not None:
         weights = f"{hub.repository}@{hub.commit}/{file.name}"
-        notes += (f"file: {hub.digest} of {hub.repository} at {hub.commit}",) if hub.digest is not None else ()
+        notes += (f"file: {hub.digest} of {hub.repository} at {hub.commit}",)
     layout = f"transformers {architectures[0] or configuration.model_type}"
     pinned = f"{HUB.prefix}{hub.repository}@{hub.commit}" if hub is not None else None
     return Loaded(name, body, interface, weights, layout, notes, head=body.head_path, pinned=pinned, headless=headless)

@@ -60,17 +60,18 @@ def weighted_body(
     if pooler and (head is None or not _uses(configuration, head, pooler)):
         state |= {name: own[name] for name in pooler}
         notes.append("pooler: the weights came without one; it is random until something trains it")
+    buffers = [name for name, _ in body.named_buffers() if name in state and name not in own]
+    others = [name for name in state if not name.startswith(prefix)]
+    if head is not None:
+        others = [name for name in others if name not in own and name.startswith(BESIDE_WORDS)]
+    state = {name: tensor for name, tensor in state.items() if name not in (*buffers, *others)}
+    if buffers:
+        notes.append(f"left out: {_some(buffers)}, which is computed anew")
+    if others:
+        notes.append(f"left out: {_some(others)}, of another head")
     if head is None:
-        state |= {name: own[name] for name in own if not name.startswith(prefix) and name not in state}
+        state |= {name: own[name] for name in own if not name.startswith(prefix)}
         notes.insert(0, f"head: the weights came without {body.head_path}; it is random until a transfer trains it")
-    buffers = {name for name, _ in body.named_buffers()}
-    beside = [name for name in state if not name.startswith(prefix) and (head is None or name.startswith(BESIDE_WORDS))]
-    spare = [name for name in state if name not in own and (name in buffers or name in beside)]
-    if left := [name for name in spare if name in buffers]:
-        notes.append(f"left out: {_some(left)}, which is computed anew")
-    if left := [name for name in spare if name not in buffers]:
-        notes.append(f"left out: {_some(left)}, of another head")
-    state = {name: tensor for name, tensor in state.items() if name not in spare}
     if wrong := mismatches(body, state):
         raise UserError(f"{where}: does not fit {type(model).__name__}: {'; '.join(wrong)}")
     load_strictly(body, state, where)
