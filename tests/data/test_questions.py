@@ -112,6 +112,13 @@ def test_long_contexts_are_windows_of_their_questions_alone(tmp_path: Path) -> N
         assert torch.equal(before[-12:], after[:12])
 
 
+def test_windows_share_half_of_their_context_at_most(tmp_path: Path) -> None:
+    usual, most = (
+        read(squad(tmp_path / "set.json", asked(20, long=True)), length=48, stride=stride) for stride in (20, 128)
+    )
+    assert len(most.train) < 1.5 * len(usual.train)
+
+
 def test_batches_hold_what_is_needed_to_judge(tmp_path: Path) -> None:
     splits = read(squad(tmp_path / "set.json", asked(20, long=True)), length=48, stride=12)
     batch = next(iter(batches(splits.train, batch_size=6, seed=0)))

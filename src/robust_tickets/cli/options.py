@@ -52,7 +52,8 @@ DataName = Annotated[
     typer.Option(
         "--data",
         "-d",
-        help="A folder, .npz, .tar, .parquet, torchvision/NAME, hf/OWNER/NAME, glyphs, digits, glyph-scenes.",
+        help="A folder, .npz, .tar, .parquet, .tsv, .csv, .jsonl, .json, .txt, torchvision/NAME, hf/OWNER/NAME, or a "
+        "built-in set, such as digits or tales.",
     ),
 ]
 Out = Annotated[

@@ -102,7 +102,8 @@ class DataSettings(Settings):
     stride: int = Field(
         default=128,
         ge=0,
-        description="Tokens that neighbouring windows share, where a context is longer than the network reads.",
+        description="Tokens that neighbouring windows share, where a context is longer than the network reads; at most "
+        "half of what a window has of it.",
     )
     root: Path = Field(default=Path("data"), description="Where torchvision's data sets are, or are downloaded to.")
     size: Size | None = Field(

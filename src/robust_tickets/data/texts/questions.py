@@ -28,9 +28,10 @@ class Questions(Texts):
         self._windows: dict[tuple[TokenFormat, int], Windows] = {}
 
     def windows(self, fit: TokenFormat, stride: int) -> Windows:
-        """Return all pairs as windows, in order, of which those of a context share `stride` tokens.
+        """Return all pairs as windows, in order, of which neighbours in a context share `stride` tokens.
 
-        A question that would leave its context less than half of what the network reads is cut.
+        They share half of it at most, or there would be windows without end. A question that would leave its context
+        less than half of what the network reads is cut.
         """
         if (fit, stride) not in self._windows:
             core = fit.tokenizer.core
@@ -42,7 +43,7 @@ class Questions(Texts):
             for number, (question, context) in enumerate(zip(asked, told, strict=True)):
                 question.truncate((fit.length - special) // 2)
                 room = fit.length - special - len(question.ids)
-                context.truncate(room, stride=min(stride, room - 1))
+                context.truncate(room, stride=min(stride, room // 2))
                 pieces = [context, *context.overflowing]
                 encodings += [core.post_process(question, piece) for piece in pieces]
                 numbers += [number] * len(pieces)

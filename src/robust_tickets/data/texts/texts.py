@@ -46,7 +46,7 @@ class TokenInputs(Inputs):
         """
         if asked.tokens is None:
             raise UserError(
-                f"{name}: contains texts, which need a network that takes texts, as hf/OWNER/NAME or tiny/bert"
+                f"{name}: contains texts, which need a network that takes texts, such as hf/OWNER/NAME or tiny/bert"
             )
         given = [field for field in ("size", "channels", "augmentation") if getattr(settings, field) is not None]
         if given or settings.ignore:
