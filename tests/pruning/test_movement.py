@@ -144,6 +144,24 @@ def test_the_soft_penalty_is_lambda_times_the_mean_sigmoid_and_rises_along_the_c
     assert torch.allclose(gradient[0], 2.0 / 4 * s * (1 - s))
 
 
+def test_the_soft_penalty_decides_how_much_is_removed() -> None:
+    gone = []
+    for penalty in (0.0, 3.0, 30.0):
+        network = small_network()
+        settings = SoftMovement(penalty=penalty, delay=0, hold=0.5)
+        built = settings.build(network, network, PRUNABLE, selection=LEARNED, sparsity=0.5)
+        optimiser = torch.optim.Adam(built.learned.values(), lr=0.1)
+        for step in range(60):
+            at(built, step, steps=60)
+            images = torch.randn(8, 4, 6, 6, generator=torch.Generator().manual_seed(step))
+            loss = built.module.train()(images).square().mean()
+            optimiser.zero_grad()
+            (loss if built.penalty is None else loss + built.penalty()).backward()
+            optimiser.step()
+        gone.append(sum(int((~mask).sum()) for mask in built.module.masks().values()))
+    assert gone[0] < gone[1] < gone[2]
+
+
 def test_scores_have_their_own_rate_and_weights_are_all_trained() -> None:
     network = small_network()
     built = Movement(lr=0.3).build(network, network, PRUNABLE, selection=LEARNED, sparsity=0.5)
