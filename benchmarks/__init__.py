@@ -12,6 +12,7 @@
 | `steps.py` | one step of the product's loop, and of a plain one |
 | `global_magnitude.py` | one-shot magnitude pruning against torch's own |
 | `masked_step.py` | a dense training step against a masked one |
+| `compact_step.py` | a masked training step against one without what the ticket removes |
 | `pgd_training.py` | adversarial training against a plain loop, on the CPU and on a GPU |
 | `robust_accuracy.py` | whether the faster adversarial training is as robust |
 | `import_cli.py` | how long `tickets --help` takes |

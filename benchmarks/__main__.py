@@ -10,7 +10,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import data_feed, data_start, global_magnitude, import_cli, masked_step, page, pgd_training
+from benchmarks import (
+    compact_step,
+    data_feed,
+    data_start,
+    global_magnitude,
+    import_cli,
+    masked_step,
+    page,
+    pgd_training,
+)
 from benchmarks.inference import file_rows, removal_rows
 from benchmarks.inference.cases import NETWORKS, cases
 from benchmarks.inference.runtime_rows import batch_of, runtime_row
@@ -25,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Row]] = {
     "data_feed": data_feed.measure,
     "global_magnitude": global_magnitude.measure,
     "masked_step": masked_step.measure,
+    "compact_step": compact_step.measure,
     "pgd_training": pgd_training.measure,
     "pgd_training_gpu": pgd_training.measure_gpu,
     **{case.name(batch_of(case, FULL.inference)): runtime_row(case) for case in cases()},

@@ -5,7 +5,8 @@
 | `threat.py` | the ball of allowed perturbations, and the search in it |
 | `aim.py` | what an attack aims for: all that it knows about a task |
 | `losses.py` | losses of class logits: cross-entropy, the difference-of-logits ratio |
-| `predict.py` | a network as images in, outputs out |
+| `predict.py` | a network as inputs in, outputs out |
+| `perturbable.py` | what an attack may move: pixels, or word embeddings |
 | `projection.py` | the geometry of a ball |
 | `attack.py` | what every attack has in common |
 | `attack_log.py` | what an attack reports: its progress, and where it saw no gradient |

@@ -28,6 +28,7 @@
 | `labels.py` | labels that follow channels through tensor operations |
 | `proofs.py` | proof by experiment that channels can be removed exactly |
 | `surgery.py` | masking channels, and removing them for good |
+| `compact.py` | a network without what its masks remove, to train faster, and the way back |
 | `plain_attention.py` | attention computed step by step, as a network's own layers say |
 | `reduced_attention.py` | attention with fewer heads than its width would divide into |
 | `shapes.py` | how a shrunken network's modules differ from its architecture's |

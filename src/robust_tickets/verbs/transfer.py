@@ -20,6 +20,7 @@ from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.figure import goodness
 from robust_tickets.measures.metric import Metric
 from robust_tickets.models.adaptations.adapted_body import placed
+from robust_tickets.models.compact import compacted
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
@@ -362,4 +363,9 @@ def train(
             features = FeatureBatches(train_part, validation, training.batch_size, seed)
             plan = training.plan(features.per_epoch)
             job = replace(job, trainable=Trainable.of_head(head), batches=features, plan=plan, masks={})
+    if settings.compact and (compact := compacted(classifier.body, masks, classifier.interface.example(1))) is not None:
+        smaller = Network(compact.body, classifier.interface, classifier.head, classifier.idle)
+        result = fit(replace(job, trainable=Trainable.of(smaller), masks=compact.masks))
+        compact.restore(classifier.eval().body)
+        return replace(result, masks=masks)
     return fit(job)

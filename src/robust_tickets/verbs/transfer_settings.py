@@ -1,8 +1,8 @@
 """How a ticket, or dense, is trained on a target."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.tasks.classification import Classification
@@ -37,6 +37,11 @@ class TransferSettings(Settings):
         description="What the network has to do: classification, or segmentation with head and output stride; "
         "absent: the task that the data imply.",
     )
+    compact: bool = Field(
+        default=False,
+        description="Whether a ticket trains without the channels, neurons and heads that it removes, and gets them "
+        "back as zeros afterwards: faster, and the same but for rounding and dropout's choices.",
+    )
     training: Training = Field(default=FINETUNING, description="Epochs, optimiser, objective and the rest.")
     seeds: tuple[int, ...] = Field(
         default=(0, 1, 2),
@@ -53,6 +58,17 @@ class TransferSettings(Settings):
         older = {key: value for key, value in values.items() if key != "segmentation"}
         given = values["segmentation"]
         return older if given is None else {**older, "task": {"kind": "segmentation", **given}}
+
+    @model_validator(mode="after")
+    def _trains_more_than_a_head(self) -> Self:
+        if self.compact and self.is_linear:
+            raise ValueError("compact: linear transfer trains the head alone, which gains nothing; leave it out")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        return {name: value for name, value in write(self).items() if name != "compact" or value}
 
     @property
     def is_linear(self) -> bool:
