@@ -92,6 +92,11 @@ class LanguageBody(AdaptedBody):
         return content_of(self.held.config, type(self.held).__name__)
 
     @property
+    def stated(self) -> dict[str, Any]:
+        """Which head it has: the logits of texts, tokens and spans look alike."""
+        return {"adaptation": self.adaptation.model_dump(mode="json")}
+
+    @property
     def num_classes(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Number of classes; of spans 2, of hidden words the size of the vocabulary."""
         settings = self.held.config
