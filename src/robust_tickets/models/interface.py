@@ -23,6 +23,8 @@ class Interface(Settings, ABC):
     """What its inputs are, for messages: `images`."""
     free: ClassVar[tuple[str, ...]] = ("batch",)
     """What the first dimensions of its inputs count, of which a file takes any number."""
+    class_dim: ClassVar[int] = 1
+    """Along which dimension of logits the classes are."""
 
     @abstractmethod
     def preparation(self) -> nn.Module:

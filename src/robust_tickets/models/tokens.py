@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -12,6 +14,7 @@ from robust_tickets.foundation.batch import sliced
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
+from robust_tickets.foundation.settings import parse
 from robust_tickets.models.interface import Interface
 from robust_tickets.tokens.format import TokenFormat
 from robust_tickets.tokens.tokenizer import FILE, Tokenizer
@@ -38,6 +41,7 @@ class Tokens(Interface):
 
     noun: ClassVar[str] = "texts"
     free: ClassVar[tuple[str, ...]] = ("batch", "length")
+    class_dim: ClassVar[int] = -1
     kind: Literal["tokens"] = "tokens"
     length: int = Field(ge=4, description="Most tokens of a text, special ones included; longer texts are cut.")
     vocabulary: int = Field(ge=4, description="Rows of the network's table of word embeddings.")
@@ -123,6 +127,28 @@ class Tokens(Interface):
     def files(self) -> dict[str, bytes]:
         """Return the tokenizer."""
         return {FILE: self.tokenizer.content}
+
+    @classmethod
+    def of_file(cls, said: Mapping[str, str], where: str) -> Tokens:
+        """Return what a file says about its inputs.
+
+        Args:
+            said: its metadata, each as JSON; with the tokenizer itself.
+            where: the file, for messages.
+
+        Raises:
+            UserError: it does not say, or the tokenizer is not the one that it names.
+        """
+        if FILE not in said:
+            raise UserError(f"{where}: has no {FILE} in it, which its texts need; write it again with tickets shrink")
+        try:
+            values = {name: json.loads(said[name]) for name in cls.model_fields if name in said}
+        except ValueError:
+            raise UserError(f"{where}: what it says about its texts is not JSON; write it again") from None
+        tokenizer = Tokenizer.of(said[FILE].encode())
+        if values.get("tokenizer") != tokenizer.digest:
+            raise UserError(f"{where}: its {FILE} was altered; write it again with tickets shrink")
+        return parse(cls, {**values, "tokenizer": tokenizer}, where)
 
     def completed(self, folder: Path) -> Self:
         """Return these settings with the tokenizer that lies in a folder."""

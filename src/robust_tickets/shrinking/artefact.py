@@ -25,6 +25,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.folders import FACTS, load
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
+from robust_tickets.models.tokens import Tokens
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.load import Runtime, load_runtime
 from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, feed, portable
@@ -111,6 +113,11 @@ class OnnxFile:
     def takes(self) -> tuple[str, ...]:
         """Names of its inputs."""
         return tuple(one.name for one in self.session.get_inputs())
+
+    @property
+    def noun(self) -> str:
+        """What goes in, as interfaces call it."""
+        return Pixels.noun if self.takes == (INPUT,) else Tokens.noun
 
     def predict(self, inputs: Any) -> Any:
         """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1], or tokens, from any device.

@@ -67,6 +67,11 @@ class AdaptedBody(nn.Module, ABC):
         return None
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, if its library knows them."""
+        return None
+
+    @property
     def stated(self) -> dict[str, Any]:
         """What an exported file says of its answers, where it could not be understood otherwise."""
         return {}
