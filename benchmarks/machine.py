@@ -5,14 +5,14 @@ import platform
 from typing import Any
 
 from robust_tickets.doctor import examine
-from robust_tickets.shrinking.latency import this_machine
+from robust_tickets.shrinking.latency import processor_name
 
 
 def machine() -> dict[str, Any]:
     """Return processor, cores, versions, and how busy the machine is (load average of the last minute)."""
     return {
         **{name: value for name, value in examine() if name not in {"this folder", "madry/ sources"}},
-        "processor": this_machine(threads=1, batch_size=1).processor,
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.find import find
     from robust_tickets.verbs.find_settings import FindSettings
     from robust_tickets.verbs.gap import gap
-    from robust_tickets.verbs.predict import predict
+    from robust_tickets.verbs.predict.predict import predict
     from robust_tickets.verbs.pretrain import pretrain
     from robust_tickets.verbs.reopen import load_transfer
     from robust_tickets.verbs.shrink import shrink
@@ -83,7 +83,7 @@ _HOME = {
     "load_source": "models.sources",
     "load_transfer": "verbs.reopen",
     "masked": "integrations.masked",
-    "predict": "verbs.predict",
+    "predict": "verbs.predict.predict",
     "pretrain": "verbs.pretrain",
     "run": "pipeline.run",
     "shrink": "verbs.shrink",

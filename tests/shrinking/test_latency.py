@@ -1,6 +1,7 @@
 """Latency: side by side, with spread, and no difference where there is none."""
 
 import pytest
+import torch
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.shrinking.export import export_onnx
@@ -12,7 +13,7 @@ def test_a_smaller_network_is_faster_and_the_baseline_is_itself(tmp_path):
     files = {"dense": tmp_path / "dense.onnx", "small": tmp_path / "small.onnx"}
     export_onnx(classifier(width=64), files["dense"])
     export_onnx(classifier(width=8), files["small"])
-    rows = {row.name: row for row in measure_latency(files, (4, 3, SIDE, SIDE), baseline="dense", rounds=15)}
+    rows = {row.name: row for row in measure_latency(files, torch.rand(4, 3, SIDE, SIDE), baseline="dense", rounds=15)}
     assert rows["dense"].speedup == 1.0
     assert rows["dense"].speedup_quartiles == (1.0, 1.0)
     assert not rows["dense"].differs
@@ -26,12 +27,12 @@ def test_a_smaller_network_is_faster_and_the_baseline_is_itself(tmp_path):
 def test_a_shape_the_file_does_not_take_is_named(tmp_path):
     export_onnx(classifier(width=8), tmp_path / "m.onnx")
     with pytest.raises(UserError, match=r"does not take images of shape \(1, 1, 24, 24\)"):
-        measure_latency({"m": tmp_path / "m.onnx"}, (1, 1, SIDE, SIDE), baseline="m")
+        measure_latency({"m": tmp_path / "m.onnx"}, torch.rand(1, 1, SIDE, SIDE), baseline="m")
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"gone\.onnx: no such file"):
-        measure_latency({"m": tmp_path / "gone.onnx"}, (1, 3, SIDE, SIDE), baseline="m")
+        measure_latency({"m": tmp_path / "gone.onnx"}, torch.rand(1, 3, SIDE, SIDE), baseline="m")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`tickets predict`: images in, their classes out."""
+"""`tickets predict`: images or texts in, what a network says of them out."""
 
 import sys
 from enum import StrEnum
@@ -30,10 +30,16 @@ def predict(
     file: Annotated[
         Path, typer.Argument(help="model.rtk, model.onnx, a saved network, a run, a transfer or a ticket.")
     ],
-    images: Annotated[
-        list[Path], typer.Argument(help="Image files, and folders, which are searched with all their subfolders.")
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Image files, and folders, which are searched with all their subfolders; or texts: a .txt file with "
+            "one a line, a .tsv, .csv or .jsonl file, or the text itself in quotes."
+        ),
     ],
-    top: Annotated[int, typer.Option(min=1, help="How many classes per image, the most probable first.")] = 1,
+    top: Annotated[
+        int, typer.Option(min=1, help="How many classes per image or text, or words per mask, the most probable first.")
+    ] = 1,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A .csv or .json file; default: standard output.")
     ] = None,
@@ -46,9 +52,10 @@ def predict(
     source: SourcePlace = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads that a runtime or ONNX file may use.")] = 1,
 ) -> None:
-    """Predict the classes of images, prepared as in evaluation."""
-    for path in (file, *images):  # before torch is loaded, which takes seconds
-        if not path.exists():
+    """Predict the classes of images, or what a language model says of texts, prepared as in evaluation."""
+    # Before torch is loaded, which takes seconds. What has a space in it and is no file is taken for a text.
+    for path in (str(file), *(given for given in inputs if " " not in given)):
+        if not Path(path).exists():
             raise UserError(f"{path}: no such file or folder")
     require_exported(file)
     suffix = out.suffix.lower().removeprefix(".") if out is not None else "csv"
@@ -58,17 +65,21 @@ def predict(
         )
     from robust_tickets.foundation.files import write_text
     from robust_tickets.foundation.ownership import require_ours
-    from robust_tickets.verbs.predict import is_predictions, predict
+    from robust_tickets.verbs.predict.predict import predict
+    from robust_tickets.verbs.predict.predictions import is_predictions
 
     if out is not None:
         require_ours(out, is_predictions)
-    found = predict(file, list(images), top=top, on_unreadable=on_unreadable.value, source=source, threads=threads)
+    given = [Path(one) if Path(one).exists() else one for one in inputs]
+    found = predict(file, given, top=top, on_unreadable=on_unreadable.value, source=source, threads=threads)
     text = found.to_json() if (form or Form(suffix)) is Form.json else found.to_csv()
     if out is None:
         print(text, end="")
     else:
         write_text(out, text)
-        print(f"{out}: {len(found)} images")
+        print(f"{out}: {len(found)} {found.noun}")
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
     for reason in found.skipped:
         print(f"left out: {reason}", file=sys.stderr)
     if found.skipped:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+IMAGES = "images"
+"""What an exported file calls images."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Inputs and targets of the same examples, in the same order.
@@ -61,6 +65,11 @@ class Batch:
 def examples_in(values: Any) -> int:
     """Return how many examples a value of a batch holds."""
     return examples_in(next(iter(values.values()))) if isinstance(values, Mapping) else len(values)
+
+
+def by_name(inputs: Any) -> Mapping[str, Tensor]:
+    """Return inputs by the names that engines outside torch know them by: images have one, texts have their own."""
+    return inputs if isinstance(inputs, Mapping) else {IMAGES: inputs}
 
 
 def moved(values: Any, device: torch.device | str) -> Any:

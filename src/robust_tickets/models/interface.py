@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from robust_tickets.foundation.batch import sliced
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings, parse
 
@@ -20,6 +21,10 @@ class Interface(Settings, ABC):
 
     noun: ClassVar[str]
     """What its inputs are, for messages: `images`."""
+    free: ClassVar[tuple[str, ...]] = ("batch",)
+    """What the first dimensions of its inputs count, of which a file takes any number."""
+    class_dim: ClassVar[int] = 1
+    """Along which dimension of logits the classes are."""
 
     @abstractmethod
     def preparation(self) -> nn.Module:
@@ -37,6 +42,25 @@ class Interface(Settings, ABC):
             count: number of examples.
             stream: a named stream that they are drawn from, the same at every call; without it values do not matter.
         """
+
+    def tried(self) -> list[Any]:
+        """Return the inputs on which an exported file is compared with its network."""
+        three = self.example(3, "export")
+        return [three, sliced(three, 0, 1)]
+
+    def timed(self, count: int, length: int | None = None) -> Any:
+        """Return this many inputs on which latency is measured and multiply-adds are counted.
+
+        Args:
+            count: number of examples.
+            length: of each, where examples have a length; None for the longest.
+
+        Raises:
+            UserError: examples have none, or are not that long.
+        """
+        if length is not None:
+            raise UserError(f"length: is of texts, but the network takes {self.noun}; leave it out")
+        return self.example(count, "export")
 
     @abstractmethod
     def describe(self) -> str:

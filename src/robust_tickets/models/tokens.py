@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from robust_tickets.attacks.perturbable import Perturbable, Space
+from robust_tickets.foundation.batch import sliced
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import generator
+from robust_tickets.foundation.settings import parse
 from robust_tickets.models.interface import Interface
 from robust_tickets.tokens.format import TokenFormat
 from robust_tickets.tokens.tokenizer import FILE, Tokenizer
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TokenInput = Literal["input_ids", "attention_mask", "token_type_ids"]
+
+IDS: TokenInput = "input_ids"
+"""The one input that every network for texts has."""
 
 EXAMPLE_LENGTH = 16
 """Tokens of an example, where the network takes as many: enough to trace with."""
@@ -33,6 +40,8 @@ class Tokens(Interface):
     """
 
     noun: ClassVar[str] = "texts"
+    free: ClassVar[tuple[str, ...]] = ("batch", "length")
+    class_dim: ClassVar[int] = -1
     kind: Literal["tokens"] = "tokens"
     length: int = Field(ge=4, description="Most tokens of a text, special ones included; longer texts are cut.")
     vocabulary: int = Field(ge=4, description="Rows of the network's table of word embeddings.")
@@ -67,12 +76,35 @@ class Tokens(Interface):
 
     def example(self, count: int, *stream: str) -> dict[str, Tensor]:
         """Return texts int64 [count, L] without padding: of random tokens from a stream, or of the token 0."""
-        shape = (count, min(self.length, EXAMPLE_LENGTH))
+        return self._example(count, min(self.length, EXAMPLE_LENGTH), *stream)
+
+    def tried(self) -> list[dict[str, Tensor]]:
+        """Return texts from one token to as many as the network reads, alone, together, and padded to one length."""
+        lengths = sorted({1, 2, min(self.length, EXAMPLE_LENGTH), self.length})
+        whole = [self._example(3, length, "export", str(length)) for length in lengths]
+        return [*(self._padded(some) for some in whole), *whole, *(sliced(some, 0, 1) for some in whole)]
+
+    def timed(self, count: int, length: int | None = None) -> dict[str, Tensor]:
+        """Return texts of one length without padding; by default as long as the network reads."""
+        if length is not None and length > self.length:
+            raise UserError(f"length: {length} is too large; the network reads up to {self.length} tokens")
+        return self._example(count, length or self.length, "export")
+
+    def _example(self, count: int, length: int, *stream: str) -> dict[str, Tensor]:
+        shape = (count, length)
         ids = torch.zeros(shape, dtype=torch.long)
         if stream:
             ids = torch.randint(self.vocabulary, shape, generator=generator(0, *stream))
         whole = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
         return {name: whole[name] for name in self.inputs}
+
+    def _padded(self, texts: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the same texts, each but the first one cut, to between one token and almost all, and filled up."""
+        count, length = texts["input_ids"].shape
+        kept = torch.tensor([length, *(max(1, length * row // count) for row in range(1, count))])
+        mask = (torch.arange(length) < kept[:, None]).long()
+        filled = {"input_ids": torch.where(mask == 1, texts["input_ids"], self.pad), "attention_mask": mask}
+        return {name: filled.get(name, values) for name, values in texts.items()}
 
     @property
     def format(self) -> TokenFormat:
@@ -95,6 +127,28 @@ class Tokens(Interface):
     def files(self) -> dict[str, bytes]:
         """Return the tokenizer."""
         return {FILE: self.tokenizer.content}
+
+    @classmethod
+    def of_file(cls, said: Mapping[str, str], where: str) -> Tokens:
+        """Return what a file says about its inputs.
+
+        Args:
+            said: its metadata, each as JSON; with the tokenizer itself.
+            where: the file, for messages.
+
+        Raises:
+            UserError: it does not say, or the tokenizer is not the one that it names.
+        """
+        if FILE not in said:
+            raise UserError(f"{where}: has no {FILE} in it, which its texts need; write it again with tickets shrink")
+        try:
+            values = {name: json.loads(said[name]) for name in cls.model_fields if name in said}
+        except ValueError:
+            raise UserError(f"{where}: what it says about its texts is not JSON; write it again") from None
+        tokenizer = Tokenizer.of(said[FILE].encode())
+        if values.get("tokenizer") != tokenizer.digest:
+            raise UserError(f"{where}: its {FILE} was altered; write it again with tickets shrink")
+        return parse(cls, {**values, "tokenizer": tokenizer}, where)
 
     def completed(self, folder: Path) -> Self:
         """Return these settings with the tokenizer that lies in a folder."""

@@ -1,4 +1,4 @@
-"""What was written of a network, as what is measured: images in, logits out, and which run it was made from."""
+"""What was written of a network, as what is measured: inputs in, logits out, and which run it was made from."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -19,16 +19,20 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 from torch import Tensor
 
+from robust_tickets.foundation.batch import as_floats, moved
 from robust_tickets.foundation.digests import file_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import LOGITS
 from robust_tickets.models.folders import FACTS, load
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
+from robust_tickets.models.tokens import Tokens
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.load import Runtime, load_runtime
-from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, portable
+from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, feed, portable
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
 from robust_tickets.shrinking.places import require_exported
+from robust_tickets.tokens.tokenizer import FILE as TOKENIZER
 
 UNREADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoModel, NotImplemented, RuntimeException)
 """What ONNX Runtime says of a file that is none, or that it cannot run."""
@@ -62,8 +66,8 @@ class Artefact(Protocol):
         """
         ...
 
-    def predict(self, images: Tensor) -> Any:
-        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device.
+    def predict(self, inputs: Any) -> Any:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1], or tokens, from any device.
 
         Of a network that answers otherwise, what its task's metric takes.
         """
@@ -93,20 +97,35 @@ class OnnxFile:
         session = open_session(path, threads)
         inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
         said = session.get_modelmeta().custom_metadata_map
-        if inputs != [INPUT] or (outputs != [OUTPUT] and NETWORK not in said):
+        if not is_ours(said) and (inputs, outputs) != ([INPUT], [OUTPUT]):
             raise UserError(
                 f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file from tickets shrink takes "
-                f"{INPUT} and gives {OUTPUT}"
+                f"{INPUT}, or says which tokenizer it needs, and gives {OUTPUT}"
             )
         return cls(path, file_digest(path), session, like)
 
-    def predict(self, images: Tensor) -> Any:
-        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device.
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself, each as JSON."""
+        return self.session.get_modelmeta().custom_metadata_map
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of its inputs."""
+        return tuple(one.name for one in self.session.get_inputs())
+
+    @property
+    def noun(self) -> str:
+        """What goes in, as interfaces call it."""
+        return Pixels.noun if self.takes == (INPUT,) else Tokens.noun
+
+    def predict(self, inputs: Any) -> Any:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1], or tokens, from any device.
 
         Of an adapted body with other answers, what its task's metric takes.
 
         Raises:
-            UserError: the file has other answers than the network that it is opened for.
+            UserError: the file has other answers or inputs than the network that it is opened for.
         """
         names = tuple(one.name for one in self.session.get_outputs())
         expected = self.like.answers if self.like is not None else LOGITS
@@ -115,8 +134,7 @@ class OnnxFile:
             raise UserError(
                 f"{self.path}: gives {' and '.join(names)}, but {' and '.join(expected)} are needed here{hint}"
             )
-        inputs = images.detach().float().cpu().contiguous().numpy()
-        given = [torch.from_numpy(values) for values in self.session.run(names, {INPUT: inputs})]
+        given = [torch.from_numpy(values) for values in self.session.run(names, feed(inputs))]
         return self.like.answered(given) if self.like is not None else given[0]
 
     @property
@@ -126,7 +144,7 @@ class OnnxFile:
         Raises:
             UserError: it does not say.
         """
-        return _provenance(self.path, self.session.get_modelmeta().custom_metadata_map)
+        return _provenance(self.path, self.metadata)
 
 
 @final
@@ -149,9 +167,9 @@ class RuntimeFile:
         runtime = open_runtime(path, threads)
         return cls(path, file_digest(path), runtime)
 
-    def predict(self, images: Tensor) -> Tensor:
+    def predict(self, inputs: Tensor) -> Tensor:
         """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
-        return self.runtime.logits(images).cpu()  # smoothing's noise leaves [0, 1]
+        return self.runtime.logits(inputs).cpu()  # smoothing's noise leaves [0, 1]
 
     @property
     def provenance(self) -> Provenance:
@@ -174,9 +192,9 @@ class NetworkFolder:
     network: Network = field(repr=False)
 
     @torch.no_grad()
-    def predict(self, images: Tensor) -> Any:
+    def predict(self, inputs: Any) -> Any:
         """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
-        return self.network(images.detach().float().cpu())
+        return self.network(as_floats(moved(inputs, "cpu")))
 
     @property
     def provenance(self) -> Provenance:
@@ -242,6 +260,11 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except UNREADABLE as error:
         raise UserError(f"{path}: is not an ONNX file that ONNX Runtime can run ({error})") from None
+
+
+def is_ours(said: Mapping[str, str]) -> bool:
+    """Return whether metadata are those of a file of ours with other inputs than images, or other answers."""
+    return NETWORK in said or TOKENIZER in said
 
 
 def _provenance(path: Path, said: Mapping[str, str]) -> Provenance:

@@ -1,4 +1,4 @@
-"""An ONNX file that anyone can run: images in [0, 1] in, logits out, checked before it is in place."""
+"""An ONNX file that anyone can run: images in [0, 1] or tokens in, logits out, checked before it is in place."""
 
 import contextlib
 import copy
@@ -10,16 +10,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
+from robust_tickets.foundation.batch import IMAGES, Batch, as_floats, by_name, sliced
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
 from robust_tickets.foundation.ownership import require_ours
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.models.adaptations.adapted_body import LOGITS
+from robust_tickets.models.adaptations.adapted_body import LOGITS, AdaptedBody
 from robust_tickets.models.network import Network
 from robust_tickets.models.proofs import relative_difference
 
@@ -29,7 +32,7 @@ TOLERANCE = 1e-4
 LARGEST_FILE = 2**31 - 2**24
 """Bytes of parameters that fit one ONNX file with room for its graph: protocol buffers end at 2 GiB."""
 
-INPUT, OUTPUT = "images", LOGITS[0]
+INPUT, OUTPUT = IMAGES, LOGITS[0]
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +55,12 @@ def export_onnx(
     """Write a classifier as one ONNX file, completely or not at all, and check it in ONNX Runtime.
 
     The file takes `images`, float32 [batch, C, H, W] in [0, 1], any batch size, and gives `logits`
-    [batch, classes], or what else an adapted body answers; normalisation is inside. Its metadata say, as JSON, `size`,
-    `mean`, `std`, `interpolation`, `crop_fraction`, and where given `classes`, `ticket`, `network` and `seed`.
+    [batch, classes], or what else an adapted body answers; normalisation is inside. Of a network for texts it takes
+    int64 [batch, length] by the names of transformers, `input_ids` and `attention_mask`, and mostly `token_type_ids`,
+    of any length up to the network's, and gives `logits` [batch, classes], or [batch, length, classes] for tokens,
+    spans ([batch, length, 2]) and hidden words. Its metadata say, as JSON, what goes in (of images `size`, `mean`,
+    `std`, `interpolation`, `crop_fraction`, of texts `length`, `pad`, `tokenizer.json` and more), which head a language
+    model has (`adaptation`), and where given `classes`, `ticket`, `network` and `seed`.
 
     Args:
         classifier: moved to the CPU in float32 eval mode on a copy; the one given is not touched.
@@ -62,8 +69,8 @@ def export_onnx(
         provenance: which run the network is of.
 
     Returns:
-        Largest |ONNX Runtime - torch| over the standard deviation of the logits, on random images; of other answers,
-        over the largest value.
+        Largest |ONNX Runtime - torch| over the standard deviation of the logits, on random images, or on random texts
+        of several lengths, with padding and without; of other answers, over the largest value.
 
     Raises:
         UserError: the network cannot be expressed in ONNX, is too large for one file, the class names do not
@@ -74,12 +81,13 @@ def export_onnx(
     require_ours(path)
     about = metadata(classifier, classes, provenance)
     network = portable(classifier)
-    images = random_images(network, 3)
+    inputs = sliced(random_inputs(network, 3), 0, 2)
     network.require_exportable()
     with torch.no_grad():
-        network.exported(images[:1])  # what depends on sizes alone is computed before the network is traced
+        network.exported(sliced(inputs, 0, 1))  # what depends on sizes alone is computed before the network is traced
     written = network if network.gives_logits else Answering(network)
-    program = onnx_program(written, images[:2], type(classifier.body).__name__, network.answers)
+    name = type(classifier.body).__name__
+    program = onnx_program(written, inputs, name, network.answers, network.interface.free)
     program.model.metadata_props.update(about)
 
     difference = float("nan")
@@ -88,38 +96,40 @@ def export_onnx(
         nonlocal difference
         with quiet():
             program.save(temporary, external_data=False)
-        difference = _difference(network, temporary, images)
+        difference = _difference(network, temporary)
 
     write_atomic(path, write)
     return difference
 
 
 def onnx_program(
-    network: nn.Module, images: Tensor, name: str, answers: Sequence[str] = LOGITS
+    network: nn.Module, inputs: Any, name: str, answers: Sequence[str] = LOGITS, free: Sequence[str] = ("batch",)
 ) -> torch.onnx.ONNXProgram:
-    """Return a network as ONNX, from `images` of any number to `logits`, or to what else it answers.
+    """Return a network as ONNX, from `images` or tokens of any number to `logits`, or to what else it answers.
 
     Args:
         network: on the CPU, in float32 and eval mode.
-        images: two or more of its inputs.
+        inputs: two or more of its inputs.
         name: what messages call the network.
         answers: names of what it returns, a tensor for each.
+        free: names of the inputs' first dimensions, which may be of any size.
 
     Raises:
         UserError: it cannot be expressed in ONNX, or is too large for one file.
     """
     if (size := sum(parameter.nbytes for parameter in network.parameters())) > LARGEST_FILE:
         raise UserError(f"{name}: {size / 2**30:.1f} GiB of parameters do not fit into one ONNX file (2 GiB)")
+    sizes = {place: torch.export.Dim(dimension) for place, dimension in enumerate(free)}
     try:
         with quiet():
             program = torch.onnx.export(
                 network,
-                (images,),
+                (inputs, {}),  # of a mapping in the last place the exporter would make keyword arguments
                 dynamo=True,
                 verbose=False,
-                input_names=[INPUT],
+                input_names=list(by_name(inputs)),
                 output_names=list(answers),
-                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+                dynamic_shapes=(tree_map(lambda _: sizes, inputs),),
             )
     except torch.onnx.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
@@ -140,9 +150,9 @@ class Answering(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, inputs: Any) -> Any:
         """Return a tensor for each of the network's answers."""
-        return self.network.exported(images)
+        return self.network.exported(inputs)
 
 
 def portable(classifier: Network) -> Network:
@@ -150,8 +160,8 @@ def portable(classifier: Network) -> Network:
     return copy.deepcopy(classifier).cpu().float().eval()
 
 
-def random_images(classifier: Network, count: int) -> Tensor:
-    """Return uniform noise in [0, 1] of the classifier's input shape, the same on every call."""
+def random_inputs(classifier: Network, count: int) -> Any:
+    """Return uniform noise in [0, 1] of the classifier's input shape, or texts of random tokens; always the same."""
     return classifier.interface.example(count, "export")
 
 
@@ -161,25 +171,35 @@ def metadata(classifier: Network, classes: Sequence[str] | None, provenance: Pro
     Raises:
         UserError: the class names do not fit.
     """
-    if classes is not None and len(classes) != classifier.num_classes:
+    if classes and len(classes) != classifier.num_classes:
         raise UserError(f"{len(classes)} class names were given for a network of {classifier.num_classes} classes")
     content = classifier.interface.model_dump(mode="json")
-    if classes is not None:
+    if isinstance(classifier.body, AdaptedBody):
+        content |= classifier.body.stated
+    if classes:  # numbers, spans and hidden words have none
         content["classes"] = list(classes)
     if provenance is not None:
         content |= provenance.model_dump(mode="json", exclude_none=True)
-    return {key: json.dumps(value) for key, value in content.items()}
+    said = {key: json.dumps(value) for key, value in content.items()}
+    # A tokenizer goes into the file itself: a file that is sent or renamed alone still answers to texts. It is some
+    # 0.5 MB of JSON, next to tens of MB of weights.
+    return said | {name: file.decode() for name, file in classifier.interface.files().items()}
+
+
+def feed(inputs: Any) -> dict[str, np.ndarray]:
+    """Return inputs as ONNX Runtime takes them: arrays by name, floats in fp32."""
+    return {name: values.detach().cpu().contiguous().numpy() for name, values in by_name(as_floats(inputs)).items()}
 
 
 @torch.no_grad()
-def _difference(network: Network, path: Path, images: Tensor) -> float:
+def _difference(network: Network, path: Path) -> float:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     worst, others = 0.0, not network.gives_logits
-    for batch in (images, images[:1]):
-        given = [torch.from_numpy(values) for values in session.run(network.answers, {INPUT: batch.numpy()})]
+    for batch in network.interface.tried():
+        given = [torch.from_numpy(values) for values in session.run(network.answers, feed(batch))]
         expected = network.exported(batch)
         pair = (given, expected if isinstance(expected, tuple) else (expected,))
-        worst = max(worst, relative_difference(*pair, of_largest=others))
+        worst = max(worst, relative_difference(*(_counted(batch, each) for each in pair), of_largest=others))
     if not worst <= TOLERANCE:
         scale = "largest of its " if others else "spread of its "
         raise RuntimeError(
@@ -187,6 +207,12 @@ def _difference(network: Network, path: Path, images: Tensor) -> float:
             f"{scale}{' or '.join(network.answers)} (allowed: {TOLERANCE:.0e})"
         )
     return worst
+
+
+def _counted(inputs: Any, outputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return outputs without those of padding, which nobody reads and engines compute in different ways."""
+    counted = Batch(inputs, None).counted
+    return [each[counted] if counted is not None and each.shape[:2] == counted.shape else each for each in outputs]
 
 
 @contextlib.contextmanager

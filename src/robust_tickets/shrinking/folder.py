@@ -24,7 +24,7 @@ from robust_tickets.models.identity import SourceIdentity
 from robust_tickets.models.network import Network, tensors_of
 from robust_tickets.models.shapes import shape_changes
 from robust_tickets.shrinking.counts import parameter_count
-from robust_tickets.shrinking.export import Provenance, portable, random_images
+from robust_tickets.shrinking.export import Provenance, portable, random_inputs
 
 ORIGIN = "origin.json"
 
@@ -75,13 +75,13 @@ def write_folder(
     identity = identity.model_copy(update={"modules": modules, "notes": (*identity.notes, note)})
     identity = identified(shrunk, identity)
     twin = rebuilt(identity, shrunk.plain_state(), folder, before if ":" in identity.name else None).eval()
-    images = random_images(shrunk, 2)
+    inputs = random_inputs(shrunk, 2)
     with torch.no_grad():
-        read, written = (tree_leaves(tensors_of(one, images)) for one in (twin, shrunk))
+        read, written = (tree_leaves(tensors_of(one, inputs)) for one in (twin, shrunk))
         if not all(map(torch.equal, read, written)):
             name = type(shrunk.body).__name__
             raise RuntimeError(f"{folder}: read back, the shrunken {name} gives different answers")
-    said = Origin(classes=tuple(classes) if classes is not None else None, run=provenance)
+    said = Origin(classes=tuple(classes) if classes else None, run=provenance)
     with disk_errors(folder):
         (folder / FACTS).unlink(missing_ok=True)
     write_json(folder / ORIGIN, said.model_dump(mode="json"))

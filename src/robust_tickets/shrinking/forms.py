@@ -1,7 +1,7 @@
 """What is written of a network: an ONNX file, a runtime file or a folder, each with the settings that it takes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, final
@@ -11,7 +11,7 @@ import numpy as np
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
 from robust_tickets.shrinking.artefact import RUNTIME, open_runtime, open_session
-from robust_tickets.shrinking.conversion import require_logits
+from robust_tickets.shrinking.conversion import require_classifier
 from robust_tickets.shrinking.export import INPUT, Provenance, export_onnx
 from robust_tickets.shrinking.runtime_file import Differences, write_runtime
 from robust_tickets.shrinking.settings import ShrinkSettings
@@ -68,8 +68,8 @@ class ShippedForm(ABC):
         """
 
     @abstractmethod
-    def caller(self, path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
-        """Return what computes a written file's logits of images, float32 [N, C, H, W] in [0, 1].
+    def caller(self, path: Path, threads: int, inputs: Mapping[str, np.ndarray]) -> Callable[[], object]:
+        """Return what computes a written file's logits of inputs by name, as `feed` returns them.
 
         Raises:
             UserError: no such file, or not one of this form.
@@ -94,9 +94,9 @@ class OnnxForm(ShippedForm):
         """Export the network."""
         return Differences(export_onnx(network, path, classes=classes, provenance=provenance), 0.0)
 
-    def caller(self, path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
+    def caller(self, path: Path, threads: int, inputs: Mapping[str, np.ndarray]) -> Callable[[], object]:
         """Open the file in ONNX Runtime."""
-        return partial(open_session(path, threads).run, None, {INPUT: images})
+        return partial(open_session(path, threads).run, None, inputs)
 
 
 @final
@@ -108,9 +108,9 @@ class RuntimeForm(ShippedForm):
     leaves_out_zeros: ClassVar[bool] = True
 
     def require_network(self, network: Network) -> None:
-        """Refuse a network whose answers are not logits."""
+        """Refuse a network that takes no images, or whose answers are not logits."""
         super().require_network(network)
-        require_logits(network)
+        require_classifier(network)
 
     def write(
         self,
@@ -124,9 +124,9 @@ class RuntimeForm(ShippedForm):
         """Convert the network."""
         return write_runtime(network, path, classes=classes, provenance=provenance, half=settings.half)
 
-    def caller(self, path: Path, threads: int, images: np.ndarray) -> Callable[[], object]:
+    def caller(self, path: Path, threads: int, inputs: Mapping[str, np.ndarray]) -> Callable[[], object]:
         """Open the file in the runtime."""
-        return partial(open_runtime(path, threads), images)
+        return partial(open_runtime(path, threads), inputs[INPUT])
 
 
 @final

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
+from typing import Any
 
-import numpy as np
 import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from pydantic import Field
 
+from robust_tickets.foundation.batch import by_name, examples_in
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.tokens import IDS
+from robust_tickets.shrinking.export import feed
 from robust_tickets.shrinking.forms import form_of
 
 WARM_UP = 5
@@ -49,11 +52,12 @@ class Machine(Settings):
     runtime: str
     threads: int
     batch_size: int
+    tokens: int | None = Field(default=None, description="Tokens of each text; absent: images went in.")
 
 
 def measure_latency(
     files: Mapping[str, Path],
-    shape: tuple[int, ...],
+    inputs: Any,
     *,
     baseline: str,
     threads: int = 1,
@@ -66,24 +70,25 @@ def measure_latency(
     a round.
 
     Args:
-        files: name -> ONNX file taking `images` and giving `logits`, or runtime file.
-        shape: shape of the input, [N, C, H, W].
+        files: name -> ONNX file, or runtime file.
+        inputs: what they take: images float32 [N, C, H, W] in [0, 1], or tokens int64 [N, L] by name.
         baseline: name of the network that the others are compared with.
         threads: threads that each file's engine may use.
         rounds: timed calls of each network, at least 3.
 
     Raises:
-        UserError: a file is missing, or is not a network that takes `shape`.
+        UserError: a file is missing, or is not a network that takes such inputs.
     """
-    images = np.random.default_rng(0).random(shape, dtype=np.float32)
-    calls = {name: form_of(path).caller(path, threads, images) for name, path in files.items()}
+    arrays = feed(inputs)
+    calls = {name: form_of(path).caller(path, threads, arrays) for name, path in files.items()}
     times: dict[str, list[float]] = {name: [] for name in files}
     for name, call in calls.items():
         try:
             for _ in range(WARM_UP):
                 call()
         except (InvalidArgument, ValueError) as error:
-            raise UserError(f"{files[name]}: does not take images of shape {shape} ({error})") from None
+            told = " and ".join(f"{key} of shape {array.shape}" for key, array in arrays.items())
+            raise UserError(f"{files[name]}: does not take {told} ({error})") from None
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -99,13 +104,15 @@ def measure_latency(
     return [_row(name, files[name].stat().st_size, own, times[baseline]) for name, own in times.items()]
 
 
-def this_machine(threads: int, batch_size: int) -> Machine:
-    """Describe this machine and the runtime."""
+def this_machine(threads: int, inputs: Any) -> Machine:
+    """Describe this machine, the runtime and the inputs that times were taken with."""
+    ids = by_name(inputs).get(IDS)
     return Machine(
-        processor=_processor(),
+        processor=processor_name(),
         runtime=f"ONNX Runtime {onnxruntime.__version__}",
         threads=threads,
-        batch_size=batch_size,
+        batch_size=examples_in(inputs),
+        tokens=ids.shape[1] if ids is not None else None,
     )
 
 
@@ -124,7 +131,7 @@ def _row(name: str, size: int, times: list[float], baseline: list[float]) -> Lat
     )
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """Return the processor's name: Linux gives it only in /proc/cpuinfo."""
     information = Path("/proc/cpuinfo")
     if information.is_file():

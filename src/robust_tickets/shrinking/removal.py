@@ -41,7 +41,7 @@ class RemovalCounts(Settings):
     multiple: int = Field(default=1, description="The multiple at which the channels of wide sets were kept.")
     parameters_before: int
     parameters_after: int
-    multiply_adds_before: int = Field(description="For one image; zeros count.")
+    multiply_adds_before: int = Field(description="For one image or text; zeros count.")
     multiply_adds_after: int
     max_difference: float = Field(
         description="Largest |shrunk - masked| over the standard deviation of the logits, on random inputs."
@@ -63,7 +63,9 @@ class Removal:
 
 
 @torch.no_grad()
-def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Any, *, round_to: int = 1) -> Removal:
+def remove_channels(
+    body: nn.Module, masks: Mapping[str, Tensor], example: Any, *, round_to: int = 1, counted: Any = None
+) -> Removal:
     """Remove every channel that is zero wherever it is made, and check that nothing else changed.
 
     A channel goes if all slices of weights that produce it, their biases, and the scales and shifts of the
@@ -79,6 +81,7 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Any, 
             are not such a multiple to begin with may keep all its channels. Where that would give back every
             channel of the network, half of the number is tried, and so on: down to 4, which vectors need, for sets
             at least twice as wide as `round_to`, and down to 1 for narrower ones.
+        counted: one input on which multiply-adds are counted; by default noise of the example's shape.
 
     Raises:
         RuntimeError: the shrunk network differs from the masked one by more than 1e-5 of the logits' spread.
@@ -103,6 +106,7 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Any, 
             f"the shrunk {type(body).__name__} differs from the masked one by {difference:.1e} of the spread of its "
             f"logits (allowed: {TOLERANCE:.0e})"
         )
+    counted = sliced(inputs, 0, 1) if counted is None else counted
     counts = RemovalCounts(
         channels_before=sum(coupling.channels for coupling in trace.couplings),
         channels_removed=_count(removed),
@@ -110,8 +114,8 @@ def remove_channels(body: nn.Module, masks: Mapping[str, Tensor], example: Any, 
         multiple=multiple,
         parameters_before=parameter_count(masked),
         parameters_after=parameter_count(shrunk),
-        multiply_adds_before=multiply_adds(masked, sliced(inputs, 0, 1)),
-        multiply_adds_after=multiply_adds(shrunk, sliced(inputs, 0, 1)),
+        multiply_adds_before=multiply_adds(masked, counted),
+        multiply_adds_after=multiply_adds(shrunk, counted),
         max_difference=difference,
     )
     left = {name: parameter != 0 for name, parameter in kept.named_parameters() if name in masks}

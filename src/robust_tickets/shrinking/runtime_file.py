@@ -16,7 +16,7 @@ from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.load import load_runtime
 from robust_tickets.runtime.storage.file import write_file
 from robust_tickets.shrinking.conversion import GraphNetwork, convert
-from robust_tickets.shrinking.export import TOLERANCE, Provenance, metadata, portable, random_images
+from robust_tickets.shrinking.export import TOLERANCE, Provenance, metadata, portable, random_inputs
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def write_runtime(
 
 @torch.no_grad()
 def _differences(network: Network, graph: Graph, path: Path, half: bool) -> Differences:
-    images = random_images(network, 3)
+    images = random_inputs(network, 3)
     runtime = load_runtime(path, tune=False)
     expected = network(images)
     converted = GraphNetwork(graph)(images)

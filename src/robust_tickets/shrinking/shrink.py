@@ -5,12 +5,13 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 from torch import Tensor
 
+from robust_tickets.foundation.batch import sliced
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.settings import Settings
@@ -18,7 +19,7 @@ from robust_tickets.models.network import Network
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
-from robust_tickets.shrinking.export import Provenance, export_onnx, portable, random_images
+from robust_tickets.shrinking.export import Provenance, export_onnx, portable, random_inputs
 from robust_tickets.shrinking.form_score import FormScore
 from robust_tickets.shrinking.forms import FOLDER, form_of
 from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
@@ -33,7 +34,7 @@ class Variant(Settings):
 
     parameters: int
     nonzero_parameters: int
-    multiply_adds: int = Field(description="For one image, as a dense engine executes them: zeros count.")
+    multiply_adds: int = Field(description="For one image or text, as a dense engine executes them: zeros count.")
     file_bytes: int
     deflated_bytes: int = Field(description="Bytes of the file after DEFLATE at level 1, as for a download.")
     latency: LatencyRow
@@ -151,8 +152,9 @@ def shrink_network(
     alone = dense is ticket
     dense, masked = portable(dense), portable(ticket)
     MaskApplier(dict(masked.body.named_parameters()), masks).apply_to_weights()
-    example = random_images(masked, 1)
-    removal = remove_channels(masked.body, masks, example, round_to=settings.round_to)
+    timed = masked.interface.timed(settings.batch_size, settings.length)
+    counted = sliced(timed, 0, 1)
+    removal = remove_channels(masked.body, masks, random_inputs(masked, 4), round_to=settings.round_to, counted=counted)
     shrunk = Network(removal.body, masked.interface, masked.head)
     if settings.recalibrate and recalibrate is not None:
         recalibrate(shrunk)
@@ -175,11 +177,10 @@ def shrink_network(
             quantise(files["shrunk"], files["int8"], calibration, reduce_range=settings.int8.reduce_range)
         if write is not None:
             write(Shrunken(shrunk, masked, removal.masks))
-        shape = (settings.batch_size, *example.shape[1:])
-        rows = measure_latency(files, shape, baseline=baseline, threads=settings.threads, rounds=settings.rounds)
-        variants = {row.name: _variant(networks[row.name], files[row.name], row, example) for row in rows}
+        rows = measure_latency(files, timed, baseline=baseline, threads=settings.threads, rounds=settings.rounds)
+        variants = {row.name: _variant(networks[row.name], files[row.name], row, counted) for row in rows}
 
-    machine = this_machine(settings.threads, settings.batch_size)
+    machine = this_machine(settings.threads, timed)
     zeros = 1 - nonzero_count(masked) / parameter_count(masked)
     return ShrinkReport(
         kind="channels" if removal.counts.channels_removed else "zeros only",
@@ -212,7 +213,7 @@ def int8_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}-int8{out.suffix}")
 
 
-def _variant(network: Network, path: Path, row: LatencyRow, example: Tensor) -> Variant:
+def _variant(network: Network, path: Path, row: LatencyRow, example: Any) -> Variant:
     return Variant(
         parameters=parameter_count(network),
         nonzero_parameters=nonzero_count(network),

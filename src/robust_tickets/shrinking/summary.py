@@ -29,7 +29,8 @@ def summarise(
         int8: size and latency of the 8-bit file, measured in the same rounds; None if there is none.
         has_runtime_file: whether the network may become a runtime file, so that one is worth a try.
     """
-    engine = f"{machine.processor}, {_plural(machine.threads, 'thread')}, {machine.runtime}, batch {machine.batch_size}"
+    size = f"batch {machine.batch_size}" + (f" of {machine.tokens} tokens" if machine.tokens is not None else "")
+    engine = f"{machine.processor}, {_plural(machine.threads, 'thread')}, {machine.runtime}, {size}"
     where = f"measured against dense on {engine}"
     size = f"{row.file_bytes / 1e6:.3g} MB, {size_beside_dense(dense.file_bytes, row.file_bytes)}"
     bits = f"; in 8 bits {int8.file_bytes / 1e6:.3g} MB, {_speed(int8, dense)}" if int8 is not None else ""

@@ -40,8 +40,6 @@ class AdaptingTask(Adaptation, Task, ABC):
         fit_head(network, splits, head, seed)
         return network
 
-    def does_it(self, network: Network) -> bool:
-        """Return whether a network was adapted to this task."""
-        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
-
-        return isinstance(network.body, AdaptedBody) and isinstance(network.body.adaptation, self.adaptation)
+    def done_by(self, adaptation: Adaptation | None) -> bool:
+        """Return whether such networks were adapted to this task."""
+        return isinstance(adaptation, self.adaptation)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from robust_tickets.data.splits import DataSplits
+    from robust_tickets.models.adaptations.adaptation import Adaptation
     from robust_tickets.models.network import Network
 
 
@@ -37,12 +38,9 @@ class Classification(Task):
         "mean over classes; matthews, the correlation by which CoLA is scored.",
     )
 
-    def does_it(self, network: Network) -> bool:
-        """Return whether a network labels whole inputs."""
-        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
-
-        body = network.body
-        return not isinstance(body, AdaptedBody) or body.adaptation == body.adaptation.classifier
+    def done_by(self, adaptation: Adaptation | None) -> bool:
+        """Return whether such networks label whole inputs."""
+        return adaptation is None or adaptation == adaptation.classifier
 
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
         """Return the network with a head for these classes: a fresh one, or its own."""

@@ -11,6 +11,7 @@ from robust_tickets.tasks.task import Head, Task
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
+    from robust_tickets.models.adaptations.adaptation import Adaptation
     from robust_tickets.models.network import Network
 
 
@@ -21,19 +22,16 @@ class LanguageTask(Task, ABC):
     language_head: ClassVar[Literal["sequence", "token", "span", "masked"]]
     """Which head does it."""
 
-    def does_it(self, network: Network) -> bool:
-        """Return whether a network has this head, with as many outputs as the task asks for."""
-        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
-
-        body = network.body
-        return isinstance(body, AdaptedBody) and body.adaptation == LanguageHead(head=self.language_head)
+    def done_by(self, adaptation: Adaptation | None) -> bool:
+        """Return whether such networks have this head."""
+        return adaptation == LanguageHead(head=self.language_head)
 
     def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
         """Return the encoder under the head that does the task: its own where that is kept, or else a fresh one."""
         # Imported here: settings of tasks are read before torch is loaded.
         from robust_tickets.tasks.target import as_evaluated
 
-        outputs = self.head_size(network, splits)
+        outputs = self.head_size(splits)
         if head == "keep":
             if not self.does_it(network):
                 raise UserError(

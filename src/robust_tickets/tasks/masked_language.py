@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from robust_tickets.data.splits import DataSplits
-    from robust_tickets.models.network import Network
 
 
 @final
@@ -33,7 +32,7 @@ class MaskedLanguage(LanguageTask):
     does = "guesses hidden words"
     kind: Literal["masked-language"] = "masked-language"
 
-    def head_size(self, network: Network, splits: DataSplits) -> int:
+    def head_size(self, splits: DataSplits) -> int:
         """Return the size of the vocabulary."""
         return splits.fit.vocabulary
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from robust_tickets.data.splits import DataSplits
-    from robust_tickets.models.network import Network
 
 
 @final
@@ -30,7 +29,7 @@ class QuestionAnswering(LanguageTask):
     does = "finds answers in texts"
     kind: Literal["question-answering"] = "question-answering"
 
-    def head_size(self, network: Network, splits: DataSplits) -> int:
+    def head_size(self, splits: DataSplits) -> int:
         """Return 2: where an answer begins, and where it ends."""
         return 2
 

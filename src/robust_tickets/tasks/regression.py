@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from robust_tickets.data.splits import DataSplits
-    from robust_tickets.models.network import Network
 
 
 @final
@@ -31,7 +30,7 @@ class Regression(LanguageTask):
     does = "gives a text one number"
     kind: Literal["regression"] = "regression"
 
-    def head_size(self, network: Network, splits: DataSplits) -> int:
+    def head_size(self, splits: DataSplits) -> int:
         """Return 1."""
         return 1
 

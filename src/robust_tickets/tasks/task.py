@@ -15,6 +15,7 @@ from robust_tickets.objectives.objective import Criterion
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
     from robust_tickets.measures.evaluation import Evaluation
+    from robust_tickets.models.adaptations.adaptation import Adaptation
     from robust_tickets.models.network import Network
 
 Head = Literal["fresh", "keep"]
@@ -64,19 +65,23 @@ class Task(Settings, ABC):
     def metric(self, classes: Sequence[str]) -> Metric:
         """Return what selects epochs, and what is measured and decided on in the end."""
 
+    def done_by(self, adaptation: Adaptation | None) -> bool:
+        """Say whether networks with this adaptation do this task; by default those that none has changed do."""
+        return adaptation is None
+
     def does_it(self, network: Network) -> bool:
-        """Say whether a network does this task as it is; by default those that no adaptation has changed do."""
-        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+        """Say whether a network does this task as it is."""
+        from robust_tickets.models.adaptations.adapted_body import adaptation_of
 
-        return not isinstance(network.body, AdaptedBody)
+        return self.done_by(adaptation_of(network.body))
 
-    def head_size(self, network: Network, splits: DataSplits) -> int:
+    def head_size(self, splits: DataSplits) -> int:
         """Return how many outputs a head for these data has."""
         return len(splits.classes)
 
     def has_head_for(self, network: Network, splits: DataSplits) -> bool:
         """Say whether a network has a head for these data as it is."""
-        return self.does_it(network) and network.num_classes == self.head_size(network, splits)
+        return self.does_it(network) and network.num_classes == self.head_size(splits)
 
     def pretrained(self, network: Network, splits: DataSplits, seed: int, name: str) -> Network:
         """Return the network that is pretrained on these data: as it is, if it has a head for them; see `adapt`."""

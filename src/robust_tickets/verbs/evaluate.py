@@ -24,7 +24,6 @@ from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
-from robust_tickets.models.pixels import identity_preprocessing
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
 from robust_tickets.shrinking.artefact import load_artefact
@@ -34,7 +33,7 @@ from robust_tickets.tasks.target import Data, fitted_data
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.measure import in_order, outcomes
 from robust_tickets.verbs.place import RECORD, is_work
-from robust_tickets.verbs.predict import class_names, of_artefact
+from robust_tickets.verbs.predict.subjects import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
 from robust_tickets.verbs.subject import bind, with_stated
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
@@ -217,7 +216,7 @@ def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
     Raises:
         UserError: the outputs are not those of the classes, or it is not known which they are.
     """
-    order = order_of(run.network.num_classes, run.data, name, known)
+    order = order_of(run.network.num_classes, run.task.head_size(run.data), run.data, name, known)
     if order is None:
         return run
     if not run.network.gives_logits:
@@ -228,15 +227,26 @@ def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
     return replace(run, network=Reordered(run.network, order))
 
 
-def order_of(outputs: int, data: DataSplits, name: str, known: Sequence[str] | None) -> list[int] | None:
+def order_of(outputs: int, needed: int, data: DataSplits, name: str, known: Sequence[str] | None) -> list[int] | None:
     """Return the outputs in the order in which the data have their classes, others last; None: as they are.
 
     Where the names of outputs are not known their number has to be that of the classes, and they are taken in order.
+
+    Args:
+        outputs: how many there are.
+        needed: how many the task has: one for each class, or as many as it takes where there are no classes.
+        data: what they are measured on.
+        name: what messages call the network.
+        known: names of the outputs.
 
     Raises:
         UserError: see `aligned`.
     """
     classes = list(data.classes)
+    if not classes and outputs != needed:
+        raise UserError(f"{name}: has {outputs} outputs, but {data.name} {data.target_words}, which takes {needed}")
+    if not classes:
+        return None
     if known is None:
         if outputs != len(classes):
             raise UserError(
@@ -270,7 +280,7 @@ class Reordered(Network):
 
     def forward(self, inputs: Any) -> Tensor:
         """Return logits [N, C] of what the network takes."""
-        return super().forward(inputs)[:, self.order]
+        return super().forward(inputs).index_select(self.interface.class_dim, self.order)
 
 
 def kept(run: Run, folder: Path) -> Run:
@@ -296,20 +306,21 @@ def evaluate_file(path: Path, data: Data, classes: Sequence[str] | None) -> Eval
     """
     artefact = load_artefact(path)
     predictor = of_artefact(artefact)
-    how = predictor.preparation
-    preprocessing = identity_preprocessing(how.channels, how.size).model_copy(
-        update={"interpolation": how.interpolation, "crop_fraction": how.crop_fraction}
-    )
-    splits = unseen(data, preprocessing, path.name)
-    with torch.no_grad():
-        outputs = artefact.predict(torch.zeros(1, how.channels, *how.size)).shape[1]
-    order = order_of(outputs, splits, path.name, classes or predictor.classes)
+    splits = unseen(data, predictor.interface, path.name)
+    task = task_for(splits)
+    adapted = predictor.adaptation
+    if adapted is not None and not task.done_by(adapted):
+        raise UserError(
+            f"{splits.name}: {splits.target_words}, but {path.name} gives {adapted.gives(predictor.outputs)}"
+        )
+    order = order_of(predictor.outputs, task.head_size(splits), splits, path.name, classes or predictor.classes)
+    dim = predictor.interface.class_dim
 
-    def predict(images: Tensor) -> Tensor:
-        logits = artefact.predict(images)
-        return logits if order is None else logits[:, order]
+    def predict(inputs: Any) -> Tensor:
+        logits = artefact.predict(inputs)
+        return logits if order is None else logits.index_select(dim, torch.tensor(order))
 
-    score = task_for(splits).metric(splits.classes)
+    score = task.metric(splits.classes)
     measured = score.measured(predict, in_order(splits.test, None))[0]
     run = Measured(seed=0, standard=score.value(measured), interval=score.interval(measured))
     return Evaluated(

@@ -80,15 +80,20 @@ class Separation:
         headers.sort(key=lambda cells: not known.intersection(cells))
         bare = [file for file, cells in firsts.items() if headers and lacks_header(cells, headers[0])]
 
-        def rows(path: Path) -> Iterator[TextRow]:
-            found = self.lines(path)
-            names = headers[0] if path in bare else self.header(path, found)
-            for number, cells in found:
-                yield TextRow(f"line {number}", self.named(path, number, names, cells))
-
-        found = read_rows(place, self.ending, rows)
+        found = read_rows(place, self.ending, lambda path: self.rows(path, headers[0] if path in bare else None))
         said = f"no header line in {enumerated([file.name for file in bare])}: its columns are those of the other files"
         return replace(found, notes=(said, *found.notes)) if bare else found
+
+    def rows(self, path: Path, names: Sequence[str] | None = None) -> Iterator[TextRow]:
+        """Yield the rows of a file; its first line names the columns, unless `names` are given.
+
+        Raises:
+            UserError: it does not, or a row has more or fewer.
+        """
+        found = self.lines(path)
+        names = names or self.header(path, found)
+        for number, cells in found:
+            yield TextRow(f"line {number}", self.named(path, number, names, cells))
 
     def first_line(self, path: Path) -> list[str]:
         """Return the cells of a file's first line.
@@ -107,7 +112,10 @@ class Separation:
         Raises:
             UserError: they are none, or one comes twice.
         """
-        names = stripped(next(lines)[1])
+        try:
+            names = stripped(next(lines)[1])
+        except StopIteration:
+            raise UserError(f"{path}: is empty; its first line should name the columns") from None
         if not is_header(names):
             raise UserError(
                 f"{path}, line 1: should name the columns, but reads {' | '.join(names)[:60]!r}; add a line such as "
@@ -156,5 +164,6 @@ def lacks_header(cells: Sequence[str], header: Sequence[str]) -> bool:
     return len(cells) == len(header) and not set(cells) & set(header)
 
 
-TSV = Separation(".tsv", "TSV tables", "tabs", between_tabs).form()
-CSV = Separation(".csv", "CSV tables", "commas", between_commas).form()
+BY_TABS = Separation(".tsv", "TSV tables", "tabs", between_tabs)
+BY_COMMAS = Separation(".csv", "CSV tables", "commas", between_commas)
+TSV, CSV = BY_TABS.form(), BY_COMMAS.form()

@@ -126,10 +126,15 @@ class Texts(TokenInputs):
         total = sum(len(indices) for _, indices in found)
         empty = sum(is_empty(texts.texts[index]) for texts, indices in found for index in indices.tolist())
         cut = sum(int(texts.held(indices, fit, True).cut[indices].sum()) for texts, indices in found)
-        said = [f"{empty:,} of {total:,} texts are empty"] if empty else []
-        if cut:
-            said.append(f"{cut:,} of {total:,} texts are longer than {fit.length} tokens and are cut there")
-        return tuple(said)
+        return counted(total, empty, cut, fit)
+
+
+def counted(total: int, empty: int, cut: int, fit: TokenFormat) -> tuple[str, ...]:
+    """Return how many of some texts are empty, and how many are longer than the network reads, if any are."""
+    said = [f"{empty:,} of {total:,} texts are empty"] if empty else []
+    if cut:
+        said.append(f"{cut:,} of {total:,} texts are longer than {fit.length} tokens and are cut there")
+    return tuple(said)
 
 
 def is_empty(text: Text) -> bool:

@@ -66,6 +66,16 @@ class AdaptedBody(nn.Module, ABC):
         """Name of the table that words are looked up in; None if the inputs are no words."""
         return None
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, if its library knows them."""
+        return None
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What an exported file says of its answers, where it could not be understood otherwise."""
+        return {}
+
     def reset_head(self, path: str, num_classes: int, seed: int) -> None:
         """Put a fresh head in the place of the one at `path`."""
         old = self.get_submodule(path)

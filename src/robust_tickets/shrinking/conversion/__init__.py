@@ -14,7 +14,7 @@
 | `network.py` | a graph as a torch network, to be compared with the runtime or exported again |
 """
 
-from robust_tickets.shrinking.conversion.convert import convert, require_logits
+from robust_tickets.shrinking.conversion.convert import convert, require_classifier
 from robust_tickets.shrinking.conversion.network import GraphNetwork
 
-__all__ = ["GraphNetwork", "convert", "require_logits"]
+__all__ = ["GraphNetwork", "convert", "require_classifier"]

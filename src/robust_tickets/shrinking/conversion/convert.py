@@ -53,7 +53,7 @@ def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> G
     Raises:
         UserError: the network cannot be exported, or the runtime lacks an operation that it uses.
     """
-    require_logits(classifier)
+    require_classifier(classifier)
     network = type(classifier.body).__name__
     try:
         graph = _Walk(exported(classifier), classifier).graph(metadata or {})
@@ -67,12 +67,17 @@ def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> G
     return graph
 
 
-def require_logits(network: Network) -> None:
-    """Refuse a network with other answers: they would be computed by what the runtime does not have.
+def require_classifier(network: Network) -> None:
+    """Refuse a network of texts, or with other answers: they would be computed by what the runtime does not have.
 
     Raises:
-        UserError: says which answers.
+        UserError: says what is missing.
     """
+    if network.interface.channels is None:
+        raise UserError(
+            f"{type(network.body).__name__} cannot become a runtime file: it takes {network.interface.noun}, and the "
+            "runtime has no attention; write an .onnx file, which ONNX Runtime runs"
+        )
     if not network.gives_logits:
         raise UserError(
             f"{type(network.body).__name__} cannot become a runtime file: it gives {' and '.join(network.answers)}, "

@@ -92,6 +92,19 @@ class LanguageBody(AdaptedBody):
         return content_of(self.held.config, type(self.held).__name__)
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes as transformers has them, unless it only numbers them."""
+        names = self.held.config.id2label
+        if self.kind not in ("sequence", "token") or names == {place: f"LABEL_{place}" for place in names}:
+            return None
+        return tuple(names[place] for place in range(len(names)))
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """Which head it has: the logits of texts, tokens and spans look alike."""
+        return {"adaptation": self.adaptation.model_dump(mode="json")}
+
+    @property
     def num_classes(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Number of classes; of spans 2, of hidden words the size of the vocabulary."""
         settings = self.held.config
