@@ -1,6 +1,6 @@
 """What every task promises, one row a task: a new task enters here, and the loop and the verbs stay as they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,11 @@ def text_row(kind: str, data: Callable[[Path], rt.DataSettings]) -> Row:
 ROWS += [text_row(kind, data) for kind, data in TEXTS.items()]
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)
-image_rows = pytest.mark.parametrize("row", [row for row in ROWS if row.source == "images"], ids=lambda row: row.kind)
+
+# The check of exported files measures by the spread of logits, which one number for each text hardly has.
+exported_rows = pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.kind != "regression"], ids=lambda row: row.kind
+)
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,7 @@ def test_a_network_verified_against_itself_matches(row: Row, made: Callable[[Row
     assert dense.dense() is dense
 
 
-@image_rows
+@exported_rows
 def test_its_export_answers_as_the_network_or_is_refused_by_name(
     row: Row, made: Callable[[Row], Made], tmp_path: Path
 ) -> None:
@@ -243,11 +247,12 @@ def test_its_export_answers_as_the_network_or_is_refused_by_name(
         return
     rt.shrink(one.result, file, rounds=3)
     network = one.result.best.network.eval()
-    images = torch.rand(1, 3, *network.interface.size, generator=torch.Generator().manual_seed(0))
+    inputs = network.interface.example(1, "a stream")
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    answers = session.run(None, {"images": images.numpy()})
+    given = inputs if isinstance(inputs, Mapping) else {"images": inputs}
+    answers = session.run(None, {name: values.numpy() for name, values in given.items()})
     with torch.no_grad():
-        expected = [leaf for leaf in tree_leaves(network.exported(images)) if isinstance(leaf, Tensor)]
+        expected = [leaf for leaf in tree_leaves(network.exported(inputs)) if isinstance(leaf, Tensor)]
     for ours, theirs in zip(answers, expected, strict=True):
         torch.testing.assert_close(torch.from_numpy(ours), theirs, atol=1e-4, rtol=1e-4)
 
