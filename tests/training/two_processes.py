@@ -9,9 +9,10 @@ from robust_tickets.pruning.parametrisations import HardConcrete, Movement
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AtStep
 from robust_tickets.pruning.select import Selection
-from robust_tickets.pruning.timelines import DropAndGrowTimeline, Gradual, Iterative, OneShot
+from robust_tickets.pruning.timelines import DropAndGrowTimeline, Early, Gradual, Iterative, OneShot
 from robust_tickets.training.drawing import Drawing
 from tests.training.small import PER_EPOCH, Run
+from tests.training.test_checkpoints import SCALED
 
 ITERATIVE = Iterative(rate=0.5, rounds=2, epochs=1).plan(None, PER_EPOCH)
 MOVING = DropAndGrowTimeline(every=2, fraction=0.5, end=0.9, epochs=2).plan(0.8, PER_EPOCH)
@@ -41,6 +42,12 @@ def runs(folder: Path | None) -> dict[str, Run]:
             BATCH | {"objective": {"kind": "distillation", "hidden": 1, "layers": ["conv*"]}},
             drawing=Drawing(LEARNED, parametrisation=Movement(lr=0.1)),
             folder=folder and folder / "movement",
+        ),
+        "coefficients": Run(
+            Early(epochs=2, every=2).plan(0.5, PER_EPOCH),
+            BATCH,
+            drawing=SCALED,
+            folder=folder and folder / "coefficients",
         ),
         "transfer": Run(Plan(8, ()), {**BATCH, **PGD}, folder=folder and folder / "transfer"),
     }

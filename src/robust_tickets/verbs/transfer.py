@@ -366,6 +366,6 @@ def train(
     if settings.compact and (compact := compacted(classifier.body, masks, classifier.interface.example(1))) is not None:
         smaller = Network(compact.body, classifier.interface, classifier.head, classifier.idle)
         result = fit(replace(job, trainable=Trainable.of(smaller), masks=compact.masks))
-        compact.restore(classifier.eval().body)
+        compact.restore(classifier.to(next(smaller.parameters()).device).eval().body)
         return replace(result, masks=masks)
     return fit(job)
