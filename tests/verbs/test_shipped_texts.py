@@ -152,6 +152,26 @@ def test_every_form_of_the_network_says_the_same(shipped, place: Path, kind: str
         assert given == [pytest.approx(one, abs=1e-3) if isinstance(one, float) else one for one in wanted], subject
 
 
+def test_eight_bits_are_scored_on_validation_and_verified(shipped, place: Path) -> None:
+    for kind in ("classification", "regression", "tags", "answers"):
+        made = shipped(kind)
+        report = rt.shrink(made.result, place / f"small-{kind}.onnx", int8={}, rounds=3, length=8)
+        assert report.int8 is not None
+        assert report.int8.file_bytes < report.shrunk.file_bytes
+        assert [one.form for one in report.checks] == ["ticket", f"small-{kind}.onnx", f"small-{kind}-int8.onnx"]
+        assert {one.noun for one in report.checks} == {"texts"}
+        if kind == "regression":
+            assert [one.agreement for one in report.checks] == [None] * 3
+        else:
+            assert report.checks[1].agreement == 1
+            assert (report.checks[2].agreement or 0) > 0.9
+        exported = rt.verify(made.result, exported=place / f"small-{kind}-int8.onnx").exported
+        assert exported is not None
+        assert exported.rows[0].file == pytest.approx(exported.rows[0].network, abs=0.1)
+    given = rt.predict(place / "small-tags-int8.onnx", ASKED["tags"])
+    assert given[0].words == ("then", "ann", "went", "to", "rome", ".")
+
+
 def test_labels_are_ranked_and_numbers_are_numbers(shipped) -> None:
     labels = rt.predict(shipped("classification").file, ASKED["classification"], top=2)
     assert set(labels[1].classes) == {"north", "south"}

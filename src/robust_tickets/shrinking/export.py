@@ -218,7 +218,7 @@ def _difference(network: Network, path: Path) -> float:
 def _counted(inputs: Any, outputs: Sequence[Tensor]) -> list[Tensor]:
     """Return outputs without those of padding, which nobody reads and engines compute in different ways."""
     counted = Batch(inputs, None).counted
-    return [each[counted] if counted is not None and each.shape[:2] == counted.shape else each for each in outputs]
+    return [each[counted] if counted is not None and each.dim() > counted.dim() else each for each in outputs]
 
 
 @contextlib.contextmanager
