@@ -96,7 +96,7 @@ def test_a_ticket_is_compared_with_its_dense_source_and_keeps_its_zeros(tmp_path
 
 def test_what_export_cannot_do_is_one_line(tmp_path: Path) -> None:
     source = small_source()
-    with pytest.raises(rt.UserError, match="int8: needs images, but export reads none"):
+    with pytest.raises(rt.UserError, match="int8: needs data, but export reads none"):
         rt.export(source, tmp_path / "model.onnx", int8={})
     with pytest.raises(rt.UserError, match="recalibrate: needs images"):
         rt.export(source, tmp_path / "model.onnx", recalibrate=True)

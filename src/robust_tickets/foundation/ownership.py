@@ -34,8 +34,11 @@ MASKS = "masks.safetensors"
 RUNTIME_FILE = b"\x89RTK\r\n\x1a\n"
 """The first bytes of runtime files."""
 
-ONNX_KEYS = {"size", "mean", "std", "interpolation", "crop_fraction"}
-"""Metadata that every ONNX file of ours has."""
+ONNX_KEYS = (
+    {"size", "mean", "std", "interpolation", "crop_fraction"},
+    {"length", "vocabulary", "pad", "inputs", "tokenizer", "tokenizer.json", "adaptation"},
+)
+"""Metadata that every ONNX file of ours has: of a network for images, or for texts."""
 
 LONGEST_HEADER = 2**27
 """Bytes of a safetensors file's header; longer ones are none."""
@@ -124,7 +127,8 @@ def is_onnx(path: Path) -> bool:
         model = onnx.load_model(path, load_external_data=False)
     except (DecodeError, OSError):
         return False
-    return {entry.key for entry in model.metadata_props} >= ONNX_KEYS
+    said = {entry.key for entry in model.metadata_props}
+    return any(said >= keys for keys in ONNX_KEYS)
 
 
 def is_runtime_file(path: Path) -> bool:

@@ -142,6 +142,17 @@ class Network(nn.Module):
         """Return what a metric takes in the place of `forward`'s outputs, from what such a file gave."""
         return self.body.answered(tensors) if isinstance(self.body, AdaptedBody) else tensors[0]
 
+    def decided(self, inputs: Any, outputs: Tensor) -> Tensor | None:
+        """Return which classes outputs decide for, int64 [decisions]; None where they are numbers.
+
+        Args:
+            inputs: what went in.
+            outputs: logits [N, C], or what else an adapted body returns.
+        """
+        if isinstance(self.body, AdaptedBody):
+            return self.body.decided(inputs, outputs)
+        return outputs.argmax(1)
+
     def features(self, inputs: Any) -> Tensor:
         """Map inputs as `forward` takes them to what enters the head.
 

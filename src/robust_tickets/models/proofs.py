@@ -154,13 +154,13 @@ def relative_difference(outputs: Any, expected: Any, *, of_largest: bool = False
         outputs: a tensor, or a dict, list or tuple of them as networks of segmentation or detection return.
         expected: the same of equal shapes. Each tensor is held to its own spread; the worst counts.
         of_largest: hold them to their largest value instead. Boxes and scores have a scale of their own, and scores of
-            a network that has hardly been trained have next to no spread. A number alone, as a network for regression
-            gives it for one text, has none either, and is held to itself, or to 1 if it is smaller.
+            a network that has hardly been trained have next to no spread. Numbers [N, 1], as of regression, may be all
+            alike, and a single one has no spread: they are held to the largest of them, or to 1 if that is smaller.
     """
     worst = 0.0
     for output, wanted in zip(_tensors(outputs), _tensors(expected), strict=True):
-        largest, alone = wanted.double().abs().max(), wanted.numel() == 1
-        scale = largest if of_largest else largest.clamp(min=1) if alone else wanted.double().std()
+        largest, numbers = wanted.double().abs().max(), wanted.dim() == 2 and wanted.shape[1] == 1
+        scale = largest if of_largest else largest.clamp(min=1) if numbers else wanted.double().std()
         difference = float((output.double() - wanted.double()).abs().max()) / max(float(scale), 1e-30)
         worst = difference if not difference <= worst else worst
     return worst

@@ -97,7 +97,7 @@ class OnnxFile:
         session = open_session(path, threads)
         inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
         said = session.get_modelmeta().custom_metadata_map
-        if not is_ours(said) and (inputs, outputs) != ([INPUT], [OUTPUT]):
+        if (inputs != [INPUT] and TOKENIZER not in said) or (outputs != [OUTPUT] and NETWORK not in said):
             raise UserError(
                 f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file from tickets shrink takes "
                 f"{INPUT}, or says which tokenizer it needs, and gives {OUTPUT}"
@@ -260,11 +260,6 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except UNREADABLE as error:
         raise UserError(f"{path}: is not an ONNX file that ONNX Runtime can run ({error})") from None
-
-
-def is_ours(said: Mapping[str, str]) -> bool:
-    """Return whether metadata are those of a file of ours with other inputs than images, or other answers."""
-    return NETWORK in said or TOKENIZER in said
 
 
 def _provenance(path: Path, said: Mapping[str, str]) -> Provenance:

@@ -119,7 +119,13 @@ def onnx_program(
     """
     if (size := sum(parameter.nbytes for parameter in network.parameters())) > LARGEST_FILE:
         raise UserError(f"{name}: {size / 2**30:.1f} GiB of parameters do not fit into one ONNX file (2 GiB)")
-    sizes = {place: torch.export.Dim(dimension) for place, dimension in enumerate(free)}
+    # Several inputs agree in their sizes only by name. A name also has to be proven, and that of the one input of a
+    # detector cannot be.
+    several = len(by_name(inputs)) > 1
+    sizes = {
+        place: torch.export.Dim(dimension) if several else torch.export.Dim.DYNAMIC
+        for place, dimension in enumerate(free)
+    }
     try:
         with quiet():
             program = torch.onnx.export(
@@ -212,7 +218,7 @@ def _difference(network: Network, path: Path) -> float:
 def _counted(inputs: Any, outputs: Sequence[Tensor]) -> list[Tensor]:
     """Return outputs without those of padding, which nobody reads and engines compute in different ways."""
     counted = Batch(inputs, None).counted
-    return [each[counted] if counted is not None and each.shape[:2] == counted.shape else each for each in outputs]
+    return [each[counted] if counted is not None and each.dim() > counted.dim() else each for each in outputs]
 
 
 @contextlib.contextmanager

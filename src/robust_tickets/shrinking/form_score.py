@@ -1,4 +1,4 @@
-"""A network's score in each of its forms, on the same images: shrunken, recalibrated, in 8 bits."""
+"""A network's score in each of its forms, on the same examples: shrunken, recalibrated, in 8 bits."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,11 @@ class FormScore(Settings):
     score: str = Field(description="The metric's name: `accuracy`, `mIoU`.")
     unit: Unit = Field(default=PERCENT, description="How it is written.")
     value: float = Field(description="The metric, in its own unit.")
-    agreement: float = Field(description="Fraction of answers that equal those of the previous form, in [0, 1].")
-    images: int = Field(description="How many images.")
+    agreement: float | None = Field(
+        description="Fraction of answers that equal those of the previous form, in [0, 1]; null where they are numbers."
+    )
+    images: int = Field(description="How many images, or texts.")
+    noun: str = Field(default="images", description="What they are.")
 
 
 def told(checks: Sequence[FormScore]) -> str:
@@ -25,8 +28,12 @@ def told(checks: Sequence[FormScore]) -> str:
         return ""
     first, *rest = checks
     parts = [f"{first.form} {_value(first)}"]
-    parts += [f"{one.form} {_value(one)} ({100 * one.agreement:.4g} % equal answers)" for one in rest]
-    return f" {first.score.capitalize()} on {first.images} validation images: {', '.join(parts)}."
+    parts += [f"{one.form} {_value(one)}{_agreement(one)}" for one in rest]
+    return f" {first.score.capitalize()} on {first.images} validation {first.noun}: {', '.join(parts)}."
+
+
+def _agreement(score: FormScore) -> str:
+    return f" ({100 * score.agreement:.4g} % equal answers)" if score.agreement is not None else ""
 
 
 def _value(score: FormScore) -> str:

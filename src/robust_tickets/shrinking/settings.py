@@ -11,7 +11,9 @@ class Int8(Settings):
     """How an exported file is written in 8-bit integers too."""
 
     images: int = Field(
-        default=256, ge=1, description="Training images on which the ranges of activations are measured."
+        default=256,
+        ge=1,
+        description="Training images on which the ranges of activations are measured; of texts none are needed.",
     )
     reduce_range: bool = Field(
         default=False,

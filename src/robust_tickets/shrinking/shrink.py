@@ -16,6 +16,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
+from robust_tickets.models.tokens import Tokens
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
@@ -23,9 +25,9 @@ from robust_tickets.shrinking.export import Provenance, export_onnx, portable, r
 from robust_tickets.shrinking.form_score import FormScore
 from robust_tickets.shrinking.forms import FOLDER, form_of
 from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
-from robust_tickets.shrinking.quantisation import quantise
+from robust_tickets.shrinking.quantisation import quantise, quantise_matrices
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
-from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.shrinking.settings import Int8, ShrinkSettings
 from robust_tickets.shrinking.summary import size_beside_dense, summarise
 
 
@@ -133,8 +135,8 @@ def shrink_network(
         classes: names in the order of the logits, written into the file.
         provenance: which run the ticket is of, written into the file.
         recalibrate: recomputes batch-norm statistics of the smaller network, in place, if settings ask for it.
-        calibration: training images float32 [N, C, H, W] in [0, 1], for an 8-bit file next to the ONNX file, where
-            settings ask for one.
+        calibration: training images float32 [N, C, H, W] in [0, 1], for an 8-bit file next to the ONNX file of a
+            network for images, where settings ask for one.
         write: writes the smaller network in another form, for which no file is written at `out`.
 
     Raises:
@@ -172,9 +174,9 @@ def shrink_network(
         for name in networks.keys() - {"shrunk"}:
             export_onnx(networks[name], files[name])
         found = form.write(shrunk, files["shrunk"], settings, classes=classes, provenance=provenance)
-        if settings.int8 is not None and calibration is not None:
+        if settings.int8 is not None:
             networks["int8"], files["int8"] = shrunk, int8_path(out)
-            quantise(files["shrunk"], files["int8"], calibration, reduce_range=settings.int8.reduce_range)
+            QUANTISERS[shrunk.interface.noun](files["shrunk"], files["int8"], settings.int8, calibration)
         if write is not None:
             write(Shrunken(shrunk, masked, removal.masks))
         rows = measure_latency(files, timed, baseline=baseline, threads=settings.threads, rounds=settings.rounds)
@@ -206,6 +208,22 @@ def shrink_network(
             has_runtime_file=shrunk.gives_logits,
         ),
     )
+
+
+def _with_images(path: Path, out: Path, settings: Int8, calibration: np.ndarray | None) -> None:
+    assert calibration is not None, "the verb gives training images where settings ask for 8 bits"
+    quantise(path, out, calibration, reduce_range=settings.reduce_range)
+
+
+def _without_data(path: Path, out: Path, settings: Int8, calibration: np.ndarray | None) -> None:
+    quantise_matrices(path, out, reduce_range=settings.reduce_range)
+
+
+QUANTISERS: dict[str, Callable[[Path, Path, Int8, np.ndarray | None], None]] = {
+    Pixels.noun: _with_images,
+    Tokens.noun: _without_data,
+}
+"""What writes the 8-bit file, by what goes into the network."""
 
 
 def int8_path(out: Path) -> Path:

@@ -63,7 +63,7 @@ def export(
     settings = changed(settings or ShrinkSettings(), changes)
     for name, asked in {"int8": settings.int8 is not None, "recalibrate": settings.recalibrate}.items():
         if asked:
-            raise UserError(f"{name}: needs images, but export reads none; use shrink on a transfer")
+            raise UserError(f"{name}: needs data, but export reads none; use shrink on a transfer")
     form, out = require_form(settings, out), Path(out)
     require_ours(out)
     if isinstance(subject, str | Path) and is_work(given_path(str(subject))):

@@ -111,7 +111,7 @@ def shrink(
             classes=run.data.classes,
             provenance=provenance,
             recalibrate=lambda network: recalibrate(network, in_order(run.data.train, None)),
-            calibration=calibration_images(run, settings.int8.images) if settings.int8 is not None else None,
+            calibration=calibration_images(run, settings),
             write=save_folder(
                 out, result.ticket, result.source.identity, classes=run.data.classes, provenance=provenance
             )
@@ -168,9 +168,14 @@ def changes_answers(settings: ShrinkSettings) -> str | None:
     return next((name for name, given in asked.items() if given), None)
 
 
-def calibration_images(run: Run, count: int) -> np.ndarray:
-    """Return at most this many training images, balanced over classes, unaugmented: float32 [N, C, H, W] in [0, 1]."""
-    return torch.cat([images for images, _ in in_order(run.data.train, count)]).numpy()
+def calibration_images(run: Run, settings: ShrinkSettings) -> np.ndarray | None:
+    """Return training images, balanced over classes, unaugmented: float32 [N, C, H, W] in [0, 1]; None for no int8.
+
+    Of texts none are needed: ranges of their activations are measured at each call.
+    """
+    if settings.int8 is None or run.network.interface.channels is None:
+        return None
+    return torch.cat([images for images, _ in in_order(run.data.train, settings.int8.images)]).numpy()
 
 
 def save_folder(
@@ -216,32 +221,38 @@ def form_scores(run: Run, forms: Mapping[str, Path]) -> tuple[FormScore, ...]:
     """Return the score of the run's network and of each file made of it, on validation."""
     metric, device = run.task.metric(run.data.classes), next(run.network.parameters()).device
     checks: list[FormScore] = []
-    before: Tensor | None = None
+    before: list[Tensor] | None = None
     with evaluation_mode(run.network, device) as network:
         predicts: dict[str, Predict] = {"ticket": network}
         predicts |= {path.name: load_artefact(path, like=run.network).predict for path in forms.values()}
         for form, predict in predicts.items():
             answers: list[Tensor] = []
 
-            def watched(images: Tensor, predict: Predict = predict, answers: list[Tensor] = answers) -> Tensor:
-                logits = predict(images)
-                answers.append(logits.argmax(1).cpu())
-                return logits
+            def watched(inputs: Any, predict: Predict = predict, answers: list[Tensor] = answers) -> Tensor:
+                outputs = predict(inputs)
+                if (decided := run.network.decided(inputs, outputs)) is not None:
+                    answers.append(decided.flatten().cpu())
+                return outputs
 
             measured = metric.measured(watched, in_order(run.data.validation, None))[0]
-            given = torch.cat([answer.flatten() for answer in answers])
             checks.append(
                 FormScore(
                     form=form,
                     score=metric.name,
                     unit=metric.unit,
                     value=metric.value(measured),
-                    agreement=1.0 if before is None else (given == before).double().mean().item(),
+                    agreement=equal(answers, before if before is not None else answers),
                     images=len(run.data.validation),
+                    noun=run.network.interface.noun,
                 )
             )
-            before = given
+            before = answers
     return tuple(checks)
+
+
+def equal(answers: list[Tensor], others: list[Tensor]) -> float | None:
+    """Return the fraction of answers that are the same, in [0, 1]; None if there are none."""
+    return (torch.cat(answers) == torch.cat(others)).double().mean().item() if answers else None
 
 
 def digests(forms: Mapping[str, Path]) -> list[str]:

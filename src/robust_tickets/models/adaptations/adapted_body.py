@@ -100,6 +100,10 @@ class AdaptedBody(nn.Module, ABC):
         (logits,) = tensors
         return logits
 
+    def decided(self, inputs: Any, outputs: Tensor) -> Tensor | None:
+        """Return which classes outputs decide for, int64 [decisions]; None where they are numbers."""
+        return outputs.argmax(1).flatten()
+
     @property
     def fresh(self) -> tuple[str, ...]:
         """Paths of the modules that are new here, and not the source's own layers."""

@@ -21,7 +21,7 @@ class AnswerPrediction(Prediction):
     start: int
     """The character of the context at which it begins."""
     score: float
-    """What speaks for its first and its last token together, a sum of two logits: the larger the better."""
+    """What speaks for its first and its last token, a sum of two logits: the larger the better; 0 without an answer."""
 
     def __str__(self) -> str:
         return f"{told(self.question)} {self.answer}"

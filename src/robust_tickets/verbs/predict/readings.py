@@ -63,11 +63,12 @@ def answered(asked: Asked) -> Predictions:
         found = best_span(logits, windows.places_of(index))
         if question not in best or found[0] > best[question][0]:
             best[question] = found
-    rows = [
-        AnswerPrediction(number + 1, question, context, context[begin:end], begin, score)
-        for number, (question, context) in enumerate(pairs)
-        for score, begin, end in [best[number]]
-    ]
+    rows: list[AnswerPrediction] = []
+    for number, (question, context) in enumerate(pairs):
+        score, begin, end = best[number]
+        answer = context[begin:end].strip()  # tokens may begin with the space before a word
+        start = context.index(answer, begin)
+        rows.append(AnswerPrediction(number + 1, question, context, answer, start, score if end else 0.0))
     long = int((windows.questions.bincount() > 1).sum())
     notes = (f"{long:,} of {len(pairs):,} contexts are longer than {asked.format.length} tokens: read in windows",)
     return Predictions(tuple(rows), noun="questions", notes=notes if long else ())

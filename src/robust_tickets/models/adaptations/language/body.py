@@ -80,6 +80,14 @@ class LanguageBody(AdaptedBody):
         """Return the word embeddings of ids [N, L], which `forward` takes as `inputs_embeds` [N, L, width] instead."""
         return self.encoder.get_input_embeddings()(ids)
 
+    def decided(self, inputs: Mapping[str, Tensor], outputs: Tensor) -> Tensor | None:
+        """Return the class of each text or token without padding, or the first and the last token of each span."""
+        if self.num_classes == 1 and self.kind == "sequence":
+            return None
+        if outputs.dim() == 2 or self.kind == "span":
+            return outputs.argmax(1).flatten()
+        return outputs.argmax(2)[inputs["attention_mask"].to(outputs.device) == 1]
+
     def train(self, mode: bool = True) -> LanguageBody:
         """Put the layers, and the model that holds them too, into training mode or out of it."""
         self.held.training = mode
