@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.attacks.predict import Predict
+from robust_tickets.data.examples import Examples
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.measures.evaluation import balanced_first
 from robust_tickets.measures.examinee import Examinee
@@ -35,7 +36,12 @@ def examinee(
         assert outside is not None
         return batches_of(*outside, batch_size)(limit)
 
-    return Examinee(predict, predict, batches_of(*inside, batch_size), other, seed)
+    return Examinee(predict, predict, batches_of(*inside, batch_size), no_texts, other, seed)
+
+
+def no_texts(limit: int | None) -> Examples:
+    """Stand for examples where there are but tensors."""
+    raise AssertionError("measures of images ask for batches")
 
 
 def held_out_digits(count: int = 397) -> Set:

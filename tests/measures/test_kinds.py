@@ -14,7 +14,8 @@ from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.out_of_distribution import OutOfDistribution
-from tests.measures.examinees import batches_of, examinee, exported_digits, held_out_digits
+from tests.measures.counting import Counter, text_examinee
+from tests.measures.examinees import batches_of, examinee, exported_digits, held_out_digits, no_texts
 from tests.objectives.digits import trained_network
 
 MEASURES = TypeAdapter(tuple[AnyMeasure, ...])
@@ -31,7 +32,10 @@ def test_recipes_name_them_by_kind():
     assert MEASURES.validate_python(MEASURES.dump_python(read, mode="json")) == read
 
 
-@pytest.mark.parametrize("kind", ["calibration", "corruption", "corruption-files", "out-of-distribution", "certified"])
+@pytest.mark.parametrize(
+    "kind",
+    ["calibration", "corruption", "corruption-files", "out-of-distribution", "certified", "word-substitution"],
+)
 def test_a_bare_kind_has_defaults_and_describes_itself(kind):
     (measure,) = MEASURES.validate_python([kind])
     assert isinstance(measure, Measure)
@@ -46,7 +50,12 @@ def test_an_exported_file_is_measured_like_the_network(tmp_path_factory):
 
     def subject(predict) -> Examinee:
         return Examinee(
-            predict, network, batches_of(*inside, 20), lambda data, limit: batches_of(*letters, 20)(limit), seed=0
+            predict,
+            network,
+            batches_of(*inside, 20),
+            no_texts,
+            lambda data, limit: batches_of(*letters, 20)(limit),
+            seed=0,
         )
 
     measures = [
@@ -70,6 +79,7 @@ SMALL: dict[str, dict[str, object]] = {
     "certified": {"samples": 50, "radii": [0, 0.05]},
     "robustness": {"threat": {"epsilon": 0.1, "steps": 2}},
     "robustness-curve": {"epsilons": [0, 0.1], "steps": 2},
+    "word-substitution": {"synonyms": "tales"},
 }
 
 
@@ -89,7 +99,9 @@ def test_a_measure_says_what_its_figures_are(kind, tmp_path):
     place = {"folder": str(tmp_path)} if kind == "corruption-files" else {}
     (measure,) = MEASURES.validate_python([{"kind": kind, **SMALL[kind], **place}])
     network = trained_network().eval()
-    found = measure.figures(examinee(network, (images, labels), (images.flip(0), labels)))
+    subject = examinee(network, (images, labels), (images.flip(0), labels))
+    texts = text_examinee(Counter(), ["a fine boat", "the dull boat", "nice"], [1, 0, 0])
+    found = measure.figures(texts if "text-inputs" in measure.needs else subject)
     shown = {key: figure for key in found if (figure := measure.figure(key)) is not None}
     assert shown
     assert len({figure.name for figure in shown.values()}) == len(shown), "headings tell figures apart"

@@ -1,19 +1,18 @@
-"""A network as images in, outputs out: the one view that attacks and measures have of it."""
+"""A network as inputs in, outputs out: the one view that attacks and measures have of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from robust_tickets.foundation.batch import as_floats, moved
 from robust_tickets.foundation.lazy import nn, torch
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Predict = Callable[[Any], Any]
+"""Inputs of a batch to what the network returns: of classes logits [N, C].
 
-Predict = Callable[["Tensor"], Any]
-"""Float images in [0, 1], NCHW, to what the network returns: of classes logits [N, C]."""
+Inputs are float images in [0, 1], NCHW, or of texts int64 [N, L] by name."""
 
 
 @contextmanager

@@ -26,6 +26,10 @@
 | `robust_accuracy.py` | correctness under attacks |
 | `evaluation.py` | how robustness is evaluated: which attack, on how many images |
 | `robustness_curve.py` | accuracy against the attacker's budget |
+| `word_substitution.py` | accuracy while words are replaced by synonyms |
+| `substitution_search.py` | the greedy search for words whose synonyms mislead |
+| `wording.py` | a text as words that can be exchanged |
+| `synonyms.py` | which words may stand for which |
 | `matching.py` | the decision whether a ticket matches dense, with its error rate |
 | `caveats.py` | what a reader of a verdict needs to know: few images or seeds, an attack that saw nothing |
 | `sampling_uncertainty.py` | how far a difference may be due to the finite test set |

@@ -1,12 +1,18 @@
 """What is measured: a network or an exported file, the test images, and whatever else a measure may ask for."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
 from robust_tickets.attacks.predict import Predict
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.measures.logits import Batches
+
+if TYPE_CHECKING:
+    from robust_tickets.data.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,9 @@ class Examinee:
     """The equivalent torch network, on which attacks are crafted; the same as `predict` for a torch network."""
     images: Callable[[int | None], Batches]
     """Test images and labels in a fixed order, again at every call; at most this many, balanced over classes."""
+    examples: Callable[[int | None], Examples]
+    """The same examples, in the same order, as they were before they were prepared for the network; and how that is
+    done."""
     other: Callable[[DataSettings, int | None], Batches]
     """The test part of another data set, at the size and channels this network takes, limited like `images`."""
     seed: int

@@ -12,9 +12,17 @@ from robust_tickets.measures.corruption_files import CorruptionFiles
 from robust_tickets.measures.evaluation import Evaluation
 from robust_tickets.measures.out_of_distribution import OutOfDistribution
 from robust_tickets.measures.robustness_curve import RobustnessCurve
+from robust_tickets.measures.word_substitution import WordSubstitution
 
 AnyMeasure = Annotated[
-    Calibration | Corruption | CorruptionFiles | OutOfDistribution | Certified | Evaluation | RobustnessCurve,
+    Calibration
+    | Corruption
+    | CorruptionFiles
+    | OutOfDistribution
+    | Certified
+    | Evaluation
+    | RobustnessCurve
+    | WordSubstitution,
     Field(discriminator="kind"),
     Shorthand,
 ]

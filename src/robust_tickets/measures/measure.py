@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
     from robust_tickets.measures.evaluation import Evaluation
 
+INPUTS = {"pixel-inputs": "images", "text-inputs": "texts"}
+"""What inputs are called that a measure may need."""
+
 
 class Measure(Settings, ABC):
     """One thing measured besides accuracy; a subclass has a literal `kind`, by which recipes name it.
@@ -90,11 +93,13 @@ class Measure(Settings, ABC):
         Raises:
             UserError: what does not fit, and what would.
         """
-        if "pixel-inputs" in self.needs - provides:
-            raise UserError(f"{splits.name}: contains {splits.train.inputs.noun}, but {self.describe()} is for images")
-        if self.needs - provides:
+        noun, missing = splits.train.inputs.noun, self.needs - provides
+        for needed, wanted in INPUTS.items():
+            if needed in missing:
+                raise UserError(f"{splits.name}: contains {noun}, but {self.describe()} is for {wanted}")
+        if missing:
             raise UserError(
-                f"{splits.name}: {splits.target_words}, but measures need one label per image "
+                f"{splits.name}: {splits.target_words}, but measures need one label per {noun.removesuffix('s')} "
                 f"({self.describe()}); leave them out"
             )
 

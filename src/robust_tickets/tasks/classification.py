@@ -29,7 +29,7 @@ class Classification(Task):
 
     target_kind = "class"
     asks = "one label per image"
-    provides = frozenset({"pixel-inputs", "loss", "logits", "image-logits", "image-labels"})
+    provides = frozenset({"pixel-inputs", "text-inputs", "loss", "logits", "image-logits", "image-labels"})
     keeps_body = True
     kind: Literal["classification"] = "classification"
     judged_by: Literal["accuracy", "f1", "matthews"] = Field(

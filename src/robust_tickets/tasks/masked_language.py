@@ -27,7 +27,7 @@ class MaskedLanguage(LanguageTask):
 
     target_kind = "hidden-words"
     asks = "plain text"
-    provides = frozenset({"loss"})
+    provides = frozenset({"text-inputs", "loss"})
     language_head = "masked"
     does = "guesses hidden words"
     kind: Literal["masked-language"] = "masked-language"

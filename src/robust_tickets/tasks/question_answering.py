@@ -24,7 +24,7 @@ class QuestionAnswering(LanguageTask):
 
     target_kind = "answers"
     asks = "questions, their contexts and answers"
-    provides = frozenset({"loss"})
+    provides = frozenset({"text-inputs", "loss"})
     language_head = "span"
     does = "finds answers in texts"
     kind: Literal["question-answering"] = "question-answering"

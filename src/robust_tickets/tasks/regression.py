@@ -25,7 +25,7 @@ class Regression(LanguageTask):
 
     target_kind = "number"
     asks = "a number with decimals for each text"
-    provides = frozenset({"loss"})
+    provides = frozenset({"text-inputs", "loss"})
     language_head = "sequence"
     does = "gives a text one number"
     kind: Literal["regression"] = "regression"

@@ -33,8 +33,9 @@ class Task(Settings, ABC):
     asks: ClassVar[str]
     """What it asks of data, for messages: `one label per image`."""
     provides: ClassVar[frozenset[str]]
-    """What it offers to objectives, attacks and measures, which say what they need: `pixel-inputs`, `loss` (one per
-    example), class `logits` (of whatever the classes are of), `image-logits` and `image-labels` (of whole images)."""
+    """What it offers to objectives, attacks and measures, which say what they need: `pixel-inputs` or `text-inputs`
+    (data have one of them), `loss` (one per example), class `logits` (of whatever the classes are of), `image-logits`
+    and `image-labels` (of whole images or texts)."""
     keeps_body: ClassVar[bool] = False
     """Whether a source's own network does it, under its own kind of head: what pretraining and draws train."""
 

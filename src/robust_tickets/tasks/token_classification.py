@@ -22,7 +22,7 @@ class TokenClassification(LanguageTask):
 
     target_kind = "tags"
     asks = "a tag for each word"
-    provides = frozenset({"loss"})
+    provides = frozenset({"text-inputs", "loss"})
     language_head = "token"
     does = "labels words"
     kind: Literal["token-classification"] = "token-classification"

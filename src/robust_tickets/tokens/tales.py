@@ -66,6 +66,8 @@ TOPICS: dict[str, Topic] = {
 GOOD = words("fine lovely splendid excellent charming superb pleasant brilliant")
 BAD = words("poor dull awful terrible clumsy dreadful shabby miserable")
 PLAIN = words("old young small large quiet busy second other")
+ALIKE = (GOOD, BAD, PLAIN)
+"""Words of a group stand for each other: nothing that is asked of a text depends on which of them it has."""
 TIMES = ("in the morning", "at noon", "every evening", "on monday", "before supper", "once more")
 COUNTS = words("two three four five many some")
 MOODS = ("bad", "good")

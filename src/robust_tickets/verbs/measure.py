@@ -130,13 +130,16 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
     def images(limit: int | None) -> Batches:
         return pace.shown(in_order(data, limit), min(len(data), limit or len(data)))
 
+    def examples(limit: int | None) -> Examples:
+        return limited(data, limit)
+
     def other(settings: DataSettings, limit: int | None) -> Batches:
         return in_order(fitted_data(settings, preprocessing, "the network", run.seed).test, limit)
 
     with evaluation_mode(network, next(network.parameters()).device) as predict:
         craft = pace.counted(predict)
         measured = craft if artefact is None else pace.counted(artefact.predict)
-        yield Examinee(measured, craft, images, other, run.seed, pace.tell, run.task.criterion(0).aim)
+        yield Examinee(measured, craft, images, examples, other, run.seed, pace.tell, run.task.criterion(0).aim)
 
 
 def part_of(data: DataSplits, part: Part) -> Examples:
@@ -153,6 +156,11 @@ def part_of(data: DataSplits, part: Part) -> Examples:
 
 def in_order(data: Examples, limit: int | None) -> Batches:
     """Return images and labels in batches, in a fixed order; at most this many, balanced over classes."""
-    if limit is not None:
-        data = data.subset(torch.tensor(balanced_first([int(label) for label in data.labels], limit)))
-    return batches(data, batch_size=BATCH, seed=0, train=False)
+    return batches(limited(data, limit), batch_size=BATCH, seed=0, train=False)
+
+
+def limited(data: Examples, limit: int | None) -> Examples:
+    """Return at most this many examples, balanced over classes; None: all."""
+    if limit is None:
+        return data
+    return data.subset(torch.tensor(balanced_first([int(label) for label in data.labels], limit)))
