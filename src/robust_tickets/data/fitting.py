@@ -12,7 +12,7 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Wanted:
     """What a network, a run and this machine ask of data; see `load_data`."""
 
     size: tuple[int, int] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation
-from robust_tickets.data.fitting import Asked, Fitting
+from robust_tickets.data.fitting import Fitting, Wanted
 
 if TYPE_CHECKING:
     from robust_tickets.data.examples import Listing
@@ -40,7 +40,7 @@ class Inputs(ABC):
     @classmethod
     @abstractmethod
     def fitting(
-        cls, parts: Mapping[PartName, Listing], targets: type[Targets], settings: DataSettings, asked: Asked, name: str
+        cls, parts: Mapping[PartName, Listing], targets: type[Targets], settings: DataSettings, asked: Wanted, name: str
     ) -> Fitting:
         """Return how the inputs of these parts are brought to the network that asks for them.
 

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from robust_tickets.data.augmentation import AUGMENTATIONS, NoAugmentation
 from robust_tickets.data.carving import carve, undivided
 from robust_tickets.data.examples import Examples, Found, Listing
-from robust_tickets.data.fitting import Asked, Interpolation
+from robust_tickets.data.fitting import Interpolation, Wanted
 from robust_tickets.data.forms.user_sets import read_user_sets
 from robust_tickets.data.inputs import Fault
 from robust_tickets.data.names import PartName
@@ -78,7 +78,7 @@ def load_data(
         data = DataSettings(name=str(data))
     if isinstance(size, int):
         size = (size, size)
-    asked = Asked(
+    asked = Wanted(
         # What was read from a file may be a list.
         size=None if size is None else (size[0], size[1]),
         channels=channels,
@@ -96,12 +96,12 @@ def load_data(
 
 
 @lru_cache(maxsize=8)
-def remembered(found: Found, settings: str, asked: Asked) -> DataSplits:
+def remembered(found: Found, settings: str, asked: Wanted) -> DataSplits:
     """Return `divided`, from settings as JSON: every ticket of a grid meets the same data under the same seeds."""
     return divided(found, DataSettings.model_validate_json(settings), asked)
 
 
-def divided(found: Found, settings: DataSettings, asked: Asked) -> DataSplits:
+def divided(found: Found, settings: DataSettings, asked: Wanted) -> DataSplits:
     """Return the parts that were found as train, validation and test; see `load_data`.
 
     What was found may be divided by many seeds: these choose indices, and share what is decoded.

@@ -21,14 +21,17 @@ class AdaptingTask(Adaptation, Task, ABC):
     adaptation: ClassVar[type[Adaptation]]
     """What is recorded of a network that does the task."""
 
-    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+    def adapt(
+        self, network: Network, splits: DataSplits, head: Head, seed: int, name: str, where: str = "head"
+    ) -> Network:
         """Return the network that does the task; of one that does already, with a head for these classes or its own."""
         from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 
         if not self.does_it(network):
             if head == "keep":
                 raise UserError(
-                    f"head: keep: {name} labels whole images, but {splits.name} {splits.target_words}; use head: fresh"
+                    f"{where}: keep: {name} labels whole images, but {splits.name} {splits.target_words}; use "
+                    f"{where}: fresh"
                 )
             made = self.adaptation.model_validate(self.model_dump())
             interface = network.pixels.model_copy(update={"size": splits.size})
@@ -37,7 +40,7 @@ class AdaptingTask(Adaptation, Task, ABC):
             assert isinstance(network.body, AdaptedBody)
             kind = self.model_dump()["kind"]
             raise UserError(f"task: {kind}: {name} already {network.body.does}, with its own head; leave it out")
-        fit_head(network, splits, head, seed)
+        fit_head(network, splits, head, seed, where)
         return network
 
     def done_by(self, adaptation: Adaptation | None) -> bool:

@@ -42,7 +42,9 @@ class Classification(Task):
         """Return whether such networks label whole inputs."""
         return adaptation is None or adaptation == adaptation.classifier
 
-    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+    def adapt(
+        self, network: Network, splits: DataSplits, head: Head, seed: int, name: str, where: str = "head"
+    ) -> Network:
         """Return the network with a head for these classes: a fresh one, or its own."""
         from robust_tickets.models.adaptations.adapted_body import AdaptedBody
         from robust_tickets.tasks.target import as_evaluated
@@ -50,10 +52,10 @@ class Classification(Task):
         if isinstance(network.body, AdaptedBody) and not self.does_it(network):
             way = network.body.adaptation.classifier
             if way is None or head == "keep":
-                instead = "transfer the source it came from" if way is None else "use head: fresh"
+                instead = "transfer the source it came from" if way is None else f"use {where}: fresh"
                 raise UserError(f"{splits.name}: {splits.target_words}, but {name} {network.body.does}; {instead}")
             return way.adapted(network, len(splits.classes), as_evaluated(network.interface, splits), seed, name)
-        fit_head(network, splits, head, seed)
+        fit_head(network, splits, head, seed, where)
         return network
 
     def criterion(self, label_smoothing: float) -> Criterion:

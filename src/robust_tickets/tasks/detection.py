@@ -32,10 +32,12 @@ class Detection(DetectionHead, AdaptingTask):
     adaptation = DetectionHead
     kind: Literal["detection"] = "detection"
 
-    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+    def adapt(
+        self, network: Network, splits: DataSplits, head: Head, seed: int, name: str, where: str = "head"
+    ) -> Network:
         """Return the network that finds objects; refuse at once if there is nothing to count with."""
         fresh_precision()
-        return super().adapt(network, splits, head, seed, name)
+        return super().adapt(network, splits, head, seed, name, where)
 
     def criterion(self, label_smoothing: float) -> Criterion:
         """Return the sum of torchvision's losses."""

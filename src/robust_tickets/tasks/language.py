@@ -26,7 +26,9 @@ class LanguageTask(Task, ABC):
         """Return whether such networks have this head."""
         return adaptation == LanguageHead(head=self.language_head)
 
-    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+    def adapt(
+        self, network: Network, splits: DataSplits, head: Head, seed: int, name: str, where: str = "head"
+    ) -> Network:
         """Return the encoder under the head that does the task: its own where that is kept, or else a fresh one."""
         # Imported here: settings of tasks are read before torch is loaded.
         from robust_tickets.tasks.target import as_evaluated
@@ -35,13 +37,13 @@ class LanguageTask(Task, ABC):
         if head == "keep":
             if not self.does_it(network):
                 raise UserError(
-                    f"head: keep: {name} has no head that {self.does}, as {splits.name} needs; use head: fresh"
+                    f"{where}: keep: {name} has no head that {self.does}, as {splits.name} needs; use {where}: fresh"
                 )
-            network.require_head("head: keep")
+            network.require_head(f"{where}: keep")
             if network.num_classes != outputs:
                 raise UserError(
-                    f"head: keep: {name} has {network.num_classes} outputs, but {splits.name} needs {outputs}; use "
-                    "head: fresh"
+                    f"{where}: keep: {name} has {network.num_classes} outputs, but {splits.name} needs {outputs}; use "
+                    f"{where}: fresh"
                 )
             return network
         interface = as_evaluated(network.interface, splits)

@@ -40,7 +40,9 @@ class Task(Settings, ABC):
     """Whether a source's own network does it, under its own kind of head: what pretraining and draws train."""
 
     @abstractmethod
-    def adapt(self, network: Network, splits: DataSplits, head: Head, seed: int, name: str) -> Network:
+    def adapt(
+        self, network: Network, splits: DataSplits, head: Head, seed: int, name: str, where: str = "head"
+    ) -> Network:
         """Return the network that is trained on these data; `network`, from which it is made, is taken apart.
 
         Args:
@@ -49,6 +51,7 @@ class Task(Settings, ABC):
             head: whether the source's last layer is kept.
             seed: of the head.
             name: what messages call the network.
+            where: which setting `head` is, for messages.
 
         Raises:
             UserError: the network cannot do this task, or its head cannot be kept.

@@ -94,7 +94,7 @@ class Preparation:
         elif splits is not None:
             task = own_task(splits, "a draw")
             require_gradients(source)
-            classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name)
+            classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name, "draw.head")
             names = tuple(name for name in names if takes_part(classifier, name))
             objective, is_fresh = settings.training.objective, settings.head == "fresh" and settings.finetune is None
             require_trained_head(objective, is_fresh, "draw.head")

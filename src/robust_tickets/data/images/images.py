@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from robust_tickets.data.augmentation import Augmentation, FlipCrop
-from robust_tickets.data.fitting import Asked
+from robust_tickets.data.fitting import Wanted
 from robust_tickets.data.images.fit import ImageFit, resize
 from robust_tickets.data.inputs import Inputs
 from robust_tickets.foundation.errors import UserError
@@ -91,7 +91,7 @@ class Images(Inputs):
 
     @classmethod
     def fitting(
-        cls, parts: Mapping[PartName, Listing], targets: type[Targets], settings: DataSettings, asked: Asked, name: str
+        cls, parts: Mapping[PartName, Listing], targets: type[Targets], settings: DataSettings, asked: Wanted, name: str
     ) -> ImageFit:
         """Return the size and channels that are asked for, or those that the images share.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.fitting import Asked
+from robust_tickets.data.fitting import Wanted
 from robust_tickets.data.names import PartName
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.targets.targets import zeros
@@ -88,7 +88,7 @@ class HiddenWords(TextTargets):
         return max(1, LOGITS_AT_ONCE // (fit.length * fit.vocabulary))
 
     @classmethod
-    def arranged(cls, found: Found, settings: DataSettings, asked: Asked) -> Found:
+    def arranged(cls, found: Found, settings: DataSettings, asked: Wanted) -> Found:
         """Return the corpus as blocks that the network reads.
 
         Raises:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from robust_tickets.data.augmentation import Augmentation
-from robust_tickets.data.fitting import Asked, Interpolation
+from robust_tickets.data.fitting import Interpolation, Wanted
 from robust_tickets.data.inputs import Fault, Inputs
 from robust_tickets.data.names import PartName
 from robust_tickets.foundation.batch import Batch
@@ -94,7 +94,7 @@ class Targets(ABC):
         return batch
 
     @classmethod
-    def arranged(cls, found: Found, settings: DataSettings, asked: Asked) -> Found:
+    def arranged(cls, found: Found, settings: DataSettings, asked: Wanted) -> Found:
         """Return the parts as examples for the network that asks, before any are chosen; by default as they are.
 
         Raises:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from robust_tickets.data.augmentation import Augmentation, NoAugmentation
-from robust_tickets.data.fitting import Asked
+from robust_tickets.data.fitting import Wanted
 from robust_tickets.data.inputs import Inputs
 from robust_tickets.data.texts.tokenised import Tokenised
 from robust_tickets.foundation.errors import UserError
@@ -37,7 +37,7 @@ class TokenInputs(Inputs):
 
     @classmethod
     def fitting(
-        cls, parts: Mapping[PartName, Listing], targets: type[Targets], settings: DataSettings, asked: Asked, name: str
+        cls, parts: Mapping[PartName, Listing], targets: type[Targets], settings: DataSettings, asked: Wanted, name: str
     ) -> TokenFormat:
         """Return the format that is asked for.
 

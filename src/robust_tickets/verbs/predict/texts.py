@@ -20,7 +20,7 @@ from robust_tickets.shrinking.export import portable
 from robust_tickets.verbs.predict.asked import Asked
 from robust_tickets.verbs.predict.given_texts import given_texts
 from robust_tickets.verbs.predict.predictions import Predictions
-from robust_tickets.verbs.predict.predictor import Predictor, Unreadable
+from robust_tickets.verbs.predict.predictor import OnUnreadable, Predictor
 from robust_tickets.verbs.predict.readings import answered, guessed, labelled, tagged
 
 READINGS: dict[HeadKind, Callable[[Asked], Predictions]] = {
@@ -85,7 +85,7 @@ class TextPredictor(Predictor):
         """The tokenizer, and how long texts may be."""
         return self.tokens
 
-    def predicted(self, given: Any, top: int, on_unreadable: Unreadable) -> Predictions:
+    def predicted(self, given: Any, top: int, on_unreadable: OnUnreadable) -> Predictions:
         """Return what the network says of each text."""
         texts = given_texts(given, self.name)
         asked = Asked(self.name, texts, self.compute, self.tokens.format, self.outputs, self.classes, top)
