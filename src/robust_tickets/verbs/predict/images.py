@@ -23,7 +23,7 @@ from robust_tickets.verbs.predict.given_images import given_images
 from robust_tickets.verbs.predict.given_texts import ENDINGS
 from robust_tickets.verbs.predict.labels import ImageLabels, ranked
 from robust_tickets.verbs.predict.predictions import Predictions
-from robust_tickets.verbs.predict.predictor import Predictor, Unreadable
+from robust_tickets.verbs.predict.predictor import OnUnreadable, Predictor
 
 BATCH = 32
 """Images prepared and computed at once."""
@@ -94,7 +94,7 @@ class ImagePredictor(Predictor):
             update={"interpolation": how.interpolation, "crop_fraction": how.crop_fraction}
         )
 
-    def predicted(self, given: Any, top: int, on_unreadable: Unreadable) -> Predictions:
+    def predicted(self, given: Any, top: int, on_unreadable: OnUnreadable) -> Predictions:
         """Return the most probable classes of each image."""
         named = list(given_images(given))
         rows: list[ImageLabels] = []

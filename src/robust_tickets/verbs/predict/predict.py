@@ -6,7 +6,7 @@ from typing import Any
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.sources import Source
 from robust_tickets.verbs.predict.predictions import Predictions
-from robust_tickets.verbs.predict.predictor import Unreadable
+from robust_tickets.verbs.predict.predictor import OnUnreadable
 from robust_tickets.verbs.predict.subjects import Predictable, open_predictor
 
 
@@ -15,7 +15,7 @@ def predict(
     inputs: Any,
     *,
     top: int = 1,
-    on_unreadable: Unreadable = "refuse",
+    on_unreadable: OnUnreadable = "refuse",
     source: Source | str | Path | None = None,
     threads: int = 1,
 ) -> Predictions:

@@ -9,7 +9,7 @@ from robust_tickets.models.network import Network
 from robust_tickets.shrinking.artefact import OnnxFile
 from robust_tickets.verbs.predict.predictions import Predictions
 
-Unreadable = Literal["refuse", "skip"]
+OnUnreadable = Literal["refuse", "skip"]
 """What happens to an image file that cannot be read."""
 
 
@@ -57,7 +57,7 @@ class Predictor(ABC):
         """How data are prepared for it."""
 
     @abstractmethod
-    def predicted(self, given: Any, top: int, on_unreadable: Unreadable) -> Predictions:
+    def predicted(self, given: Any, top: int, on_unreadable: OnUnreadable) -> Predictions:
         """Return what the network says of each input.
 
         Args:
