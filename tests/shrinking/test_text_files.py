@@ -106,3 +106,22 @@ def test_the_sparse_runtime_refuses_attention_by_name(source, tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(rt.UserError, match="length: 99 is too large; the network reads up to 40 tokens"):
         rt.export(source, tmp_path / "model.onnx", length=99)
+
+
+@pytest.mark.parametrize("group", ["head", "neuron"])
+@torch.no_grad()
+def test_removed_heads_and_neurons_are_gone_from_file_and_folder(source, tmp_path, group) -> None:
+    ticket = rt.draw(source, sparsity=0.3, group=group)
+    report = rt.export(ticket, f"{tmp_path}/small/", rounds=3, round_to=1, length=12)
+    assert report.removal.channels_removed > 0
+    assert report.shrunk.multiply_adds < report.dense.multiply_adds
+    assert report.shrunk.parameters < report.dense.parameters
+    small = rt.load(tmp_path / "small")
+    whole = ticket.subnetwork(source).eval()
+    inputs = texts(small, [3, 9, 1], 9)
+    torch.testing.assert_close(small(inputs), whole(inputs), atol=1e-5, rtol=1e-4)
+    rt.export(ticket, tmp_path / "small.onnx", rounds=3, round_to=1, length=12)
+    given = load_artefact(tmp_path / "small.onnx").predict(inputs)
+    torch.testing.assert_close(given, whole(inputs), atol=1e-4, rtol=1e-3)
+    again = rt.load_source(str(tmp_path / "small"))
+    torch.testing.assert_close(again.network.eval()(inputs), small(inputs))

@@ -128,6 +128,11 @@ class Tokens(Interface):
         """Return the tokenizer."""
         return {FILE: self.tokenizer.content}
 
+    @staticmethod
+    def told_by(said: Mapping[str, str]) -> bool:
+        """Return whether a file's metadata hold a tokenizer."""
+        return FILE in said
+
     @classmethod
     def of_file(cls, said: Mapping[str, str], where: str) -> Tokens:
         """Return what a file says about its inputs.

@@ -32,7 +32,6 @@ from robust_tickets.runtime.load import Runtime, load_runtime
 from robust_tickets.shrinking.export import INPUT, OUTPUT, Provenance, feed, portable
 from robust_tickets.shrinking.folder import ORIGIN, read_origin
 from robust_tickets.shrinking.places import require_exported
-from robust_tickets.tokens.tokenizer import FILE as TOKENIZER
 
 UNREADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoModel, NotImplemented, RuntimeException)
 """What ONNX Runtime says of a file that is none, or that it cannot run."""
@@ -97,7 +96,7 @@ class OnnxFile:
         session = open_session(path, threads)
         inputs, outputs = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
         said = session.get_modelmeta().custom_metadata_map
-        if (inputs != [INPUT] and TOKENIZER not in said) or (outputs != [OUTPUT] and NETWORK not in said):
+        if (inputs != [INPUT] and not Tokens.told_by(said)) or (outputs != [OUTPUT] and NETWORK not in said):
             raise UserError(
                 f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a file from tickets shrink takes "
                 f"{INPUT}, or says which tokenizer it needs, and gives {OUTPUT}"

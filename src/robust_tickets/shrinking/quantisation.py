@@ -82,6 +82,8 @@ def quantise_matrices(path: Path | str, out: Path | str, *, reduce_range: bool =
     """
 
     def quantised(model: onnx.ModelProto, temporary: str) -> None:
+        # The tool transposes weights of layers, against which shapes that the exporter noted would be held.
+        del model.graph.value_info[:]
         # Gather is left out: a table of embeddings with one scale for all words loses more than it saves.
         quantize_dynamic(
             model,

@@ -20,7 +20,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedTexts:
     """Texts, and whom they are put to.
 
     Attributes:

@@ -26,7 +26,7 @@ JSON_OF_OURS = re.compile(r'\[\n  \{\n    ("path": |"number": 1,\n    "(text|que
 
 
 @dataclass(frozen=True)
-class Predictions(Sequence[Prediction]):
+class Predictions(Sequence[Any]):
     """The predictions for some inputs, in their order."""
 
     rows: tuple[Any, ...]

@@ -7,7 +7,7 @@ from robust_tickets.data.texts.questions import Questions
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.answering import best_span
 from robust_tickets.verbs.predict.answers import AnswerPrediction
-from robust_tickets.verbs.predict.asked import Asked
+from robust_tickets.verbs.predict.asked import AskedTexts
 from robust_tickets.verbs.predict.hidden_words import HiddenWordPrediction
 from robust_tickets.verbs.predict.labels import TextLabels, ranked
 from robust_tickets.verbs.predict.numbers import NumberPrediction
@@ -18,7 +18,7 @@ STRIDE: int = DataSettings.model_fields["stride"].default
 """Tokens that the windows of a long context share."""
 
 
-def labelled(asked: Asked) -> Predictions:
+def labelled(asked: AskedTexts) -> Predictions:
     """Return the most probable classes of each text or pair; where there is but one output, it is a number."""
     asked.given.require(f"{asked.name} labels texts", (str, tuple), "give strings, or pairs of strings")
     tokens = asked.tokenised(asked.given.texts)
@@ -31,7 +31,7 @@ def labelled(asked: Asked) -> Predictions:
     return asked.predictions(rows, tokens)
 
 
-def tagged(asked: Asked) -> Predictions:
+def tagged(asked: AskedTexts) -> Predictions:
     """Return the most probable tag of each word, at its first token; words of a text are what spaces separate."""
     asked.given.require(
         f"{asked.name} labels the words of single texts", (str, list), "give strings, or lists of words"
@@ -50,7 +50,7 @@ def tagged(asked: Asked) -> Predictions:
     return asked.predictions(rows, tokens)
 
 
-def answered(asked: Asked) -> Predictions:
+def answered(asked: AskedTexts) -> Predictions:
     """Return the answer to each question: the best of all windows of its context."""
     instead = "give pairs, or a table with the columns question and context"
     asked.given.require(f"{asked.name} finds answers to a question in its context", tuple, instead)
@@ -74,7 +74,7 @@ def answered(asked: Asked) -> Predictions:
     return Predictions(tuple(rows), noun="questions", notes=notes if long else ())
 
 
-def guessed(asked: Asked) -> Predictions:
+def guessed(asked: AskedTexts) -> Predictions:
     """Return the most probable tokens in the place of each mask.
 
     Raises:

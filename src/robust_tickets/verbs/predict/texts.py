@@ -17,13 +17,13 @@ from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.images import stated_classes
 from robust_tickets.shrinking.artefact import OnnxFile
 from robust_tickets.shrinking.export import portable
-from robust_tickets.verbs.predict.asked import Asked
+from robust_tickets.verbs.predict.asked import AskedTexts
 from robust_tickets.verbs.predict.given_texts import given_texts
 from robust_tickets.verbs.predict.predictions import Predictions
 from robust_tickets.verbs.predict.predictor import OnUnreadable, Predictor
 from robust_tickets.verbs.predict.readings import answered, guessed, labelled, tagged
 
-READINGS: dict[HeadKind, Callable[[Asked], Predictions]] = {
+READINGS: dict[HeadKind, Callable[[AskedTexts], Predictions]] = {
     "sequence": labelled,
     "token": tagged,
     "span": answered,
@@ -88,5 +88,5 @@ class TextPredictor(Predictor):
     def predicted(self, given: Any, top: int, on_unreadable: OnUnreadable) -> Predictions:
         """Return what the network says of each text."""
         texts = given_texts(given, self.name)
-        asked = Asked(self.name, texts, self.compute, self.tokens.format, self.outputs, self.classes, top)
+        asked = AskedTexts(self.name, texts, self.compute, self.tokens.format, self.outputs, self.classes, top)
         return READINGS[self.head.head](asked)
