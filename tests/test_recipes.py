@@ -22,8 +22,10 @@ from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.draw import DrawSettings, draw_all
 from robust_tickets.verbs.transfer import transfer
 
-PAPERS = sorted(set(builtin_recipes()) - {"default", "demo", "segmentation", "detection"})
-"""But for those whose data label no whole images: see `verbs/test_segmentation.py` and `verbs/test_detection.py`."""
+OF_TEXTS = {"language", "bert-lth", "tamt", "robust-language", "early-bert"}
+PAPERS = sorted(set(builtin_recipes()) - {"default", "demo", "segmentation", "detection"} - OF_TEXTS)
+"""But for those whose data label no whole images: see `verbs/test_segmentation.py`, `verbs/test_detection.py` and
+`test_language_recipes.py`."""
 DATA = {"name": "digits", "per_class": 8, "validation": 0.25}
 PER_EPOCH = 4
 TINY_TIMELINES: dict[str, dict[str, Any]] = {

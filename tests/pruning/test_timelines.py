@@ -59,6 +59,15 @@ def test_early_trains_for_a_step_at_least() -> None:
     assert Early(epochs=0.01).plan(0.4, STEPS).steps == 1
 
 
+def test_a_fraction_of_the_original_adds_up() -> None:
+    assert Iterative(rate=0.1, of="original").targets(0.7) == pytest.approx((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7))
+    assert Iterative(rate=0.1, of="original").targets(0.45) == pytest.approx((0.1, 0.2, 0.3, 0.4, 0.45))
+    assert Iterative(of="original", rounds=3).targets(0.6) == pytest.approx((0.2, 0.4, 0.6))
+    with pytest.raises(UserError, match=r"10 rounds of 0\.1 of the original leave nothing"):
+        Iterative(rate=0.1, rounds=10, of="original").targets(None)
+    assert "of" not in Iterative().model_dump()
+
+
 def test_iterative_ladder_is_that_of_the_papers() -> None:
     targets = Iterative(rounds=14).targets(None)
     assert [100 * target for target in targets] == pytest.approx(PAPER_LADDER, abs=0.005)

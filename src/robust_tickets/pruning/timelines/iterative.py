@@ -1,9 +1,9 @@
 """Iterative magnitude pruning."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
@@ -21,7 +21,7 @@ class Iterative(Settings):
     Targets are absolute: 1-(1-rate)^k after k prunes. Of target sparsity, rate and rounds, sparsity alone
     prunes .2 of the remainder as often as needed, the last prune landing exactly on the target; sparsity and
     rate likewise; sparsity and rounds prunes equal fractions; rounds, with a rate or .2, ends at
-    1-(1-rate)^rounds.
+    1-(1-rate)^rounds. Fractions of the original (`of`) add up instead: k * rate after k prunes.
     """
 
     kind: Literal["iterative"] = "iterative"
@@ -36,6 +36,11 @@ class Iterative(Settings):
         lt=1.0,
         description="Fraction of the remaining groups removed per round; 0.2 by default.",
     )
+    of: Literal["remaining", "original"] = Field(
+        default="remaining",
+        description="What `rate` is a fraction of: the groups that remain, or all there were (BERT tickets remove a "
+        "tenth of the original in every round: Chen et al., 2020, arXiv 2007.12223).",
+    )
     rounds: int | None = Field(default=None, ge=1, description="Number of prunes.")
     epochs: float = Field(default=10.0, gt=0.0, description="Epochs of training per round; fractions allowed.")
     rewind_every_round: bool = Field(
@@ -44,18 +49,30 @@ class Iterative(Settings):
         "weights, and only the last prune rewinds (late reset: Mehta, 2019, arXiv 1905.07785).",
     )
 
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        return {name: value for name, value in write(self).items() if name != "of" or value != "remaining"}
+
     def targets(self, sparsity: float | None) -> tuple[float, ...]:
         """Return the absolute sparsity after each prune.
 
         Raises:
             UserError: neither sparsity nor rounds is given, or all of sparsity, rate and rounds.
         """
+        rate, original = self.rate or DEFAULT_RATE, self.of == "original"
         if sparsity is None:
             if self.rounds is None:
                 raise UserError("timeline 'iterative' needs a target: give sparsity, or rounds")
-            return ladder(self.rate or DEFAULT_RATE, self.rounds)
+            if original and rate * self.rounds >= 1:
+                raise UserError(
+                    f"timeline 'iterative': {self.rounds} rounds of {rate:g} of the original leave nothing; use fewer"
+                )
+            return steps_up(rate, self.rounds) if original else ladder(rate, self.rounds)
         if self.rounds is None:
-            rate = self.rate or DEFAULT_RATE
+            if original:
+                rounds = max(1, math.ceil((sparsity - ROUNDING) / rate))
+                return (*steps_up(rate, rounds - 1), sparsity)
             density = min(1.0 - sparsity + ROUNDING, 1.0)
             rounds = max(1, math.ceil(math.log(density) / math.log1p(-rate)))
             return (*ladder(rate, rounds - 1), sparsity)
@@ -64,6 +81,8 @@ class Iterative(Settings):
                 f"timeline 'iterative' has sparsity {sparsity:g}, rate {self.rate:g}, rounds {self.rounds}: "
                 "two of them fix the third; remove one"
             )
+        if original:
+            return (*steps_up(sparsity / self.rounds, self.rounds - 1), sparsity)
         return (*ladder(1.0 - (1.0 - sparsity) ** (1.0 / self.rounds), self.rounds - 1), sparsity)
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
@@ -82,3 +101,8 @@ class Iterative(Settings):
 def ladder(rate: float, rounds: int) -> tuple[float, ...]:
     """Return 1-(1-rate)^k for k = 1..rounds."""
     return tuple(1.0 - (1.0 - rate) ** k for k in range(1, rounds + 1))
+
+
+def steps_up(rate: float, rounds: int) -> tuple[float, ...]:
+    """Return k * rate for k = 1..rounds."""
+    return tuple(k * rate for k in range(1, rounds + 1))
