@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import robust_tickets as rt
+from robust_tickets.tokens.tales import BAD, GOOD
 
 PEOPLE, PLACES, DEEDS = (
     ("ann", "bob", "carl", "dora"),
@@ -62,3 +63,13 @@ def asked(folder: Path) -> rt.DataSettings:
             }
         )
     return written(folder / "asked.jsonl", rows)
+
+
+def judged(folder: Path, known: int = 5, count: int = 240) -> rt.DataSettings:
+    """Sentences that judge two things alike, by only so many of the built-in texts' words for it."""
+    rows = []
+    for number in range(count):
+        words = (BAD, GOOD)[number % 2][:known]
+        one, other = words[number // 2 % known], words[number // 3 % known]
+        rows.append({"text": f"the boat is {one} and the map was {other} .", "label": number % 2})
+    return written(folder / "judged.jsonl", rows)

@@ -51,8 +51,8 @@ def _section(title: str, measures: Mapping[str, Measure], subjects: Sequence[Sub
     else:
         tables = [_table(name, {name: measure}, subjects) for name, measure in measures.items()]
     charts = [chart for name, measure in measures.items() for chart in _charts(name, measure.sweep, subjects)]
-    limits = {name: measure.most_images for name, measure in measures.items()}
-    few = (f"{name[0].upper()}{name[1:]}: on at most {limit:,} images." for name, limit in limits.items() if limit)
+    limits = [(name, measure.most_images, measure.noun) for name, measure in measures.items()]
+    few = (f"{name[0].upper()}{name[1:]}: on at most {limit:,} {noun}." for name, limit, noun in limits if limit)
     blind = (line for name in measures if (line := _blindness(name, subjects)))
     text = " ".join((TEXT, *_directions(measures, subjects), *few, *blind))
     return Section(title=title, text=text, tables=tuple(tables), charts=tuple(charts))

@@ -32,6 +32,8 @@ class Measure(Settings, ABC):
     principal: ClassVar[str | None] = None
     """Key of the figure for which the measure's own name stands: measures of the kind then share one table. None: each
     has its own table."""
+    noun: ClassVar[str] = "images"
+    """What it is taken on, for readers."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"image-logits"})
     """What a task must provide for it."""

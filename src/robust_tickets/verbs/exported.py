@@ -177,7 +177,7 @@ def told(measure: Measure, name: str | None = None) -> str:
     if measure.gradient_free is None:
         return name
     how, limit = SEARCHED if measure.gradient_free else REPLAYED, measure.most_images
-    return f"{name}, {how}{f', at most {limit} images' if limit is not None else ''}"
+    return f"{name}, {how}{f', at most {limit} {measure.noun}' if limit is not None else ''}"
 
 
 def open_exported(file: Artefact | Path | str, result: Transfer) -> tuple[Artefact, Run]:
