@@ -89,6 +89,8 @@ def test_a_folder_has_the_tokenizer_beside_it(source, tmp_path) -> None:
     assert (tmp_path / "small" / "tokenizer.json").read_bytes() == tokens_of(source.network).tokenizer.content
     assert report.machine.tokens == 8
     assert "batch 1 of 8 tokens" in report.sentence
+    sparse = rt.export(rt.draw(source, sparsity=0.5), tmp_path / "sparse.onnx", rounds=3, length=8)
+    assert sparse.sentence.endswith(" Draw by head or neuron to shrink."), "a runtime file is none for texts"
     inputs = inputs_of(source)
     with torch.no_grad():
         assert torch.equal(rt.load(tmp_path / "small")(inputs), source.network.eval()(inputs))

@@ -205,7 +205,7 @@ def shrink_network(
             form.leaves_out_zeros,
             settings,
             variants["int8"].latency if "int8" in variants else None,
-            has_runtime_file=shrunk.gives_logits,
+            has_runtime_file=shrunk.gives_logits and shrunk.interface.channels is not None,
         ),
     )
 

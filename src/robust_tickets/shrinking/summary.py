@@ -41,7 +41,8 @@ def summarise(
         text = f"Slower than dense: {_spread(row, dense)}{bits} ({where}). {told}; {size}."
     else:
         text = f"{told}; {size}; {_speed(row, dense)}{bits} ({where})."
-    return text + _advice(counts, zeros, row, sparse, settings, has_runtime_file)
+    groups = "channel" if machine.tokens is None else "head or neuron"
+    return text + _advice(counts, zeros, row, sparse, settings, has_runtime_file, groups)
 
 
 def is_slower(row: LatencyRow) -> bool:
@@ -83,6 +84,7 @@ def _advice(
     sparse: bool,
     settings: ShrinkSettings,
     has_runtime_file: bool,
+    groups: str,
 ) -> str:
     """Return advice for a file that is slower than dense, or gains nothing from its zeros."""
     if not sparse and not counts.channels_removed:
@@ -90,7 +92,7 @@ def _advice(
             return " --set round_to=1 removes them, which can be slower."
         if zeros >= NO_ZEROS:
             other = ", or write a runtime file (.rtk), which leaves zeros out" if has_runtime_file else ""
-            return f" Draw by channel to shrink{other}."
+            return f" Draw by {groups} to shrink{other}."
     if not is_slower(row):
         return ""
     if counts.channels_removed and settings.round_to < LIKED:
