@@ -98,7 +98,7 @@ def test_what_export_cannot_do_is_one_line(tmp_path: Path) -> None:
     source = small_source()
     with pytest.raises(rt.UserError, match="int8: needs data, but export reads none"):
         rt.export(source, tmp_path / "model.onnx", int8={})
-    with pytest.raises(rt.UserError, match="recalibrate: needs images"):
+    with pytest.raises(rt.UserError, match="recalibrate: needs data"):
         rt.export(source, tmp_path / "model.onnx", recalibrate=True)
     with pytest.raises(rt.UserError, match=r"model\.pt: its suffix does not say what to write"):
         rt.export(source, tmp_path / "model.pt")
