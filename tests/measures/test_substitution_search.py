@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from robust_tickets.measures.substitution_search import Search, Standing, budget, standings, substitution_search
+from robust_tickets.measures.substitution_search import Standing, Substituted, budget, standings, substitution_search
 from robust_tickets.measures.synonyms import Synonyms
 from robust_tickets.measures.wording import SingleOrPair, Wording
 
@@ -26,7 +26,7 @@ def attacked(
     candidates: int = 50,
     pairs: tuple[tuple[str, str], ...] = PAIRS,
     judge: Callable[[str], Standing] = by_weight,
-) -> tuple[Search, list[list[SingleOrPair]]]:
+) -> tuple[Substituted, list[list[SingleOrPair]]]:
     """Return what becomes of a text, and what is asked in turn."""
 
     def of(one: SingleOrPair) -> Standing:
@@ -50,7 +50,7 @@ def test_the_most_important_word_goes_first_and_to_the_worst_of_its_synonyms() -
         ["a fine tale, so kind.", "a fine tale, so mild."],
         ["a decent tale, so mild.", "a okay tale, so mild."],
     ]
-    assert found == Search(withstood=False, queries=1 + 3 + 2 + 2, changed=2, words=5)
+    assert found == Substituted(withstood=False, queries=1 + 3 + 2 + 2, changed=2, words=5)
 
 
 def test_the_search_ends_as_soon_as_the_prediction_is_wrong() -> None:
@@ -59,7 +59,7 @@ def test_the_search_ends_as_soon_as_the_prediction_is_wrong() -> None:
     assert found.changed == 3
     found, asked = attacked("nice tale", pairs=(("nice", "okay"), ("tale", "dreary")))
     assert asked[1:] == [["okay tale"]]
-    assert found == Search(withstood=False, queries=4, changed=1, words=2)
+    assert found == Substituted(withstood=False, queries=4, changed=1, words=2)
 
 
 @pytest.mark.parametrize(
@@ -73,20 +73,20 @@ def test_the_share_is_rounded_down_but_one_word_may_always_go(share: float, word
 def test_no_more_than_the_share_is_exchanged() -> None:
     # Of 13 words one may go, of 14 two: nice -> mild leaves 1.5, fine -> okay then -1.5.
     short = "fine nice " + "the " * 11
-    assert attacked(short, share=0.15)[0] == Search(withstood=True, queries=5, changed=1, words=13)
-    assert attacked(f"{short} the", share=0.15)[0] == Search(withstood=False, queries=7, changed=2, words=14)
+    assert attacked(short, share=0.15)[0] == Substituted(withstood=True, queries=5, changed=1, words=13)
+    assert attacked(f"{short} the", share=0.15)[0] == Substituted(withstood=False, queries=7, changed=2, words=14)
 
 
 def test_a_word_is_exchanged_once_though_its_synonyms_have_synonyms() -> None:
     found, asked = attacked("nice", pairs=(("nice", "kind"), ("kind", "okay")))
     assert asked == [[""], ["kind"]]
-    assert found == Search(withstood=True, queries=3, changed=1, words=1)
+    assert found == Substituted(withstood=True, queries=3, changed=1, words=1)
 
 
 def test_a_word_stays_where_every_synonym_helps_the_true_class() -> None:
     found, asked = attacked("the tale")
     assert asked == [["the"], ["the story"]]
-    assert found == Search(withstood=True, queries=3, changed=0, words=2)
+    assert found == Substituted(withstood=True, queries=3, changed=0, words=2)
     # And it takes nothing from what may be exchanged.
     longer, _ = attacked("tale nice", share=0.5, pairs=(("tale", "story"), ("nice", "okay")))
     assert longer.changed == 1
@@ -95,10 +95,10 @@ def test_a_word_stays_where_every_synonym_helps_the_true_class() -> None:
 def test_words_without_synonyms_and_stop_words_are_not_asked_about() -> None:
     found, asked = attacked("the fine barn was not nice", pairs=(("not", "hardly"), ("was", "seemed")))
     assert asked == []
-    assert found == Search(withstood=True, queries=1, changed=0, words=6)
+    assert found == Substituted(withstood=True, queries=1, changed=0, words=6)
     empty, asked = attacked("", judge=lambda text: Standing(1.0, True))
     assert asked == []
-    assert empty == Search(withstood=True, queries=1, changed=0, words=0)
+    assert empty == Substituted(withstood=True, queries=1, changed=0, words=0)
 
 
 def test_where_words_or_synonyms_do_the_same_the_first_is_taken() -> None:

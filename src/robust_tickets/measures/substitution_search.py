@@ -25,7 +25,7 @@ class Standing(NamedTuple):
     """Whether the true class is the one predicted."""
 
 
-class Search(NamedTuple):
+class Substituted(NamedTuple):
     """What became of the attack on one text."""
 
     withstood: bool
@@ -38,7 +38,7 @@ class Search(NamedTuple):
     """Words that the text has."""
 
 
-Asking = Generator[Sequence[SingleOrPair], Sequence[Standing], Search]
+Asking = Generator[Sequence[SingleOrPair], Sequence[Standing], Substituted]
 """A search, which yields texts, is sent how the network stands to each, and returns what became of its own."""
 
 
@@ -75,7 +75,7 @@ def substitution_search(text: Wording, standing: Standing, synonyms: Synonyms, s
         best = min(range(len(tried)), key=lambda number: (found[number].is_right, found[number].odds))
         if not found[best].is_right or found[best].odds < standing.odds:
             text, standing, changed = tried[best], found[best], changed + 1
-    return Search(standing.is_right, queries, changed, total)
+    return Substituted(standing.is_right, queries, changed, total)
 
 
 def is_free(word: str) -> bool:

@@ -18,7 +18,7 @@ from robust_tickets.foundation.unit import PLAIN
 from robust_tickets.measures.examinee import Examinee
 from robust_tickets.measures.figure import Figure
 from robust_tickets.measures.measure import Measure
-from robust_tickets.measures.substitution_search import Asking, Search, Standing, standings, substitution_search
+from robust_tickets.measures.substitution_search import Asking, Standing, Substituted, standings, substitution_search
 from robust_tickets.measures.synonyms import Synonyms
 from robust_tickets.measures.wording import SingleOrPair, Wording
 
@@ -87,7 +87,7 @@ class WordSubstitution(Measure):
         synonyms, examples = self.list_of_pairs(), examinee.examples(self.limit)
         texts = cast("list[SingleOrPair]", cast("Texts", examples.inputs).texts)
         inquiry = Inquiry(examinee.predict, examples.fit, self.batch)
-        searches: list[Search] = []
+        searches: list[Substituted] = []
         seen = 0
         for inputs, labels in examinee.images(self.limit):
             with torch.no_grad():
@@ -163,13 +163,15 @@ class Inquiry:
     def __init__(self, predict: Predict, fit: TokenFormat, batch: int) -> None:
         self.predict, self.fit, self.batch = predict, fit, batch
 
-    def run(self, searches: Sequence[tuple[Asking, int]], tell: Callable[[str], None] | None = None) -> list[Search]:
+    def run(
+        self, searches: Sequence[tuple[Asking, int]], tell: Callable[[str], None] | None = None
+    ) -> list[Substituted]:
         """Return what became of searches, each given with the true class of its text.
 
         `tell` shows a few words on how many are done; None: nothing is shown.
         """
         asked: dict[int, Sequence[SingleOrPair]] = {}
-        done: dict[int, Search] = {}
+        done: dict[int, Substituted] = {}
 
         def go_on(number: int, answers: Any) -> None:
             try:
