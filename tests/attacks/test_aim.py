@@ -13,7 +13,7 @@ from robust_tickets.attacks.pgd import pgd
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
 
-CLASSES = frozenset({"loss", "logits", "image-logits"})
+CLASSES = frozenset({"pixel-inputs", "loss", "logits", "image-logits"})
 
 
 @dataclass
@@ -126,8 +126,10 @@ def test_what_an_attack_needs_is_compared_with_what_the_task_provides(attack: An
         attack.require_for("digits", "labels whole images", CLASSES, 1)
 
 
-def test_pgd_needs_a_loss_alone() -> None:
+def test_pgd_needs_pixels_and_a_loss_alone() -> None:
     boxes: Attack = PGD()
-    boxes.require_for("cells", "boxes objects", frozenset({"loss"}), 1)
+    boxes.require_for("cells", "boxes objects", frozenset({"pixel-inputs", "loss"}), 1)
     with pytest.raises(UserError, match="x: has no targets, but pgd increases the loss of each image; leave it out"):
-        boxes.require_for("x", "has no targets", frozenset(), 1)
+        boxes.require_for("x", "has no targets", frozenset({"pixel-inputs"}), 1)
+    with pytest.raises(UserError, match="tales: has no pixels, which pgd moves; measure word-substitution instead"):
+        boxes.require_for("tales", "labels whole texts", CLASSES - {"pixel-inputs"}, 2)
