@@ -33,6 +33,8 @@ class Inference:
     """What stands for the networks that rows are named after."""
     size: int
     """Height and width of images, pixels."""
+    tokens: int
+    """Of a text."""
     many: int
     """Images a call in rows of a batch."""
     one: Pace
@@ -105,8 +107,10 @@ FULL = Scale(
             ("resnet18", "torchvision/resnet18"),
             ("resnet50", "torchvision/resnet50"),
             ("deit_tiny", "timm/deit_tiny_patch16_224"),
+            ("minilm", "language/minilm"),
         ),
         size=224,
+        tokens=128,
         many=16,
         one=Pace(rounds=15, hot=3, cold=2),
         batched=Pace(rounds=5, hot=1, cold=1),
@@ -135,8 +139,10 @@ TOY = Scale(
             ("resnet18", "demo/resnet4"),
             ("resnet50", "demo/resnet4"),
             ("deit_tiny", "timm/test_vit"),
+            ("minilm", "language/tiny"),
         ),
         size=16,
+        tokens=8,
         many=3,
         one=Pace(rounds=2, hot=1, cold=1),
         batched=Pace(rounds=2, hot=1, cold=1),

@@ -46,6 +46,7 @@ class OneBatch:
 
     per_epoch = 1
     has_validation = False
+    lacks: frozenset[str] = frozenset()
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmarks.inference.layers import Profile
-from benchmarks.inference.messages import Order, Started, Times
+from benchmarks.inference.messages import Inputs, Order, Started, Times, write_inputs
 from benchmarks.inference.team import Member, cores
 from benchmarks.scale import Pace
 from benchmarks.timing import ratios, spread, typical
@@ -72,7 +69,7 @@ def milliseconds(seconds: list[float]) -> dict[str, Any]:
 
 
 def contest(
-    contestants: Mapping[str, Contestant], images: NDArray[np.float32], threads: int, pace: Pace
+    contestants: Mapping[str, Contestant], inputs: Inputs, threads: int, pace: Pace
 ) -> dict[str, Measured | str]:
     """Start one process for each contestant, time them in turns, and stop them.
 
@@ -80,7 +77,7 @@ def contest(
 
     Args:
         contestants: by name.
-        images: what all of them are given, float32 [N, C, H, W].
+        inputs: what all of them are given: images float32 [N, C, H, W], or arrays by name.
         threads: that each may use, on as many cores.
         pace: how much is timed.
 
@@ -88,8 +85,7 @@ def contest(
         What each did, or the sentence that says what it lacks.
     """
     with ExitStack() as stack:
-        file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "images.npy")
-        np.save(file, images)
+        file = write_inputs(inputs, Path(stack.enter_context(tempfile.TemporaryDirectory())))
         members, found = {}, {}
         for name, one in contestants.items():
             order = Order(one.engine, one.path, file, threads, cores(threads))

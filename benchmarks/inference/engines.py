@@ -1,4 +1,5 @@
-"""What can run a network: each engine opens a file and gives a function from images to logits.
+"""What can run a network: each engine opens a file and gives a function from images (ONNX Runtime's: or arrays by name)
+to logits.
 
 Imports happen when an engine is chosen, in its own process, before memory is counted.
 """
@@ -7,13 +8,14 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Images = NDArray[np.float32]
 """[N, 3, H, W] in [0, 1]; normalisation is inside the networks."""
-Run = Callable[[Images], NDArray[np.float32]]
+Run = Callable[[Any], NDArray[np.float32]]
 Open = Callable[[Path, int], Run]
 """Opens a file for so many threads."""
 
@@ -33,7 +35,7 @@ def onnxruntime() -> Open:
         options.log_severity_level = 3
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
-        return lambda images: np.asarray(session.run(None, {name: images})[0])
+        return lambda inputs: np.asarray(session.run(None, inputs if isinstance(inputs, dict) else {name: inputs})[0])
 
     return opened
 

@@ -2,9 +2,28 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Inputs = NDArray[np.float32] | dict[str, NDArray[Any]]
+"""What an engine is given: images [N, C, H, W] in [0, 1], or arrays by name."""
+
+
+def write_inputs(inputs: Inputs, folder: Path) -> Path:
+    """Write inputs to a file in a folder and return it."""
+    if isinstance(inputs, dict):
+        np.savez(file := folder / "inputs.npz", **inputs)
+    else:
+        np.save(file := folder / "inputs.npy", inputs)
+    return file
+
+
+def read_inputs(file: Path) -> Inputs:
+    """Return what `write_inputs` wrote."""
+    found = np.load(file)
+    return found if isinstance(found, np.ndarray) else dict(found)
 
 
 @dataclass(frozen=True)
@@ -13,8 +32,8 @@ class Order:
 
     engine: str
     path: Path
-    images: Path
-    """A NumPy file."""
+    inputs: Path
+    """A NumPy file, see `write_inputs`."""
     threads: int
     cores: tuple[int, ...]
     """Cores it is pinned to; empty: none."""

@@ -2,9 +2,10 @@
 
 import copy
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from benchmarks.inference.team import ROOT
 from benchmarks.scale import Inference
+from robust_tickets.foundation.files import write_json
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
 from robust_tickets.models.prunable import Prunable
@@ -25,7 +27,7 @@ from robust_tickets.pruning.scopes import LayerScope
 from robust_tickets.pruning.select import Selection
 from robust_tickets.runtime.storage.file import write_file
 from robust_tickets.shrinking.conversion import convert
-from robust_tickets.shrinking.export import export_onnx
+from robust_tickets.shrinking.export import export_onnx, feed
 from robust_tickets.shrinking.quantisation import quantise
 from robust_tickets.verbs.draw import draw
 
@@ -33,6 +35,23 @@ Pattern = Literal["uniform", "block8x1", "global"]
 """Which weights are zero: as many in every layer, one by one or 8 outputs together, or what ranks lowest of all."""
 Format = Literal["onnx", "int8", "torch", "runtime"]
 
+LANGUAGE: dict[str, dict[str, int]] = {
+    "language/minilm": {
+        "hidden_size": 384,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 12,
+        "intermediate_size": 1536,
+        "vocab_size": 30522,
+    },
+    "language/tiny": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "vocab_size": 4000,
+    },
+}
+"""BERTs of these sizes, with random weights: what a call costs does not depend on the weights."""
 PATTERNS: dict[Pattern, AnyGroup] = {"uniform": Element(), "block8x1": Block(out=8, inputs=1)}
 SEED = 0
 TRAINED = "trained.json"
@@ -52,6 +71,20 @@ def random_images(scale: Inference, count: int) -> NDArray[np.float32]:
     return np.random.default_rng(SEED).random((count, 3, scale.size, scale.size), dtype=np.float32)
 
 
+def given(scale: Inference, source: str, count: int) -> Any:
+    """Return what a network is given: random images, or texts of `scale.tokens` random tokens, by name."""
+    if source in LANGUAGE:
+        return feed(dense(scale, source).interface.timed(count, scale.tokens))
+    return random_images(scale, count)
+
+
+def as_tensors(arrays: Any) -> Any:
+    """Return arrays, alone or by name, as tensors."""
+    if isinstance(arrays, Mapping):
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return torch.from_numpy(arrays)
+
+
 def trained_folder(scale: Inference, source: str) -> Path | None:
     """Return where the trained network lies, or None: nobody has trained one (`python -m benchmarks.trained`)."""
     folder = ROOT / scale.trained / label(source) if scale.trained else None
@@ -69,6 +102,11 @@ def dense(scale: Inference, source: str, trained: bool = False) -> Network:
 
     A trained one gets a random head of as many classes as the random one has: they cost the same.
     """
+    if source in LANGUAGE:
+        folder = Path(workspace().name, label(source))
+        write_json(folder / "config.json", {"model_type": "bert", **LANGUAGE[source]})
+        settings = {"name": str(folder), "weights": "random", "tokenizer": "tales"}
+        return load_source(SourceSettings.model_validate(settings)).network.eval()
     size = {"size": (scale.size, scale.size)}
     if not trained:
         settings = {"name": source, "weights": "random", "preprocessing": size}

@@ -5,11 +5,13 @@ arrives as a fall in time.
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchmarks.inference.contest import Contestant, Measured, contest
-from benchmarks.inference.networks import SEED, dense, dense_file, path_of, random_images, written
+from benchmarks.inference.messages import Inputs
+from benchmarks.inference.networks import SEED, as_tensors, dense, dense_file, given, path_of, written
 from benchmarks.row import Row
 from benchmarks.scale import Inference, Scale
 from benchmarks.timing import ratios, spread
@@ -26,7 +28,7 @@ SPARSITY = 0.5
 ROUND_TO = 8
 
 
-HEADS = ("deit_tiny",)
+HEADS = ("deit_tiny", "minilm")
 """Transformers that lose heads and hidden neurons."""
 
 GROUPS: dict[str, AnyGroup] = {"channel": Channel(), "heads": Several()}
@@ -50,7 +52,8 @@ def measured_row(kind: str, network: str, scale: Inference) -> Row:
         "dense": Contestant("onnxruntime", dense_file(scale, source, "onnx")),
         "shrunk": Contestant("onnxruntime", path),
     }
-    done = contest(contestants, random_images(scale, 1), 1, scale.pace(1))
+    inputs = given(scale, source, 1)
+    done = contest(contestants, inputs, 1, scale.pace(1))
     base, own = done["dense"], done["shrunk"]
     assert isinstance(base, Measured)
     assert isinstance(own, Measured)
@@ -59,7 +62,9 @@ def measured_row(kind: str, network: str, scale: Inference) -> Row:
     details = {
         "summary": f"{fewer:.2f} times fewer multiply-adds, {faster:.2f} times faster",
         "network": source,
-        "image": [3, scale.size, scale.size],
+        "input": {name: list(array.shape) for name, array in inputs.items()}
+        if isinstance(inputs, dict)
+        else list(inputs.shape),
         f"{kind}_sparsity": SPARSITY,
         "round_to": ROUND_TO,
         "batch_size": 1,
@@ -75,6 +80,13 @@ def measured_row(kind: str, network: str, scale: Inference) -> Row:
     return Row.judged(f"{kind}_{network}_onnx", faster / fewer, TARGET, details, reason)
 
 
+def shapes_of(inputs: Inputs) -> Any:
+    """Return the shape of images, or those of arrays by name."""
+    if isinstance(inputs, dict):
+        return {name: list(array.shape) for name, array in inputs.items()}
+    return list(inputs.shape)
+
+
 @cache
 @torch.no_grad()
 def smaller(scale: Inference, source: str, kind: str) -> tuple[Path, RemovalCounts]:
@@ -85,7 +97,7 @@ def smaller(scale: Inference, source: str, kind: str) -> tuple[Path, RemovalCoun
     weights = {name: classifier.body.get_parameter(name).detach() for name in names}
     couplings = couplings_of(classifier, names, selection.group)
     masks = selection.select(weights, sparsity=SPARSITY, couplings=couplings, seed=SEED)
-    example = torch.from_numpy(random_images(scale, 1))
+    example = as_tensors(given(scale, source, 1))
     removal = remove_channels(classifier.body, masks, example, round_to=ROUND_TO)
     shrunk = Network(removal.body, classifier.interface, classifier.head)
     return written(shrunk, "onnx", path_of(source, "onnx", f"{kind}-50")), removal.counts

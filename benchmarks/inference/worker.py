@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.inference.engines import ENGINES, Absent
 from benchmarks.inference.memory import forget_peak, peak_bytes
-from benchmarks.inference.messages import Order, Started, Times
+from benchmarks.inference.messages import Order, Started, Times, read_inputs
 
 WARM_UP = 3
 """Untimed calls before anything is timed."""
@@ -34,25 +34,25 @@ class Worker:
     def __init__(self, order: Order) -> None:
         if order.cores:
             os.sched_setaffinity(0, order.cores)
-        images = np.load(order.images)
+        inputs = read_inputs(order.inputs)
         opened = ENGINES[order.engine]()
         forget_peak()
         before = peak_bytes()
         start = perf_counter()
         self.run: Any = opened(order.path, order.threads)
         loaded = perf_counter()
-        logits = np.array(self.run(images))
+        logits = np.array(self.run(inputs))
         first = perf_counter()
         for _ in range(WARM_UP):
-            self.run(images)
-        self.images = images
+            self.run(inputs)
+        self.inputs: Any = inputs
         self.started = Started(loaded - start, first - loaded, peak_bytes() - before, logits)
         self.other = np.zeros(EVICTING // 8)
         gc.disable()
 
     def time(self, hot: int, cold: int) -> Times:
         """Time calls: one untimed, then `hot` with what the last one left in the caches, then `cold` without."""
-        self.run(self.images)
+        self.run(self.inputs)
         return Times([self.timed() for _ in range(hot)], [self.timed(self.evict) for _ in range(cold)])
 
     def timed(self, before: Callable[[], None] | None = None) -> float:
@@ -60,7 +60,7 @@ class Worker:
         if before is not None:
             before()
         start = perf_counter()
-        self.run(self.images)
+        self.run(self.inputs)
         return perf_counter() - start
 
     def evict(self) -> None:
@@ -69,7 +69,7 @@ class Worker:
 
     def profile(self) -> list[tuple[str, str, float]]:
         """Return (layer, kind, seconds) of the runtime's steps for one image on one thread."""
-        return [(step.layer, step.kind, step.seconds) for step in self.run.profile(self.images[0])]
+        return [(step.layer, step.kind, step.seconds) for step in self.run.profile(self.inputs[0])]
 
 
 def main() -> None:

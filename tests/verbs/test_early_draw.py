@@ -13,6 +13,7 @@ from robust_tickets.findings.early_draws import early_draw_sections
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.pipeline.early_draws import draw_distances
+from robust_tickets.recipe import load_recipe
 from robust_tickets.shrinking.removal import remove_channels
 
 HEADS, NEURONS, LAYERS = 6, 20, 2
@@ -121,3 +122,24 @@ def test_the_report_shows_the_distance_over_steps(tmp_path: Path) -> None:
     (line,) = section.charts[0].lines
     assert (line.name, line.x, line.y) == ("source/early", (4, 6, 8), (25.0, 12.5, 0.0))
     assert early_draw_sections(draw_distances(tmp_path / "elsewhere")) == []
+
+
+def test_the_recipe_draws_from_a_language_model_and_trains_what_is_left(tmp_path: Path) -> None:
+    """The paper's own case, at tiny scale: everything but sizes is the recipe's."""
+    small = {"name": "tale-topics", "per_class": 24}
+    recipe = load_recipe("early-bert", values={"draw": {"data": small}, "data": small})
+    source = rt.load_source("tiny/bert", weights="random", vocabulary_size=400)
+    ticket = rt.draw(source, settings=recipe.draw, folder=tmp_path / "ticket")
+    assert ticket.stored is None
+    body = source.network.body
+    couplings = trace_couplings(body, source.network.interface.example(1), ticket.prunable)
+    heads = [coupling for coupling in couplings if coupling.are_heads]
+    assert [heads[0].channels, len(heads)] == [2, 2]
+    for coupling in heads:
+        rows = ~ticket.masks[coupling.name].any(1)
+        assert int(rows[coupling.producers[0].index].all(1).sum()) == 1
+    settings = recipe.transfers["full"].model_copy(update={"seeds": (0,)})
+    assert settings.compact
+    run = rt.transfer(ticket, DataSettings.model_validate(small), settings=settings).runs[0]
+    for name, mask in ticket.masks.items():
+        assert not run.network.body.get_parameter(name)[~mask].any(), name
