@@ -29,7 +29,7 @@ FROZEN = {
     "report": ["folder"],
     "analyse": ["--out", "--set", "--source", "folders"],
     "evaluate": [*SOURCE, "--classes", "--data", "--out", "--set", "subject"],
-    "predict": ["--format", "--on-unreadable", "--out", "--source", "--threads", "--top", "file", "images"],
+    "predict": ["--format", "--on-unreadable", "--out", "--source", "--threads", "--top", "file", "inputs"],
     "check": ["--against", "--data", "--source", "file"],
     "gap": [*SOURCE, "--data", "--inception", "--limit", "--set", "--source-data"],
     "schema": [],

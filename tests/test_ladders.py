@@ -14,6 +14,8 @@ NUMBERS = "the kind of a numpy number type"
 GRAPH = "an attribute of an operation in a runtime file, which is data: the runtime reads and executes it"
 TYPE = "an LLVM type"
 STORED = "what a file of another library says of itself"
+GIVEN = "what the user gave: settings, or the parts of them that are stated"
+TOKENS = "a language model reads what only tokens have, and refuses anything else in one line"
 
 ALLOWED: dict[str, dict[str, str]] = {
     "data/images/arrays.py": {
@@ -23,6 +25,16 @@ ALLOWED: dict[str, dict[str, str]] = {
         "kind.kind != 'f'": NUMBERS,
     },
     "measures/corruption_files.py": {"labels.dtype.kind not in 'iu'": NUMBERS},
+    "models/adaptations/language/body.py": {"isinstance(interface, Tokens)": TOKENS},
+    "models/adaptations/language/library.py": {
+        "kind in ENCODERS": STORED,
+        "kind in tables.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES": STORED,
+        "kind in tables.MODEL_FOR_MASKED_LM_MAPPING_NAMES": STORED,
+        "kind in tables.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES": STORED,
+    },
+    "models/families/language_sources.py": {"isinstance(given, Tokens)": GIVEN},
+    "models/sources.py": {"isinstance(preprocessing, Interface)": GIVEN},
+    "verbs/predict/texts.py": {"isinstance(tokens, Tokens)": TOKENS},
     "models/formats/file.py": {
         "kind == 'index'": STORED,
         "kind == 'safetensors'": STORED,

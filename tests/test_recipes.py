@@ -152,7 +152,7 @@ def test_a_recipe_can_be_pointed_elsewhere() -> None:
     assert recipe.draw.data is not None
     assert recipe.draw.data.name == "path/to/more"
     assert recipe.draw.training.objective.kind == "fgsm-rs"
-    with pytest.raises(UserError, match="known: a-imp, a-imp-downstream, a-imp-l2, ac-dc, default, demo"):
+    with pytest.raises(UserError, match="known: a-imp, a-imp-downstream, a-imp-l2, ac-dc, bert-lth, default, demo"):
         load_recipe("no-such-recipe")
 
 

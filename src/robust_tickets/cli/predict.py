@@ -52,7 +52,10 @@ def predict(
     source: SourcePlace = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads that a runtime or ONNX file may use.")] = 1,
 ) -> None:
-    """Predict the classes of images, or what a language model says of texts, prepared as in evaluation."""
+    """Predict what a network says of images or texts.
+
+    They are prepared as in evaluation.
+    """
     # Before torch is loaded, which takes seconds. What has a space in it and is no file is taken for a text.
     for path in (str(file), *(given for given in inputs if " " not in given)):
         if not Path(path).exists():

@@ -92,12 +92,12 @@ class Teller:
         does = deed if many else third(deed)
         what = f"{pick(COUNTS)} {plural(thing)}" if self.chance.random() < 0.3 else f"the {thing}"
         told = f"{who} {does} {what}"
-        kind = self.chance.random()
-        if kind < 0.35:
+        form = self.chance.random()
+        if form < 0.35:
             told = f"{told} {pick(topic.places)}"
-        elif kind < 0.55:
+        elif form < 0.55:
             told = f"{pick(TIMES)} {told}"
-        elif kind < 0.75:
+        elif form < 0.75:
             other = pick(topic.people)
             told = f"{told} and the {other} {third(pick(topic.deeds))} the {pick(topic.things)}"
         return f"{told} ."
