@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_channels, trace_couplings
-from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.layers import weights_by_type
 from robust_tickets.models.network import Network
+from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.proofs import randomised, relative_difference
 from robust_tickets.models.reduced_attention import ReducedAttention
 from robust_tickets.models.shapes import reshape, shape_changes
