@@ -66,8 +66,7 @@ class Tokens(Interface):
     def perturbable(self, body: nn.Module, inputs: Any) -> Perturbable:
         """Return the word embeddings [N, L, width], in their own unit; those of special tokens and of padding stay."""
         ids, rest = inputs["input_ids"], {name: value for name, value in inputs.items() if name != "input_ids"}
-        special = torch.tensor(sorted(self.tokenizer.special), dtype=ids.dtype, device=ids.device)
-        movable = (inputs["attention_mask"] == 1) & ~torch.isin(ids, special)
+        movable = (inputs["attention_mask"] == 1) & ~self.tokenizer.is_special(ids)
         language: Any = body
         point = language.embedded(ids)
         return Perturbable(

@@ -12,9 +12,11 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import torch
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
+    from torch import Tensor
 
 FILE = "tokenizer.json"
 """Its name in every folder of the Hugging Face Hub, and in ours."""
@@ -97,6 +99,10 @@ class Tokenizer:
     def special(self) -> frozenset[int]:
         """Ids of the special tokens."""
         return frozenset(number for number, token in self.core.get_added_tokens_decoder().items() if token.special)
+
+    def is_special(self, ids: Tensor) -> Tensor:
+        """Return where ids are those of special tokens, bool of their shape."""
+        return torch.isin(ids, torch.tensor(sorted(self.special), dtype=ids.dtype, device=ids.device))
 
     def encode(self, texts: Sequence[Any], length: int, *, stride: int | None = None) -> list[Encoding]:
         """Return the encoding of each text or pair of texts, special tokens included.

@@ -76,7 +76,7 @@ class HiddenWords(TextTargets):
         ids: Tensor = batch.inputs["input_ids"]
         length = ids.shape[1]
         chance, how = draws[:, :length], draws[:, fit.length : fit.length + length]
-        hidden = (chance < HIDDEN) & (batch.inputs["attention_mask"] == 1) & ~special(ids, fit)
+        hidden = (chance < HIDDEN) & (batch.inputs["attention_mask"] == 1) & ~fit.tokenizer.is_special(ids)
         other = ((how - SHOWN_AS_MASK) / SHOWN_AS_ANOTHER * fit.vocabulary).long().clamp(0, fit.vocabulary - 1)
         shown = torch.where(how < SHOWN_AS_MASK + SHOWN_AS_ANOTHER, other, ids)
         shown[how < SHOWN_AS_MASK] = mask_of(fit)
@@ -111,8 +111,3 @@ def mask_of(fit: TokenFormat) -> int:
     """Return the id of the token that hides a word."""
     assert fit.mask is not None, "`arranged` has refused a tokenizer without one"
     return fit.mask
-
-
-def special(ids: Tensor, fit: TokenFormat) -> Tensor:
-    """Return where ids are those of special tokens, bool of their shape."""
-    return torch.isin(ids, torch.tensor(sorted(fit.tokenizer.special), dtype=ids.dtype))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -49,12 +50,12 @@ class Movement(Parametrisation):
 
         scores = {name: nn.Parameter(torch.zeros_like(body.get_parameter(name))) for name in names}
         module = MovementNetwork(network, body, scores, selection, couplings, seed)
-        return Parametrised(
-            module,
-            {**dict(body.named_parameters()), **{SCORE.format(name): score for name, score in scores.items()}},
-            scores,
-            signed=True,
-            revives=True,
-            rates={SCORE.format(name): self.lr for name in scores},
-            before_step=module.before_step,
-        )
+        made = beside_weights(module, body, scores, self.lr)
+        return replace(made, before_step=module.before_step)
+
+
+def beside_weights(module: nn.Module, body: nn.Module, scores: dict[str, nn.Parameter], lr: float) -> Parametrised:
+    """Return a network, called as `module`, of which all weights train and, at a rate of their own, a score of each."""
+    beside = {SCORE.format(name): score for name, score in scores.items()}
+    trainable = {**dict(body.named_parameters()), **beside}
+    return Parametrised(module, trainable, scores, signed=True, revives=True, rates=dict.fromkeys(beside, lr))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -10,7 +11,7 @@ from pydantic import Field, model_validator
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.needs import LEARNED_SCORES, READS_LEARNED_SCORES, SINGLE_PRUNE, SINGLE_WEIGHTS, TRAINING
-from robust_tickets.pruning.parametrisations.movement import SCORE
+from robust_tickets.pruning.parametrisations.movement import beside_weights
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
@@ -61,16 +62,8 @@ class SoftMovement(Parametrisation):
 
         scores = {name: nn.Parameter(torch.zeros_like(body.get_parameter(name))) for name in names}
         module = SoftMovementNetwork(network, body, scores, self)
-        return Parametrised(
-            module,
-            {**dict(body.named_parameters()), **{SCORE.format(name): score for name, score in scores.items()}},
-            scores,
-            signed=True,
-            revives=True,
-            rates={SCORE.format(name): self.lr for name in scores},
-            before_step=module.before_step,
-            penalty=module.penalty if self.penalty else None,
-        )
+        made = beside_weights(module, body, scores, self.lr)
+        return replace(made, before_step=module.before_step, penalty=module.penalty if self.penalty else None)
 
     def risen(self, progress: float) -> float:
         """Return how far tau and lambda have risen, in [0, 1], when this share of the training is done."""
