@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
@@ -15,6 +15,7 @@ from robust_tickets.foundation.merging import ChangesOf, merged, with_defaults
 from robust_tickets.foundation.settings import Settings, changed, cut, parse
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.shrinking.settings import ShrinkSettings
+from robust_tickets.tasks.kinds import AnyTask
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.control_settings import FLIP, ControlName
 from robust_tickets.verbs.draw_settings import DrawSettings
@@ -60,6 +61,11 @@ class Recipe(Settings):
         min_length=1,
         description="Ways of training, by name.",
     )
+    tasks: dict[str, AnyTask] = Field(
+        default_factory=dict,
+        description="What single targets ask for instead of a transfer's own task, by the target's name (`data` is the "
+        "recipe's own): classification judged by another metric, for example.",
+    )
     verify: VerifySettings = Field(
         default=VerifySettings(), description="What counts as matching, and what is measured."
     )
@@ -83,8 +89,15 @@ class Recipe(Settings):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
         self.draws()
-        self.data_sets()
+        targets = self.data_sets()
+        if unknown := sorted(set(self.tasks) - set(targets)):
+            raise ValueError(f"tasks.{unknown[0]}: no such target; there is {', '.join(targets)}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: finished runs are told by these."""
+        return {name: value for name, value in write(self).items() if name != "tasks" or value}
 
     def draws(self) -> dict[str, DrawSettings]:
         """Return every way of drawing: `draw` itself, and its variants."""
@@ -95,6 +108,11 @@ class Recipe(Settings):
         """Return every target: `data` itself, and the further ones."""
         further = {name: changed(self.data, changes, where=f"targets.{name}") for name, changes in self.targets.items()}
         return {"data": self.data, **further}
+
+    def trained(self, transfer: str, target: str) -> TransferSettings:
+        """Return how a way of training treats a target."""
+        settings = self.transfers[transfer]
+        return settings.model_copy(update={"task": self.tasks[target]}) if target in self.tasks else settings
 
     def all_data(self) -> list[DataSettings]:
         """Return everything the run reads: targets, and what sources and draws train on."""

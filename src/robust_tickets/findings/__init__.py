@@ -12,6 +12,7 @@
 | `baselines.py` | results, before any training, of sources whose head is kept |
 | `double_wins.py` | which tickets are double-win |
 | `gains.py` | how much each source's tickets gain over the first source's, next to the domain gap |
+| `across_tasks.py` | how tickets drawn on one task do on another, against those drawn on the latter |
 | `collapses.py` | trainings against a single step that collapsed |
 | `early_draws.py` | how far successive draws of one training were apart |
 | `trainings.py` | how each transfer was trained |

@@ -45,6 +45,16 @@ class Gain:
     unit: Unit
     higher_is_better: bool
 
+    @property
+    def mean(self) -> float:
+        """Mean over seeds."""
+        return fmean(self.differences)
+
+    def told(self) -> str:
+        """Write mean and standard deviation as `+1.2 ± 0.4`; the mean alone for one seed."""
+        mean = signed_points(self.mean, self.unit)
+        return f"{mean} ± {self.unit.number(stdev(self.differences))}" if len(self.differences) > 1 else mean
+
 
 @dataclass(frozen=True)
 class Gains:
@@ -84,16 +94,10 @@ def gain_sections(found: Gains) -> list[Section]:
 def _table(title: str, found: Gains, gains: Sequence[Gain]) -> Table:
     rows: list[tuple[Value, ...]] = []
     for line in grouped(gains, lambda gain: (gain.drawing, gain.asked)).values():
-        told = {gain.source: _told(gain) for gain in line}
+        told = {gain.source: gain.told() for gain in line}
         rows.append((line[0].drawing, sparsity_percent(line[0].sparsity), *map(told.get, found.others)))
     columns = (in_points(f"{name} minus {found.base}", gains[0].unit) for name in found.others)
     return Table(title=title, columns=("drawing", "sparsity (%)", *columns), rows=tuple(rows))
-
-
-def _told(gain: Gain) -> str:
-    """Write a gain as `+1.2 ± 0.4`."""
-    mean = signed_points(fmean(gain.differences), gain.unit)
-    return f"{mean} ± {gain.unit.number(stdev(gain.differences))}" if len(gain.differences) > 1 else mean
 
 
 def _charts(title: str, base: str, gains: Sequence[Gain]) -> list[Chart]:
@@ -114,8 +118,7 @@ def _charts(title: str, base: str, gains: Sequence[Gain]) -> list[Chart]:
 
 def _line(name: str, unit: Unit, gains: Sequence[Gain]) -> Line:
     points = sorted(
-        (gain.sparsity, fmean(gain.differences), stdev(gain.differences) if len(gain.differences) > 1 else 0.0)
-        for gain in gains
+        (gain.sparsity, gain.mean, stdev(gain.differences) if len(gain.differences) > 1 else 0.0) for gain in gains
     )
     return Line(
         name=name,
@@ -153,4 +156,4 @@ def _gap_tables(found: Gains) -> list[Table]:
 
 def _mean(gains: Sequence[Gain]) -> str | None:
     """Write the mean gain over sparsities; None without any."""
-    return gains[0].unit.signed(fmean(fmean(gain.differences) for gain in gains)) if gains else None
+    return gains[0].unit.signed(fmean(gain.mean for gain in gains)) if gains else None

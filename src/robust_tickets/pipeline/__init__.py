@@ -15,5 +15,6 @@
 | `overfitting.py` | trainings against a single step that collapsed |
 | `early_draws.py` | draws that compared masks while they trained |
 | `gain.py` | how much each source's tickets gain over the first source's |
+| `across_tasks.py` | how tickets drawn on one task do on another |
 | `gap.py` | how far each target lies from the first source's pretraining data |
 """

@@ -93,7 +93,7 @@ class Grid:
 
     def fill(self, place: CellPlace) -> Cell:
         """Do, or resume, everything that one cell needs."""
-        data, settings = self.recipe.data_sets()[place.target], self.recipe.transfers[place.transfer]
+        data, settings = self.recipe.data_sets()[place.target], self.recipe.trained(place.transfer, place.target)
         subject = place.ticket(self) or self.source(place.series)
         result = transfer(subject, data, settings=settings, folder=place.folder(self.folder))
         dense = result.dense(place.dense.folder(self.folder))

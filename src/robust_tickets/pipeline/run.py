@@ -85,8 +85,9 @@ def rehearse(recipe: Recipe) -> None:
                 require_named_statistics(way)
         for kind in recipe.controls:
             require_control(kind, recipe.draw)
-        for settings in recipe.transfers.values():
+        for name in recipe.transfers:
             for target, data in recipe.data_sets().items():
+                settings = recipe.trained(name, target)
                 network, splits = rehearse_transfer(source, data, settings)
                 part_of(splits, "test")
                 classes = source.network.num_classes if settings.head == "keep" else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from robust_tickets.findings.across_tasks import across_task_sections
 from robust_tickets.findings.analyses import analysis_sections
 from robust_tickets.findings.baselines import baseline_sections
 from robust_tickets.findings.collapses import collapse_sections
@@ -19,6 +20,7 @@ from robust_tickets.findings.unfilled import Unfilled, unfilled_sections
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.measures.matching import Decision
+from robust_tickets.pipeline.across_tasks import across_tasks
 from robust_tickets.pipeline.as_it_came import as_it_came
 from robust_tickets.pipeline.double_win import judged
 from robust_tickets.pipeline.early_draws import draw_distances
@@ -58,6 +60,7 @@ def summarise(
         *baseline_sections(as_it_came(grid, cells)),
         *double_win_sections(judged(recipe, cells)),
         *gain_sections(gains_of(grid, cells)),
+        *across_task_sections(across_tasks(grid, cells)),
         *measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells]),
         *map(exported_section, files),
         *(analysis_sections(analysis) if analysis is not None else ()),
