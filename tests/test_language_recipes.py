@@ -1,5 +1,6 @@
 """The recipes of language tickets: at tiny scale each draws what its paper says, and a whole run ends in a report."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,18 @@ def test_bert_tickets_lose_a_tenth_of_the_original_in_every_round(source: rt.Sou
     assert all(is_nested(after.masks, before.masks) for before, after in pairwise(tickets))
 
 
+def test_the_learning_rate_ends_at_zero_in_every_round(source: rt.Source, tmp_path: Path) -> None:
+    """The public code's schedule spans all rounds, so that its first round ends at nine tenths of the peak."""
+    settings = load_recipe("bert-lth").draw
+    peak, few = settings.training.optimiser.lr, {"tales": {"count": 64}, "validation": 0.25}
+    training = {"batch_size": 8, "validate_every": 1, "precision": "fp32"}
+    changes = {"sparsity": [0.3], "data": few, "timeline": {"epochs": 1}, "training": training}
+    draw_all(source, settings=changed(settings, changes), seed=0, folder=tmp_path)
+    logged = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in logged] == [6, 12, 18], "three rounds of six steps"
+    assert [entry["lr"] for entry in logged] == pytest.approx([peak / 6] * 3), "the last of six steps to zero"
+
+
 def test_early_bert_removes_half_of_the_heads_of_each_layer(source: rt.Source) -> None:
     (ticket,) = drawn(source, load_recipe("early-bert"), "draw")
     for layer in (0, 1):
@@ -113,4 +126,4 @@ def test_a_whole_run_ends_in_a_report(name: str, tmp_path: Path) -> None:
     }
     summary = rt.run(load_recipe(name, values=values), tmp_path / "run")
     assert (tmp_path / "run" / "report.html").exists()
-    assert len(summary.cells) > 1
+    assert len(summary.rows) > 1
