@@ -144,17 +144,10 @@ def told(teller: Teller, topic: Topic, sentences: int) -> str:
 
 
 def topic_texts(teller: Teller, count: int) -> tuple[list[str], list[int]]:
-    """Return texts of two sentences on one topic and one on another, in any order, and the number of the first."""
+    """Return texts of three sentences on one topic each, and its number."""
     topics = list(TOPICS.values())
-    texts, labels = [], []
-    for index in range(count):
-        label = index % len(topics)
-        other = topics[(label + teller.chance.randrange(1, len(topics))) % len(topics)]
-        sentences = [teller.sentence(topics[label]), teller.sentence(topics[label]), teller.sentence(other)]
-        teller.chance.shuffle(sentences)
-        texts.append(" ".join(sentences))
-        labels.append(label)
-    return texts, labels
+    labels = [index % len(topics) for index in range(count)]
+    return [" ".join(teller.sentence(topics[label]) for _ in range(3)) for label in labels], labels
 
 
 def mood_texts(teller: Teller, count: int) -> tuple[list[str], list[int]]:

@@ -38,7 +38,7 @@ def read_labelled(name: str, make: Maker, classes: Sequence[str], settings: Tale
 
 
 def read_topics(settings: TaleSettings) -> Found:
-    """Return texts labelled with what most of their sentences are about."""
+    """Return texts labelled with what they are about."""
     return read_labelled("tale-topics", topic_texts, tuple(TOPICS), settings)
 
 
