@@ -9,7 +9,7 @@ from rich.console import Console
 
 from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.cells import Cells, Column, accuracy_cells, shrink_cells, verdict_cells
-from robust_tickets.report.notation import magnitude, signed_points
+from robust_tickets.report.notation import magnitude, signed_points, told_apart
 from robust_tickets.report.table import html_table, markdown_table, terminal_table
 from tests.report.examples import decided, row, study
 
@@ -126,3 +126,13 @@ def test_figures_keep_the_decimals_that_matter() -> None:
     assert [sparsity_percent(s) for s in (0.0, 0.9, 0.8926, 0.9995)] == ["0", "90", "89.26", "99.95"]
     assert signed_points(-0.0061) == "−0.6"
     assert signed_points(0.012) == "+1.2"
+
+
+def test_long_names_of_layers_lose_what_all_of_them_share() -> None:
+    layers = [f"bert.encoder.layer.{n}.attention.{part}.weight" for n in (0, 1) for part in ("self.query", "self.key")]
+    assert told_apart(layers) == [f"{n}.attention.{part}" for n in (0, 1) for part in ("self.query", "self.key")]
+    assert told_apart(["layer1.0.conv1.weight", "layer1.0.conv2.weight"]) == [
+        "layer1.0.conv1.weight",
+        "layer1.0.conv2.weight",
+    ]
+    assert told_apart(layers[:1]) == ["bert.encoder.laye….self.query.weight"]

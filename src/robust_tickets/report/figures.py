@@ -14,7 +14,7 @@ from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.unit import Unit
 from robust_tickets.report.axis import density_place, sparsity_axis
 from robust_tickets.report.looks import PALETTE, Looks, figure_style, variant_of
-from robust_tickets.report.notation import shortened
+from robust_tickets.report.notation import shortened, told_apart
 from robust_tickets.report.points import CONTROL_NAMES, Panel, Point, Spread
 
 ORDER = ("drawn", "dense", *CONTROL_NAMES)
@@ -50,7 +50,7 @@ def layer_bars(layer_sparsity: Mapping[str, float]) -> Figure:
         axes = figure.add_subplot()
         bars = axes.barh(range(len(names)), values, height=0.7, color=PALETTE[0])
         axes.bar_label(bars, labels=[f"{value:.1f}" for value in values], padding=3, fontsize=8)
-        axes.set_yticks(range(len(names)), [shortened(name) for name in names], fontsize=8)
+        axes.set_yticks(range(len(names)), told_apart(names), fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(0, 109)
         axes.set_xticks(range(0, 101, 20))

@@ -1,6 +1,6 @@
 """How figures are written: values in their unit, points, counts. Values inside are fractions; only text is per cent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.report.points import Spread
@@ -14,6 +14,20 @@ def shortened(name: str, most: int = 36) -> str:
     """Return a name on one line of at most `most` characters; the middle of a longer one gives way to `…`."""
     line = " ".join(name.split())
     return line if len(line) <= most else f"{line[: most // 2 - 1]}…{line[-most // 2 :]}"
+
+
+def told_apart(names: Sequence[str], most: int = 36) -> list[str]:
+    """Return names of parameters as they are; if one is too long, each without what all of them begin or end with.
+
+    Of `bert.encoder.layer.0.output.dense.weight` and others of its kind, `0.output.dense` is left.
+    """
+    if len(names) < 2 or all(len(name) <= most for name in names):
+        return [shortened(name, most) for name in names]
+    parts = [name.split(".") for name in names]
+    shortest = min(map(len, parts))
+    front = next((at for at in range(shortest) if len({part[at] for part in parts}) > 1), shortest - 1)
+    back = next((at for at in range(shortest - front) if len({part[-1 - at] for part in parts}) > 1), 0)
+    return [shortened(".".join(part[front : len(part) - back]), most) for part in parts]
 
 
 def scores_of(names: Iterable[str]) -> str:
