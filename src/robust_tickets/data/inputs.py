@@ -29,6 +29,8 @@ class Inputs(ABC):
 
     noun: ClassVar[str]
     """What they are, for messages: `images`."""
+    one: ClassVar[str]
+    """One of them: `image`."""
 
     lacks: ClassVar[frozenset[str]] = frozenset()
     """What objectives and measures may need that such inputs do not have, whatever the task provides."""

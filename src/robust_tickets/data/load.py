@@ -107,7 +107,7 @@ def divided(found: Found, settings: DataSettings, asked: Wanted) -> DataSplits:
     What was found may be divided by many seeds: these choose indices, and share what is decoded.
     """
     kind = found.kind
-    if (complaint := kind.complaint(settings)) is not None:
+    if (complaint := kind.complaint(settings, found.inputs.noun)) is not None:
         raise UserError(f"{found.name}: {complaint}")
     require_movable(found, settings)
     skipped: tuple[Fault, ...] = ()
@@ -155,13 +155,15 @@ def divided(found: Found, settings: DataSettings, asked: Wanted) -> DataSplits:
 
 
 def require_movable(found: Found, settings: DataSettings) -> None:
-    """Refuse an augmentation that moves images but cannot move what is asked for with them.
+    """Refuse an augmentation that moves images but cannot move what is asked for with them; texts are refused later.
 
     Raises:
         UserError: says which would do.
     """
     augmentation = settings.augmentation
-    if augmentation is not None and not augmentation.needs <= found.kind.provides:
+    if "pixel-inputs" in found.inputs.lacks or augmentation is None:
+        return
+    if not augmentation.needs <= found.kind.provides:
         usable = [kind for kind, needs in AUGMENTATIONS.items() if needs <= found.kind.provides]
         raise UserError(
             f"{found.name}: augmentation {augmentation.kind} moves images but not their {found.kind.noun}; use "

@@ -77,9 +77,19 @@ class DataSplits:
         return self.train.inputs.lacks
 
     @property
+    def noun(self) -> str:
+        """What the inputs are, for messages: `images`."""
+        return self.train.inputs.noun
+
+    @property
+    def one(self) -> str:
+        """What one of the inputs is, for messages: `image`."""
+        return self.train.inputs.one
+
+    @property
     def target_words(self) -> str:
         """What such data do, for messages: `labels whole images`, `labels pixels`."""
-        return self.train.targets.words.replace("images", self.train.inputs.noun)
+        return self.train.targets.said_of(self.noun)
 
     def require_channels(self, channels: int, asker: str = "the network") -> None:
         """Refuse images of another channel count than `asker` takes.

@@ -9,7 +9,7 @@ from robust_tickets.verbs.analyse import Analysis
 def analysis_sections(found: Analysis) -> list[Section]:
     """Return a section for each thing that was looked into."""
     settings = found.settings
-    images = f"at most {settings.images} {settings.part} images, balanced over classes"
+    images = f"at most {settings.images} {settings.part} {found.noun}, balanced over classes"
     sections = [layers_section(found.layers)] if found.layers else []
     sections += map(overlap_section, found.overlaps)
     if found.landscapes:

@@ -9,7 +9,7 @@ from robust_tickets.report.notation import beside, headed, shared
 from robust_tickets.report.sections import Section, Table, Value
 
 TEXT = (
-    "The source on the same test images without any training, next to dense after its transfer. Shown only if "
+    "The source on the same test {noun} without any training, next to dense after its transfer. Shown only if "
     "transfers keep the head: only then are its classes those of the data."
 )
 
@@ -28,6 +28,8 @@ class Baseline:
     """Mean over seeds after the transfer."""
     transfer: str
     unit: Unit
+    noun: str = "images"
+    """What the target consists of."""
 
 
 def baseline_sections(baselines: Sequence[Baseline]) -> list[Section]:
@@ -38,7 +40,9 @@ def baseline_sections(baselines: Sequence[Baseline]) -> list[Section]:
     columns = ("source", "target", headed("before training", unit), "95 % interval", headed("dense", unit), "transfer")
     rows = tuple(_row(one, unit) for one in baselines)
     table = Table(title="The sources before training", columns=columns, rows=rows)
-    return [Section(title="Before training", text=TEXT, tables=(table,), is_verdict=True)]
+    return [
+        Section(title="Before training", text=TEXT.format(noun=baselines[0].noun), tables=(table,), is_verdict=True)
+    ]
 
 
 def _row(one: Baseline, heading: Unit | None) -> tuple[Value, ...]:

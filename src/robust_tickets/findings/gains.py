@@ -17,12 +17,10 @@ TEXT = (
 REVERSED = "Where lower is better, the gain is how much lower the value is."
 
 GAP_NOTE = (
-    "Squared Fréchet distance between training images of the source's data and of the target, in the features of "
-    "{base}; at most {images:,} images from each. Gains are means over the drawn sparsities filled so far."
+    "Squared Fréchet distance between training {noun} of the source's data and of the target, in the features of "
+    "{base}; at most {images:,} {noun} from each. Gains are means over the drawn sparsities filled so far."
 )
-FEW_IMAGES = (
-    "With no more images than features, a gap is overestimated; compare only gaps from equal numbers of images."
-)
+FEW = "With no more {noun} than features, a gap is overestimated; compare only gaps from equal numbers of {noun}."
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def _gap_tables(found: Gains) -> list[Table]:
     """Return gaps next to gains, the nearest target first; nothing without gaps."""
     if not found.gaps:
         return []
-    gaps = found.gaps
+    gaps, noun = found.gaps, next(iter(found.gaps.values())).noun
     by_way = grouped((gain for gain in found.gains if gain.is_drawn), lambda gain: (gain.transfer, gain.source))
     rows: list[tuple[Value, ...]] = []
     for target in sorted(gaps, key=lambda name: gaps[name].distance):
@@ -141,13 +139,13 @@ def _gap_tables(found: Gains) -> list[Table]:
         rows.append((found.targets[target], gaps[target].distance, images, *means))
     unit = shared(gain.unit for gain in found.gains)
     columns = (in_points(f"{source}, {transfer}: gain", unit) for transfer, source in by_way)
-    note = GAP_NOTE.format(base=found.base, images=found.images)
+    note = GAP_NOTE.format(base=found.base, images=found.images, noun=noun)
     if any(gap.is_rank_deficient for gap in gaps.values()):
-        note = f"{note} {FEW_IMAGES}"
+        note = f"{note} {FEW.format(noun=noun)}"
     return [
         Table(
             title="Domain gap and gain",
-            columns=("target", "domain gap", "images of source and target", *columns),
+            columns=("target", "domain gap", f"{noun} of source and target", *columns),
             rows=tuple(rows),
             note=note,
         )

@@ -38,21 +38,27 @@ class Subject:
         return Spread.of([seed[measure][figure] for seed in self.figures])
 
 
-def measure_sections(measures: Sequence[Measure], subjects: Sequence[Subject]) -> list[Section]:
-    """Return a section for each kind of measure; nothing if nothing further was measured."""
+def measure_sections(measures: Sequence[Measure], subjects: Sequence[Subject], noun: str) -> list[Section]:
+    """Return a section for each kind of measure; nothing if nothing further was measured.
+
+    Args:
+        measures: what was measured.
+        subjects: of which networks.
+        noun: on what: `images`.
+    """
     named = by_name(measures)
     kinds = grouped(named, lambda name: named[name].title)
-    return [_section(title, {name: named[name] for name in names}, subjects) for title, names in kinds.items()]
+    return [_section(title, {name: named[name] for name in names}, subjects, noun) for title, names in kinds.items()]
 
 
-def _section(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject]) -> Section:
+def _section(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject], noun: str) -> Section:
     if all(measure.principal is not None for measure in measures.values()):
-        tables = [_table(title, measures, subjects)]
+        tables = [_table(title, measures, subjects, noun)]
     else:
-        tables = [_table(name, {name: measure}, subjects) for name, measure in measures.items()]
+        tables = [_table(name, {name: measure}, subjects, noun) for name, measure in measures.items()]
     charts = [chart for name, measure in measures.items() for chart in _charts(name, measure.sweep, subjects)]
-    limits = [(name, measure.most_images, measure.noun) for name, measure in measures.items()]
-    few = (f"{name[0].upper()}{name[1:]}: on at most {limit:,} {noun}." for name, limit, noun in limits if limit)
+    limits = [(name, measure.most_images) for name, measure in measures.items()]
+    few = (f"{name[0].upper()}{name[1:]}: on at most {limit:,} {noun}." for name, limit in limits if limit)
     blind = (line for name in measures if (line := _blindness(name, subjects)))
     text = " ".join((TEXT, *_directions(measures, subjects), *few, *blind))
     return Section(title=title, text=text, tables=tuple(tables), charts=tuple(charts))
@@ -93,11 +99,11 @@ def _blindness(name: str, subjects: Sequence[Subject]) -> str:
     )
 
 
-def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject]) -> Table:
+def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subject], noun: str) -> Table:
     cells: dict[str, tuple[str, str, Figure]] = {}
     for name, measure in measures.items():
         for key, figure in shown(measure, subjects[0].figures[0][name]).items():
-            cells.setdefault(figure.unit.headed(_heading(key, figure, name, measure)), (name, key, figure))
+            cells.setdefault(figure.unit.headed(_heading(key, figure, name, measure, noun)), (name, key, figure))
     constant = [key for key in subjects[0].labels if len({subject.labels[key] for subject in subjects}) == 1]
     varied = [key for key in subjects[0].labels if key not in constant]
     return Table(
@@ -114,16 +120,16 @@ def _table(title: str, measures: Mapping[str, Measure], subjects: Sequence[Subje
     )
 
 
-def _heading(key: str, figure: Figure, name: str, measure: Measure) -> str:
+def _heading(key: str, figure: Figure, name: str, measure: Measure, noun: str) -> str:
     """Return a column's heading.
 
     Where measures share a table the principal figure has the measure's name, and the others, which depend on the
-    images alone, say on how many they are: measures of other limits have other such figures.
+    inputs alone, say on how many they are: measures of other limits have other such figures.
     """
     if measure.principal is None:
         return figure.name
     limit = measure.most_images
-    return name if key == measure.principal else f"{figure.name}, at most {limit} images" if limit else figure.name
+    return name if key == measure.principal else f"{figure.name}, at most {limit} {noun}" if limit else figure.name
 
 
 def _charts(name: str, sweep: Sweep | None, subjects: Sequence[Subject]) -> list[Chart]:

@@ -31,10 +31,17 @@ def layers_section(counts: Mapping[str, Mapping[str, LayerCounts]]) -> Section:
     shown = dict(list(counts.items())[:COLUMNS])
     note = f"The first {len(shown)} of {len(counts)} tickets." if len(shown) < len(counts) else ""
     names = list(dict.fromkeys(name for layers in shown.values() for name in layers))
+    zero_kernels = [
+        line(name, [100 * one.zero_kernel_share for one in layers.values() if one.kernels])
+        for name, layers in shown.items()
+        if any(one.kernels for one in layers.values())
+    ]
     return Section(
         title="Layers of the tickets",
         text="A kernel (the k x k weights between two channels) or a whole output (filter, neuron) with no weights "
-        "left computes nothing; a 1x1 kernel is a single weight.",
+        "left computes nothing; a 1x1 kernel is a single weight."
+        if zero_kernels
+        else "A whole output (neuron) with no weights left computes nothing.",
         tables=(
             Table(
                 title="What is removed",
@@ -58,15 +65,7 @@ def layers_section(counts: Mapping[str, Mapping[str, LayerCounts]]) -> Section:
                 ),
                 note=note,
             ),
-            Table(
-                title="All-zero kernels by layer",
-                columns=("layer", *shown),
-                rows=tuple(
-                    (name, *(kernels(layers[name]) if name in layers else None for layers in shown.values()))
-                    for name in names
-                ),
-                note=f"Linear layers have no kernels. {note}".strip(),
-            ),
+            *([kernel_table(shown, names, note)] if zero_kernels else []),
         ),
         charts=(
             by_layer(
@@ -75,18 +74,22 @@ def layers_section(counts: Mapping[str, Mapping[str, LayerCounts]]) -> Section:
                 [line(name, [100 * one.sparsity for one in layers.values()]) for name, layers in shown.items()],
                 note,
             ),
-            by_layer(
-                "All-zero kernels by layer",
-                "kernels all zero, %",
-                [
-                    line(name, [100 * one.zero_kernel_share for one in layers.values() if one.kernels])
-                    for name, layers in shown.items()
-                    if any(one.kernels for one in layers.values())
-                ],
-                note,
+            *(
+                [by_layer("All-zero kernels by layer", "kernels all zero, %", zero_kernels, note)]
+                if zero_kernels
+                else []
             ),
         ),
     )
+
+
+def kernel_table(shown: Mapping[str, Mapping[str, LayerCounts]], names: Sequence[str], note: str) -> Table:
+    """Return the all-zero kernels of every layer of some tickets."""
+    rows = tuple(
+        (name, *(kernels(layers[name]) if name in layers else None for layers in shown.values())) for name in names
+    )
+    told = f"Linear layers have no kernels. {note}".strip()
+    return Table(title="All-zero kernels by layer", columns=("layer", *shown), rows=rows, note=told)
 
 
 def totals(name: str, total: LayerCounts) -> tuple[Value, ...]:

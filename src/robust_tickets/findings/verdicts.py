@@ -23,13 +23,14 @@ def verdict_sections(verdict: Verdict) -> list[Section]:
         for name, (sparsity, runs) in lines.items()
     ]
     exported = [exported_section(verdict.exported)] if verdict.exported is not None else []
-    return [*measure_sections(verdict.measures, subjects), *exported]
+    return [*measure_sections(verdict.measures, subjects, verdict.noun), *exported]
 
 
 def evaluated_sections(found: Evaluated) -> list[Section]:
     """Return what was measured of a network besides the metric."""
     figures = [run.measures for run in found.runs]
-    return measure_sections(found.measures, [Subject(labels={"network": found.subject}, figures=figures, name="")])
+    subject = Subject(labels={"network": found.subject}, figures=figures, name="")
+    return measure_sections(found.measures, [subject], found.noun)
 
 
 def runs_table(verdict: Verdict) -> Table:

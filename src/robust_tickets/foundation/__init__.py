@@ -3,6 +3,7 @@
 | file | noun |
 |---|---|
 | `settings.py` | the frozen, strict base of every configuration type, and shared number types |
+| `of_inputs.py` | results that say what they were measured on |
 | `kinds.py` | `magnitude` for `{kind: magnitude}` |
 | `lazy.py` | libraries that are loaded on first use |
 | `complaints.py` | what is wrong with values, in one line |

@@ -56,16 +56,22 @@ class Caveat(Settings):
 
 
 def sample_caveats(
-    decision: Decision, measure: Literal["standard", "robust"], part: str, examples: int, majority: float | None
+    decision: Decision,
+    measure: Literal["standard", "robust"],
+    part: str,
+    examples: int,
+    majority: float | None,
+    noun: str = "images",
 ) -> list[Caveat]:
-    """Return caveats on the images and seeds that a decision on accuracy rests on.
+    """Return caveats on the inputs and seeds that a decision on accuracy rests on.
 
     Args:
         decision: the decision.
         measure: which accuracy it is on.
-        part: what the images are called, `test` or `validation`.
+        part: whose inputs, `test` or `validation`.
         examples: how many there are.
         majority: share of the most frequent class among them, in [0, 1]; None: dense is not held against it.
+        noun: what they are.
     """
     found: list[tuple[CaveatKind, str]] = []
     margin = decision.margin
@@ -74,7 +80,7 @@ def sample_caveats(
         found.append(
             (
                 "few-examples",
-                f"Only {examples} {part} images: accuracy{under} moves in steps of {100 / examples:.2g} points, more "
+                f"Only {examples} {part} {noun}: accuracy{under} moves in steps of {100 / examples:.2g} points, more "
                 f"than the margin of {100 * margin:g}. Use at least {ceil(round(1 / margin, RESOLUTION))}, or a wider "
                 "margin.",
             )
@@ -84,7 +90,7 @@ def sample_caveats(
             (
                 "majority-class",
                 f"Dense is no better than always answering the most frequent class ({100 * decision.dense:.1f} % "
-                f"against {100 * majority:.1f} % of the {part} images), so matching it means little.",
+                f"against {100 * majority:.1f} % of the {part} {noun}), so matching it means little.",
             )
         )
     if decision.seeds == 2:
@@ -95,7 +101,7 @@ def sample_caveats(
             (
                 "no-spread",
                 f"All {decision.seeds} seeds differ from dense by the same amount, so the interval has zero width. "
-                "That is not certainty: it says nothing about other images.",
+                f"That is not certainty: it says nothing about other {noun}.",
             )
         )
     return [Caveat(kind=kind, measure=measure, text=text) for kind, text in found]

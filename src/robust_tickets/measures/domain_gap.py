@@ -5,10 +5,10 @@ from pydantic import Field
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.of_inputs import OfInputs
 
 
-class DomainGap(Settings):
+class DomainGap(OfInputs):
     """The Fréchet distance between normal distributions fitted to two sets of features.
 
     It depends on the features, and for fewer than some thousand images on their number: compare gaps of the same
@@ -20,8 +20,8 @@ class DomainGap(Settings):
     covariance_term: float = Field(ge=0, description="Part of it that is due to the covariances.")
     features: str = Field(default="", description="The network that gives the features.")
     dimensions: int = Field(ge=1, description="Number of features.")
-    source_images: int = Field(ge=2, description="Images of the source.")
-    target_images: int = Field(ge=2, description="Images of the target.")
+    source_images: int = Field(ge=2, description="Images, or texts, of the source.")
+    target_images: int = Field(ge=2, description="Images, or texts, of the target.")
 
     @property
     def is_rank_deficient(self) -> bool:
@@ -30,7 +30,7 @@ class DomainGap(Settings):
 
     def sentence(self) -> str:
         """Return the gap in plain words, with what limits it."""
-        counts = f"{self.source_images:,} source and {self.target_images:,} target images"
+        counts = f"{self.source_images:,} source and {self.target_images:,} target {self.noun}"
         features = f"{self.dimensions} features{f' of {self.features}' if self.features else ''}"
         text = (
             f"Fréchet distance {self.distance:.4g} over {features}, {self.mean_term:.4g} of it between the means; "
@@ -38,13 +38,13 @@ class DomainGap(Settings):
         )
         if self.is_rank_deficient:
             text += (
-                " There are no more images than features, so the covariances do not have full rank and the "
-                "distance is overestimated: compare it only with distances from the same numbers of images."
+                f" There are no more {self.noun} than features, so the covariances do not have full rank and the "
+                f"distance is overestimated: compare it only with distances from the same numbers of {self.noun}."
             )
         return text
 
 
-def domain_gap(source_features: Tensor, target_features: Tensor, features: str = "") -> DomainGap:
+def domain_gap(source_features: Tensor, target_features: Tensor, features: str = "", noun: str = "images") -> DomainGap:
     """Return the Fréchet distance of features [N, D] and [M, D] (Dowson and Landau 1982; Heusel et al. 2017, eq. 6).
 
     |m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2)), with means m and unbiased covariances S, in float64. The last
@@ -52,18 +52,19 @@ def domain_gap(source_features: Tensor, target_features: Tensor, features: str =
     covariances need neither be of full rank nor be regularised.
 
     Args:
-        source_features: of at least 2 images.
-        target_features: of at least 2 images.
+        source_features: of at least 2 inputs.
+        target_features: of at least 2 inputs.
         features: what they are features of, for the result.
+        noun: and of what inputs.
 
     Raises:
-        UserError: there are fewer than 2 images, other dimensions, or a feature is not finite.
+        UserError: there are fewer than 2 inputs, other dimensions, or a feature is not finite.
     """
     first, second = source_features.double(), target_features.double()
     for name, values in (("source", first), ("target", second)):
         if values.dim() != 2 or len(values) < 2:
             raise UserError(
-                f"{name} features have shape {list(values.shape)}; give [images, features] of 2 images or more"
+                f"{name} features have shape {list(values.shape)}; give [{noun}, features] of 2 {noun} or more"
             )
         if not torch.isfinite(values).all():
             raise UserError(f"{name} features contain NaN or infinity; the network gives no usable features there")
@@ -76,6 +77,7 @@ def domain_gap(source_features: Tensor, target_features: Tensor, features: str =
     common = torch.linalg.svdvals(factors[0] @ factors[1].T).sum()
     covariance_term = max(0.0, (factors[0].square().sum() + factors[1].square().sum() - 2 * common).item())
     return DomainGap(
+        noun=noun,
         distance=mean_term + covariance_term,
         mean_term=mean_term,
         covariance_term=covariance_term,

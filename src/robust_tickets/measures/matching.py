@@ -64,11 +64,11 @@ class Decision(Settings):
         """How much better the ticket is, in the metric's unit; below 0 it is worse."""
         return self.difference if self.higher_is_better else -self.difference
 
-    def sentence(self) -> str:
-        """Return the decision as one plain line."""
+    def sentence(self, noun: str = "images") -> str:
+        """Return the decision as one plain line; `noun` is what it was measured on."""
         figures = f"{self.unit.told(self.ticket)} against {self.unit.told(self.dense)} dense"
         if self.interval is None:
-            return f"Cannot tell from one seed: {figures}{self._on_images()}; run at least {self.seeds_needed} seeds."
+            return f"Cannot tell from one seed: {figures}{self._on_test(noun)}; run at least {self.seeds_needed} seeds."
         grounds = (
             f"{figures}, {self._difference(self.interval)} over {self.seeds} seeds, margin "
             f"{self.unit.scaled(self.margin):g}{'' if self.higher_is_better else ', lower is better'}"
@@ -78,11 +78,11 @@ class Decision(Settings):
             return f"Cannot tell: {grounds}; {needed} seeds would decide."
         return f"{self.verdict.capitalize()}: {grounds}."
 
-    def _on_images(self) -> str:
-        """Return what the test images alone say about one pair, whose seeds say nothing."""
+    def _on_test(self, noun: str) -> str:
+        """Return what the test set alone says about one pair, whose seeds say nothing."""
         if self.test_interval is None:
             return ""
-        return f", {self._difference(self.test_interval)} over these test images, which says nothing about other seeds"
+        return f", {self._difference(self.test_interval)} over these test {noun}, which says nothing about other seeds"
 
     def _difference(self, interval: Interval) -> str:
         lower, upper = (self.unit.signed(end, self.unit.exact) for end in (interval.lower, interval.upper))

@@ -32,9 +32,6 @@ class Measure(Settings, ABC):
     principal: ClassVar[str | None] = None
     """Key of the figure for which the measure's own name stands: measures of the kind then share one table. None: each
     has its own table."""
-    noun: ClassVar[str] = "images"
-    """What it is taken on, for readers."""
-
     needs: ClassVar[frozenset[str]] = frozenset({"image-logits"})
     """What a task must provide for it."""
 
@@ -95,13 +92,13 @@ class Measure(Settings, ABC):
         Raises:
             UserError: what does not fit, and what would.
         """
-        noun, missing = splits.train.inputs.noun, self.needs - provides
+        missing = self.needs - provides
         for needed, wanted in INPUTS.items():
             if needed in missing:
-                raise UserError(f"{splits.name}: contains {noun}, but {self.describe()} is for {wanted}")
+                raise UserError(f"{splits.name}: contains {splits.noun}, but {self.describe()} is for {wanted}")
         if missing:
             raise UserError(
-                f"{splits.name}: {splits.target_words}, but measures need one label per {noun.removesuffix('s')} "
+                f"{splits.name}: {splits.target_words}, but measures need one label per {splits.one} "
                 f"({self.describe()}); leave them out"
             )
 

@@ -87,13 +87,17 @@ class OutOfDistribution(Measure):
         read(self.data)
 
     def require_for(self, splits: DataSplits, provides: frozenset[str], classes: int) -> None:
-        """Refuse a second data set whose settings ask for other channels than the network takes.
+        """Refuse a second data set of other inputs than the network takes, or whose settings ask for other channels.
 
         Raises:
             UserError: says which.
         """
+        from robust_tickets.data.readers import read
+
         super().require_for(splits, provides, classes)
-        if self.data.channels not in (None, splits.channels):
+        if (given := read(self.data).inputs.noun) != splits.noun:
+            raise UserError(f"{self.describe()}: {self.data.name} contains {given}, but {splits.name} {splits.noun}")
+        if "pixel-inputs" in provides and self.data.channels not in (None, splits.channels):
             raise UserError(
                 f"{self.data.name}: channels: {self.data.channels}, but the network takes {splits.channels}; leave "
                 "`channels` out to convert the images"

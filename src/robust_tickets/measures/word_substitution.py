@@ -54,7 +54,6 @@ class WordSubstitution(Measure):
     """
 
     title: ClassVar[str] = "Accuracy under word substitution"
-    noun: ClassVar[str] = "texts"
     needs: ClassVar[frozenset[str]] = frozenset({"image-logits", "text-inputs"})
     kind: Literal["word-substitution"] = "word-substitution"
     synonyms: str = Field(

@@ -24,5 +24,6 @@ def as_it_came(grid: Grid, cells: Sequence[Cell]) -> list[Baseline]:
         came, unit = evaluated.runs[0], evaluated.unit
         dense = fmean(run.standard for run in cell.verdict.ticket_runs)
         target = grid.name_of(place.target)
-        found.append(Baseline(place.series, target, came.standard, came.interval, dense, place.transfer, unit))
+        figures = (came.standard, came.interval, dense)
+        found.append(Baseline(place.series, target, *figures, place.transfer, unit, data.noun))
     return found

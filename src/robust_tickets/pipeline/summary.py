@@ -61,7 +61,7 @@ def summarise(
         *double_win_sections(judged(recipe, cells)),
         *gain_sections(gains_of(grid, cells)),
         *across_task_sections(across_tasks(grid, cells)),
-        *measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells]),
+        *measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells], noun_of(cells)),
         *map(exported_section, files),
         *(analysis_sections(analysis) if analysis is not None else ()),
         *early_draw_sections(draw_distances(grid.folder)),
@@ -80,6 +80,11 @@ def summarise(
         notes=notes(recipe, cells, exports),
         command=command,
     )
+
+
+def noun_of(cells: Sequence[Cell]) -> str:
+    """Return what the networks of all cells take: every target's inputs are what the sources take."""
+    return next((cell.result.runs[0].data.noun for cell in cells), "images")
 
 
 def facts(recipe: Recipe, grid: Grid, cells: list[Cell]) -> list[tuple[str, str]]:
@@ -111,7 +116,7 @@ def notes(recipe: Recipe, cells: list[Cell], exports: list[Export]) -> list[str]
         found.append("The data have no validation part: the exported ticket was chosen on test data.")
     for name, one in data.items():
         if one.skipped:
-            found.append(f"{name}: {len(one.skipped)} unreadable images were left out.")
+            found.append(f"{name}: {len(one.skipped)} unreadable {one.noun} were left out.")
     for name, settings in recipe.draws().items():
         ticket = next((c.result.ticket for c in cells if c.place.way == name and c.place.is_drawn), None)
         if ticket is None:
@@ -253,6 +258,7 @@ def shrink_rows(export: Export) -> list[ShrinkRow]:
             ratio=variant.latency.speedup,
             score=verdict.score,
             unit=verdict.standard.unit,
+            noun=verdict.noun,
             **more,
         )
 

@@ -196,7 +196,8 @@ def shrink_cells(shrink: Sequence[ShrinkRow]) -> Cells:
         )
     if any(row.max_difference is not None for row in shrink):
         captions.append(
-            "Largest difference: between the logits of the exported and the masked network, on the same images."
+            "Largest difference: between the logits of the exported and the masked network, on the same "
+            f"{shrink[0].noun}."
         )
     notes = tuple(f"{row.name}: {row.note}" for row in shrink if row.note)
     stays = [bool({line[index] for line in lines} - {ABSENT}) for index in range(len(columns))]

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
+from robust_tickets.foundation.of_inputs import OfInputs
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.report.sections import Section
@@ -101,14 +102,14 @@ class VerdictRow(Settings):
         return self.difference if self.higher_is_better else -self.difference
 
 
-class ShrinkRow(Settings):
+class ShrinkRow(OfInputs):
     """One exported network: its size, and what was measured on it."""
 
     name: str = Field(description="What it is: 'dense', 'channels removed', 'sparse kernels'.")
     sparsity: Removed = Field(description="Measured sparsity over prunable weights, in [0, 1].")
     parameters: int = Field(ge=0, description="Parameters stored, zeros included.")
     nonzero: int = Field(ge=0, description="Parameters that are not zero.")
-    macs: int | None = Field(default=None, ge=0, description="Multiply-accumulates for one image.")
+    macs: int | None = Field(default=None, ge=0, description="Multiply-accumulates for one image or text.")
     bytes: int = Field(ge=0, description="Size of the exported file in bytes.")
     latency_ms: float | None = Field(default=None, gt=0, description="Median latency for one batch, in ms.")
     ratio: float | None = Field(

@@ -28,7 +28,7 @@ class Classification(Task):
     """One label per image or text, by a network's own kind of head; judged by accuracy, F1 or Matthews' correlation."""
 
     target_kind = "class"
-    asks = "one label per image"
+    asks = "one label per {one}"
     provides = frozenset({"pixel-inputs", "text-inputs", "loss", "logits", "image-logits", "image-labels"})
     keeps_body = True
     kind: Literal["classification"] = "classification"

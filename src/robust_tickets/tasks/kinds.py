@@ -55,6 +55,7 @@ def own_task(splits: DataSplits, asker: str) -> Task:
     task = task_for(splits)
     if not task.keeps_body:
         raise UserError(
-            f"{splits.name}: {splits.target_words}, but {asker} needs one label per image; only transfers support it"
+            f"{splits.name}: {splits.target_words}, but {asker} needs one label per {splits.one}; only transfers "
+            "support it"
         )
     return task

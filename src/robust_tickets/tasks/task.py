@@ -31,7 +31,7 @@ class Task(Settings, ABC):
     target_kind: ClassVar[str]
     """The kind of target that it learns from, as `DataSplits.target_kind` names it; data imply their task."""
     asks: ClassVar[str]
-    """What it asks of data, for messages: `one label per image`."""
+    """What it asks of data, for messages: `a label for every pixel`; `{one}` stands for what one of the inputs is."""
     provides: ClassVar[frozenset[str]]
     """What it offers to objectives, attacks and measures, which say what they need: `pixel-inputs` or `text-inputs`
     (data have one of them), `loss` (one per example), class `logits` (of whatever the classes are of), `image-logits`
@@ -101,7 +101,8 @@ class Task(Settings, ABC):
         """
         if splits.target_kind != self.target_kind:
             kind = self.model_dump()["kind"]
-            raise UserError(f"task: {kind}: {splits.name} {splits.target_words}; leave it out, or give {self.asks}")
+            asks = self.asks.format(one=splits.one)
+            raise UserError(f"task: {kind}: {splits.name} {splits.target_words}; leave it out, or give {asks}")
 
     def require_measures(
         self,

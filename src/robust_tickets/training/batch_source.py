@@ -25,6 +25,8 @@ class BatchSource(Protocol):
     has_validation: bool
     lacks: frozenset[str]
     """What objectives may need that the inputs do not have."""
+    noun: str
+    """What the inputs are, for messages."""
 
     def require_for(self, trainable: Trainable) -> None:
         """Refuse, before anything is trained, a network that cannot be trained on these batches.
@@ -56,7 +58,7 @@ class ImageBatches:
         self.world = world()
         self.per_epoch = batches_per_epoch(data.train, training.batch_size, train=True, world=self.world)
         self.has_validation = len(data.validation) > 0
-        self.lacks = data.lacks
+        self.lacks, self.noun = data.lacks, data.noun
 
     def require_for(self, trainable: Trainable) -> None:
         """Refuse a batch norm that would see one image alone.
@@ -98,7 +100,10 @@ class ImageBatches:
 
 
 class FeatureBatches:
-    """Batches of cached features [N, ...] with labels [N], for linear evaluation on a frozen body."""
+    """Batches of cached features [N, ...] with labels [N], for linear evaluation on a frozen body.
+
+    `noun` is what the features were computed from.
+    """
 
     def __init__(
         self,
@@ -106,11 +111,12 @@ class FeatureBatches:
         validation: tuple[Tensor, Tensor] | None,
         batch_size: int,
         seed: int,
+        noun: str = "images",
     ) -> None:
         self.features, self.labels = train
         self.held_out = validation
         self.has_validation = validation is not None and len(validation[1]) > 0
-        self.batch_size, self.seed, self.lacks = batch_size, seed, frozenset()
+        self.batch_size, self.seed, self.lacks, self.noun = batch_size, seed, frozenset(), noun
         self.per_epoch = -(-len(self.labels) // batch_size)
 
     def require_for(self, trainable: Trainable) -> None:

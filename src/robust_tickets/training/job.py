@@ -69,7 +69,8 @@ class Job:
                 without a validation part, or where events decide, or a batch norm would see one image alone.
         """
         if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
-            raise UserError("training needs data: the training part has fewer than two images per step")
+            noun = self.batches.noun if self.batches is not None else "examples"
+            raise UserError(f"training needs data: the training part has fewer than two {noun} per step")
         criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
         require_keepable(self.training, self.batches, self.plan)
         if self.batches is not None:

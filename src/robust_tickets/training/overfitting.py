@@ -48,7 +48,7 @@ class OverfittingWatch:
         self.images = max(FEWEST, min(MOST, int(SHARE * between)))
 
     def measure(self, predict: Predict, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return what a row of metrics says about it: nothing if the objective relies on no single step.
+        """Return what a row of metrics says about it: nothing if the objective relies on no single step, nor of texts.
 
         The images are the same at every call: of the validation part or, where that has fewer, of the training part.
 
@@ -57,7 +57,7 @@ class OverfittingWatch:
             earlier: the rows since training began or was last rewound.
         """
         single = self.single_step
-        if single is None or self.batches is None:
+        if single is None or self.batches is None or "pixel-inputs" in self.batches.lacks:
             return {}
         strong = Threat(norm=single.norm, epsilon=single.epsilon, steps=STEPS)
         attackers = [self.attacker(predict, threat) for threat in (single, strong)]

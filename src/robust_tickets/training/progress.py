@@ -14,8 +14,8 @@ SECONDS_BETWEEN_LINES = 10.0
 class Progress(Protocol):
     """What the loop reports after every step."""
 
-    def advance(self, images: int, note: str) -> None:
-        """Count one step over `images` images; `note` is the newest metric."""
+    def advance(self, examples: int, note: str) -> None:
+        """Count one step over this many examples; `note` is the newest metric."""
         ...
 
     def tell(self, note: str) -> None:
@@ -24,27 +24,28 @@ class Progress(Protocol):
 
 
 class _Lines:
-    def __init__(self, title: str, steps: int, done: int, unit: str) -> None:
-        self.title, self.steps, self.done, self.unit = title, steps, done, unit
+    def __init__(self, title: str, steps: int, done: int, unit: str, noun: str) -> None:
+        self.title, self.steps, self.done, self.unit, self.noun = title, steps, done, unit, noun
         self.started = self.spoken = time.monotonic()
-        self.first, self.images = done, 0
+        self.first, self.examples = done, 0
 
-    def advance(self, images: int, note: str) -> None:
+    def advance(self, examples: int, note: str) -> None:
         self.done += 1
-        self.images += images
+        self.examples += examples
         now = time.monotonic()
         if now - self.spoken >= SECONDS_BETWEEN_LINES:
             self.spoken = now
             elapsed = now - self.started
             left = elapsed / max(1, self.done - self.first) * (self.steps - self.done)
-            rate = self.images / elapsed
+            rate = self.examples / elapsed
             logger.info(
-                "%s: %s %d/%d, %.0f images/s, %.0f s left%s",
+                "%s: %s %d/%d, %.0f %s/s, %.0f s left%s",
                 self.title,
                 self.unit,
                 self.done,
                 self.steps,
                 rate,
+                self.noun,
                 left,
                 f", {note}" if note else "",
             )
@@ -58,24 +59,32 @@ class _Lines:
 
 
 class _Bar:
-    def __init__(self, bar, task, done: int) -> None:
-        self.bar, self.task = bar, task
-        self.started, self.images = time.monotonic(), 0
+    def __init__(self, bar, task, noun: str) -> None:
+        self.bar, self.task, self.noun = bar, task, noun
+        self.started, self.examples = time.monotonic(), 0
 
-    def advance(self, images: int, note: str) -> None:
-        self.images += images
-        rate = self.images / max(1e-9, time.monotonic() - self.started)
-        self.bar.update(self.task, advance=1, rate=f"{rate:,.0f} images/s", note=note)
+    def advance(self, examples: int, note: str) -> None:
+        self.examples += examples
+        rate = self.examples / max(1e-9, time.monotonic() - self.started)
+        self.bar.update(self.task, advance=1, rate=f"{rate:,.0f} {self.noun}/s", note=note)
 
     def tell(self, note: str) -> None:
         self.bar.update(self.task, note=note)
 
 
 @contextmanager
-def progress(title: str, steps: int, done: int = 0, unit: str = "step") -> Iterator[Progress]:
-    """Show the progress of `steps` steps (or other units) of which `done` were done before (a resumed run)."""
+def progress(title: str, steps: int, done: int = 0, unit: str = "step", noun: str = "images") -> Iterator[Progress]:
+    """Show the progress of some work.
+
+    Args:
+        title: what the work is.
+        steps: how many there are.
+        done: how many of them were done before (a resumed run).
+        unit: what steps are called.
+        noun: what the examples are that are counted.
+    """
     if not sys.stderr.isatty():
-        yield _Lines(title, steps, done, unit)
+        yield _Lines(title, steps, done, unit, noun)
         return
     from rich import progress as rich_progress
     from rich.console import Console
@@ -92,4 +101,4 @@ def progress(title: str, steps: int, done: int = 0, unit: str = "step") -> Itera
     )
     with bar:
         task = bar.add_task(title, total=steps, completed=done, rate="", note="")
-        yield _Bar(bar, task, done)
+        yield _Bar(bar, task, noun)

@@ -48,6 +48,8 @@ class Analysis:
     """The loss around networks."""
     between: Mapping[str, Apart]
     """What lies between two networks that one ticket became."""
+    noun: str = "images"
+    """What losses were computed on."""
 
     def __repr__(self) -> str:
         parts = {"tickets": self.layers, "landscapes": self.landscapes, "pairs of transfers": self.between}
@@ -78,7 +80,7 @@ def analyse(
         settings: what is analysed; `changes` are keyword changes to it, as in `landscape=None`.
 
     Raises:
-        UserError: the data have no images in the part asked for, or they label pixels.
+        UserError: the data have nothing in the part asked for, or they do not label whole inputs.
     """
     settings = changed(settings or AnalyseSettings(), changes)
     transfers = transfers or {}
@@ -99,6 +101,7 @@ def analyse(
         tuple(TicketOverlaps.of(same) for same in compared if len(same) > 1),
         landscapes,
         between,
+        next((result.runs[0].data.noun for result in transfers.values()), "images"),
     )
 
 
@@ -112,15 +115,17 @@ def alike(tickets: Mapping[str, Masks]) -> list[dict[str, Masks]]:
 
 
 def require_analysable(splits: DataSplits, settings: AnalyseSettings) -> None:
-    """Refuse what is not defined on data that label pixels, before anything is trained.
+    """Refuse what is not defined on data that do not label whole inputs, before anything is trained.
 
     Raises:
-        UserError: losses are to be looked at, which are of whole images.
+        UserError: losses are to be looked at, which are of whole inputs.
     """
-    if not task_for(splits).keeps_body and (settings.landscape is not None or settings.interpolation is not None):
+    if "image-logits" not in task_for(splits).provides and (
+        settings.landscape is not None or settings.interpolation is not None
+    ):
         raise UserError(
-            f"{splits.name}: {splits.target_words}, but analyse computes losses of whole images; set landscape: null "
-            "and interpolation: null"
+            f"{splits.name}: {splits.target_words}, but analyse computes losses of whole {splits.noun}; set landscape: "
+            "null and interpolation: null"
         )
 
 
@@ -144,7 +149,8 @@ def look_around(name: str, transfer: Transfer, settings: AnalyseSettings, grid: 
     }
     step = Step.named(run.folder, "landscape", identity)
     if step.result is None:
-        _log.info("loss landscape of %s: %d passes over %d images", name, len(grid.places) ** 2, settings.images)
+        passes, noun = len(grid.places) ** 2, run.data.noun
+        _log.info("loss landscape of %s: %d passes over %d %s", name, passes, settings.images, noun)
         parameters = {name: value.detach() for name, value in run.network.body.named_parameters()}
         masks = transfer.ticket.masks if transfer.ticket is not None else {}
         first, second = (random_direction(parameters, masks, grid.seed, name) for name in ("first", "second"))
@@ -198,7 +204,8 @@ def look_between(pair: RunPair, settings: AnalyseSettings, line: InterpolationSe
         result = step.result
         path = Path(line.places, tuple(Reached(**place) for place in result["reached"]))
         return Apart(result["angle"], result["displacements"], result["distance"], path)
-    _log.info("between %s: %d passes over %d images", pair.name, len(line.places), settings.images)
+    noun = pair.first.data.noun
+    _log.info("between %s: %d passes over %d %s", pair.name, len(line.places), settings.images, noun)
     masks = surviving(pair)
     start = survivors(subnetwork(pair.transfer.source, pair.transfer.ticket).plain_state(), masks)
     first, second = survivors(state, masks), survivors(other, masks)

@@ -54,18 +54,18 @@ def caveats(
         return [*worst_caveats(decisions["clean"], score), *_of_gradients(networks, settings)]
     labels = [int(label) for label in part_of(data, part).labels]
     # Dense differs from itself by nothing, and that says nothing.
-    sampled = _of_samples(decisions, settings, labels, part) if len(networks) > 1 else []
+    sampled = _of_samples(decisions, settings, labels, part, data.noun) if len(networks) > 1 else []
     return [*sampled, *_of_gradients(networks, settings), *_of_attacks(networks, settings, labels)]
 
 
 def _of_samples(
-    decisions: Mapping[str, Decision], settings: VerifySettings, labels: list[int], part: Part
+    decisions: Mapping[str, Decision], settings: VerifySettings, labels: list[int], part: Part, noun: str
 ) -> list[Caveat]:
     majority = max(Counter(labels).values()) / len(labels)
-    found = sample_caveats(decisions["clean"], "standard", part, len(labels), majority)
+    found = sample_caveats(decisions["clean"], "standard", part, len(labels), majority, noun)
     if settings.robustness is not None:
         attacked = min(len(labels), settings.robustness.limit or len(labels))
-        found += sample_caveats(decisions["robust"], "robust", part, attacked, None)
+        found += sample_caveats(decisions["robust"], "robust", part, attacked, None, noun)
     return found
 
 

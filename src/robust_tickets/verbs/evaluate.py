@@ -16,8 +16,8 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.notebook import as_html
+from robust_tickets.foundation.of_inputs import OfInputs
 from robust_tickets.foundation.ownership import require_apart
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.foundation.steps import Step
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.evaluation import Evaluation
@@ -40,12 +40,12 @@ from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
 from robust_tickets.verbs.verify import Measured, summarise
 
 
-class Evaluated(Settings):
-    """What a network does on test images as it is."""
+class Evaluated(OfInputs):
+    """What a network does on test data as it is."""
 
     subject: str
     data: str = Field(description="Name of the data.")
-    images: int = Field(description="Test images.")
+    images: int = Field(description="Test images, or texts.")
     score: str = Field(description="The metric that `standard` gives.")
     unit: Unit = Field(default=PERCENT, description="How it is written.")
     attack: str | None = Field(default=None, description="The attack behind `robust`; absent: none.")
@@ -62,7 +62,7 @@ class Evaluated(Settings):
             bounds = f" [{', '.join(self.unit.number(end, self.unit.exact) for end in ends)}]" if ends else ""
             robust = f", {self.unit.told(run.robust)} under {self.attack}" if run.robust is not None else ""
             told.append(f"{seed}{self.unit.told(run.standard)} {self.score}{bounds}{robust}")
-        return f"{self.subject} on {self.data}, {self.images} test images, without training: {'; '.join(told)}."
+        return f"{self.subject} on {self.data}, {self.images} test {self.noun}, without training: {'; '.join(told)}."
 
     def _repr_html_(self) -> str | None:
         """Return what a notebook shows: the figures, and everything that was measured."""
@@ -122,6 +122,7 @@ def evaluate(
     return Evaluated(
         subject=name,
         data=first.name,
+        noun=first.noun,
         images=len(first.test),
         score=score.name,
         unit=score.unit,
@@ -164,7 +165,7 @@ def networks(
     name = network.identity.name if ticket is None else f"the ticket of {network.identity.name}"
     classifier = subnetwork(network, ticket)
     classifier.require_head(f"evaluate {name}")
-    splits = unseen(required(data), classifier.interface, name)
+    splits = unseen(required(data, classifier.interface.noun), classifier.interface, name)
     if not (task := task_for(splits)).does_it(classifier):
         raise UserError(f"{splits.name}: {splits.target_words}, which {name} does not do as it is; transfer it to them")
     known = classes
@@ -194,14 +195,14 @@ def is_transferred(path: Path) -> bool:
     return is_work(path) or (path.parent / RECORD).is_file()
 
 
-def required(data: Data | None) -> Data:
-    """Return the data.
+def required(data: Data | None, noun: str = "images") -> Data:
+    """Return the data, of what `noun` says.
 
     Raises:
         UserError: there are none.
     """
     if data is None:
-        raise UserError("data: give the data to evaluate on, as in data='path/to/images' or --data")
+        raise UserError(f"data: give the data to evaluate on, as in data='path/to/{noun}' or --data")
     return data
 
 
@@ -326,6 +327,7 @@ def evaluate_file(path: Path, data: Data, classes: Sequence[str] | None) -> Eval
     return Evaluated(
         subject=path.name,
         data=splits.name,
+        noun=splits.noun,
         images=len(splits.test),
         score=score.name,
         unit=score.unit,

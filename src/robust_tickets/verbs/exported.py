@@ -120,7 +120,7 @@ def verify_exported(
         on_file = measure_once(run, attack, part, artefact)
         rows.append(
             Compared(
-                measure=score.name if attack is None else told(attack),
+                measure=score.name if attack is None else told(attack, noun=run.data.noun),
                 figure="clean" if attack is None else "robust",
                 heading="clean" if attack is None else "robust",
                 network=score.value(measure_once(run, attack, part)),
@@ -136,7 +136,7 @@ def verify_exported(
             figure = measure.figure(key)
             rows.append(
                 Compared(
-                    measure=told(measure, name),
+                    measure=told(measure, name, run.data.noun),
                     figure=key,
                     heading=figure.name if figure is not None else "",
                     network=of_network[key],
@@ -171,13 +171,19 @@ def square_on_file(robustness: Evaluation | None, measures: Sequence[Measure]) -
     return [Evaluation(attack=Square(queries=SQUARE_QUERIES), threat=robustness.threat, limit=limit)]
 
 
-def told(measure: Measure, name: str | None = None) -> str:
-    """Return a measure's words on a file: of an attack, whether it was replayed or searched on the file itself."""
+def told(measure: Measure, name: str | None = None, noun: str = "images") -> str:
+    """Return a measure's words on a file: of an attack, whether it was replayed or searched on the file itself.
+
+    Args:
+        measure: what was measured.
+        name: what tables call it; None: as it describes itself.
+        noun: on what.
+    """
     name = name or measure.describe()
     if measure.gradient_free is None:
         return name
     how, limit = SEARCHED if measure.gradient_free else REPLAYED, measure.most_images
-    return f"{name}, {how}{f', at most {limit} {measure.noun}' if limit is not None else ''}"
+    return f"{name}, {how}{f', at most {limit} {noun}' if limit is not None else ''}"
 
 
 def open_exported(file: Artefact | Path | str, result: Transfer) -> tuple[Artefact, Run]:

@@ -101,7 +101,7 @@ def find(
     splits = target_data(data, source, transfer_settings.seeds[0])
     if not len(splits.validation):
         raise UserError(
-            f"{splits.name}: find selects on validation images and there are none; set data.validation above 0"
+            f"{splits.name}: find selects on validation {splits.noun} and there are none; set data.validation above 0"
         )
     part_of(splits, "test")
     classes = source.network.num_classes if transfer_settings.head == "keep" else None

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.attacks.predict import attack_mode
+from robust_tickets.foundation.batch import Batch, moved
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.domain_gap import DomainGap, domain_gap
 from robust_tickets.measures.logits import Batches
@@ -55,19 +56,32 @@ def gap(
         loaded = load_source(source, weights=weights, preprocessing=preprocessing)
         name, network = loaded.identity.name, loaded.network
     sides = [network_features(network, name, data, limit, seed) for data in (source_data, target_data)]
-    return domain_gap(*sides, features=name)
+    return domain_gap(*sides, features=name, noun=network.interface.noun)
 
 
 def network_features(network: Network, name: str, data: Data, limit: int | None, seed: int) -> Tensor:
-    """Return what enters the network's head, [N, features], for the training images of a data set."""
-    images = fitted_data(data, network.interface, name, seed).train
-    return pooled_features(network, in_order(images, limit))
+    """Return what enters the network's head, [N, features], for the training part of a data set."""
+    examples = fitted_data(data, network.interface, name, seed).train
+    return pooled_features(network, in_order(examples, limit))
 
 
 @torch.no_grad()
-def pooled_features(network: Network, images: Batches) -> Tensor:
+def pooled_features(network: Network, examples: Batches) -> Tensor:
     """Return what enters the network's head, [N, features] on the CPU; features with a place are averaged over it."""
     device = next(network.parameters()).device
+    parts: list[Tensor] = []
     with attack_mode(network):
-        parts = [network.features(batch.to(device)).float().cpu() for batch, _ in images]
-    return torch.cat([part.flatten(2).mean(2) if part.dim() == 4 else part for part in parts])
+        for inputs, targets in examples:
+            batch = Batch(moved(inputs, device), targets)
+            parts.append(averaged(network.features(batch.inputs).float(), batch.counted).cpu())
+    return torch.cat(parts)
+
+
+def averaged(features: Tensor, counted: Tensor | None) -> Tensor:
+    """Return features [N, D] of maps [N, D, h, w], or of tokens [N, T, D] of which some, bool [N, T], are counted."""
+    if features.dim() == 4:
+        return features.flatten(2).mean(2)
+    if features.dim() != 3 or counted is None:
+        return features
+    weights = counted.unsqueeze(2).float()
+    return (features * weights).sum(1) / weights.sum(1)

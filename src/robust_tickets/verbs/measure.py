@@ -125,7 +125,7 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
     # A file runs on the CPU, and so does the network on which its attacks are crafted.
     network = run.network if artefact is None else portable(run.network)
     preprocessing = run.network.interface
-    pace = Pace(f"{run.data.name}, seed {run.seed}, {what}")
+    pace = Pace(f"{run.data.name}, seed {run.seed}, {what}", data.inputs.noun)
 
     def images(limit: int | None) -> Batches:
         return pace.shown(in_order(data, limit), min(len(data), limit or len(data)))

@@ -50,10 +50,11 @@ def as_transfer(
     if not modules or not all(isinstance(module, nn.Module) for module in modules):
         found = f"a {type(modules[0]).__name__}" if modules else "an empty list"
         raise UserError(f"{found} is not a trained network: give a transfer, a torch module, or a list of modules")
-    if data is None:
-        raise UserError("data: give the data the module was trained on, as in data='path/to/images'")
     networks = [own_network(module, ticket) for module in modules]
     first = networks[0]
+    if data is None:
+        noun = first.network.interface.noun
+        raise UserError(f"data: give the data the module was trained on, as in data='path/to/{noun}'")
     if ticket is None:
         ticket = ticket_of_zeros(networks)
     for network in networks:

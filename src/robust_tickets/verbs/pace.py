@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from robust_tickets.attacks.predict import Predict
+from robust_tickets.foundation.batch import examples_in
 from robust_tickets.measures.logits import Batches
 from robust_tickets.training.progress import Progress, progress
 
 BATCH = 256
-"""Images of a batch that is measured."""
+"""Examples of a batch that is measured."""
 
 SECONDS = 0.5
 """Between two words within a batch."""
@@ -19,19 +20,19 @@ SECONDS = 0.5
 class Pace:
     """Shows how far one measure is."""
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, noun: str = "images") -> None:
+        self.title, self.noun = title, noun
         self._display: Progress | None = None
         self._words, self._passes, self._spoken = "", 0, time.monotonic()
 
-    def shown(self, batches: Batches, images: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of this many images, each counted when the next one is asked for."""
-        with progress(self.title, -(-images // BATCH), unit="batch") as self._display:
+    def shown(self, batches: Batches, examples: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of this many examples, each counted when the next one is asked for."""
+        with progress(self.title, -(-examples // BATCH), unit="batch", noun=self.noun) as self._display:
             try:
-                for pixels, labels in batches:
+                for inputs, labels in batches:
                     self._words, self._passes = "", 0
-                    yield pixels, labels
-                    self._display.advance(len(pixels), "")
+                    yield inputs, labels
+                    self._display.advance(examples_in(inputs), "")
             finally:
                 self._display = None
 

@@ -360,7 +360,7 @@ def train(
         cached = cached_features(classifier, splits)
         if cached is not None:
             head, train_part, validation = cached
-            features = FeatureBatches(train_part, validation, training.batch_size, seed)
+            features = FeatureBatches(train_part, validation, training.batch_size, seed, splits.noun)
             plan = training.plan(features.per_epoch)
             job = replace(job, trainable=Trainable.of_head(head), batches=features, plan=plan, masks={})
     if settings.compact and (compact := compacted(classifier.body, masks, classifier.interface.example(1))) is not None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.notebook import as_html
+from robust_tickets.foundation.of_inputs import OfInputs
 from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
@@ -49,13 +50,13 @@ class Measured(Settings):
     )
 
 
-class Verdict(Settings):
+class Verdict(OfInputs):
     """Whether a transferred ticket matches dense, with the figures it rests on."""
 
     subject: str
     sparsity: float
     transfer: str
-    part: Part = Field(default="test", description="The images it was decided on; `find` selects on validation.")
+    part: Part = Field(default="test", description="What it was decided on; `find` selects on validation.")
     attack: str | None = None
     score: str = Field(default="accuracy", description="The metric that was compared.")
     standard: Decision
@@ -86,9 +87,9 @@ class Verdict(Settings):
         """Return the verdict in plain words."""
         score = f", {self.score}" if self.score != "accuracy" else ""
         subject = f"{self.subject} at {100 * self.sparsity:.4g} % sparsity, {self.transfer}{score}"
-        text = f"{subject}. {self.standard.sentence()}"
+        text = f"{subject}. {self.standard.sentence(self.noun)}"
         if self.robust is not None:
-            text += f" Under {self.attack}: {self.robust.sentence()}"
+            text += f" Under {self.attack}: {self.robust.sentence(self.noun)}"
         return " ".join((text, *(caveat.text for caveat in self.caveats if caveat.is_about_evidence)))
 
     def warnings(self) -> list[str]:
@@ -170,6 +171,7 @@ def verify(
     )
     networks["dense"] = MeasuredNetwork(dense_found, [run.measures for run in dense_runs])
     return Verdict(
+        noun=data.noun,
         subject=result.source.identity.name,
         sparsity=result.sparsity,
         transfer=result.describe(),

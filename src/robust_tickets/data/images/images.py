@@ -39,6 +39,7 @@ class Images(Inputs):
     """The images that some part of a data set was found to have, by index."""
 
     noun: ClassVar[str] = "images"
+    one: ClassVar[str] = "image"
     lacks: ClassVar[frozenset[str]] = frozenset({"text-inputs"})
 
     resized_whole: ClassVar[bool] = False

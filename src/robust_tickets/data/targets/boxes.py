@@ -180,7 +180,7 @@ class Boxes(Targets):
             self.sizes[index] = torch.tensor(size)
 
     @classmethod
-    def complaint(cls, settings: DataSettings) -> str | None:
+    def complaint(cls, settings: DataSettings, inputs: str) -> str | None:
         """Return what is wrong with `per_class` and `ignore`, which are for other targets."""
         if settings.per_class is not None:
             return "its images have no class of their own to count per_class; use fraction"

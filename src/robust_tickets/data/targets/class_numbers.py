@@ -24,7 +24,7 @@ class ClassNumbers(Targets):
     """
 
     kind: ClassVar[str] = "class"
-    words: ClassVar[str] = "labels whole images"
+    words: ClassVar[str] = "labels whole {inputs}"
     noun: ClassVar[str] = "classes"
     provides: ClassVar[frozenset[str]] = frozenset({STILL})
     # Before there were other kinds of targets each image that is loaded by itself had its own random stream.
@@ -63,19 +63,22 @@ class ClassNumbers(Targets):
         return self.numbers[indices].numpy().tobytes()
 
     @classmethod
-    def complaint(cls, settings: DataSettings) -> str | None:
+    def complaint(cls, settings: DataSettings, inputs: str) -> str | None:
         """Return what is wrong with `ignore`, which is for label images."""
-        return f"{cls.words}; `ignore` is for values of label images; leave it out" if settings.ignore else None
+        return (
+            f"{cls.said_of(inputs)}; `ignore` is for values of label images; leave it out" if settings.ignore else None
+        )
 
     @classmethod
     def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
-        """Refuse a part in which no image of some class can be read.
+        """Refuse a part in which nothing of some class can be read.
 
         Raises:
             UserError: names the first such class.
         """
         if lost := set(found.parts[part].labels.tolist()) - set(left.labels.tolist()):
-            raise UserError(f"{found.name}: none of the images of class {found.classes[min(lost)]!r} can be read")
+            noun, name = found.inputs.noun, found.classes[min(lost)]
+            raise UserError(f"{found.name}: none of the {noun} of class {name!r} can be read")
 
     @classmethod
     def checked(cls, found: Found, *, trains: bool) -> tuple[str, ...]:

@@ -216,7 +216,7 @@ class LabelImages(Targets):
                 )
 
     @classmethod
-    def complaint(cls, settings: DataSettings) -> str | None:
+    def complaint(cls, settings: DataSettings, inputs: str) -> str | None:
         """Return what is wrong with `per_class`: a scene has no class."""
         whole = settings.per_class is None
         return None if whole else "its images have no class that per_class could count; use fraction"

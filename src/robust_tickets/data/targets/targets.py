@@ -37,7 +37,7 @@ class Targets(ABC):
     """The kind's name, as tasks ask for it."""
 
     words: ClassVar[str]
-    """What a data set with such targets does, for messages: `labels whole images`."""
+    """What a data set with such targets does, for messages: `labels pixels`; `{inputs}` stands for its inputs."""
 
     noun: ClassVar[str]
     """What the targets are, for messages: `label images`."""
@@ -127,8 +127,18 @@ class Targets(ABC):
         """
 
     @classmethod
-    def complaint(cls, settings: DataSettings) -> str | None:
-        """Return which of the settings such data have no use for, and what to do; None if there is none."""
+    def said_of(cls, inputs: str) -> str:
+        """Return what a data set with such targets does, whose inputs have this name: `labels whole images`."""
+        return cls.words.format(inputs=inputs)
+
+    @classmethod
+    def complaint(cls, settings: DataSettings, inputs: str) -> str | None:
+        """Return which of the settings such data have no use for, and what to do; None if there is none.
+
+        Args:
+            settings: those of the data.
+            inputs: what their inputs are, for messages.
+        """
         return None
 
     @classmethod
@@ -139,7 +149,9 @@ class Targets(ABC):
             UserError: says what is missing.
         """
         if not len(left):
-            raise UserError(f"{found.name}: none of the images of the {part} part can be read with their {cls.noun}")
+            raise UserError(
+                f"{found.name}: none of the {found.inputs.noun} of the {part} part can be read with their {cls.noun}"
+            )
 
     @classmethod
     def checked(cls, found: Found, *, trains: bool) -> tuple[str, ...]:

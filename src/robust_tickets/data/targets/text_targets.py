@@ -25,7 +25,7 @@ class TextTargets(Targets):
     @classmethod
     def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> ImageFit:
         """Refuse: no image has such targets."""
-        raise AssertionError(f"only images are brought to a size, and no image {cls.words}")
+        raise AssertionError(f"only images are brought to a size, and no image {cls.said_of('texts')}")
 
     @classmethod
     def suited(cls, found: Found, train: Listing) -> Augmentation:

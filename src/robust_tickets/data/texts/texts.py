@@ -33,6 +33,7 @@ class TokenInputs(Inputs):
     """
 
     noun: ClassVar[str] = "texts"
+    one: ClassVar[str] = "text"
     lacks: ClassVar[frozenset[str]] = frozenset({"pixel-inputs"})
 
     @classmethod
