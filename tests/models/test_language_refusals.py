@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import torch
 import transformers
 
+import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.folders import load_folder, save_source
+from robust_tickets.models.heads import get_head
 from robust_tickets.models.sources import load_source
 from tests.language import (
     QUERY,
@@ -190,3 +193,26 @@ def test_without_transformers_one_line_says_what_to_install(bert: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "language models need the library transformers; pip install 'robust-tickets[text]'\n"
+
+
+def evaluated_from_memory(network: rt.Network, folder: Path) -> None:
+    rt.draw(network, sparsity=0.5).save(folder / "ticket")
+    rt.evaluate(folder / "ticket", "tale-moods")
+
+
+NAMED: dict[str, Callable[[rt.Network, Path], Any]] = {
+    "images": lambda network, folder: network.pixels,
+    "the runtime": lambda network, folder: rt.export(network, folder / "model.rtk"),
+    "another head": lambda network, folder: get_head(network.body, "missing"),
+    "another network": lambda network, folder: rt.masked(network.body, {"fc.weight": torch.ones(2, 2).bool()}),
+    "a ticket of a network in memory": evaluated_from_memory,
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_messages_call_a_model_by_its_class_in_transformers(case: str, bert: Path, tmp_path: Path) -> None:
+    network = load_source(bert).network
+    assert repr(network).startswith("Network(BertForSequenceClassification, ")
+    with pytest.raises(UserError, match="BertForSequenceClassification") as raised:
+        NAMED[case](network, tmp_path)
+    assert "LanguageBody" not in str(raised.value)

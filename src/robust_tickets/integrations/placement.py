@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import architecture_of
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.ticket.ticket import Ticket
 
@@ -53,7 +54,7 @@ def masked_parameters(model: nn.Module, masks: Mapping[str, Tensor]) -> dict[str
             ends = set()
         if not ends:
             raise UserError(
-                f"the ticket masks {told}, and {type(model).__name__} has no such parameter next to the "
+                f"the ticket masks {told}, and {architecture_of(model).__name__} has no such parameter next to the "
                 "others; give the network the ticket was drawn from, or a model that contains it"
             )
         places = ends if places is None else places & ends
@@ -72,9 +73,8 @@ def masked_parameters(model: nn.Module, masks: Mapping[str, Tensor]) -> dict[str
         )
     if len({id(found[place + name]) for place in fitting for name in wanted}) > len(wanted):
         inside = " and ".join(sorted(place.rstrip(".") or "the model itself" for place in fitting))
-        raise UserError(
-            f"{type(model).__name__} contains several networks that the ticket fits ({inside}); give one of them"
-        )
+        called = architecture_of(model).__name__
+        raise UserError(f"{called} contains several networks that the ticket fits ({inside}); give one of them")
     parameters = {told: found[fitting[0] + name] for name, told in wanted.items()} if fitting else {}
     for name, parameter in parameters.items():
         if isinstance(parameter, DTensor):

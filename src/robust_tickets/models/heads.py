@@ -7,6 +7,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
+from robust_tickets.models.adaptations.adapted_body import architecture_of
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -32,7 +33,9 @@ def get_head(body: nn.Module, path: str) -> Head:
     if path not in modules:
         near = difflib.get_close_matches(path, modules, n=3, cutoff=0.4)
         last = [name for name, module in modules.items() if isinstance(module, nn.Linear | nn.Conv2d)][-1:]
-        raise UserError(f"head: {path!r} is not a module of {type(body).__name__}; similar: {', '.join(near or last)}")
+        raise UserError(
+            f"head: {path!r} is not a module of {architecture_of(body).__name__}; similar: {', '.join(near or last)}"
+        )
     head = modules[path]
     if not isinstance(head, Head):
         raise UserError(f"head: {path!r} is a {type(head).__name__}; it must be a Linear or a Conv2d layer")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from robust_tickets.attacks.perturbable import Perturbable
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.adaptations.adapted_body import LOGITS, AdaptedBody
+from robust_tickets.models.adaptations.adapted_body import LOGITS, AdaptedBody, architecture_of
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.outputs import logits_of
@@ -56,6 +56,11 @@ class Network(nn.Module):
         self.normalise = interface.preparation()
 
     @property
+    def called(self) -> str:
+        """What messages call it where nothing else is known: its architecture's class, `ResNet`."""
+        return architecture_of(self.body).__name__
+
+    @property
     def pixels(self) -> Pixels:
         """The interface of a network for images.
 
@@ -64,7 +69,7 @@ class Network(nn.Module):
         """
         if isinstance(self.interface, Pixels):
             return self.interface
-        raise UserError(f"{type(self.body).__name__} takes {self.interface.noun}, not images")
+        raise UserError(f"{self.called} takes {self.interface.noun}, not images")
 
     @property
     def device(self) -> torch.device:
@@ -85,7 +90,7 @@ class Network(nn.Module):
         """Return one line; `body` shows its layers."""
         count = sum(parameter.numel() for parameter in self.body.parameters())
         return (
-            f"Network({type(self.body).__name__}, {self.interface.shape_words}, {self.num_classes} classes, head "
+            f"Network({self.called}, {self.interface.shape_words}, {self.num_classes} classes, head "
             f"{self.head}, {count:,} parameters)"
         )
 
@@ -130,7 +135,7 @@ class Network(nn.Module):
             UserError: says why, and what to do.
         """
         if isinstance(self.body, AdaptedBody) and self.body.unexportable:
-            raise UserError(f"{type(self.body).__name__} cannot be exported: {self.body.unexportable}")
+            raise UserError(f"{self.called} cannot be exported: {self.body.unexportable}")
 
     def exported(self, inputs: Any) -> Any:
         """Return what such a file gives for inputs as `forward` takes them: a tensor for each of `answers`."""
@@ -169,7 +174,7 @@ class Network(nn.Module):
         finally:
             hook.remove()
         if not caught or not isinstance(caught[-1], Tensor):
-            raise UserError(f"{type(self.body).__name__} has no features: the input of its head is not a single tensor")
+            raise UserError(f"{self.called} has no features: the input of its head is not a single tensor")
         return caught[-1]
 
     def perturbable(self, inputs: Any) -> Perturbable:

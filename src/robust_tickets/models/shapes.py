@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import architecture_of
 from robust_tickets.models.reduced_attention import ReducedAttention
 
 Size = int | tuple[int, ...]
@@ -31,8 +32,8 @@ def shape_changes(before: nn.Module, after: nn.Module) -> ModuleShapes:
         name = next(name for name in {**kinds, **others} if kinds.get(name) is not others.get(name))
         was, found = (part[name].__name__ if name in part else "nothing" for part in (kinds, others))
         raise UserError(
-            f"{name} of {type(before).__name__} was {was} and became {found}: such a network cannot be written as a "
-            "folder; write an .onnx file"
+            f"{name} of {architecture_of(before).__name__} was {was} and became {found}: such a network cannot be "
+            "written as a folder; write an .onnx file"
         )
     found_changes = {}
     for name, module in changed.items():
@@ -69,7 +70,9 @@ def reshape(body: nn.Module, shapes: Mapping[str, Mapping[str, Size]], state: Ma
         for key, value in attributes.items():
             if not _is_alike(own.get(key), value):
                 there = f"{key} of {name}" if name in modules else f"module {name}"
-                raise UserError(f"{where}: {type(body).__name__} has no {there} that could be {value}; it is damaged")
+                raise UserError(
+                    f"{where}: {architecture_of(body).__name__} has no {there} that could be {value}; it is damaged"
+                )
             as_list = isinstance(vars(modules[name])[key], list)
             if type(modules[name]) is nn.MultiheadAttention and key == "num_heads":
                 modules[name].__class__ = ReducedAttention

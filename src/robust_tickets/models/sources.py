@@ -12,7 +12,7 @@ from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.settings import changed, parse
-from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody, architecture_of
 from robust_tickets.models.families.family import Loaded
 from robust_tickets.models.families.language_sources import is_language_module, of_module
 from robust_tickets.models.families.user_code import stated_preprocessing
@@ -194,9 +194,10 @@ def _from_module(module: nn.Module, preprocessing: Interface | None, head: str |
     if isinstance(module, Network):
         missing = module.head if module.headless else None
         preprocessing, head, module = preprocessing or module.interface, head or module.head, module.body
-    what = type(module).__name__
+    what = architecture_of(module).__name__
     module, notes = plain_module(module, what)
-    settings = SourceSettings(name=f"{type(module).__module__}:{type(module).__qualname__}")
+    kind = architecture_of(module)
+    settings = SourceSettings(name=f"{kind.__module__}:{kind.__qualname__}")
     stated = preprocessing or stated_preprocessing(module)
     loaded = Loaded(what, module, stated, "in memory", "Python module", notes, headless=missing)
     if loaded.preprocessing is None:

@@ -49,7 +49,7 @@ def named_layers(body: nn.Module, patterns: Sequence[str]) -> list[str]:
         if found := blocks_of(body):
             return found
         raise UserError(
-            f"hidden states: {type(body).__name__} has no repeated blocks; name its layers, such as layers: "
+            f"hidden states: the network has no repeated blocks; name its layers, such as layers: "
             f"[{paths[0] if paths else '...'}]"
         )
     found = []

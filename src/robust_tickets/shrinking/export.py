@@ -86,7 +86,7 @@ def export_onnx(
     with torch.no_grad():
         network.exported(sliced(inputs, 0, 1))  # what depends on sizes alone is computed before the network is traced
     written = network if network.gives_logits else Answering(network)
-    name = type(classifier.body).__name__
+    name = classifier.called
     program = onnx_program(written, inputs, name, network.answers, network.interface.free)
     program.model.metadata_props.update(about)
 
@@ -209,7 +209,7 @@ def _difference(network: Network, path: Path) -> float:
     if not worst <= TOLERANCE:
         scale = "largest of its " if others else "spread of its "
         raise RuntimeError(
-            f"the ONNX file of {type(network.body).__name__} differs from the network by {worst:.1e} of the "
+            f"the ONNX file of {network.called} differs from the network by {worst:.1e} of the "
             f"{scale}{' or '.join(network.answers)} (allowed: {TOLERANCE:.0e})"
         )
     return worst

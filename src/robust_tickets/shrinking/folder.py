@@ -79,7 +79,7 @@ def write_folder(
     with torch.no_grad():
         read, written = (tree_leaves(tensors_of(one, inputs)) for one in (twin, shrunk))
         if not all(map(torch.equal, read, written)):
-            name = type(shrunk.body).__name__
+            name = shrunk.called
             raise RuntimeError(f"{folder}: read back, the shrunken {name} gives different answers")
     said = Origin(classes=tuple(classes) if classes else None, run=provenance)
     with disk_errors(folder):

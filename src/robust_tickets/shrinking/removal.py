@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map
 from robust_tickets.foundation.batch import sliced
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.models.adaptations.adapted_body import architecture_of
 from robust_tickets.models.couplings import Refusal, trace_channels
 from robust_tickets.models.layers import weights_by_type
 from robust_tickets.models.network import tensors_of
@@ -103,8 +104,8 @@ def remove_channels(
     difference = difference_of(shrunk, masked, inputs)
     if not difference <= TOLERANCE:
         raise RuntimeError(
-            f"the shrunk {type(body).__name__} differs from the masked one by {difference:.1e} of the spread of its "
-            f"logits (allowed: {TOLERANCE:.0e})"
+            f"the shrunk {architecture_of(body).__name__} differs from the masked one by {difference:.1e} of the "
+            f"spread of its logits (allowed: {TOLERANCE:.0e})"
         )
     counted = sliced(inputs, 0, 1) if counted is None else counted
     counts = RemovalCounts(

@@ -86,7 +86,7 @@ def _differences(network: Network, graph: Graph, path: Path, half: bool) -> Diff
     worst = max(executed, relative_difference(converted, expected))
     if not worst <= TOLERANCE:
         raise RuntimeError(
-            f"the runtime file of {type(network.body).__name__} differs from the network by {worst:.1e} of the "
+            f"the runtime file of {network.called} differs from the network by {worst:.1e} of the "
             f"spread of its logits (allowed: {TOLERANCE:.0e})"
         )
     return Differences(worst, relative_difference(stored, expected) if half else 0.0)

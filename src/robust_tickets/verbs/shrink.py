@@ -152,7 +152,7 @@ def require_shrinkable(settings: ShrinkSettings, form: ShippedForm, network: Net
     asked = changes_answers(settings)
     if asked is not None and not network.gives_logits:
         raise UserError(
-            f"{asked}: what that changes is checked logit by logit, and {type(network.body).__name__} gives "
+            f"{asked}: what that changes is checked logit by logit, and {network.called} gives "
             f"{' and '.join(network.answers)}; leave it out"
         )
     if asked is not None and not len(data.validation):

@@ -62,6 +62,11 @@ class AdaptedBody(nn.Module, ABC):
         return None
 
     @property
+    def architecture(self) -> type[nn.Module]:
+        """The class that readers know it by: its library's, where this one only gives its model another form."""
+        return type(self)
+
+    @property
     def word_embeddings(self) -> str | None:
         """Name of the table that words are looked up in; None if the inputs are no words."""
         return None
@@ -112,6 +117,11 @@ class AdaptedBody(nn.Module, ABC):
     def place(self, name: str) -> str:
         """Return where a parameter or buffer of the source is in this body."""
         return f"{BACKBONE}.{name}"
+
+
+def architecture_of(body: nn.Module) -> type[nn.Module]:
+    """Return the class that messages call a body by: `ResNet`, `BertForSequenceClassification`."""
+    return body.architecture if isinstance(body, AdaptedBody) else type(body)
 
 
 def adaptation_of(body: nn.Module) -> Adaptation | None:

@@ -54,7 +54,7 @@ def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> G
         UserError: the network cannot be exported, or the runtime lacks an operation that it uses.
     """
     require_classifier(classifier)
-    network = type(classifier.body).__name__
+    network = classifier.called
     try:
         graph = _Walk(exported(classifier), classifier).graph(metadata or {})
         require_valid(graph)
@@ -75,12 +75,12 @@ def require_classifier(network: Network) -> None:
     """
     if network.interface.channels is None:
         raise UserError(
-            f"{type(network.body).__name__} cannot become a runtime file: it takes {network.interface.noun}, and the "
+            f"{network.called} cannot become a runtime file: it takes {network.interface.noun}, and the "
             "runtime has no attention; write an .onnx file, which ONNX Runtime runs"
         )
     if not network.gives_logits:
         raise UserError(
-            f"{type(network.body).__name__} cannot become a runtime file: it gives {' and '.join(network.answers)}, "
+            f"{network.called} cannot become a runtime file: it gives {' and '.join(network.answers)}, "
             "and the runtime gives logits only; write an .onnx file, which ONNX Runtime runs"
         )
 

@@ -25,7 +25,7 @@ def exported(classifier: Network) -> ExportedProgram:
         program = torch.export.export(classifier, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     except Exception as error:  # whatever the network's own code raises while it is traced
         reason = str(error).strip().splitlines()[0][:200]
-        raise UserError(f"{type(classifier.body).__name__} cannot be exported by torch: {reason}") from error
+        raise UserError(f"{classifier.called} cannot be exported by torch: {reason}") from error
     # Torch makes operations in place functional, which takes longer than the export itself; almost always each
     # overwrites what nobody else reads, and is functional as it stands.
     functional = all(_overwrites_freely(node) for node in program.graph.nodes if _is_in_place(node))

@@ -43,7 +43,7 @@ def open_predictor(subject: Predictable, source: Source | str | Path | None = No
     if isinstance(subject, Source):
         return of_network(subject.identity.name, subject.network, None)
     if isinstance(subject, Network):
-        return of_network(type(subject.body).__name__, subject, None)
+        return of_network(subject.called, subject, None)
     if isinstance(subject, Runtime):
         return ImagePredictor.of_runtime("the runtime", subject)
     if isinstance(subject, nn.Module):

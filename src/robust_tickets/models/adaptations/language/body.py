@@ -95,9 +95,14 @@ class LanguageBody(AdaptedBody):
         return self
 
     @property
+    def architecture(self) -> type[nn.Module]:
+        """The class of transformers."""
+        return type(self.held)
+
+    @property
     def configuration(self) -> dict[str, Any]:
         """The content of the `config.json` that describes the model."""
-        return content_of(self.held.config, type(self.held).__name__)
+        return content_of(self.held.config, self.architecture.__name__)
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
