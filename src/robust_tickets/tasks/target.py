@@ -4,7 +4,10 @@ from typing import Any
 
 from robust_tickets.data.load import load_data
 from robust_tickets.data.splits import DataSplits
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.forward_trace import trace_forward
 from robust_tickets.models.interface import Interface
+from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source
 
 Data = Any
@@ -39,6 +42,22 @@ def fitted_data(data: Data, interface: Interface, asker: str, seed: int, *, trai
     if interface.channels is not None:
         splits.require_channels(interface.channels, asker)
     return splits
+
+
+def require_size(network: Network, splits: DataSplits, name: str) -> None:
+    """Refuse images of another size than the network's where it cannot take them, as one forward pass shows.
+
+    Raises:
+        UserError: says how the pass fails.
+    """
+    given = as_evaluated(network.interface, splits)
+    if given.shape_words == network.interface.shape_words:
+        return
+    try:
+        trace_forward(network.body, given, name)
+    except UserError as error:
+        own = network.interface.shape_words
+        raise UserError(f"{splits.name}: {error}; leave out the data's `size`: the network takes {own}") from None
 
 
 def as_evaluated(interface: Interface, splits: DataSplits) -> Interface:

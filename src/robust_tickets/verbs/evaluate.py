@@ -29,7 +29,7 @@ from robust_tickets.models.sources import Source, Stated
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.places import EXPORTED
 from robust_tickets.tasks.kinds import task_for
-from robust_tickets.tasks.target import Data, fitted_data
+from robust_tickets.tasks.target import Data, as_evaluated, fitted_data, require_size
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.measure import in_order, outcomes
 from robust_tickets.verbs.place import RECORD, is_work
@@ -159,6 +159,7 @@ def networks(
                 runs.append(run)
                 continue
             run.task.require_data(splits)
+            require_size(run.network, splits, name)
             runs.append(aligned(Run(run.seed, run.network, splits, None, None, run.task), name, run.data.classes))
         return name, runs
     ticket, network = bind(subject, source)
@@ -168,6 +169,7 @@ def networks(
     splits = unseen(required(data, classifier.interface.noun), classifier.interface, name)
     if not (task := task_for(splits)).does_it(classifier):
         raise UserError(f"{splits.name}: {splits.target_words}, which {name} does not do as it is; transfer it to them")
+    require_size(classifier, splits, name)
     known = classes
     if known is None and isinstance(subject, str | Path) and Path(subject).is_dir():
         known = class_names(Path(subject))
@@ -308,6 +310,9 @@ def evaluate_file(path: Path, data: Data, classes: Sequence[str] | None) -> Eval
     artefact = load_artefact(path)
     predictor = of_artefact(artefact)
     splits = unseen(data, predictor.interface, path.name)
+    takes, given = (one.shape_words for one in (predictor.interface, as_evaluated(predictor.interface, splits)))
+    if given != takes:
+        raise UserError(f"{splits.name}: {path.name} takes {takes}, not {given}; leave out the data's `size`")
     task = task_for(splits)
     adapted = predictor.adaptation
     if adapted is not None and not task.done_by(adapted):

@@ -14,7 +14,7 @@ from robust_tickets.models.inception import load_inception
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
-from robust_tickets.tasks.target import Data, fitted_data
+from robust_tickets.tasks.target import Data, fitted_data, require_size
 from robust_tickets.verbs.measure import in_order
 
 
@@ -61,8 +61,9 @@ def gap(
 
 def network_features(network: Network, name: str, data: Data, limit: int | None, seed: int) -> Tensor:
     """Return what enters the network's head, [N, features], for the training part of a data set."""
-    examples = fitted_data(data, network.interface, name, seed).train
-    return pooled_features(network, in_order(examples, limit))
+    splits = fitted_data(data, network.interface, name, seed)
+    require_size(network, splits, name)
+    return pooled_features(network, in_order(splits.train, limit))
 
 
 @torch.no_grad()

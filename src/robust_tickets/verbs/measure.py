@@ -22,7 +22,7 @@ from robust_tickets.measures.logits import Batches
 from robust_tickets.measures.measure import Measure
 from robust_tickets.shrinking.artefact import Artefact
 from robust_tickets.shrinking.export import portable
-from robust_tickets.tasks.target import fitted_data
+from robust_tickets.tasks.target import fitted_data, require_size
 from robust_tickets.verbs.pace import BATCH, Pace
 from robust_tickets.verbs.transfer import Run
 from robust_tickets.verbs.verify_settings import Part
@@ -134,7 +134,9 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
         return limited(data, limit)
 
     def other(settings: DataSettings, limit: int | None) -> Batches:
-        return in_order(fitted_data(settings, preprocessing, "the network", run.seed).test, limit)
+        others = fitted_data(settings, preprocessing, "the network", run.seed)
+        require_size(run.network, others, "the network")
+        return in_order(others.test, limit)
 
     with evaluation_mode(network, next(network.parameters()).device) as predict:
         craft = pace.counted(predict)

@@ -16,7 +16,7 @@ from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import Masks, sparsity
 from robust_tickets.pruning.rewinds import reinitialise
 from robust_tickets.tasks.kinds import task_for
-from robust_tickets.tasks.target import Data, as_evaluated, target_data
+from robust_tickets.tasks.target import Data, as_evaluated, require_size, target_data
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
@@ -70,6 +70,7 @@ def as_transfer(
                 f"the module distinguishes {network.network.num_classes} classes, but {splits.name} has "
                 f"{len(splits.classes)}; give the data it was trained on"
             )
+        require_size(network.network, splits, network.identity.name)
         network.network.interface = as_evaluated(network.network.interface, splits)
         runs.append(Run(seed, network.network, splits, None, None, task))
     return Transfer(source, ticket, settings, data, tuple(runs), described=OWN_LOOP)

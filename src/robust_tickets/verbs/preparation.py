@@ -20,7 +20,7 @@ from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.kinds import own_task
-from robust_tickets.tasks.target import Data, target_data
+from robust_tickets.tasks.target import Data, require_size, target_data
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_norm import has_batch_norm
 from robust_tickets.training.batch_source import ImageBatches
@@ -93,6 +93,7 @@ class Preparation:
             splits = batches = None
         elif splits is not None:
             task = own_task(splits, "a draw")
+            require_size(source.network, splits, source.identity.name)
             require_gradients(source)
             classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name, "draw.head")
             names = tuple(name for name in names if takes_part(classifier, name))

@@ -18,7 +18,7 @@ from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.tasks.kinds import own_task, task_for
-from robust_tickets.tasks.target import Data, target_data
+from robust_tickets.tasks.target import Data, require_size, target_data
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
@@ -58,6 +58,7 @@ def pretrain(
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     splits = target_data(data, source, seed)
     task = own_task(splits, "pretrain")
+    require_size(source.network, splits, source.identity.name)
     require_gradients(source)
     identity = {
         "verb": "pretrain",
@@ -97,6 +98,7 @@ def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> 
     """
     splits = target_data(settings.data, source, seed)
     task = own_task(splits, "pretrain")
+    require_size(source.network, splits, source.identity.name)
     require_gradients(source)
     network = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)
     pretraining(network, splits, settings.training, seed).require()

@@ -27,7 +27,7 @@ from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
 from robust_tickets.tasks.kinds import task_for
-from robust_tickets.tasks.target import Data, as_evaluated, target_data
+from robust_tickets.tasks.target import Data, as_evaluated, require_size, target_data
 from robust_tickets.tasks.task import Task
 from robust_tickets.ticket.ticket import Ticket, is_ticket
 from robust_tickets.training.batch_norm import recalibrate
@@ -188,6 +188,7 @@ def rehearse_transfer(source: Source, data: Data, settings: TransferSettings) ->
     splits = target_data(data, source, seed)
     task = task_for(splits, settings.task)
     network = task.adapt(subnetwork(source, None), splits, settings.head, seed, name)
+    require_size(network, splits, name)
     require_gradients(source, linear=settings.is_linear)
     job_of(network, task, splits, settings, seed).require()
     return network, splits
@@ -287,6 +288,7 @@ def transfer_once(
         classifier, _ = load_folder(step.folder, like=source.network)
         return Run(seed, classifier, splits, step.result["validation"], step.folder, task)
     classifier = task.adapt(subnetwork(source, ticket), splits, settings.head, seed, source.identity.name)
+    require_size(classifier, splits, source.identity.name)
     classifier.interface = as_evaluated(classifier.interface, splits)
     with step.claim():
         teacher = teacher_in(source, task, splits, settings, seed)
