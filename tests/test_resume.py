@@ -1,13 +1,16 @@
 """The promise of the run folder: killed at any moment and started again, a run ends as if it had not been."""
 
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import torch
 
 from robust_tickets.foundation.steps import Step
 
@@ -43,36 +46,55 @@ MOMENTS = ("sources/*/checkpoint.pt", "tickets/**/rungs", "transfers/**/seed-1/c
 """Work that is under way when the kills come. It writes a checkpoint every step, and is mostly busy with that."""
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
+COMMAND = ["tickets", "run", "recipe.yaml", "--out", "run"]
+SERVER = multiprocessing.get_context("forkserver")
+"""Starts processes in which everything is imported already, which is most of what a short run takes."""
+SERVER.set_forkserver_preload(["robust_tickets.cli", "robust_tickets.pipeline.run", "robust_tickets.findings.verdicts"])
+
+
+def run(folder: Path) -> None:
+    """Be the command, in a process of its own."""
+    os.chdir(folder)
+    torch.set_num_threads(1)
+    for descriptor, name in ((1, os.devnull), (2, "../errors.txt")):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from robust_tickets.cli import main
+
+    sys.argv = COMMAND
+    main()
+
+
+def start(folder: Path) -> BaseProcess:
     folder.mkdir(exist_ok=True)
     (folder / "recipe.yaml").write_text(RECIPE)
-    return subprocess.Popen(
-        [sys.executable, "-c", "from robust_tickets.cli import main; main()", "run", "recipe.yaml", "--out", "run"],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    process = SERVER.Process(target=run, args=(folder,))
+    process.start()
+    return process
 
 
 def finish(folder: Path) -> None:
-    process = start(folder)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors.decode()
+    """Run to the end as a shell does, in an interpreter of its own."""
+    code = "from robust_tickets.cli import main; main()"
+    command = [sys.executable, "-c", code, *COMMAND[1:]]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_an_interrupted_run_says_that_it_goes_on(tmp_path: Path) -> None:
     process = start(tmp_path / "work")
     deadline = time.monotonic() + 120
     while not any((tmp_path / "work" / "run").glob(MOMENTS[0])):
-        assert process.poll() is None, "the run ended before it was to be interrupted"
+        assert process.is_alive(), "the run ended before it was to be interrupted"
         assert time.monotonic() < deadline, f"{MOMENTS[0]} never came"
         time.sleep(0.002)
-    process.send_signal(signal.SIGINT)
-    errors = process.communicate()[1].decode()
-    assert process.returncode == 130
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join(300)
+    errors = (tmp_path / "errors.txt").read_text()
+    assert process.exitcode == 130
     assert errors.splitlines()[-1] == "interrupted; rerun the same command to resume"
     assert "Traceback" not in errors
 
@@ -82,13 +104,13 @@ def kill_at(folder: Path, moment: str, delay: float) -> None:
     process = start(folder)
     deadline = time.monotonic() + 120
     while not any((folder / "run").glob(moment)):
-        assert process.poll() is None, "the run ended before it was to be killed"
+        assert process.is_alive(), "the run ended before it was to be killed"
         assert time.monotonic() < deadline, f"{moment} never came"
         time.sleep(0.002)
     time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run ended before it was killed"
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "the run ended before it was killed"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -97,7 +119,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_run_killed_again_and_again_ends_byte_for_byte_alike(tmp_path: Path) -> None:
     folder = tmp_path / "work"
-    finish(folder)
+    uninterrupted = start(folder)
+    uninterrupted.join(300)
+    assert uninterrupted.exitcode == 0, (tmp_path / "errors.txt").read_text()
     whole = contents(folder)
     folder.rename(tmp_path / "whole")
     delays = random.Random(20230)
