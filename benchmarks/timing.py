@@ -45,7 +45,7 @@ def ratios(base: Sequence[float], own: Sequence[float]) -> list[float]:
 
 def spread(values: Sequence[float], digits: int = 4) -> dict[str, Any]:
     """Return median, quartiles and count of values over rounds."""
-    low, middle, high = quantiles(values, n=4, method="inclusive")
+    low, middle, high = quantiles(values, n=4, method="inclusive") if len(values) > 1 else 3 * [*values]
     return {
         "median": round(middle, digits),
         "quartiles": [round(low, digits), round(high, digits)],

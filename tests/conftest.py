@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 
 import torch
 from torch.onnx._internal.exporter._registration import ONNXRegistry
@@ -10,6 +11,9 @@ torch.set_num_threads(1)
 
 # Every export lists all the operators that torch knows, 0.4 s each time, and the suite exports hundreds of networks.
 ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+
+# Files are put in place durably, milliseconds each for tens of thousands of them; no test turns off the machine.
+os.fsync = lambda _: None
 
 
 def pytest_collection_finish() -> None:

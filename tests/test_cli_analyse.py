@@ -1,11 +1,14 @@
 """`tickets analyse`, and the analyses of a run, as a user calls them."""
 
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
+from robust_tickets import cli
 from robust_tickets.report.summary import load_summary
-from tests.commands import Tickets, colours, tickets_process
+from tests.commands import Tickets, colours
 
 RUN = (
     "run -s demo/resnet4 --weights random -d images -o run --set draw.sparsity=[0.5,0.8] --set shrink=null --set "
@@ -26,8 +29,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images and a finished run."""
     folder = tmp_path_factory.mktemp("analysed")
     colours(folder / "images")
-    ran = tickets_process(RUN, folder)
-    assert ran.returncode == 0, ran.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["tickets", *shlex.split(RUN)])
+        with pytest.raises(SystemExit) as leaving:
+            cli.main()
+    assert leaving.value.code == 0
     return folder
 
 

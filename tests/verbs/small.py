@@ -56,7 +56,7 @@ QUICK = {
     "training": {"epochs": 2, "batch_size": 20, "optimiser": {"kind": "sgd", "lr": 0.05}, "head_lr": None, "warmup": 0},
     "seeds": (0, 1),
 }
-THOROUGH = {"epochs": 25, "batch_size": 20, "optimiser": {"lr": 0.2}, "validate_every": 25}
+THOROUGH = {"epochs": 15, "batch_size": 20, "optimiser": {"lr": 0.2}, "validate_every": 15}
 """A training after which the small network tells the classes apart."""
 
 

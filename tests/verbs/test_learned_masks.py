@@ -43,7 +43,7 @@ LEARNED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def source() -> rt.Source:
-    return rt.pretrain(small_source(), PARTS, **THOROUGH)
+    return rt.pretrain(small_source(), PARTS, **{**THOROUGH, "epochs": 25, "validate_every": 25})
 
 
 def loss_of(network: nn.Module) -> float:
