@@ -163,6 +163,8 @@ def rebuilt(identity: SourceIdentity, state: dict[str, Tensor], folder: Path, li
     classifier = Network(body, preprocessing, identity.head)
     if classifier.num_classes != identity.num_classes:
         classifier.reset_head(identity.num_classes, seed=0)
+    if isinstance(body, AdaptedBody):
+        body.take_names(identity.configuration)
     if identity.modules:
         reshape(body, identity.modules, state, str(folder / FACTS))
     if wrong := mismatches(body, state):

@@ -102,6 +102,11 @@ class Network(nn.Module):
         return classes_of(get_head(self.body, self.head))
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, in the order of its outputs, if its library knows them."""
+        return self.body.class_names if isinstance(self.body, AdaptedBody) else None
+
+    @property
     def fresh(self) -> tuple[str, ...]:
         """Module paths inside `body` of what no mask is for: the head; of an adapted body all that is new."""
         return self.body.fresh if isinstance(self.body, AdaptedBody) else (self.head,)

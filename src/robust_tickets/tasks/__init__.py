@@ -2,6 +2,7 @@
 
 | file | noun |
 |---|---|
+| `own_classes.py` | the classes that a network says its outputs are, beside those of data |
 | `task.py` | what every task offers: the network it makes from a source, the loss, the metric, and what it provides |
 | `kinds.py` | every kind of task, and the one that data imply |
 | `target.py` | data as a network takes them |

@@ -13,6 +13,7 @@ from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.class_scores import ClassF1, Matthews
 from robust_tickets.measures.metric import Accuracy, Metric
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.tasks.own_classes import require_own_classes
 from robust_tickets.tasks.task import Head, Task
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def fit_head(network: Network, splits: DataSplits, head: Head, seed: int, where:
     """Give the network the head that it is trained with; `where` names the setting in a complaint.
 
     Raises:
-        UserError: the head is to be kept and has another number of classes, or was never trained.
+        UserError: the head is to be kept and has other classes, or was never trained.
     """
     if head == "fresh":
         network.reset_head(len(splits.classes), seed)
@@ -112,3 +113,4 @@ def fit_head(network: Network, splits: DataSplits, head: Head, seed: int, where:
             f"{where}: keep: the network has {network.num_classes} classes, but {splits.name} has "
             f"{len(splits.classes)}; use {where}: fresh"
         )
+    require_own_classes(network, splits, where)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.language.head import LanguageHead
+from robust_tickets.tasks.own_classes import require_own_classes
 from robust_tickets.tasks.task import Head, Task
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class LanguageTask(Task, ABC):
                     f"{where}: keep: {name} has {network.num_classes} outputs, but {splits.name} needs {outputs}; use "
                     f"{where}: fresh"
                 )
+            require_own_classes(network, splits, where)
             return network
         interface = as_evaluated(network.interface, splits)
         return LanguageHead(head=self.language_head).adapted(network, outputs, interface, seed, name)

@@ -11,6 +11,7 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.metric import Metric
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.tasks.own_classes import has_own_classes
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
@@ -85,7 +86,9 @@ class Task(Settings, ABC):
 
     def has_head_for(self, network: Network, splits: DataSplits) -> bool:
         """Say whether a network has a head for these data as it is."""
-        return self.does_it(network) and network.num_classes == self.head_size(splits)
+        if not self.does_it(network) or network.num_classes != self.head_size(splits):
+            return False
+        return has_own_classes(network, splits)
 
     def pretrained(self, network: Network, splits: DataSplits, seed: int, name: str) -> Network:
         """Return the network that is pretrained on these data: as it is, if it has a head for them; see `adapt`."""

@@ -29,6 +29,7 @@ from robust_tickets.models.sources import Source, Stated
 from robust_tickets.shrinking.artefact import load_artefact
 from robust_tickets.shrinking.places import EXPORTED
 from robust_tickets.tasks.kinds import task_for
+from robust_tickets.tasks.own_classes import own_names
 from robust_tickets.tasks.target import Data, as_evaluated, fitted_data, require_size
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.measure import in_order, outcomes
@@ -173,6 +174,8 @@ def networks(
     known = classes
     if known is None and isinstance(subject, str | Path) and Path(subject).is_dir():
         known = class_names(Path(subject))
+    if known is None:
+        known = own_names(classifier.class_names, splits.classes)
     return name, [aligned(Run(0, classifier, splits, None, None, task), name, known)]
 
 
@@ -319,7 +322,13 @@ def evaluate_file(path: Path, data: Data, classes: Sequence[str] | None) -> Eval
         raise UserError(
             f"{splits.name}: {splits.target_words}, but {path.name} gives {adapted.gives(predictor.outputs)}"
         )
-    order = order_of(predictor.outputs, task.head_size(splits), splits, path.name, classes or predictor.classes)
+    order = order_of(
+        predictor.outputs,
+        task.head_size(splits),
+        splits,
+        path.name,
+        classes or own_names(predictor.classes, splits.classes),
+    )
     dim = predictor.interface.class_dim
 
     def predict(inputs: Any) -> Tensor:

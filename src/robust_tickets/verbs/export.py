@@ -98,7 +98,7 @@ def comparable(dense: Network, network: Network) -> bool:
 
 
 def classes_of(source: Source, network: Network) -> tuple[str, ...] | None:
-    """Return the names of the classes, if a folder of ours says them."""
+    """Return the names of the classes, if a folder of ours says them, or the network itself."""
     folder = given_path(source.settings.name)
     classes = read_origin(folder).classes if (folder / ORIGIN).is_file() else None
-    return classes if classes is not None and len(classes) == network.num_classes else None
+    return classes if classes is not None and len(classes) == network.num_classes else network.class_names

@@ -76,6 +76,9 @@ class AdaptedBody(nn.Module, ABC):
         """Names of the classes, if its library knows them."""
         return None
 
+    def take_names(self, configuration: Mapping[str, Any] | None) -> None:
+        """Take over the names of the classes from what is recorded as `configuration`, if its library names them."""
+
     @property
     def stated(self) -> dict[str, Any]:
         """What an exported file says of its answers, where it could not be understood otherwise."""

@@ -7,6 +7,7 @@ from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
+from robust_tickets.models.families.hub_folders import is_hub_folder
 from robust_tickets.models.folders import is_saved, read_identity
 from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source, load_source
@@ -67,6 +68,8 @@ def of_place(path: Path, source: Source | str | Path | None, threads: int) -> Pr
         return of_network(str(path), Ticket.load(path).subnetwork(bound), None)
     if (path / "transfer.json").is_file():
         return of_place(best_seed(path), source, threads)
+    if is_hub_folder(path) and not is_saved(path):
+        return of_network(str(path), load_source(path).network, None)
     if path.is_dir() and not is_saved(path):
         return of_place(exported_file(path), source, threads)
     like = load_source(source).network if source is not None else None

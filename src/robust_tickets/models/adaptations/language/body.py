@@ -12,7 +12,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.adaptations.language.building import around
-from robust_tickets.models.adaptations.language.configuration import content_of
+from robust_tickets.models.adaptations.language.configuration import content_of, name_classes
 from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
 from robust_tickets.models.adaptations.language.library import ENCODERS
 from robust_tickets.models.forward_trace import trace_forward
@@ -111,6 +111,10 @@ class LanguageBody(AdaptedBody):
         if self.kind not in ("sequence", "token") or names == {place: f"LABEL_{place}" for place in names}:
             return None
         return tuple(names[place] for place in range(len(names)))
+
+    def take_names(self, configuration: Mapping[str, Any] | None) -> None:
+        """Take over transformers' names of the classes."""
+        name_classes(self.held.config, (configuration or {}).get("id2label"))
 
     @property
     def stated(self) -> dict[str, Any]:

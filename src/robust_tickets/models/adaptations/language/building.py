@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from robust_tickets.models.adaptations.language.configuration import name_classes
 from robust_tickets.models.adaptations.language.head import HeadKind
 from robust_tickets.models.adaptations.language.library import class_for
 
@@ -37,8 +38,8 @@ def around(encoder: Any, head: HeadKind, num_classes: int) -> Any:
         num_classes: of texts or tokens; other heads have their own number.
     """
     outputs = {"span": 2, "masked": encoder.config.num_labels}.get(head, num_classes)
-    if encoder.config.num_labels != outputs:
-        encoder.config.num_labels = outputs  # which names the classes anew
+    if head != "masked":
+        name_classes(encoder.config, {number: f"LABEL_{number}" for number in range(outputs)})
     model = empty_model(encoder.config, head)
     setattr(model, model.base_model_prefix, encoder)
     weight = next(encoder.parameters())

@@ -58,6 +58,13 @@ def configuration_of(content: Mapping[str, Any], where: str) -> Any:
         raise UserError(f"{where}: is not a configuration that transformers reads ({said})") from None
 
 
+def name_classes(configuration: Any, names: Mapping[Any, str] | None) -> None:
+    """Give the outputs other names by their numbers, which JSON writes as text; None leaves those that they have."""
+    if names is not None:
+        configuration.id2label = {int(number): name for number, name in names.items()}
+        configuration.label2id = {name: number for number, name in configuration.id2label.items()}
+
+
 def content_of(configuration: Any, architecture: str) -> dict[str, Any]:
     """Return what describes a model, for `configuration_of` and for a `config.json`.
 
