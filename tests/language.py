@@ -13,7 +13,8 @@ from tokenizers import models, pre_tokenizers, processors
 from torch import Tensor
 
 from robust_tickets.models.adaptations.language.body import LanguageBody
-from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
+from robust_tickets.models.adaptations.language.head import LanguageHead
+from robust_tickets.models.adaptations.language.text_heads import HeadKind
 from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source
 from robust_tickets.models.tokens import Tokens

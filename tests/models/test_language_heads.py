@@ -11,8 +11,9 @@ from torch import nn
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import placed
 from robust_tickets.models.adaptations.detection.head import DetectionHead
-from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
+from robust_tickets.models.adaptations.language.head import LanguageHead
 from robust_tickets.models.adaptations.language.library import ENCODERS
+from robust_tickets.models.adaptations.language.text_heads import TEXT_HEADS, HeadKind
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 from robust_tickets.models.folders import load_folder, save_source
 from robust_tickets.models.layers import prunable_weights, weights_left_out
@@ -172,3 +173,24 @@ def test_images_and_texts_are_not_mixed_up(bert: Path) -> None:
     assert isinstance(images.interface, Pixels)
     with pytest.raises(UserError, match="x: takes texts, not images"):
         body_of(texts).require_input(images.interface, "x")
+
+
+@pytest.mark.parametrize("head", TEXT_HEADS)
+def test_a_head_says_what_comes_out_of_it(head: HeadKind, bert: Path) -> None:
+    source = load_source(bert)
+    network = rehead(source.network, head)
+    inputs = inputs_of(source)
+    logits, body = network(inputs), body_of(network)
+    longest, tokens = inputs["input_ids"].shape[1], int(inputs["attention_mask"].sum())
+    shapes = {"sequence": (2, 3), "token": (2, longest, 3), "span": (2, longest, 2), "masked": (2, longest, 32)}
+    assert tuple(logits.shape) == shapes[head]
+    assert body.num_classes == shapes[head][-1]
+    assert body.shape_fault(shapes[head]) is None
+    wanted = "[2, 3]" if head == "sequence" else f"[2, tokens, {body.num_classes}]"
+    assert body.shape_fault((3, *shapes[head][1:])) == wanted
+    assert body.shape_fault((*shapes[head], 1)) is not None
+    decided = body.decided(inputs, logits)
+    assert decided is not None
+    assert len(decided) == {"sequence": 2, "token": tokens, "span": 4, "masked": tokens}[head]
+    number = rehead(source.network, "sequence", 1)
+    assert body_of(number).decided(inputs, number(inputs)) is None

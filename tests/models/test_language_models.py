@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
+from robust_tickets.models.adaptations.language.head import LanguageHead
 from robust_tickets.models.adaptations.language.library import ENCODERS
+from robust_tickets.models.adaptations.language.text_heads import HeadKind
 from robust_tickets.models.families import hub_snapshots
 from robust_tickets.models.folders import FACTS, load_folder, save_source
 from robust_tickets.models.identity import SourceIdentity

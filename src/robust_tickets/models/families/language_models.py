@@ -53,7 +53,7 @@ class LanguageModels:
         configuration = configuration_of(content, f"{self.prefix}{name}")
         architectures = content.get("architectures") or [None]
         head = head_of(architectures[0], configuration) or "sequence"
-        if head in ("sequence", "token") and shape.num_classes not in (None, configuration.num_labels):
+        if LanguageHead(head=head).form.has_classes and shape.num_classes not in (None, configuration.num_labels):
             configuration.num_labels = shape.num_classes
         return LanguageBody(new_model(configuration, head), LanguageHead(head=head))
 

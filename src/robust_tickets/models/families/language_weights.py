@@ -11,8 +11,9 @@ from torch import Tensor
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.language.body import LanguageBody
 from robust_tickets.models.adaptations.language.building import empty_model, new_model
-from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
+from robust_tickets.models.adaptations.language.head import LanguageHead
 from robust_tickets.models.adaptations.language.library import head_of
+from robust_tickets.models.adaptations.language.text_heads import HeadKind
 from robust_tickets.models.strict import load_strictly, mismatches, with_ties
 
 OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import parse
-from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
+from robust_tickets.models.adaptations.language.head import LanguageHead
+from robust_tickets.models.adaptations.language.text_heads import HeadKind
 from robust_tickets.models.network import Network
 from robust_tickets.models.tokens import Tokens
 from robust_tickets.runtime.errors import RuntimeFileError
@@ -54,7 +55,7 @@ class TextPredictor(Predictor):
         assert isinstance(body, LanguageBody)
         assert isinstance(tokens, Tokens)
         compute = torch.no_grad()(portable(network))
-        return cls(name, compute, tokens, LanguageHead(head=body.kind), body.num_classes, classes or body.class_names)
+        return cls(name, compute, tokens, body.adaptation, body.num_classes, classes or body.class_names)
 
     @classmethod
     def of_file(cls, file: OnnxFile) -> "TextPredictor":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from robust_tickets.foundation.errors import UserError
@@ -13,19 +12,12 @@ from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.adaptations.language.building import around
 from robust_tickets.models.adaptations.language.configuration import content_of, name_classes
-from robust_tickets.models.adaptations.language.head import HeadKind, LanguageHead
+from robust_tickets.models.adaptations.language.head import LanguageHead
 from robust_tickets.models.adaptations.language.library import ENCODERS
 from robust_tickets.models.forward_trace import trace_forward
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
 from robust_tickets.models.tokens import Tokens
-
-DOES = {
-    "sequence": "labels texts",
-    "token": "labels tokens",
-    "span": "finds answers in texts",
-    "masked": "guesses hidden words",
-}
 
 
 class LanguageBody(AdaptedBody):
@@ -40,14 +32,14 @@ class LanguageBody(AdaptedBody):
         adaptation: which head it has.
     """
 
+    adaptation: LanguageHead
     does = "works on texts"
     least_classes = 1
 
     def __init__(self, model: Any, adaptation: LanguageHead) -> None:
         super().__init__()
-        self.adaptation = adaptation
-        self.kind: HeadKind = adaptation.head
-        self.does = DOES[adaptation.head]
+        self.adaptation = adaptation  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.does = adaptation.form.does
         self._held = [model]  # in a list, so that it does not become a submodule
         _encoder_first(model)
         for shared in ("_modules", "_parameters", "_buffers", "_non_persistent_buffers_set"):
@@ -71,10 +63,7 @@ class LanguageBody(AdaptedBody):
             [N, classes] of texts (regression: [N, 1]), [N, L, classes] of tokens, [N, L, vocabulary] of hidden words,
             and [N, L, 2] of spans: how much speaks for each token as the answer's first, and as its last.
         """
-        outputs = self.held(**inputs)
-        if self.kind == "span":
-            return torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
-        return outputs.logits
+        return self.adaptation.form.logits(self.held(**inputs))
 
     def embedded(self, ids: Tensor) -> Tensor:
         """Return the word embeddings of ids [N, L], which `forward` takes as `inputs_embeds` [N, L, width] instead."""
@@ -82,11 +71,7 @@ class LanguageBody(AdaptedBody):
 
     def decided(self, inputs: Mapping[str, Tensor], outputs: Tensor) -> Tensor | None:
         """Return the class of each text or token without padding, or the first and the last token of each span."""
-        if self.num_classes == 1 and self.kind == "sequence":
-            return None
-        if outputs.dim() == 2 or self.kind == "span":
-            return outputs.argmax(1).flatten()
-        return outputs.argmax(2)[inputs["attention_mask"].to(outputs.device) == 1]
+        return self.adaptation.form.decided(inputs, outputs)
 
     def train(self, mode: bool = True) -> LanguageBody:
         """Put the layers, and the model that holds them too, into training mode or out of it."""
@@ -108,7 +93,7 @@ class LanguageBody(AdaptedBody):
     def class_names(self) -> tuple[str, ...] | None:
         """Names of the classes as transformers has them, unless it only numbers them."""
         names = self.held.config.id2label
-        if self.kind not in ("sequence", "token") or names == {place: f"LABEL_{place}" for place in names}:
+        if not self.adaptation.form.has_classes or names == {place: f"LABEL_{place}" for place in names}:
             return None
         return tuple(names[place] for place in range(len(names)))
 
@@ -124,8 +109,7 @@ class LanguageBody(AdaptedBody):
     @property
     def num_classes(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Number of classes; of spans 2, of hidden words the size of the vocabulary."""
-        settings = self.held.config
-        return {"span": 2, "masked": settings.vocab_size}.get(self.kind, settings.num_labels)
+        return self.adaptation.form.width(self.held.config)
 
     @property
     def head_path(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -158,15 +142,15 @@ class LanguageBody(AdaptedBody):
 
     def shape_fault(self, shape: tuple[int, ...]) -> str | None:
         """Return what the logits of two texts should be, where they are not of this shape."""
-        if self.kind == "sequence":
-            return None if shape == (2, self.num_classes) else f"[2, {self.num_classes}]"
-        fits = len(shape) == 3 and (shape[0], shape[2]) == (2, self.num_classes)
-        return None if fits else f"[2, tokens, {self.num_classes}]"
+        wanted = self.adaptation.form.shape(self.num_classes)
+        if len(shape) == len(wanted) and all(one in (None, found) for one, found in zip(wanted, shape, strict=True)):
+            return None
+        return f"[{', '.join('tokens' if one is None else str(one) for one in wanted)}]"
 
     def fresh_head(self, num_classes: int, seed: int) -> nn.ModuleDict:
         """Return all that is not the encoder, by name, initialised by transformers from stream `head` of `seed`."""
         with global_stream(seed, "head"):
-            made = around(self.encoder, self.kind, num_classes)
+            made = around(self.encoder, self.adaptation.head, num_classes)
         return nn.ModuleDict({name: part for name, part in made.named_children() if part is not self.encoder})
 
     def reset_head(self, path: str, num_classes: int, seed: int) -> None:
@@ -219,7 +203,7 @@ def rehead(
     body = network.body
     if not isinstance(body, LanguageBody):
         raise UserError(
-            f"{name}: takes {network.interface.noun}, and only a language model {DOES[adaptation.head]}; name one, "
+            f"{name}: takes {network.interface.noun}, and only a language model {adaptation.form.does}; name one, "
             "such as hf/OWNER/NAME or a folder of transformers"
         )
     with global_stream(seed, "head"):

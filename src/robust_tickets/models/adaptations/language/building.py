@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from robust_tickets.models.adaptations.language.configuration import name_classes
-from robust_tickets.models.adaptations.language.head import HeadKind
 from robust_tickets.models.adaptations.language.library import class_for
+from robust_tickets.models.adaptations.language.text_heads import TEXT_HEADS, HeadKind
 
 
 def new_model(configuration: Any, head: HeadKind) -> Any:
@@ -37,9 +37,8 @@ def around(encoder: Any, head: HeadKind, num_classes: int) -> Any:
         head: what else is in the model.
         num_classes: of texts or tokens; other heads have their own number.
     """
-    outputs = {"span": 2, "masked": encoder.config.num_labels}.get(head, num_classes)
-    if head != "masked":
-        name_classes(encoder.config, {number: f"LABEL_{number}" for number in range(outputs)})
+    if (labels := TEXT_HEADS[head].labels(num_classes)) is not None:
+        name_classes(encoder.config, {number: f"LABEL_{number}" for number in range(labels)})
     model = empty_model(encoder.config, head)
     setattr(model, model.base_model_prefix, encoder)
     weight = next(encoder.parameters())

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from robust_tickets.models.adaptations.adaptation import Adaptation
+from robust_tickets.models.adaptations.language.text_heads import TEXT_HEADS, HeadKind, TextHead
 
 if TYPE_CHECKING:
     from robust_tickets.models.interface import Interface
     from robust_tickets.models.network import Network
-
-HeadKind = Literal["sequence", "token", "span", "masked"]
 
 
 class LanguageHead(Adaptation):
@@ -36,11 +35,11 @@ class LanguageHead(Adaptation):
         """The head that labels texts."""
         return LanguageHead(head="sequence")
 
+    @property
+    def form(self) -> TextHead:
+        """What is particular about this kind of head."""
+        return TEXT_HEADS[self.head]
+
     def gives(self, num_classes: int) -> str:
         """Return what comes out."""
-        return {
-            "sequence": f"{num_classes} classes" if num_classes > 1 else "one number for each text",
-            "token": f"one of {num_classes} classes for each token",
-            "span": "where the answer begins and ends",
-            "masked": f"one of {num_classes:,} words for each token",
-        }[self.head]
+        return self.form.gives(num_classes)

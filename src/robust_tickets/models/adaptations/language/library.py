@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.adaptations.language.head import HeadKind
+from robust_tickets.models.adaptations.language.text_heads import TEXT_HEADS, HeadKind
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,14 +33,6 @@ ENCODERS = {
 }
 """Supported types of encoders, as `model_type` in a `config.json` names them."""
 
-MAPPINGS: dict[HeadKind, str] = {
-    "sequence": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING",
-    "token": "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING",
-    "span": "MODEL_FOR_QUESTION_ANSWERING_MAPPING",
-    "masked": "MODEL_FOR_MASKED_LM_MAPPING",
-}
-"""The tables in which transformers lists its classes, from configuration to model."""
-
 PRETRAINING = {"bert": "BertForPreTraining", "albert": "AlbertForPreTraining"}
 """Classes that guess hidden words and also judge whether sentences follow one another; the latter is left out."""
 
@@ -60,7 +52,7 @@ def transformers() -> ModuleType:
 
 def class_for(configuration: Any, head: HeadKind) -> Any:
     """Return transformers' class of models with this configuration and head."""
-    return getattr(transformers(), MAPPINGS[head])[type(configuration)]
+    return getattr(transformers(), TEXT_HEADS[head].table)[type(configuration)]
 
 
 def head_of(architecture: str | None, configuration: Any) -> HeadKind | None:
