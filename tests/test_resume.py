@@ -1,6 +1,5 @@
 """The promise of the run folder: killed at any moment and started again, a run ends as if it had not been."""
 
-import multiprocessing
 import os
 import random
 import signal
@@ -10,9 +9,9 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import torch
-
+from robust_tickets.cli import main
 from robust_tickets.foundation.steps import Step
+from tests.forked import started
 
 RECIPE = """
 name: A small run
@@ -47,21 +46,11 @@ MOMENTS = ("sources/*/checkpoint.pt", "tickets/**/rungs", "transfers/**/seed-1/c
 
 
 COMMAND = ["tickets", "run", "recipe.yaml", "--out", "run"]
-SERVER = multiprocessing.get_context("forkserver")
-"""Starts processes in which everything is imported already, which is most of what a short run takes."""
-SERVER.set_forkserver_preload(["robust_tickets.cli", "robust_tickets.pipeline.run", "robust_tickets.findings.verdicts"])
 
 
 def run(folder: Path) -> None:
-    """Be the command, in a process of its own."""
+    """Be the command."""
     os.chdir(folder)
-    torch.set_num_threads(1)
-    for descriptor, name in ((1, os.devnull), (2, "../errors.txt")):
-        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    from robust_tickets.cli import main
-
     sys.argv = COMMAND
     main()
 
@@ -69,9 +58,7 @@ def run(folder: Path) -> None:
 def start(folder: Path) -> BaseProcess:
     folder.mkdir(exist_ok=True)
     (folder / "recipe.yaml").write_text(RECIPE)
-    process = SERVER.Process(target=run, args=(folder,))
-    process.start()
-    return process
+    return started(folder.parent / "errors.txt", {}, run, folder)
 
 
 def finish(folder: Path) -> None:

@@ -1,18 +1,14 @@
 """Two processes train one network: the same masks and weights on both, and nearly those of one process."""
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.forked import started
 from tests.training.small import equal
-from tests.training.two_processes import runs
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.training.two_processes import main, runs
 
 
 def free_port() -> int:
@@ -23,19 +19,15 @@ def free_port() -> int:
 
 def test_two_processes_agree(tmp_path: Path) -> None:
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-    common |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    common |= {"ACCELERATE_USE_CPU": "true"}
+    told = [tmp_path / f"errors-{rank}.txt" for rank in range(2)]
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.training.two_processes", str(tmp_path), str(rank)],
-            cwd=ROOT,
-            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        started(told[rank], {**common, "RANK": str(rank), "LOCAL_RANK": str(rank)}, main, tmp_path, str(rank))
         for rank in range(2)
     ]
-    errors = [process.communicate(timeout=240)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errors
+    for process in processes:
+        process.join(240)
+    assert [process.exitcode for process in processes] == [0, 0], [file.read_text() for file in told]
     first, second = (torch.load(tmp_path / f"rank-{rank}.pt", weights_only=True) for rank in range(2))
     for name, alone in runs(None).items():
         one, two = first[name], second[name]

@@ -1,6 +1,5 @@
-"""What each of several processes does in `test_processes.py`; run as a script, with torch's own variables set."""
+"""What each of several processes does in `test_processes.py`, with torch's own variables set."""
 
-import sys
 from pathlib import Path
 
 import torch
@@ -65,8 +64,3 @@ def main(folder: Path, rank: str) -> None:
         for name, run in runs(folder).items()
     }
     torch.save(ended, folder / f"rank-{rank}.pt")
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main(Path(sys.argv[1]), sys.argv[2])
