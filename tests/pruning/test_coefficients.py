@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import TypeAdapter
-from torch import Tensor, nn
+from torch import nn
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
@@ -16,6 +16,7 @@ from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Coefficients, Parametrised
 from robust_tickets.pruning.rewinds import AtStep, NoRewind, PretrainedRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.statistics import LearnedAlone
 from robust_tickets.pruning.timelines import Early, Iterative, OneShot
 from tests.models.attention_networks import HEADS, HIDDEN, LAYERS, NEURONS, TRANSFORMERS, Transformer
 
@@ -91,16 +92,6 @@ def test_weights_and_coefficients_train_together_and_the_loss_pays_for_their_siz
     assert made.penalty().item() == pytest.approx(1.0 * count)
 
 
-class Learnt:
-    """What the loop is to a score."""
-
-    def __init__(self, made: Parametrised) -> None:
-        self.made = made
-
-    def learned_scores(self) -> dict[str, Tensor]:
-        return self.made.ranking()
-
-
 @pytest.mark.parametrize("name", ["timm vit", "torchvision vit", "bert"])
 def test_groups_rank_by_the_size_of_their_coefficient_whatever_its_sign(name: str) -> None:
     """The code of EarlyBERT ranked c itself, so that a head at -1 went before one at .1."""
@@ -111,7 +102,7 @@ def test_groups_rank_by_the_size_of_their_coefficient_whatever_its_sign(name: st
         for values in learned.values():
             values.copy_(torch.randn(len(values), generator=random))
     prunable = {name: body.get_parameter(name).detach() for name in weights_by_type(body)}
-    masks = EARLY_BERT.select(prunable, sparsity=0.4, couplings=couplings, statistics=Learnt(made))
+    masks = EARLY_BERT.select(prunable, sparsity=0.4, couplings=couplings, statistics=LearnedAlone(made.ranking))
     kept = {}
     for coupling in couplings:
         (first, *_) = coupling.producers

@@ -1,11 +1,8 @@
 """What every parametrisation that learns scores promises; a new one is one row in the table here."""
 
-from dataclasses import dataclass
-
 import pytest
 import torch
 from pydantic import TypeAdapter
-from torch import Tensor
 
 from robust_tickets.pruning.parametrisations import (
     AnyParametrisation,
@@ -19,6 +16,7 @@ from robust_tickets.pruning.parametrisations import (
 )
 from robust_tickets.pruning.plans import Moment
 from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.statistics import LearnedAlone
 from tests.pruning.small_network import PRUNABLE, SmallNetwork, small_network, weights_of
 from tests.pruning.test_conformance import GROUPS, SCOPES, assert_exact
 
@@ -102,22 +100,12 @@ def test_what_was_learned_is_drawn_at_the_exact_count(kind: str) -> None:
     for scope in SCOPES:
         row, selection = GROUPS["element"], Selection.model_validate({"score": "learned", "scope": scope})
         ranking = built.ranking()
-        masks = selection.select(weights_of(network), sparsity=0.7, statistics=Learnt(built))
+        masks = selection.select(weights_of(network), sparsity=0.7, statistics=LearnedAlone(built.ranking))
         assert_exact(row, scope, masks, 0.7)
         if scope == "global":
             kept = torch.cat([ranking[name][mask] for name, mask in masks.items()])
             gone = torch.cat([ranking[name][~mask] for name, mask in masks.items()])
             assert kept.min() >= gone.max()
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What the loop is to a score: it knows what was learned."""
-
-    built: Parametrised
-
-    def learned_scores(self) -> dict[str, Tensor]:
-        return self.built.ranking()
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
@@ -136,16 +124,10 @@ def test_signed_scores_of_a_group_keep_their_sign() -> None:
         )
         order = []
         for share in (0.25, 0.5, 0.75):
-            masks = selection.select({"layer": torch.ones(4, 2)}, sparsity=share, statistics=Given(scores))
+            masks = selection.select(
+                {"layer": torch.ones(4, 2)},
+                sparsity=share,
+                statistics=LearnedAlone(lambda: {"layer": scores["layer"].clone()}),
+            )
             order.append(set((~masks["layer"][:, 0]).nonzero().flatten().tolist()))
         assert order == [{0}, {0, 1}, {0, 1, 2}], norm
-
-
-@dataclass(frozen=True)
-class Given:
-    """Scores that are simply given."""
-
-    scores: dict[str, Tensor]
-
-    def learned_scores(self) -> dict[str, Tensor]:
-        return {name: score.clone() for name, score in self.scores.items()}

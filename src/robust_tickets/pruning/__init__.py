@@ -15,6 +15,8 @@ a parametrisation says what trains in between. Nothing here knows of architectur
 | `layer_partition.py`, `coupling_partition.py` | the two ways of dividing |
 | `ranking.py` | exact selection of the lowest, with unbiased ties |
 | `couplings.py` | channels that live and die together (types) |
+| `empirical_fisher.py` | the Fisher matrix in blocks: what removing weights costs, and how others make up for it |
+| `least_squares.py` | layers refitted to what they computed |
 | `statistics.py` | the statistics that a data-dependent score may ask for |
 | `timelines/` | what happens when |
 | `plans.py` | a timeline in training steps: `Plan`, `Event` |

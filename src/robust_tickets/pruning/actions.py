@@ -43,8 +43,10 @@ class Prune(Action):
         return self.sparsity
 
     def apply(self, trainee: Trainee) -> None:
-        """Select within the masks in force and put the result in force."""
-        trainee.set_masks(trainee.select(self.sparsity))
+        """Select within the masks in force, let the rest make up for what goes, and put the result in force."""
+        masks = trainee.select(self.sparsity)
+        trainee.compensate(masks)
+        trainee.set_masks(masks)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.needs import (
     COUPLED_GROUPS,
     EARLIER_WEIGHTS,
+    EXAMPLES,
     LAST_TICKET,
+    LAST_WEIGHTS,
     LEARNED_SCORES,
     NO_TRAINING,
+    NOTHING,
     READS_LEARNED_SCORES,
     SINGLE_PRUNE,
     SINGLE_WEIGHTS,
@@ -30,6 +33,8 @@ COMPLAINTS = {
     "'element', not {group!r}",
     COUPLED_GROUPS: "parametrisation {parametrisation!r} has one number for each head, neuron or channel: use group "
     "'several', 'head', 'neuron' or 'channel', not {group!r}",
+    LAST_WEIGHTS: "score {score!r} moves the weights that stay, which rewind {rewind!r} undoes: use rewind 'none', or "
+    "set score.compensate: false",
     EARLIER_WEIGHTS: "parametrisation {parametrisation!r} trains weights together with coefficients, which a ticket "
     "does not keep: use rewind 'pretrained', not {rewind!r}",
 }
@@ -54,7 +59,8 @@ def require_composable(
         "parametrisation": parametrisation.kind,
         "rewind": rewind.kind,
     }
-    unmet = (score.needs | parametrisation.needs | plan.needs) - (
+    moves = frozenset({LAST_WEIGHTS}) if score.compensates else NOTHING
+    unmet = ((score.needs - {EXAMPLES}) | moves | parametrisation.needs | plan.needs) - (
         score.provides | group.provides | parametrisation.provides | plan.provides | rewind.provides
     )
     for need, complaint in COMPLAINTS.items():

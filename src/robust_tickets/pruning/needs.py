@@ -27,4 +27,10 @@ COUPLED_GROUPS = "coupled groups"
 EARLIER_WEIGHTS = "weights from before the training"
 """Weights in the ticket that did not train together with something that the ticket does not keep."""
 
+EXAMPLES = "training examples"
+"""Examples on which gradients or activations are computed, whether or not anything trains on them."""
+
+LAST_WEIGHTS = "weights as the last prune leaves them"
+"""A ticket whose weights are not taken back to an earlier point after the prune."""
+
 NOTHING: frozenset[str] = frozenset()

@@ -47,6 +47,10 @@ class Trainee(Protocol):
         """Return masks of this sparsity by the draw's selection, within the masks in force."""
         ...
 
+    def compensate(self, masks: Masks) -> None:
+        """Move the weights that these masks keep, as the score says, to make up for those that they remove."""
+        ...
+
     def set_masks(self, masks: Masks) -> None:
         """Put masks in force.
 

@@ -48,6 +48,10 @@ class BatchSource(Protocol):
         """Yield the same few validation examples at every call; training examples if there are fewer."""
         ...
 
+    def chosen(self, count: int, together: int) -> Batches:
+        """Yield the same few training examples at every call, so many together, not augmented."""
+        ...
+
 
 class ImageBatches:
     """Batches of a data set's images, augmented for training."""
@@ -94,6 +98,12 @@ class ImageBatches:
         chosen = torch.randperm(len(part), generator=generator(self.seed, "sample"))[:count]
         return batches(part.subset(chosen.sort().values), batch_size=256, seed=0, epoch=0, train=False)
 
+    def chosen(self, count: int, together: int) -> Batches:
+        """Yield the same few training images at every call, chosen by chance, so many together, not augmented."""
+        part = self.data.train
+        chosen = torch.randperm(len(part), generator=generator(self.seed, "chosen"))[:count]
+        return batches(part.subset(chosen), batch_size=together, seed=0, epoch=0, train=False)
+
     def once(self) -> Batches:
         """Yield the training images once, in order, not augmented."""
         return batches(self.data.train, batch_size=256, seed=0, epoch=0, train=False, workers=self.data.workers)
@@ -136,3 +146,9 @@ class FeatureBatches:
         """Yield the first few validation features; training features if there are none."""
         features, labels = self.held_out if self.held_out is not None else (self.features, self.labels)
         return iter([(features[:count], labels[:count])])
+
+    def chosen(self, count: int, together: int) -> Batches:
+        """Yield the first few training features, so many together."""
+        for start in range(0, min(count, len(self.labels)), together):
+            stop = min(start + together, count)
+            yield self.features[start:stop], self.labels[start:stop]

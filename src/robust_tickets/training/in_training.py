@@ -12,6 +12,7 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.training.averaging import WeightAverage
 from robust_tickets.training.job import Job
 from robust_tickets.training.optimisers import parameter_groups
+from robust_tickets.training.statistics import TrainingStatistics
 
 State = dict[str, Tensor]
 
@@ -49,6 +50,14 @@ class NetworkInTraining:
             seed=job.seed,
         )
         self.network = self.parametrised.module
+        self.statistics = TrainingStatistics(
+            trainable.network,
+            self.body,
+            self.prunable,
+            self.parametrised.ranking,
+            job.batches,
+            job.task.criterion(0.0),
+        )
         self.optimiser = self.fresh_optimiser()
         self.average = WeightAverage(self.body, job.training.ema) if job.training.ema else None
         self.masks: Masks = {name: torch.ones_like(mask) for name, mask in masks.items()}
@@ -78,20 +87,26 @@ class NetworkInTraining:
             raise RuntimeError("gradients are known only at an event before a training step")
         return self.dense_gradients()
 
-    def learned_scores(self) -> Mapping[str, Tensor]:
-        """Return by what the parametrisation has learned to rank weights."""
-        return self.parametrised.ranking()
-
     def select(self, sparsity: float) -> Masks:
         """Return masks of this sparsity by the draw's selection, within the masks in force unless weights revive."""
+        self.statistics.forget()
         return self.drawing.selection.select(
             self.weights(),
             sparsity=sparsity,
             masks=None if self.parametrised.revives else self.masks,
             couplings=self.drawing.couplings,
-            statistics=self,
+            statistics=self.statistics,
             seed=self.seed,
         )
+
+    def compensate(self, masks: Masks) -> None:
+        """Move the weights that these masks keep, as the score says, to make up for those that they remove."""
+        score, weights = self.drawing.selection.score, self.weights()
+        moved = score.compensated(weights, self.masks, masks, self.statistics, self.seed)
+        with torch.no_grad():
+            for name, value in (moved or {}).items():
+                self.parameters[name].copy_(value)
+        self.statistics.forget()
 
     @torch.no_grad()
     def set_masks(self, masks: Masks) -> None:

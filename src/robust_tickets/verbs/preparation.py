@@ -16,6 +16,7 @@ from robust_tickets.models.sources import Source
 from robust_tickets.pruning.composition import require_composable
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup
+from robust_tickets.pruning.needs import EXAMPLES
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.tasks.classification import Classification
@@ -87,7 +88,12 @@ class Preparation:
             seed,
         )
         teacher = None
-        if not plan.steps:
+        reads = EXAMPLES in settings.score.needs
+        if reads and batches is None:
+            raise UserError(
+                f"draw.data is missing: score {settings.score.kind!r} reads training examples, so give data to read"
+            )
+        if not plan.steps and not reads:
             if settings.finetune is not None:
                 raise UserError("draw.finetune is for draws that train afterwards: set draw.timeline.epochs")
             splits = batches = None

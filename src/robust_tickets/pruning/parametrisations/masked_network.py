@@ -10,6 +10,7 @@ from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.parametrisations.scored_network import ScoredNetwork
 from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.statistics import LearnedAlone
 
 
 class MaskedNetwork(ScoredNetwork):
@@ -40,7 +41,11 @@ class MaskedNetwork(ScoredNetwork):
     def masks(self) -> Masks:
         """Return the masks of the scores as they are now, of the exact count."""
         return self._selection.select(
-            self.weights(), sparsity=self._sparsity, couplings=self._couplings, statistics=self, seed=self._seed
+            self.weights(),
+            sparsity=self._sparsity,
+            couplings=self._couplings,
+            statistics=LearnedAlone(self.learned_scores),
+            seed=self._seed,
         )
 
     def masked_parameters(self) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from robust_tickets.pruning.parametrisations.scored_network import ScoredNetwork
 from robust_tickets.pruning.parametrisations.seen_through import seen_through
 from robust_tickets.pruning.plans import Moment
 from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.statistics import LearnedAlone
 
 
 class MovementNetwork(ScoredNetwork):
@@ -44,7 +45,7 @@ class MovementNetwork(ScoredNetwork):
                 self.weights(),
                 sparsity=moment.sparsity,
                 couplings=self._couplings,
-                statistics=self,
+                statistics=LearnedAlone(self.learned_scores),
                 seed=self._seed,
             )
             if moment.sparsity

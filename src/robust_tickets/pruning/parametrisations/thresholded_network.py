@@ -11,6 +11,7 @@ from robust_tickets.pruning.parametrisations.scored_network import ScoredNetwork
 from robust_tickets.pruning.parametrisations.seen_through import seen_through
 from robust_tickets.pruning.plans import Moment
 from robust_tickets.pruning.select import Selection
+from robust_tickets.pruning.statistics import LearnedAlone
 
 
 class ThresholdedNetwork(ScoredNetwork):
@@ -60,7 +61,9 @@ class ThresholdedNetwork(ScoredNetwork):
     @torch.no_grad()
     def reset(self) -> None:
         """Move every threshold to the highest score that is to be removed: the exact count is kept again."""
-        masks = self._selection.select(self.weights(), sparsity=self._sparsity, statistics=self, seed=self._seed)
+        masks = self._selection.select(
+            self.weights(), sparsity=self._sparsity, statistics=LearnedAlone(self.learned_scores), seed=self._seed
+        )
         for number, (name, score) in enumerate(self.scores_by_name().items()):
             threshold = score.masked_fill(masks[name], -math.inf).max()
             self.get_buffer(f"threshold{number}").copy_(threshold)

@@ -7,6 +7,9 @@
 | `random.py` | `random`: pure chance |
 | `random_within_layer.py` | `random-within-layer`: magnitude shuffled inside each layer |
 | `learned.py` | `learned`: scores that training has learned |
+| `second_order.py` | `second-order`: Optimal Brain Surgeon by the empirical Fisher matrix |
+| `least_squares.py` | `least-squares`: Optimal Brain Surgeon layer by layer, from inputs |
+| `wanda.py` | `wanda`: weights times their inputs |
 | `zeros.py` | `zeros`: weights that are already zero |
 """
 
@@ -16,12 +19,30 @@ from pydantic import Field
 
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.scores.learned import Learned
+from robust_tickets.pruning.scores.least_squares import LeastSquares
 from robust_tickets.pruning.scores.magnitude import Magnitude
 from robust_tickets.pruning.scores.random import Random
 from robust_tickets.pruning.scores.random_within_layer import RandomWithinLayer
 from robust_tickets.pruning.scores.score import Score
+from robust_tickets.pruning.scores.second_order import SecondOrder
+from robust_tickets.pruning.scores.wanda import Wanda
 from robust_tickets.pruning.scores.zeros import Zeros
 
-AnyScore = Annotated[Magnitude | Random | RandomWithinLayer | Learned | Zeros, Field(discriminator="kind"), Shorthand]
+AnyScore = Annotated[
+    Magnitude | Random | RandomWithinLayer | Learned | SecondOrder | LeastSquares | Wanda | Zeros,
+    Field(discriminator="kind"),
+    Shorthand,
+]
 
-__all__ = ["AnyScore", "Learned", "Magnitude", "Random", "RandomWithinLayer", "Score", "Zeros"]
+__all__ = [
+    "AnyScore",
+    "Learned",
+    "LeastSquares",
+    "Magnitude",
+    "Random",
+    "RandomWithinLayer",
+    "Score",
+    "SecondOrder",
+    "Wanda",
+    "Zeros",
+]

@@ -40,6 +40,30 @@ class Score(Settings, ABC):
             seed: of the draw; streams are derived from it by name.
         """
 
+    @property
+    def compensates(self) -> bool:
+        """Whether weights that stay make up for those that go."""
+        return False
+
+    def compensated(
+        self,
+        weights: Mapping[str, Tensor],
+        before: Mapping[str, Tensor],
+        after: Mapping[str, Tensor],
+        statistics: Statistics,
+        seed: int,
+    ) -> Mapping[str, Tensor] | None:
+        """Return what weights become to make up for those that are about to go; None if they stay as they are.
+
+        Args:
+            weights: every prunable weight, before anything is removed.
+            before: masks in force, True = kept.
+            after: masks about to be in force; what they remove is ignored in the result.
+            statistics: provider of what data say, at these weights.
+            seed: of the draw.
+        """
+        return None
+
     def own_sparsity(self, weights: Mapping[str, Tensor], partition: Partition) -> float | None:
         """Return the fraction of groups that it says is removed, in [0, 1); None if it says none.
 
