@@ -21,6 +21,7 @@ class TensorTrainee:
     step: int = 0
     is_finished: bool = False
     history: DrawHistory = field(default_factory=DrawHistory)
+    moves: bool = False
 
     def __post_init__(self) -> None:
         self.masks: Masks = full(self.tensors)
@@ -34,6 +35,13 @@ class TensorTrainee:
 
     def select(self, sparsity: float) -> Masks:
         return Selection().select(self.tensors, sparsity=sparsity, masks=self.masks, seed=self.seed)
+
+    def compensate(self, masks: Masks) -> None:
+        """Halve what stays: weights may move before, and only before, the others are gone."""
+        if self.moves:
+            for name, mask in masks.items():
+                assert self.tensors[name][~mask & self.masks[name]].all(), "what goes is still there"
+                self.tensors[name][mask] /= 2
 
     def set_masks(self, masks: Masks) -> None:
         self.masks = masks
@@ -55,6 +63,15 @@ def trainee() -> TensorTrainee:
         {name: torch.randn(shape, generator=random) for name, shape in shapes.items()},
         {name: torch.randn(shape, generator=random) for name, shape in shapes.items()},
     )
+
+
+def test_weights_make_up_for_those_that_go_before_they_are_gone() -> None:
+    subject = trainee()
+    subject.moves = True
+    before = {name: tensor.clone() for name, tensor in subject.tensors.items()}
+    Prune(0.5).apply(subject)
+    for name, tensor in subject.tensors.items():
+        assert torch.equal(tensor, before[name] / 2 * subject.masks[name])
 
 
 def test_prune_goes_on_from_the_masks_in_force() -> None:

@@ -14,10 +14,13 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.masks import Masks, emptied, is_nested, pack, sparsity, unpack
+from robust_tickets.pruning.needs import EXAMPLES
 from robust_tickets.pruning.parametrisations import StraightThrough
 from robust_tickets.pruning.scores import Zeros
 from robust_tickets.pruning.select import Selection, select
+from robust_tickets.pruning.statistics import Statistics
 from tests.pruning.small_network import COUPLINGS, PRUNABLE, small_network, weights_of
 
 LADDER = (0.0, 0.3, 0.55, 0.8)
@@ -90,7 +93,7 @@ GROUPS = {
     "several": GroupRow({"kind": "several", "of": ["channel", "neuron"]}, channels((0, 1, 2)), ("global", "layer")),
     "head": GroupRow({"kind": "head"}, heads, scopes=("global", "layer")),
 }
-SCORES = ("magnitude", "random", "random-within-layer")
+SCORES = ("magnitude", "random", "random-within-layer", "second-order", "least-squares", "wanda")
 
 FIXED = [
     pytest.param(score, group, scope, id=f"{score}-{group}-{scope}")
@@ -121,9 +124,31 @@ def assert_exact(row: GroupRow, scope: str, masks: Masks, target: float) -> None
         assert removed == min(math.floor(target * total + 0.5), most)
 
 
+class MadeUp(Statistics):
+    """What data would say of the small network's weights."""
+
+    def gradients(self, count: int, together: int = 1) -> dict[str, Tensor]:
+        return {name: noise(name, count, *weight.shape) for name, weight in weights_of(small_network()).items()}
+
+    def input_moments(self, examples: int) -> dict[str, Tensor]:
+        sizes = {
+            "stem.weight": (1, 36),
+            "depthwise.weight": (8, 9),
+            "pointwise.weight": (1, 8),
+            "hidden.weight": (1, 16),
+        }
+        inputs = {name: noise(name, divisions, 64, size).double() for name, (divisions, size) in sizes.items()}
+        return {name: one.mT @ one / 64 for name, one in inputs.items()}
+
+
+def noise(name: str, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=generator(0, "made up", name))
+
+
 def draw(selection: Selection, row: GroupRow, target: float, masks: Masks | None = None, seed: int = 0) -> Masks:
     weights = weights_of(small_network(), row.names)
-    return selection.select(weights, sparsity=target, masks=masks, couplings=COUPLINGS, seed=seed)
+    known = MadeUp() if EXAMPLES in selection.score.needs else None
+    return selection.select(weights, sparsity=target, masks=masks, couplings=COUPLINGS, statistics=known, seed=seed)
 
 
 @pytest.mark.parametrize(("score", "group", "scope"), FIXED)

@@ -43,10 +43,11 @@ class LeastSquares(Score):
     ) -> dict[str, Tensor]:
         """Return the mean change of the outputs over each group."""
         found: dict[str, Tensor] = {}
-        for name, moments in self.moments(statistics).items():
-            inverse = inverse_diagonal(moments)[:, None, :]
-            rows = weights[name].detach().double().reshape(len(moments), -1, moments.shape[-1])
-            found[name] = (rows**2 / (2 * inverse)).reshape(weights[name].shape)
+        given = self.moments(statistics)
+        for name, weight in weights.items():
+            inverse = inverse_diagonal(given[name])[:, None, :]
+            rows = weight.detach().double().reshape(len(inverse), -1, inverse.shape[-1])
+            found[name] = (rows**2 / (2 * inverse)).reshape(weight.shape)
         return partition.reduce(found, "l1")
 
     def compensated(
@@ -61,9 +62,10 @@ class LeastSquares(Score):
         if not self.compensate:
             return None
         moved: dict[str, Tensor] = {}
-        for name, moments in self.moments(statistics).items():
-            weight, shape = weights[name].detach(), (len(moments), -1, moments.shape[-1])
-            fitted = refitted(weight.double().reshape(shape), after[name].reshape(shape), moments)
+        given = self.moments(statistics)
+        for name, weight in weights.items():
+            moments, shape = given[name], (len(given[name]), -1, given[name].shape[-1])
+            fitted = refitted(weight.detach().double().reshape(shape), after[name].reshape(shape), moments)
             moved[name] = fitted.reshape(weight.shape).to(weight.dtype)
         return moved
 
