@@ -62,6 +62,10 @@ class OneBatch:
         """Yield nothing."""
         return iter(())
 
+    def chosen(self, count: int, together: int) -> Iterator[Batch]:
+        """Yield the batch."""
+        yield self.batch
+
     def sample(self, count: int) -> Iterator[Batch]:
         """Yield the batch."""
         yield self.batch
