@@ -2,8 +2,8 @@
 
     python results/early_time.py
 
-reads `results/grids/early.yaml`, trains what it says for each of its seeds, and prints seconds and ratios. Test data are
-not read: accuracies come from `tickets run results/grids/early.yaml`.
+reads `results/grids/early.yaml`, trains what it says for each of its seeds, and prints seconds and ratios. Test data
+are not read: accuracies come from `tickets run results/grids/early.yaml`.
 """
 
 import platform
