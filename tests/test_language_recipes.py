@@ -127,3 +127,4 @@ def test_a_whole_run_ends_in_a_report(name: str, tmp_path: Path) -> None:
     summary = rt.run(load_recipe(name, values=values), tmp_path / "run")
     assert (tmp_path / "run" / "report.html").exists()
     assert len(summary.rows) > 1
+    assert "image" not in summary.model_dump_json()
