@@ -17,7 +17,7 @@ RECIPE = """
 name: A small run
 sources:
   robust:
-    source: {name: demo/resnet4, weights: random, num_classes: 26, in_channels: 1}
+    source: {name: demo/resnet4, weights: random, num_classes: 26, in_channels: 1, preprocessing: {size: 8}}
     pretrain:
       data: &letters {name: glyphs, glyphs: {count: 520}, validation: 0.1}
       training: &training

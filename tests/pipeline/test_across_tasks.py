@@ -14,9 +14,16 @@ from robust_tickets.report.summary import ResultRow, Summary
 TRAINING = {"epochs": 1, "batch_size": 20, "precision": "fp32"}
 DIGITS = {"name": "digits", "per_class": 4, "validation": 0}
 LETTERS = {"name": "glyphs", "glyphs": {"count": 520}, "per_class": 2}
+NETWORK = {
+    "name": "demo/resnet4",
+    "weights": "random",
+    "num_classes": 10,
+    "in_channels": 1,
+    "preprocessing": {"size": 8},
+}
 RECIPE: dict[str, Any] = {
     "name": "Two tasks",
-    "sources": {"tiny": {"source": {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}}},
+    "sources": {"tiny": {"source": NETWORK}},
     "data": DIGITS,
     "targets": {"letters": LETTERS},
     "draw": {

@@ -13,7 +13,13 @@ from robust_tickets.recipe import Recipe, load_recipe
 from robust_tickets.report.markdown import to_markdown
 from robust_tickets.report.points import points
 
-NETWORK = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
+NETWORK = {
+    "name": "demo/resnet4",
+    "weights": "random",
+    "num_classes": 10,
+    "in_channels": 1,
+    "preprocessing": {"size": 8},
+}
 TRAINING = {"epochs": 1, "batch_size": 20, "precision": "fp32"}
 LETTERS = {"name": "glyphs", "glyphs": {"count": 520}}
 RECIPE = {

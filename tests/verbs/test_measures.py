@@ -104,7 +104,8 @@ def test_ticket_and_dense_are_told_side_by_side(verdict: rt.Verdict) -> None:
 
 def test_measures_added_to_a_finished_run_redo_nothing(tmp_path: Path) -> None:
     text = (
-        "sources: {small: {source: {name: demo/resnet4, weights: random, num_classes: 10, in_channels: 1}}}\n"
+        "sources: {small: {source: {name: demo/resnet4, weights: random, num_classes: 10, in_channels: 1, "
+        "preprocessing: {size: 8}}}}\n"
         "data: {name: digits, per_class: 3, validation: 0.2}\n"
         "draw: {sparsity: [0.5]}\n"
         "shrink: {rounds: 3}\n"
