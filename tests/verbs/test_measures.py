@@ -154,7 +154,9 @@ def test_attacks_on_other_numbers_of_images_have_clean_figures_of_their_own() ->
     measures = [Evaluation(limit=10), Evaluation(limit=20)]
     clean = (0.9, 0.5)
     figures = {name: {"clean": value, "robust": 0.1} for name, value in zip(by_name(measures), clean, strict=True)}
-    ((table,),) = [section.tables for section in measure_sections(measures, [Subject({}, [figures], "dense")])]
+    ((table,),) = [
+        section.tables for section in measure_sections(measures, [Subject({}, [figures], "dense")], "images")
+    ]
     assert dict(zip(table.columns, table.rows[0], strict=True)) == {
         "clean, at most 10 images (%)": "90.0",
         "PGD-20 in L-inf 8/255 (%)": "10.0",
@@ -174,7 +176,7 @@ def test_a_chart_shows_as_many_lines_of_each_source() -> None:
     assert [one.name for one in few(subjects)] == [
         *("robust, 0", "robust, 2", "robust, 4", "natural, 0", "natural, 2", "natural, 4")
     ]
-    (section,) = measure_sections([curve], subjects)
+    (section,) = measure_sections([curve], subjects, "images")
     assert len(section.tables[0].rows) == 10
     assert len(section.charts[0].lines) == LINES
     assert section.charts[0].lines[0].y == (90, 50)
