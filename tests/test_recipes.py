@@ -41,6 +41,7 @@ FROM_THE_SOURCE = {
     *(("patterns", way) for way in ("draw", "kernel", "filter", "channel")),
     *(("lmp", way) for way in ("draw", "adversarial", "downstream")),
     *(("hydra", way) for way in ("draw", "pgd")),
+    *(("obc", way) for way in ("wanda", "magnitude")),
 }
 """Tickets that are masks over the source alone; the others carry weights of their own."""
 
@@ -190,7 +191,13 @@ def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
         state = ticket.subnetwork().plain_state()
         assert all(not bool(state[key][~mask].any()) for key, mask in ticket.masks.items())
         expected = {key: value * ticket.masks[key] if key in ticket.masks else value for key, value in source.items()}
-        same = [torch.equal(value, expected[key]) for key, value in state.items()]
+        assert (ticket.statistics is not None) == (name == "obc"), "recalibrated by whoever reads data without training"
+        changed = {key for key, value in state.items() if not torch.equal(value, expected[key])}
+        changed -= set(ticket.statistics or {})
+        if (name, way) == ("obc", "draw"):
+            assert changed == set(ticket.prunable)
+            continue
+        same = [key not in changed for key in state]
         # Robust scratch tickets freeze the norm that follows the first convolution.
         own = same[:1] if name == "robust-scratch" else same[:2]
         assert all(same) if (name, way) in FROM_THE_SOURCE else not any(own)
