@@ -16,6 +16,18 @@ Inputs are float images in [0, 1], NCHW, or of texts int64 [N, L] by name."""
 
 
 @contextmanager
+def eval_mode(network: nn.Module) -> Iterator[None]:
+    """Put a network into eval mode for a while; each module's own mode comes back on exit."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
 def attack_mode(network: nn.Module) -> Iterator[nn.Module]:
     """Yield the network as an attack should see it: eval mode, no gradients for parameters.
 
@@ -25,18 +37,15 @@ def attack_mode(network: nn.Module) -> Iterator[nn.Module]:
     every backward pass to reach the parameters.
     """
     network = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
-    modes = [(module, module.training) for module in network.modules()]
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    network.eval()
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield network
-    finally:
+    with eval_mode(network):
         for parameter in trained:
-            parameter.requires_grad_(True)
-        for module, training in modes:
-            module.training = training
+            parameter.requires_grad_(False)
+        try:
+            yield network
+        finally:
+            for parameter in trained:
+                parameter.requires_grad_(True)
 
 
 @contextmanager

@@ -17,9 +17,10 @@ def across_tasks(grid: Grid, cells: Sequence[Cell]) -> list[AcrossTasks]:
     Returns:
         One comparison for each transfer, source and sparsity that has one; none for a recipe of a single target.
     """
-    own = {target: way for target, data in grid.recipe.data_sets().items() if (way := own_way(grid.recipe, data))}
-    if len(grid.recipe.data_sets()) < 2:
+    targets = grid.recipe.data_sets()
+    if len(targets) < 2:
         return []
+    own = {target: way for target, data in targets.items() if (way := own_way(grid.recipe, data))}
     drawn = [cell for cell in cells if cell.place.is_drawn]
     facets = grouped(drawn, lambda cell: (cell.place.transfer, cell.place.series, cell.place.sparsity))
     found: list[AcrossTasks] = []

@@ -4,7 +4,6 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.needs import (
     COUPLED_GROUPS,
     EARLIER_WEIGHTS,
-    EXAMPLES,
     LAST_TICKET,
     LAST_WEIGHTS,
     LEARNED_SCORES,
@@ -60,7 +59,7 @@ def require_composable(
         "rewind": rewind.kind,
     }
     moves = frozenset({LAST_WEIGHTS}) if score.compensates else NOTHING
-    unmet = ((score.needs - {EXAMPLES}) | moves | parametrisation.needs | plan.needs) - (
+    unmet = (score.needs | moves | parametrisation.needs | plan.needs) - (
         score.provides | group.provides | parametrisation.provides | plan.provides | rewind.provides
     )
     for need, complaint in COMPLAINTS.items():

@@ -53,6 +53,11 @@ class Job:
     title: str = "training"
     """Its name in the progress display."""
 
+    @property
+    def noun(self) -> str:
+        """What it trains on, for messages."""
+        return self.batches.noun if self.batches is not None else "examples"
+
     def imitated(self) -> Teacher | None:
         """Return a frozen copy of whom the objective imitates; None if it learns from nobody."""
         if self.training.objective.teaches_by is None:
@@ -69,8 +74,7 @@ class Job:
                 without a validation part, or where events decide, or a batch norm would see one image alone.
         """
         if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
-            noun = self.batches.noun if self.batches is not None else "examples"
-            raise UserError(f"training needs data: the training part has fewer than two {noun} per step")
+            raise UserError(f"training needs data: the training part has fewer than two {self.noun} per step")
         criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
         require_keepable(self.training, self.batches, self.plan)
         if self.batches is not None:

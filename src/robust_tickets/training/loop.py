@@ -97,8 +97,7 @@ class TrainingLoop:
         self.resume()
         stream = self.stream()
         saved = time.monotonic()
-        noun = self.batches.noun if self.batches is not None else "examples"
-        with progress(self.job.title, self.plan.steps, self.trainee.step, noun=noun) as display:
+        with progress(self.job.title, self.plan.steps, self.trainee.step, noun=self.job.noun) as display:
             for step in range(self.trainee.step, self.plan.steps):
                 batch = self.placement(Batch(*next(stream)))
                 self.fire(step, on_ticket, batch)

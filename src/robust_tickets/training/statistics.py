@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from robust_tickets.attacks.predict import eval_mode
 from robust_tickets.foundation.batch import Batch, as_floats
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
@@ -248,15 +249,9 @@ def free_bytes(device: torch.device) -> int | None:
 
 @contextmanager
 def evaluated(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode and fp32 for a while; its modules come back as they were."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        with torch.autocast(next(network.parameters()).device.type, enabled=False):
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    """Put a network into evaluation mode and fp32 for a while, its parameters with gradients."""
+    with eval_mode(network), torch.autocast(next(network.parameters()).device.type, enabled=False):
+        yield
 
 
 def rows_read(layer: nn.Module, inputs: Tensor, counted: Tensor | None) -> Tensor:
