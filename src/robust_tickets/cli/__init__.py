@@ -4,7 +4,7 @@
 |---|---|
 | `options.py` | options that commands share, and settings made of what they are given |
 | `pretrain.py` `draw.py` `transfer.py` `verify.py` `find.py` `shrink.py` `export.py` | the verbs |
-| `run.py` `report.py` | a whole recipe, and its page |
+| `run.py` `timeline.py` `report.py` | a whole recipe, when what of it happens, and its page |
 | `analyse.py` `gap.py` | a look inside tickets, and at data |
 | `predict.py` | images in, classes out |
 | `check.py` | a runtime file, compared with other engines |

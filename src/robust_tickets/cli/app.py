@@ -26,6 +26,7 @@ from robust_tickets.cli.report import report
 from robust_tickets.cli.run import demo, run
 from robust_tickets.cli.schema import schema
 from robust_tickets.cli.shrink import shrink
+from robust_tickets.cli.timeline import timeline
 from robust_tickets.cli.transfer import transfer
 from robust_tickets.cli.verify import verify
 from robust_tickets.foundation.errors import UserError
@@ -61,7 +62,7 @@ def begin(
 
 for command in (
     *(pretrain, draw, transfer, verify, find, shrink, export),
-    *(run, demo, report, analyse, gap),
+    *(run, demo, timeline, report, analyse, gap),
     *(evaluate, predict, check, schema, convert, doctor),
 ):
     app.command()(command)

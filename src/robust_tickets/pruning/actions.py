@@ -19,6 +19,15 @@ class Action(ABC):
     """Whether other masks are in force afterwards."""
     rewinds: ClassVar[bool] = False
     """Whether optimiser and schedule restart afterwards."""
+    verb: ClassVar[str]
+    """What it does, in a word or two for readers."""
+    mark: ClassVar[str] = ""
+    """How a picture of a timeline marks it; empty: not at all."""
+
+    @property
+    def amount(self) -> float | None:
+        """Return how much of what is kept it concerns, in [0, 1]; None if that is no number of its own."""
+        return None
 
     @property
     def target(self) -> float | None:
@@ -33,6 +42,9 @@ class Action(ABC):
 @dataclass(frozen=True)
 class Prune(Action):
     """Remove more, up to an absolute sparsity."""
+
+    verb: ClassVar[str] = "prune"
+    mark: ClassVar[str] = "prune"
 
     sparsity: float
     """Fraction removed afterwards, in [0, 1), counted from the dense network."""
@@ -53,6 +65,9 @@ class Prune(Action):
 class Restore(Action):
     """Lift every mask; restored weights start at zero and train again."""
 
+    verb: ClassVar[str] = "restore all weights"
+    mark: ClassVar[str] = "restore"
+
     def apply(self, trainee: Trainee) -> None:
         """Put full masks in force."""
         trainee.set_masks(full(trainee.masks))
@@ -63,9 +78,16 @@ class DropAndGrow(Action):
     """Move connections at constant sparsity; grown weights start at zero."""
 
     needs: ClassVar[frozenset[str]] = frozenset({SINGLE_WEIGHTS})
+    verb: ClassVar[str] = "drop and grow"
+    mark: ClassVar[str] = "drop and grow"
 
     fraction: float
     """Fraction of each layer's kept weights that is moved, in [0, 1]."""
+
+    @property
+    def amount(self) -> float:
+        """Return the fraction that is moved."""
+        return self.fraction
 
     def apply(self, trainee: Trainee) -> None:
         """Drop by weight, grow by dense gradient, put the result in force."""
@@ -79,6 +101,8 @@ class CompareDraws(Action):
     """Draw, only to see how far it is from the draw before; end the training once draws hardly differ."""
 
     sets_masks: ClassVar[bool] = False
+    verb: ClassVar[str] = "compare draws"
+    mark: ClassVar[str] = "compare"
 
     sparsity: float
     """At which it is drawn, in [0, 1)."""
@@ -101,6 +125,8 @@ class Rewind(Action):
 
     sets_masks: ClassVar[bool] = False
     rewinds: ClassVar[bool] = True
+    verb: ClassVar[str] = "rewind"
+    mark: ClassVar[str] = "rewind"
 
     def apply(self, trainee: Trainee) -> None:
         """Rewind."""

@@ -14,6 +14,7 @@
 | `axis.py` | the sparsity axis |
 | `figures.py` | accuracy against sparsity, and sparsity by layer |
 | `charts.py` | the figures of sections: lines, and values over two axes |
+| `lanes.py` | the same of timelines: sparsity in force, and what happens |
 | `terminal.py` | the tables on the terminal |
 | `markdown.py` | the page as Markdown |
 | `html.py`, `page.css` | the page |

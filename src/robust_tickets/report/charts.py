@@ -1,15 +1,14 @@
-"""Figures of sections: lines over an axis, and a value over two."""
-
-from collections.abc import Sequence
+"""Figures of sections: lines over an axis, a value over two, lanes of time."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
+from robust_tickets.report.lanes import lanes_figure, lanes_in_words
 from robust_tickets.report.looks import INK, MARKERS, PALETTE, STROKES, figure_style
 from robust_tickets.report.notation import shortened
-from robust_tickets.report.sections import Chart, Map
+from robust_tickets.report.sections import Chart, Lanes, Map, Section
 
 COLOURS = "cividis"
 """Reads the same in grey and under the common colour blindnesses."""
@@ -103,12 +102,22 @@ def _write(axes: Axes, values: np.ndarray) -> None:
         )
 
 
-def figures_of(charts: Sequence[Chart], maps: Sequence[Map]) -> list[tuple[str, str, Figure]]:
-    """Return what every figure says in words, the note below it, and the figure."""
-    return [
-        *((_lines_in_words(chart), chart.note, chart_figure(chart)) for chart in charts),
-        *((f"{shown.title}: {shown.value_label}.", shown.note, map_figure(shown)) for shown in maps),
-    ]
+def figures_of(section: Section) -> list[tuple[str, str, Figure]]:
+    """Return what every figure of a section says in words, the note below it, and the figure."""
+    return [(*_in_words(shown), _figure(shown)) for shown in section.figures]
+
+
+def _figure(shown: Chart | Map | Lanes) -> Figure:
+    if isinstance(shown, Lanes):
+        return lanes_figure(shown)
+    return chart_figure(shown) if isinstance(shown, Chart) else map_figure(shown)
+
+
+def _in_words(shown: Chart | Map | Lanes) -> tuple[str, str]:
+    """Say what is shown, for readers who cannot see it, and the note below it."""
+    if isinstance(shown, Lanes):
+        return lanes_in_words(shown), shown.note
+    return _lines_in_words(shown) if isinstance(shown, Chart) else f"{shown.title}: {shown.value_label}.", shown.note
 
 
 def _lines_in_words(chart: Chart) -> str:

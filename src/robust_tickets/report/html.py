@@ -51,7 +51,7 @@ def write_report(summary: Summary, folder: Path | str) -> Path:
     if summary.layer_sparsity:
         drawn["layers"] = layer_bars(summary.layer_sparsity)
     for section, names in zip(summary.sections, figure_names(summary.sections), strict=True):
-        for name, (_, _, figure) in zip(names, figures_of(section.charts, section.maps), strict=True):
+        for name, (_, _, figure) in zip(names, figures_of(section), strict=True):
             drawn[name] = figure
     for name, figure in drawn.items():
         write_bytes(folder / "figures" / f"{name}.png", to_png(figure))
@@ -172,7 +172,7 @@ def _section(section: Section, names: Sequence[str]) -> str:
     """Return a section with its tables and figures."""
     figures = [
         f"<figure>\n{inline_svg(figure, name, words)}\n<figcaption>{escape(note)}</figcaption>\n</figure>"
-        for name, (words, note, figure) in zip(names, figures_of(section.charts, section.maps), strict=True)
+        for name, (words, note, figure) in zip(names, figures_of(section), strict=True)
     ]
     return "\n".join(
         (

@@ -51,7 +51,7 @@ def _section(section: Section, names: Sequence[str]) -> Iterator[str]:
     yield f"## {_text(section.title)}\n"
     if section.text:
         yield f"{_text(section.text)}\n"
-    for figure, name in zip((*section.charts, *section.maps), names, strict=True):
+    for figure, name in zip(section.figures, names, strict=True):
         yield f"![{_text(figure.title)}](figures/{name}.png)\n"
     yield from (markdown_table(table_cells(table)) for table in section.tables)
 

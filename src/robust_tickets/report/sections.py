@@ -3,8 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from robust_tickets.foundation.settings import Settings
 
@@ -60,6 +61,25 @@ class Map(Settings):
     note: str = Field(default="", description="A sentence for below the map.")
 
 
+class Lane(Settings):
+    """One way of drawing over its own time: the sparsity in force, and what happens."""
+
+    name: str = Field(description="As beside the lane.")
+    note: str = Field(default="", description="How long it is.")
+    x: tuple[float, ...] = Field(description="Ascending shares of the time, in [0, 1].")
+    y: tuple[float, ...] = Field(description="Sparsity in force from each x on, in [0, 1].")
+    marks: tuple[tuple[float, str], ...] = Field(default=(), description="What happens, as (share, what).")
+    is_learned: bool = Field(default=False, description="Whether masks are learned meanwhile.")
+
+
+class Lanes(Settings):
+    """Several ways of drawing, one below the other, each over its own time."""
+
+    title: str = Field(description="What it shows.")
+    lanes: tuple[Lane, ...] = Field(min_length=1, description="From top to bottom.")
+    note: str = Field(default="", description="A sentence for below the lanes.")
+
+
 class Section(Settings):
     """A heading, a text, and what belongs under it."""
 
@@ -68,18 +88,29 @@ class Section(Settings):
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     maps: tuple[Map, ...] = ()
+    lanes: tuple[Lanes, ...] = ()
     is_verdict: bool = Field(
         default=False, description="Whether a run prints it in the terminal, too, and not only in its report."
     )
 
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what few sections have."""
+        return {name: value for name, value in write(self).items() if name != "lanes" or value}
+
+    @property
+    def figures(self) -> tuple[Chart | Map | Lanes, ...]:
+        """Return everything that is drawn, in order."""
+        return (*self.charts, *self.maps, *self.lanes)
+
 
 def figure_names(sections: Sequence[Section]) -> list[list[str]]:
-    """Return a file name without suffix for every chart and map of every section, no two of them alike."""
+    """Return a file name without suffix for everything that sections draw, no two of them alike."""
     seen: Counter[str] = Counter()
     names: list[list[str]] = []
     for section in sections:
         names.append([])
-        for figure in (*section.charts, *section.maps):
+        for figure in section.figures:
             name = re.sub(r"[^a-z0-9.]+", "-", f"{section.title} {figure.title}".lower()).strip("-.")
             seen[name] += 1
             names[-1].append(name if seen[name] == 1 else f"{name}-{seen[name]}")
