@@ -65,6 +65,7 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
     "gradual": (GRADUAL.plan(0.8, PER_EPOCH), FGSM | {"ema": 0.8, "accumulate": 2}, Drawing()),
     "alternating": (ALTERNATING.plan(0.8, PER_EPOCH), ADAMW | {"mixup": 0.2}, Drawing()),
     "drop and grow": (MOVING.plan(0.8, PER_EPOCH), STANDARD, Drawing(RIGL)),
+    "drop and grow, adamw": (MOVING.plan(0.8, PER_EPOCH), ADAMW, Drawing(RIGL)),
     "drop and grow, free": (MOVING.plan(0.8, PER_EPOCH), FREE, Drawing(RIGL)),
     "learned mask": (
         OneShot(epochs=3).plan(0.8, PER_EPOCH),

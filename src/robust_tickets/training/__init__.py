@@ -14,6 +14,7 @@
 | `batch_source.py` | batches of images, or of cached features |
 | `features.py` | features of a frozen body, computed once |
 | `optimisers.py`, `schedules.py` | torch's optimisers; rates as functions of progress |
+| `ages.py` | Adam's steps of weights that are grown or restored |
 | `statistics.py` | what training and data say about weights: gradients, curvature, layers' inputs, flow |
 | `targets.py` | mixup and cutmix |
 | `averaging.py` | moving average of weights |

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.draw_history import DrawHistory
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.training.ages import begin
 from robust_tickets.training.averaging import WeightAverage
 from robust_tickets.training.job import Job
 from robust_tickets.training.optimisers import parameter_groups
@@ -112,7 +113,8 @@ class NetworkInTraining:
     def set_masks(self, masks: Masks) -> None:
         """Put masks in force; removed weights, and the optimiser's slots of changed positions, become zero.
 
-        Where removed weights keep their values, nothing is zeroed: the forward pass masks by itself.
+        Weights that come back train from a fresh start (see `ages`). Where removed weights keep their values, nothing
+        is zeroed: the forward pass masks by itself.
         """
         if self.parametrised.revives:
             self.masks, self.applier = dict(masks), MaskApplier(self.parameters, {})
@@ -125,6 +127,7 @@ class NetworkInTraining:
                 for slot in self.optimiser.state.get(parameter, {}).values():
                     if torch.is_tensor(slot) and slot.shape == parameter.shape:
                         slot.mul_(unchanged.to(slot.device))
+                begin(self.optimiser, parameter, mask & ~unchanged)
         self.masks = dict(masks)
         self.applier = MaskApplier(self.parameters, self.masks)
         self.applier.apply_to_weights()

@@ -35,8 +35,12 @@ class AdamW(Settings):
     weight_decay: float = Field(default=0.01, ge=0, description="Decoupled decay, times the learning rate.")
 
     def build(self, groups: Sequence[dict]) -> torch.optim.Optimizer:
-        """Return the optimiser over parameter groups `{params, lr, weight_decay}`."""
-        return torch.optim.AdamW(list(groups), betas=self.betas, foreach=True)
+        """Return the optimiser over parameter groups `{params, lr, weight_decay}`; see `ages.correct`."""
+        from robust_tickets.training.ages import correct
+
+        optimiser = torch.optim.AdamW(list(groups), betas=self.betas, foreach=True)
+        optimiser.register_step_post_hook(correct)
+        return optimiser
 
 
 Optimiser = Annotated[SGD | AdamW, Field(discriminator="kind"), Shorthand]
