@@ -31,6 +31,7 @@ class TensorTrainee:
         return self.tensors
 
     def gradients(self) -> dict[str, Tensor]:
+        assert self.slopes, "nobody may ask"
         return self.slopes
 
     def select(self, sparsity: float) -> Masks:
@@ -124,6 +125,34 @@ def test_the_smallest_weights_go_and_the_steepest_come() -> None:
     grown = drop_and_grow(weights, gradients, masks, 0.5)["w"]
     # 1.0 and 2.0 are dropped; 1.0 has the steepest gradient of all and comes back, as the paper allows.
     assert grown.tolist() == [[True, False, True, True, False, True, False, False]]
+
+
+def test_random_growth_favours_no_place_and_asks_for_no_gradients() -> None:
+    subject = TensorTrainee({"w": torch.tensor([0.1, 0.2, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])})
+    masks = {"w": subject.tensors["w"] != 0}
+    grown = torch.zeros(10)
+    for step in range(2000):
+        subject.step, subject.masks = step, masks
+        subject.tensors["w"] = torch.tensor([0.1, 0.2, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        DropAndGrow(0.5, "random").apply(subject)
+        assert subject.masks["w"].sum() == 4
+        grown += subject.masks["w"]
+    assert grown[2:4].eq(2000).all()
+    # Two of eight places each time, the dropped ones among them: 500 of 2000 each, with a deviation of 19.
+    assert (grown[[0, 1, 4, 5, 6, 7, 8, 9]] - 500).abs().max() < 80
+
+
+def test_random_growth_is_the_same_for_a_seed_and_step() -> None:
+    found = []
+    for seed, step in ((0, 5), (0, 5), (0, 6), (1, 5)):
+        subject = trainee()
+        Prune(0.6).apply(subject)
+        subject.seed, subject.step = seed, step
+        DropAndGrow(0.4, "random").apply(subject)
+        found.append(torch.cat([mask.flatten() for mask in subject.masks.values()]))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert not torch.equal(found[0], found[3])
 
 
 def test_a_dense_layer_stays_dense() -> None:

@@ -177,6 +177,21 @@ def test_drop_and_grow_decays_with_a_cosine_and_stops() -> None:
     assert [event.step for event in plan.events if event.ticket] == [1000]
 
 
+def test_set_moves_as_many_every_time_to_the_end() -> None:
+    """Mocanu et al., 2018, algorithm 1: a fraction zeta after every epoch but the last."""
+    timeline = DropAndGrowTimeline(every=STEPS, fraction=0.3, end=1, epochs=100, grow="random", decay="constant")
+    moves = timeline.plan(0.8, STEPS).events[1:-1]
+    assert [event.step for event in moves] == list(range(STEPS, 100 * STEPS, STEPS))
+    assert {event.actions for event in moves} == {(DropAndGrow(0.3, "random"),)}
+
+
+def test_a_rigl_timeline_is_written_as_it_always_was() -> None:
+    timeline = DropAndGrowTimeline(every=7)
+    assert timeline.model_dump() == {"kind": "drop-and-grow", "every": 7, "fraction": 0.3, "end": 0.75, "epochs": 100}
+    other = DropAndGrowTimeline(grow="random", decay="constant")
+    assert DropAndGrowTimeline.model_validate_json(other.model_dump_json()) == other
+
+
 @pytest.mark.parametrize("settings", [
     {"kind": "gradual", "start": 10, "end": 5},
     {"kind": "gradual", "end": 50, "epochs": 40},
@@ -184,6 +199,7 @@ def test_drop_and_grow_decays_with_a_cosine_and_stops() -> None:
     {"kind": "iterative", "rate": 1.0},
     {"kind": "iterative", "rounds": 0},
     {"kind": "drop-and-grow", "every": 0},
+    {"kind": "drop-and-grow", "grow": "magnitude"},
     {"kind": "two-shot"},
 ])  # fmt: skip
 def test_impossible_timelines_are_refused(settings: dict[str, object]) -> None:

@@ -37,6 +37,7 @@ PRUNE_FIRST = Iterative(order="prune-first", rate=0.5, rounds=3, epochs=1.5)
 GRADUAL = Gradual(initial=0.1, start=0.5, end=2, every=0.5, epochs=3)
 ALTERNATING = Alternating(warm_up=0.5, compressed=0.5, dense=0.5, final=2.5, epochs=3)
 MOVING = DropAndGrowTimeline(every=2, fraction=0.5, end=0.9, epochs=3)
+SET = MOVING.model_copy(update={"grow": "random", "decay": "constant"})
 RIGL = Selection.model_validate({"score": "random", "scope": "erk"})
 LEARNED = Selection.model_validate({"score": "learned", "scope": "layer"})
 GLOBAL = Selection.model_validate({"score": "learned"})
@@ -66,6 +67,7 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
     "alternating": (ALTERNATING.plan(0.8, PER_EPOCH), ADAMW | {"mixup": 0.2}, Drawing()),
     "drop and grow": (MOVING.plan(0.8, PER_EPOCH), STANDARD, Drawing(RIGL)),
     "drop and grow, adamw": (MOVING.plan(0.8, PER_EPOCH), ADAMW, Drawing(RIGL)),
+    "drop and grow, at random": (SET.plan(0.8, PER_EPOCH), STANDARD, Drawing(RIGL)),
     "drop and grow, free": (MOVING.plan(0.8, PER_EPOCH), FREE, Drawing(RIGL)),
     "learned mask": (
         OneShot(epochs=3).plan(0.8, PER_EPOCH),

@@ -21,6 +21,7 @@ a parametrisation says what trains in between. Nothing here knows of architectur
 | `timelines/` | what happens when |
 | `plans.py` | a timeline in training steps: `Plan`, `Event` |
 | `drop_and_grow.py` | moving connections at constant sparsity |
+| `growth.py` | where connections grow: by gradient or by chance |
 | `needs.py` | what parts may need from each other |
 | `composition.py` | which choices on different axes contradict each other |
 | `draw_history.py` | how far draws of the same training are apart |

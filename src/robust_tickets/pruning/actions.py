@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from robust_tickets.pruning.drop_and_grow import drop_and_grow
+from robust_tickets.pruning.growth import GROWTHS, Growth
 from robust_tickets.pruning.masks import full
 from robust_tickets.pruning.needs import NOTHING, SINGLE_WEIGHTS
 from robust_tickets.pruning.trainee import Trainee
@@ -83,6 +84,8 @@ class DropAndGrow(Action):
 
     fraction: float
     """Fraction of each layer's kept weights that is moved, in [0, 1]."""
+    growth: Growth = "gradient"
+    """Where they grow."""
 
     @property
     def amount(self) -> float:
@@ -90,10 +93,9 @@ class DropAndGrow(Action):
         return self.fraction
 
     def apply(self, trainee: Trainee) -> None:
-        """Drop by weight, grow by dense gradient, put the result in force."""
-        trainee.set_masks(
-            drop_and_grow(trainee.weights(), trainee.gradients(), trainee.masks, self.fraction, trainee.seed)
-        )
+        """Drop by weight, grow by gradient or chance, put the result in force."""
+        ranks = GROWTHS[self.growth](trainee)
+        trainee.set_masks(drop_and_grow(trainee.weights(), ranks, trainee.masks, self.fraction, trainee.seed))
 
 
 @dataclass(frozen=True)

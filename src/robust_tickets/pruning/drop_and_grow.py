@@ -1,4 +1,4 @@
-"""Moving connections at constant sparsity (RigL)."""
+"""Moving connections at constant sparsity (SET, RigL)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 def drop_and_grow(
     weights: Mapping[str, Tensor],
-    gradients: Mapping[str, Tensor],
+    growth: Mapping[str, Tensor],
     masks: Masks,
     fraction: float,
     seed: int = 0,
 ) -> Masks:
-    """Drop a fraction of each layer's smallest kept |w|, and grow as many where |gradient| is largest.
+    """Drop a fraction of each layer's smallest kept |w|, and grow as many where |growth| is largest.
 
     A connection just dropped may be grown back, and then has not changed (Evci et al., 2020, arXiv
     1911.11134, algorithm 1). Each layer keeps exactly as many weights as before.
 
     Args:
         weights: prunable weights.
-        gradients: dense, unmasked gradients of the same names.
+        growth: by what removed weights of the same names and shapes rank: dense, unmasked gradients, or chance.
         masks: masks in force, over the same names at least.
         fraction: of each layer's kept weights that is dropped, in [0, 1].
         seed: of the draw, for ties.
@@ -43,7 +43,7 @@ def drop_and_grow(
         survivors = torch.zeros_like(mask)
         survivors[kept[keep_highest({name: sizes}, count, ties)[name]]] = True
         candidates = (~survivors).nonzero().squeeze(1)
-        growth = gradients[name].detach().reshape(-1)[candidates].abs().float()
-        survivors[candidates[keep_highest({name: growth}, len(candidates) - count, ties)[name]]] = True
+        ranks = growth[name].detach().reshape(-1)[candidates].abs().float()
+        survivors[candidates[keep_highest({name: ranks}, len(candidates) - count, ties)[name]]] = True
         moved[name] = survivors.reshape(masks[name].shape)
     return moved

@@ -8,7 +8,7 @@
 | `iterative.py` | `iterative`: rounds of train, prune, rewind (IMP) |
 | `gradual.py` | `gradual`: sparsity rises along a cubic (GMP) |
 | `alternating.py` | `alternating`: sparse and dense phases in turn (AC/DC) |
-| `drop_and_grow.py` | `drop-and-grow`: sparse throughout, connections move (RigL) |
+| `drop_and_grow.py` | `drop-and-grow`: sparse throughout, connections move (SET, RigL) |
 """
 
 from typing import Annotated

@@ -1,21 +1,35 @@
 """Sparse throughout, with moving connections."""
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.actions import DropAndGrow, Prune
+from robust_tickets.pruning.growth import Growth
 from robust_tickets.pruning.plans import Event, Plan, steps_of
 from robust_tickets.pruning.timelines.timeline import require_sparsity
 
+ADDED: dict[str, Any] = {"grow": "gradient", "decay": "cosine"}
+"""Fields that older versions did not have, with their defaults."""
+
+
+DECAYS: dict[str, Callable[[float], float]] = {
+    "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
+    "constant": lambda progress: 1.0,
+}
+"""What is left of the fraction moved, by the share of the time that has passed."""
+
 
 class DropAndGrowTimeline(Settings):
-    """One prune before training, then connections move at constant sparsity (RigL, arXiv 1911.11134).
+    """One prune before training, then connections move at constant sparsity.
 
-    The first prune is by the draw's selection; the paper's is score `random` with scope `erk`. The fraction
-    moved decays as fraction / 2 * (1 + cos(pi t / t_end)); from t_end on nothing moves. Single weights only.
+    RigL (Evci et al., 2020, arXiv 1911.11134): what grows has the steepest gradients, and the fraction moved decays as
+    fraction / 2 * (1 + cos(pi t / t_end)). SET (Mocanu et al., 2018, arXiv 1707.04780): `grow: random`, which needs no
+    dense gradients, and `decay: constant`. From t_end on nothing moves. The first prune is by the draw's selection;
+    both papers' is score `random` with scope `erk`. Single weights only.
     """
 
     kind: Literal["drop-and-grow"] = "drop-and-grow"
@@ -23,6 +37,21 @@ class DropAndGrowTimeline(Settings):
     fraction: float = Field(default=0.3, gt=0.0, le=1.0, description="Fraction of the kept weights moved at the start.")
     end: float = Field(default=0.75, gt=0.0, le=1.0, description="Fraction of training after which nothing moves.")
     epochs: float = Field(default=100.0, gt=0.0, description="Total epochs; fractions allowed.")
+    grow: Growth = Field(
+        default="gradient", description="Which removed weights come: those of the largest |gradient|, or random ones."
+    )
+    decay: Literal["cosine", "constant"] = Field(
+        default="cosine", description="How the fraction moved falls to 0 until `end`: along a cosine, or not at all."
+    )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        return {name: value for name, value in write(self).items() if name not in ADDED or value != ADDED[name]}
+
+    def moved(self, progress: float) -> float:
+        """Return the fraction of the kept weights that is moved when this share of the time until `end` has passed."""
+        return self.fraction * DECAYS[self.decay](progress)
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
         """Return the first prune, the moves, and the ticket at the end of training."""
@@ -32,7 +61,7 @@ class DropAndGrowTimeline(Settings):
         moves = [
             Event(
                 step,
-                (DropAndGrow(self.fraction / 2 * (1 + math.cos(math.pi * step / end))),),
+                (DropAndGrow(self.moved(step / end), self.grow),),
                 sparsity=target,
             )
             for step in range(self.every, math.ceil(end), self.every)
