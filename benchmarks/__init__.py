@@ -13,6 +13,7 @@
 | `global_magnitude.py` | one-shot magnitude pruning against torch's own |
 | `masked_step.py` | a dense training step against a masked one |
 | `compact_step.py` | a masked training step against one without what the ticket removes |
+| `linear_study.py` | linear evaluation at several learning rates, together against one by one |
 | `pgd_training.py` | adversarial training against a plain loop, on the CPU and on a GPU |
 | `robust_accuracy.py` | whether the faster adversarial training is as robust |
 | `import_cli.py` | how long `tickets --help` takes |

@@ -84,6 +84,10 @@ class Scale:
     """Images of an epoch that is loaded."""
     side: int
     """Of the small files, pixels."""
+    linear_images: int
+    """Images that heads are trained on."""
+    linear_epochs: int
+    linear_rounds: int
     inference: Inference
 
 
@@ -102,6 +106,9 @@ FULL = Scale(
     starts=3,
     fed=4000,
     side=64,
+    linear_images=256,
+    linear_epochs=10,
+    linear_rounds=3,
     inference=Inference(
         networks=(
             ("resnet18", "torchvision/resnet18"),
@@ -134,6 +141,9 @@ TOY = Scale(
     starts=1,
     fed=40,
     side=16,
+    linear_images=40,
+    linear_epochs=1,
+    linear_rounds=1,
     inference=Inference(
         networks=(
             ("resnet18", "demo/resnet4"),

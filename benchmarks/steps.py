@@ -13,7 +13,7 @@ from robust_tickets.attacks import Threat
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
-from robust_tickets.models.sources import load_source
+from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.determinism import deterministic
@@ -27,11 +27,16 @@ STEPS = 1_000_000
 """Planned length of a training of which a few steps are timed: its learning rate stays as it is."""
 
 
-def network(name: str, size: int = 32) -> Network:
-    """Return a network with random weights for colour images of `size` x `size` and 10 classes."""
+def source(name: str, size: int = 32) -> Source:
+    """Return a network with random weights for colour images of `size` x `size` and 10 classes, as a source."""
     preprocessing = {"mean": [0.5] * 3, "std": [0.25] * 3, "size": [size, size]}
     settings = {"name": name, "weights": "random", "num_classes": CLASSES, "preprocessing": preprocessing}
-    return load_source(SourceSettings.model_validate(settings)).network
+    return load_source(SourceSettings.model_validate(settings))
+
+
+def network(name: str, size: int = 32) -> Network:
+    """Return the same as a network."""
+    return source(name, size).network
 
 
 def random_batch(batch_size: int) -> Batch:

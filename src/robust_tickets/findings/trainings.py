@@ -29,7 +29,9 @@ def row_of(name: str, settings: TransferSettings) -> tuple[Value, ...]:
         training.epochs,
         type(optimiser).__name__,
         None if settings.is_linear else optimiser.lr,
-        training.head_lr or optimiser.lr,
+        f"best of {', '.join(f'{rate:g}' for rate in settings.rates)}"
+        if settings.rates
+        else training.head_lr or optimiser.lr,
         training.batch_size,
         training.schedule.kind,
         training.warmup,

@@ -13,6 +13,7 @@
 | `lone_images.py` | passes of one image, which some batch norms cannot train on |
 | `batch_source.py` | batches of images, or of cached features |
 | `features.py` | features of a frozen body, computed once |
+| `heads_together.py` | heads that train side by side on them, each at its own learning rate |
 | `optimisers.py`, `schedules.py` | torch's optimisers; rates as functions of progress |
 | `ages.py` | Adam's steps of weights that are grown or restored |
 | `statistics.py` | what training and data say about weights: gradients, curvature, layers' inputs, flow |

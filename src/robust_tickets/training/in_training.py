@@ -75,8 +75,9 @@ class NetworkInTraining:
         named = [(name, p) for name, p in self.parametrised.trainable_parameters() if p.requires_grad]
         settings = self.training.optimiser
         is_head = [self.trainable.is_head(name) for name, _ in named]
-        head_lr, rates = self.training.head_lr, self.parametrised.rates
-        return settings.build(parameter_groups(named, settings, is_head=is_head, head_lr=head_lr, own_lr=rates))
+        head_lr, peaks, own = self.training.head_lr, self.trainable.rates, self.parametrised.rates
+        groups = parameter_groups(named, settings, is_head=is_head, head_lr=head_lr, peaks=peaks, own_lr=own)
+        return settings.build(groups)
 
     def weights(self) -> Mapping[str, Tensor]:
         """Return the prunable weights as they are now."""

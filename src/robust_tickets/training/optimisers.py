@@ -52,27 +52,24 @@ def parameter_groups(
     *,
     is_head: Sequence[bool],
     head_lr: float | None,
+    peaks: Mapping[str, float] | None = None,
     own_lr: Mapping[str, float] | None = None,
 ) -> list[dict]:
     """Split parameters into body and head, each with its own peak learning rate, and those that have one by name.
 
-    Weight decay applies to every parameter, as in the transfer papers, but not to those with a rate of their own, which
-    are no weights; `peak_lr` is what schedules scale.
+    Weight decay applies to every parameter, as in the transfer papers, but not to those in `own_lr`, which are no
+    weights; `peak_lr` is what schedules scale.
     """
-    own_lr = own_lr or {}
-    groups: list[dict] = []
-    for head, lr in ((False, settings.lr), (True, head_lr or settings.lr)):
-        chosen = [p for (name, p), flag in zip(named, is_head, strict=True) if flag == head and name not in own_lr]
-        if chosen:
-            groups.append(
-                {
-                    "params": chosen,
-                    "lr": lr,
-                    "peak_lr": lr,
-                    "weight_decay": settings.weight_decay,
-                    "head": head,
-                }
-            )
+    own_lr, peaks = own_lr or {}, peaks or {}
+    parts: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for (name, parameter), head in sorted(zip(named, is_head, strict=True), key=lambda entry: entry[1]):
+        if name not in own_lr:
+            lr = peaks.get(name, (head_lr or settings.lr) if head else settings.lr)
+            parts.setdefault((head, lr), []).append(parameter)
+    groups: list[dict] = [
+        {"params": chosen, "lr": lr, "peak_lr": lr, "weight_decay": settings.weight_decay, "head": head}
+        for (head, lr), chosen in parts.items()
+    ]
     for lr in sorted(set(own_lr.values())):
         chosen = [p for name, p in named if own_lr.get(name) == lr]
         groups.append({"params": chosen, "lr": lr, "peak_lr": lr, "weight_decay": 0.0, "head": False})

@@ -22,9 +22,13 @@ class TrainingResult:
     """Of a draw that compares masks as it trains: training steps, and the fraction of prunable weights in which the
     masks drawn there differ from those drawn before."""
 
+    rate: float | None = None
+    """Learning rate of the head that was kept, where heads were trained at several."""
+
     @property
     def found(self) -> dict[str, Any]:
-        """Return what is recorded of a training besides its weights; distances only where there are any."""
+        """Return what is recorded of a training besides its weights; distances and rate only where there are any."""
         distances = [list(pair) for pair in self.mask_distances]
+        some = {"mask_distances": distances or None, "rate": self.rate}
         found = {"catastrophic_overfitting": self.catastrophic_overfitting}
-        return {**found, "mask_distances": distances} if distances else found
+        return {**found, **{name: value for name, value in some.items() if value is not None}}

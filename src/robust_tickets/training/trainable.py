@@ -1,6 +1,7 @@
 """What is to be trained: which parameters of a network train, and how its batch norm behaves meanwhile."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import nn
@@ -27,6 +28,8 @@ class Trainable:
     """Whether only the head trains."""
     batch_norm: BatchNorm = "updated"
     """Whether batch-norm statistics follow the training batches, or stay as they are."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Peak learning rates of parameters that have another one than body or head, by name."""
 
     @classmethod
     def of(cls, network: Network, *, linear: bool = False, batch_norm: BatchNorm = "updated") -> "Trainable":

@@ -26,6 +26,7 @@ from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
+from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, as_evaluated, require_size, target_data
 from robust_tickets.tasks.task import Task
@@ -33,6 +34,7 @@ from robust_tickets.ticket.ticket import Ticket, is_ticket
 from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
 from robust_tickets.training.features import cached_features
+from robust_tickets.training.heads_together import HeadSearch
 from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.result import TrainingResult
@@ -323,6 +325,8 @@ def job_of(network: Network, task: Task, splits: DataSplits, settings: TransferS
     """Return the training of one seed, through the whole network and without masks."""
     training = settings.training
     require_trained_head(training.objective, settings.head == "fresh", "head")
+    if settings.rates:
+        require_comparable(task, splits)
     batches = ImageBatches(splits, training, seed, augment=not settings.is_linear)
     return Job(
         Trainable.of(network, linear=settings.is_linear, batch_norm=settings.batch_norm),
@@ -333,6 +337,20 @@ def job_of(network: Network, task: Task, splits: DataSplits, settings: TransferS
         task,
         splits.classes,
     )
+
+
+def require_comparable(task: Task, splits: DataSplits) -> None:
+    """Refuse rates that could not be compared.
+
+    Raises:
+        UserError: labels are not one class each, or there is no validation part.
+    """
+    if not isinstance(task, Classification):
+        raise UserError(
+            f"{splits.name}: rates are for one class per input, but has {splits.target_words}; leave them out"
+        )
+    if not len(splits.validation):
+        raise UserError(f"{splits.name}: rates are compared on validation; set data.validation above 0")
 
 
 def train(
@@ -362,9 +380,16 @@ def train(
         cached = cached_features(classifier, splits)
         if cached is not None:
             head, train_part, validation = cached
+            if settings.rates and validation is not None:
+                return HeadSearch(settings.rates, train_part, validation).run(job, head)
             features = FeatureBatches(train_part, validation, training.batch_size, seed, splits.noun)
             plan = training.plan(features.per_epoch)
             job = replace(job, trainable=Trainable.of_head(head), batches=features, plan=plan, masks={})
+        elif settings.rates:
+            raise UserError(
+                "rates: heads share features that are computed once, but this network's are too large to keep, or its "
+                "head is not its last layer; leave rates out"
+            )
     if settings.compact and (compact := compacted(classifier.body, masks, classifier.interface.example(1))) is not None:
         smaller = Network(compact.body, classifier.interface, classifier.head, classifier.idle)
         result = fit(replace(job, trainable=Trainable.of(smaller), masks=compact.masks))

@@ -1,6 +1,6 @@
 """How a ticket, or dense, is trained on a target."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -43,6 +43,11 @@ class TransferSettings(Settings):
         "back as zeros afterwards: faster, and the same but for rounding and dropout's choices.",
     )
     training: Training = Field(default=FINETUNING, description="Epochs, optimiser, objective and the rest.")
+    rates: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(),
+        description="Learning rates of the head, under linear: one head trains at each, side by side on the same "
+        "features, and the best on validation is kept; absent: one head, at the training's own rate.",
+    )
     seeds: tuple[int, ...] = Field(
         default=(0, 1, 2),
         min_length=1,
@@ -63,12 +68,26 @@ class TransferSettings(Settings):
     def _trains_more_than_a_head(self) -> Self:
         if self.compact and self.is_linear:
             raise ValueError("compact: linear transfer trains the head alone, which gains nothing; leave it out")
+        if self.rates:
+            self._shares_features()
         return self
+
+    def _shares_features(self) -> None:
+        """Refuse rates where heads cannot train side by side, as each would alone."""
+        training = self.training
+        if self.batch_norm != "frozen":
+            raise ValueError("rates: heads share the features of a frozen network; use mode: linear, and not bn: batch")
+        if not training.objective.leaves_inputs or training.mixup or training.cutmix:
+            raise ValueError(
+                "rates: heads share the features of inputs as they are; use objective: standard, no mixing"
+            )
+        if training.clip_norm or training.keep == "best" or training.patience:
+            raise ValueError("rates: heads train together to the end; leave out clip_norm, keep: best and patience")
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "compact" or value}
+        return {name: value for name, value in write(self).items() if name not in ("compact", "rates") or value}
 
     @property
     def is_linear(self) -> bool:
