@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 import pytest
 import torch
@@ -14,13 +15,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.masks import Masks, emptied, is_nested, pack, sparsity, unpack
-from robust_tickets.pruning.needs import EXAMPLES
+from robust_tickets.pruning.needs import LEARNED_SCORES
 from robust_tickets.pruning.parametrisations import StraightThrough
-from robust_tickets.pruning.scores import Zeros
+from robust_tickets.pruning.scores import AnyScore, Zeros
 from robust_tickets.pruning.select import Selection, select
-from robust_tickets.pruning.statistics import Statistics
+from tests.pruning.made_up import MadeUp
 from tests.pruning.small_network import COUPLINGS, PRUNABLE, small_network, weights_of
 
 LADDER = (0.0, 0.3, 0.55, 0.8)
@@ -93,7 +93,10 @@ GROUPS = {
     "several": GroupRow({"kind": "several", "of": ["channel", "neuron"]}, channels((0, 1, 2)), ("global", "layer")),
     "head": GroupRow({"kind": "head"}, heads, scopes=("global", "layer")),
 }
-SCORES = ("magnitude", "random", "random-within-layer", "second-order", "least-squares", "wanda")
+SCORES = (
+    *("magnitude", "random", "random-within-layer", "second-order", "least-squares", "wanda"),
+    *("snip", "grasp", "synflow"),
+)
 
 FIXED = [
     pytest.param(score, group, scope, id=f"{score}-{group}-{scope}")
@@ -124,30 +127,9 @@ def assert_exact(row: GroupRow, scope: str, masks: Masks, target: float) -> None
         assert removed == min(math.floor(target * total + 0.5), most)
 
 
-class MadeUp(Statistics):
-    """What data would say of the small network's weights."""
-
-    def gradients(self, count: int, together: int = 1) -> dict[str, Tensor]:
-        return {name: noise(name, count, *weight.shape) for name, weight in weights_of(small_network()).items()}
-
-    def input_moments(self, examples: int) -> dict[str, Tensor]:
-        sizes = {
-            "stem.weight": (1, 36),
-            "depthwise.weight": (8, 9),
-            "pointwise.weight": (1, 8),
-            "hidden.weight": (1, 16),
-        }
-        inputs = {name: noise(name, divisions, 64, size).double() for name, (divisions, size) in sizes.items()}
-        return {name: one.mT @ one / 64 for name, one in inputs.items()}
-
-
-def noise(name: str, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=generator(0, "made up", name))
-
-
 def draw(selection: Selection, row: GroupRow, target: float, masks: Masks | None = None, seed: int = 0) -> Masks:
     weights = weights_of(small_network(), row.names)
-    known = MadeUp() if EXAMPLES in selection.score.needs else None
+    known = None if LEARNED_SCORES in selection.score.needs else MadeUp()
     return selection.select(weights, sparsity=target, masks=masks, couplings=COUPLINGS, statistics=known, seed=seed)
 
 
@@ -166,6 +148,23 @@ def test_selection_is_exact_nested_deterministic_and_survives_packing(score: str
         if masks is not None:
             assert is_nested(inner, masks)
         masks = inner
+
+
+def test_every_score_has_a_row() -> None:
+    union = get_args(get_args(AnyScore)[0])
+    elsewhere = {"learned", "zeros"}  # `LEARNED`, and what is there already
+    assert {score.model_fields["kind"].default for score in union} == {*SCORES, *elsewhere}
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_n_of_every_m_consecutive_inputs_stay_by_every_score(score: str) -> None:
+    row = GROUPS["n-m"]
+    selection = Selection.model_validate({"score": score, "group": row.settings, "scope": "layer"})
+    for name, mask in draw(selection, row, 0.5).items():
+        runs = mask.movedim(1, -1).reshape(-1, 4)
+        assert bool((runs.sum(1) == 2).all()), name
+    with pytest.raises(UserError, match=r"^depthwise\.weight \[8, 1, 3, 3\] does not divide [^\n]*$"):
+        draw(selection, GROUPS["element"], 0.5)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ import math
 from itertools import pairwise
 
 import pytest
+import torch
 from pydantic import TypeAdapter, ValidationError
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.actions import CompareDraws, DropAndGrow, Prune, Restore, Rewind
-from robust_tickets.pruning.needs import SINGLE_PRUNE
-from robust_tickets.pruning.select import select
+from robust_tickets.pruning.composition import require_composable
+from robust_tickets.pruning.needs import LAST_TICKET, NO_TRAINING, SINGLE_PRUNE
+from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed, StraightThrough
+from robust_tickets.pruning.select import Selection, select
 from robust_tickets.pruning.timelines import (
     Alternating,
     AnyTimeline,
@@ -40,6 +43,52 @@ def test_one_shot_needs_no_training() -> None:
 def test_one_shot_may_train_before() -> None:
     plan = OneShot(epochs=2.5).plan(0.9, STEPS)
     assert plan.steps == plan.events[0].step == 25
+
+
+def test_rounds_without_training_remove_equal_shares_and_leave_one_ticket() -> None:
+    """SynFlow's schedule: after k of n rounds 1-(1-s)^(k/n) is gone (Tanaka et al., 2020, alg. 1)."""
+    plan = OneShot(rounds=100).plan(0.99, STEPS)
+    assert plan.targets == pytest.approx([1 - 0.01 ** (k / 100) for k in range(1, 101)])
+    assert plan.targets[-1] == 0.99
+    (event,) = plan.events
+    assert (event.step, event.sparsity, event.ticket, plan.steps) == (0, 0.99, True, 0)
+    assert isinstance(event.actions[-1], Rewind)
+    assert NO_TRAINING in plan.provides
+    assert LAST_TICKET in plan.provides
+    assert SINGLE_PRUNE not in plan.provides
+    assert OneShot(epochs=1, rounds=3).plan(0.5, STEPS).events[0].step == STEPS
+    assert set(OneShot(rounds=1).model_dump()) == {"kind", "epochs"}, "stored results go by these values"
+    assert OneShot(rounds=2).model_dump()["rounds"] == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "parametrisation"),
+    [({"score": "learned"}, StraightThrough()), ({"score": "zeros"}, Fixed())],
+)
+def test_masks_that_are_decided_once_allow_one_round(
+    settings: dict[str, str], parametrisation: AnyParametrisation
+) -> None:
+    selection = Selection.model_validate(settings)
+    require_composable(selection, parametrisation, OneShot().plan(0.5, STEPS))
+    with pytest.raises(UserError, match=r"decides masks once.*use timeline 'one-shot', with one round$"):
+        require_composable(selection, parametrisation, OneShot(rounds=2).plan(0.5, STEPS))
+
+
+def test_a_group_of_one_sparsity_allows_one_round() -> None:
+    selection = Selection.model_validate({"group": "n-m", "scope": "layer"})
+    with pytest.raises(UserError, match=r"fixes sparsity at 0\.5, but .* prunes to 0\.2929; use .* one round$"):
+        require_composable(selection, Fixed(), OneShot(rounds=2).plan(0.5, STEPS))
+
+
+@pytest.mark.parametrize("scope", ["global", "layer", "erk"])
+def test_a_hundred_rounds_by_magnitude_are_one(scope: str) -> None:
+    """Scores that do not change remove the same weights, however often they are asked."""
+    weights, masks = weights_of(small_network()), None
+    for now in OneShot(rounds=100).plan(0.95, STEPS).targets:
+        masks = select(weights, score="magnitude", group="element", scope=scope, sparsity=now, masks=masks)
+    once = select(weights, score="magnitude", group="element", scope=scope, sparsity=0.95)
+    assert masks is not None
+    assert all(torch.equal(masks[name], once[name]) for name in once)
 
 
 def test_early_compares_draws_and_prunes_once_in_the_first_epoch() -> None:

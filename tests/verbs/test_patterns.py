@@ -147,7 +147,7 @@ def test_scores_may_compete_over_the_whole_network(sources: dict[str, rt.Source]
         ({"group": "channel", "scope": "erk"}, "works with scope"),
         ({"group": "filter", "score": "learned"}, "needs parametrisation"),
         ({"group": "channel", "parametrisation": "straight-through"}, "needs score 'learned'"),
-        ({**WAYS["learned"], "timeline": "iterative"}, "learns masks at one sparsity"),
+        ({**WAYS["learned"], "timeline": "iterative"}, "decides masks once, at one sparsity"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_anything_trains(

@@ -23,11 +23,12 @@ COMPLAINTS = {
     READS_LEARNED_SCORES: "parametrisation {parametrisation!r} needs score 'learned', not {score!r}",
     LEARNED_SCORES: "score {score!r} needs parametrisation 'straight-through' or another that learns scores, not "
     "{parametrisation!r}",
-    SINGLE_PRUNE: "parametrisation {parametrisation!r} learns masks at one sparsity: use timeline 'one-shot'",
+    NO_TRAINING: "score {score!r} ranks weights as they are before training: use timeline 'one-shot'",
+    SINGLE_PRUNE: "this draw decides masks once, at one sparsity, by parametrisation {parametrisation!r} or score "
+    "{score!r}: use timeline 'one-shot', with one round",
     LAST_TICKET: "parametrisation {parametrisation!r} lets removed weights come back until its one ticket, at the end: "
     "use timeline 'gradual' or 'one-shot'",
     TRAINING: "parametrisation {parametrisation!r} starts with scores that say nothing: set timeline.epochs",
-    NO_TRAINING: "score {score!r} ranks weights as they are before training: use timeline 'one-shot'",
     SINGLE_WEIGHTS: "this draw moves single weights, by its timeline or parametrisation {parametrisation!r}: use group "
     "'element', not {group!r}",
     COUPLED_GROUPS: "parametrisation {parametrisation!r} has one number for each head, neuron or channel: use group "
@@ -66,8 +67,10 @@ def require_composable(
         if need in unmet:
             raise UserError(complaint.format(**kinds))
     fixed = group.fixed_sparsity
-    if fixed is not None and any(abs(sparsity - fixed) > SAME_SPARSITY for sparsity in plan.targets):
+    others = [sparsity for sparsity in plan.targets if fixed is not None and abs(sparsity - fixed) > SAME_SPARSITY]
+    if fixed is not None and others:
+        arrives = len(others) < len(plan.targets)
+        way = "use timeline 'one-shot', with one round" if arrives else f"set sparsity: {fixed:g}"
         raise UserError(
-            f"group {group.kind!r} fixes sparsity at {fixed:g}, but this timeline prunes to {max(plan.targets):g}; "
-            f"set sparsity: {fixed:g}"
+            f"group {group.kind!r} fixes sparsity at {fixed:g}, but this timeline prunes to {others[-1]:.4g}; {way}"
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.pruning.needs import NO_TRAINING
+from robust_tickets.pruning.needs import NO_TRAINING, SINGLE_PRUNE
 from robust_tickets.pruning.partitions import Norm, Partition
 from robust_tickets.pruning.scores.score import Score
 from robust_tickets.pruning.statistics import Statistics
@@ -26,7 +26,7 @@ class Zeros(Score):
     channels that are zero throughout.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({NO_TRAINING})
+    needs: ClassVar[frozenset[str]] = frozenset({NO_TRAINING, SINGLE_PRUNE})
     scopes: ClassVar[tuple[str, ...] | None] = ("global",)
     groups: ClassVar[tuple[str, ...] | None] = ("element", "row", "kernel", "filter", "block")
     says_sparsity: ClassVar[bool] = True

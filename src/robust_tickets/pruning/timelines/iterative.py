@@ -83,7 +83,7 @@ class Iterative(Settings):
             )
         if original:
             return (*steps_up(sparsity / self.rounds, self.rounds - 1), sparsity)
-        return (*ladder(1.0 - (1.0 - sparsity) ** (1.0 / self.rounds), self.rounds - 1), sparsity)
+        return equal_shares(sparsity, self.rounds)
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
         """Return an event per prune."""
@@ -101,6 +101,11 @@ class Iterative(Settings):
 def ladder(rate: float, rounds: int) -> tuple[float, ...]:
     """Return 1-(1-rate)^k for k = 1..rounds."""
     return tuple(1.0 - (1.0 - rate) ** k for k in range(1, rounds + 1))
+
+
+def equal_shares(sparsity: float, rounds: int) -> tuple[float, ...]:
+    """Return 1-(1-sparsity)^(k/rounds) for k = 1..rounds: every round removes the same share of what remains."""
+    return (*ladder(1.0 - (1.0 - sparsity) ** (1.0 / rounds), rounds - 1), sparsity)
 
 
 def steps_up(rate: float, rounds: int) -> tuple[float, ...]:
