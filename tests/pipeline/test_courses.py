@@ -47,6 +47,11 @@ def test_rounds_give_a_ticket_each_and_late_reset_only_the_last() -> None:
     assert last[1:] == ("prune, then rewind", "89.26", "yes")
 
 
+def test_rounds_without_training_are_counted() -> None:
+    course = courses(load_recipe("omp", ["draw.timeline.rounds=100", "draw.score=synflow"]), "omp", 100)[0]
+    assert course_sections([course])[1].tables[0].rows == (("0", "prune 100 times, then rewind", "99", "yes"),)
+
+
 def test_what_comes_before_and_after_the_draw_is_told() -> None:
     told = course_sections(courses(load_recipe("double-win"), "double-win", 100))[1].text
     assert re.search(r"Source \w+ is pretrained for \d+ epochs", told)

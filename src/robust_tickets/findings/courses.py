@@ -145,8 +145,11 @@ def kept(event: Event) -> str | None:
 
 def told(first: Event, last: Event) -> str:
     """Write what happens at events of one kind."""
-    pairs = zip(first.actions, last.actions, strict=True)
-    return ", then ".join(told_action(*pair) for pair in pairs) or "training ends"
+    said = groupby(told_action(*pair) for pair in zip(first.actions, last.actions, strict=True))
+    counted = ((action, len(list(times))) for action, times in said)
+    return ", then ".join(action if times == 1 else f"{action} {times} times" for action, times in counted) or (
+        "training ends"
+    )
 
 
 def told_action(first: Action, last: Action) -> str:
