@@ -1,7 +1,10 @@
 """What a draw's data say about its weights, each against an account of its own."""
 
+import math
+
 import pytest
 import torch
+from timm.layers import create_conv2d
 from torch import Tensor, nn
 
 import robust_tickets as rt
@@ -13,6 +16,7 @@ from robust_tickets.tasks.classification import CrossEntropy
 from robust_tickets.tasks.target import target_data
 from robust_tickets.training import statistics as module
 from robust_tickets.training.batch_source import ImageBatches
+from robust_tickets.training.layer_inputs import LayerInputs
 from robust_tickets.training.settings import Training
 from robust_tickets.training.statistics import TrainingStatistics, stored_as
 
@@ -139,12 +143,14 @@ def test_input_moments_give_the_energy_of_every_output(statistics: TrainingStati
     def seen(name: str):
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             bias = getattr(layer, "bias", None)
-            plain = output.movedim(1, -1) - (bias if bias is not None else 0)
+            features = output if isinstance(layer, nn.Linear) else output.movedim(1, -1)
+            plain = features - (bias if bias is not None else 0)
             energy[name] = (plain.detach().double() ** 2).flatten(0, -2).mean(0)
 
         return hook
 
-    layers = {name: statistics.layer(name) for name in statistics.names}
+    body = statistics.body
+    layers = {name: body.get_submodule(name.removesuffix(".weight")) for name in statistics.names}
     handles = [layer.register_forward_hook(seen(name)) for name, layer in layers.items()]
     statistics.network.eval()
     statistics.network(examples(statistics, 16)[0])
@@ -176,6 +182,75 @@ def test_strides_dilations_divisions_and_lines_are_read_alike(source: rt.Source)
     network = Network(Divided(), source.network.interface, "head")
     splits = target_data(rt.DataSettings.model_validate(LETTERS), source, 0)
     test_input_moments_give_the_energy_of_every_output(statistics_of(network, ImageBatches(splits, Training(), 0)))
+
+
+class Padded(nn.Module):
+    """Convolutions that pad in their own forward pass, in every way there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.same = create_conv2d(1, 4, 3, stride=2, padding="same")  # timm's Conv2dSame
+        self.even = create_conv2d(4, 4, 2, stride=2, padding="same", dilation=2)
+        self.reflected = nn.Conv2d(4, 6, 3, padding=1, padding_mode="reflect")
+        self.circular = nn.Conv2d(6, 4, (3, 1), padding=(1, 0), padding_mode="circular", groups=2)
+        self.named = nn.Conv2d(4, 4, (4, 3), padding="same", dilation=(1, 2))
+        self.line = nn.Conv1d(4, 4, 2, padding="same")
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.even(self.same(images[:, :, :-1, :-3]).relu()).relu()
+        features = self.named(self.circular(self.reflected(features).relu()).relu()).relu()
+        return self.head(self.line(features.flatten(2)).relu().mean(2))
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_convolutions_that_pad_by_themselves_are_read_behind_their_padding(source: rt.Source) -> None:
+    torch.manual_seed(0)
+    network = Network(Padded(), source.network.interface, "head")
+    splits = target_data(rt.DataSettings.model_validate(LETTERS), source, 0)
+    test_input_moments_give_the_energy_of_every_output(statistics_of(network, ImageBatches(splits, Training(), 0)))
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(7, 3, 2), (8, 3, 2), (9, 2, 2), (9, 4, 3), (8, 5, 1)])
+def test_borders_count_as_timm_pads_them(size: int, kernel: int, stride: int) -> None:
+    """TensorFlow's padding, of which the odd zero comes last, against columns of an image padded by hand."""
+    layer = create_conv2d(2, 3, kernel, stride=stride, padding="same")
+    images = torch.rand(2, 2, size, size, generator=torch.Generator().manual_seed(0))
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    before, after = total // 2, total - total // 2
+    columns = nn.functional.unfold(nn.functional.pad(images, (before, after, before, after)), kernel, stride=stride)
+    rows: list[Tensor] = []
+    with torch.no_grad(), LayerInputs({"weight": layer.weight}, lambda name, found: rows.append(found), None):
+        outputs = layer(images)
+    (found,) = rows
+    assert torch.equal(found, columns.mT.reshape(1, -1, columns.shape[1]))
+    expected = outputs - (layer.bias[:, None, None] if layer.bias is not None else 0)
+    assert torch.allclose(found[0] @ layer.weight.flatten(1).T, expected.movedim(1, -1).reshape(-1, 3), atol=1e-6)
+
+
+class Attentive(nn.Module):
+    """A transformer of torch's own, all of which may be one fused call in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(1, 8, 4, stride=4)
+        self.block = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.block(self.patches(images).flatten(2).mT).mean(1))
+
+
+def test_fused_attention_is_named_and_the_layers_around_it_are_read(source: rt.Source) -> None:
+    torch.manual_seed(0)
+    network = Network(Attentive(), source.network.interface, "head")
+    splits = target_data(rt.DataSettings.model_validate(LETTERS), source, 0)
+    statistics = statistics_of(network, ImageBatches(splits, Training(), 0))
+    with pytest.raises(UserError, match=r"^the inputs of block\.self_attn\.in_proj_weight are not known: [^\n]*$"):
+        statistics.input_moments(16)
+    statistics.names = tuple(name for name in statistics.names if "self_attn" not in name)
+    assert {"block.linear1.weight", "block.linear2.weight"} <= set(statistics.names)
+    test_input_moments_give_the_energy_of_every_output(statistics)
 
 
 def test_the_flow_is_conserved_from_layer_to_layer(source: rt.Source) -> None:
@@ -235,18 +310,25 @@ def test_too_many_gradients_are_refused_with_how_many_would_do(monkeypatch: pyte
         stored_as(1000, 23_000_000, cpu)
 
 
-def test_a_layer_that_another_one_reads_is_named(source: rt.Source) -> None:
-    splits = target_data(rt.DataSettings.model_validate(LETTERS), source, 0)
+class Functional(nn.Module):
+    """A layer whose weight its owner multiplies with: by the layer's own function, or as a matrix."""
 
-    class Functional(nn.Module):
-        def __init__(self, pixels: int) -> None:
-            super().__init__()
-            self.inner, self.head = nn.Linear(pixels, 8), nn.Linear(8, 10)
+    def __init__(self, pixels: int, *, plainly: bool) -> None:
+        super().__init__()
+        self.inner, self.head, self.plainly = nn.Linear(pixels, 8), nn.Linear(8, 10), plainly
 
-        def forward(self, images: Tensor) -> Tensor:
-            return self.head(nn.functional.linear(images.flatten(1), self.inner.weight))
+    def forward(self, images: Tensor) -> Tensor:
+        rows = images.flatten(1)
+        return self.head(rows @ self.inner.weight.T if self.plainly else nn.functional.linear(rows, self.inner.weight))
 
+
+def test_a_weight_that_is_read_in_another_way_is_named(source: rt.Source) -> None:
     interface: Interface = source.network.interface
-    network = Network(Functional(interface.example(1)[0].numel()), interface, "head")
-    with pytest.raises(UserError, match=r"the inputs of inner\.weight are not seen"):
-        statistics_of(network, ImageBatches(splits, Training(), 0)).input_moments(4)
+    splits = target_data(rt.DataSettings.model_validate(LETTERS), source, 0)
+    pixels = interface.example(1)[0].numel()
+    batches = ImageBatches(splits, Training(), 0)
+    called = Network(Functional(pixels, plainly=False), interface, "head")
+    assert statistics_of(called, batches).input_moments(4)["inner.weight"].shape == (1, pixels, pixels)
+    multiplied = Network(Functional(pixels, plainly=True), interface, "head")
+    with pytest.raises(UserError, match=r"^the inputs of inner\.weight are not known: [^\n]*exempt it from pruning"):
+        statistics_of(multiplied, batches).input_moments(4)

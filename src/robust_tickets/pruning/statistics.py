@@ -42,7 +42,7 @@ class Statistics:
         self.lacks("curvature")
 
     def input_moments(self, examples: int) -> Mapping[str, Tensor]:
-        """Return the second moments of what each layer multiplies its weight by: the mean of x xT.
+        """Return the second moments of what each layer multiplies its weight by, behind any padding: the mean of x xT.
 
         Returns:
             For each prunable weight float64 [divisions, f, f]. A linear layer has one division and f inputs. A
@@ -50,7 +50,7 @@ class Statistics:
             order of its flattened weight; the mean is over output positions too.
 
         Raises:
-            UserError: a weight is not that of a linear layer or a convolution that is called as one.
+            UserError: a weight is not what a linear layer or a convolution multiplies with.
         """
         self.lacks("inputs of layers")
 

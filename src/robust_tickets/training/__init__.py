@@ -17,6 +17,7 @@
 | `optimisers.py`, `schedules.py` | torch's optimisers; rates as functions of progress |
 | `ages.py` | Adam's steps of weights that are grown or restored |
 | `statistics.py` | what training and data say about weights: gradients, curvature, layers' inputs, flow |
+| `layer_inputs.py` | what weights are multiplied with in a forward pass |
 | `targets.py` | mixup and cutmix |
 | `averaging.py` | moving average of weights |
 | `precision.py` | fp32 or native bf16 |

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -19,6 +18,7 @@ from robust_tickets.models.outputs import logits_of
 from robust_tickets.objectives.objective import Criterion
 from robust_tickets.pruning.statistics import Statistics
 from robust_tickets.training.batch_source import BatchSource
+from robust_tickets.training.layer_inputs import LayerInputs
 
 AT_ONCE = 16
 """Examples in a pass where one gradient is of many, or where layers' inputs are summed up."""
@@ -128,33 +128,24 @@ class TrainingStatistics(Statistics):
     @torch.no_grad()
     def summed_moments(self, examples: int) -> dict[str, Tensor]:
         """Compute second moments in one pass over the examples."""
-        layers = {name: self.layer(name) for name in self.names}
+        weights = dict(zip(self.names, self.weights, strict=True))
         sums: dict[str, Tensor] = {}
         counts = dict.fromkeys(self.names, 0)
-        batch: Batch | None = None
 
-        def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-            def seen(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-                rows = rows_read(layer, inputs[0], batch.counted if batch is not None else None)
-                moment = sum((part.mT.double() @ part.double()) for part in rows.split(POSITIONS, dim=1))
-                assert torch.is_tensor(moment)
-                sums[name] = sums[name] + moment if name in sums else moment
-                counts[name] += rows.shape[1]
+        def add(name: str, rows: Tensor) -> None:
+            moment = sum((part.mT.double() @ part.double()) for part in rows.split(POSITIONS, dim=1))
+            assert torch.is_tensor(moment)
+            sums[name] = sums[name] + moment if name in sums else moment
+            counts[name] += rows.shape[1]
 
-            return seen
-
-        handles = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers.items()]
-        try:
-            with evaluated(self.network):
-                for batch in self.chosen(examples, AT_ONCE):
+        with evaluated(self.network):
+            for batch in self.chosen(examples, AT_ONCE):
+                with LayerInputs(weights, add, batch.counted):
                     self.network(batch.inputs)
-        finally:
-            for handle in handles:
-                handle.remove()
-        if uncalled := next((name for name in self.names if name not in sums), None):
+        if unseen := next((name for name in self.names if name not in sums), None):
             raise UserError(
-                f"the inputs of {uncalled} are not seen: its layer is read by another one; exempt it from pruning, or "
-                "choose a score that does not ask for inputs"
+                f"the inputs of {unseen} are not known: no linear layer or convolution of one or two dimensions "
+                "multiplies it as it is; exempt it from pruning, or choose a score that does not ask for inputs"
             )
         return {name: total / counts[name] for name, total in sums.items()}
 
@@ -180,17 +171,6 @@ class TrainingStatistics(Statistics):
             if all(bool(one.isfinite().all()) for one in found):
                 return dict(zip(self.names, found, strict=True))
         raise UserError("score 'synflow': products along the paths of this network overflow; choose another score")
-
-    def layer(self, name: str) -> nn.Module:
-        """Return the linear layer or convolution of a weight.
-
-        Raises:
-            UserError: it is another kind of layer.
-        """
-        layer = self.body.get_submodule(name.rpartition(".")[0])
-        if not isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d) or not name.endswith("weight"):
-            raise UserError(f"the inputs of {name} are not those of a linear layer or convolution; exempt it")
-        return layer
 
     def chosen(self, examples: int, together: int) -> Iterator[Batch]:
         """Yield the examples, on the network's device."""
@@ -252,32 +232,6 @@ def evaluated(network: nn.Module) -> Iterator[None]:
     """Put a network into evaluation mode and fp32 for a while, its parameters with gradients."""
     with eval_mode(network), torch.autocast(next(network.parameters()).device.type, enabled=False):
         yield
-
-
-def rows_read(layer: nn.Module, inputs: Tensor, counted: Tensor | None) -> Tensor:
-    """Return what a layer multiplies its weight by, [divisions, rows, f].
-
-    Args:
-        layer: linear, or a convolution.
-        inputs: of a linear layer [..., f]; of a convolution [N, C, *size].
-        counted: of texts, which positions are not padding, bool [N, T]; None if nothing is padded.
-    """
-    if isinstance(layer, nn.Linear):
-        if counted is not None and inputs.shape[:2] == counted.shape:
-            return inputs[counted][None]
-        return inputs.reshape(1, -1, inputs.shape[-1])
-    assert isinstance(layer, nn.Conv1d | nn.Conv2d)
-    flat = isinstance(layer, nn.Conv1d)
-    if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-        raise UserError("convolutions with other padding than zeros, or padding by name, have no inputs to multiply")
-    kernel, dilation, padding, stride = (
-        (1, *size) if flat else size for size in (layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    )
-    if flat:
-        padding = (0, padding[1])
-    columns = F.unfold(inputs[:, :, None] if flat else inputs, kernel, dilation, padding, stride)
-    divided = columns.unflatten(1, (layer.groups, -1))
-    return divided.permute(1, 0, 3, 2).flatten(1, 2)
 
 
 def sum_over_paths(body: nn.Module) -> nn.Module:
