@@ -45,6 +45,7 @@ FROM_THE_SOURCE = {
     *(("lmp", way) for way in ("draw", "adversarial", "downstream")),
     *(("hydra", way) for way in ("draw", "pgd")),
     *(("obc", way) for way in ("wanda", "magnitude")),
+    *(("at-initialisation", way) for way in ("draw", "grasp", "synflow", "random", "magnitude")),
 }
 """Tickets that are masks over the source alone; the others carry weights of their own."""
 
@@ -68,7 +69,9 @@ def tiny(name: str) -> Recipe:
         for way, of in paper.variants.items()
     }
     for way, of in paper.variants.items():
-        if of.get("timeline", {}).get("kind") == "one-shot":
+        if "rounds" in of.get("timeline", {}):
+            variants[way]["timeline"] = {"rounds": 5}
+        elif of.get("timeline", {}).get("kind") == "one-shot":
             variants[way]["timeline"] = quick["timeline"]
     ways = {way: {"seeds": [0], "training": {"epochs": 0.5, "batch_size": 15}} for way in paper.transfers}
     source = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
@@ -156,7 +159,9 @@ def test_a_recipe_can_be_pointed_elsewhere() -> None:
     assert recipe.draw.data is not None
     assert recipe.draw.data.name == "path/to/more"
     assert recipe.draw.training.objective.kind == "fgsm-rs"
-    with pytest.raises(UserError, match="known: a-imp, a-imp-downstream, a-imp-l2, ac-dc, bert-lth, default, demo"):
+    with pytest.raises(
+        UserError, match="known: a-imp, a-imp-downstream, a-imp-l2, ac-dc, at-initialisation, bert-lth, default"
+    ):
         load_recipe("no-such-recipe")
 
 
@@ -194,7 +199,8 @@ def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
         state = ticket.subnetwork().plain_state()
         assert all(not bool(state[key][~mask].any()) for key, mask in ticket.masks.items())
         expected = {key: value * ticket.masks[key] if key in ticket.masks else value for key, value in source.items()}
-        assert (ticket.statistics is not None) == (name == "obc"), "recalibrated by whoever reads data without training"
+        reads = name in {"obc", "at-initialisation"}
+        assert (ticket.statistics is not None) == reads, "recalibrated by whoever reads data without training"
         changed = {key for key, value in state.items() if not torch.equal(value, expected[key])}
         changed -= set(ticket.statistics or {})
         if (name, way) == ("obc", "draw"):
@@ -207,7 +213,7 @@ def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
 
 
 ITERATIVE = {"imp", "a-imp", "a-imp-l2", "a-imp-downstream", "double-win-imp", "double-win"}
-UNTRAINED = {"omp", "patterns", "sources", "lmp", "hydra", "robust-scratch"}
+UNTRAINED = {"omp", "patterns", "sources", "at-initialisation", "lmp", "hydra", "robust-scratch"}
 REVIVING = {("movement", "draw"), ("movement", "soft"), ("movement", "distilled")}
 """Ways of drawing whose removed weights keep their values until the ticket."""
 TRAINED = [(name, way) for name, way in WAYS if name not in UNTRAINED and (name, way) not in REVIVING]
