@@ -27,6 +27,7 @@ FROZEN = {
     "run": [*SOURCE, "--data", "--minutes", "--out", "--set", "--sparsity", "recipe"],
     "demo": ["--out", "--set"],
     "report": ["folder"],
+    "study": ["--minutes", "--out", "--set", "recipe"],
     "timeline": ["--out", "--set", "--steps-per-epoch", "recipes"],
     "analyse": ["--out", "--set", "--source", "folders"],
     "evaluate": [*SOURCE, "--classes", "--data", "--out", "--set", "subject"],

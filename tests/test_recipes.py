@@ -45,6 +45,7 @@ FROM_THE_SOURCE = {
     *(("lmp", way) for way in ("draw", "adversarial", "downstream")),
     *(("hydra", way) for way in ("draw", "pgd")),
     *(("obc", way) for way in ("wanda", "magnitude")),
+    ("study", "draw"),
     *(("at-initialisation", way) for way in ("draw", "grasp", "synflow", "random", "magnitude")),
 }
 """Tickets that are masks over the source alone; the others carry weights of their own."""
@@ -63,7 +64,9 @@ def tiny(name: str) -> Recipe:
         draw |= {"data": DATA, "training": {"batch_size": 15, "precision": "fp32"}}
     if paper.draw.rewind.kind == "step":
         draw["rewind"] = {"steps": 1}
-    quick = {"timeline": {"epochs": 1}, "finetune": {"epochs": 1, "batch_size": 15, "precision": "fp32"}}
+    elif any("data" in of for of in paper.variants.values()):
+        draw["training"] = {"batch_size": 15, "precision": "fp32"}
+    quick = {"data": DATA, "timeline": {"epochs": 1}, "finetune": {"epochs": 1, "batch_size": 15, "precision": "fp32"}}
     variants = {
         way: {key: {**quick, **draw}[key] for key in ("data", "timeline", "finetune") if key in of}
         for way, of in paper.variants.items()
@@ -71,8 +74,10 @@ def tiny(name: str) -> Recipe:
     for way, of in paper.variants.items():
         if "rounds" in of.get("timeline", {}):
             variants[way]["timeline"] = {"rounds": 5}
-        elif of.get("timeline", {}).get("kind") == "one-shot":
+        elif (kind := of.get("timeline", {}).get("kind")) == "one-shot":
             variants[way]["timeline"] = quick["timeline"]
+        elif kind is not None:
+            variants[way]["timeline"] = TINY_TIMELINES[kind]
     ways = {way: {"seeds": [0], "training": {"epochs": 0.5, "batch_size": 15}} for way in paper.transfers}
     source = {"name": "demo/resnet4", "weights": "random", "num_classes": 10, "in_channels": 1}
     values = {
@@ -81,7 +86,7 @@ def tiny(name: str) -> Recipe:
         "draw": draw,
         "variants": variants,
         "transfers": ways,
-        "targets": {target: {"fraction": 1, "per_class": 4} for target in paper.targets},
+        "targets": {target: {**DATA, "fraction": 1, "per_class": 4} for target in paper.targets},
     }
     return load_recipe(name, values=values)
 

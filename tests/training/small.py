@@ -121,7 +121,7 @@ class Run:
             folder=folder,
         )
         self.result: TrainingResult = fit(
-            job, lambda event, masks: self.tickets.append((event, dict(masks), self.network.plain_state()))
+            job, lambda event, masks, _: self.tickets.append((event, dict(masks), self.network.plain_state()))
         )
         self.state = self.network.plain_state()
 

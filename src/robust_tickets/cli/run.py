@@ -1,4 +1,4 @@
-"""`tickets run` and `tickets demo`: a whole recipe, and the one on built-in data."""
+"""`tickets run`: a whole recipe; `tickets study`: one that compares; `tickets demo`: the one on built-in data."""
 
 import shlex
 import sys
@@ -58,6 +58,27 @@ def demo(
     from robust_tickets.recipe import load_recipe
 
     finish(load_recipe("demo", settings or ()), out)
+
+
+def study(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or a recipe that ships with the package.")] = "study",
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Run folder; rerun the same command to resume.", callback=ours_or_free),
+    ] = Path("runs/study"),
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Start nothing new after this many minutes; rerun the same command to resume."),
+    ] = None,
+    settings: Override = None,
+) -> None:
+    """Compare ways of drawing over several targets."""
+    from robust_tickets.recipe import load_recipe
+
+    read = load_recipe(recipe, settings or ())
+    if not read.variants:
+        raise UserError(f"{recipe}: a study compares ways of drawing; name some under `variants`")
+    finish(read, out, minutes)
 
 
 def finish(recipe: Any, out: Path, minutes: float | None = None) -> None:

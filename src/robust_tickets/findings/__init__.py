@@ -15,6 +15,7 @@
 | `across_tasks.py` | how tickets drawn on one task do on another, against those drawn on the latter |
 | `collapses.py` | trainings against a single step that collapsed |
 | `early_draws.py` | how far successive draws of one training were apart |
+| `families.py` | ways of drawing side by side over all targets, and what they cost |
 | `courses.py` | when which event happens while tickets are drawn |
 | `trainings.py` | how each transfer was trained |
 | `unfilled.py` | cells of a grid that are not filled yet |

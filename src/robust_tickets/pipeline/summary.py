@@ -13,6 +13,7 @@ from robust_tickets.findings.collapses import collapse_sections
 from robust_tickets.findings.double_wins import double_win_sections
 from robust_tickets.findings.early_draws import early_draw_sections
 from robust_tickets.findings.exported import exported_section
+from robust_tickets.findings.families import family_sections
 from robust_tickets.findings.gains import gain_sections
 from robust_tickets.findings.measures import measure_sections
 from robust_tickets.findings.trainings import trainings_section
@@ -25,6 +26,7 @@ from robust_tickets.pipeline.as_it_came import as_it_came
 from robust_tickets.pipeline.double_win import judged
 from robust_tickets.pipeline.early_draws import draw_distances
 from robust_tickets.pipeline.exports import Export
+from robust_tickets.pipeline.families import families
 from robust_tickets.pipeline.gain import gains_of
 from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.pipeline.inside import inside
@@ -61,6 +63,7 @@ def summarise(
         *double_win_sections(judged(recipe, cells)),
         *gain_sections(gains_of(grid, cells)),
         *across_task_sections(across_tasks(grid, cells)),
+        *family_sections(families(grid, cells)),
         *measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells], noun_of(cells)),
         *map(exported_section, files),
         *(analysis_sections(analysis) if analysis is not None else ()),

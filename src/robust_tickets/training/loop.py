@@ -43,7 +43,8 @@ STEPS_BETWEEN_CHECKS = 16
 """On an accelerator the loss is fetched, and checked for being finite, once every so many steps."""
 
 
-OnTicket = Callable[[Event, Masks], None]
+OnTicket = Callable[[Event, Masks, float], None]
+"""What is called with an event that leaves a ticket, its masks, and the seconds of work that led there."""
 
 
 def fit(job: Job, on_ticket: OnTicket | None = None) -> TrainingResult:
@@ -51,13 +52,14 @@ def fit(job: Job, on_ticket: OnTicket | None = None) -> TrainingResult:
 
     Args:
         job: what is trained, and how; see `Job`.
-        on_ticket: called at every event that leaves a ticket, with the masks; weights are in the job's network.
+        on_ticket: called at every event that leaves a ticket, with the masks and the seconds it took, those before an
+            interruption included; weights are in the job's network.
 
     Raises:
         UserError: the loss is not finite, a checkpoint is damaged, the disk is full, or what `Job.require` refuses.
     """
     with deterministic():
-        return TrainingLoop(job).run(on_ticket or (lambda event, masks: None))
+        return TrainingLoop(job).run(on_ticket or (lambda event, masks, seconds: None))
 
 
 class TrainingLoop:
@@ -86,6 +88,7 @@ class TrainingLoop:
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.loss_count = 0
+        self.started, self.earlier = time.monotonic(), 0.0
         self.pending: list[tuple[int, Tensor]] = []
         events = job.plan.events
         self.events = {step: [e for e in events if e.step == step] for step in {e.step for e in events}}
@@ -147,7 +150,7 @@ class TrainingLoop:
             if event.ticket:
                 self.trainee.settle(event.sparsity)
                 with self.averaged():
-                    on_ticket(event, self.trainee.masks)
+                    on_ticket(event, self.trainee.masks, self.seconds)
 
     def train_step(self, batch: Batch) -> None:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""
@@ -298,6 +301,11 @@ class TrainingLoop:
             logger.warning("%s", warning([*since_rewind, row], self.metric))
         self.log.write(row)
 
+    @property
+    def seconds(self) -> float:
+        """Return how long this training has taken, up to now and over all its processes that were interrupted."""
+        return self.earlier + time.monotonic() - self.started
+
     def averaged(self) -> AbstractContextManager[None]:
         """Return a context in which the moving average, if there is one, is in the place of the weights."""
         return self.trainee.average.applied() if self.trainee.average is not None else nullcontext()
@@ -332,6 +340,7 @@ class TrainingLoop:
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
             "rows": self.log.rows,
+            "seconds": self.seconds,
         }
         save_checkpoint(self.folder / "checkpoint.pt", state)
 
@@ -346,4 +355,5 @@ class TrainingLoop:
         self.kept.load_state(state["kept"])
         self.loss_sum.copy_(state["loss_sum"])
         self.loss_count = state["loss_count"]
+        self.earlier = state.get("seconds", 0.0)
         self.log.resume(state["rows"])

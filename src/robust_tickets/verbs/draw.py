@@ -22,6 +22,7 @@ from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.pruning.plans import Event
 from robust_tickets.tasks.target import Data
+from robust_tickets.ticket.cost import Cost
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.ticket.ticket_card import told_emptied
 from robust_tickets.training.batch_norm import batch_norm_statistics, has_batch_norm
@@ -231,7 +232,7 @@ def draw_chain(
     places = {event: f"rungs/{label(event.sparsity)}" for event in events[:-1]} | {events[-1]: "."}
     drawn: dict[Event, Ticket] = {}
 
-    def keep(event: Event, masks: Masks) -> None:
+    def keep(event: Event, masks: Masks, seconds: float) -> None:
         ticket = Ticket(
             masks={name: mask.cpu() for name, mask in masks.items()},
             prunable=names,
@@ -249,6 +250,8 @@ def draw_chain(
         drawn[event] = ticket
         if step.folder is not None:
             ticket.save(step.folder / places[event])
+            examples = event.step * settings.training.batch_size if plan.steps else 0
+            Cost(seconds=seconds, steps=event.step, examples=examples).save(step.folder / places[event])
 
     with step.claim():
         start = None
