@@ -1,6 +1,7 @@
 """What a draw's data say about its weights, each against an account of its own."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -297,6 +298,59 @@ def test_gates_have_no_flow(source: rt.Source) -> None:
     statistics = TrainingStatistics(network, body, ("first.weight",), dict, None, CrossEntropy(0.0))
     with pytest.raises(UserError, match="needs outputs that are sums over paths"):
         statistics.flow()
+
+
+class Excited(nn.Module):
+    """Squeeze and excitation: a sigmoid, which is 1 where flows are large, multiplies channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.squeeze, self.head = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 1), nn.Linear(8, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = 1e6 * self.first(images)
+        return self.head((features * self.squeeze(features.mean((2, 3), keepdim=True)).sigmoid()).mean((2, 3)))
+
+
+def test_gates_that_are_open_have_no_flow_either(source: rt.Source) -> None:
+    network = Network(Excited(), source.network.interface, "head")
+    statistics = TrainingStatistics(network, network.body, ("first.weight",), dict, None, CrossEntropy(0.0))
+    with pytest.raises(UserError, match="needs outputs that are sums over paths"):
+        statistics.flow()
+
+
+class Activated(nn.Module):
+    """One activation, as a module or as a function."""
+
+    def __init__(self, pixels: int, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.activation, self.head = nn.Linear(pixels, 8), activation, nn.Linear(8, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.activation(self.first(images.flatten(1))))
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        nn.GELU(),
+        nn.functional.gelu,
+        nn.functional.silu,
+        nn.ReLU6(),
+        nn.functional.relu6,
+        nn.functional.relu,
+        torch.relu,
+    ],
+)
+def test_activations_pass_the_flow_however_they_are_called(
+    activation: Callable[[Tensor], Tensor], source: rt.Source
+) -> None:
+    torch.manual_seed(0)
+    body = Activated(source.network.interface.example(1)[0].numel(), activation)
+    network = Network(body, source.network.interface, "head")
+    flow = TrainingStatistics(network, body, ("first.weight",), dict, None, CrossEntropy(0.0)).flow()["first.weight"]
+    expected = body.head.weight.detach().double().abs().sum(0)[:, None].expand_as(flow)
+    assert torch.allclose(flow, expected)
 
 
 def test_too_many_gradients_are_refused_with_how_many_would_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@
 | `ages.py` | Adam's steps of weights that are grown or restored |
 | `statistics.py` | what training and data say about weights: gradients, curvature, layers' inputs, flow |
 | `layer_inputs.py` | what weights are multiplied with in a forward pass |
+| `synaptic_flow.py` | how much of what flows through a network each weight passes |
 | `targets.py` | mixup and cutmix |
 | `averaging.py` | moving average of weights |
 | `precision.py` | fp32 or native bf16 |

@@ -1,6 +1,5 @@
 """What training and data say about the weights of a network in training: gradients, curvature, layers' inputs, flow."""
 
-import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,11 +13,11 @@ from robust_tickets.attacks.predict import eval_mode
 from robust_tickets.foundation.batch import Batch, as_floats
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
-from robust_tickets.models.outputs import logits_of
 from robust_tickets.objectives.objective import Criterion
 from robust_tickets.pruning.statistics import Statistics
 from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.layer_inputs import LayerInputs
+from robust_tickets.training.synaptic_flow import synaptic_flow
 
 AT_ONCE = 16
 """Examples in a pass where one gradient is of many, or where layers' inputs are summed up."""
@@ -31,16 +30,6 @@ MUCH = 2**30
 
 SHARE = 0.8
 """Of the free memory, how much gradients may take."""
-
-START = (1.0, 1e-150, 1e-300)
-"""Inputs of the flow, and what its backward pass starts from, tried in turn until no product overflows: the result is
-proportional to either."""
-
-HOMOGENEOUS = 1e-6
-"""Relative error up to which twice the input is to give twice the output."""
-
-ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardtanh, nn.ELU, nn.Mish)
-NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 class TrainingStatistics(Statistics):
@@ -153,24 +142,8 @@ class TrainingStatistics(Statistics):
         """Return the derivative of the summed outputs by |w|; see `Statistics.flow`."""
         if not isinstance(self.network, Network) or not torch.is_tensor(self.network.interface.example(1)):
             raise UserError("score 'synflow' sends ones through a network, which takes images; this one does not")
-        example = self.network.interface.example(1)
-        ones = torch.ones_like(example, dtype=torch.float64, device=self.network.device)
-        paths = sum_over_paths(self.body)
-        weights = [paths.get_parameter(name) for name in self.names]
-        for start in START:
-            total = logits_of(paths(start * ones)).sum()
-            twice = logits_of(paths(2 * start * ones)).sum()
-            if not total.isfinite() or not twice.isfinite():
-                continue
-            if abs(twice - 2 * total) > HOMOGENEOUS * abs(total):
-                raise UserError(
-                    "score 'synflow' needs outputs that are sums over paths; this network has gates or attention, "
-                    "which multiply activations: choose another score"
-                )
-            found = torch.autograd.grad(total, weights, torch.full_like(total, start))
-            if all(bool(one.isfinite().all()) for one in found):
-                return dict(zip(self.names, found, strict=True))
-        raise UserError("score 'synflow': products along the paths of this network overflow; choose another score")
+        example = self.network.interface.example(1).to(self.network.device)
+        return synaptic_flow(self.body, example, self.names)
 
     def chosen(self, examples: int, together: int) -> Iterator[Batch]:
         """Yield the examples, on the network's device."""
@@ -232,17 +205,3 @@ def evaluated(network: nn.Module) -> Iterator[None]:
     """Put a network into evaluation mode and fp32 for a while, its parameters with gradients."""
     with eval_mode(network), torch.autocast(next(network.parameters()).device.type, enabled=False):
         yield
-
-
-def sum_over_paths(body: nn.Module) -> nn.Module:
-    """Return a float64 copy with |w| for weights, no biases, and neither norms nor activations."""
-    paths = copy.deepcopy(body).double().eval()
-    for path, module in list(paths.named_modules()):
-        if isinstance(module, (*NORMS, *ACTIVATIONS)) and path:
-            parent, _, leaf = path.rpartition(".")
-            setattr(paths.get_submodule(parent), leaf, nn.Identity())
-    with torch.no_grad():
-        for name, parameter in paths.named_parameters():
-            parameter.zero_() if name.endswith("bias") else parameter.abs_()
-            parameter.requires_grad_(True)
-    return paths

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Synflow(Score):
     """|w| dR/d|w|, R the sum over all paths of the products of |w| (Tanaka et al., 2020, SynFlow, arXiv 2006.05467).
 
-    It reads no examples. R is the same in every cut through the network, so that weights of narrow layers count for
-    more, and a layer is never emptied as long as scores are computed anew often enough: the paper prunes in 100 rounds
+    It reads no examples. R is the same in every cut through the network, so that weights of small layers count for
+    more, and no cut is emptied as long as scores are computed anew often enough: the paper prunes in 100 rounds
     (`timeline: {kind: one-shot, rounds: 100}`). A group counts as the mean of its weights.
     """
 
