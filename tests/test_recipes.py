@@ -55,7 +55,11 @@ FROM_THE_SOURCE = {
 def tiny(name: str) -> Recipe:
     """Return a recipe with a small source, few images and few steps; everything else is the paper's."""
     paper = load_recipe(name)
-    draw: dict[str, Any] = {"sparsity": list(paper.draw.sparsities[:2]), "training": {"precision": "fp32"}}
+    draw: dict[str, Any] = {"training": {"precision": "fp32"}}
+    if paper.draw.sparsity is not None:
+        draw["sparsity"] = list(paper.draw.sparsities[:2])
+    if paper.draw.parametrisation.kind == "soft-threshold":
+        draw["parametrisation"] = {"start": -4}
     if paper.draw.timeline.kind != "one-shot":
         draw["timeline"] = TINY_TIMELINES[paper.draw.timeline.kind]
     elif paper.draw.timeline.epochs:
@@ -66,9 +70,17 @@ def tiny(name: str) -> Recipe:
         draw["rewind"] = {"steps": 1}
     elif any("data" in of for of in paper.variants.values()):
         draw["training"] = {"batch_size": 15, "precision": "fp32"}
-    quick = {"data": DATA, "timeline": {"epochs": 1}, "finetune": {"epochs": 1, "batch_size": 15, "precision": "fp32"}}
+    quick: dict[str, Any] = {
+        "data": DATA,
+        "timeline": {"epochs": 1},
+        "finetune": {"epochs": 1, "batch_size": 15, "precision": "fp32"},
+    }
     variants = {
-        way: {key: {**quick, **draw}[key] for key in ("data", "timeline", "finetune") if key in of}
+        way: {
+            key: {**quick, **draw}[key]
+            for key in ("data", "timeline", "finetune", "parametrisation")
+            if key in of and key in quick | draw
+        }
         for way, of in paper.variants.items()
     }
     for way, of in paper.variants.items():
@@ -152,7 +164,7 @@ def test_a_recipe_says_what_it_is_and_is_complete(name: str) -> None:
     assert recipe.name != "run"
     for settings in recipe.draws().values():
         for sparsity in settings.sparsities:
-            plan = settings.timeline.plan(sparsity, 100)
+            plan = settings.timeline.plan(0.9 if settings.is_open(sparsity) else sparsity, 100)
             assert not plan.steps or settings.data is not None
 
 
@@ -175,6 +187,11 @@ def test_masks_have_the_promised_count(name: str, way: str) -> None:
     settings, tickets, _ = drawn(name, way)
     assert {ticket.init for ticket in tickets} == {"source" if (name, way) in FROM_THE_SOURCE else "stored"}
     for ticket, sparsity in zip(tickets, settings.sparsities, strict=True):
+        if settings.is_open(sparsity):
+            kept = [ticket.subnetwork().plain_state()[weight][ticket.masks[weight]] for weight in ticket.prunable]
+            assert all(bool(weight.all()) for weight in kept)
+            assert 0 < ticket.sparsity == ticket.target < 1
+            continue
         assert sparsity is not None
         shapes = [ticket.masks[weight].shape for weight in ticket.prunable]
         if settings.group.kind == "channel":
@@ -219,7 +236,9 @@ def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
 
 ITERATIVE = {"imp", "a-imp", "a-imp-l2", "a-imp-downstream", "double-win-imp", "double-win"}
 UNTRAINED = {"omp", "patterns", "sources", "at-initialisation", "lmp", "hydra", "robust-scratch"}
-REVIVING = {("movement", "draw"), ("movement", "soft"), ("movement", "distilled")}
+REVIVING = {("movement", way) for way in ("draw", "soft", "distilled")} | {
+    ("str", way) for way in ("draw", "half", "twice", "exact")
+}
 """Ways of drawing whose removed weights keep their values until the ticket."""
 TRAINED = [(name, way) for name, way in WAYS if name not in UNTRAINED and (name, way) not in REVIVING]
 LEARNED = [(name, way) for name, way in WAYS if name in {"lmp", "hydra", "robust-scratch"}]

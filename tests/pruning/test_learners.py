@@ -11,6 +11,7 @@ from robust_tickets.pruning.parametrisations import (
     Parametrisation,
     Parametrised,
     SoftMovement,
+    SoftThreshold,
     StraightThrough,
     Thresholded,
 )
@@ -26,6 +27,7 @@ LEARNERS: dict[str, Parametrisation] = {
     "thresholded": Thresholded(every=2),
     "movement": Movement(),
     "soft-movement": SoftMovement(),
+    "soft-threshold": SoftThreshold(start=-4),
 }
 """Parametrisations that learn scores: one row each."""
 

@@ -14,6 +14,7 @@ from robust_tickets.pruning.parametrisations import (
     HardConcrete,
     Movement,
     SoftMovement,
+    SoftThreshold,
     StraightThrough,
     Thresholded,
 )
@@ -101,6 +102,16 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
         OneShot(epochs=3).plan(0.8, PER_EPOCH),
         {"keep": "best", "validate_every": 0.5},
         Drawing(GLOBAL, parametrisation=SoftMovement(), rewind=NoRewind()),
+    ),
+    "soft thresholds, open": (
+        OneShot(epochs=3).plan(0.9, PER_EPOCH),
+        {"accumulate": 2},
+        Drawing(GLOBAL, parametrisation=SoftThreshold(start=-3, decay=0.1), rewind=NoRewind(), sparsity=None),
+    ),
+    "soft thresholds, adamw, exact, the best of half epochs": (
+        OneShot(epochs=3).plan(0.8, PER_EPOCH),
+        ADAMW | {"keep": "best", "validate_every": 0.5, "ema": 0.5},
+        Drawing(GLOBAL, parametrisation=SoftThreshold(start=-3), rewind=NoRewind(), sparsity=0.8),
     ),
     "masks by thresholds, the best of half epochs": (
         OneShot(epochs=3).plan(0.8, PER_EPOCH),

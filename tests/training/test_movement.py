@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from robust_tickets.pruning.parametrisations import Movement, SoftMovement
+from robust_tickets.pruning.parametrisations import Movement, SoftMovement, SoftThreshold
 from robust_tickets.pruning.ranking import exact_count
 from robust_tickets.pruning.rewinds import NoRewind, PretrainedRewind
 from robust_tickets.pruning.select import Selection
@@ -25,8 +25,9 @@ ONE_SHOT = OneShot(epochs=2).plan(0.7, PER_EPOCH)
     [
         (GRADUAL, Drawing(LEARNED, parametrisation=Movement())),
         (ONE_SHOT, Drawing(LEARNED, parametrisation=SoftMovement(), rewind=NoRewind())),
+        (ONE_SHOT, Drawing(LEARNED, parametrisation=SoftThreshold(start=-4), rewind=NoRewind(), sparsity=0.7)),
     ],
-    ids=["movement", "soft"],
+    ids=["movement", "soft", "soft threshold"],
 )
 def test_removed_weights_keep_their_values_until_the_ticket(
     plan: Any, drawing: Drawing, changes: dict[str, Any]

@@ -68,4 +68,4 @@ def test_the_settings_of_the_page_are_settings() -> None:
     assert len(blocks) >= 4
     for block in blocks:
         drawn = rt.DrawSettings.model_validate(yaml.safe_load(block)["draw"])
-        assert drawn.timeline.plan(drawn.sparsities[-1], 100).steps > 0
+        assert drawn.timeline.plan(drawn.sparsities[-1] or 0.9, 100).steps > 0

@@ -45,9 +45,9 @@ def course(recipe: Recipe, name: str, way: str, steps_per_epoch: int) -> Course:
 
 
 def planned(settings: DrawSettings, steps_per_epoch: int) -> Plan:
-    """Return the plan to the highest sparsity; where only the weights would say it, to the default one."""
+    """Return the plan to the highest sparsity; where only weights or training would say it, to the default one."""
     target = settings.sparsities[-1]
-    if target is None and settings.score.says_sparsity:
+    if target is None and settings.says_sparsity:
         target = DEFAULT_SPARSITY
     plan = settings.timeline.plan(target, steps_per_epoch)
     require_composable(settings.selection, settings.parametrisation, plan, settings.rewind)

@@ -10,6 +10,7 @@ from robust_tickets.pruning.needs import (
     NO_TRAINING,
     NOTHING,
     READS_LEARNED_SCORES,
+    SHRUNKEN_WEIGHTS,
     SINGLE_PRUNE,
     SINGLE_WEIGHTS,
     TRAINING,
@@ -35,6 +36,8 @@ COMPLAINTS = {
     "'several', 'head', 'neuron' or 'channel', not {group!r}",
     LAST_WEIGHTS: "score {score!r} moves the weights that stay, which rewind {rewind!r} undoes: use rewind 'none', or "
     "set score.compensate: false",
+    SHRUNKEN_WEIGHTS: "parametrisation {parametrisation!r} learns thresholds for the weights that it trains, which "
+    "rewind {rewind!r} would take back: use rewind 'none'",
     EARLIER_WEIGHTS: "parametrisation {parametrisation!r} trains weights together with coefficients, which a ticket "
     "does not keep: use rewind 'pretrained', not {rewind!r}",
 }

@@ -33,4 +33,7 @@ EXAMPLES = "training examples"
 LAST_WEIGHTS = "weights as the last prune leaves them"
 """A ticket whose weights are not taken back to an earlier point after the prune."""
 
+SHRUNKEN_WEIGHTS = "weights as the forward pass had them"
+"""A ticket whose weights are not taken back to a point before the thresholds that they trained under."""
+
 NOTHING: frozenset[str] = frozenset()

@@ -16,5 +16,5 @@ class Drawing:
     couplings: tuple[Coupling, ...] = ()
     parametrisation: Parametrisation = field(default_factory=Fixed)
     rewind: RewindPoint = field(default_factory=PretrainedRewind)
-    sparsity: float = 0.0
-    """The final target, at which a learned mask trains."""
+    sparsity: float | None = 0.0
+    """The final target, at which a learned mask trains; None: training decides."""

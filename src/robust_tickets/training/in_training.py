@@ -1,5 +1,6 @@
 """The state of one training: masks, optimiser, average, and whatever else the events of a timeline may touch."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from robust_tickets.training.averaging import WeightAverage
 from robust_tickets.training.job import Job
 from robust_tickets.training.optimisers import parameter_groups
 from robust_tickets.training.statistics import TrainingStatistics
+
+_log = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
 
@@ -45,7 +48,7 @@ class NetworkInTraining:
             self.body,
             self.prunable,
             selection=drawing.selection,
-            sparsity=drawing.sparsity,
+            sparsity=drawing.sparsity or 0.0,
             couplings=drawing.couplings,
             is_head=trainable.is_head,
             seed=job.seed,
@@ -75,8 +78,15 @@ class NetworkInTraining:
         named = [(name, p) for name, p in self.parametrised.trainable_parameters() if p.requires_grad]
         settings = self.training.optimiser
         is_head = [self.trainable.is_head(name) for name, _ in named]
-        head_lr, peaks, own = self.training.head_lr, self.trainable.rates, self.parametrised.rates
-        groups = parameter_groups(named, settings, is_head=is_head, head_lr=head_lr, peaks=peaks, own_lr=own)
+        groups = parameter_groups(
+            named,
+            settings,
+            is_head=is_head,
+            head_lr=self.training.head_lr,
+            peaks=self.trainable.rates,
+            own_lr=self.parametrised.rates,
+            own_decay=self.parametrised.decays,
+        )
         return settings.build(groups)
 
     def weights(self) -> Mapping[str, Tensor]:
@@ -90,8 +100,13 @@ class NetworkInTraining:
         return self.dense_gradients()
 
     def select(self, sparsity: float) -> Masks:
-        """Return masks of this sparsity by the draw's selection, within the masks in force unless weights revive."""
+        """Return masks of this sparsity by the draw's selection, within the masks in force unless weights revive.
+
+        Where training decides how much is removed, the sparsity is what it has removed.
+        """
         self.statistics.forget()
+        if self.drawing.sparsity is None and self.parametrised.own_sparsity is not None:
+            sparsity = self.parametrised.own_sparsity()
         return self.drawing.selection.select(
             self.weights(),
             sparsity=sparsity,
@@ -141,8 +156,21 @@ class NetworkInTraining:
             if self.average is not None:
                 self.average.apply()
             self.masks = self.select(sparsity)
+            if self.parametrised.settle is not None:
+                self.parametrised.settle()
+                self.tell_of_zeros()
             MaskApplier(self.parameters, self.masks).apply_to_weights()
             self.restart_average()
+
+    def tell_of_zeros(self) -> None:
+        """Warn of weights that a ticket keeps although training has removed them."""
+        idle = sum(int((weight[self.masks[name]] == 0).sum()) for name, weight in self.weights().items())
+        if idle:
+            _log.warning(
+                "%s of the weights that the ticket keeps are zero: training removed more than was asked for; leave "
+                "sparsity out to take what it removed, or lower its weight decay",
+                f"{idle:,}",
+            )
 
     @torch.no_grad()
     def rewind(self) -> None:

@@ -54,23 +54,26 @@ def parameter_groups(
     head_lr: float | None,
     peaks: Mapping[str, float] | None = None,
     own_lr: Mapping[str, float] | None = None,
+    own_decay: Mapping[str, float] | None = None,
 ) -> list[dict]:
     """Split parameters into body and head, each with its own peak learning rate, and those that have one by name.
 
     Weight decay applies to every parameter, as in the transfer papers, but not to those in `own_lr`, which are no
-    weights; `peak_lr` is what schedules scale.
+    weights; those in `own_decay` learn at the body's rate. `peak_lr` is what schedules scale.
     """
-    own_lr, peaks = own_lr or {}, peaks or {}
+    own = {name: (lr, 0.0) for name, lr in (own_lr or {}).items()}
+    own |= {name: (settings.lr, decay) for name, decay in (own_decay or {}).items()}
+    peaks = peaks or {}
     parts: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for (name, parameter), head in sorted(zip(named, is_head, strict=True), key=lambda entry: entry[1]):
-        if name not in own_lr:
+        if name not in own:
             lr = peaks.get(name, (head_lr or settings.lr) if head else settings.lr)
             parts.setdefault((head, lr), []).append(parameter)
     groups: list[dict] = [
         {"params": chosen, "lr": lr, "peak_lr": lr, "weight_decay": settings.weight_decay, "head": head}
         for (head, lr), chosen in parts.items()
     ]
-    for lr in sorted(set(own_lr.values())):
-        chosen = [p for name, p in named if own_lr.get(name) == lr]
-        groups.append({"params": chosen, "lr": lr, "peak_lr": lr, "weight_decay": 0.0, "head": False})
+    for lr, decay in sorted(set(own.values())):
+        chosen = [p for name, p in named if own.get(name) == (lr, decay)]
+        groups.append({"params": chosen, "lr": lr, "peak_lr": lr, "weight_decay": decay, "head": False})
     return groups

@@ -20,6 +20,7 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks, full
+from robust_tickets.pruning.masks import sparsity as removed
 from robust_tickets.pruning.plans import Event
 from robust_tickets.tasks.target import Data
 from robust_tickets.ticket.cost import Cost
@@ -221,7 +222,7 @@ def draw_chain(
     if names not in traced:
         traced[names] = couplings_of(classifier, names, settings.group)
     couplings = traced[names]
-    target = plan.events[-1].sparsity
+    target = None if settings.is_open(sparsity) else plan.events[-1].sparsity
     provenance = {
         "robust-tickets": version("robust-tickets"),
         "torch": torch.__version__,
@@ -241,7 +242,7 @@ def draw_chain(
             statistics=recalibrated(classifier, calibration) if calibration is not None else None,
             recipe={
                 "source": source.settings.model_dump(mode="json"),
-                "draw": {**parts, "sparsity": event.sparsity},
+                "draw": {**parts, "sparsity": event.sparsity if target is not None else removed(masks, names)},
             },
             provenance=provenance,
             network=source,
@@ -278,6 +279,6 @@ def draw_chain(
         if step.folder is not None:
             # A run that was interrupted drew its first rungs in an earlier process.
             drawn = {event: drawn.get(event) or bound(step.folder / places[event], source) for event in events}
-        rungs = [{"sparsity": event.sparsity, "folder": places[event]} for event in events]
+        rungs = [{"sparsity": drawn[event].target, "folder": places[event]} for event in events]
         step.finish({"rungs": rungs, **result.found})
-    return [(event.sparsity, drawn[event]) for event in events]
+    return [(drawn[event].target, drawn[event]) for event in events]

@@ -26,8 +26,8 @@ class DrawSettings(Settings):
 
     sparsity: Sparsity | tuple[Sparsity, ...] | None = Field(
         default=None,
-        description="Target, or several; absent: the sparsity that the timeline (rounds), the group (n-m) or the score "
-        "(zeros) implies, or else 0.9.",
+        description="Target, or several; absent: the sparsity that the timeline (rounds), the group (n-m) the score "
+        "(zeros) or training (soft-threshold) implies, or else 0.9.",
     )
     score: AnyScore = Field(default=Magnitude(), description="What ranks weights.")
     group: AnyGroup = Field(default=Element(), description="The unit of removal.")
@@ -76,11 +76,20 @@ class DrawSettings(Settings):
         """Return the targets in ascending order; None is one that timeline or score say."""
         if isinstance(self.sparsity, tuple):
             targets = self.sparsity
-        elif self.sparsity is None and not (self.score.says_sparsity or says_sparsity(self.timeline)):
+        elif self.sparsity is None and not (self.says_sparsity or says_sparsity(self.timeline)):
             targets = (DEFAULT_SPARSITY if self.group.fixed_sparsity is None else self.group.fixed_sparsity,)
         else:
             targets = (self.sparsity,)
         return tuple(sorted(targets, key=lambda target: target or 0.0))
+
+    @property
+    def says_sparsity(self) -> bool:
+        """Return whether weights or training say how much is removed if no target is given."""
+        return self.score.says_sparsity or self.parametrisation.says_sparsity
+
+    def is_open(self, sparsity: float | None) -> bool:
+        """Return whether, at this target, training decides how much is removed."""
+        return sparsity is None and self.parametrisation.says_sparsity and not says_sparsity(self.timeline)
 
     def with_rungs(self, plan: Plan) -> Plan:
         """Return a plan that gives all lower targets too, if what it learns does not depend on them."""
@@ -90,5 +99,10 @@ class DrawSettings(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "DrawSettings":
-        _ = self.selection
+        scope = self.selection.scope.kind
+        if scope != "global" and any(map(self.is_open, self.sparsities)):
+            raise ValueError(
+                f"parametrisation {self.parametrisation.kind!r} decides by itself how sparse each layer becomes: leave "
+                f"scope {scope!r} out, or give a sparsity"
+            )
         return self

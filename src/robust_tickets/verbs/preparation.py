@@ -26,7 +26,7 @@ from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_norm import has_batch_norm
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.kept import require_keepable
-from robust_tickets.verbs.draw_settings import DrawSettings
+from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
 from robust_tickets.verbs.teacher import named_teacher, require_trained_head
 
 
@@ -71,7 +71,9 @@ class Preparation:
         own = settings.selection.own_sparsity(weights_of(source.network, names))
         if own is not None:
             sparsity = own if sparsity is None else settings.selection.allowed(sparsity, own)
-        plan = settings.timeline.plan(sparsity, per_epoch)
+        # A stand-in, until training has decided.
+        target = DEFAULT_SPARSITY if settings.is_open(sparsity) else sparsity
+        plan = settings.timeline.plan(target, per_epoch)
         if plan.steps and batches is None:
             raise UserError(
                 f"draw.data is missing: the timeline {settings.timeline.kind} trains, so give data to train on"

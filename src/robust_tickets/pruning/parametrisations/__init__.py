@@ -17,6 +17,8 @@
 | `movement_network.py` | the module that `movement` trains |
 | `soft_movement.py` | `soft-movement`: the same with a threshold and a penalty |
 | `soft_movement_network.py` | the module that `soft-movement` trains |
+| `soft_threshold.py` | `soft-threshold`: weights train through a soft threshold of each layer (STR) |
+| `soft_threshold_network.py` | the module that `soft-threshold` trains |
 | `coefficients.py` | `coefficients`: weights train, and a coefficient for each head and neuron (EarlyBERT) |
 | `scaled_network.py` | the module that `coefficients` trains |
 | `seen_through.py` | a mask through which gradients pass unchanged |
@@ -34,11 +36,12 @@ from robust_tickets.pruning.parametrisations.movement import Movement
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.parametrisations.soft_movement import SoftMovement
+from robust_tickets.pruning.parametrisations.soft_threshold import SoftThreshold
 from robust_tickets.pruning.parametrisations.straight_through import StraightThrough
 from robust_tickets.pruning.parametrisations.thresholded import Thresholded
 
 AnyParametrisation = Annotated[
-    Fixed | StraightThrough | HardConcrete | Thresholded | Movement | SoftMovement | Coefficients,
+    Fixed | StraightThrough | HardConcrete | Thresholded | Movement | SoftMovement | SoftThreshold | Coefficients,
     Field(discriminator="kind"),
     Shorthand,
 ]
@@ -52,6 +55,7 @@ __all__ = [
     "Parametrisation",
     "Parametrised",
     "SoftMovement",
+    "SoftThreshold",
     "StraightThrough",
     "Thresholded",
 ]

@@ -22,6 +22,9 @@ class Parametrisation(Settings, ABC):
     learns_once: ClassVar[bool] = False
     """Whether it trains alike whatever the sparsity, so that one training gives tickets of several."""
 
+    says_sparsity: ClassVar[bool] = False
+    """Whether training under it decides how much is removed where no target is given."""
+
     @abstractmethod
     def build(
         self,

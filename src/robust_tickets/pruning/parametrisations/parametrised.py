@@ -30,11 +30,17 @@ class Parametrised:
     """Whether masks are applied in the forward pass alone, so that removed weights keep their values until a ticket."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """Peak learning rates of those in `trainable` that have their own; they do not decay."""
+    decays: Mapping[str, float] = field(default_factory=dict)
+    """Weight decays of those in `trainable` that have their own, at the weights' rate."""
     before_step: Callable[[Moment], None] | None = None
     """Called before every training step, with where the training is. All that differs from step to step follows from
     that and from the module's state, so that a training that was cut off goes on alike."""
     penalty: Callable[[], Tensor] | None = None
     """What is added to every loss: a scalar, of the module as it is now."""
+    own_sparsity: Callable[[], float] | None = None
+    """The share of weights that training itself has removed, in [0, 1)."""
+    settle: Callable[[], None] | None = None
+    """Lets weights be, for good, what the forward pass makes of them; masks are selected before and applied after."""
 
     def trainable_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
         """Return names and parameters for the optimiser; scores over frozen weights go by the weight's name."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from robust_tickets.foundation.lazy import nn
-from robust_tickets.pruning.needs import LAST_WEIGHTS
+from robust_tickets.pruning.needs import LAST_WEIGHTS, SHRUNKEN_WEIGHTS
 from robust_tickets.pruning.rewinds.rewind_point import RewindPoint
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class NoRewind(RewindPoint):
     """Continue with the weights as they are; optimiser and schedule still restart with each round."""
 
-    provides: ClassVar[frozenset[str]] = frozenset({LAST_WEIGHTS})
+    provides: ClassVar[frozenset[str]] = frozenset({LAST_WEIGHTS, SHRUNKEN_WEIGHTS})
     kind: Literal["none"] = "none"
 
     def restore(

@@ -58,7 +58,7 @@ class Control(ABC):
         Raises:
             UserError: says why.
         """
-        target = DEFAULT_SPARSITY if settings.score.says_sparsity else settings.sparsities[-1]
+        target = DEFAULT_SPARSITY if settings.says_sparsity else settings.sparsities[-1]
         plan = settings.timeline.plan(target, steps_per_epoch=1)
         rewound = all(event.rewinds for event in plan.events if event.ticket)
         if self.keeps_removed and plan.steps and not (rewound and settings.rewind.is_source):
