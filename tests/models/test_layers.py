@@ -60,6 +60,30 @@ def test_a_layer_is_never_exempt_by_what_its_name_contains() -> None:
     assert prunable_weights(Network(body, COLOUR, "out")) == ("bn_norm_embed.weight", "fc_first.weight")
 
 
+@pytest.mark.parametrize(
+    ("name", "norm"),
+    [
+        ("cifar/resnet8-b", "layer2.0.shortcut.1.weight"),
+        ("torchvision/resnet18", "layer2.0.downsample.1.weight"),
+        ("timm/resnet18", "layer2.0.downsample.1.weight"),
+    ],
+)
+def test_norms_of_shortcuts_are_never_pruned_whatever_they_are_called(name: str, norm: str) -> None:
+    """Mehta's code exempts what has `bn` in its name, and so prunes the scales of the norms behind shortcuts."""
+    network = random(name)
+    everything = prunable_weights(network, Prunable(include_head=True))
+    assert norm in dict(network.body.named_parameters())
+    assert norm.replace(".1.", ".0.") in everything
+    norms = {
+        f"{path}.{leaf}"
+        for path, module in network.body.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+        for leaf in ("weight", "bias")
+    }
+    assert norm in norms
+    assert not norms & set(everything)
+
+
 def test_a_shared_weight_counts_once() -> None:
     first, second = nn.Linear(4, 4), nn.Linear(4, 4)
     second.weight = first.weight

@@ -1,8 +1,12 @@
 import pytest
 import torch
+from torchvision.models import resnet50
 
 from robust_tickets.pruning.couplings import Coupling, Member
+from robust_tickets.pruning.groups import Element
 from robust_tickets.pruning.masks import layer_sparsity
+from robust_tickets.pruning.ranking import exact_count
+from robust_tickets.pruning.scopes import ErkScope
 from robust_tickets.pruning.select import Selection, select
 
 
@@ -69,3 +73,22 @@ def test_kinds_that_are_not_asked_for_stay_whole() -> None:
     masks = selection.select(weights, sparsity=0.5, couplings=couplings)
     assert all(masks[name].all() for name in ("fc0", "fc1"))
     assert not any(masks[name].all() for name in ("qkv0", "qkv1"))
+
+
+@pytest.mark.parametrize(("sparsity", "densest"), [(0.95, 0.7734), (0.99, 0.1547)])
+def test_erk_of_resnet50_keeps_no_layer_dense_at_the_sparsities_of_the_papers(sparsity: float, densest: float) -> None:
+    """Of all 54 weights, head included, the first 1x1 convolution has the largest share, (64 + 64 + 1 + 1) / 64^2."""
+    with torch.device("meta"):
+        network = resnet50()
+    weights = {name: weight for name, weight in network.named_parameters() if weight.dim() > 1}
+    units = Element().partition(weights, None, ()).units
+    removed = {pool.units[0]: pool.removed for pool in ErkScope().pools(units, sparsity)}
+    density = {name: 1 - removed[name] / weight.numel() for name, weight in weights.items()}
+    total, sums = sum(map(torch.numel, weights.values())), sum(sum(weight.shape) for weight in weights.values())
+    assert len(weights) == 54
+    assert sum(removed.values()) == exact_count(sparsity, total)
+    assert max(density, key=density.__getitem__) == "layer1.0.conv1.weight"
+    assert density["layer1.0.conv1.weight"] == pytest.approx(densest, abs=5e-4)
+    for name, weight in weights.items():
+        share = sum(weight.shape) / sums * (total - exact_count(sparsity, total)) / weight.numel()
+        assert density[name] == pytest.approx(share, abs=1 / weight.numel()), name

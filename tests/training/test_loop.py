@@ -27,6 +27,7 @@ from robust_tickets.training.trainable import Trainable
 from tests.training.small import PER_EPOCH, PLAIN, Run, classifier, digits, equal
 
 ROUNDS = Iterative(rate=0.5, rounds=3, epochs=2).plan(None, PER_EPOCH)
+CONTINUED = Iterative(rate=0.5, rounds=3, epochs=1, rewind_every_round=False).plan(None, PER_EPOCH)
 CONSTANT = {"schedule": {"kind": "constant"}}
 
 
@@ -103,6 +104,30 @@ def test_bf16_trains_fp32_weights() -> None:
     assert losses[-1] < losses[0] - 0.3
     assert losses[-1] == pytest.approx(full.result.history[-1]["loss"], rel=0.3)
     assert not equal(half.state, full.state)
+
+
+@pytest.mark.parametrize("plan", [Plan(10, ()), CONTINUED], ids=["transfer", "rounds without rewinding"])
+def test_momentum_outlives_epochs_and_rounds(plan: Plan) -> None:
+    """Mehta's code (arXiv 1905.07785) builds a new optimiser in every epoch, and so begins without momentum there."""
+    momenta: list[Tensor] = []
+    gradients: list[Tensor] = []
+
+    def look(optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        parameter = optimiser.param_groups[0]["params"][0]
+        momenta.append(optimiser.state[parameter]["momentum_buffer"].clone())
+        gradients.append(parameter.grad.clone())
+
+    hook = register_optimizer_step_post_hook(look)
+    changes = CONSTANT | {"optimiser": {"kind": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 0}}
+    try:
+        Run(plan, changes, drawing=Drawing(rewind=NoRewind()) if plan.events else None)
+    finally:
+        hook.remove()
+    assert len(momenta) == plan.steps > 2 * PER_EPOCH
+    for before, after, gradient in zip(momenta, momenta[1:], gradients[1:], strict=False):
+        kept = after != 0  # what a prune has removed has no momentum either
+        assert kept.any()
+        assert torch.allclose(after[kept], (0.9 * before + gradient)[kept], atol=1e-7)
 
 
 def test_the_average_is_that_of_the_steps() -> None:
