@@ -65,17 +65,21 @@ def fresh_head(head: Head, num_classes: int, seed: int) -> Head:
 
 def put_head(body: nn.Module, path: str, head: Head) -> None:
     """Replace the module at `path`, under every name it has, and the `num_classes` that modules above it state."""
-    old = body.get_submodule(path)
-    for module in list(body.modules()):
-        for leaf, child in list(module._modules.items()):
-            if child is old:
-                setattr(module, leaf, head)
+    replace_module(body, body.get_submodule(path), head)
     owner = path.rpartition(".")[0]
     parts = owner.split(".") if owner else []
     for depth in range(len(parts) + 1):
         module = body.get_submodule(".".join(parts[:depth]))
         if isinstance(getattr(module, "num_classes", None), int):
             setattr(module, "num_classes", classes_of(head))  # noqa: B010 - not declared by nn.Module
+
+
+def replace_module(body: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put a module in the place of another, under every name it has."""
+    for module in list(body.modules()):
+        for leaf, child in list(module._modules.items()):
+            if child is old:
+                setattr(module, leaf, new)
 
 
 def like_convolution(layer: nn.Conv2d, in_channels: int | None = None, out_channels: int | None = None) -> nn.Conv2d:

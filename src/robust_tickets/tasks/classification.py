@@ -12,6 +12,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.class_scores import ClassF1, Matthews
 from robust_tickets.measures.metric import Accuracy, Metric
+from robust_tickets.models.adaptations.perceptron_head import PerceptronHead
 from robust_tickets.objectives.objective import Criterion
 from robust_tickets.tasks.own_classes import require_own_classes
 from robust_tickets.tasks.task import Head, Task
@@ -38,6 +39,12 @@ class Classification(Task):
         description="What is measured and decided on: accuracy; f1, of two classes that of the second, of more the "
         "mean over classes; matthews, the correlation by which CoLA is scored.",
     )
+    hidden: int | None = Field(
+        default=None,
+        ge=1,
+        description="Width of a hidden layer (with a ReLU) between the network's features and its fresh last layer; "
+        "absent: none. Of networks for images.",
+    )
 
     def done_by(self, adaptation: Adaptation | None) -> bool:
         """Return whether such networks label whole inputs."""
@@ -46,10 +53,20 @@ class Classification(Task):
     def adapt(
         self, network: Network, splits: DataSplits, head: Head, seed: int, name: str, where: str = "head"
     ) -> Network:
-        """Return the network with a head for these classes: a fresh one, or its own."""
-        from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+        """Return the network with a head for these classes: a fresh one, or its own.
+
+        Raises:
+            UserError: see `Task.adapt`; also a hidden layer for a network that has its own kind of head.
+        """
+        from robust_tickets.models.adaptations.adapted_body import AdaptedBody, adaptation_of
         from robust_tickets.tasks.target import as_evaluated
 
+        if self.hidden is not None:
+            made = PerceptronHead(hidden=self.hidden)
+            if head == "keep" or adaptation_of(network.body) not in (None, made):
+                raise UserError(f"task.hidden: {name} has a head of its own; leave it out, or use {where}: fresh")
+            if not isinstance(network.body, AdaptedBody):
+                return made.adapted(network, len(splits.classes), network.interface, seed, name)
         if isinstance(network.body, AdaptedBody) and not self.does_it(network):
             way = network.body.adaptation.classifier
             if way is None or head == "keep":
@@ -70,12 +87,16 @@ class Classification(Task):
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        values = write(self)
-        return values if self.judged_by != "accuracy" else {"kind": values["kind"]}
+        default = {"judged_by": "accuracy", "hidden": None}
+        return {name: value for name, value in write(self).items() if name == "kind" or value != default[name]}
 
     def recorded(self) -> dict[str, Any]:
-        """Return nothing new where accuracy decides: runs of older versions are continued."""
-        return {"segmentation": None} if self.judged_by == "accuracy" else super().recorded()
+        """Return nothing new where all is at its default: runs of older versions are continued."""
+        return {"segmentation": None} if self == Classification() else super().recorded()
+
+    def describe(self) -> str:
+        """Return the hidden layer, if there is one."""
+        return f"a hidden layer of {self.hidden}" if self.hidden is not None else ""
 
 
 METRICS: dict[str, Callable[[Sequence[str]], Metric]] = {

@@ -7,6 +7,7 @@
 | `backbone.py` | a network's layers up to its last feature map |
 | `detection/` | torchvision's detectors |
 | `language/` | Hugging Face's encoders under the head of a language task |
+| `perceptron_head.py`, `perceptron.py` | a head of two layers: its settings, and the network |
 | `segmentation_head.py`, `segmentation.py` | a head that labels pixels: its settings, and the network |
 """
 
@@ -16,7 +17,8 @@ from pydantic import Field
 
 from robust_tickets.models.adaptations.detection.head import DetectionHead
 from robust_tickets.models.adaptations.language.head import LanguageHead
+from robust_tickets.models.adaptations.perceptron_head import PerceptronHead
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 
-AnyAdaptation = Annotated[SegmentationHead | DetectionHead | LanguageHead, Field(discriminator="kind")]
+AnyAdaptation = Annotated[SegmentationHead | DetectionHead | LanguageHead | PerceptronHead, Field(discriminator="kind")]
 """Every kind of adaptation, as files record it."""
