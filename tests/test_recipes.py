@@ -224,7 +224,8 @@ def test_masks_have_the_promised_count(name: str, way: str) -> None:
 @pytest.mark.parametrize(("name", "way"), WAYS)
 def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
     settings, tickets, _ = drawn(name, way)
-    recalibrates = name in {"obc", "at-initialisation"} and settings.data is not None  # whoever reads data without training on them
+    # Whoever reads data without training on them computes batch norm's statistics on them.
+    recalibrates = name in {"obc", "at-initialisation"} and settings.data is not None
     source = source_of(name).network.plain_state()
     for ticket in tickets:
         state = ticket.subnetwork().plain_state()
