@@ -172,8 +172,8 @@ def test_a_network_without_any_weight_left_is_refused() -> None:
 @pytest.mark.parametrize(
     ("timeline", "rewind", "message"),
     [
-        (Gradual(), NoRewind(), "one sparsity: use timeline 'one-shot'"),
-        (Iterative(rounds=2), NoRewind(), "one sparsity: use timeline 'one-shot'"),
+        (Gradual(), NoRewind(), "at one sparsity, .* use timeline 'one-shot'"),
+        (Iterative(rounds=2), NoRewind(), "at one sparsity, .* use timeline 'one-shot'"),
         (OneShot(), NoRewind(), "set timeline.epochs"),
         (OneShot(epochs=1), PretrainedRewind(), "use rewind 'none'"),
     ],
