@@ -72,8 +72,8 @@ def test_a_step_that_is_too_long_collapses_and_is_told_once(tmp_path: Path, capl
         _, result = trained(TOO_LONG, epochs=60, folder=tmp_path)
     rows = read_metrics(tmp_path / "metrics.jsonl")
     assert rows == result.history
-    assert rows[-1]["pgd_accuracy"] < 0.05 < 0.12 < max(row["pgd_accuracy"] for row in rows)
-    assert rows[-1]["single_step_accuracy"] > 0.6
+    assert 2 * rows[-1]["pgd_accuracy"] < max(row["pgd_accuracy"] for row in rows)
+    assert rows[-1]["single_step_accuracy"] > 4 * rows[-1]["pgd_accuracy"]
     found = [row["epoch"] for row in rows if row["catastrophic_overfitting"]]
     assert rows[-1]["epoch"] in found
     assert result.catastrophic_overfitting == found[0]
