@@ -21,7 +21,7 @@ FROZEN = {
     "draw": [*SOURCE, "--data", "--group", "--out", "--recalibrate", "--score", "--seed", "--set", "--sparsity"],
     "transfer": [*SOURCE, "--data", "--mode", "--out", "--set", "subject"],
     "verify": ["--data", "--exported", "--set", "--source", "runs"],
-    "find": [*SOURCE, "--criterion", "--data", "--out", "--seed", "--set"],
+    "find": [*SOURCE, "--criterion", "--data", "--out", "--recipe", "--seed", "--set"],
     "shrink": ["--data", "--int8", "--out", "--set", "--source", "runs"],
     "export": [*SOURCE, "--out", "--set", "subject"],
     "run": [*SOURCE, "--data", "--minutes", "--out", "--set", "--sparsity", "recipe"],

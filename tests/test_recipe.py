@@ -273,3 +273,21 @@ def test_no_shipped_recipe_trains_a_head_by_sgd_at_the_rate_meant_for_adamw(name
     for transfer in load_recipe(name).transfers.values():
         if transfer.training.optimiser.kind == "sgd":
             assert transfer.training.head_lr != FINETUNING.head_lr
+
+
+def test_data_called_target_are_the_runs_own_target() -> None:
+    values = {
+        "sources": {"one": {"source": {"name": "demo/resnet4"}}},
+        "data": {"name": "digits", "per_class": 20, "validation": 0.3},
+        "draw": {"data": "target"},
+        "variants": {"whole": {"data": {"validation": 0}}, "other": {"data": "glyphs"}},
+    }
+    ways = load_recipe("default", values=values).draws()
+    target = ways["draw"].data
+    assert target is not None
+    assert (target.name, target.per_class, target.validation) == ("digits", 20, 0.3)
+    own = ways["whole"].data
+    assert own is not None
+    assert (own.name, own.per_class, own.validation) == ("digits", 20, 0)
+    assert ways["other"].data is not None
+    assert ways["other"].data.name == "glyphs"

@@ -23,6 +23,9 @@ from robust_tickets.verbs.pretrain_settings import PretrainSettings
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify_settings import VerifySettings
 
+TARGET = "target"
+"""As `draw.data`: the recipe's own target, whatever that is."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -100,9 +103,16 @@ class Recipe(Settings):
         return {name: value for name, value in write(self).items() if name != "tasks" or value}
 
     def draws(self) -> dict[str, DrawSettings]:
-        """Return every way of drawing: `draw` itself, and its variants."""
+        """Return every way of drawing: `draw` itself, and its variants; `data: target` is the recipe's own target."""
         ways = {name: changed(self.draw, changes, where=f"variants.{name}") for name, changes in self.variants.items()}
-        return {"draw": self.draw, **ways}
+        return {name: self.on_target(settings) for name, settings in {"draw": self.draw, **ways}.items()}
+
+    def on_target(self, settings: DrawSettings) -> DrawSettings:
+        """Return how a ticket is drawn, with the recipe's target for `data: target`; what differs from defaults stays."""
+        if settings.data is None or settings.data.name != TARGET:
+            return settings
+        own = settings.data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+        return settings.model_copy(update={"data": changed(self.data, own)})
 
     def data_sets(self) -> dict[str, DataSettings]:
         """Return every target: `data` itself, and the further ones."""
@@ -128,13 +138,19 @@ def builtin_recipes() -> dict[str, str]:
     return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
 
 
-def load_recipe(name: str | Path, settings: Sequence[str] = (), values: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(
+    name: str | Path,
+    settings: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    changes: Sequence[Mapping[str, Any]] = (),
+) -> Recipe:
     """Read a recipe, resolve `extends:`, and apply overrides.
 
     Args:
         name: a YAML file, or the name of a recipe that ships with the package.
         settings: overrides such as `draw.sparsity=0.9`, applied last; values are YAML.
         values: settings merged over the recipe's before the overrides; `sources` replace the recipe's.
+        changes: overrides as nested values.
 
     Raises:
         UserError: no such recipe, not YAML, an unknown key or a value out of range; the place is named.
@@ -144,8 +160,8 @@ def load_recipe(name: str | Path, settings: Sequence[str] = (), values: Mapping[
         if "sources" in values:
             resolved.pop("sources", None)
         resolved = merged(Recipe, resolved, values)
-    for override in settings:
-        resolved = merged(Recipe, resolved, parse_override(override))
+    for override in (*map(parse_override, settings), *changes):
+        resolved = merged(Recipe, resolved, override)
     return parse(Recipe, resolved)
 
 

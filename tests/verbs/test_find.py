@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 import robust_tickets as rt
+from robust_tickets.foundation.files import read_json
+from robust_tickets.verbs.candidates import Candidates
 from robust_tickets.verbs.find import FindResult
 from tests.verbs.small import PARTS, THOROUGH, small_source, times
 
@@ -69,3 +71,53 @@ def test_a_folder_of_another_search_is_refused_before_anything_is_drawn(source: 
     with pytest.raises(rt.UserError, match=r"contains work with draw\.score\.kind = \"magnitude\", now \"random\""):
         find(source, tmp_path, (0.3,), drawing)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+GRADUAL = {
+    "timeline": {"kind": "gradual", "initial": 0.1, "start": 0.5, "end": 1.5, "every": 0.5, "epochs": 2},
+    "rewind": "none",
+    "head": "fresh",
+    "training": {"batch_size": 32},
+}
+
+
+def test_several_ways_compete_and_the_one_that_gains_most_is_confirmed(source: rt.Source, tmp_path: Path) -> None:
+    thorough = rt.TransferSettings.model_validate({"training": THOROUGH, "seeds": (0, 1)})
+    ways = {"magnitude": rt.DrawSettings(), "random": rt.DrawSettings.model_validate({"score": "random"})}
+
+    def search() -> FindResult:
+        return rt.find(
+            source,
+            PARTS,
+            draw=ways,
+            sparsities=(0.3, 0.999),
+            transfer_settings=thorough,
+            verify_settings=rt.VerifySettings(margin=0.6),
+            folder=tmp_path,
+        )
+
+    found = search()
+    assert found.ticket is not None
+    assert found.ticket.sparsity == pytest.approx(0.3, abs=1e-3)
+    assert len(found.tried) == 4
+    gains = {way: verdict.standard.gain for way, verdict in zip(ways, found.tried[2:], strict=True)}  # pyright: ignore
+    assert found.way == max(gains, key=lambda way: gains[way])
+    assert f"29.97 %, drawn by {found.way}; " in found.sentence()
+    assert read_json(tmp_path / "found.json")["drawing"] == found.way
+    assert measured_on(tmp_path, "test") == {"dense", "sparsity-0.3"}
+    assert [path.parent.name for path in (tmp_path / "random").rglob("test-*")] == ["seed-0", "seed-1"] * (
+        found.way == "random"
+    )
+    written = times(tmp_path)
+    assert search().sentence() == found.sentence()
+    assert times(tmp_path) == written
+
+
+def test_a_ticket_whose_draw_trains_is_drawn_only_when_its_turn_comes(source: rt.Source, tmp_path: Path) -> None:
+    gradual = rt.DrawSettings.model_validate({**GRADUAL, "data": {"name": "digits", "per_class": 4, "channels": 3}})
+    assert not gradual.draws_together(0.9)
+    assert rt.DrawSettings().draws_together(0.9)
+    assert rt.DrawSettings.model_validate({"timeline": {"kind": "iterative", "epochs": 1}}).draws_together(0.9)
+    candidates = Candidates(source, "", gradual, (0.2, 0.5, 0.8), 0, tmp_path)
+    assert candidates.ticket(0.5).sparsity == pytest.approx(0.5, abs=1e-3)
+    assert {path.name for path in (tmp_path / "tickets").iterdir()} == {"sparsity-0.5"}

@@ -1,4 +1,4 @@
-"""`tickets find`: the sparsest ticket that matches, or that is double-win."""
+"""`tickets find`: the sparsest ticket that matches, or that is double-win, drawn in one way or in several."""
 
 from typing import Annotated
 
@@ -33,6 +33,12 @@ def find(
             help="match; or double-win: accuracy and robustness match after standard and adversarial transfer."
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe", "-r", help="Its ways of drawing compete: a YAML file, or a recipe that ships with us."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="find.*, draw.*, transfer.*, adversarial.*, verify.*, data.* or source.*=value."),
@@ -53,9 +59,20 @@ def find(
     transfer_settings = changed(TransferSettings(), *parts["transfer"], where="transfer")
     verify_settings = changed(VerifySettings(), *parts["verify"], where="verify")
     chosen = changed(FindSettings(), given(criterion=criterion), *parts["find"], where="find")
-    way = changed(DrawSettings(), *parts["draw"], where="draw")
     network = source_settings(source, weights, preprocessing, parts["source"])
     images = data_settings(data, parts["data"])
+    drawing = changed(DrawSettings(), *parts["draw"], where="draw")
+    if recipe is not None:
+        from robust_tickets.recipe import load_recipe
+
+        drawing = load_recipe(
+            recipe,
+            values={
+                "sources": {"source": {"source": network.model_dump(mode="json")}},
+                "data": images.model_dump(mode="json"),
+            },
+            changes=[{"draw": values} for values in parts["draw"]],
+        ).draws()
     from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.find import find
 
@@ -64,7 +81,7 @@ def find(
         network,
         images,
         settings=chosen,
-        draw=way,
+        draw=drawing,
         transfer_settings=transfer_settings,
         adversarial_settings=changed(adversarial, *parts["adversarial"], where="adversarial")
         if parts["adversarial"]

@@ -46,7 +46,9 @@ class DrawSettings(Settings):
         default="keep",
         description="Head during the draw's own training: the source's, or a fresh one for its data.",
     )
-    data: DataSettings | None = Field(default=None, description="Data to train on, if the timeline trains.")
+    data: DataSettings | None = Field(
+        default=None, description="Data to train on, if the timeline trains; in a recipe, `target` is its own target."
+    )
     recalibrate: DataSettings | None = Field(
         default=None,
         description="Data whose training images give batch-norm statistics under the masks, for tickets used without "
@@ -90,6 +92,12 @@ class DrawSettings(Settings):
     def is_open(self, sparsity: float | None) -> bool:
         """Return whether, at this target, training decides how much is removed."""
         return sparsity is None and self.parametrisation.says_sparsity and not says_sparsity(self.timeline)
+
+    def draws_together(self, sparsity: float) -> bool:
+        """Return whether sparsities below this one come for free: nothing trains, or one training has all."""
+        plan = self.timeline.plan(sparsity, 1000)
+        tickets = sum(event.ticket for event in plan.events)
+        return not plan.steps or self.parametrisation.learns_once or tickets > 1
 
     def with_rungs(self, plan: Plan) -> Plan:
         """Return a plan that gives all lower targets too, if what it learns does not depend on them."""

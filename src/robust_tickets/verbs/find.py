@@ -1,6 +1,6 @@
 """Find: the sparsest ticket that still matches dense."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket.ticket import Ticket
-from robust_tickets.verbs.criteria import CRITERIA, Contest, FindCriterion
+from robust_tickets.verbs.candidates import Candidates
+from robust_tickets.verbs.criteria import CRITERIA, Attempt, Contest, FindCriterion
 from robust_tickets.verbs.double_win import DoubleWinVerdict
-from robust_tickets.verbs.draw import draw_all
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.find_settings import FindSettings
 from robust_tickets.verbs.measure import part_of
@@ -43,6 +43,8 @@ class FindResult:
     """On test data, which were touched for this one ticket only."""
     tried: tuple[Verdict | DoubleWinVerdict, ...]
     """On validation data, from the sparsest candidate down to the one chosen."""
+    way: str | None = None
+    """How the ticket was drawn, where several ways competed; None: there was one."""
     adversarial: Transfer | None = field(default=None, repr=False)
     """The adversarial transfer of a double-win ticket; `result` is the standard one."""
 
@@ -51,7 +53,8 @@ class FindResult:
         if self.ticket is None or self.verdict is None:
             return f"No ticket {self.criterion.met} on validation; {len(self.tried)} were tried."
         confirmed = "confirmed" if self.verdict.matches else "NOT confirmed"
-        sparsity = f"{100 * self.ticket.sparsity:.4g} %"
+        drawn = f", drawn by {self.way}" if self.way is not None else ""
+        sparsity = f"{100 * self.ticket.sparsity:.4g} %{drawn}"
         return f"{self.criterion.sparsest} on validation: {sparsity}; {confirmed} on test. {self.verdict.sentence()}"
 
 
@@ -62,7 +65,7 @@ def find(
     weights: str | Path | None = None,
     preprocessing: Stated | None = None,
     settings: FindSettings | None = None,
-    draw: DrawSettings | None = None,
+    draw: DrawSettings | Mapping[str, DrawSettings] | None = None,
     transfer_settings: TransferSettings | None = None,
     adversarial_settings: TransferSettings | None = None,
     verify_settings: VerifySettings | None = None,
@@ -74,14 +77,15 @@ def find(
 
     Candidates are tried from the sparsest down until one meets the criterion, without assuming that sparsities
     meet it in any order. All have the same seeds as dense. A ticket that standard transfer rules out
-    as double-win is not transferred adversarially.
+    as double-win is not transferred adversarially. Several ways of drawing compete at each sparsity: of the tickets
+    that meet the criterion there, the one that gains most over dense on validation is taken.
 
     Args:
         source: the network to draw from.
         data: the target; it needs a validation part.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: criterion and ladder; `changes` are keyword changes to it, as in `rungs=10`.
-        draw: how tickets are drawn; its sparsity is replaced by the candidates.
+        draw: how tickets are drawn, in one way or in several, by name; their sparsity is replaced by the candidates.
         transfer_settings: how ticket and dense are trained.
         adversarial_settings: how they are trained adversarially for `criterion="double-win"`; by default as
             `transfer_settings` under PGD-10 in the ball of the attack that verifies.
@@ -110,40 +114,56 @@ def find(
     task.require_measures(splits, criterion.verify.robustness, criterion.verify.measures, classes)
     folder = Path(folder) if folder is not None else None
     criterion.require(transfer_settings)
-    drawing = draw or DrawSettings()
+    ways = {"": draw or DrawSettings()} if draw is None or isinstance(draw, DrawSettings) else dict(draw)
+    drawings = {
+        way: settings.model_dump(mode="json", exclude={"sparsity": True, "training": {"checkpoint_seconds"}})
+        for way, settings in ways.items()
+    }
     # What decides the outcome of a ticket; candidates, seeds and margins may change from call to call.
     identity = {
         "verb": "find",
         **source.identity.facts,
         "data": data.model_dump(mode="json") if isinstance(data, DataSettings) else splits.digest,
-        "draw": drawing.model_dump(mode="json", exclude={"sparsity": True, "training": {"checkpoint_seconds"}}),
+        "draw": drawings.get("", drawings),
         "transfer": transfer_settings.comparable,
         "seed": seed,
     }
     with Step(folder, identity).claim():
-        tickets = draw_all(
-            source,
-            settings=drawing.model_copy(update={"sparsity": settings.candidates()}),
-            seed=seed,
-            folder=folder / "tickets" if folder is not None else None,
-        )
-        found = search(tickets, criterion, Contest(source, data, transfer_settings, folder))
+        candidates = [
+            Candidates(source, way, drawing, settings.candidates(), seed, folder) for way, drawing in ways.items()
+        ]
+        contest = Contest(source, data, transfer_settings, folder)
+        found = search(settings.candidates(), candidates, criterion, contest)
         if folder is not None:
             record(found, folder)
     return found
 
 
-def search(tickets: Sequence[Ticket], criterion: FindCriterion, contest: Contest) -> FindResult:
-    """Try tickets, ascending in sparsity, from the last one down."""
+def search(
+    sparsities: Sequence[float], candidates: Sequence[Candidates], criterion: FindCriterion, contest: Contest
+) -> FindResult:
+    """Try tickets from the last sparsity down; ascending sparsities are given."""
     tried: list[Verdict | DoubleWinVerdict] = []
-    for ticket in reversed(tickets):
-        attempt = criterion.attempt(ticket, contest)
-        tried.append(attempt.verdict)
-        if attempt.verdict.matches:
+    for sparsity in reversed(sparsities):
+        attempts = {one.way: criterion.attempt(one.ticket(sparsity), contest.of(one.way)) for one in candidates}
+        tried += [attempt.verdict for attempt in attempts.values()]
+        meeting = {way: attempt for way, attempt in attempts.items() if attempt.verdict.matches}
+        if meeting:
+            way = max(meeting, key=lambda name: gained(meeting[name]))
+            attempt = meeting[way]
             adversarial = attempt.adversarial[0] if attempt.adversarial is not None else None
             confirmed = criterion.confirm(attempt)
-            return FindResult(criterion, ticket, attempt.standard[0], confirmed, tuple(tried), adversarial)
+            return FindResult(
+                criterion, attempt.ticket, attempt.standard[0], confirmed, tuple(tried), way or None, adversarial
+            )
     return FindResult(criterion, None, None, None, tuple(tried))
+
+
+def gained(attempt: Attempt) -> float:
+    """Return how much a ticket gains over dense, in the metric's unit; of two trainings what it gains least."""
+    verdict = attempt.verdict
+    verdicts = (verdict.standard, verdict.adversarial) if isinstance(verdict, DoubleWinVerdict) else (verdict,)
+    return min(one.standard.gain for one in verdicts if one is not None)
 
 
 def record(found: FindResult, folder: Path) -> None:
@@ -153,6 +173,7 @@ def record(found: FindResult, folder: Path) -> None:
         "sentence": found.sentence(),
         "sparsity": found.ticket.sparsity if found.ticket is not None else None,
         "ticket": found.ticket.digest if found.ticket is not None else None,
+        **({"drawing": found.way} if found.way is not None else {}),
         "test": found.verdict.model_dump(mode="json") if found.verdict is not None else None,
         "validation": [verdict.model_dump(mode="json") for verdict in found.tried],
     }

@@ -20,20 +20,26 @@ class Contest:
     data: Data
     settings: TransferSettings
     folder: Path | None
-    dense: Transfer | None = field(default=None, init=False)
-    """Dense's transfer, once a ticket was compared with it."""
+    way: str = ""
+    """Of drawing the tickets that compete, where there are several; each has its own subfolder."""
+    dense: list[Transfer] = field(default_factory=list)
+    """Dense's transfer, once a ticket was compared with it; tickets of all ways share it."""
 
     def pair(self, ticket: Ticket) -> Pair:
         """Return the ticket's transfer and dense's."""
-        at = place(self.folder, label(ticket.target))
-        result = transfer(ticket, self.data, settings=self.settings, folder=at)
-        if self.dense is None:
-            self.dense = result.dense(place(self.folder, "dense"))
-        return result, self.dense
+        own = place(self.folder, self.way) if self.way else self.folder
+        result = transfer(ticket, self.data, settings=self.settings, folder=place(own, label(ticket.target)))
+        if not self.dense:
+            self.dense.append(result.dense(place(self.folder, "dense")))
+        return result, self.dense[0]
+
+    def of(self, way: str) -> "Contest":
+        """Return the contest for tickets that are drawn in another way."""
+        return replace(self, way=way)
 
     def under(self, settings: TransferSettings, name: str) -> "Contest":
         """Return a contest of the same source and data under other settings, in a subfolder."""
-        return replace(self, settings=settings, folder=place(self.folder, name))
+        return replace(self, settings=settings, folder=place(self.folder, name), dense=[])
 
 
 def place(folder: Path | None, name: str) -> Path | None:

@@ -53,7 +53,7 @@ class DoubleWinning(FindCriterion):
             return Attempt(ticket, verdict, pair)
         if self.second is None:
             self.second = contest.under(self.trained(contest.settings), "adversarial")
-        second = self.second.pair(ticket)
+        second = self.second.of(contest.way).pair(ticket)
         return Attempt(ticket, verify_double_win(pair, second, settings=self.verify, part="validation"), pair, second)
 
     def confirm(self, attempt: Attempt) -> DoubleWinVerdict:
