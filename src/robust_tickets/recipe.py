@@ -108,7 +108,7 @@ class Recipe(Settings):
         return {name: self.on_target(settings) for name, settings in {"draw": self.draw, **ways}.items()}
 
     def on_target(self, settings: DrawSettings) -> DrawSettings:
-        """Return how a ticket is drawn, with the recipe's target for `data: target`; what differs from defaults stays."""
+        """Return how a ticket is drawn, with the recipe's own target for `data: target`; its other settings stay."""
         if settings.data is None or settings.data.name != TARGET:
             return settings
         own = settings.data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})

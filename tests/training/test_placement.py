@@ -74,6 +74,11 @@ def test_tensor_cores_are_given_channels_last_where_the_network_is_known_to_take
     assert memory_format(known, CUDA, "fp32") == torch.contiguous_format
     assert memory_format(known, CPU, "bf16") == torch.contiguous_format
     assert memory_format(nn.Sequential(Own()), CUDA, "bf16") == torch.contiguous_format
+    depthwise = nn.Sequential(nn.Conv2d(8, 8, 3, groups=8))
+    assert memory_format(depthwise, CPU, "fp32") == torch.channels_last
+    assert memory_format(depthwise, CPU, "bf16") == torch.contiguous_format
+    assert memory_format(known, CPU, "fp32") == torch.contiguous_format
+    assert memory_format(nn.Sequential(*depthwise, Own()), CPU, "fp32") == torch.contiguous_format
     with pytest.raises(RuntimeError, match="view"):
         Own()(torch.rand(2, 3, 8, 8).contiguous(memory_format=torch.channels_last))
 

@@ -30,8 +30,12 @@ def gains_from_bf16(network: nn.Module, device: torch.device) -> bool:
         return False
     if device.type != "cpu":
         return True
-    depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 and m.groups == m.in_channels for m in network.modules())
-    return not depthwise and any(True for _ in network.children())
+    return not has_depthwise(network) and any(True for _ in network.children())
+
+
+def has_depthwise(network: nn.Module) -> bool:
+    """Say whether some convolution keeps its channels apart, as those of MobileNets and EfficientNets do."""
+    return any(isinstance(m, nn.Conv2d) and m.groups > 1 and m.groups == m.in_channels for m in network.modules())
 
 
 def resolved(precision: Precision, network: nn.Module, device: torch.device) -> Resolved:
