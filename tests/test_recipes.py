@@ -27,9 +27,9 @@ from robust_tickets.verbs.draw import DrawSettings, draw_all
 from robust_tickets.verbs.transfer import transfer
 
 OF_TEXTS = {"language", "bert-lth", "tamt", "robust-language", "early-bert"}
-PAPERS = sorted(set(builtin_recipes()) - {"default", "demo", "segmentation", "detection"} - OF_TEXTS)
+PAPERS = sorted(set(builtin_recipes()) - {"default", "demo", "segmentation", "detection", "study"} - OF_TEXTS)
 """But for those whose data label no whole images: see `verbs/test_segmentation.py`, `verbs/test_detection.py` and
-`test_language_recipes.py`."""
+`test_language_recipes.py`; `study` draws as other recipes do."""
 DATA = {"name": "digits", "per_class": 8, "validation": 0.25}
 PER_EPOCH = 4
 TINY_TIMELINES: dict[str, dict[str, Any]] = {
@@ -53,7 +53,6 @@ FROM_THE_SOURCE = {
     *(("lmp", way) for way in ("draw", "adversarial", "downstream")),
     *(("hydra", way) for way in ("draw", "pgd")),
     *(("obc", way) for way in ("wanda", "magnitude")),
-    ("study", "draw"),
     *(("at-initialisation", way) for way in ("draw", "grasp", "synflow", "random", "magnitude")),
 }
 """Tickets that are masks over the source alone; the others carry weights of their own."""
