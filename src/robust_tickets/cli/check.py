@@ -14,7 +14,7 @@ def check(
         Path, typer.Argument(help="A runtime file (.rtk) that tickets shrink wrote, or the run that exported one.")
     ],
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data whose test images are tried in addition to random ones.")
+        str | None, typer.Option("--data", "-d", help="Data whose test part is tried in addition to random inputs.")
     ] = None,
     against: Annotated[
         Path | None, typer.Option(help="The run or transfer that it was shrunk from: its network is compared, too.")

@@ -30,7 +30,7 @@ def gap(
     inception: Annotated[
         Path | None, typer.Option(help="A file with torchvision's inception_v3 weights: compare its features instead.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=2, help="At most this many images from each set.")] = 10_000,
+    limit: Annotated[int, typer.Option(min=2, help="At most this many images or texts from each set.")] = 10_000,
     settings: Override = None,
 ) -> None:
     """Measure how far a target is from a source's data, in features."""

@@ -116,7 +116,7 @@ class DataSettings(Settings):
     fraction: Ratio = Field(
         default=1.0, gt=0, le=1, description="Class-balanced fraction of the training data to use, in (0, 1]."
     )
-    per_class: int | None = Field(default=None, ge=1, description="Training images per class, instead of a fraction.")
+    per_class: int | None = Field(default=None, ge=1, description="Training examples per class, instead of a fraction.")
     validation: Ratio = Field(
         default=0.1,
         ge=0,
@@ -142,7 +142,7 @@ class DataSettings(Settings):
         default="refuse",
         description="Refuse a folder with an unreadable image, or leave the image out and count it.",
     )
-    workers: int = Field(default=0, ge=0, description="Processes that load images; 0: only the main one.")
+    workers: int = Field(default=0, ge=0, description="Processes that load and decode; 0: only the main one.")
 
     @model_validator(mode="after")
     def _one_amount(self) -> "DataSettings":

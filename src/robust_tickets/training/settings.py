@@ -16,7 +16,7 @@ class Training(Settings):
     """Everything about training except its data, its network and its masks."""
 
     epochs: float = Field(default=30, ge=0, description="Passes over the training data; fractions allowed.")
-    batch_size: int = Field(default=128, ge=1, description="Images per step, over all processes and accumulation.")
+    batch_size: int = Field(default=128, ge=1, description="Examples per step, over all processes and accumulation.")
     objective: AnyObjective = Field(
         default=Standard(),
         description="The training objective: standard, pgd, fgsm-rs, free, trades, smoothing, distillation.",

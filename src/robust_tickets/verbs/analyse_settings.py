@@ -12,8 +12,8 @@ class AnalyseSettings(Settings):
     """What is analysed, and on which images."""
 
     tickets: int = Field(default=12, ge=1, description="At most this many tickets, the first ones, are compared.")
-    part: Part = Field(default="test", description="Images on which losses are computed: test or validation.")
-    images: int = Field(default=256, ge=1, description="At most this many images, balanced over classes.")
+    part: Part = Field(default="test", description="Part on which losses are computed: test or validation.")
+    images: int = Field(default=256, ge=1, description="At most this many examples, balanced over classes.")
     landscape: LandscapeSettings | None = Field(
         default=LandscapeSettings(), description="The loss around transferred networks; null: skip it."
     )

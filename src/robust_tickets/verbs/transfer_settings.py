@@ -21,7 +21,7 @@ class TransferSettings(Settings):
 
     mode: Literal["full", "linear"] = Field(
         default="full",
-        description="full: all surviving weights train; linear: only the head, on images that are not augmented.",
+        description="full: all surviving weights train; linear: only the head, on inputs that are not augmented.",
     )
     bn: Literal["source", "recalibrated", "batch"] = Field(
         default="source",

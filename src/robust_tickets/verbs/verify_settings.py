@@ -29,7 +29,7 @@ class VerifySettings(Settings):
         description="The attack under which robust accuracy is measured and must match too; absent: none.",
     )
     measures: tuple[AnyMeasure, ...] = Field(
-        default=(), description="Further measures on the test images; they decide nothing."
+        default=(), description="Further measures on the test part; they decide nothing."
     )
 
     def require(self) -> None:
