@@ -150,11 +150,10 @@ def emptied_layers(way: str, cells: list[Cell]) -> list[str]:
 
 def precision_note(cells: list[Cell]) -> str | None:
     """Return the number format in which training ran, if it depends on the machine; otherwise None."""
-    automatic = [cell.result.runs[0] for cell in cells if cell.result.settings.training.precision == "auto"]
+    automatic = [cell.result.source.network for cell in cells if cell.result.settings.training.precision == "auto"]
     if not automatic:
         return None
-    networks = [run.network for run in automatic]
-    formats = {resolved("auto", network, next(network.parameters()).device) for network in networks}
+    formats = {resolved("auto", network, next(network.parameters()).device) for network in automatic}
     return (
         f"Training ran in {' and '.join(sorted(formats))}, which is fastest on this machine. Processors without bf16 "
         "instructions train in fp32, so figures differ by a few tenths of a point from machine to machine."

@@ -8,6 +8,7 @@
 | `finetune.py` | the dense network that a draw may begin with |
 | `teacher.py` | whom a training imitates |
 | `transfer.py`, `transfer_settings.py` | train a ticket, or dense, on a target |
+| `stored_network.py` | a transferred network where it is kept, in memory or in a folder |
 | `subject.py` | what a verb is given, and the source that it stands for |
 | `own_loop.py` | networks trained in the user's own loop, as the verbs take them |
 | `place.py`, `reopen.py` | the transfer that a path means, in a run or anywhere |

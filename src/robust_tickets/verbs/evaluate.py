@@ -36,6 +36,7 @@ from robust_tickets.verbs.measure import in_order, outcomes
 from robust_tickets.verbs.place import RECORD, is_work
 from robust_tickets.verbs.predict.subjects import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
+from robust_tickets.verbs.stored_network import held
 from robust_tickets.verbs.subject import bind, with_stated
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
 from robust_tickets.verbs.verify import Measured, summarise
@@ -161,7 +162,7 @@ def networks(
                 continue
             run.task.require_data(splits)
             require_size(run.network, splits, name)
-            runs.append(aligned(Run(run.seed, run.network, splits, None, None, run.task), name, run.data.classes))
+            runs.append(aligned(Run(run.seed, run.network_of, splits, None, None, run.task), name, run.data.classes))
         return name, runs
     ticket, network = bind(subject, source)
     name = network.identity.name if ticket is None else f"the ticket of {network.identity.name}"
@@ -176,7 +177,7 @@ def networks(
         known = class_names(Path(subject))
     if known is None:
         known = own_names(classifier.class_names, splits.classes)
-    return name, [aligned(Run(0, classifier, splits, None, None, task), name, known)]
+    return name, [aligned(Run(0, held(classifier), splits, None, None, task), name, known)]
 
 
 def opened(folder: str | Path, source: Source | str | Path | None, data: Data | None) -> Transfer:
@@ -230,7 +231,7 @@ def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
             f"{run.data.name}: has its classes in a different order from {name}, whose answers are not logits and "
             "cannot be reordered; number or name them in the same way"
         )
-    return replace(run, network=Reordered(run.network, order))
+    return replace(run, network_of=held(Reordered(run.network, order)))
 
 
 def order_of(outputs: int, needed: int, data: DataSplits, name: str, known: Sequence[str] | None) -> list[int] | None:

@@ -18,6 +18,7 @@ from robust_tickets.pruning.rewinds import reinitialise
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, as_evaluated, require_size, target_data
 from robust_tickets.ticket.ticket import Ticket
+from robust_tickets.verbs.stored_network import held
 from robust_tickets.verbs.transfer import Run, Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
@@ -72,7 +73,7 @@ def as_transfer(
             )
         require_size(network.network, splits, network.identity.name)
         network.network.interface = as_evaluated(network.network.interface, splits)
-        runs.append(Run(seed, network.network, splits, None, None, task))
+        runs.append(Run(seed, held(network.network), splits, None, None, task))
     return Transfer(source, ticket, settings, data, tuple(runs), described=OWN_LOOP)
 
 
@@ -148,5 +149,5 @@ def dense_stand_in(result: Transfer) -> Transfer:
     for run in result.runs:
         classifier = copy.deepcopy(run.network)
         reinitialise(classifier.body, run.seed)
-        runs.append(replace(run, network=classifier))
+        runs.append(replace(run, network_of=held(classifier)))
     return replace(result, ticket=None, runs=tuple(runs))

@@ -1,7 +1,7 @@
 """Transfer: train a ticket, or the dense source, on a target; once for each seed."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from robust_tickets.measures.figure import goodness
 from robust_tickets.measures.metric import Metric
 from robust_tickets.models.adaptations.adapted_body import placed
 from robust_tickets.models.compact import compacted
-from robust_tickets.models.folders import load_folder, save_source
+from robust_tickets.models.folders import save_source
 from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
@@ -39,6 +39,7 @@ from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.trainable import Trainable
+from robust_tickets.verbs.stored_network import StoredNetwork, held
 from robust_tickets.verbs.subject import bind, with_stated
 from robust_tickets.verbs.teacher import named_teacher, require_trained_head, teachers_facts
 from robust_tickets.verbs.transfer_settings import TransferSettings
@@ -49,7 +50,8 @@ class Run:
     """One seed's transferred network and what it reached on validation."""
 
     seed: int
-    network: Network
+    network_of: Callable[[], Network] = field(repr=False)
+    """Returns the network: see `stored_network.py`."""
     data: DataSplits
     validation: float | None
     """The task's metric on validation (under an adversarial objective: that under attack); None without that part."""
@@ -60,6 +62,11 @@ class Run:
         told = self.metric.unit.told
         validation = f"{told(self.validation)} on validation" if self.validation is not None else "no validation"
         return f"Run(seed {self.seed}, {self.data.name}, {validation}{f', in {self.folder}' if self.folder else ''})"
+
+    @property
+    def network(self) -> Network:
+        """Return the network; one that is kept in a folder is read from there while nobody uses it."""
+        return self.network_of()
 
     @property
     def metric(self) -> Metric:
@@ -287,8 +294,8 @@ def transfer_once(
     """Do one seed's run, go on with it, or take it from its folder."""
     task = task_for(splits, settings.task)
     if step.folder is not None and step.result is not None:
-        classifier, _ = load_folder(step.folder, like=source.network)
-        return Run(seed, classifier, splits, step.result["validation"], step.folder, task)
+        stored = StoredNetwork(step.folder, source.network)
+        return Run(seed, stored, splits, step.result["validation"], step.folder, task)
     classifier = task.adapt(subnetwork(source, ticket), splits, settings.head, seed, source.identity.name)
     require_size(classifier, splits, source.identity.name)
     classifier.interface = as_evaluated(classifier.interface, splits)
@@ -301,7 +308,8 @@ def transfer_once(
         if not task.metric(splits.classes).higher_is_better:
             told["lower_is_better"] = True
         step.finish({**told, **result.found})
-    return Run(seed, classifier, splits, result.validation, step.folder, task)
+    found = held(classifier) if step.folder is None else StoredNetwork(step.folder, source.network, classifier)
+    return Run(seed, found, splits, result.validation, step.folder, task)
 
 
 def teacher_in(source: Source, task: Task, splits: DataSplits, settings: TransferSettings, seed: int) -> Network | None:

@@ -145,7 +145,7 @@ def verify(
     result = as_transfer(result, data, ticket)
     first = result.runs[0]
     data, score = first.data, first.task.metric(first.data.classes)
-    classes = first.network.num_classes if first.task.keeps_body else None
+    classes = first.task.head_size(first.data) if first.task.keeps_body else None
     require_margin(score, settings.margin)
     first.task.require_measures(data, settings.robustness, settings.measures, classes)
     part_of(data, part)
