@@ -8,6 +8,7 @@ import torch
 
 from robust_tickets.findings.families import Family, Increase, family_sections
 from robust_tickets.models.sources import load_source
+from robust_tickets.recipe import load_recipe
 from robust_tickets.shrinking.counts import counted_multiply_adds
 from robust_tickets.ticket.cost import Cost
 from robust_tickets.ticket.ticket import Ticket
@@ -122,3 +123,16 @@ def test_a_study_compares_its_ways_and_says_what_they_cost(
     ).left(Ticket.load(drawn).layer_sparsity)
     row = next(line for line in report.splitlines() if re.match(r"\| gmp \| 50 ", line))
     assert f"| {100 * left:.1f} | 160 |" in row
+
+
+def test_the_study_in_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(text)
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    assert list(recipe.sources) == ["mine"]
+    assert list(recipe.targets) == ["few"]
+    ways = recipe.draws()
+    assert {"draw", "gmp", "woodfisher", "m-fac", "ac-dc", "str", "lth-t", "rigl", "rigl-5x"} == set(ways)
+    assert {way.data.name for way in ways.values() if way.data is not None} == {"path/to/photographs"}
+    assert all(way.sparsity == (0.8, 0.9) for way in ways.values())
