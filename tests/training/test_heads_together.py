@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import changed
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.batch_source import FeatureBatches
@@ -52,6 +53,24 @@ def test_the_best_head_is_the_one_that_trains_alone_at_its_rate(optimiser: dict)
     assert found.validation == pytest.approx(alone[best][1])
     torch.testing.assert_close(chosen.weight, alone[best][0].weight, rtol=1e-4, atol=1e-5)
     assert len({round(score, 6) for _, score in alone.values()}) > 1, "the rates would have to differ in something"
+
+
+@pytest.mark.parametrize("optimiser", [{"kind": "sgd", "lr": 1.0}, {"kind": "adamw", "lr": 1.0}])
+def test_what_a_ticket_removed_of_a_kept_head_stays_removed_from_all(optimiser: dict) -> None:
+    training = changed(Training.model_validate(PLAIN), {"epochs": 2, "batch_size": 16, "optimiser": optimiser})
+    chosen, mask = head(), torch.rand(3, 6, generator=torch.Generator().manual_seed(0)) > 0.5
+    job = Job(Trainable.of_head(chosen), None, training, Plan(0, ()), 5, classes=CLASSES, masks={"weight": mask})
+    HeadSearch(RATES, features(160, 1), features(400, 2)).run(job, chosen)
+    assert torch.equal(chosen.weight != 0, mask)
+
+
+def test_a_rate_at_which_a_head_diverges_is_named() -> None:
+    training = Training.model_validate({**PLAIN, "epochs": 30, "batch_size": 16})
+    job = Job(Trainable.of_head(head()), None, training, Plan(0, ()), 5, classes=CLASSES)
+    inputs, labels = features(160, 1)
+    wild = HeadSearch((0.001, 1e30), (1e6 * inputs, labels), features(40, 2))
+    with pytest.raises(UserError, match=r"became (nan|inf) at step .*; leave out the highest of rates \(1e\+30\)$"):
+        wild.run(job, head())
 
 
 def test_each_head_has_the_gradient_of_its_own_loss() -> None:

@@ -1,6 +1,7 @@
 """Transfer: on the user's own data and network, in every mode, once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,6 +39,16 @@ def test_a_ticket_learns_and_its_zeros_stay(source: rt.Source, ticket: rt.Ticket
     one, two = (run.network.plain_state() for run in result.runs)
     assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
     assert source.identity == small_source().identity, "the source itself must stay as it is"
+
+
+@pytest.mark.parametrize("changes", [{}, {"rates": (0.01, 0.1)}, {"bn": "batch"}])
+def test_what_a_ticket_removed_of_a_kept_head_stays_removed_where_the_head_alone_trains(
+    source: rt.Source, changes: dict[str, Any]
+) -> None:
+    ticket = rt.draw(source, sparsity=0.5, prunable={"include_head": True})
+    result = rt.transfer(ticket, PARTS, mode="linear", head="keep", **QUICK, **changes)
+    assert removed_stay_removed(result, ticket)
+    assert result.runs[0].network.body.get_parameter("classifier.weight")[ticket.masks["classifier.weight"]].all()
 
 
 @pytest.mark.parametrize("head", ["fresh", "keep"])

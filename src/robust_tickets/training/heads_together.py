@@ -48,22 +48,19 @@ class HeadSearch:
         Of equal ones, that of the rate named first is taken.
 
         Args:
-            job: how; its network, batches and masks are replaced.
+            job: how; its network, batches and plan are replaced. Its masks are those of the head.
             head: maps features to logits.
         """
         features, labels = self.train
-        together = HeadsTogether(head, len(self.rates))
+        together, numbers = HeadsTogether(head, len(self.rates)), range(len(self.rates))
         batches = FeatureBatches(
             (features, labels[:, None].expand(-1, len(self.rates))), None, job.training.batch_size, job.seed, job.noun
         )
-        rates = {
-            f"heads.{number}.{name}": rate
-            for number, rate in enumerate(self.rates)
-            for name, _ in head.named_parameters()
-        }
+        rates = {place(number, name): self.rates[number] for number in numbers for name, _ in head.named_parameters()}
+        masks = {place(number, name): mask for number in numbers for name, mask in job.masks.items()}
         trainable = replace(Trainable.of_head(together), rates=rates)
         result = fit(
-            replace(job, trainable=trainable, batches=batches, plan=job.training.plan(batches.per_epoch), masks={})
+            replace(job, trainable=trainable, batches=batches, plan=job.training.plan(batches.per_epoch), masks=masks)
         )
         scores = [self.score(job, one) for one in together.heads]
         metric = job.task.metric(job.classes)
@@ -74,5 +71,11 @@ class HeadSearch:
     def score(self, job: Job, head: nn.Module) -> float:
         """Return what a head reaches on validation."""
         metric = job.task.metric(job.classes)
-        with evaluation_mode(head, self.validation[1].device) as predict:
+        device = next(head.parameters()).device  # where it was trained; features may lie elsewhere
+        with evaluation_mode(head, device) as predict:
             return metric.value(metric.measured(predict, [self.validation])[0])
+
+
+def place(number: int, name: str) -> str:
+    """Return where a parameter of one of the heads is among all of them."""
+    return f"heads.{number}.{name}"

@@ -251,10 +251,9 @@ class TrainingLoop:
             if not is_finite:
                 checkpoint = self.folder / "checkpoint.pt" if self.folder is not None else None
                 kept = f"the last good checkpoint is {checkpoint}" if checkpoint and checkpoint.exists() else ""
-                rate = self.training.optimiser.lr
                 raise UserError(
-                    f"the loss became {loss.item()} at step {step} (epoch {step // self.per_epoch}); lower "
-                    f"training.optimiser.lr (now {rate:g}) or set clip_norm{'; ' * bool(kept)}{kept}"
+                    f"the loss became {loss.item()} at step {step} (epoch {step // self.per_epoch}); {self.remedy()}"
+                    f"{'; ' * bool(kept)}{kept}"
                 )
         self.pending.clear()
 
@@ -275,6 +274,12 @@ class TrainingLoop:
         """Say whether the step just done ends a validation period."""
         every = max(1, steps_of(self.training.validate_every, self.per_epoch))
         return self.trainee.step % every == 0 or self.trainee.step == self.plan.steps
+
+    def remedy(self) -> str:
+        """Say what may keep the loss finite."""
+        if rates := self.trainee.trainable.rates.values():
+            return f"leave out the highest of rates ({max(rates):g})"
+        return f"lower training.optimiser.lr (now {self.training.optimiser.lr:g}) or set clip_norm"
 
     def validate(self) -> None:
         """Measure the weights on the validation part, log a row, and keep them if they are the best so far."""

@@ -26,6 +26,7 @@ from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
+from robust_tickets.pruning.masks import Masks
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, as_evaluated, require_size, target_data
@@ -388,11 +389,12 @@ def train(
         cached = cached_features(classifier, splits)
         if cached is not None:
             head, train_part, validation = cached
+            job = replace(job, masks=masks_inside(masks, classifier.head))
             if settings.rates and validation is not None:
                 return HeadSearch(settings.rates, train_part, validation).run(job, head)
             features = FeatureBatches(train_part, validation, training.batch_size, seed, splits.noun)
             plan = training.plan(features.per_epoch)
-            job = replace(job, trainable=Trainable.of_head(head), batches=features, plan=plan, masks={})
+            job = replace(job, trainable=Trainable.of_head(head), batches=features, plan=plan)
         elif settings.rates:
             raise UserError(
                 "rates: heads share features that are computed once, but this network's are too large to keep, or its "
@@ -404,3 +406,8 @@ def train(
         compact.restore(classifier.to(next(smaller.parameters()).device).eval().body)
         return replace(result, masks=masks)
     return fit(job)
+
+
+def masks_inside(masks: Masks, path: str) -> Masks:
+    """Return the masks of the weights inside a module, by their names in it; nothing if none of them has one."""
+    return {name.removeprefix(f"{path}."): mask for name, mask in masks.items() if name.startswith(f"{path}.")}
