@@ -1,6 +1,7 @@
 """Ways of drawing compared: relative error increase, ranks, and what tickets cost."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,17 @@ def test_targets_without_errors_or_not_filled_are_left_out_of_ranks_and_said_to_
     rows = {row[0]: row for row in table.rows}
     assert rows["one"][2:] == ("2.00", "+100.0", None, None)
     assert "leave out easy, late" in table.note
+    assert "Increases are means over those targets that a way has." in table.note
     assert one.mean == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.01, "0"), (3, "0.05"), (90, "1.5"), (599, "10"), (7500, "125"), (180_000, "3,000")]
+)
+def test_minutes_are_written_as_people_write_them(seconds: float, told: str) -> None:
+    ways = [family(way, {"x": ((0.2,), (0.1,))}) for way in ("one", "two")]
+    long = [replace(way, cost=Cost(seconds=seconds, steps=1, examples=1)) for way in ways]
+    assert [row[5] for row in family_sections(long)[1].tables[0].rows] == [told, told]
 
 
 def test_a_single_way_is_not_compared() -> None:
@@ -87,7 +98,8 @@ STUDY = """
 name: A small study
 sources: {plain: {source: {name: demo/resnet4, weights: random}}}
 data: {name: digits, channels: 3, per_class: 4, validation: 0.5}
-targets: {more: {per_class: 5}}
+targets: {more: {per_class: 5}, judged: {per_class: 5}}
+tasks: {judged: {kind: classification, judged_by: f1}}
 draw: {sparsity: 0.5}
 variants:
   gmp:
@@ -113,6 +125,8 @@ def test_a_study_compares_its_ways_and_says_what_they_cost(
     report = Path("run/report.md").read_text()
     assert {"**full transfer, 50 %**", "**linear transfer, 50 %**"} <= set(report.splitlines())
     assert "best of 0.003, 0.3" in report
+    assert "| more (%) |" in report
+    assert "judged (%)" not in report, "1 - F1 is no share of errors"
     drawn = Path("run/tickets/plain/gmp")
     cost = Cost.of(drawn)
     assert cost is not None

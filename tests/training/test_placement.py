@@ -99,7 +99,7 @@ def test_training_on_channels_last_images_differs_by_rounding_alone() -> None:
         trained = loop(masks, objective={"kind": "pgd", "threat": {"epsilon": 0.05, "steps": 2}})
         trained.placement = BatchPlacement(CPU, layout)
         with deterministic():
-            trained.run(lambda event, masks, seconds: None)
+            trained.run(lambda event, masks, work: None)
         states.append(trained.trainee.body.state_dict())
         assert all(torch.equal(states[-1][name] != 0, mask) for name, mask in masks.items())
         assert all(value.is_contiguous() for value in states[-1].values())

@@ -15,6 +15,7 @@ from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.pipeline.early_draws import draw_distances
 from robust_tickets.recipe import load_recipe
 from robust_tickets.shrinking.removal import remove_channels
+from robust_tickets.ticket.cost import Cost
 
 HEADS, NEURONS, LAYERS = 6, 20, 2
 SETTINGS: dict[str, Any] = {
@@ -102,6 +103,9 @@ def test_a_draw_ends_as_soon_as_draws_agree_and_never_after_its_latest_time(
     ticket, _ = drawn
     sooner = early(tmp_path / "sooner", threshold=1.0)
     assert [step for step, _ in read_json(tmp_path / "sooner" / "result.json")["mask_distances"]] == [4]
+    cost = Cost.of(tmp_path / "sooner")
+    assert cost is not None
+    assert (cost.steps, cost.examples) == (4, 4 * 16), "what the plan had left was not trained"
     fixed = early(tmp_path / "fixed", epochs=0.2)
     assert all(torch.equal(mask, fixed.masks[name]) for name, mask in sooner.masks.items())
     same = early(tmp_path / "same", threshold=1.0, times=99)

@@ -23,8 +23,9 @@ TEXT = (
 
 COST_TEXT = (
     "Multiply-adds left: zeros count as free, which holds for engines that skip them. Multiply-adds of drawing: three "
-    "times the dense network's for each example, since masks save nothing while training. Minutes were measured on the "
-    "machine that drew the ticket."
+    "times the dense network's for each example, since masks save nothing while training; attacks, scores that read "
+    "examples and a dense finetuning before the draw come on top. Minutes were measured on the machine that drew the "
+    "ticket, without that finetuning."
 )
 
 LEVEL = 0.025
@@ -123,7 +124,10 @@ def _table(title: str, group: Sequence[Family]) -> Table:
     note = ""
     if len(everywhere) < len(targets):
         left = ", ".join(target for target in targets if target not in everywhere)
-        note = f"Ranks leave out {left}: not every way is filled there, or dense never errs."
+        note = (
+            f"Ranks leave out {left}: not every way is filled there, or dense never errs. Increases are means over "
+            "those targets that a way has."
+        )
     columns = ("drawing", "relative error increase (%)", "mean rank", *(f"{target} (%)" for target in targets))
     return Table(title=title, columns=columns, rows=tuple(rows), note=note)
 
@@ -140,6 +144,11 @@ def _mean_told(one: Family) -> str | None:
 
 def _percent(value: float) -> str | None:
     return None if isnan(value) else f"{100 * value:+.1f}".replace("-", "−")
+
+
+def _minutes(value: float) -> str:
+    """Write `0.05`, `1.5`, `125`: never with a power of ten, as `.2g` alone does from 100 on."""
+    return f"{value:.2g}" if 1e-3 < value < 10 else f"{value:,.0f}"
 
 
 def _rank(one: Family, group: Sequence[Family], targets: Sequence[str]) -> str | None:
@@ -197,7 +206,7 @@ def _costs(found: Sequence[Family], several: bool) -> Table:
         drawing: tuple[Value, ...] = (None, None, None)
         if one.cost is not None:
             work = 3 * one.multiply_adds * one.cost.examples
-            drawing = (f"{one.cost.examples:,}", magnitude(work), f"{one.cost.seconds / 60:.2g}")
+            drawing = (f"{one.cost.examples:,}", magnitude(work), _minutes(one.cost.seconds / 60))
         name = f"{way}, {source}" if several else way
         rows.append((name, sparsity_percent(sparsity), f"{100 * one.left:.1f}", *drawing))
     columns = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from robust_tickets.findings.families import Family, Increase
 from robust_tickets.foundation.files import read_json
 from robust_tickets.foundation.grouping import grouped
-from robust_tickets.foundation.unit import PERCENT
+from robust_tickets.measures.figure import ACCURACY
 from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.pipeline.places import DRAW
 from robust_tickets.shrinking.counts import MultiplyAdds, counted_multiply_adds
@@ -21,7 +21,7 @@ def families(grid: Grid, cells: Sequence[Cell]) -> list[Family]:
     """
     if not grid.recipe.variants:
         return []
-    drawn = [cell for cell in cells if cell.place.is_drawn and cell.verdict.standard.unit == PERCENT]
+    drawn = [cell for cell in cells if cell.place.is_drawn and cell.verdict.score == ACCURACY.name]
     facets = grouped(drawn, lambda cell: (cell.place.way, cell.place.series, cell.place.transfer, cell.place.sparsity))
     counted: dict[str, MultiplyAdds] = {}
     found: list[Family] = []

@@ -11,7 +11,10 @@ FILE = "cost.json"
 
 
 class Cost(Settings):
-    """What a draw took, up to one of its tickets; beside the ticket, since it differs from run to run."""
+    """What a draw took, up to one of its tickets; beside the ticket, since it differs from run to run.
+
+    A dense finetuning before the draw is not in it: tickets of several sparsities share one.
+    """
 
     seconds: float = Field(ge=0, description="Of work, on the machine it ran on; interruptions do not count.")
     steps: int = Field(ge=0, description="Training steps.")

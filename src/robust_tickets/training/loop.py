@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -43,8 +44,16 @@ STEPS_BETWEEN_CHECKS = 16
 """On an accelerator the loss is fetched, and checked for being finite, once every so many steps."""
 
 
-OnTicket = Callable[[Event, Masks, float], None]
-"""What is called with an event that leaves a ticket, its masks, and the seconds of work that led there."""
+class Work(NamedTuple):
+    """What led to a ticket, what was done before an interruption included."""
+
+    steps: int
+    """Training steps: fewer than the plan has before the event, where an earlier event ended the training."""
+    seconds: float
+
+
+OnTicket = Callable[[Event, Masks, Work], None]
+"""What is called with an event that leaves a ticket, its masks, and the work that led there."""
 
 
 def fit(job: Job, on_ticket: OnTicket | None = None) -> TrainingResult:
@@ -52,14 +61,14 @@ def fit(job: Job, on_ticket: OnTicket | None = None) -> TrainingResult:
 
     Args:
         job: what is trained, and how; see `Job`.
-        on_ticket: called at every event that leaves a ticket, with the masks and the seconds it took, those before an
-            interruption included; weights are in the job's network.
+        on_ticket: called at every event that leaves a ticket, with the masks and the work that it took; weights are in
+            the job's network.
 
     Raises:
         UserError: the loss is not finite, a checkpoint is damaged, the disk is full, or what `Job.require` refuses.
     """
     with deterministic():
-        return TrainingLoop(job).run(on_ticket or (lambda event, masks, seconds: None))
+        return TrainingLoop(job).run(on_ticket or (lambda event, masks, work: None))
 
 
 class TrainingLoop:
@@ -150,7 +159,7 @@ class TrainingLoop:
             if event.ticket:
                 self.trainee.settle(event.sparsity)
                 with self.averaged():
-                    on_ticket(event, self.trainee.masks, self.seconds)
+                    on_ticket(event, self.trainee.masks, Work(self.trainee.step, self.seconds))
 
     def train_step(self, batch: Batch) -> None:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""

@@ -30,7 +30,7 @@ from robust_tickets.training.batch_norm import batch_norm_statistics, has_batch_
 from robust_tickets.training.batch_norm import recalibrate as compute_statistics
 from robust_tickets.training.drawing import Drawing
 from robust_tickets.training.job import Job
-from robust_tickets.training.loop import fit
+from robust_tickets.training.loop import Work, fit
 from robust_tickets.training.trainable import Trainable
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.finetune import finetune
@@ -233,7 +233,7 @@ def draw_chain(
     places = {event: f"rungs/{label(event.sparsity)}" for event in events[:-1]} | {events[-1]: "."}
     drawn: dict[Event, Ticket] = {}
 
-    def keep(event: Event, masks: Masks, seconds: float) -> None:
+    def keep(event: Event, masks: Masks, work: Work) -> None:
         ticket = Ticket(
             masks={name: mask.cpu() for name, mask in masks.items()},
             prunable=names,
@@ -251,8 +251,8 @@ def draw_chain(
         drawn[event] = ticket
         if step.folder is not None:
             ticket.save(step.folder / places[event])
-            examples = event.step * settings.training.batch_size if plan.steps else 0
-            Cost(seconds=seconds, steps=event.step, examples=examples).save(step.folder / places[event])
+            examples = work.steps * settings.training.batch_size
+            Cost(seconds=work.seconds, steps=work.steps, examples=examples).save(step.folder / places[event])
 
     with step.claim():
         start = None
