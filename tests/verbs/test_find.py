@@ -99,11 +99,12 @@ def test_several_ways_compete_and_the_one_that_gains_most_is_confirmed(source: r
     found = search()
     assert found.ticket is not None
     assert found.ticket.sparsity == pytest.approx(0.3, abs=1e-3)
-    assert len(found.tried) == 4
+    assert found.ways == ("magnitude", "random") * 2
     gains = {way: verdict.standard.gain for way, verdict in zip(ways, found.tried[2:], strict=True)}  # pyright: ignore
     assert found.way == max(gains, key=lambda way: gains[way])
     assert f"29.97 %, drawn by {found.way}; " in found.sentence()
-    assert read_json(tmp_path / "found.json")["drawing"] == found.way
+    written = read_json(tmp_path / "found.json")
+    assert (written["drawing"], written["drawings"]) == (found.way, ["magnitude", "random"] * 2)
     assert measured_on(tmp_path, "test") == {"dense", "sparsity-0.3"}
     assert [path.parent.name for path in (tmp_path / "random").rglob("test-*")] == ["seed-0", "seed-1"] * (
         found.way == "random"
@@ -111,6 +112,12 @@ def test_several_ways_compete_and_the_one_that_gains_most_is_confirmed(source: r
     written = times(tmp_path)
     assert search().sentence() == found.sentence()
     assert times(tmp_path) == written
+
+
+def test_no_way_of_drawing_is_refused(source: rt.Source, tmp_path: Path) -> None:
+    with pytest.raises(rt.UserError, match="draw: names no way of drawing; give at least one, or leave it out"):
+        rt.find(source, PARTS, draw={}, sparsities=(0.3,), folder=tmp_path / "found")
+    assert not (tmp_path / "found").exists()
 
 
 def test_a_ticket_whose_draw_trains_is_drawn_only_when_its_turn_comes(source: rt.Source, tmp_path: Path) -> None:

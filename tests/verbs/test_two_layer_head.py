@@ -55,13 +55,22 @@ def test_it_is_verified_against_dense_under_the_same_head(ticket: rt.Ticket, tmp
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"head": "keep"}, "task.hidden: .* has a head of its own; leave it out, or use head: fresh"),
+        (
+            {"head": "keep"},
+            "task.hidden: a hidden layer is for a fresh head, but .* is kept; leave it out, or use head: fresh",
+        ),
         ({"task": {**TWO, "hidden": 0}}, "hidden"),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], message: str, ticket: rt.Ticket) -> None:
     with pytest.raises(rt.UserError, match=message):
         rt.transfer(ticket, PARTS, **{"task": TWO, **QUICK, **changes})
+
+
+def test_a_language_models_head_is_not_exchanged_for_two_layers() -> None:
+    source = rt.load_source("tiny/bert", weights="random", vocabulary_size=400)
+    with pytest.raises(rt.UserError, match=r"already has a head other than one last layer.*; leave it out$"):
+        rt.transfer(source, rt.DataSettings(name="tale-topics", per_class=8), task=TWO, **QUICK)
 
 
 def test_a_head_that_is_not_the_last_operation_is_refused() -> None:

@@ -90,8 +90,9 @@ def find(
         seed=seed,
         folder=out,
     )
-    for verdict in found.tried:
-        print(f"validation: {verdict.sentence()}")
+    drawn = found.ways or ("",) * len(found.tried)
+    for way, verdict in zip(drawn, found.tried, strict=True):
+        print(f"validation{way and f', drawn by {way}'}: {verdict.sentence()}")
     print(found.sentence())
     if found.verdict is not None:
         for warning in found.verdict.warnings():

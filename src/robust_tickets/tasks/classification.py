@@ -56,15 +56,23 @@ class Classification(Task):
         """Return the network with a head for these classes: a fresh one, or its own.
 
         Raises:
-            UserError: see `Task.adapt`; also a hidden layer for a network that has its own kind of head.
+            UserError: see `Task.adapt`; also a hidden layer for a head that is kept, or that is no single layer.
         """
         from robust_tickets.models.adaptations.adapted_body import AdaptedBody, adaptation_of
         from robust_tickets.tasks.target import as_evaluated
 
         if self.hidden is not None:
             made = PerceptronHead(hidden=self.hidden)
-            if head == "keep" or adaptation_of(network.body) not in (None, made):
-                raise UserError(f"task.hidden: {name} has a head of its own; leave it out, or use {where}: fresh")
+            if head == "keep":
+                raise UserError(
+                    f"task.hidden: a hidden layer is for a fresh head, but that of {name} is kept; leave it out, or "
+                    f"use {where}: fresh"
+                )
+            if adaptation_of(network.body) not in (None, made):
+                raise UserError(
+                    f"task.hidden: {name} already has a head other than one last layer, under which none of "
+                    f"{self.hidden} can be put; leave it out"
+                )
             if not isinstance(network.body, AdaptedBody):
                 return made.adapted(network, len(splits.classes), network.interface, seed, name)
         if isinstance(network.body, AdaptedBody) and not self.does_it(network):

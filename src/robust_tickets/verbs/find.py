@@ -43,8 +43,10 @@ class FindResult:
     """On test data, which were touched for this one ticket only."""
     tried: tuple[Verdict | DoubleWinVerdict, ...]
     """On validation data, from the sparsest candidate down to the one chosen."""
+    ways: tuple[str, ...] = ()
+    """How each of those in `tried` was drawn, where several ways competed."""
     way: str | None = None
-    """How the ticket was drawn, where several ways competed; None: there was one."""
+    """How the ticket was drawn, where several ways competed; None: there was one, or no ticket."""
     adversarial: Transfer | None = field(default=None, repr=False)
     """The adversarial transfer of a double-win ticket; `result` is the standard one."""
 
@@ -115,6 +117,8 @@ def find(
     folder = Path(folder) if folder is not None else None
     criterion.require(transfer_settings)
     ways = {"": draw or DrawSettings()} if draw is None or isinstance(draw, DrawSettings) else dict(draw)
+    if not ways:
+        raise UserError("draw: names no way of drawing; give at least one, or leave it out")
     drawings = {
         way: settings.model_dump(mode="json", exclude={"sparsity": True, "training": {"checkpoint_seconds"}})
         for way, settings in ways.items()
@@ -143,10 +147,10 @@ def search(
     sparsities: Sequence[float], candidates: Sequence[Candidates], criterion: FindCriterion, contest: Contest
 ) -> FindResult:
     """Try tickets from the last sparsity down; ascending sparsities are given."""
-    tried: list[Verdict | DoubleWinVerdict] = []
+    tried: list[tuple[str, Verdict | DoubleWinVerdict]] = []
     for sparsity in reversed(sparsities):
         attempts = {one.way: criterion.attempt(one.ticket(sparsity), contest.of(one.way)) for one in candidates}
-        tried += [attempt.verdict for attempt in attempts.values()]
+        tried += [(way, attempt.verdict) for way, attempt in attempts.items()]
         meeting = {way: attempt for way, attempt in attempts.items() if attempt.verdict.matches}
         if meeting:
             way = max(meeting, key=lambda name: gained(meeting[name]))
@@ -154,9 +158,16 @@ def search(
             adversarial = attempt.adversarial[0] if attempt.adversarial is not None else None
             confirmed = criterion.confirm(attempt)
             return FindResult(
-                criterion, attempt.ticket, attempt.standard[0], confirmed, tuple(tried), way or None, adversarial
+                criterion, attempt.ticket, attempt.standard[0], confirmed, *told_apart(tried), way or None, adversarial
             )
-    return FindResult(criterion, None, None, None, tuple(tried))
+    return FindResult(criterion, None, None, None, *told_apart(tried))
+
+
+def told_apart(
+    tried: Sequence[tuple[str, Verdict | DoubleWinVerdict]],
+) -> tuple[tuple[Verdict | DoubleWinVerdict, ...], tuple[str, ...]]:
+    """Return verdicts, and the way of drawing of each unless there is only one, without a name."""
+    return tuple(verdict for _, verdict in tried), tuple(way for way, _ in tried if way)
 
 
 def gained(attempt: Attempt) -> float:
@@ -167,13 +178,13 @@ def gained(attempt: Attempt) -> float:
 
 
 def record(found: FindResult, folder: Path) -> None:
-    """Write `found.json`: what was found, and every verdict on the way."""
+    """Write `found.json`: what was found, every verdict on the way and, of several ways of drawing, whose each is."""
     values = {
         "criterion": found.criterion.name,
         "sentence": found.sentence(),
         "sparsity": found.ticket.sparsity if found.ticket is not None else None,
         "ticket": found.ticket.digest if found.ticket is not None else None,
-        **({"drawing": found.way} if found.way is not None else {}),
+        **({"drawing": found.way, "drawings": list(found.ways)} if found.ways else {}),
         "test": found.verdict.model_dump(mode="json") if found.verdict is not None else None,
         "validation": [verdict.model_dump(mode="json") for verdict in found.tried],
     }
