@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from robust_tickets.findings.courses import course_sections
+from robust_tickets.findings.courses import NOTE, course_sections
 from robust_tickets.pipeline.courses import courses
 from robust_tickets.recipe import builtin_recipes, load_recipe
+from robust_tickets.report.lanes import lanes_in_words
 from robust_tickets.report.sections import Value
 from tests.commands import Tickets
 
@@ -66,6 +67,36 @@ def test_every_recipe_has_timelines(name: str) -> None:
     overview, *rest = course_sections(found)
     assert len(overview.tables[0].rows) == len(rest) == len(found)
     assert all(section.tables[0].rows[-1][3] == "yes" for section in rest)  # it ends with a ticket
+
+
+def test_a_sparsity_that_training_decides_is_not_passed_off_as_asked_for() -> None:
+    overview, first, *_, last = course_sections(courses(load_recipe("str"), "str", 100))
+    assert "weights or training decide. 90 % stands in for it." in first.text
+    assert "stands in" not in last.text, "the variant `exact` asks for it"
+    words = lanes_in_words(overview.lanes[0])
+    assert "str: any sparsity at the end" in words
+    assert "str: exact: 90 % at the end" in words
+    assert overview.lanes[0].note == NOTE
+    alone = course_sections(courses(load_recipe("str"), "str", 100)[:1])[0]
+    assert alone.lanes[0].note == "", "nothing is left out"
+
+
+def test_one_epoch_is_told_as_one() -> None:
+    found = courses(load_recipe("omp", ["transfers.full.training.epochs=1"]), "omp", 100)
+    assert "full for 1 epoch (" in found[0].after
+
+
+def test_the_page_of_a_run_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    Path("run/settings.json").write_text('{"verb": "run"}')
+    assert (
+        "run: contains other work, whose page would be lost"
+        in Tickets(capsys, monkeypatch)("timeline gmp --out run").complaint
+    )
+    assert [path.name for path in Path("run").iterdir()] == ["settings.json"]
 
 
 def test_variants_with_the_same_timeline_share_a_lane() -> None:

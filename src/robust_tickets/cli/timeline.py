@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from robust_tickets.cli.options import Override, ours_or_free
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.run_folder import verb_of
 
 
 def timeline(
@@ -20,6 +22,8 @@ def timeline(
     settings: Override = None,
 ) -> None:
     """Show what happens when: prunes, restores, rewinds, tickets."""
+    if out is not None and verb_of(out) is not None:
+        raise UserError(f"{out}: contains other work, whose page would be lost; choose another folder")
     from robust_tickets.recipe import load_recipe
 
     read = {name: load_recipe(name, settings or ()) for name in dict.fromkeys(recipes)}

@@ -42,6 +42,8 @@ class Course:
     """All sparsities asked for, the plan's own last; None: the weights say it."""
     learns: bool
     """Whether the draw learns masks while it trains."""
+    is_open: bool
+    """Whether weights or training decide the sparsity, so that the plan's is a stand-in."""
     before: str
     """What is trained before the draw begins."""
     after: str
@@ -63,6 +65,11 @@ class Course:
         return sum(event.ticket for event in self.plan.events)
 
 
+def in_epochs(number: float) -> str:
+    """Write a number of epochs: `1 epoch`, `0.5 epochs`."""
+    return f"{number:g} epoch{'' if number == 1 else 's'}"
+
+
 def course_sections(courses: Sequence[Course]) -> list[Section]:
     """Return what all courses are, then the events of each."""
     steps = courses[0].steps_per_epoch
@@ -72,7 +79,9 @@ def course_sections(courses: Sequence[Course]) -> list[Section]:
         columns=("drawing", "parts", "epochs", "tickets", "sparsity from start to end"),
         rows=rows,
     )
-    lanes = Lanes(title="Sparsity while a ticket is drawn", lanes=unlike(courses), note=NOTE)
+    drawn = unlike(courses)
+    note = NOTE if len(drawn) < len(courses) else ""
+    lanes = Lanes(title="Sparsity while a ticket is drawn", lanes=drawn, note=note)
     return [
         Section(title="Timelines", text=TEXT.format(steps=steps), tables=(overview,), lanes=(lanes,)),
         *map(section, courses),
@@ -91,8 +100,13 @@ def section(course: Course) -> Section:
 
 
 def told_targets(course: Course) -> str:
-    """Say how the sparsities asked for other than the last are reached."""
+    """Say how the sparsities asked for other than the last are reached, or that none was asked for."""
     *others, last = course.targets
+    if course.is_open:
+        return (
+            f"How sparse it becomes is not asked for: weights or training decide. "
+            f"{sparsity_percent(course.plan.events[-1].sparsity)} % stands in for it."
+        )
     if not others:
         return ""
     passed = {sparsity_percent(event.sparsity) for event in course.plan.events if event.ticket}
@@ -180,10 +194,10 @@ def sparsity_at(places: Sequence[tuple[float, float]], share: float) -> float:
 
 def unlike(courses: Sequence[Course]) -> tuple[Lane, ...]:
     """Return the lane of each course, without variants that look like another of their recipe."""
-    seen: dict[tuple[object, ...], Lane] = {}
+    seen: dict[tuple[str, str], Lane] = {}
     for course in courses:
         shown = lane(course)
-        seen.setdefault((course.recipe, shown.note, shown.x, shown.y, shown.marks, shown.is_learned), shown)
+        seen.setdefault((course.recipe, shown.model_copy(update={"name": ""}).model_dump_json()), shown)
     return tuple(seen.values())
 
 
@@ -197,9 +211,10 @@ def lane(course: Course) -> Lane:
     ]
     return Lane(
         name=course.name,
-        note=f"{course.epochs:g} epoch{'' if course.epochs == 1 else 's'}" if total else "no training",
+        note=in_epochs(course.epochs) if total else "no training",
         x=tuple(place for place, _ in places),
         y=tuple(sparsity for _, sparsity in places),
         marks=tuple(dict.fromkeys(marks)),
         is_learned=course.learns,
+        is_open=course.is_open,
     )

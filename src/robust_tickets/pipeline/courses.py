@@ -1,6 +1,6 @@
 """When which event happens under a recipe: its timelines, worked out without any network or data."""
 
-from robust_tickets.findings.courses import Course
+from robust_tickets.findings.courses import Course, in_epochs
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pipeline.places import DRAW
 from robust_tickets.pruning.composition import require_composable
@@ -39,6 +39,7 @@ def course(recipe: Recipe, name: str, way: str, steps_per_epoch: int) -> Course:
         steps_per_epoch=steps_per_epoch,
         targets=settings.sparsities,
         learns=LEARNED_SCORES in settings.parametrisation.provides,
+        is_open=is_open(settings),
         before=" ".join((*pretrained(recipe), *finetuned(settings))),
         after=transferred(recipe),
     )
@@ -47,18 +48,23 @@ def course(recipe: Recipe, name: str, way: str, steps_per_epoch: int) -> Course:
 def planned(settings: DrawSettings, steps_per_epoch: int) -> Plan:
     """Return the plan to the highest sparsity; where only weights or training would say it, to the default one."""
     target = settings.sparsities[-1]
-    if target is None and settings.says_sparsity:
+    if is_open(settings):
         target = DEFAULT_SPARSITY
     plan = settings.timeline.plan(target, steps_per_epoch)
     require_composable(settings.selection, settings.parametrisation, plan, settings.rewind)
     return settings.with_rungs(plan)
 
 
+def is_open(settings: DrawSettings) -> bool:
+    """Return whether weights or training say how much is removed."""
+    return settings.sparsities[-1] is None and settings.says_sparsity
+
+
 def parts_of(settings: DrawSettings) -> str:
     """Write the choice on every axis."""
     selection = settings.selection
     chosen = (
-        f"{settings.timeline.kind}: {selection.score.kind} of {selection.group.kind}s",
+        f"{settings.timeline.kind}: score {selection.score.kind}, group {selection.group.kind}",
         f"scope {selection.scope.kind}",
         *((settings.parametrisation.kind,) if settings.parametrisation.kind != "fixed" else ()),
         f"rewind {settings.rewind.kind}",
@@ -69,7 +75,7 @@ def parts_of(settings: DrawSettings) -> str:
 def pretrained(recipe: Recipe) -> list[str]:
     """Say how long sources are pretrained."""
     return [
-        f"Source {name} is pretrained for {entry.pretrain.training.epochs:g} epochs "
+        f"Source {name} is pretrained for {in_epochs(entry.pretrain.training.epochs)} "
         f"({entry.pretrain.training.objective.describe()})."
         for name, entry in recipe.sources.items()
         if entry.pretrain is not None
@@ -80,13 +86,13 @@ def finetuned(settings: DrawSettings) -> list[str]:
     """Say how long the dense network is finetuned before the draw."""
     if settings.finetune is None:
         return []
-    return [f"First the dense network is finetuned for {settings.finetune.epochs:g} epochs."]
+    return [f"First the dense network is finetuned for {in_epochs(settings.finetune.epochs)}."]
 
 
 def transferred(recipe: Recipe) -> str:
     """Say how tickets are trained afterwards."""
     told = (
-        f"{name} for {settings.training.epochs:g} epochs ({settings.describe()}, seeds "
+        f"{name} for {in_epochs(settings.training.epochs)} ({settings.describe()}, seeds "
         f"{', '.join(map(str, settings.seeds))})"
         for name, settings in recipe.transfers.items()
     )

@@ -58,8 +58,13 @@ def _draw(axes: Axes, lane: Lane) -> None:
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", length=2)
     axes.set_ylabel(shortened(lane.name, 30), rotation=0, ha="right", va="center")
-    told = f"{sparsity_percent(lane.y[-1])} %\n{lane.note}".rstrip()
+    told = f"{_at_the_end(lane)}\n{lane.note}".rstrip()
     axes.text(1.015, 0.5, told, transform=axes.transAxes, fontsize=8, va="center")
+
+
+def _at_the_end(lane: Lane) -> str:
+    """Write the sparsity that a lane ends on."""
+    return "any sparsity" if lane.is_open else f"{sparsity_percent(lane.y[-1])} %"
 
 
 def lanes_in_words(shown: Lanes) -> str:
@@ -67,9 +72,6 @@ def lanes_in_words(shown: Lanes) -> str:
     return " ".join(
         (
             f"{shown.title}.",
-            *(
-                f"{lane.name}: {sparsity_percent(lane.y[-1])} % at the end, {len(lane.marks)} events."
-                for lane in shown.lanes
-            ),
+            *(f"{lane.name}: {_at_the_end(lane)} at the end, {len(lane.marks)} events." for lane in shown.lanes),
         )
     )

@@ -70,6 +70,9 @@ class Lane(Settings):
     y: tuple[float, ...] = Field(description="Sparsity in force from each x on, in [0, 1].")
     marks: tuple[tuple[float, str], ...] = Field(default=(), description="What happens, as (share, what).")
     is_learned: bool = Field(default=False, description="Whether masks are learned meanwhile.")
+    is_open: bool = Field(
+        default=False, description="Whether the sparsity at the end is a stand-in: nobody asks for it."
+    )
 
 
 class Lanes(Settings):
