@@ -120,6 +120,13 @@ def test_no_way_of_drawing_is_refused(source: rt.Source, tmp_path: Path) -> None
     assert not (tmp_path / "found").exists()
 
 
+def test_a_way_that_cannot_be_drawn_is_refused_before_others_train(source: rt.Source, tmp_path: Path) -> None:
+    ways = {"magnitude": rt.DrawSettings(), "gmp": rt.DrawSettings.model_validate(GRADUAL)}
+    with pytest.raises(rt.UserError, match=r"^gmp: draw\.data is missing: the timeline gradual trains"):
+        rt.find(source, PARTS, draw=ways, sparsities=(0.3, 0.5), folder=tmp_path / "found")
+    assert not (tmp_path / "found").exists()
+
+
 def test_a_ticket_whose_draw_trains_is_drawn_only_when_its_turn_comes(source: rt.Source, tmp_path: Path) -> None:
     gradual = rt.DrawSettings.model_validate({**GRADUAL, "data": {"name": "digits", "per_class": 4, "channels": 3}})
     assert not gradual.draws_together(0.9)

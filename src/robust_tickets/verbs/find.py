@@ -22,6 +22,7 @@ from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.candidates import Candidates
 from robust_tickets.verbs.criteria import CRITERIA, Attempt, Contest, FindCriterion
 from robust_tickets.verbs.double_win import DoubleWinVerdict
+from robust_tickets.verbs.draw import rehearse_draw
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.find_settings import FindSettings
 from robust_tickets.verbs.measure import part_of
@@ -132,7 +133,10 @@ def find(
         "transfer": transfer_settings.comparable,
         "seed": seed,
     }
-    with Step(folder, identity).claim():
+    step = Step(folder, identity)
+    if len(ways) > 1:
+        rehearse(source, ways, settings.candidates()[-1], seed)
+    with step.claim():
         candidates = [
             Candidates(source, way, drawing, settings.candidates(), seed, folder) for way, drawing in ways.items()
         ]
@@ -141,6 +145,19 @@ def find(
         if folder is not None:
             record(found, folder)
     return found
+
+
+def rehearse(source: Source, ways: Mapping[str, DrawSettings], sparsity: float, seed: int) -> None:
+    """Refuse ways of drawing that would otherwise be refused only when their turn comes, after others have trained.
+
+    Raises:
+        UserError: names the way; see `draw`.
+    """
+    for way, settings in ways.items():
+        try:
+            rehearse_draw(source, settings.model_copy(update={"sparsity": sparsity}), seed)
+        except UserError as error:
+            raise UserError(f"{way}: {error}") from None
 
 
 def search(
