@@ -82,3 +82,8 @@ def unpack(packed: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) 
         bits = np.unpackbits(packed_mask.cpu().numpy(), count=count)
         masks[name] = torch.from_numpy(bits.view(np.bool_)).reshape(shape)
     return masks
+
+
+def masks_inside(masks: Masks, path: str) -> Masks:
+    """Return the masks of the weights inside a module, by their names in it; nothing if none of them has one."""
+    return {name.removeprefix(f"{path}."): mask for name, mask in masks.items() if name.startswith(f"{path}.")}

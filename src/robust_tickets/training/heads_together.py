@@ -8,7 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.attacks.predict import evaluation_mode
+from robust_tickets.data.splits import DataSplits
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.figure import goodness
+from robust_tickets.tasks.classification import Classification
+from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_source import FeatureBatches
 from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
@@ -79,3 +83,17 @@ class HeadSearch:
 def place(number: int, name: str) -> str:
     """Return where a parameter of one of the heads is among all of them."""
     return f"heads.{number}.{name}"
+
+
+def require_comparable(task: Task, splits: DataSplits) -> None:
+    """Refuse rates that could not be compared.
+
+    Raises:
+        UserError: labels are not one class each, or there is no validation part.
+    """
+    if not isinstance(task, Classification):
+        raise UserError(
+            f"{splits.name}: rates are for one class per input, but has {splits.target_words}; leave them out"
+        )
+    if not len(splits.validation):
+        raise UserError(f"{splits.name}: rates are compared on validation; set data.validation above 0")

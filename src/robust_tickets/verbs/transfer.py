@@ -26,8 +26,7 @@ from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated
-from robust_tickets.pruning.masks import Masks
-from robust_tickets.tasks.classification import Classification
+from robust_tickets.pruning.masks import masks_inside
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, as_evaluated, require_size, target_data
 from robust_tickets.tasks.task import Task
@@ -35,7 +34,7 @@ from robust_tickets.ticket.ticket import Ticket, is_ticket
 from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.batch_source import FeatureBatches, ImageBatches
 from robust_tickets.training.features import cached_features
-from robust_tickets.training.heads_together import HeadSearch
+from robust_tickets.training.heads_together import HeadSearch, require_comparable
 from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
 from robust_tickets.training.result import TrainingResult
@@ -348,20 +347,6 @@ def job_of(network: Network, task: Task, splits: DataSplits, settings: TransferS
     )
 
 
-def require_comparable(task: Task, splits: DataSplits) -> None:
-    """Refuse rates that could not be compared.
-
-    Raises:
-        UserError: labels are not one class each, or there is no validation part.
-    """
-    if not isinstance(task, Classification):
-        raise UserError(
-            f"{splits.name}: rates are for one class per input, but has {splits.target_words}; leave them out"
-        )
-    if not len(splits.validation):
-        raise UserError(f"{splits.name}: rates are compared on validation; set data.validation above 0")
-
-
 def train(
     classifier: Network,
     task: Task,
@@ -406,8 +391,3 @@ def train(
         compact.restore(classifier.to(next(smaller.parameters()).device).eval().body)
         return replace(result, masks=masks)
     return fit(job)
-
-
-def masks_inside(masks: Masks, path: str) -> Masks:
-    """Return the masks of the weights inside a module, by their names in it; nothing if none of them has one."""
-    return {name.removeprefix(f"{path}."): mask for name, mask in masks.items() if name.startswith(f"{path}.")}
