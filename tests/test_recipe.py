@@ -286,6 +286,9 @@ def test_data_called_target_are_the_runs_own_target() -> None:
     target = ways["draw"].data
     assert target is not None
     assert (target.name, target.per_class, target.validation) == ("digits", 20, 0.3)
+    recipe = load_recipe("default", values=values)
+    assert recipe.data_sets()["data"].seed == target.seed == recipe.seed, "all seeds validate on what no draw has seen"
+    assert load_recipe("default", values={**values, "draw": {}, "variants": {}}).data_sets()["data"].seed is None
     own = ways["whole"].data
     assert own is not None
     assert (own.name, own.per_class, own.validation) == ("digits", 20, 0)

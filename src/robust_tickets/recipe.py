@@ -108,16 +108,31 @@ class Recipe(Settings):
         return {name: self.on_target(settings) for name, settings in {"draw": self.draw, **ways}.items()}
 
     def on_target(self, settings: DrawSettings) -> DrawSettings:
-        """Return how a ticket is drawn, with the recipe's own target for `data: target`; its other settings stay."""
+        """Return how a ticket is drawn, with the recipe's own target for `data: target`.
+
+        What differs from defaults in `draw.data` stays.
+        """
         if settings.data is None or settings.data.name != TARGET:
             return settings
         own = settings.data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
-        return settings.model_copy(update={"data": changed(self.data, own)})
+        return settings.model_copy(update={"data": changed(self.target, own)})
+
+    @property
+    def target(self) -> DataSettings:
+        """The recipe's own target; its parts are chosen by the recipe's seed where a ticket is drawn on it.
+
+        With parts of their own, other seeds of a transfer would validate on what the draw has trained on.
+        """
+        ways = (self.draw, *(changed(self.draw, changes) for changes in self.variants.values()))
+        is_drawn_on = any(way.data is not None and way.data.name == TARGET for way in ways)
+        if not is_drawn_on or self.data.seed is not None:
+            return self.data
+        return self.data.model_copy(update={"seed": self.seed})
 
     def data_sets(self) -> dict[str, DataSettings]:
         """Return every target: `data` itself, and the further ones."""
         further = {name: changed(self.data, changes, where=f"targets.{name}") for name, changes in self.targets.items()}
-        return {"data": self.data, **further}
+        return {"data": self.target, **further}
 
     def trained(self, transfer: str, target: str) -> TransferSettings:
         """Return how a way of training treats a target."""

@@ -6,8 +6,9 @@ import pytest
 
 import robust_tickets as rt
 from robust_tickets.foundation.files import read_json
+from robust_tickets.tasks.target import target_data
 from robust_tickets.verbs.candidates import Candidates
-from robust_tickets.verbs.find import FindResult
+from robust_tickets.verbs.find import FindResult, kept_apart
 from tests.verbs.small import PARTS, THOROUGH, small_source, times
 
 
@@ -135,3 +136,29 @@ def test_a_ticket_whose_draw_trains_is_drawn_only_when_its_turn_comes(source: rt
     candidates = Candidates(source, "", gradual, (0.2, 0.5, 0.8), 0, tmp_path)
     assert candidates.ticket(0.5).sparsity == pytest.approx(0.5, abs=1e-3)
     assert {path.name for path in (tmp_path / "tickets").iterdir()} == {"sparsity-0.5"}
+
+
+def test_no_ticket_is_selected_on_what_its_draw_has_trained_on(tmp_path: Path) -> None:
+    grey = small_source(channels=1, classes=10)
+    data = rt.DataSettings(name="digits", validation=0.25)
+    on_target = rt.DrawSettings.model_validate({**GRADUAL, "data": data.model_dump()})
+    chosen, ways = kept_apart(data, {"": on_target, "other": rt.DrawSettings()}, 3)
+    assert isinstance(chosen, rt.DataSettings)
+    drawn = ways[""].data
+    assert drawn is not None
+    assert ways["other"].data is None
+    trained = set(target_data(drawn, grey, 3).train.indices.tolist())
+    for seed in (0, 1, 2):
+        splits = target_data(chosen, grey, seed)
+        assert not trained & set(splits.validation.indices.tolist())
+        assert trained & set(target_data(data, grey, seed).validation.indices.tolist()), "its own would overlap"
+    with pytest.raises(rt.UserError, match=r"draw\.data\.validation is 0 and data\.validation 0\.25"):
+        rt.find(
+            grey, data, draw=rt.DrawSettings.model_validate({**GRADUAL, "data": {"name": "digits", "validation": 0}})
+        )
+
+
+def test_other_data_and_other_targets_keep_their_seeds() -> None:
+    data = rt.DataSettings(name="digits")
+    assert kept_apart(data, {"": rt.DrawSettings()}, 3)[0] == data
+    assert kept_apart(PARTS, {"": rt.DrawSettings()}, 3)[0] is PARTS

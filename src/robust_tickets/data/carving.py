@@ -28,7 +28,7 @@ def carve(
         found: the parts there are.
         name: what messages call the data.
         classes: what fractions are balanced over; none if images have no class.
-        settings: the fractions.
+        settings: the fractions, and perhaps a seed for them.
         seed: of the run.
     """
     parts, notes = dict(found), []
@@ -55,7 +55,7 @@ def carve(
         fraction=settings.fraction,
         per_class=settings.per_class,
         hold_out=0.0 if given else settings.validation,
-        seed=seed,
+        seed=seed if settings.seed is None else settings.seed,
         stream="validation",
         noun=noun,
     )

@@ -70,7 +70,7 @@ class TaleSettings(Settings):
     seed: int = Field(default=0, ge=0, description="Seed of the texts; another seed gives other texts.")
 
 
-LATER = ("label", "text", "stride", "scenes", "tales")
+LATER = ("label", "text", "stride", "scenes", "tales", "seed")
 """Settings of data that the first versions did not have."""
 
 
@@ -122,6 +122,11 @@ class DataSettings(Settings):
         ge=0,
         lt=1,
         description="Fraction of the used training data that is carved out as validation, in [0, 1).",
+    )
+    seed: int | None = Field(
+        default=None,
+        description="Which seed chooses the fraction and the validation part; absent: each run's own. Where a ticket "
+        "is drawn on the data that it is transferred to, one for all keeps what the draw has seen out of validation.",
     )
     test: Ratio = Field(
         default=0.2,

@@ -105,6 +105,10 @@ def find(
     criterion.verify.require()
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     transfer_settings = transfer_settings or TransferSettings()
+    ways = {"": draw or DrawSettings()} if draw is None or isinstance(draw, DrawSettings) else dict(draw)
+    if not ways:
+        raise UserError("draw: names no way of drawing; give at least one, or leave it out")
+    data, ways = kept_apart(data, ways, seed)
     splits = target_data(data, source, transfer_settings.seeds[0])
     if not len(splits.validation):
         raise UserError(
@@ -117,9 +121,6 @@ def find(
     task.require_measures(splits, criterion.verify.robustness, criterion.verify.measures, classes)
     folder = Path(folder) if folder is not None else None
     criterion.require(transfer_settings)
-    ways = {"": draw or DrawSettings()} if draw is None or isinstance(draw, DrawSettings) else dict(draw)
-    if not ways:
-        raise UserError("draw: names no way of drawing; give at least one, or leave it out")
     drawings = {
         way: settings.model_dump(mode="json", exclude={"sparsity": True, "training": {"checkpoint_seconds"}})
         for way, settings in ways.items()
@@ -145,6 +146,31 @@ def find(
         if folder is not None:
             record(found, folder)
     return found
+
+
+def kept_apart(data: Data, ways: Mapping[str, DrawSettings], seed: int) -> tuple[Data, dict[str, DrawSettings]]:
+    """Return the target, and ways of drawing of which none trains on images that tickets are selected on.
+
+    Where tickets are drawn on the target itself, one seed chooses its validation part for all: that of the draw.
+
+    Raises:
+        UserError: a way trains on a part of the target that is held out for the selection.
+    """
+    if not isinstance(data, DataSettings):
+        return data, dict(ways)
+    on_target = {way: one.data for way, one in ways.items() if one.data is not None and one.data.name == data.name}
+    if not on_target:
+        return data, dict(ways)
+    chosen = data.seed if data.seed is not None else seed
+    for way, own in on_target.items():
+        if own.validation != data.validation:
+            raise UserError(
+                f"{f'{way}: ' if way else ''}draw.data.validation is {own.validation:g} and data.validation "
+                f"{data.validation:g}: the draw would train on what tickets are selected on; give both the same"
+            )
+    tied = {way: own.model_copy(update={"seed": chosen}) for way, own in on_target.items()}
+    drawn = {way: one.model_copy(update={"data": tied.get(way, one.data)}) for way, one in ways.items()}
+    return data.model_copy(update={"seed": chosen}), drawn
 
 
 def rehearse(source: Source, ways: Mapping[str, DrawSettings], sparsity: float, seed: int) -> None:
