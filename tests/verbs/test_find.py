@@ -158,6 +158,11 @@ def test_no_ticket_is_selected_on_what_its_draw_has_trained_on(tmp_path: Path) -
         )
 
 
+def test_ways_are_called_as_folders_can_be(source: rt.Source) -> None:
+    with pytest.raises(rt.UserError, match="cannot be a folder's name"):
+        rt.find(source, PARTS, draw={"../elsewhere": rt.DrawSettings()}, sparsities=(0.5,))
+
+
 def test_other_data_and_other_targets_keep_their_seeds() -> None:
     data = rt.DataSettings(name="digits")
     assert kept_apart(data, {"": rt.DrawSettings()}, 3)[0] == data

@@ -108,6 +108,8 @@ def find(
     ways = {"": draw or DrawSettings()} if draw is None or isinstance(draw, DrawSettings) else dict(draw)
     if not ways:
         raise UserError("draw: names no way of drawing; give at least one, or leave it out")
+    if (wrong := next((way for way in ways if Path(way).name != way), None)) is not None:
+        raise UserError(f"draw: {wrong!r} cannot be a folder's name; name ways of drawing without / or ..")
     data, ways = kept_apart(data, ways, seed)
     splits = target_data(data, source, transfer_settings.seeds[0])
     if not len(splits.validation):
