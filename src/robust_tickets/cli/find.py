@@ -73,6 +73,9 @@ def find(
             },
             changes=[{"draw": values} for values in parts["draw"]],
         ).draws()
+        # The recipe's own way has no name but `draw`, which says nothing in a sentence.
+        own = drawing.pop("draw")
+        drawing = {"draw" if own.timeline.kind in drawing else own.timeline.kind: own, **drawing}
     from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.find import find
 
