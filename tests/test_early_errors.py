@@ -61,6 +61,9 @@ LINES = [
     ("evaluate nowhere.onnx -d glyphs", "nowhere.onnx: no such folder or file"),
     ("predict nowhere.onnx image.png", "nowhere.onnx: no such file"),
     ("check nowhere.rtk", "nowhere.rtk: no such file"),
+    ("study nowhere", "nowhere: no such recipe file"),
+    ("study gmp", "gmp: a study compares ways of drawing"),
+    ("timeline nowhere", "nowhere: no such recipe file"),
     ("convert nowhere.pt new.safetensors", "nowhere.pt: no such file"),
     ("trasnfer timm/resnet18", "no such command 'trasnfer'; did you mean 'transfer'?"),
 ]

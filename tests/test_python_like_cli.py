@@ -21,6 +21,7 @@ NAMES = {"out": "folder", "runs": "result", "file": "path", "images": "images"}
 
 ELSEWHERE = {
     ("pretrain", "recipe"): "rt.load_recipe",
+    ("find", "recipe"): "draw=rt.load_recipe(...).draws()",
     ("run", "source"): "rt.load_recipe(values=...)",
     ("run", "weights"): "rt.load_recipe(values=...)",
     ("run", "preprocessing"): "rt.load_recipe(values=...)",
@@ -43,8 +44,8 @@ ELSEWHERE = {
 
 RENAMED = {("gap", "data"): "target_data", ("shrink", "out"): "out", ("predict", "file"): "subject"}
 
-ONLY_COMMANDS = {"demo", "report", "schema", "convert", "doctor"}
-"""They are about the installation, or write again what is there."""
+ONLY_COMMANDS = {"demo", "study", "timeline", "report", "schema", "convert", "doctor"}
+"""They are about the installation, show a recipe, write again what is there, or are `rt.run` of a recipe that ships."""
 
 
 def commands() -> dict[str, inspect.Signature]:

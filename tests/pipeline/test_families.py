@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from robust_tickets.findings.families import Family, Increase, family_sections
+from robust_tickets.findings.families import Increase, WayOfDrawing, family_sections
 from robust_tickets.models.sources import load_source
 from robust_tickets.recipe import load_recipe
 from robust_tickets.shrinking.counts import counted_multiply_adds
@@ -16,10 +16,12 @@ from robust_tickets.ticket.ticket import Ticket
 from tests.commands import Tickets
 
 
-def family(way: str, errors: dict[str, tuple[tuple[float, ...], tuple[float, ...]]], sparsity: float = 0.8) -> Family:
+def family(
+    way: str, errors: dict[str, tuple[tuple[float, ...], tuple[float, ...]]], sparsity: float = 0.8
+) -> WayOfDrawing:
     increases = {target: Increase(*pair) for target, pair in errors.items()}
     cost = Cost(seconds=90, steps=10, examples=320)
-    return Family(way, "source", "full", sparsity, increases, left=0.25, multiply_adds=1_000_000, cost=cost)
+    return WayOfDrawing(way, "source", "full", sparsity, increases, left=0.25, multiply_adds=1_000_000, cost=cost)
 
 
 def test_the_increase_is_relative_to_denses_errors_and_paired_by_seed() -> None:

@@ -7,7 +7,7 @@ import pytest
 import robust_tickets as rt
 from robust_tickets.foundation.files import read_json
 from robust_tickets.tasks.target import target_data
-from robust_tickets.verbs.candidates import Candidates
+from robust_tickets.verbs.contenders import Contenders
 from robust_tickets.verbs.find import FindResult, kept_apart
 from tests.verbs.small import PARTS, THOROUGH, small_source, times
 
@@ -133,7 +133,7 @@ def test_a_ticket_whose_draw_trains_is_drawn_only_when_its_turn_comes(source: rt
     assert not gradual.draws_together(0.9)
     assert rt.DrawSettings().draws_together(0.9)
     assert rt.DrawSettings.model_validate({"timeline": {"kind": "iterative", "epochs": 1}}).draws_together(0.9)
-    candidates = Candidates(source, "", gradual, (0.2, 0.5, 0.8), 0, tmp_path)
+    candidates = Contenders(source, "", gradual, (0.2, 0.5, 0.8), 0, tmp_path)
     assert candidates.ticket(0.5).sparsity == pytest.approx(0.5, abs=1e-3)
     assert {path.name for path in (tmp_path / "tickets").iterdir()} == {"sparsity-0.5"}
 

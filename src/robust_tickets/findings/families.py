@@ -59,7 +59,7 @@ class Increase:
 
 
 @dataclass(frozen=True)
-class Family:
+class WayOfDrawing:
     """Tickets of one way of drawing, source and sparsity, trained in one way."""
 
     way: str
@@ -92,7 +92,7 @@ class Family:
         return fmean(one.mean for one in self.defined.values()) if self.defined else None
 
 
-def family_sections(found: Sequence[Family]) -> list[Section]:
+def family_sections(found: Sequence[WayOfDrawing]) -> list[Section]:
     """Return a table for each source, transfer and sparsity, and what tickets cost; nothing with a single way."""
     facets = grouped(found, lambda one: (one.source, one.transfer, one.sparsity))
     compared = {facet: group for facet, group in facets.items() if len(group) > 1}
@@ -113,7 +113,7 @@ def _title(facet: tuple[str, str, float], several: bool) -> str:
     return f"{transfer} transfer, {sparsity_percent(sparsity)} %{f', {source}' if several else ''}"
 
 
-def _table(title: str, group: Sequence[Family]) -> Table:
+def _table(title: str, group: Sequence[WayOfDrawing]) -> Table:
     """Return the ways of drawing at one sparsity, the least errors first."""
     targets = list(dict.fromkeys(target for one in group for target in one.increases))
     everywhere = [target for target in targets if all(target in one.defined for one in group)]
@@ -132,7 +132,7 @@ def _table(title: str, group: Sequence[Family]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows), note=note)
 
 
-def _mean_told(one: Family) -> str | None:
+def _mean_told(one: WayOfDrawing) -> str | None:
     """Write the mean over targets, with half its interval over seeds."""
     if one.mean is None:
         return None
@@ -151,7 +151,7 @@ def _minutes(value: float) -> str:
     return f"{value:.2g}" if 1e-3 < value < 10 else f"{value:,.0f}"
 
 
-def _rank(one: Family, group: Sequence[Family], targets: Sequence[str]) -> str | None:
+def _rank(one: WayOfDrawing, group: Sequence[WayOfDrawing], targets: Sequence[str]) -> str | None:
     """Write the mean over targets of the place among all ways; those that are equal share theirs."""
     if not targets:
         return None
@@ -164,7 +164,7 @@ def _rank(one: Family, group: Sequence[Family], targets: Sequence[str]) -> str |
     return f"{fmean(places):.2f}"
 
 
-def _charts(found: Sequence[Family], several: bool) -> tuple[Chart, ...]:
+def _charts(found: Sequence[WayOfDrawing], several: bool) -> tuple[Chart, ...]:
     """Return relative error increase against sparsity for each source and transfer, a line for each way."""
     charts: list[Chart] = []
     for (source, transfer), group in grouped(found, lambda one: (one.source, one.transfer)).items():
@@ -188,7 +188,7 @@ def _charts(found: Sequence[Family], several: bool) -> tuple[Chart, ...]:
     return tuple(charts)
 
 
-def _line(way: str, group: Sequence[Family]) -> Line:
+def _line(way: str, group: Sequence[WayOfDrawing]) -> Line:
     points = sorted((one.sparsity, one.mean, one.by_seed) for one in group if one.mean is not None)
     return Line(
         name=way,
@@ -198,7 +198,7 @@ def _line(way: str, group: Sequence[Family]) -> Line:
     )
 
 
-def _costs(found: Sequence[Family], several: bool) -> Table:
+def _costs(found: Sequence[WayOfDrawing], several: bool) -> Table:
     """Return what each ticket computes with and what its draw took, once for each ticket."""
     rows: list[tuple[Value, ...]] = []
     for (way, source, sparsity), same in grouped(found, lambda one: (one.way, one.source, one.sparsity)).items():

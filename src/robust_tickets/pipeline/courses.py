@@ -66,7 +66,7 @@ def parts_of(settings: DrawSettings) -> str:
     chosen = (
         f"{settings.timeline.kind}: score {selection.score.kind}, group {selection.group.kind}",
         f"scope {selection.scope.kind}",
-        *((settings.parametrisation.kind,) if settings.parametrisation.kind != "fixed" else ()),
+        *((settings.parametrisation.kind,) if settings.parametrisation != DrawSettings().parametrisation else ()),
         f"rewind {settings.rewind.kind}",
     )
     return ", ".join(chosen)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from robust_tickets.findings.families import Family, Increase
+from robust_tickets.findings.families import Increase, WayOfDrawing
 from robust_tickets.foundation.files import read_json
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.measures.figure import ACCURACY
@@ -14,7 +14,7 @@ from robust_tickets.ticket.cost import Cost
 from robust_tickets.verbs.draw import SAME_SPARSITY
 
 
-def families(grid: Grid, cells: Sequence[Cell]) -> list[Family]:
+def families(grid: Grid, cells: Sequence[Cell]) -> list[WayOfDrawing]:
     """Return each way of drawing, at each sparsity, source and transfer, with what it reaches on all targets.
 
     Only targets that are judged by accuracy have errors; the others are left out. Nothing if there is one way.
@@ -24,7 +24,7 @@ def families(grid: Grid, cells: Sequence[Cell]) -> list[Family]:
     drawn = [cell for cell in cells if cell.place.is_drawn and cell.verdict.score == ACCURACY.name]
     facets = grouped(drawn, lambda cell: (cell.place.way, cell.place.series, cell.place.transfer, cell.place.sparsity))
     counted: dict[str, MultiplyAdds] = {}
-    found: list[Family] = []
+    found: list[WayOfDrawing] = []
     for (way, series, transfer, sparsity), group in facets.items():
         ticket = group[0].result.ticket
         assert ticket is not None
@@ -33,7 +33,7 @@ def families(grid: Grid, cells: Sequence[Cell]) -> list[Family]:
             counted[series] = counted_multiply_adds(network, network.interface.example(1))
         asked = ticket.sparsity if sparsity is None else sparsity
         found.append(
-            Family(
+            WayOfDrawing(
                 way=f"{way}: {group[0].draw.timeline.kind}" if way == DRAW else way,
                 source=series,
                 transfer=transfer,

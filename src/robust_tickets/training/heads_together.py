@@ -11,7 +11,6 @@ from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.figure import goodness
-from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_source import FeatureBatches
 from robust_tickets.training.job import Job
@@ -91,7 +90,7 @@ def require_comparable(task: Task, splits: DataSplits) -> None:
     Raises:
         UserError: labels are not one class each, or there is no validation part.
     """
-    if not isinstance(task, Classification):
+    if "image-labels" not in task.provides:
         raise UserError(
             f"{splits.name}: rates are for one class per input, but has {splits.target_words}; leave them out"
         )

@@ -22,7 +22,7 @@
 | `evaluate.py` | the results of a network as it is, without training |
 | `double_win.py` | decide whether it matches after both standard and adversarial transfer |
 | `find.py`, `find_settings.py` | the sparsest ticket that meets a criterion |
-| `candidates.py` | the tickets that a search tries, drawn as late as possible |
+| `contenders.py` | the tickets that a search tries, drawn as late as possible |
 | `criteria/` | what a ticket has to achieve to be found |
 | `shrink.py` | remove, export, time |
 | `predict.py` | the classes of images, by anything that has logits |

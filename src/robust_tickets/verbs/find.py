@@ -19,7 +19,7 @@ from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, target_data
 from robust_tickets.ticket.ticket import Ticket
-from robust_tickets.verbs.candidates import Candidates
+from robust_tickets.verbs.contenders import Contenders
 from robust_tickets.verbs.criteria import CRITERIA, Attempt, Contest, FindCriterion
 from robust_tickets.verbs.double_win import DoubleWinVerdict
 from robust_tickets.verbs.draw import rehearse_draw
@@ -78,7 +78,7 @@ def find(
 ) -> FindResult:
     """Search for the sparsest ticket that matches dense on validation data, and confirm it once on test data.
 
-    Candidates are tried from the sparsest down until one meets the criterion, without assuming that sparsities
+    Contenders are tried from the sparsest down until one meets the criterion, without assuming that sparsities
     meet it in any order. All have the same seeds as dense. A ticket that standard transfer rules out
     as double-win is not transferred adversarially. Several ways of drawing compete at each sparsity: of the tickets
     that meet the criterion there, the one that gains most over dense on validation is taken.
@@ -141,7 +141,7 @@ def find(
         rehearse(source, ways, settings.candidates()[-1], seed)
     with step.claim():
         candidates = [
-            Candidates(source, way, drawing, settings.candidates(), seed, folder) for way, drawing in ways.items()
+            Contenders(source, way, drawing, settings.candidates(), seed, folder) for way, drawing in ways.items()
         ]
         contest = Contest(source, data, transfer_settings, folder)
         found = search(settings.candidates(), candidates, criterion, contest)
@@ -189,7 +189,7 @@ def rehearse(source: Source, ways: Mapping[str, DrawSettings], sparsity: float, 
 
 
 def search(
-    sparsities: Sequence[float], candidates: Sequence[Candidates], criterion: FindCriterion, contest: Contest
+    sparsities: Sequence[float], candidates: Sequence[Contenders], criterion: FindCriterion, contest: Contest
 ) -> FindResult:
     """Try tickets from the last sparsity down; ascending sparsities are given."""
     tried: list[tuple[str, Verdict | DoubleWinVerdict]] = []

@@ -31,7 +31,7 @@ class StoredNetwork:
         self.alive = weakref.ref(network) if network is not None else None
 
     def __call__(self) -> Network:
-        """Return the network.
+        """Return the network, in evaluation mode, as training leaves it.
 
         Raises:
             UserError: the folder is damaged or gone.
@@ -39,5 +39,6 @@ class StoredNetwork:
         network = self.alive() if self.alive is not None else None
         if network is None:
             network, _ = load_folder(self.folder, like=self.like)
+            network.eval()
             self.alive = weakref.ref(network)
         return network

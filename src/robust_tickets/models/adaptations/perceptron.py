@@ -27,7 +27,8 @@ class PerceptronNetwork(AdaptedBody):
         """Put a head on a backbone whose features are `width` wide."""
         super().__init__()
         self.backbone, self.width, self.num_classes, self.adaptation = backbone, width, num_classes, adaptation
-        self.head = layers(width, adaptation.hidden, num_classes)
+        self.hidden = adaptation.hidden
+        self.head = layers(width, self.hidden, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised images [N, C, H, W] to logits [N, classes]."""
@@ -35,9 +36,8 @@ class PerceptronNetwork(AdaptedBody):
 
     def fresh_head(self, num_classes: int, seed: int) -> nn.Module:
         """Return a head of the same width, initialised by torch's default."""
-        assert isinstance(self.adaptation, PerceptronHead)
         with global_stream(seed, "head"):
-            return layers(self.width, self.adaptation.hidden, num_classes)
+            return layers(self.width, self.hidden, num_classes)
 
     def shape_fault(self, shape: tuple[int, ...]) -> str | None:
         """Return what the logits of two images should be, where they are not of this shape."""

@@ -11,7 +11,7 @@ from robust_tickets.verbs.draw_settings import DrawSettings
 
 
 @dataclass(eq=False)
-class Candidates:
+class Contenders:
     """Tickets of one source, drawn in one way; a training that gives one ticket begins when that one is asked for."""
 
     source: Source
