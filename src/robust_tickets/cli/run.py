@@ -11,9 +11,18 @@ from robust_tickets.cli.options import Override, PreprocessingOption, WeightsOpt
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart
 
+RecipeName = Annotated[str, typer.Argument(help="A YAML file, or a recipe that ships with the package.")]
+RunPlace = Annotated[
+    Path, typer.Option("--out", "-o", help="Run folder; rerun the same command to resume.", callback=ours_or_free)
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(min=0, help="Start nothing new after this many minutes; rerun the same command to resume."),
+]
+
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or a recipe that ships with the package.")] = "default",
+    recipe: RecipeName = "default",
     source: Annotated[
         str | None, typer.Option("--source", "-s", help="Network; replaces the recipe's sources.")
     ] = None,
@@ -21,14 +30,8 @@ def run(
     preprocessing: PreprocessingOption = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="Target; replaces the recipe's.")] = None,
     sparsity: Annotated[float | None, typer.Option(help="Replaces the recipe's draw.sparsity.")] = None,
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="Run folder; rerun the same command to resume.", callback=ours_or_free),
-    ] = Path("runs/run"),
-    minutes: Annotated[
-        float | None,
-        typer.Option(min=0, help="Start nothing new after this many minutes; rerun the same command to resume."),
-    ] = None,
+    out: RunPlace = Path("runs/run"),
+    minutes: Minutes = None,
     settings: Override = None,
 ) -> None:
     """Do everything: draw, transfer, verify, shrink, report."""
@@ -61,15 +64,9 @@ def demo(
 
 
 def study(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or a recipe that ships with the package.")] = "study",
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="Run folder; rerun the same command to resume.", callback=ours_or_free),
-    ] = Path("runs/study"),
-    minutes: Annotated[
-        float | None,
-        typer.Option(min=0, help="Start nothing new after this many minutes; rerun the same command to resume."),
-    ] = None,
+    recipe: RecipeName = "study",
+    out: RunPlace = Path("runs/study"),
+    minutes: Minutes = None,
     settings: Override = None,
 ) -> None:
     """Compare ways of drawing over several targets."""

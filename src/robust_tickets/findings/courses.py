@@ -173,7 +173,7 @@ def told_action(first: Action, last: Action) -> str:
     return f"{first.verb} {span(f'{100 * first.amount:.3g}', f'{100 * last.amount:.3g}')} %"
 
 
-def steps_of(course: Course) -> list[tuple[float, float]]:
+def sparsity_over_time(course: Course) -> list[tuple[float, float]]:
     """Return (share of the draw, sparsity from then on), each share in [0, 1]; a draw without training ends at once."""
     total = course.plan.steps
     return [(0.0, 0.0), *((event.step / total if total else 0.0, event.sparsity) for event in course.plan.events)]
@@ -181,7 +181,7 @@ def steps_of(course: Course) -> list[tuple[float, float]]:
 
 def strip(course: Course) -> str:
     """Write the sparsity in force over the draw as bars, in one line."""
-    places = steps_of(course)
+    places = sparsity_over_time(course)
     return "".join(
         BARS[math.ceil(sparsity_at(places, (place + 0.5) / WIDTH) * (len(BARS) - 1))] for place in range(WIDTH)
     )
@@ -203,7 +203,7 @@ def unlike(courses: Sequence[Course]) -> tuple[Lane, ...]:
 
 def lane(course: Course) -> Lane:
     """Return a course as one lane of a figure: sparsity in force over the share of the draw."""
-    places, total = steps_of(course), course.plan.steps
+    places, total = sparsity_over_time(course), course.plan.steps
     marks = [
         (event.step / total if total else 0.0, mark)
         for event in course.plan.events
