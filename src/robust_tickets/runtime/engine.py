@@ -14,8 +14,10 @@ from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.machine.workers import NativeStep, Workers
 from robust_tickets.runtime.planning import commands as c
 from robust_tickets.runtime.planning.buffers import Arena
+from robust_tickets.runtime.planning.chains import Chain
 from robust_tickets.runtime.planning.plan import ExecutionPlan, make_plan
 from robust_tickets.runtime.rules.operations import require_valid
+from robust_tickets.runtime.steps.chain import chain_step
 from robust_tickets.runtime.steps.convolve import convolution_steps
 from robust_tickets.runtime.steps.matrix import linear_step
 from robust_tickets.runtime.steps.movement import border_step, copy_step, gather_step, scatter_step
@@ -61,19 +63,24 @@ class Engine:
         self.graph, self.threads = graph, threads
         self.target = target or Target.host()
         self.output_shape = shapes[graph.output]
-        self.plan = make_plan(graph, shapes)
+        self.plan = make_plan(graph, shapes, threads)
         self.arena = Arena.holding(self.plan.buffers)
         self.tilings = (
             tilings(self.plan, self.target, self.arena)
             if tilings is not None
             else estimated(self.plan.commands, self.target)
         )
-        made = [(command, self._steps(command)) for command in self.plan.commands]
+        self._taken = np.zeros(threads, np.uint8)
+        made = [(chain, self._steps(chain)) for chain in self.plan.chains]
         self.steps = [step for _, steps in made for step in steps]
         image = self.plan.input.buffer
-        readers = [(one, steps) for one, steps in made if any(view.buffer is image for view in one.views)]
+        readers = [
+            (chain, steps)
+            for chain, steps in made
+            if any(view.buffer is image for command in chain.commands for view in command.views)
+        ]
         # Where the image is only moved into blocks it is moved from where the caller has it.
-        is_moved = all(isinstance(command, c.Gather) for command, _ in readers)
+        is_moved = all(isinstance(command, c.Gather) for chain, _ in readers for command in chain.commands)
         self._sources = [step.arguments for _, steps in readers for step in steps] if is_moved else []
         self._program = (NativeStep * len(self.steps))(
             *(NativeStep(step.function, step.arguments.ctypes.data, step.tasks, 1) for step in self.steps)
@@ -93,6 +100,8 @@ class Engine:
         for index, image in enumerate(images):
             with self._workers.lock:
                 self._hand_over(image)
+                # A forked process may have left its parent's threads in some.
+                self._taken.fill(0)
                 self._workers.run(ctypes.addressof(self._program), len(self.steps))
                 np.copyto(logits[index], self._output)
         # A weight that is gone would hide what is not a number, and the largest of several may, too.
@@ -137,7 +146,16 @@ class Engine:
         for arguments in self._sources:
             arguments[_SOURCE] = image.ctypes.data
 
-    def _steps(self, command: c.Command) -> list[KernelStep]:
+    def _steps(self, chain: Chain) -> list[KernelStep]:
+        def step_of(command: c.Command) -> KernelStep:
+            [step] = self._steps_of(command)
+            return step
+
+        if len(chain.commands) == 1:
+            return self._steps_of(*chain.commands)
+        return [chain_step(chain, step_of, self.arena.address, self.target, self._taken)]
+
+    def _steps_of(self, command: c.Command) -> list[KernelStep]:
         if isinstance(command, c.Convolve):
             tiling = self.tilings[command.name]
             return convolution_steps(command, tiling, self.arena.address, self.target, self.threads)

@@ -26,4 +26,5 @@ Kernels, each with its `NAME`, its `ARGUMENTS` and its text:
 - `border.py`: the halo from the blocks.
 - `scatter.py`: pixels out of blocks.
 - `copy.py`: channels from one place to another.
+- `chain.py`: several of these in turn, a few channels at a time.
 """

@@ -154,6 +154,10 @@ class Function:
         passed = ", ".join(f"{kind} {one}" for kind, one in zip(kinds, parameters.ordered(operands), strict=True))
         self.code.lines.append(f"  call void {function}({passed})")
 
+    def call_over_tasks(self, function: str, arguments: str, begin: str, end: str) -> None:
+        """Call the function void(arguments, begin, end) at an address; the bounds are i32."""
+        self.code.lines.append(f"  call void {function}(ptr {arguments}, i32 {begin}, i32 {end})")
+
     # Numbers and addresses
 
     def plus(self, left: Operand, right: Operand) -> str:

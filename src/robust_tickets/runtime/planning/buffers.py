@@ -28,8 +28,7 @@ class Buffer:
 
     def used(self, index: int) -> None:
         """Note that a command uses it."""
-        if self.born < 0:
-            self.born = index
+        self.born = index if self.born < 0 else min(self.born, index)
         self.dies = max(self.dies, index)
 
 

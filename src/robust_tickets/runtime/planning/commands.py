@@ -77,11 +77,19 @@ class Convolve(Command):
     bias: NDArray[np.float32]
     residual: MapView | None
     activation: Activation
+    edges: tuple[int, ...] = ()
+    """Channels at which the output is cut, from 0 to how many there are; a source or target that has fewer holds what lies
+    between two of them, beginning with its own first channel. Absent: whole."""
 
     @property
     def views(self) -> tuple[View, ...]:
         """Return all views that it reads or writes."""
         return (self.source, self.target, *([] if self.residual is None else [self.residual]))
+
+    @property
+    def inputs(self) -> int:
+        """Return how many input channels there are."""
+        return self.weight.shape[1] * self.groups
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.layout import best_layout
 from robust_tickets.runtime.planning import commands as c
 from robust_tickets.runtime.planning.buffers import Buffer, MapView, PlainView, View
+from robust_tickets.runtime.planning.chains import Chain, chains
 from robust_tickets.runtime.planning.fusion import Layer, fuse
 from robust_tickets.runtime.planning.placement import Placement, window_of
 from robust_tickets.runtime.rules.shapes import adaptive_bounds, average_divisors
@@ -21,18 +22,24 @@ from robust_tickets.runtime.rules.shapes import adaptive_bounds, average_divisor
 class ExecutionPlan:
     """Commands in order, and where the network's input and output lie."""
 
-    commands: tuple[c.Command, ...]
+    chains: tuple[Chain, ...]
     buffers: tuple[Buffer, ...]
     input: PlainView
     output: PlainView
 
+    @property
+    def commands(self) -> tuple[c.Command, ...]:
+        """Return all commands."""
+        return tuple(command for chain in self.chains for command in chain.commands)
 
-def make_plan(graph: Graph, shapes: Mapping[str, Shape]) -> ExecutionPlan:
+
+def make_plan(graph: Graph, shapes: Mapping[str, Shape], threads: int = 1) -> ExecutionPlan:
     """Return how to execute a checked graph, image by image.
 
     Args:
         graph: as `operations.require_valid` accepts it.
         shapes: of all values, as `operations.require_valid` returns them.
+        threads: how many may work.
     """
     layers = fuse(graph, shapes)
     placement = Placement(shapes, graph.input)
@@ -41,13 +48,14 @@ def make_plan(graph: Graph, shapes: Mapping[str, Shape]) -> ExecutionPlan:
     for layer in layers:
         planner.emit(layer)
     output = placement.plain(graph.output, "output")
-    commands = tuple(placement.commands)
     source = placement.views[graph.input]
     assert isinstance(source, PlainView)
     for buffer in (source.buffer, output.buffer):
         # They are filled and read from outside.
-        buffer.born, buffer.dies = 0, len(commands)
-    return ExecutionPlan(commands, tuple(placement.buffers), source, output)
+        buffer.born, buffer.dies = 0, len(placement.commands)
+    together = chains(placement.commands, threads)
+    used = {view.buffer: None for chain in together for command in chain.commands for view in command.views}
+    return ExecutionPlan(together, tuple({source.buffer: None, output.buffer: None, **used}), source, output)
 
 
 @dataclass(frozen=True)

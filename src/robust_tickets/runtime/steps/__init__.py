@@ -8,4 +8,5 @@
 - `pooling.py`: pooling over windows and over whole maps.
 - `pointwise.py`: an operation on every number.
 - `normalise.py`: layer norm.
+- `chain.py`: several steps as one, a few channels at a time.
 """

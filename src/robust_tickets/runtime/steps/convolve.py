@@ -1,5 +1,6 @@
 """A convolution as a step: its weights packed for a kernel, its map cut into tiles."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -46,12 +47,20 @@ def convolution_steps(command: Convolve, tiling: Tiling, arena: int, target: Tar
         target: what to compile for.
         threads: how many should find work.
     """
+    if command.edges:
+        return [direct_step(command, tiling, arena, target, command.edges)]
     if tiling.winograd and tiling.winograd == possible_side(command):
         return winograd_steps(command, tiling.winograd, arena, target)
-    return [direct_step(command, tiling, arena, target, threads)]
+    outputs, tiles = command.weight.shape[0], len(_tiles(command, tiling)[0])
+    # So many tasks a thread that none waits long for the last one.
+    pieces = -(-_TASKS * threads // tiles) if threads > 1 else 1
+    blocks = outputs // tiling.rows
+    pieces = max(1, min(pieces, blocks))
+    edges = [blocks * one // pieces * tiling.rows for one in range(pieces)]
+    return [direct_step(command, tiling, arena, target, [*edges, outputs])]
 
 
-def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, threads: int) -> KernelStep:
+def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, edges: Sequence[int]) -> KernelStep:
     """Return a convolution without detours, ready to be called.
 
     Args:
@@ -59,24 +68,24 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
         tiling: how it is cut up.
         arena: address of the arena.
         target: what to compile for.
-        threads: how many should find work.
+        edges: output channels from 0 to how many there are, each a multiple of the tiling's rows but for the last: what
+            lies between two is tasks of its own.
     """
     source, out, residual = command.source, command.target, command.residual
     stride = command.window.stride
     tiles, shapes = _tiles(command, tiling)
-    outputs = command.weight.shape[0]
     keep: list[object] = [tiles]
     chunks = []
-    # So many tasks a thread that none waits long for the last one.
-    per_tile = -(-_TASKS * threads // len(tiles)) if threads > 1 else 1
-    for first, last, rows in _segments(outputs, tiling.rows, per_tile):
+    is_whole = out.channels == edges[-1]
+    for first, last, rows in _segments(edges, tiling.rows):
+        start = 0 if is_whole else max(edge for edge in edges if edge <= first)
         modules = [
             compile(ConvolutionKernel(rows, high, wide, stride[1], command.activation, target.vector_bits).ir(), target)
             for high, wide in shapes
         ]
         kernels = np.array([module.address(convolution.NAME) for module in modules], np.int64)
         bias = np.ascontiguousarray(command.bias[first:last])
-        packed = pack(command, first, last, rows, tiling.channels)
+        packed = pack(command, first, last, rows, tiling.channels, edges)
         slices = np.array([driver.SLICE.pack(entries=address(entries), ends=address(ends)) for entries, ends in packed])
         channel = residual.layout.channel_stride if residual is not None else 0
         chunks.append(
@@ -84,7 +93,7 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
                 bias=address(bias),
                 kernels=address(kernels),
                 slices=address(slices),
-                output=first * out.layout.channel_stride,
+                output=(first - start) * out.layout.channel_stride,
                 residual=first * channel,
                 blocks=(last - first) // rows,
             )
@@ -109,17 +118,18 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, t
         tiles=address(tiles),
         chunks=address(table),
         tile_count=len(tiles),
-        slice_count=-(-source.channels // tiling.channels),
+        slice_count=_slices(command, tiling.channels),
         extra=RESIDUAL if residual is not None else 0,
     )
     keep += [table, strides, walk]
     flops = 2 * command.weight.count * out.layout.height * out.layout.width
     tasks = len(tiles) * len(table)
-    return KernelStep(command.name, "convolution", walk.address(driver.NAME), call, tasks, tuple(keep), flops)
+    before = (*(len(tiles) * one for one in range(len(edges) - 1)), tasks)
+    return KernelStep(command.name, "convolution", walk.address(driver.NAME), call, tasks, tuple(keep), flops, before)
 
 
 def pack(
-    command: Convolve, first: int, last: int, rows: int, channels: int
+    command: Convolve, first: int, last: int, rows: int, channels: int, edges: Sequence[int] = ()
 ) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
     """Return the weights of output channels [first, last) as the kernel reads them.
 
@@ -129,6 +139,7 @@ def pack(
         last: one more than the last; last - first is a multiple of `rows`.
         rows: output channels that share positions.
         channels: input channels in a slice.
+        edges: where the output is cut, if the source holds one piece of it.
 
     Returns:
         For each slice: entries int32 [n, 1 + rows], the byte offset from the tile's input and the bits of float32
@@ -145,11 +156,13 @@ def pack(
     channel = inner
     if command.groups > 1:
         channel = inner + out // (outputs // command.groups) * group
+    if command.source.channels < command.inputs:
+        channel = channel - max(edge for edge in edges if edge <= first)
     layout, dilation = command.source.layout, command.window.dilation
     offset = channel * layout.channel_stride + y * (dilation[0] * layout.row_stride) + x * (dilation[1] * VECTOR)
     blocks = (last - first) // rows
     block, row = np.divmod(out - first, rows)
-    count = max(1, -(-command.source.channels // channels))
+    count = _slices(command, channels)
     part = channel // channels
     key = part * blocks + block
     if rows == 1:
@@ -173,12 +186,16 @@ def pack(
     return parts
 
 
-def _segments(outputs: int, rows: int, pieces: int) -> list[tuple[int, int, int]]:
-    """Return (first, last, R) of runs of output channels: full blocks in this many pieces, and what is left over."""
-    blocks = outputs // rows
-    edges = [blocks * one // min(pieces, blocks) * rows for one in range(min(pieces, blocks) + 1)] if blocks else [0]
-    runs = [(first, last, rows) for first, last in pairwise(edges)]
-    return [*runs, *([(blocks * rows, outputs, 1)] if outputs % rows else [])]
+def _slices(command: Convolve, channels: int) -> int:
+    """Return how many slices of so many input channels there are."""
+    return max(1, -(-command.source.channels // channels))
+
+
+def _segments(edges: Sequence[int], rows: int) -> list[tuple[int, int, int]]:
+    """Return (first, last, R) of runs of output channels: full blocks between edges, and what is left over at the end."""
+    full = edges[-1] // rows * rows
+    runs = [(first, min(last, full), rows) for first, last in pairwise(edges) if first < full]
+    return [*runs, *([(full, edges[-1], 1)] if full < edges[-1] else [])]
 
 
 def _tiles(command: Convolve, tiling: Tiling) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:

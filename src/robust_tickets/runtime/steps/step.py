@@ -23,6 +23,8 @@ class KernelStep:
     """Arrays and modules that the arguments point into."""
     flops: int = 0
     """Multiplications and additions, zeros left out."""
+    before: tuple[int, ...] = ()
+    """How many tasks come before each of the channels at which it was cut, and how many there are."""
 
 
 def address(array: NDArray[Any]) -> int:

@@ -109,7 +109,7 @@ def _cycles(command: Convolve, tiling: Tiling, entries: dict[int, int]) -> float
     (high, wide), (down, right) = window.kernel, window.stride
     rows = (tiling.height - 1) * down + (high - 1) * window.dilation[0] + 1
     columns = (tiling.width - 1) * right + (wide - 1) * window.dilation[1] + 1
-    reached = min(tiling.channels, source.channels) / command.groups
+    reached = command.weight.shape[1] if command.groups > 1 else min(tiling.channels, source.channels)
     region = reached * rows * columns * VECTOR
     missed = max(0.0, 1 - 0.8 * FIRST_LEVEL / region)
     multiply = max(tiling.rows * vectors, 4.0 if tiling.rows * vectors < 8 else 0.0)
