@@ -1,7 +1,7 @@
 """Several functions over tasks in turn, a few channels at a time: what one writes the next still finds in the cache.
 
-What lies between them has a room for each thread. A thread takes one that is free, and leaves it free: there are as many
-as threads.
+What lies between them has a room for each thread. A thread takes one that is free, and leaves it free: there are as
+many as threads.
 """
 
 from robust_tickets.runtime.kernels.function import Function
@@ -10,8 +10,8 @@ from robust_tickets.runtime.kernels.record import Record
 NAME = "chain"
 
 ARGUMENTS = Record(addresses=("functions", "arguments", "spans", "taken"), numbers=("parts", "rooms"))
-"""For each part a function void(arguments, begin, end), addresses [parts]; its arguments, addresses [rooms, parts]; which of
-its own tasks each part does in a task, int32 [tasks, parts, begin and end]; a byte for each room, 0 if it is free.
+"""For each part a function void(arguments, begin, end), addresses [parts]; its arguments, addresses [rooms, parts];
+which of its own tasks it does in a task, int32 [tasks, parts, begin and end]. A byte for each room, 0 if it is free.
 
 How many parts and rooms there are.
 """

@@ -119,11 +119,10 @@ class Layout:
 def best_layout(channels: int, height: int, width: int) -> Layout:
     """Return the layout whose blocks cover the map with the fewest vectors.
 
-    Among equals, a square grid without gaps: halving the map leaves it aligned; else wide blocks: their rows are
-    contiguous.
+    Among equals, a square grid without gaps: halving the map leaves it aligned; else the one with the least around it.
     """
     choices = [
         Layout(channels, height, width, (rows, columns), (-(-height // rows), -(-width // columns)))
         for rows, columns in GRIDS
     ]
-    return min(choices, key=lambda one: (prod(one.block), not (one.full and one.grid == GRIDS[0]), one.block[0]))
+    return min(choices, key=lambda one: (prod(one.block), not (one.full and one.grid == GRIDS[0]), sum(one.block)))

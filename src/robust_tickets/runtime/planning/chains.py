@@ -1,8 +1,8 @@
 """Which commands are executed a few channels at a time, one after the other, before the next channels come.
 
-A depthwise convolution reads one channel to write one. Taken together with what makes its input, it finds that in the cache,
-where the whole map would have gone to memory and come back: twice, if its halo is filled as well. What lies between
-them is never there as a whole: each thread has room for a few channels of it.
+A depthwise convolution reads one channel to write one. Taken together with what makes its input, it finds that in the
+cache, where the whole map would have gone to memory and come back: twice, if its halo is filled as well. What lies
+between them is never there as a whole: each thread has room for a few channels of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Chain:
 
 
 def chains(commands: Sequence[c.Command], threads: int) -> tuple[Chain, ...]:
-    """Return commands in order, those together that end in a depthwise convolution; their buffers live as long as all."""
+    """Return commands in order, those together that end in a depthwise convolution; their buffers then live as long."""
     found: list[Chain] = []
     position = 0
     while position < len(commands):
@@ -65,6 +65,9 @@ def _together(commands: Sequence[c.Command], first: int) -> tuple[c.Command, ...
         return most
     for command in commands[first + 1 :]:
         if not ((_moves(command) or is_depthwise(command)) and _same(command.source, together[-1].target)):
+            break
+        if _is_pointwise(commands[first]) and command.target.buffer is commands[first].source.buffer:
+            # A residual is written over, of which the first command still needs every channel.
             break
         together.append(command)
         if is_depthwise(command):
@@ -104,7 +107,8 @@ def _placed(command: c.Command, local: Mapping[Buffer, MapView], edges: tuple[in
     """Return a command on the views that take the place of others."""
     source, target = (local.get(view.buffer, view) for view in (command.source, command.target))
     if isinstance(command, c.Convolve):
-        return replace(command, source=source, target=target, edges=edges)
+        residual = command.residual and local.get(command.residual.buffer, command.residual)
+        return replace(command, source=source, target=target, residual=residual, edges=edges)
     return replace(command, source=source, target=target)
 
 

@@ -78,8 +78,8 @@ class Convolve(Command):
     residual: MapView | None
     activation: Activation
     edges: tuple[int, ...] = ()
-    """Channels at which the output is cut, from 0 to how many there are; a source or target that has fewer holds what lies
-    between two of them, beginning with its own first channel. Absent: whole."""
+    """Channels at which the output is cut, from 0 to how many there are; a source, target or residual that has fewer
+    holds what lies between two of them, beginning with its own first channel. Absent: whole."""
 
     @property
     def views(self) -> tuple[View, ...]:

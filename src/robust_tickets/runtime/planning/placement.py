@@ -1,5 +1,6 @@
 """Where the values of a graph lie: in which layout, side by side with what, and moved where a reader needs them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Shape
 from robust_tickets.runtime.kernels.epilogue import Activation
-from robust_tickets.runtime.kernels.layout import Halo, Layout, best_layout
+from robust_tickets.runtime.kernels.layout import VECTOR, Halo, Layout, best_layout
 from robust_tickets.runtime.planning import commands as c
 from robust_tickets.runtime.planning.buffers import Buffer, MapView, PlainView, View
 from robust_tickets.runtime.planning.fusion import Layer
 
 _LARGEST_BUFFER = 2**32
 """Bytes: kernels read offsets of 32 bits."""
+
+_MOVING = 20
+"""Vectors that are multiplied and added in the time in which one is put together from pixels."""
 
 _WINDOWS = {"conv", "max_pool", "avg_pool"}
 
@@ -54,6 +58,8 @@ class Placement:
     """(value, grid and block) -> what the windows that read it need together."""
     bordered: dict[Buffer, set[int]] = field(default_factory=dict)
     """Channels whose halo is up to date."""
+    layouts: dict[str, Layout] = field(default_factory=dict)
+    """Value -> the blocks in which its only reader wants it, where these are not those that cover it best."""
     scaled: dict[str, tuple[str, NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=dict)
     """Value -> the plain value, scale and shift by channel that it is made of when it is moved into blocks."""
 
@@ -69,6 +75,7 @@ class Placement:
         """Decide on the layout of every map, and let what is concatenated be written where the whole lies."""
         for layer in layers:
             self.maps[layer.output] = self._makes_map(layer)
+        self._suit_strides(layers)
         for layer in layers:
             if layer.op == "max_pool" or (layer.op in _WINDOWS and self.is_map(layer.output)):
                 need = self.need(layer)
@@ -100,6 +107,29 @@ class Placement:
             if layer.op == "slice" and self.is_map(layer.output):
                 root, _ = homes.get(layer.inputs[0], (layer.inputs[0], 0))
                 by_root[root] = by_root[root] | by_root[layer.output]
+
+    def _suit_strides(self, layers: Sequence[Layer]) -> None:
+        """Let the input of a strided depthwise convolution be made in the blocks that it reads.
+
+        Where it would have to be moved, it is the input of the pointwise convolution before it that is: fewer channels,
+        and no halo.
+        """
+        uses = Counter(value for layer in layers for value in layer.reads)
+        made_by = {layer.output: layer for layer in layers}
+        for layer in reversed(layers):
+            before = made_by.get(layer.inputs[0])
+            if before is None or uses[before.output] > 1 or not (_is_depthwise(layer) and _is_pointwise(before)):
+                continue
+            if not (self.is_map(layer.output) and self.is_map(before.output) and before.residual is None):
+                continue
+            if self.need(layer).every != (1, 1):
+                # What it reads is little, and moved by itself.
+                continue
+            need, default = self.need(layer).layout, self._default(before.output)
+            narrow = self.shapes[before.inputs[0]][0] < self.shapes[before.output][0]
+            more = (prod(need.block) - prod(default.block)) * before.weights["weight"].count
+            if narrow and not need.aligned(default) and more < _MOVING * need.size // VECTOR:
+                self.layouts[before.output] = replace(need, halo=Halo())
 
     def _reuse_residuals(self, layers: Sequence[Layer], homes: dict[str, tuple[str, int]]) -> None:
         """Let a convolution write over its residual where nobody reads that any more.
@@ -139,7 +169,7 @@ class Placement:
         return layer.op in (*_WINDOWS, "layer_norm") or any(self.is_map(value) for value in layer.inputs)
 
     def _default(self, value: str) -> Layout:
-        return best_layout(*self.shapes[value])
+        return self.layouts.get(value) or best_layout(*self.shapes[value])
 
     def need(self, layer: Layer) -> Need:
         """Return the layout in which a layer that moves a window reads its input."""
@@ -248,6 +278,16 @@ class Placement:
             # A buffer may be written again, over a residual.
             self.bordered.pop(command.target.buffer, None)
         self.commands.append(command)
+
+
+def _is_depthwise(layer: Layer) -> bool:
+    return layer.op == "conv" and layer.attributes["groups"] == layer.weights["weight"].shape[0] > 1
+
+
+def _is_pointwise(layer: Layer) -> bool:
+    if layer.op != "conv" or layer.attributes["groups"] > 1:
+        return False
+    return layer.weights["weight"].shape[2:] == (1, 1) and tuple(layer.attributes["stride"]) == (1, 1)
 
 
 def window_of(layer: Layer) -> c.Window:

@@ -74,11 +74,11 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, e
     source, out, residual = command.source, command.target, command.residual
     stride = command.window.stride
     tiles, shapes = _tiles(command, tiling)
+    other = residual or out
     keep: list[object] = [tiles]
     chunks = []
-    is_whole = out.channels == edges[-1]
     for first, last, rows in _segments(edges, tiling.rows):
-        start = 0 if is_whole else max(edge for edge in edges if edge <= first)
+        start = max(edge for edge in edges if edge <= first)
         modules = [
             compile(ConvolutionKernel(rows, high, wide, stride[1], command.activation, target.vector_bits).ir(), target)
             for high, wide in shapes
@@ -87,26 +87,24 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, e
         bias = np.ascontiguousarray(command.bias[first:last])
         packed = pack(command, first, last, rows, tiling.channels, edges)
         slices = np.array([driver.SLICE.pack(entries=address(entries), ends=address(ends)) for entries, ends in packed])
-        channel = residual.layout.channel_stride if residual is not None else 0
         chunks.append(
             driver.CHUNK.pack(
                 bias=address(bias),
                 kernels=address(kernels),
                 slices=address(slices),
-                output=(first - start) * out.layout.channel_stride,
-                residual=first * channel,
+                output=(first if out.channels == edges[-1] else first - start) * out.layout.channel_stride,
+                residual=(first if other.channels == edges[-1] else first - start) * other.layout.channel_stride,
                 blocks=(last - first) // rows,
             )
         )
         keep += [modules, kernels, bias, packed, slices]
     table = np.array(chunks)
-    other = residual.layout if residual is not None else out.layout
     strides = convolution.STRIDES.pack(
         input_row=stride[0] * source.layout.row_stride,
         output_row=out.layout.row_stride,
         output_channel=out.layout.channel_stride,
-        residual_row=other.row_stride,
-        residual_channel=other.channel_stride,
+        residual_row=other.layout.row_stride,
+        residual_channel=other.layout.channel_stride,
     )
     walk = compile(driver.ir(), target)
     top, left, _, _ = command.window.padding
@@ -181,8 +179,8 @@ def pack(
     bounds = np.searchsorted(key, np.arange(count * blocks + 1))
     parts = []
     for one in range(count):
-        edges = bounds[one * blocks : (one + 1) * blocks + 1]
-        parts.append((np.ascontiguousarray(entries[edges[0] : edges[-1]]), (edges[1:] - edges[0]).astype(np.int32)))
+        ends = bounds[one * blocks : (one + 1) * blocks + 1]
+        parts.append((np.ascontiguousarray(entries[ends[0] : ends[-1]]), (ends[1:] - ends[0]).astype(np.int32)))
     return parts
 
 
@@ -192,7 +190,7 @@ def _slices(command: Convolve, channels: int) -> int:
 
 
 def _segments(edges: Sequence[int], rows: int) -> list[tuple[int, int, int]]:
-    """Return (first, last, R) of runs of output channels: full blocks between edges, and what is left over at the end."""
+    """Return (first, last, R) of runs of output channels: full blocks between edges, and what is left over."""
     full = edges[-1] // rows * rows
     runs = [(first, min(last, full), rows) for first, last in pairwise(edges) if first < full]
     return [*runs, *([(full, edges[-1], 1)] if full < edges[-1] else [])]
