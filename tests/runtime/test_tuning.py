@@ -15,6 +15,7 @@ from robust_tickets.runtime.reference import interpret
 from robust_tickets.runtime.storage.file import write_file
 from robust_tickets.runtime.tuning.tiling import likely
 from robust_tickets.runtime.tuning.tuning import estimated, tuned
+from tests.runtime.test_chains import bottleneck
 
 WINDOW = {"stride": [1, 1], "padding": [1, 1, 1, 1], "dilation": [1, 1], "groups": 1}
 
@@ -139,3 +140,12 @@ def test_thousands_of_groups_are_estimated_within_little_memory():
     engine = Engine(graph)
     np.testing.assert_array_equal(engine(x), x)
     assert estimated(engine.plan.commands, engine.target) == engine.tilings
+
+
+def test_what_one_thread_measured_serves_two(folder):
+    """A chain's rooms depend on the number of threads; how a convolution is cut up does not."""
+    write_file(bottleneck(200, (28, 28), 5), folder / "model.rtk")
+    load_runtime(folder / "model.rtk", threads=1)
+    kept = (folder / "model.rtk.tuning.json").read_bytes()
+    load_runtime(folder / "model.rtk", threads=2)
+    assert (folder / "model.rtk.tuning.json").read_bytes() == kept

@@ -34,9 +34,9 @@ def likely(command: Convolve, target: Target, count: int) -> list[Tiling]:
 
 def slices(command: Convolve) -> list[int]:
     """Return the numbers of input channels that a tile may work on at a time."""
-    inputs = command.source.channels
     if command.groups > 1:
-        return [inputs]
+        return [command.inputs]
+    inputs = command.source.channels
     return sorted({*(one for one in (8, 16, 32, 64, 128, 256) if one < inputs), inputs})
 
 

@@ -18,7 +18,7 @@ from robust_tickets.runtime.steps.step import KernelStep
 from robust_tickets.runtime.steps.winograd import possible_side
 from robust_tickets.runtime.tuning.tiling import is_possible, likely, slices
 
-VERSION = 1
+VERSION = 2
 """Raised when tilings come to mean something else, or others become possible."""
 
 _TILES = 8
