@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         colours(place / "images")
-        rt.run(rt.load_recipe("default", values=RECIPE), "runs/mine")
+        rt.run(rt.load_recipe("one-shot", values=RECIPE), "runs/mine")
     return place
 
 
@@ -121,7 +121,7 @@ def test_the_best_of_several_is_taken_and_ways_of_drawing_are_listed(
     tickets: Tickets, run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     values = {**RECIPE, "shrink": None, "verify": {"margin": 0.9}}
-    rt.run(rt.load_recipe("default", values={**values, "draw": {"sparsity": [0.3, 0.6]}}), "runs/ladder")
+    rt.run(rt.load_recipe("one-shot", values={**values, "draw": {"sparsity": [0.3, 0.6]}}), "runs/ladder")
     caplog.clear()
     told = works(tickets("verify runs/ladder")).out
     assert "runs/ladder: choosing one of 2 tickets on validation" in caplog.text
@@ -133,7 +133,7 @@ def test_the_best_of_several_is_taken_and_ways_of_drawing_are_listed(
     assert rt.load_transfer("runs/ladder").sparsity == wanted
     assert "margin 90" in told, "what matches means is the recipe's"
 
-    rt.run(rt.load_recipe("default", values={**values, "variants": {"rows": {"group": "row"}}}), "runs/ways")
+    rt.run(rt.load_recipe("one-shot", values={**values, "variants": {"rows": {"group": "row"}}}), "runs/ways")
     told = tickets("shrink runs/ways --out model.rtk").complaint
     base = "runs/ways/transfers/data/small/full"
     assert f"tickets shrink {base}/draw/drawn-sparsity-0.5 --out model.rtk" in told

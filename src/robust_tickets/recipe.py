@@ -25,6 +25,8 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 
 TARGET = "target"
 """As `draw.data`: the recipe's own target, whatever that is."""
+AS_TRANSFERRED = "as-transferred"
+"""As `draw.head`: what the recipe's transfers do with the head."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -108,14 +110,27 @@ class Recipe(Settings):
         return {name: self.on_target(settings) for name, settings in {"draw": self.draw, **ways}.items()}
 
     def on_target(self, settings: DrawSettings) -> DrawSettings:
-        """Return how a ticket is drawn, with the recipe's own target for `data: target`.
+        """Return how a ticket is drawn, with the recipe's own target for `data: target`, and the head of its transfers.
 
         What differs from defaults in `draw.data` stays.
+
+        Raises:
+            ValueError: the head is to be as transferred, but is not drawn on the target, or transfers differ in it.
         """
-        if settings.data is None or settings.data.name != TARGET:
-            return settings
-        own = settings.data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
-        return settings.model_copy(update={"data": changed(self.target, own)})
+        is_on_target = settings.data is not None and settings.data.name == TARGET
+        updates: dict[str, Any] = {}
+        if settings.head == AS_TRANSFERRED:
+            heads = {transfer.head for transfer in self.transfers.values()}
+            if not is_on_target:
+                raise ValueError(f"draw.head: {AS_TRANSFERRED} goes with draw.data: {TARGET}; use keep or fresh")
+            if len(heads) > 1:
+                raise ValueError(f"draw.head: {AS_TRANSFERRED}, but transfers differ in `head`; use keep or fresh")
+            updates["head"] = heads.pop()
+        if is_on_target:
+            assert settings.data is not None
+            own = settings.data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+            updates["data"] = changed(self.target, own)
+        return settings.model_copy(update=updates)
 
     @property
     def target(self) -> DataSettings:

@@ -94,8 +94,8 @@ def is_known(family: dict[str, Any]) -> bool:
     """Return whether this version has the recipe that a family extends; older ones lack those that came later."""
     import robust_tickets
 
-    extended = family.get("recipe", {}).get("extends", "default")
-    return (Path(robust_tickets.__file__).parent / "recipes" / f"{extended}.yaml").is_file()
+    extended = family.get("recipe", {}).get("extends")
+    return extended is None or (Path(robust_tickets.__file__).parent / "recipes" / f"{extended}.yaml").is_file()
 
 
 def tickets(line: str) -> None:

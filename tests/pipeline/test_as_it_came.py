@@ -20,7 +20,7 @@ def test_a_source_whose_head_is_kept_is_told_as_it_came(tmp_path: Path, monkeypa
         "transfers": {"full": {"head": "keep", "training": {"epochs": 1}, "seeds": [0]}},
         "shrink": None,
     }
-    recipe = rt.load_recipe("default", values=values)
+    recipe = rt.load_recipe("one-shot", values=values)
     summary = rt.run(recipe, "run")
     (section,) = [section for section in summary.sections if section.title == "Before training"]
     ((series, target, came, _, dense, transfer),) = section.tables[0].rows
@@ -34,5 +34,5 @@ def test_a_source_whose_head_is_kept_is_told_as_it_came(tmp_path: Path, monkeypa
     assert contents(tmp_path / "run" / "as_it_came") == before, "it is measured once"
 
     fresh = values | {"transfers": {"full": {"training": {"epochs": 0}, "seeds": [0]}}}
-    summary = rt.run(rt.load_recipe("default", values=fresh), "other")
+    summary = rt.run(rt.load_recipe("one-shot", values=fresh), "other")
     assert "Before training" not in [section.title for section in summary.sections], "a new head has no such baseline"

@@ -265,3 +265,44 @@ def test_what_does_not_fit_is_refused_before_training(row: Row, sources: dict[st
         rt.transfer(sources[row.source], data, **{"seeds": (0,), **options}, folder=tmp_path / "run")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+DEFAULT = {
+    "images": {"name": "demo/resnet4", "weights": "random", "num_classes": 4},
+    "texts": {"name": "tiny/bert", "weights": "random"},
+}
+"""Sources by what they take, as recipes name them."""
+
+
+@rows
+def test_the_default_recipe_draws_on_its_data(row: Row, tmp_path: Path) -> None:
+    """What `tickets run --source --data` does: finetuned, pruned gradually on the target, transferred.
+
+    Where the task takes another network than the source, whose weights have other names there, the way out is told.
+    """
+    short = {"epochs": 1, "batch_size": 8, "precision": "fp32"}
+    recipe = rt.load_recipe(
+        "default",
+        values={
+            "sources": {"net": {"source": DEFAULT[row.source]}},
+            "data": row.data(tmp_path / "data").model_dump(mode="json"),
+            "draw": {
+                "sparsity": 0.5,
+                "timeline": {"end": 1, "epochs": 1.5},
+                "finetune": short,
+                "training": {"batch_size": 8, "precision": "fp32"},
+            },
+            "transfers": {"full": {"training": short, "seeds": [0]}},
+            "shrink": None,
+        },
+    )
+    if row.kind in ("segmentation", "detection"):
+        with pytest.raises(rt.UserError, match=r"a draw needs one label .*as `tickets run one-shot` does"):
+            rt.run(recipe, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+        return
+    summary = rt.run(recipe, tmp_path / "run")
+    assert [round(one.sparsity, 2) for one in summary.rows] == [0, 0.5]
+    ticket = rt.load_transfer(tmp_path / "run").ticket
+    assert ticket is not None
+    assert ticket.stored, "it carries what it learned on the data"

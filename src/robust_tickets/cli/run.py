@@ -36,7 +36,7 @@ def run(
 ) -> None:
     """Do everything: draw, transfer, verify, shrink, report."""
     require_apart(out, data)
-    from robust_tickets.recipe import load_recipe
+    from robust_tickets.recipe import load_recipe, read_values
 
     values: dict[str, Any] = {}
     if source is not None:
@@ -48,7 +48,7 @@ def run(
         values["data"] = {"name": data}
     if sparsity is not None:
         values["draw"] = {"sparsity": sparsity}
-    if recipe == "default" and not {"sources", "data"} <= values.keys():
+    if not {"sources", "data"} <= {*values, *read_values(recipe, ())}:
         raise UserError("give --source and --data, or a recipe that names both; tickets demo shows a run")
     finish(load_recipe(recipe, settings or (), values), out, minutes)
 

@@ -46,8 +46,13 @@ def task_for(splits: DataSplits, stated: Task | None = None) -> Task:
     return stated
 
 
-def own_task(splits: DataSplits, asker: str) -> Task:
+def own_task(splits: DataSplits, asker: str, instead: str = "") -> Task:
     """Return the task that data imply, if a network's own kind of head has to do it.
+
+    Args:
+        splits: the data.
+        asker: what would train on them.
+        instead: what to do if it cannot.
 
     Raises:
         UserError: it takes another head, so only transfers support it.
@@ -56,6 +61,6 @@ def own_task(splits: DataSplits, asker: str) -> Task:
     if not task.keeps_body:
         raise UserError(
             f"{splits.name}: {splits.target_words}, but {asker} needs one label per {splits.one}; only transfers "
-            "support it"
+            f"support it{instead}"
         )
     return task

@@ -42,9 +42,10 @@ class DrawSettings(Settings):
         default=Fixed(), description="How masks are applied to weights, and what trains."
     )
     rewind: AnyRewind = Field(default=PretrainedRewind(), description="Which weights the ticket restarts from.")
-    head: Literal["keep", "fresh"] = Field(
+    head: Literal["keep", "fresh", "as-transferred"] = Field(
         default="keep",
-        description="Head during the draw's own training: the source's, or a fresh one for its data.",
+        description="Head during the draw's own training: the source's, or a fresh one for its data; as-transferred: "
+        "what the transfers do, in a recipe that draws on its target.",
     )
     data: DataSettings | None = Field(
         default=None, description="Data to train on, if the timeline trains; in a recipe, `target` is its own target."

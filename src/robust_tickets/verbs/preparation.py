@@ -29,6 +29,9 @@ from robust_tickets.training.kept import require_keepable
 from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
 from robust_tickets.verbs.teacher import named_teacher, require_trained_head
 
+INSTEAD = "; draw without training, as `tickets run one-shot` does"
+"""What to do where a draw cannot train on its data."""
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -100,9 +103,11 @@ class Preparation:
                 raise UserError("draw.finetune is for draws that train afterwards: set draw.timeline.epochs")
             splits = batches = None
         elif splits is not None:
-            task = own_task(splits, "a draw")
+            task = own_task(splits, "a draw", INSTEAD)
             require_size(source.network, splits, source.identity.name)
             require_gradients(source)
+            if settings.head == "as-transferred":
+                raise UserError("head: only a recipe knows how tickets are transferred; use keep or fresh")
             classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name, "draw.head")
             names = tuple(name for name in names if takes_part(classifier, name))
             objective, is_fresh = settings.training.objective, settings.head == "fresh" and settings.finetune is None
