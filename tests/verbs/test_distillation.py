@@ -66,6 +66,20 @@ def test_gradual_pruning_during_finetuning_learns_from_the_dense_finetuned_netwo
     )
 
 
+@pytest.mark.parametrize("rewind", ["none", "pretrained"])
+def test_one_shot_tickets_of_the_finetuned_network(source: rt.Source, rewind: str, tmp_path: Path) -> None:
+    """Its smallest weights go, whether it or the source is what the ticket starts from."""
+    once = settings(sparsity=[0.5, 0.8], finetune=DENSE, rewind=rewind)
+    low, high = rt.draw_all(source, settings=once, data=PARTS, folder=tmp_path)
+    finetuned = rt.load_source(tmp_path / "finetuned", like=source.network)
+    for ticket, sparsity in ((low, 0.5), (high, 0.8)):
+        alone = rt.draw(finetuned, sparsity=sparsity)
+        assert all(torch.equal(mask, alone.masks[name]) for name, mask in ticket.masks.items())
+        assert (ticket.stored is None) == (rewind == "pretrained")
+    with pytest.raises(rt.UserError, match=r"draw.data is missing: draw.finetune trains"):
+        rt.draw_all(source, settings=once)
+
+
 def test_masks_over_finetuned_weights_return_to_the_pretrained_ones(source: rt.Source) -> None:
     """Robust Lottery Tickets: gates are learned over the finetuned network, and the ticket restarts from the source."""
     gates = {
@@ -117,7 +131,6 @@ def test_a_ticket_is_transferred_under_its_dense_source_or_a_finished_run(source
     [
         ({"training": {**TRAINING, "objective": {**DISTILLED, "teacher": "no/such/network"}}}, "no/such/network"),
         ({"head": "fresh", "finetune": None}, r"source has a fresh head \(draw.head: fresh\)"),
-        ({"timeline": {"kind": "one-shot", "epochs": 0}}, "set draw.timeline.epochs"),
     ],
 )
 def test_teachers_that_cannot_teach_are_refused_before_anything_trains(

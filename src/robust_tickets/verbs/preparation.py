@@ -98,9 +98,9 @@ class Preparation:
             raise UserError(
                 f"draw.data is missing: score {settings.score.kind!r} reads training examples, so give data to read"
             )
-        if not plan.steps and not reads:
-            if settings.finetune is not None:
-                raise UserError("draw.finetune is for draws that train afterwards: set draw.timeline.epochs")
+        if settings.finetune is not None and batches is None:
+            raise UserError("draw.data is missing: draw.finetune trains on them first, so give data to train on")
+        if not plan.steps and not reads and settings.finetune is None:
             splits = batches = None
         elif splits is not None:
             task = own_task(splits, "a draw", INSTEAD)
