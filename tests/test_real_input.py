@@ -59,7 +59,7 @@ def attacked(network: rt.Network, data: DataSplits, images: int, threat: Threat)
 
 def test_photographs_end_in_a_smaller_file_that_reaches_the_reported_accuracy(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    command = ["run", "--source", "torchvision/squeezenet1_1", "--out", out, "--preprocessing", SQUEEZENET]
+    command = ["run", "one-shot", "--source", "torchvision/squeezenet1_1", "--out", out, "--preprocessing", SQUEEZENET]
     command += ["--weights", at("weights/squeezenet1_1_imagenet.safetensors"), "--data", at("hymenoptera-160")]
     quick = {"draw.group": "channel", "draw.scope": "layer", "draw.sparsity": "0.3", "transfers.full.seeds": "[0]"}
     quick |= {"transfers.full.training.epochs": "1", "shrink.rounds": "5"}

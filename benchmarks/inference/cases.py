@@ -7,6 +7,7 @@ from typing import Literal
 from benchmarks.inference.networks import Pattern
 
 NETWORKS = ("resnet18", "resnet50")
+DEPTHWISE = "mobilenet_v2"
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,12 @@ def cases() -> Iterator[Case]:
         yield Case(network, 95, 4.4, batch="many")
         yield Case(network, 90, 2.8, threads=2)
         yield Case(network, 95, 4.0, threads=2)
+    yield from _depthwise()
+
+
+def _depthwise() -> Iterator[Case]:
+    """Yield the cases of a network whose depthwise convolutions stay nearly dense: no more is to be had."""
+    yield Case(DEPTHWISE, 90, 2.0)
+    yield Case(DEPTHWISE, 95, 2.5)
+    yield Case(DEPTHWISE, 90, 2.5, pattern="block8x1")
+    yield Case(DEPTHWISE, 90, 1.6, threads=2)

@@ -116,13 +116,19 @@ class Layout:
         return replace(self, halo=self.halo | halo)
 
 
-def best_layout(channels: int, height: int, width: int) -> Layout:
+def best_layout(channels: int, height: int, width: int, *, compact: bool = False) -> Layout:
     """Return the layout whose blocks cover the map with the fewest vectors.
 
-    Among equals, a square grid without gaps: halving the map leaves it aligned; else the one with the least around it.
+    Among equals, a square grid without gaps: halving the map leaves it aligned; else wide blocks: their rows are
+    contiguous; or, if it is to be compact, blocks with little around them: less halo is to be filled.
     """
     choices = [
         Layout(channels, height, width, (rows, columns), (-(-height // rows), -(-width // columns)))
         for rows, columns in GRIDS
     ]
-    return min(choices, key=lambda one: (prod(one.block), not (one.full and one.grid == GRIDS[0]), sum(one.block)))
+
+    def cost(one: Layout) -> tuple[int, bool, int]:
+        around = sum(one.block) if compact else one.block[0]
+        return prod(one.block), not (one.full and one.grid == GRIDS[0]), around
+
+    return min(choices, key=cost)

@@ -58,6 +58,8 @@ class Placement:
     """(value, grid and block) -> what the windows that read it need together."""
     bordered: dict[Buffer, set[int]] = field(default_factory=dict)
     """Channels whose halo is up to date."""
+    compact: bool = False
+    """Whether halos cost more than convolutions: of networks with depthwise ones."""
     layouts: dict[str, Layout] = field(default_factory=dict)
     """Value -> the blocks in which its only reader wants it, where these are not those that cover it best."""
     scaled: dict[str, tuple[str, NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class Placement:
         """Decide on the layout of every map, and let what is concatenated be written where the whole lies."""
         for layer in layers:
             self.maps[layer.output] = self._makes_map(layer)
+        self.compact = any(map(_is_depthwise, layers))
         self._suit_strides(layers)
         for layer in layers:
             if layer.op == "max_pool" or (layer.op in _WINDOWS and self.is_map(layer.output)):
@@ -169,7 +172,7 @@ class Placement:
         return layer.op in (*_WINDOWS, "layer_norm") or any(self.is_map(value) for value in layer.inputs)
 
     def _default(self, value: str) -> Layout:
-        return self.layouts.get(value) or best_layout(*self.shapes[value])
+        return self.layouts.get(value) or best_layout(*self.shapes[value], compact=self.compact)
 
     def need(self, layer: Layer) -> Need:
         """Return the layout in which a layer that moves a window reads its input."""
