@@ -10,7 +10,7 @@ import yaml
 from robust_tickets.foundation.complaints import models_in
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.recipe import Recipe, builtin_recipes, dump_recipe, load_recipe, recipe_schema
+from robust_tickets.recipe import OPEN, Recipe, builtin_recipes, dump_recipe, load_recipe, recipe_schema
 from robust_tickets.training.optimisers import AdamW
 from robust_tickets.verbs.transfer_settings import FINETUNING
 
@@ -30,7 +30,7 @@ def write(path: str, text: str) -> str:
 
 
 def test_every_shipped_recipe_survives_being_written_down() -> None:
-    for name in set(builtin_recipes()) - {"default", "one-shot"}:
+    for name in set(builtin_recipes()) - set(OPEN):
         recipe = load_recipe(name)
         assert Recipe.model_validate(yaml.safe_load(dump_recipe(recipe))) == recipe
 
@@ -268,7 +268,7 @@ def test_a_bare_name_of_data_keeps_what_else_is_said_of_them(here: Path) -> None
     assert (data.name, data.per_class) == ("glyphs", 5)
 
 
-@pytest.mark.parametrize("name", sorted(set(builtin_recipes()) - {"default", "one-shot"}))
+@pytest.mark.parametrize("name", sorted(set(builtin_recipes()) - set(OPEN)))
 def test_no_shipped_recipe_trains_a_head_by_sgd_at_the_rate_meant_for_adamw(name: str) -> None:
     for transfer in load_recipe(name).transfers.values():
         if transfer.training.optimiser.kind == "sgd":
@@ -294,3 +294,11 @@ def test_data_called_target_are_the_runs_own_target() -> None:
     assert (own.name, own.per_class, own.validation) == ("digits", 20, 0)
     assert ways["other"].data is not None
     assert ways["other"].data.name == "glyphs"
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_a_recipe_that_leaves_source_and_data_to_the_user_says_so(name: str, here: Path) -> None:
+    with pytest.raises(UserError, match="leaves the source and the data to you: give --source and --data"):
+        load_recipe(name, values={"data": OWN["data"]})
+    write("mine.yaml", f"extends: {name}\n{MINIMAL}")
+    assert load_recipe("mine.yaml").draw.sparsity == 0.9

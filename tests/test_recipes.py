@@ -20,16 +20,14 @@ from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.masks import is_nested
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.recipe import Recipe, builtin_recipes, load_recipe
+from robust_tickets.recipe import OPEN, Recipe, builtin_recipes, load_recipe
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.training.loop import TrainingLoop
 from robust_tickets.verbs.draw import DrawSettings, draw_all
 from robust_tickets.verbs.transfer import transfer
 
 OF_TEXTS = {"language", "bert-lth", "tamt", "robust-language", "early-bert"}
-OPEN = {"default", "one-shot"}
-"""Of which users give the source and the data."""
-PAPERS = sorted(set(builtin_recipes()) - {"demo", "segmentation", "detection", "study"} - OF_TEXTS - OPEN)
+PAPERS = sorted(set(builtin_recipes()) - {"demo", "segmentation", "detection", "study"} - OF_TEXTS - set(OPEN))
 """But for those whose data label no whole images: see `verbs/test_segmentation.py`, `verbs/test_detection.py` and
 `test_language_recipes.py`; `study` draws as other recipes do."""
 DATA = {"name": "digits", "per_class": 8, "validation": 0.25}

@@ -25,6 +25,8 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 
 TARGET = "target"
 """As `draw.data`: the recipe's own target, whatever that is."""
+OPEN = ("default", "one-shot")
+"""Recipes that ship without sources and data, which are the user's."""
 AS_TRANSFERRED = "as-transferred"
 """As `draw.head`: what the recipe's transfers do with the head."""
 
@@ -192,6 +194,11 @@ def load_recipe(
         resolved = merged(Recipe, resolved, values)
     for override in (*map(parse_override, settings), *changes):
         resolved = merged(Recipe, resolved, override)
+    if str(name) in OPEN and not {"sources", "data"} <= resolved.keys():
+        raise UserError(
+            f"{name}: leaves the source and the data to you: give --source and --data, or a recipe that names them and "
+            f"`extends: {name}`; tickets demo shows a run"
+        )
     return parse(Recipe, resolved)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from robust_tickets.findings.courses import NOTE, course_sections
 from robust_tickets.pipeline.courses import courses
-from robust_tickets.recipe import builtin_recipes, load_recipe
+from robust_tickets.recipe import OPEN, builtin_recipes, load_recipe
 from robust_tickets.report.lanes import lanes_in_words
 from robust_tickets.report.sections import Value
 from tests.commands import Tickets
@@ -59,7 +59,7 @@ def test_what_comes_before_and_after_the_draw_is_told() -> None:
     assert "Then each ticket is transferred: " in told
 
 
-@pytest.mark.parametrize("name", sorted(set(builtin_recipes()) - {"default", "one-shot"}))
+@pytest.mark.parametrize("name", sorted(set(builtin_recipes()) - set(OPEN)))
 def test_every_recipe_has_timelines(name: str) -> None:
     recipe = load_recipe(name)
     found = courses(recipe, name, 100)

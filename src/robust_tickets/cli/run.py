@@ -19,8 +19,6 @@ Minutes = Annotated[
     float | None,
     typer.Option(min=0, help="Start nothing new after this many minutes; rerun the same command to resume."),
 ]
-_OPEN = ("default", "one-shot")
-"""Recipes that leave the source and the data to the user."""
 
 
 def run(
@@ -50,8 +48,6 @@ def run(
         values["data"] = {"name": data}
     if sparsity is not None:
         values["draw"] = {"sparsity": sparsity}
-    if recipe in _OPEN and not {"sources", "data"} <= values.keys():
-        raise UserError("give --source and --data, or a recipe that names both; tickets demo shows a run")
     finish(load_recipe(recipe, settings or (), values), out, minutes)
 
 
