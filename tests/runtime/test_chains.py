@@ -11,7 +11,8 @@ from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.machine.target import Target, runnable_names
 from robust_tickets.runtime.planning import commands as c
 from robust_tickets.runtime.planning.buffers import MapView
-from robust_tickets.runtime.planning.plan import ExecutionPlan
+from robust_tickets.runtime.planning.plan import ExecutionPlan, make_plan
+from robust_tickets.runtime.rules.operations import require_valid
 from tests.runtime.test_engine import WINDOW, difference, random_weight
 
 
@@ -23,10 +24,19 @@ class Bottlenecks:
         self.nodes: list[Node] = []
         self.weights: dict[str, Weight] = {}
 
-    def conv(self, outputs: int, kernel: int, density: float = 1.0, groups: int = 1, stride: int = 1) -> "Bottlenecks":
+    def conv(
+        self,
+        outputs: int,
+        kernel: int,
+        density: float = 1.0,
+        groups: int = 1,
+        stride: int = 1,
+        padding: list[int] | None = None,
+    ) -> "Bottlenecks":
         name = f"w{len(self.nodes)}"
         self.weights[name] = random_weight(outputs, self.channels // groups, kernel, kernel, density=density)
-        window = WINDOW | {"padding": [kernel // 2] * 4, "groups": groups, "stride": [stride, stride]}
+        around = [kernel // 2] * 4 if padding is None else padding
+        window = WINDOW | {"padding": around, "groups": groups, "stride": [stride, stride]}
         return self.node("conv", self.value, weights={"weight": name}, channels=outputs, **window)
 
     def relu(self) -> "Bottlenecks":
@@ -44,9 +54,24 @@ class Bottlenecks:
         return Graph("x", self.shape, tuple(self.nodes), self.value, self.weights)
 
 
-def bottleneck(wide: int, size: tuple[int, int], kernel: int, stride: int = 1, density: float = 0.1) -> Graph:
-    net = Bottlenecks(6, *size).conv(wide, 1, density).relu().conv(wide, kernel, groups=wide, stride=stride).relu()
+def bottleneck(
+    wide: int,
+    size: tuple[int, int],
+    kernel: int,
+    stride: int = 1,
+    density: float = 0.1,
+    padding: list[int] | None = None,
+) -> Graph:
+    net = Bottlenecks(6, *size).conv(wide, 1, density).relu()
+    net.conv(wide, kernel, groups=wide, stride=stride, padding=padding).relu()
     return net.conv(7, 1, 0.3).graph()
+
+
+@pytest.fixture(params=["as usual", "few at a time"], autouse=True)
+def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small maps are worked through in one piece, or eight channels at a time as large ones are."""
+    if request.param == "few at a time":
+        monkeypatch.setattr("robust_tickets.runtime.planning.chains._IN_CACHE", 1)
 
 
 def whole_maps(plan: ExecutionPlan, channels: int) -> list[str]:
@@ -61,6 +86,39 @@ def whole_maps(plan: ExecutionPlan, channels: int) -> list[str]:
 def test_every_processor_computes_the_same(wide, kernel, stride, name):
     graph = bottleneck(wide, (29, 14), kernel, stride)
     assert difference(graph, Engine(graph, target=Target.named(name))) < 1e-4
+
+
+@pytest.mark.parametrize("padding", [[0, 0, 0, 0], [1, 0, 2, 3], [0, 3, 0, 1]], ids=str)
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(("size", "kernel"), [(8, 3), (8, 5), (29, 7), (14, 3), (60, 21)])
+def test_windows_that_end_elsewhere_than_the_map(size: int, kernel: int, stride: int, padding: list[int]) -> None:
+    graph = bottleneck(24, (size, size), kernel, stride, padding=padding)
+    assert difference(graph, Engine(graph)) < 1e-4
+    assert difference(graph, Engine(graph, threads=2)) < 1e-4
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("wide", "size"), [(200, 28), (64, 14)])
+def test_two_strided_readers_of_one_wide_map(wide: int, size: int, threads: int) -> None:
+    """The copy in other blocks that both read outlives the chain of the first; the map itself does not."""
+    net = Bottlenecks(6, size, size).conv(wide, 1)
+    wider = net.value
+    ends = []
+    for kernel in (3, 5):
+        net.value, net.channels = wider, wide
+        ends.append(net.conv(wide, kernel, groups=wide, stride=2).conv(8, 1).value)
+    graph = net.node("add", *ends).graph()
+    assert difference(graph, Engine(graph, threads)) < 1e-4
+
+
+def test_rooms_are_as_many_as_tasks() -> None:
+    """However many threads there are: a map of few channels would otherwise take its own size for each."""
+    sizes = []
+    for threads in (1, 64):
+        graph = bottleneck(8, (256, 256), 3)
+        plan = make_plan(graph, require_valid(graph), threads)
+        sizes.append(sum(buffer.size for buffer in plan.buffers))
+    assert sizes[1] < 2 * sizes[0]
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 2)])
@@ -144,13 +202,14 @@ def test_a_room_that_was_left_taken_is_free_in_the_next_call():
     engine = Engine(graph, threads=2)
     x = np.ones((1, *graph.input_shape), np.float32)
     expected = engine(x)
-    engine._taken[:] = 1
-    found: list[np.ndarray] = []
-    thread = threading.Thread(target=lambda: found.append(engine(x)), daemon=True)
-    thread.start()
-    thread.join(20)
-    assert found, "it waits for a room that nobody leaves"
-    np.testing.assert_array_equal(found[0], expected)
+    for call in (engine, lambda images: engine.profile(images[0])):
+        engine._taken[:] = 1
+        found: list[object] = []
+        thread = threading.Thread(target=lambda call=call, found=found: found.append(call(x)), daemon=True)
+        thread.start()
+        thread.join(20)
+        assert found, "it waits for a room that nobody leaves"
+    np.testing.assert_array_equal(engine(x), expected)
 
 
 @pytest.mark.parametrize("size", [10, 14, 28])

@@ -35,6 +35,7 @@ class StepTime:
     """What one step took."""
 
     layer: str
+    """The last, where several are executed together."""
     kind: str
     seconds: float
     """The least of the calls."""
@@ -100,8 +101,6 @@ class Engine:
         for index, image in enumerate(images):
             with self._workers.lock:
                 self._hand_over(image)
-                # A forked process may have left its parent's threads in some.
-                self._taken.fill(0)
                 self._workers.run(ctypes.addressof(self._program), len(self.steps))
                 np.copyto(logits[index], self._output)
         # A weight that is gone would hide what is not a number, and the largest of several may, too.
@@ -140,6 +139,8 @@ class Engine:
 
     def _hand_over(self, image: NDArray[np.float32]) -> None:
         """Let the steps read an image, contiguous in memory, which has to live until they are done."""
+        # In a forked process, threads that it does not have may have been in some rooms.
+        self._taken.fill(0)
         if not self._sources:
             np.copyto(self._input, image)
             return

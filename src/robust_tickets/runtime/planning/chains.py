@@ -17,7 +17,9 @@ CHANNELS = 8
 _IN_CACHE = 128 * 1024
 """Bytes that are counted on to stay in the second-level cache until they are read again."""
 _TASKS = 4
-"""So many tasks a thread that none waits long for the last one."""
+"""So many tasks a thread that none waits long for the last one, where there are as many channels."""
+_LEAST_TASKS = 2
+"""Tasks a thread without which there is no chain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,9 @@ class Chain:
     edges: tuple[int, ...] = ()
     """The first channel of each task, and how many channels there are; absent: one command alone."""
     rooms: tuple[tuple[Buffer, int], ...] = ()
-    """Buffers that hold the channels of one task for each thread, and bytes from one thread's to the next."""
+    """Buffers that hold the channels of one task in each of some places, and bytes from one place to the next."""
+    places: int = 1
+    """As many as tasks can be under way at the same time."""
 
     def is_local(self, view: View) -> bool:
         """Return whether a view is of the channels of one task."""
@@ -41,6 +45,9 @@ def chains(commands: Sequence[c.Command], threads: int) -> tuple[Chain, ...]:
     position = 0
     while position < len(commands):
         together = _together(commands, position)
+        if threads > 1 and _channels(together[-1]) // CHANNELS < _LEAST_TASKS * threads:
+            # Cut up in other ways, each of them gives all threads something to do.
+            together = together[:1]
         last = position + len(together) - 1
         found.append(_chain(together, position, last, threads) if len(together) > 1 else Chain(together))
         for command in found[-1].commands:
@@ -54,7 +61,9 @@ def chains(commands: Sequence[c.Command], threads: int) -> tuple[Chain, ...]:
 
 def is_depthwise(command: c.Command) -> bool:
     """Return whether a command is a convolution that reads one channel for each that it writes."""
-    return isinstance(command, c.Convolve) and command.groups == command.source.channels == command.target.channels
+    return (
+        isinstance(command, c.Convolve) and command.weight.shape[1] == 1 and command.groups == command.target.channels
+    )
 
 
 def _together(commands: Sequence[c.Command], first: int) -> tuple[c.Command, ...]:
@@ -88,19 +97,24 @@ def _chain(commands: tuple[c.Command, ...], first: int, last: int, threads: int)
         # What is moved keeps the number of its channel.
         if alone and whole and (not _moves(command) or command.source.buffer in between):
             between[view.buffer] = view
-    plane = sum(view.layout.rows * view.layout.channel_stride for view in between.values())
-    most = max(1, _IN_CACHE // max(1, plane) // CHANNELS)
+    for command in reversed(commands[:-1]):
+        if isinstance(command, c.Gather) and command.target.buffer not in between:
+            between.pop(command.source.buffer, None)
+    views = {view.buffer: view for command in commands[:-1] if isinstance(view := command.target, MapView)}
+    plane = sum(view.layout.rows * view.layout.channel_stride for view in views.values())
+    most = max(1, _IN_CACHE // plane // CHANNELS)
     if threads > 1:
         most = min(most, max(1, final.channels // (_TASKS * threads * CHANNELS)))
     edges = (*range(0, final.channels, most * CHANNELS), final.channels)
     count = max(b - a for a, b in pairwise(edges))
+    places = min(threads, len(edges) - 1)
     rooms, local = [], {}
     for buffer, view in between.items():
         layout = replace(view.layout, channels=count)
-        room = Buffer(threads * layout.size)
+        room = Buffer(places * layout.size)
         rooms.append((room, layout.size))
         local[buffer] = MapView(room, layout, 0, count)
-    return Chain(tuple(_placed(one, local, edges) for one in commands), edges, tuple(rooms))
+    return Chain(tuple(_placed(one, local, edges) for one in commands), edges, tuple(rooms), places)
 
 
 def _placed(command: c.Command, local: Mapping[Buffer, MapView], edges: tuple[int, ...]) -> c.Command:
@@ -110,6 +124,10 @@ def _placed(command: c.Command, local: Mapping[Buffer, MapView], edges: tuple[in
         residual = command.residual and local.get(command.residual.buffer, command.residual)
         return replace(command, source=source, target=target, residual=residual, edges=edges)
     return replace(command, source=source, target=target)
+
+
+def _channels(command: c.Command) -> int:
+    return command.target.channels if isinstance(command.target, MapView) else 0
 
 
 def _is_pointwise(command: c.Command) -> bool:

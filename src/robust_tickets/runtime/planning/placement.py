@@ -123,12 +123,15 @@ class Placement:
             before = made_by.get(layer.inputs[0])
             if before is None or uses[before.output] > 1 or not (_is_depthwise(layer) and _is_pointwise(before)):
                 continue
+            if tuple(layer.attributes["stride"]) == (1, 1):
+                continue
             if not (self.is_map(layer.output) and self.is_map(before.output) and before.residual is None):
                 continue
-            if self.need(layer).every != (1, 1):
-                # What it reads is little, and moved by itself.
-                continue
             need, default = self.need(layer).layout, self._default(before.output)
+            sizes = zip(need.grid, need.block, (need.height, need.width), strict=True)
+            if self.need(layer).every != (1, 1) or any(count * side < size for count, side, size in sizes):
+                # Of those blocks it reads little, or what lies outside of them: they are no place for the map.
+                continue
             narrow = self.shapes[before.inputs[0]][0] < self.shapes[before.output][0]
             more = (prod(need.block) - prod(default.block)) * before.weights["weight"].count
             if narrow and not need.aligned(default) and more < _MOVING * need.size // VECTOR:
@@ -284,7 +287,10 @@ class Placement:
 
 
 def _is_depthwise(layer: Layer) -> bool:
-    return layer.op == "conv" and layer.attributes["groups"] == layer.weights["weight"].shape[0] > 1
+    if layer.op != "conv":
+        return False
+    outputs, group, _, _ = layer.weights["weight"].shape
+    return group == 1 and layer.attributes["groups"] == outputs
 
 
 def _is_pointwise(layer: Layer) -> bool:

@@ -31,7 +31,7 @@ def chain_step(
     by_part = [_spans(chain, *pair) for pair in zip(chain.commands, steps, strict=True)]
     spans = np.ascontiguousarray(np.array(by_part, np.int32).transpose(1, 0, 2))
     functions = np.array([step.function for step in steps], np.int64)
-    rooms = [[_moved(step.arguments, chain, arena, room) for step in steps] for room in range(len(taken))]
+    rooms = [[_moved(step.arguments, chain, arena, room) for step in steps] for room in range(chain.places)]
     arguments = np.array([[address(one) for one in room] for room in rooms], np.int64)
     module = compile(kernel.ir(), target)
     call = kernel.ARGUMENTS.pack(
@@ -40,7 +40,7 @@ def chain_step(
         spans=address(spans),
         taken=address(taken),
         parts=len(steps),
-        rooms=len(taken),
+        rooms=chain.places,
     )
     keep = (spans, functions, rooms, arguments, module, taken, *steps)
     flops = sum(step.flops for step in steps)

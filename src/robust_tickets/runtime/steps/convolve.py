@@ -78,7 +78,7 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, e
     keep: list[object] = [tiles]
     chunks = []
     for first, last, rows in _segments(edges, tiling.rows):
-        start = max(edge for edge in edges if edge <= first)
+        start = _origin(edges, first)
         modules = [
             compile(ConvolutionKernel(rows, high, wide, stride[1], command.activation, target.vector_bits).ir(), target)
             for high, wide in shapes
@@ -92,8 +92,8 @@ def direct_step(command: Convolve, tiling: Tiling, arena: int, target: Target, e
                 bias=address(bias),
                 kernels=address(kernels),
                 slices=address(slices),
-                output=(first if out.channels == edges[-1] else first - start) * out.layout.channel_stride,
-                residual=(first if other.channels == edges[-1] else first - start) * other.layout.channel_stride,
+                output=(first - start * (out.channels < edges[-1])) * out.layout.channel_stride,
+                residual=(first - start * (other.channels < edges[-1])) * other.layout.channel_stride,
                 blocks=(last - first) // rows,
             )
         )
@@ -155,7 +155,7 @@ def pack(
     if command.groups > 1:
         channel = inner + out // (outputs // command.groups) * group
     if command.source.channels < command.inputs:
-        channel = channel - max(edge for edge in edges if edge <= first)
+        channel = channel - _origin(edges, first)
     layout, dilation = command.source.layout, command.window.dilation
     offset = channel * layout.channel_stride + y * (dilation[0] * layout.row_stride) + x * (dilation[1] * VECTOR)
     blocks = (last - first) // rows
@@ -182,6 +182,11 @@ def pack(
         ends = bounds[one * blocks : (one + 1) * blocks + 1]
         parts.append((np.ascontiguousarray(entries[ends[0] : ends[-1]]), (ends[1:] - ends[0]).astype(np.int32)))
     return parts
+
+
+def _origin(edges: Sequence[int], channel: int) -> int:
+    """Return the first channel of the piece that a channel is in."""
+    return max(edge for edge in edges if edge <= channel)
 
 
 def _slices(command: Convolve, channels: int) -> int:

@@ -142,6 +142,7 @@ def lane_offsets(layout: Layout) -> NDArray[np.int64]:
     (high, wide), halo = layout.block, layout.halo
     pixels = layout.pixels()[halo.top : halo.top + high, halo.left : halo.left + wide]
     y, x, lane = np.nonzero(pixels >= 0)
-    offsets = np.empty(layout.height * layout.width, np.int64)
+    offsets = np.full(layout.height * layout.width, -1, np.int64)
     offsets[pixels[y, x, lane]] = y * layout.row_stride + x * VECTOR + lane * 4
+    assert (offsets >= 0).all(), "a pixel lies in no block"
     return offsets
