@@ -289,6 +289,8 @@ def test_data_called_target_are_the_runs_own_target() -> None:
     recipe = load_recipe("one-shot", values=values)
     assert recipe.data_sets()["data"].seed == target.seed == recipe.seed, "all seeds validate on what no draw has seen"
     assert load_recipe("one-shot", values={**values, "draw": {}, "variants": {}}).data_sets()["data"].seed is None
+    recalibrated = load_recipe("one-shot", values={**values, "draw": {"recalibrate": "target"}, "variants": {}})
+    assert recalibrated.draws()["draw"].recalibrate == recalibrated.data_sets()["data"]
     own = ways["whole"].data
     assert own is not None
     assert (own.name, own.per_class, own.validation) == ("digits", 20, 0)

@@ -27,6 +27,8 @@ TARGET = "target"
 """As `draw.data`: the recipe's own target, whatever that is."""
 OPEN = ("default", "one-shot")
 """Recipes that ship without sources and data, which are the user's."""
+_DATA_OF_DRAWS = ("data", "recalibrate")
+"""Settings of a draw that say what it reads."""
 AS_TRANSFERRED = "as-transferred"
 """As `draw.head`: what the recipe's transfers do with the head."""
 
@@ -112,26 +114,25 @@ class Recipe(Settings):
         return {name: self.on_target(settings) for name, settings in {"draw": self.draw, **ways}.items()}
 
     def on_target(self, settings: DrawSettings) -> DrawSettings:
-        """Return how a ticket is drawn, with the recipe's own target for `data: target`, and the head of its transfers.
+        """Return how a ticket is drawn, with the recipe's own target where data are called so, and its transfers' head.
 
-        What differs from defaults in `draw.data` stays.
+        What else differs from defaults in these data stays.
 
         Raises:
             ValueError: the head is to be as transferred, but is not drawn on the target, or transfers differ in it.
         """
-        is_on_target = settings.data is not None and settings.data.name == TARGET
+        on_target = {name: data for name in _DATA_OF_DRAWS if (data := getattr(settings, name)) and data.name == TARGET}
         updates: dict[str, Any] = {}
         if settings.head == AS_TRANSFERRED:
             heads = {transfer.head for transfer in self.transfers.values()}
-            if not is_on_target:
+            if "data" not in on_target:
                 raise ValueError(f"draw.head: {AS_TRANSFERRED} goes with draw.data: {TARGET}; use keep or fresh")
             if len(heads) > 1:
                 raise ValueError(f"draw.head: {AS_TRANSFERRED}, but transfers differ in `head`; use keep or fresh")
             updates["head"] = heads.pop()
-        if is_on_target:
-            assert settings.data is not None
-            own = settings.data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
-            updates["data"] = changed(self.target, own)
+        for name, data in on_target.items():
+            own = data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+            updates[name] = changed(self.target, own)
         return settings.model_copy(update=updates)
 
     @property
@@ -141,7 +142,8 @@ class Recipe(Settings):
         With parts of their own, other seeds of a transfer would validate on what the draw has trained on.
         """
         ways = (self.draw, *(changed(self.draw, changes) for changes in self.variants.values()))
-        is_drawn_on = any(way.data is not None and way.data.name == TARGET for way in ways)
+        read = [getattr(way, name) for way in ways for name in _DATA_OF_DRAWS]
+        is_drawn_on = any(data is not None and data.name == TARGET for data in read)
         if not is_drawn_on or self.data.seed is not None:
             return self.data
         return self.data.model_copy(update={"seed": self.seed})

@@ -53,7 +53,7 @@ class DrawSettings(Settings):
     recalibrate: DataSettings | None = Field(
         default=None,
         description="Data whose training images give batch-norm statistics under the masks, for tickets used without "
-        "training; absent: `data` if nothing trains on them, otherwise none.",
+        "training; absent: `data` if nothing trains on them, otherwise none; in a recipe, `target` is its own target.",
     )
     finetune: Training | None = Field(
         default=None,
