@@ -154,10 +154,13 @@ def precision_note(cells: list[Cell]) -> str | None:
     if not automatic:
         return None
     formats = {resolved("auto", network, next(network.parameters()).device) for network in automatic}
-    return (
-        f"Training ran in {' and '.join(sorted(formats))}, which is fastest on this machine. Processors without bf16 "
-        "instructions train in fp32, so figures differ by a few tenths of a point from machine to machine."
+    ran = f"Training ran in {' and '.join(sorted(formats))}, which is fastest on this machine."
+    others = (
+        "Processors without bf16 instructions train in fp32"
+        if "bf16" in formats
+        else "Other processors, and GPUs, may train in bf16"
     )
+    return f"{ran} {others}, so figures differ by a few tenths of a point from machine to machine."
 
 
 def unfilled(grid: Grid, cells: list[Cell]) -> list[Unfilled]:
