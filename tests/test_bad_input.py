@@ -115,6 +115,10 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
             ["variants.channel.grup", "did you mean variants.channel.group?"],
         ),
         (f"draw {NET} -o new --set timelin=one-shot", ["timelin", "did you mean timeline?"]),
+        (
+            f"draw {NET} -o new --set timeline.every=1",
+            ["timeline.every: no such setting; it belongs to timeline.kind gradual or drop-and-grow"],
+        ),
         (f"find {NET} -d images -o new --set rungs=3", ["--set rungs", "find"]),
         (f"find {NET} -d images -o new --set find.rung=3", ["find.rung", "did you mean find.rungs?"]),
         (f"pretrain {NET} -d images -o new --set seed=3", ["seed: no such setting"]),

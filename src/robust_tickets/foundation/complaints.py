@@ -64,6 +64,10 @@ def meant(kind: type[BaseModel], location: Location, where: str) -> str:
     place, owners = walk(kind, location[:-1])
     place = joined(where, place)
     known = sorted({name for owner in owners for name in owner.model_fields})
+    # Where the kind is known, pydantic's location names it behind the setting.
+    others = walk(kind, location[:-2])[1] if len(owners) == 1 and location[-2:-1] == (tag_of(owners[0]),) else owners
+    if kinds := [str(tag) for one in others if key in one.model_fields and (tag := tag_of(one)) is not None]:
+        return f"it belongs to {joined(place, 'kind')} {' or '.join(kinds)}"
     if near := difflib.get_close_matches(key, known, n=1):
         return f"did you mean {joined(place, near[0])}?"
     for base, models in ((place, owners), (where, (kind,))):
