@@ -113,6 +113,7 @@ FULL = Scale(
         networks=(
             ("resnet18", "torchvision/resnet18"),
             ("resnet50", "torchvision/resnet50"),
+            ("mobilenet_v2", "torchvision/mobilenet_v2"),
             ("deit_tiny", "timm/deit_tiny_patch16_224"),
             ("minilm", "language/minilm"),
         ),
@@ -148,6 +149,7 @@ TOY = Scale(
         networks=(
             ("resnet18", "demo/resnet4"),
             ("resnet50", "demo/resnet4"),
+            ("mobilenet_v2", "demo/resnet4"),
             ("deit_tiny", "timm/test_vit"),
             ("minilm", "language/tiny"),
         ),

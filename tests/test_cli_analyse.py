@@ -11,8 +11,8 @@ from robust_tickets.report.summary import load_summary
 from tests.commands import Tickets, colours
 
 RUN = (
-    "run -s demo/resnet4 --weights random -d images -o run --set draw.sparsity=[0.5,0.8] --set shrink=null --set "
-    "controls=[complement,flipped] --set flip=0.2 --set transfers.full.seeds=[0,1] --set "
+    "run one-shot -s demo/resnet4 --weights random -d images -o run --set draw.sparsity=[0.5,0.8] --set shrink=null "
+    "--set controls=[complement,flipped] --set flip=0.2 --set transfers.full.seeds=[0,1] --set "
     "transfers.full.training.epochs=1 --set verify.robustness=null --set analyse='{images: 6, landscape: {points: 3, "
     "most: 2}, interpolation: {points: 3}}'"
 )

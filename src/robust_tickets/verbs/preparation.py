@@ -89,7 +89,7 @@ class Preparation:
         calibration = calibration_data(
             source,
             recalibrate if recalibrate is not None else settings.recalibrate,
-            splits if not plan.steps else None,
+            splits if not plan.steps and settings.finetune is None else None,
             seed,
         )
         teacher = None
