@@ -98,6 +98,12 @@ class Layout:
         (rows, columns), (high, wide) = self.grid, self.block
         return rows * high == self.height and columns * wide == self.width
 
+    @property
+    def covers(self) -> bool:
+        """Return whether every pixel of the map is in a block, and none in the halo alone."""
+        (rows, columns), (high, wide) = self.grid, self.block
+        return rows * high >= self.height and columns * wide >= self.width
+
     def pixels(self) -> NDArray[np.int32]:
         """Return the pixel y * width + x in each lane, int32 [rows, left + block + right, 16]; -1 outside."""
         (_, columns), (high, wide), halo = self.grid, self.block, self.halo

@@ -127,15 +127,15 @@ class Placement:
                 continue
             if not (self.is_map(layer.output) and self.is_map(before.output) and before.residual is None):
                 continue
-            need, default = self.need(layer).layout, self._default(before.output)
-            sizes = zip(need.grid, need.block, (need.height, need.width), strict=True)
-            if self.need(layer).every != (1, 1) or any(count * side < size for count, side, size in sizes):
+            need, default = self.need(layer), self._default(before.output)
+            wanted = need.layout
+            if need.every != (1, 1) or not wanted.covers:
                 # Of those blocks it reads little, or what lies outside of them: they are no place for the map.
                 continue
             narrow = self.shapes[before.inputs[0]][0] < self.shapes[before.output][0]
-            more = (prod(need.block) - prod(default.block)) * before.weights["weight"].count
-            if narrow and not need.aligned(default) and more < _MOVING * need.size // VECTOR:
-                self.layouts[before.output] = replace(need, halo=Halo())
+            more = (prod(wanted.block) - prod(default.block)) * before.weights["weight"].count
+            if narrow and not wanted.aligned(default) and more < _MOVING * wanted.size // VECTOR:
+                self.layouts[before.output] = replace(wanted, halo=Halo())
 
     def _reuse_residuals(self, layers: Sequence[Layer], homes: dict[str, tuple[str, int]]) -> None:
         """Let a convolution write over its residual where nobody reads that any more.
