@@ -36,10 +36,20 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("speedup", "quartiles", "differs"),
-    [(2.0, (1.8, 2.1), True), (0.5, (0.4, 0.6), True), (1.02, (1.01, 1.03), False), (1.5, (0.9, 2.0), False)],
+    ("speedup", "quartiles", "rounds", "differs"),
+    [
+        (2.0, (1.8, 2.1), 30, True),
+        (0.5, (0.4, 0.6), 30, True),
+        (1.02, (1.01, 1.03), 30, False),
+        (1.5, (0.9, 2.0), 30, False),
+        # Two equal files, as timed once on a busy machine: all of three rounds are on one side in one case of four.
+        (0.93, (0.80, 0.99), 3, False),
+        (0.93, (0.91, 0.95), 3, True),
+        (2.0, (1.7, 2.1), 3, True),
+        (0.93, (0.80, 0.99), 30, True),
+    ],
 )
-def test_a_difference_must_be_larger_than_its_noise(speedup, quartiles, differs):
+def test_a_difference_must_be_larger_than_its_noise(speedup, quartiles, rounds, differs):
     row = LatencyRow(
         name="m",
         file_bytes=1,
@@ -48,5 +58,6 @@ def test_a_difference_must_be_larger_than_its_noise(speedup, quartiles, differs)
         speedup=speedup,
         speedup_quartiles=quartiles,
         noise=0.2,
+        rounds=rounds,
     )
     assert row.differs is differs

@@ -3,6 +3,7 @@
 import gc
 import platform
 from collections.abc import Mapping
+from math import sqrt
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
@@ -37,12 +38,19 @@ class LatencyRow(Settings):
     speedup: float = Field(description="Median over rounds of the baseline's time over this one's: 2 is twice as fast.")
     speedup_quartiles: tuple[float, float]
     noise: float = Field(description="Interquartile range over median of the time: large on a busy machine.")
+    rounds: int | None = Field(default=None, description="Rounds that it was timed in; absent: not recorded.")
 
     @property
     def differs(self) -> bool:
-        """Tell whether the speed-up is at least 3 %, and the middle half of rounds lies clear of 1."""
+        """Tell whether the speed-up is at least 3 %, and the middle half of rounds lies clear of 1.
+
+        Of few rounds, half lie on one side by chance. So the median has to be clear of 1 as well, by 1.57 interquartile
+        ranges over the root of the rounds: the notch of a box plot, about 95 % (McGill, Tukey and Larsen, 1978).
+        """
         low, high = self.speedup_quartiles
-        return abs(self.speedup - 1.0) >= RESOLUTION and not low <= 1.0 <= high
+        distance = abs(self.speedup - 1.0)
+        notch = 1.57 * (high - low) / sqrt(self.rounds) if self.rounds is not None else 0.0
+        return distance >= max(RESOLUTION, notch) and not low <= 1.0 <= high
 
 
 class Machine(Settings):
@@ -128,6 +136,7 @@ def _row(name: str, size: int, times: list[float], baseline: list[float]) -> Lat
         speedup=median(speedups),
         speedup_quartiles=(slowest, fastest),
         noise=(high - low) / middle,
+        rounds=len(times),
     )
 
 
