@@ -17,6 +17,7 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.needs import COUPLED_GROUPS, LEARNED_SCORES
 from robust_tickets.pruning.ranking import keep_highest
 from robust_tickets.pruning.scopes import AnyScope, GlobalScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
@@ -50,6 +51,10 @@ class Selection(Settings):
             if allowed is not None and part.kind not in allowed:
                 known, score = " or ".join(repr(kind) for kind in allowed), self.score.kind
                 raise ValueError(f"score {score!r} works with {axis} {known}, not {part.kind!r}; set {axis}")
+        if self.scope.weighs_cost and COUPLED_GROUPS in self.group.provides:
+            raise ValueError(f"scope.cost is of groups within a layer, and group {self.group.kind!r} joins several")
+        if self.scope.weighs_cost and LEARNED_SCORES in self.score.needs:
+            raise ValueError(f"score {self.score.kind!r} is learned without regard to scope.cost; leave that out")
         return self
 
     def own_sparsity(self, weights: Mapping[str, Tensor]) -> float | None:
@@ -98,7 +103,7 @@ class Selection(Settings):
         for name, score in scores.items():
             if not bool(score.max().isfinite()):
                 raise UserError(f"scores of {name} are not finite: training diverged; lower its learning rate")
-        scores = partition.contest(scores, seed)
+        scores = partition.contest(self.scope.weighed(scores, statistics), seed)
         kept: dict[str, Tensor] = {}
         for pool in self.scope.pools(partition.units, sparsity):
             units = [partition.units[name] for name in pool.units]

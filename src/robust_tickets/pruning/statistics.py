@@ -62,6 +62,14 @@ class Statistics:
         """
         self.lacks("the flow")
 
+    def multiplications(self) -> Mapping[str, float]:
+        """Return how many times one example multiplies each prunable weight: output pixels, or tokens.
+
+        Raises:
+            UserError: a weight is not what a linear layer or a convolution multiplies with.
+        """
+        self.lacks("how often weights are multiplied")
+
     def lacks(self, what: str) -> NoReturn:
         """Complain that nothing says this here, which is an error of the program."""
         raise RuntimeError(f"{type(self).__name__} does not know {what}")

@@ -1,7 +1,7 @@
 """What training and data say about the weights of a network in training: gradients, curvature, layers' inputs, flow."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from robust_tickets.attacks.predict import eval_mode
-from robust_tickets.foundation.batch import Batch, as_floats
+from robust_tickets.foundation.batch import Batch, as_floats, moved
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.models.network import Network
+from robust_tickets.models.network import Network, tensors_of
 from robust_tickets.objectives.objective import Criterion
 from robust_tickets.pruning.statistics import Statistics
 from robust_tickets.training.batch_source import BatchSource
@@ -56,6 +56,7 @@ class TrainingStatistics(Statistics):
         self.network, self.body, self.names = network, body, names
         self.ranking, self.batches, self.criterion = ranking, batches, criterion
         self.known: dict[tuple[str | int, ...], dict[str, Tensor]] = {}
+        self.often: dict[str, float] = {}
 
     def once(self, key: tuple[str | int, ...], compute: Callable[[], dict[str, Tensor]]) -> Mapping[str, Tensor]:
         """Return what was computed at these weights before, or compute it: ranking and making up ask for the same."""
@@ -131,12 +132,36 @@ class TrainingStatistics(Statistics):
             for batch in self.chosen(examples, AT_ONCE):
                 with LayerInputs(weights, add, batch.counted):
                     self.network(batch.inputs)
-        if unseen := next((name for name in self.names if name not in sums), None):
+        self.require_seen(sums, "choose a score that does not ask for inputs")
+        return {name: total / counts[name] for name, total in sums.items()}
+
+    @torch.no_grad()
+    def multiplications(self) -> Mapping[str, float]:
+        """Return how often weights are multiplied, which does not change while they do."""
+        if not self.often:
+            assert isinstance(self.network, Network)
+            example = moved(self.network.interface.timed(1), self.network.device)
+            counts = dict.fromkeys(self.names, 0)
+
+            def add(name: str, rows: Tensor) -> None:
+                counts[name] += rows.shape[1]
+
+            with (
+                evaluated(self.network),
+                LayerInputs(dict(zip(self.names, self.weights, strict=True)), add, None),
+            ):
+                tensors_of(self.network, example)
+            self.require_seen({name for name, count in counts.items() if count}, "leave out scope.cost")
+            self.often = {name: float(count) for name, count in counts.items()}
+        return self.often
+
+    def require_seen(self, seen: Container[str], otherwise: str) -> None:
+        """Refuse prunable weights whose inputs were not seen, with what else to do."""
+        if unseen := next((name for name in self.names if name not in seen), None):
             raise UserError(
                 f"the inputs of {unseen} are not known: no linear layer or convolution of one or two dimensions "
-                "multiplies it as it is; exempt it from pruning, or choose a score that does not ask for inputs"
+                f"multiplies it as it is; exempt it from pruning, or {otherwise}"
             )
-        return {name: total / counts[name] for name, total in sums.items()}
 
     def flow(self) -> Mapping[str, Tensor]:
         """Return the derivative of the summed outputs by |w|; see `Statistics.flow`."""

@@ -9,7 +9,7 @@ from robust_tickets.foundation.settings import Settings, Sparsity
 from robust_tickets.pruning.partitions import PruningUnit
 from robust_tickets.pruning.scopes.global_ import GlobalScope
 from robust_tickets.pruning.scopes.layer import LayerScope
-from robust_tickets.pruning.scopes.scope import PruningPool
+from robust_tickets.pruning.scopes.scope import PruningPool, Scope
 
 
 class Within(Settings):
@@ -28,7 +28,7 @@ class Within(Settings):
         return scope.pools(units, sparsity if self.sparsity is None else self.sparsity) if units else []
 
 
-class EachScope(Settings):
+class EachScope(Scope):
     """Heads against heads and neurons against neurons: scores of different kinds of groups do not compare.
 
     EarlyBERT ranks heads within layers and removes a third of them, neurons globally (Chen et al., 2021,

@@ -4,13 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import PruningUnit
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.pruning.scopes.scope import Minimum, PruningPool, least_kept
+from robust_tickets.pruning.scopes.scope import Minimum, PruningPool, Scope, least_kept
 
 
-class ErkScope(Settings):
+class ErkScope(Scope):
     """A pool per layer, of density proportional to (in + out + kh + kw) / (in * out * kh * kw).
 
     Densities are capped at 1, or at what the present masks keep; the rest is scaled up to compensate. Counts

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import PruningUnit
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.pruning.scopes.scope import Minimum, PruningPool, least_kept
+from robust_tickets.pruning.scopes.scope import Minimum, PruningPool, Scope, least_kept
 
 
-class LayerScope(Settings):
+class LayerScope(Scope):
     """A pool per layer: floor(s G + 1/2) of the G groups of each are removed, but never the last `minimum`.
 
     So a layer of 8 filters keeps one at a sparsity of 0.97, where rounding alone would remove all 8; the ticket's

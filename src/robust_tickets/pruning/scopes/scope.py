@@ -1,12 +1,20 @@
 """What every scope can do."""
 
+from __future__ import annotations
+
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.partitions import PruningUnit
+from robust_tickets.pruning.statistics import Statistics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Minimum = Annotated[
     int | None,
@@ -27,17 +35,23 @@ class PruningPool:
     removed: int
 
 
-class Scope(Protocol):
+class Scope(Settings):
     """Where scores compete."""
 
-    @property
-    def kind(self) -> str:
-        """Name of the scope."""
-        ...
+    kind: str
 
+    @property
+    def weighs_cost(self) -> bool:
+        """Tell whether what a weight costs counts, and not its score alone."""
+        return False
+
+    def weighed(self, scores: dict[str, Tensor], statistics: Statistics | None) -> dict[str, Tensor]:
+        """Return scores [groups] of each unit as they compete."""
+        return scores
+
+    @abstractmethod
     def pools(self, units: Mapping[str, PruningUnit], sparsity: float) -> list[PruningPool]:
         """Divide the units into pools, each with its exact count."""
-        ...
 
 
 def least_kept(unit: PruningUnit, minimum: int | None) -> int:
