@@ -1,13 +1,16 @@
 import pytest
 import torch
+from pydantic import ValidationError
 from torchvision.models import resnet50
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.couplings import Coupling, Member
 from robust_tickets.pruning.groups import Element
 from robust_tickets.pruning.masks import layer_sparsity
 from robust_tickets.pruning.ranking import exact_count
-from robust_tickets.pruning.scopes import ErkScope
+from robust_tickets.pruning.scopes import ErkScope, GlobalScope
 from robust_tickets.pruning.select import Selection, select
+from robust_tickets.pruning.statistics import Statistics
 
 
 def test_erk_densities_are_proportional_to_the_sum_over_the_product_of_the_shape() -> None:
@@ -32,6 +35,53 @@ def test_layer_scope_gives_every_layer_the_same_sparsity_and_global_does_not() -
     everywhere = select(weights, score="magnitude", group="element", scope="global", sparsity=0.3)
     assert layer_sparsity(by_layer) == pytest.approx({"a": 0.3, "b": 0.3})
     assert layer_sparsity(everywhere) == pytest.approx({"a": 0.6, "b": 0.0})
+
+
+class Multiplied(Statistics):
+    """Says how often weights are multiplied."""
+
+    def __init__(self, times: dict[str, float]) -> None:
+        self.times = times
+
+    def multiplications(self) -> dict[str, float]:
+        return self.times
+
+
+@pytest.mark.parametrize("group", ["element", {"kind": "block", "out": 2}])
+def test_magnitudes_per_multiply_add_keep_most_of_the_squares_that_so_many_multiply_adds_can_keep(group) -> None:
+    """A knapsack: taking groups by square per multiply-add, no other choice of as many multiply-adds keeps more."""
+    times = {"early": 16.0, "middle": 4.0, "late": 1.0}
+    weights = {name: torch.randn(4, 3) for name in times}
+    selection = Selection.model_validate({"group": group, "scope": {"kind": "global", "cost": 0.5}})
+    masks = selection.select(weights, sparsity=0.5, statistics=Multiplied(times))
+    size = 1 if group == "element" else 2
+    groups = [
+        (times[name], float(weight[row : row + size, column].square().mean()), bool(masks[name][row, column]))
+        for name, weight in weights.items()
+        for row in range(0, 4, size)
+        for column in range(3)
+    ]
+    worst_kept = min(square / cost for cost, square, kept in groups if kept)
+    best_removed = max(square / cost for cost, square, kept in groups if not kept)
+    assert worst_kept >= best_removed
+    assert sum(kept for _, _, kept in groups) == len(groups) // 2
+
+
+def test_without_a_network_nothing_says_what_a_weight_costs() -> None:
+    with pytest.raises(UserError, match=r"scope.cost needs a network"):
+        select({"a": torch.randn(4, 4)}, score="magnitude", group="element", scope=GlobalScope(cost=1), sparsity=0.5)
+
+
+@pytest.mark.parametrize(
+    ("parts", "complaint"),
+    [
+        ({"group": "channel"}, "scope.cost is of groups within a layer, and group 'channel' joins several"),
+        ({"score": "learned"}, "score 'learned' is learned without regard to scope.cost"),
+    ],
+)
+def test_cost_is_refused_where_it_says_nothing(parts: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        Selection.model_validate({"scope": {"kind": "global", "cost": 0.5}, **parts})
 
 
 def transformer_weights() -> tuple[dict[str, torch.Tensor], tuple[Coupling, ...]]:

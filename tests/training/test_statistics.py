@@ -13,6 +13,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
+from robust_tickets.shrinking.counts import counted_multiply_adds
 from robust_tickets.tasks.classification import CrossEntropy
 from robust_tickets.tasks.target import target_data
 from robust_tickets.training import statistics as module
@@ -386,3 +387,14 @@ def test_a_weight_that_is_read_in_another_way_is_named(source: rt.Source) -> Non
     multiplied = Network(Functional(pixels, plainly=True), interface, "head")
     with pytest.raises(UserError, match=r"^the inputs of inner\.weight are not known: [^\n]*exempt it from pruning"):
         statistics_of(multiplied, batches).input_moments(4)
+
+
+def test_weights_are_multiplied_once_for_each_output_pixel(source: rt.Source) -> None:
+    """So that size times this is what the layers' multiply-adds add up to, which torch counts."""
+    network = source.network
+    names = tuple(name for name, weight in network.body.named_parameters() if weight.ndim > 1)
+    found = TrainingStatistics(network, network.body, names, dict, None, CrossEntropy(0.0)).multiplications()
+    counted = counted_multiply_adds(network, network.interface.timed(1)).by_layer
+    assert {name: found[name] * network.body.get_parameter(name).numel() for name in names} == {
+        name: counted[name.removesuffix(".weight")] for name in names
+    }

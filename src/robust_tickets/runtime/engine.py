@@ -19,6 +19,7 @@ from robust_tickets.runtime.planning.plan import ExecutionPlan, make_plan
 from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.runtime.steps.chain import chain_step
 from robust_tickets.runtime.steps.convolve import convolution_steps
+from robust_tickets.runtime.steps.depthwise import depthwise_step
 from robust_tickets.runtime.steps.matrix import linear_step
 from robust_tickets.runtime.steps.movement import border_step, copy_step, gather_step, scatter_step
 from robust_tickets.runtime.steps.normalise import layer_norm_step
@@ -174,6 +175,7 @@ _STEPS: dict[type[c.Command], Callable[..., KernelStep]] = {
     c.Average: average_step,
     c.Border: border_step,
     c.CopyChannels: copy_step,
+    c.Depthwise: depthwise_step,
     c.Gather: gather_step,
     c.LayerNorm: layer_norm_step,
     c.Linear: linear_step,

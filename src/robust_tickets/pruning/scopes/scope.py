@@ -38,8 +38,6 @@ class PruningPool:
 class Scope(Settings):
     """Where scores compete."""
 
-    kind: str
-
     @property
     def weighs_cost(self) -> bool:
         """Tell whether what a weight costs counts, and not its score alone."""

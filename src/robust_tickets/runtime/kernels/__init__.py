@@ -13,6 +13,7 @@ How kernels are written:
 Kernels, each with its `NAME`, its `ARGUMENTS` and its text:
 
 - `convolution.py`: rows of a sparse matrix times a tile of vectors in registers.
+- `depthwise.py`: a convolution of each channel by itself, without a halo in memory.
 - `driver.py`: the loop over a convolution's tiles.
 - `winograd.py`: the domain in which a convolution is a product for each point.
 - `winograd_forward.py`: into that domain.

@@ -18,6 +18,8 @@ _IN_CACHE = 128 * 1024
 """Bytes that are counted on to stay in the second-level cache until they are read again."""
 _TASKS = 4
 """So many tasks a thread that none waits long for the last one, where there are as many channels."""
+_FEW = 4
+"""Input channels that are read again for each task at no cost worth mentioning, whatever the kernel."""
 _LEAST_TASKS = 2
 """Tasks a thread without which there is no chain."""
 
@@ -61,21 +63,21 @@ def chains(commands: Sequence[c.Command], threads: int) -> tuple[Chain, ...]:
 
 def is_depthwise(command: c.Command) -> bool:
     """Return whether a command is a convolution that reads one channel for each that it writes."""
-    return (
-        isinstance(command, c.Convolve) and command.weight.shape[1] == 1 and command.groups == command.target.channels
-    )
+    if isinstance(command, c.Convolve):
+        return command.weight.shape[1] == 1 and command.groups == command.target.channels
+    return isinstance(command, c.Depthwise)
 
 
 def _together(commands: Sequence[c.Command], first: int) -> tuple[c.Command, ...]:
     """Return the most commands that begin with one and end in a depthwise convolution, else the one alone."""
     together = [commands[first]]
     most = (commands[first],)
-    if not (_is_pointwise(commands[first]) or is_depthwise(commands[first]) or _moves(commands[first])):
+    if not (_mixes(commands[first]) or is_depthwise(commands[first]) or _moves(commands[first])):
         return most
     for command in commands[first + 1 :]:
         if not ((_moves(command) or is_depthwise(command)) and _same(command.source, together[-1].target)):
             break
-        if _is_pointwise(commands[first]) and command.target.buffer is commands[first].source.buffer:
+        if _mixes(commands[first]) and command.target.buffer is commands[first].source.buffer:
             # A residual is written over, of which the first command still needs every channel.
             break
         together.append(command)
@@ -123,6 +125,8 @@ def _placed(command: c.Command, local: Mapping[Buffer, MapView], edges: tuple[in
     if isinstance(command, c.Convolve):
         residual = command.residual and local.get(command.residual.buffer, command.residual)
         return replace(command, source=source, target=target, residual=residual, edges=edges)
+    if isinstance(command, c.Depthwise):
+        return replace(command, source=source, target=target, edges=edges)
     return replace(command, source=source, target=target)
 
 
@@ -130,8 +134,11 @@ def _channels(command: c.Command) -> int:
     return command.target.channels if isinstance(command.target, MapView) else 0
 
 
-def _is_pointwise(command: c.Command) -> bool:
-    return isinstance(command, c.Convolve) and command.window.kernel == (1, 1)
+def _mixes(command: c.Command) -> bool:
+    """Return whether a command makes channels of all others: at each pixel, or of the few of an image."""
+    if not isinstance(command, c.Convolve) or command.groups > 1:
+        return False
+    return command.window.kernel == (1, 1) or command.inputs <= _FEW
 
 
 def _moves(command: c.Command) -> bool:

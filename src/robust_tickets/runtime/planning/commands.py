@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_tickets.runtime.graph import Weight
+from robust_tickets.runtime.kernels.depthwise import DepthwiseKernel
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.planning.buffers import MapView, PlainView, View
 
@@ -90,6 +91,20 @@ class Convolve(Command):
     def inputs(self) -> int:
         """Return how many input channels there are."""
         return self.weight.shape[1] * self.groups
+
+
+@dataclass(frozen=True, eq=False)
+class Depthwise(Command):
+    """A convolution of each channel by itself, with its bias and an activation; it needs no halo."""
+
+    source: MapView
+    target: MapView
+    kernel: DepthwiseKernel
+    weights: NDArray[np.float32]
+    """[channels, kernel rows, kernel columns], zeros included."""
+    bias: NDArray[np.float32]
+    edges: tuple[int, ...] = ()
+    """Channels at which it is cut; see `Convolve`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Shape
+from robust_tickets.runtime.kernels.depthwise import DepthwiseKernel
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.layout import VECTOR, Halo, Layout, best_layout
 from robust_tickets.runtime.planning import commands as c
@@ -22,6 +23,9 @@ _LARGEST_BUFFER = 2**32
 
 _MOVING = 20
 """Vectors that are multiplied and added in the time in which one is put together from pixels."""
+
+_LEAST_DENSITY = 1 / 16
+"""Of weights that are written out with their zeros: a small file shall not take much memory."""
 
 _WINDOWS = {"conv", "max_pool", "avg_pool"}
 
@@ -186,6 +190,8 @@ class Placement:
         top, left, _, _ = window.padding
         reach = ((high - 1) * window.dilation[0], (wide - 1) * window.dilation[1])
         block = (down * out.block[0], right * out.block[1])
+        if self.depthwise(layer) is not None:
+            return Need(Layout(channels, height, width, out.grid, block), False)
         halo = Halo(top, left, max(0, reach[0] - top - down + 1), max(0, reach[1] - left - right + 1))
         layout = Layout(channels, height, width, out.grid, block, halo)
         last = ((out.height - 1) * down + reach[0] - top, (out.width - 1) * right + reach[1] - left)
@@ -196,6 +202,30 @@ class Placement:
                 # It has to be moved anyway: move what is read.
                 return Need(replace(out, channels=channels), False, window.stride)
         return Need(layout, bool(halo) or (beyond and not layout.full))
+
+    def depthwise(self, layer: Layer) -> DepthwiseKernel | None:
+        """Return the kernel that convolves each channel by itself and needs no halo; None if another is needed.
+
+        It multiplies by zeros as well: where most weights are zero, the general one may be faster.
+        """
+        if not _is_depthwise(layer) or layer.residual is not None or not self.is_map(layer.output):
+            return None
+        _, height, width = self.shapes[layer.inputs[0]]
+        out, window = self._default(layer.output), window_of(layer)
+        kernel = DepthwiseKernel(
+            size=(height, width),
+            grid=out.grid,
+            block=out.block,
+            kernel=window.kernel,
+            stride=window.stride,
+            dilation=window.dilation,
+            padding=(window.padding[0], window.padding[1]),
+            activation=layer.activation,
+        )
+        weight = layer.weights["weight"]
+        density = weight.count / prod(weight.shape)
+        suits = kernel.covers and kernel.is_possible and density >= _LEAST_DENSITY and kernel.gains(density)
+        return kernel if suits else None
 
     def buffer(self, size: int) -> Buffer:
         """Return a new stretch of the arena.

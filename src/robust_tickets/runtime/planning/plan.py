@@ -78,6 +78,10 @@ class _Planner:
             residual = None if layer.residual is None else self.at.map(layer.residual, layer.name)
             target = self.at.target(layer.output)
             assert isinstance(target, MapView)
+            if kernel := self.at.depthwise(layer):
+                weights = weight.dense().reshape(-1, *kernel.kernel)
+                self.at.do(c.Depthwise(layer.name, source, target, kernel, weights, bias))
+                return
             self.at.do(
                 c.Convolve(
                     layer.name,

@@ -2,6 +2,7 @@
 
 - `step.py`: one call over a number of tasks.
 - `convolve.py`: convolutions, cut into tiles.
+- `depthwise.py`: convolutions of each channel by itself.
 - `winograd.py`: dense convolutions by Winograd's algorithm.
 - `matrix.py`: a matrix times features.
 - `movement.py`: pixels into blocks and back, halos, copies.

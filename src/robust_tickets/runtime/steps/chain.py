@@ -11,7 +11,7 @@ from robust_tickets.runtime.machine.compiler import compile
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.planning.buffers import MapView
 from robust_tickets.runtime.planning.chains import Chain
-from robust_tickets.runtime.planning.commands import Command, Convolve
+from robust_tickets.runtime.planning.commands import Command
 from robust_tickets.runtime.steps.step import KernelStep, address
 
 
@@ -49,7 +49,7 @@ def chain_step(
 
 def _spans(chain: Chain, command: Command, step: KernelStep) -> list[tuple[int, int]]:
     """Return which tasks of a command's step belong to each task of the chain."""
-    if isinstance(command, Convolve):
+    if step.before:
         return list(pairwise(step.before))
     assert isinstance(command.target, MapView)
     each = step.tasks // command.target.channels

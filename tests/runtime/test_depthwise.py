@@ -1,0 +1,81 @@
+"""Depthwise convolutions make in registers the halo that they need: at every edge, on every processor."""
+
+import numpy as np
+import pytest
+
+from robust_tickets.runtime.engine import Engine
+from robust_tickets.runtime.graph import Graph, Node, Weight
+from robust_tickets.runtime.machine.target import Target, runnable_names
+from robust_tickets.runtime.planning import commands as c
+from robust_tickets.runtime.reference import interpret
+
+CASES = [
+    # channels, (height, width), (kernel rows, columns), stride, dilation, padding (top, left, bottom, right)
+    (8, (28, 28), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+    (16, (14, 14), (5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),
+    (24, (7, 7), (5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),  # blocks of 2 x 2: each pixel of the halo is of another block
+    (5, (5, 5), (7, 7), (1, 1), (1, 1), (3, 3, 3, 3)),  # that reach further than the next block
+    (8, (13, 9), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),  # lanes outside of the map
+    (8, (28, 28), (5, 5), (2, 2), (1, 1), (1, 1, 2, 2)),  # as TensorFlow pads
+    (8, (15, 29), (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
+    (8, (20, 20), (3, 3), (1, 1), (2, 2), (2, 2, 2, 2)),
+    (8, (21, 17), (1, 5), (1, 2), (1, 1), (0, 2, 0, 2)),
+    (3, (9, 32), (3, 2), (1, 1), (1, 1), (0, 0, 3, 0)),  # nothing above and to the left
+]
+
+
+def depthwise(
+    channels: int,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: tuple[int, ...],
+    density: float = 1.0,
+) -> Graph:
+    """Return a pointwise convolution, whose channels end at zero, and a depthwise one."""
+    random = np.random.default_rng(0)
+
+    def weight(*shape: int) -> Weight:
+        values = random.standard_normal(shape) * (random.random(shape) < density)
+        return Weight(shape, values.astype(np.float32).ravel())
+
+    weights = {"wide": weight(channels, 3, 1, 1), "each": weight(channels, 1, *kernel)}
+    weights["bias"] = Weight((channels,), random.standard_normal(channels).astype(np.float32))
+    pixel = {"stride": [1, 1], "dilation": [1, 1], "padding": [0, 0, 0, 0], "groups": 1}
+    window = {"stride": [*stride], "dilation": [*dilation], "padding": [*padding], "groups": channels}
+    nodes = (
+        Node("conv", "wide", ("x",), "a", pixel, {"weight": "wide", "bias": "bias"}),
+        Node("activation", "relu", ("a",), "b", {"kind": "relu"}, {}),
+        Node("conv", "each", ("b",), "y", window, {"weight": "each", "bias": "bias"}),
+    )
+    return Graph("x", (3, *size), nodes, "y", weights)
+
+
+@pytest.mark.parametrize("name", runnable_names())
+@pytest.mark.parametrize("case", CASES)
+def test_it_equals_the_reference_and_writes_no_halo(case, name):
+    graph = depthwise(*case)
+    engine = Engine(graph, target=Target.named(name))
+    images = np.random.default_rng(1).standard_normal((2, *graph.input_shape)).astype(np.float32)
+    expected = interpret(graph, images)
+    np.testing.assert_allclose(engine(images), expected, atol=1e-5 * expected.std() + 1e-6, rtol=1e-5)
+    assert any(isinstance(one, c.Depthwise) for one in engine.plan.commands)
+    assert not any(isinstance(one, c.Border) for one in engine.plan.commands)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_lies_outside_of_the_map_is_never_read(threads):
+    """Lanes and rooms hold whatever was there: not a number of it reaches a pixel."""
+    graph = depthwise(40, (13, 9), (5, 5), (1, 1), (1, 1), (2, 2, 2, 2))
+    engine = Engine(graph, threads)
+    images = np.random.default_rng(1).standard_normal((1, *graph.input_shape)).astype(np.float32)
+    engine.arena.bytes.view(np.float32)[:] = np.nan
+    np.testing.assert_allclose(engine(images), interpret(graph, images), atol=1e-4)
+    engine.close()
+
+
+def test_one_with_few_weights_left_skips_the_zeros():
+    few, most = (depthwise(64, (56, 56), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), density) for density in (0.1, 0.9))
+    assert not any(isinstance(one, c.Depthwise) for one in Engine(few).plan.commands)
+    assert any(isinstance(one, c.Depthwise) for one in Engine(most).plan.commands)
