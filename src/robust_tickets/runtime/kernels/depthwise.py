@@ -23,8 +23,8 @@ bytes to where it is in input and output, int64 [channels, 2].
 Bytes from row to row.
 """
 
-_MOST_WRITTEN_OUT = 2048
-"""Multiplications of vectors that are code each: more take seconds to compile."""
+_MOST_WRITTEN_OUT = 5120
+"""Multiplications of vectors that are code each: as many take a second to compile, once for each machine."""
 
 
 _MULTIPLIED, _FILLED, _BEGUN = 0.5, 3.7, 2.0
