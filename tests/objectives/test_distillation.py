@@ -2,6 +2,8 @@
 
 import copy
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,16 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.objectives import Distillation
 from robust_tickets.objectives.hidden_states import blocks_of, distance, named_layers
 from robust_tickets.objectives.teacher import Teacher
-from robust_tickets.tasks.classification import CrossEntropy
+from robust_tickets.tasks.classification import Classification, CrossEntropy
+from robust_tickets.tasks.detection import Detection
+from robust_tickets.tasks.masked_language import MaskedLanguage
+from robust_tickets.tasks.question_answering import QuestionAnswering
+from robust_tickets.tasks.regression import Regression
+from robust_tickets.tasks.segmentation import Segmentation
+from robust_tickets.tasks.task import Task
+from robust_tickets.tasks.token_classification import TokenClassification
+from robust_tickets.training.settings import Training
+from robust_tickets.training.targets import criterion_for
 from tests.objectives.digits import digits, fresh_network, trained_network
 
 
@@ -207,6 +218,61 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_what_is_needed_of_a_task_follows_from_what_is_learned() -> None:
-    assert Distillation().required() == {"logits"}
+    assert Distillation().required() == {"imitation"}
     assert Distillation(soft_labels=0, hidden=1).required() == frozenset()
     assert Distillation().describe() == "distillation by soft labels (T 2) and the task, from source"
+
+
+RANDOM = torch.Generator().manual_seed(0)
+SPANS = {"span": torch.tensor([[1, 2], [0, 0]])}
+TASKS: dict[str, tuple[Task, tuple[int, ...], Any, Callable[[Tensor], Tensor] | None]] = {
+    # The task, its outputs' shape, targets, and outputs -> probabilities that are held against the teacher's.
+    "classification": (Classification(), (2, 4), torch.tensor([0, 3]), lambda z: z.softmax(1)),
+    "segmentation": (Segmentation(), (2, 4, 3, 3), torch.full((2, 3, 3), -100), lambda z: z.softmax(1).movedim(1, -1)),
+    "token-classification": (
+        TokenClassification(),
+        (2, 5, 4),
+        torch.tensor([[-100, 1, -100, 2, -100], [0, -100, -100, -100, 3]]),
+        lambda z: z.softmax(2)[[0, 0, 1, 1], [1, 3, 0, 4]],
+    ),
+    "masked-language": (
+        MaskedLanguage(),
+        (2, 5, 30),
+        torch.tensor([[-100, 7, -100, -100, -100], [-100] * 5]),
+        lambda z: z.softmax(2)[[0], [1]],
+    ),
+    "question-answering": (QuestionAnswering(), (2, 6, 2), SPANS, lambda z: z.softmax(1).movedim(1, -1)),
+    "regression": (Regression(), (4, 1), torch.rand(4), None),
+}
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_task_says_what_of_its_outputs_is_held_against_a_teacher(kind: str) -> None:
+    task, shape, targets, probabilities = TASKS[kind]
+    assert "imitation" in task.provides
+    ours, theirs = (torch.randn(shape, generator=RANDOM) for _ in range(2))
+    criterion, t = task.criterion(0), 2.0
+    if probabilities is None:
+        expected = (ours - theirs).square().mean()
+    else:
+        p, q = probabilities(theirs / t), probabilities(ours / t)
+        expected = t**2 * (p * (p / q).log()).sum(-1).mean()
+    assert criterion.imitation(ours, theirs, targets, t).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert criterion.imitation(theirs, theirs, targets, t).item() == pytest.approx(0, abs=1e-6)
+    with pytest.raises(UserError, match="use a teacher with the same classes, or soft_labels: 0"):
+        criterion.imitation(ours, theirs[..., :1].expand(*shape[:-1], shape[-1] + 1), targets, t)
+
+
+def test_a_batch_in_which_nothing_is_asked_teaches_nothing() -> None:
+    logits = torch.randn(2, 5, 4, requires_grad=True)
+    nothing = torch.full((2, 5), -100)
+    loss = TokenClassification().criterion(0).imitation(logits, torch.randn(2, 5, 4), nothing, 2.0)
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
+
+
+def test_detectors_are_not_held_against_a_teacher() -> None:
+    assert "imitation" not in Detection().provides
+    with pytest.raises(UserError, match="needs imitation, which detection does not have"):
+        criterion_for(Detection(), Training(objective={"kind": "distillation"}))

@@ -10,6 +10,7 @@
 | `free.py` | free adversarial training: one backward pass updates weights and perturbation |
 | `trades.py` | accuracy on clean images and the same answer around them |
 | `smoothing.py` | training under Gaussian noise |
+| `soft_labels.py` | how far probabilities are from a teacher's |
 | `distillation.py` | learning from a dense teacher, by soft labels and hidden states |
 | `hidden_states.py` | naming, catching and comparing the outputs of layers |
 | `teacher.py` | a network that others imitate |

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.lazy import F, nn, torch
+from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.objectives.hidden_states import caught, distance, named_layers
 from robust_tickets.objectives.objective import Criterion, Objective, Running
 from robust_tickets.objectives.teacher import Teacher
@@ -25,7 +25,8 @@ SOURCE = "source"
 class Distillation(Objective):
     """Minimise task * criterion + soft_labels * T^2 KL(teacher || network) + hidden * mean over layers of (1 - cosine).
 
-    Soft labels at temperature T are those of Hinton, Vinyals and Dean (2015, arXiv 1503.02531, section 2); hidden
+    Soft labels at temperature T are those of Hinton, Vinyals and Dean (2015, arXiv 1503.02531, section 2), of whatever
+    the task classifies; where it gives numbers, the mean squared difference of both takes the place of T^2 KL. Hidden
     states are compared as in TAMT-KD (Liu et al., 2022, arXiv 2204.11218). The teacher is in evaluation mode and does
     not train. It sees the inputs as the network sees them, augmented alike.
     """
@@ -38,7 +39,9 @@ class Distillation(Objective):
         "one). Otherwise a network by name or folder, such as the folder of a finished run's seed.",
     )
     task: float = Field(default=1.0, ge=0, description="Weight of the task's own loss; 0 leaves it out.")
-    soft_labels: float = Field(default=1.0, ge=0, description="Weight of T^2 KL(teacher || network) over classes.")
+    soft_labels: float = Field(
+        default=1.0, ge=0, description="Weight of T^2 KL(teacher || network) over classes, or of squares of numbers."
+    )
     temperature: float = Field(default=2.0, gt=0, description="T, which divides the logits of both.")
     hidden: float = Field(default=0.0, ge=0, description="Weight of the hidden states' mean 1 - cosine.")
     layers: tuple[str, ...] = Field(
@@ -66,8 +69,8 @@ class Distillation(Objective):
         return self.soft_labels > 0
 
     def required(self) -> frozenset[str]:
-        """Return `logits` where there are soft labels; hidden states need nothing."""
-        return frozenset({"logits"} if self.soft_labels else ())
+        """Return `imitation` where there are soft labels; hidden states need nothing."""
+        return frozenset({"imitation"} if self.soft_labels else ())
 
     def describe(self) -> str:
         """Return for example `distillation of soft labels (T 2) and the task, from source`."""
@@ -116,31 +119,8 @@ class Imitation(Running):
         if settings.task:
             terms.append(settings.task * criterion(outputs, batch.targets))
         if settings.soft_labels:
-            terms.append(settings.soft_labels * soft_loss(outputs, taught, settings.temperature, batch.counted))
+            apart = criterion.imitation(outputs, taught, batch.targets, settings.temperature)
+            terms.append(settings.soft_labels * apart)
         if settings.hidden:
             terms.append(settings.hidden * distance(ours, theirs, batch.counted))
         yield torch.stack(terms).sum()
-
-
-def soft_loss(outputs: Tensor, taught: Tensor, temperature: float, counted: Tensor | None = None) -> Tensor:
-    """Return T^2 KL(softmax(taught / T) || softmax(outputs / T)), the mean over examples, or their positions, in fp32.
-
-    Args:
-        outputs, taught: logits of network and teacher: [N, C], of pixels [N, C, H, W], of tokens [N, T, C].
-        temperature: T, above 0.
-        counted: bool [N, T], which tokens are not padding; None: all.
-
-    Raises:
-        UserError: they differ in shape.
-    """
-    if outputs.shape != taught.shape:
-        raise UserError(
-            f"the teacher gives logits {list(taught.shape[1:])} an example, the network {list(outputs.shape[1:])}; use "
-            "a teacher with the same classes, or soft_labels: 0"
-        )
-    classes = 2 if outputs.dim() == 3 else 1
-    ours, theirs = ((logits.float() / temperature).log_softmax(classes) for logits in (outputs, taught))
-    apart = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(classes)
-    if counted is not None and counted.shape == apart.shape:
-        apart = apart[counted]
-    return temperature**2 * apart.mean()

@@ -29,6 +29,20 @@ class Criterion(Protocol):
         """Return the scalar loss of a network's outputs and the targets of the same examples."""
         ...
 
+    def imitation(self, outputs: Any, taught: Any, targets: Any, temperature: float) -> Tensor:
+        """Return how far outputs are from a teacher's for the same examples, a scalar; of tasks that provide it.
+
+        Args:
+            outputs: of the network.
+            taught: the teacher's.
+            targets: say what is asked for: which words, which pixels.
+            temperature: T, by which logits are divided; numbers are compared as they are.
+
+        Raises:
+            UserError: they differ in shape.
+        """
+        ...
+
 
 class Running(ABC):
     """An objective in training: turns a batch into losses, one per optimiser step."""
@@ -65,7 +79,8 @@ class Objective(Settings, ABC):
     """What is trained for; a subclass has a literal `kind`. `build` makes what runs."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What task and interface must provide for it: `pixel-inputs`, `loss` (one per example), class `logits`."""
+    """What task and interface must provide for it: `pixel-inputs`, `loss` (one per example), class `logits`,
+    `imitation`."""
 
     leaves_inputs: ClassVar[bool] = False
     """Whether training leaves inputs unchanged, so that a frozen body's features can be computed once."""

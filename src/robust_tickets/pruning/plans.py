@@ -96,6 +96,6 @@ class Plan:
         return Moment(step, self.steps, passed[-1] if passed else 0.0)
 
 
-def steps_of(epochs: float, steps_per_epoch: int) -> int:
+def steps_of(epochs: float, steps_per_epoch: float) -> int:
     """Return the number of steps nearest to a (fractional) number of epochs, halves rounded up."""
     return math.floor(epochs * steps_per_epoch + 0.5)

@@ -14,6 +14,7 @@ from robust_tickets.measures.class_scores import ClassF1, Matthews
 from robust_tickets.measures.metric import Accuracy, Metric
 from robust_tickets.models.adaptations.perceptron_head import PerceptronHead
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.objectives.soft_labels import soft_loss
 from robust_tickets.tasks.own_classes import require_own_classes
 from robust_tickets.tasks.task import Head, Task
 
@@ -31,7 +32,7 @@ class Classification(Task):
 
     target_kind = "class"
     asks = "one label per {one}"
-    provides = frozenset({"pixel-inputs", "text-inputs", "loss", "logits", "image-logits", "image-labels"})
+    provides = frozenset({"pixel-inputs", "text-inputs", "loss", "logits", "image-logits", "image-labels", "imitation"})
     keeps_body = True
     kind: Literal["classification"] = "classification"
     judged_by: Literal["accuracy", "f1", "matthews"] = Field(
@@ -125,6 +126,10 @@ class CrossEntropy:
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean loss, in fp32."""
         return F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+
+    def imitation(self, outputs: Tensor, taught: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """Return how far probabilities are from a teacher's; labels do not matter."""
+        return soft_loss(outputs, taught, temperature)
 
 
 def fit_head(network: Network, splits: DataSplits, head: Head, seed: int, where: str = "head") -> None:

@@ -78,3 +78,7 @@ class DetectionLoss:
     def __call__(self, outputs: Any, targets: Any) -> Tensor:
         """Return the loss, in fp32."""
         return torch.stack(list(outputs.losses(targets).values())).sum()
+
+    def imitation(self, outputs: Any, taught: Any, targets: Any, temperature: float) -> Tensor:
+        """Refuse: two detectors propose different boxes, which are not compared. The task does not provide it."""
+        raise TypeError("a detector is not held against a teacher")

@@ -10,6 +10,7 @@ from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.metric import Metric
 from robust_tickets.measures.perplexity import Perplexity
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.objectives.soft_labels import require_alike, soft_loss
 from robust_tickets.tasks.language import LanguageTask
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class MaskedLanguage(LanguageTask):
 
     target_kind = "hidden-words"
     asks = "plain text"
-    provides = frozenset({"text-inputs", "loss"})
+    provides = frozenset({"text-inputs", "loss", "imitation"})
     language_head = "masked"
     does = "guesses hidden words"
     kind: Literal["masked-language"] = "masked-language"
@@ -73,3 +74,9 @@ class HiddenWordLoss:
         logits = outputs[asked].float()
         total = F.cross_entropy(logits, targets[asked], label_smoothing=self.label_smoothing, reduction="sum")
         return total / asked.sum().clamp(min=1)
+
+    def imitation(self, outputs: Tensor, taught: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """Return how far probabilities are from a teacher's at hidden words; logits [N, L, C]."""
+        require_alike(outputs, taught)
+        asked = targets >= 0
+        return soft_loss(outputs[asked], taught[asked], temperature)

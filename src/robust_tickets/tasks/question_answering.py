@@ -10,6 +10,7 @@ from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.answering import AnswerF1
 from robust_tickets.measures.metric import Metric
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.objectives.soft_labels import soft_loss
 from robust_tickets.tasks.language import LanguageTask
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class QuestionAnswering(LanguageTask):
 
     target_kind = "answers"
     asks = "questions, their contexts and answers"
-    provides = frozenset({"text-inputs", "loss"})
+    provides = frozenset({"text-inputs", "loss", "imitation"})
     language_head = "span"
     does = "finds answers in texts"
     kind: Literal["question-answering"] = "question-answering"
@@ -66,3 +67,7 @@ class SpanCrossEntropy:
     def __call__(self, outputs: Tensor, targets: Mapping[str, Any]) -> Tensor:
         """Return the loss of outputs [N, L, 2], in fp32."""
         return F.cross_entropy(outputs.float(), targets["span"], label_smoothing=self.label_smoothing)
+
+    def imitation(self, outputs: Tensor, taught: Tensor, targets: Mapping[str, Any], temperature: float) -> Tensor:
+        """Return how far a teacher's probabilities are, over tokens, of an answer's first one and of its last one."""
+        return soft_loss(outputs, taught, temperature)

@@ -11,6 +11,7 @@ from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.correlation import Correlation
 from robust_tickets.measures.metric import Metric
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.objectives.soft_labels import require_alike
 from robust_tickets.tasks.language import LanguageTask
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Regression(LanguageTask):
 
     target_kind = "number"
     asks = "a number with decimals for each text"
-    provides = frozenset({"text-inputs", "loss"})
+    provides = frozenset({"text-inputs", "loss", "imitation"})
     language_head = "sequence"
     does = "gives a text one number"
     kind: Literal["regression"] = "regression"
@@ -66,3 +67,8 @@ class SquaredError:
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss, in fp32."""
         return F.mse_loss(outputs.float().squeeze(1), targets)
+
+    def imitation(self, outputs: Tensor, taught: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """Return the mean squared difference to a teacher's numbers, at any temperature."""
+        require_alike(outputs, taught)
+        return F.mse_loss(outputs.float(), taught.float())

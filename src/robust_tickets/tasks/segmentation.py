@@ -11,6 +11,7 @@ from robust_tickets.measures.mean_iou import MeanIoU
 from robust_tickets.measures.metric import Metric
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.objectives.soft_labels import soft_loss
 from robust_tickets.tasks.adapting import AdaptingTask
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Segmentation(SegmentationHead, AdaptingTask):
 
     target_kind = "pixels"
     asks = "a label for every pixel"
-    provides = frozenset({"pixel-inputs", "loss", "logits"})
+    provides = frozenset({"pixel-inputs", "loss", "logits", "imitation"})
     adaptation = SegmentationHead
     kind: Literal["segmentation"] = "segmentation"
 
@@ -60,3 +61,7 @@ class PixelCrossEntropy:
         flat = logits.float().movedim(1, -1).flatten(0, -2)
         total = F.cross_entropy(flat, labels.flatten(), label_smoothing=self.label_smoothing, reduction="sum")
         return total / (labels >= 0).sum().clamp(min=1)
+
+    def imitation(self, outputs: Tensor, taught: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """Return how far probabilities of all pixels are from a teacher's, which has a say where labels have none."""
+        return soft_loss(outputs, taught, temperature)

@@ -36,7 +36,7 @@ class Task(Settings, ABC):
     provides: ClassVar[frozenset[str]]
     """What it offers to objectives, attacks and measures, which say what they need: `pixel-inputs` or `text-inputs`
     (data have one of them), `loss` (one per example), class `logits` (of whatever the classes are of), `image-logits`
-    and `image-labels` (of whole images or texts)."""
+    and `image-labels` (of whole images or texts), `imitation` (outputs that can be held against a teacher's)."""
     keeps_body: ClassVar[bool] = False
     """Whether a source's own network does it, under its own kind of head: what pretraining and draws train."""
 

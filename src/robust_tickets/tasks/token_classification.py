@@ -10,6 +10,7 @@ from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.metric import Metric
 from robust_tickets.measures.tagging import NameF1, WordAccuracy, marks_names
 from robust_tickets.objectives.objective import Criterion
+from robust_tickets.objectives.soft_labels import require_alike, soft_loss
 from robust_tickets.tasks.language import LanguageTask
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class TokenClassification(LanguageTask):
 
     target_kind = "tags"
     asks = "a tag for each word"
-    provides = frozenset({"text-inputs", "loss"})
+    provides = frozenset({"text-inputs", "loss", "imitation"})
     language_head = "token"
     does = "labels words"
     kind: Literal["token-classification"] = "token-classification"
@@ -65,3 +66,9 @@ class WordCrossEntropy:
             outputs[asked].float(), targets[asked], label_smoothing=self.label_smoothing, reduction="sum"
         )
         return total / asked.sum().clamp(min=1)
+
+    def imitation(self, outputs: Tensor, taught: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """Return how far probabilities are from a teacher's at words; logits [N, L, C]."""
+        require_alike(outputs, taught)
+        asked = targets >= 0
+        return soft_loss(outputs[asked], taught[asked], temperature)

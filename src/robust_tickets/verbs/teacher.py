@@ -1,6 +1,5 @@
 """The network that a training's objective imitates."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
@@ -12,13 +11,13 @@ from robust_tickets.objectives.distillation import SOURCE
 from robust_tickets.objectives.objective import Objective
 
 
-def named_teacher(objective: Objective, like: Network, classes: Sequence[str]) -> Network | None:
+def named_teacher(objective: Objective, like: Network, outputs: int) -> Network | None:
     """Return the teacher that an objective names; None if it has none, or the source is its teacher.
 
     Args:
         objective: of a training.
         like: the network that trains, for a folder whose architecture is the user's own code.
-        classes: of the training's data.
+        outputs: how many its head needs to have: classes, of the training's data.
 
     Raises:
         UserError: there is no such network, or it has no head for these classes and its logits are to be learned.
@@ -28,9 +27,9 @@ def named_teacher(objective: Objective, like: Network, classes: Sequence[str]) -
     found = load_source(str(objective.teaches_by), like=like).network
     if objective.reads_teachers_logits:
         found.require_head(f"teacher {objective.teaches_by}")
-        if found.num_classes != len(classes):
+        if found.num_classes != outputs:
             raise UserError(
-                f"teacher {objective.teaches_by}: has {found.num_classes} classes, but the data {len(classes)}; use a "
+                f"teacher {objective.teaches_by}: has {found.num_classes} classes, but the data {outputs}; use a "
                 "network finetuned on them, or soft_labels: 0"
             )
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.partitions import PruningUnit
@@ -33,6 +33,11 @@ class GlobalScope(Scope):
         description="Power of a weight's multiply-adds for one example by which its score is divided: 0 to rank by "
         "score alone, 0.5 for magnitudes per multiply-add, 1 for scores that are losses.",
     )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        return {name: value for name, value in write(self).items() if name != "cost" or value}
 
     @property
     def weighs_cost(self) -> bool:

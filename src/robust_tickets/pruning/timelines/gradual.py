@@ -1,8 +1,8 @@
 """Gradual magnitude pruning."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
@@ -24,6 +24,17 @@ class Gradual(Settings):
     end: float = Field(default=40.0, gt=0.0, description="Epoch of the last prune.")
     every: float = Field(default=5.0, gt=0.0, description="Epochs between prunes.")
     epochs: float = Field(default=100.0, gt=0.0, description="Total epochs of training.")
+    min_steps: int = Field(
+        default=0,
+        ge=0,
+        description="Fewest training steps in total: where data are so few that epochs have less, all of it takes "
+        "longer in proportion.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
+        return {name: value for name, value in write(self).items() if name != "min_steps" or value}
 
     @model_validator(mode="after")
     def _is_in_order(self) -> "Gradual":
@@ -38,13 +49,15 @@ class Gradual(Settings):
         target = require_sparsity(sparsity, self.kind)
         if self.initial > target:
             raise UserError(f"timeline 'gradual' has initial {self.initial:g}, above its target {target:g}")
+        # Epochs of a few steps are counted as epochs of more.
+        per_epoch = max(float(steps_per_epoch), self.min_steps / self.epochs)
         prunes: dict[int, float] = {}
         count = 0
         while (epoch := self.start + count * self.every) < self.end:
             left = 1.0 - (epoch - self.start) / (self.end - self.start)
-            prunes[steps_of(epoch, steps_per_epoch)] = target + (self.initial - target) * left**3
+            prunes[steps_of(epoch, per_epoch)] = target + (self.initial - target) * left**3
             count += 1
-        prunes[steps_of(self.end, steps_per_epoch)] = target
+        prunes[steps_of(self.end, per_epoch)] = target
         events = [Event(step, (Prune(now),), sparsity=now) for step, now in prunes.items() if now > 0.0]
-        steps = steps_of(self.epochs, steps_per_epoch)
+        steps = steps_of(self.epochs, per_epoch)
         return Plan(steps, (*events, Event(steps, (), sparsity=target, ticket=True)))
