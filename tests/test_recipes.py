@@ -34,7 +34,7 @@ DATA = {"name": "digits", "per_class": 8, "validation": 0.25}
 PER_EPOCH = 4
 TINY_TIMELINES: dict[str, dict[str, Any]] = {
     "iterative": {"epochs": 0.5},
-    "gradual": {"start": 0.5, "end": 1.5, "every": 0.25, "epochs": 2},
+    "gradual": {"start": 0.5, "end": 1.5, "every": 0.25, "epochs": 2, "min_steps": 0},
     "alternating": {"warm_up": 0.5, "compressed": 0.5, "dense": 0.5, "final": 2, "epochs": 2.5},
     "drop-and-grow": {"every": 2, "epochs": 3},
 }

@@ -67,6 +67,14 @@ def test_magnitudes_per_multiply_add_keep_most_of_the_squares_that_so_many_multi
     assert sum(kept for _, _, kept in groups) == len(groups) // 2
 
 
+def test_what_is_better_gone_goes_first_where_it_costs_most() -> None:
+    """GraSP's scores may be negative: removing such a weight is a gain, and more so if it is multiplied often."""
+    scope = GlobalScope(cost=1)
+    scores = {name: torch.tensor([-1.0, 50.0]) for name in ("early", "late")}
+    weighed = scope.weighed(scores, Multiplied({"early": 100.0, "late": 1.0}))
+    assert {name: value.tolist() for name, value in weighed.items()} == {"early": [-100, 0.5], "late": [-1, 50]}
+
+
 def test_without_a_network_nothing_says_what_a_weight_costs() -> None:
     with pytest.raises(UserError, match=r"scope.cost needs a network"):
         select({"a": torch.randn(4, 4)}, score="magnitude", group="element", scope=GlobalScope(cost=1), sparsity=0.5)
@@ -76,7 +84,9 @@ def test_without_a_network_nothing_says_what_a_weight_costs() -> None:
     ("parts", "complaint"),
     [
         ({"group": "channel"}, "scope.cost is of groups within a layer, and group 'channel' joins several"),
-        ({"score": "learned"}, "score 'learned' is learned without regard to scope.cost"),
+        ({"score": "learned"}, "score 'learned' has no loss that scope.cost could weigh; leave that out"),
+        ({"score": "random"}, "score 'random' has no loss"),
+        ({"score": "zeros"}, "score 'zeros' has no loss"),
     ],
 )
 def test_cost_is_refused_where_it_says_nothing(parts: dict[str, str], complaint: str) -> None:

@@ -142,6 +142,20 @@ def made(sources: dict[str, rt.Source], tmp_path_factory: pytest.TempPathFactory
     return of
 
 
+def test_a_teacher_of_another_task_is_refused(made: Callable[[Row], Made]) -> None:
+    """Both give two numbers a token, which mean other things."""
+    tags, answers = (
+        made(next(row for row in ROWS if row.kind == kind)) for kind in ("token-classification", "question-answering")
+    )
+    objective = {"kind": "distillation", "teacher": str(tags.result.runs[0].folder)}
+    with pytest.raises(
+        rt.UserError, match="does another task; use a network finetuned on such data, or soft_labels: 0"
+    ):
+        rt.transfer(
+            answers.ticket, answers.data, **{**answers.options, "training": {**TRAINING, "objective": objective}}
+        )
+
+
 def test_every_task_has_a_row() -> None:
     assert {row.kind for row in ROWS} == {task.model_dump()["kind"] for task in IMPLIED}
 
@@ -288,7 +302,7 @@ def test_the_default_recipe_draws_on_its_data(row: Row, tmp_path: Path) -> None:
             "data": row.data(tmp_path / "data").model_dump(mode="json"),
             "draw": {
                 "sparsity": 0.5,
-                "timeline": {"end": 1, "epochs": 1.5},
+                "timeline": {"end": 1, "epochs": 1.5, "min_steps": 0},
                 "finetune": short,
                 "training": {"batch_size": 8, "precision": "fp32"},
             },

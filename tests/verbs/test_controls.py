@@ -53,6 +53,18 @@ def test_random_removes_as_much_in_all(source: rt.Source, way: dict) -> None:
     assert made.digest != ticket.digest
 
 
+def test_random_is_not_weighed_by_what_weights_cost(source: rt.Source) -> None:
+    """It would remove most of the early layers, whatever their weights: a control that any ticket beats."""
+    settings = rt.DrawSettings.model_validate({"sparsity": 0.6, "scope": {"kind": "global", "cost": 0.5}})
+    weighed = control("random", rt.draw(source, settings=settings), source, settings, seed=0)
+    plain = rt.DrawSettings.model_validate(ONE_SHOT)
+    assert (
+        weighed.masks.keys()
+        == (other := control("random", rt.draw(source, settings=plain), source, plain, 0)).masks.keys()
+    )
+    assert removed(weighed) == removed(other)
+
+
 def test_a_rungs_control_is_as_sparse_as_the_rung(source: rt.Source) -> None:
     settings = rt.DrawSettings.model_validate({**ITERATIVE, "sparsity": [0.5, 0.75]})
     for rung in rt.draw_all(source, settings=settings, data=PARTS):

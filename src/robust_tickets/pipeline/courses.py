@@ -65,7 +65,7 @@ def parts_of(settings: DrawSettings) -> str:
     selection = settings.selection
     chosen = (
         f"{settings.timeline.kind}: score {selection.score.kind}, group {selection.group.kind}",
-        f"scope {selection.scope.kind}",
+        f"scope {selection.scope.describe()}",
         *((settings.parametrisation.kind,) if settings.parametrisation != DrawSettings().parametrisation else ()),
         f"rewind {settings.rewind.kind}",
     )

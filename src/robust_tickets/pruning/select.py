@@ -17,7 +17,7 @@ from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.needs import COUPLED_GROUPS, LEARNED_SCORES
+from robust_tickets.pruning.needs import COUPLED_GROUPS
 from robust_tickets.pruning.ranking import keep_highest
 from robust_tickets.pruning.scopes import AnyScope, GlobalScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
@@ -53,8 +53,8 @@ class Selection(Settings):
                 raise ValueError(f"score {score!r} works with {axis} {known}, not {part.kind!r}; set {axis}")
         if self.scope.weighs_cost and COUPLED_GROUPS in self.group.provides:
             raise ValueError(f"scope.cost is of groups within a layer, and group {self.group.kind!r} joins several")
-        if self.scope.weighs_cost and LEARNED_SCORES in self.score.needs:
-            raise ValueError(f"score {self.score.kind!r} is learned without regard to scope.cost; leave that out")
+        if self.scope.weighs_cost and not self.score.has_a_price:
+            raise ValueError(f"score {self.score.kind!r} has no loss that scope.cost could weigh; leave that out")
         return self
 
     def own_sparsity(self, weights: Mapping[str, Tensor]) -> float | None:

@@ -65,7 +65,7 @@ class Engine:
         self.graph, self.threads = graph, threads
         self.target = target or Target.host()
         self.output_shape = shapes[graph.output]
-        self.plan = make_plan(graph, shapes, threads)
+        self.plan = make_plan(graph, shapes, threads, self.target.vector_bits)
         self.arena = Arena.holding(self.plan.buffers)
         self.tilings = (
             tilings(self.plan, self.target, self.arena)

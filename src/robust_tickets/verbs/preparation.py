@@ -112,7 +112,7 @@ class Preparation:
             names = tuple(name for name in names if takes_part(classifier, name))
             objective, is_fresh = settings.training.objective, settings.head == "fresh" and settings.finetune is None
             require_trained_head(objective, is_fresh, "draw.head")
-            teacher = named_teacher(objective, classifier, task.head_size(splits))
+            teacher = named_teacher(objective, classifier, task, splits)
         return cls(classifier, task, splits, batches, plan, names, teacher, calibration)
 
 

@@ -110,5 +110,5 @@ def pretraining(network: Network, splits: DataSplits, training: Training, seed: 
     """Return the training of a whole network, without masks or events."""
     batches = ImageBatches(splits, training, seed)
     plan = training.plan(batches.per_epoch)
-    teacher = named_teacher(training.objective, network, task_for(splits).head_size(splits))
+    teacher = named_teacher(training.objective, network, task_for(splits), splits)
     return Job(Trainable.of(network), batches, training, plan, seed, task_for(splits), splits.classes, teacher=teacher)

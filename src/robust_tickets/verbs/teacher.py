@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path
 from robust_tickets.models.folders import FACTS, read_identity
@@ -9,15 +10,17 @@ from robust_tickets.models.network import Network
 from robust_tickets.models.sources import load_source
 from robust_tickets.objectives.distillation import SOURCE
 from robust_tickets.objectives.objective import Objective
+from robust_tickets.tasks.task import Task
 
 
-def named_teacher(objective: Objective, like: Network, outputs: int) -> Network | None:
+def named_teacher(objective: Objective, like: Network, task: Task, splits: DataSplits) -> Network | None:
     """Return the teacher that an objective names; None if it has none, or the source is its teacher.
 
     Args:
         objective: of a training.
         like: the network that trains, for a folder whose architecture is the user's own code.
-        outputs: how many its head needs to have: classes, of the training's data.
+        task: of the training.
+        splits: its data.
 
     Raises:
         UserError: there is no such network, or it has no head for these classes and its logits are to be learned.
@@ -27,7 +30,12 @@ def named_teacher(objective: Objective, like: Network, outputs: int) -> Network 
     found = load_source(str(objective.teaches_by), like=like).network
     if objective.reads_teachers_logits:
         found.require_head(f"teacher {objective.teaches_by}")
-        if found.num_classes != outputs:
+        if not task.does_it(found):
+            raise UserError(
+                f"teacher {objective.teaches_by}: does another task; use a network finetuned on such data, or "
+                "soft_labels: 0"
+            )
+        if found.num_classes != (outputs := task.head_size(splits)):
             raise UserError(
                 f"teacher {objective.teaches_by}: has {found.num_classes} classes, but the data {outputs}; use a "
                 "network finetuned on them, or soft_labels: 0"

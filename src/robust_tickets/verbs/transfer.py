@@ -317,7 +317,7 @@ def teacher_in(source: Source, task: Task, splits: DataSplits, settings: Transfe
     objective = settings.training.objective
     if objective.teaches_by is None:
         return None
-    if (named := named_teacher(objective, source.network, task.head_size(splits))) is not None:
+    if (named := named_teacher(objective, source.network, task, splits)) is not None:
         return named
     return task.adapt(subnetwork(source, None), splits, settings.head, seed, source.identity.name)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.pruning.partitions import PruningUnit
 from robust_tickets.pruning.ranking import exact_count
 from robust_tickets.pruning.scopes.scope import PruningPool, Scope
@@ -22,7 +23,8 @@ class GlobalScope(Scope):
 
     By size alone, the weights that stay are those of early layers, which are few and are multiplied at thousands of
     pixels. To keep the most for the multiply-adds that stay, rank by loss per multiply-add, as a knapsack is packed:
-    `cost` 0.5 for magnitudes, whose squares are losses, 1 for scores that are losses.
+    `cost` 0.5 for magnitudes, whose squares are losses, 1 for scores that are losses. Early layers then lose most, and
+    small ones may lose all: exempt them.
     """
 
     kind: Literal["global"] = "global"
@@ -39,10 +41,18 @@ class GlobalScope(Scope):
         """Leave out what older versions did not have while it is at its default: results are stored by these values."""
         return {name: value for name, value in write(self).items() if name != "cost" or value}
 
+    def describe(self) -> str:
+        """Return a few words for tables."""
+        return f"global, by score per multiply-adds^{self.cost:g}" if self.cost else "global"
+
     @property
     def weighs_cost(self) -> bool:
         """Tell whether multiply-adds count."""
         return self.cost > 0
+
+    def regardless_of_cost(self) -> GlobalScope:
+        """Return the same scope for scores alone."""
+        return GlobalScope()
 
     def weighed(self, scores: dict[str, Tensor], statistics: Statistics | None) -> dict[str, Tensor]:
         """Return scores per multiply-add.
@@ -54,8 +64,11 @@ class GlobalScope(Scope):
             return scores
         if statistics is None:
             raise UserError("scope.cost needs a network, to count how often its weights are multiplied; leave it out")
-        times = statistics.multiplications()
-        return {name: score / times[name] ** self.cost for name, score in scores.items()}
+        factors = {name: times**self.cost for name, times in statistics.multiplications().items()}
+        # What is gained by removing a group counts more, not less, where the group costs much.
+        return {
+            name: torch.where(score < 0, score * factors[name], score / factors[name]) for name, score in scores.items()
+        }
 
     def pools(self, units: Mapping[str, PruningUnit], sparsity: float) -> list[PruningPool]:
         """Return the one pool of all units."""

@@ -38,10 +38,18 @@ class PruningPool:
 class Scope(Settings):
     """Where scores compete."""
 
+    def describe(self) -> str:
+        """Return a few words for tables."""
+        return str(self.model_dump()["kind"])
+
     @property
     def weighs_cost(self) -> bool:
         """Tell whether what a weight costs counts, and not its score alone."""
         return False
+
+    def regardless_of_cost(self) -> Scope:
+        """Return the same scope for scores alone."""
+        return self
 
     def weighed(self, scores: dict[str, Tensor], statistics: Statistics | None) -> dict[str, Tensor]:
         """Return scores [groups] of each unit as they compete."""

@@ -25,6 +25,7 @@ class Learned(Score):
 
     needs: ClassVar[frozenset[str]] = frozenset({LEARNED_SCORES})
     provides: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES})
+    has_a_price: ClassVar[bool] = False
     kind: Literal["learned"] = "learned"
     norm: Norm = Field(default="l1", description="How scores are reduced over a group: l1 or l2.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.seeds import generator
@@ -21,6 +21,7 @@ class Random(Score):
     The numbers depend on the seed and the unit's name alone, so they are the same in every round of a draw.
     """
 
+    has_a_price: ClassVar[bool] = False
     kind: Literal["random"] = "random"
 
     def group_scores(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ class RandomWithinLayer(Score):
     tells whether a ticket is more than its layer-wise sparsities (arXiv 2009.08576).
     """
 
+    has_a_price: ClassVar[bool] = False
     kind: Literal["random-within-layer"] = "random-within-layer"
     norm: Norm = Field(default="l1", description="How |w| is reduced over a group: l1 or l2.")
 

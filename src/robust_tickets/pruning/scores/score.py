@@ -27,6 +27,9 @@ class Score(Settings, ABC):
     says_sparsity: ClassVar[bool] = False
     """Whether it determines by itself how much is removed, so that no target is needed."""
 
+    has_a_price: ClassVar[bool] = True
+    """Whether it stands for a loss, which can be weighed against what a weight costs."""
+
     @abstractmethod
     def group_scores(
         self, weights: Mapping[str, Tensor], partition: Partition, statistics: Statistics | None, seed: int

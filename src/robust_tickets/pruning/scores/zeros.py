@@ -30,6 +30,7 @@ class Zeros(Score):
     scopes: ClassVar[tuple[str, ...] | None] = ("global",)
     groups: ClassVar[tuple[str, ...] | None] = ("element", "row", "kernel", "filter", "block")
     says_sparsity: ClassVar[bool] = True
+    has_a_price: ClassVar[bool] = False
     kind: Literal["zeros"] = "zeros"
 
     def group_scores(

@@ -27,8 +27,8 @@ class Gradual(Settings):
     min_steps: int = Field(
         default=0,
         ge=0,
-        description="Fewest training steps in total: where data are so few that epochs have less, all of it takes "
-        "longer in proportion.",
+        description="Fewest training steps in total. Of so few data that there are less, epochs here (start, end, "
+        "every, epochs) are as many times longer; warm-up and validation keep to those of the data.",
     )
 
     @model_serializer(mode="wrap")

@@ -23,13 +23,14 @@ bytes to where it is in input and output, int64 [channels, 2].
 Bytes from row to row.
 """
 
-_MOST_WRITTEN_OUT = 5120
-"""Multiplications of vectors that are code each: as many take a second to compile, once for each machine."""
+MOST_WRITTEN_OUT = 4850
+"""Multiplications of registers that are code each: as many take a second or two to compile, once for each machine."""
 
+_FILLED, _BEGUN = 3.7, 2.0
+"""Cost of filling a vector of a halo in memory, and of a sum besides its multiplications, which cost 1 there."""
 
-_MULTIPLIED, _FILLED, _BEGUN = 0.5, 3.7, 2.0
-"""Cycles of a multiplication or a permutation of a vector, here; to fill a vector of a halo in memory; to begin and end
-a sum there, where a multiplication takes about one."""
+_OWN = {512: (0.5, 0.5), 256: (0.8, 3.0), 128: (0.85, 4.0)}
+"""Bits of a register -> cost of a multiplication here, and of a vector of the halo, in the same unit: measured."""
 
 
 @dataclass(frozen=True)
@@ -57,24 +58,27 @@ class DepthwiseKernel:
             for count, each, step, size in zip(self.grid, self.block, self.stride, self.size, strict=True)
         )
 
-    @property
-    def is_possible(self) -> bool:
-        """Return whether it is little enough code."""
-        rows = sum(stop - start for start, stop in self._static()) + (self._tall if self._looped() else 0)
-        return rows * self.block[1] * self.kernel[0] * self.kernel[1] <= _MOST_WRITTEN_OUT
+    def written_out(self, vector_bits: int) -> int:
+        """Return how many multiplications of registers of so many bits are code each."""
+        rows = self.block[0]
+        if looped := self._looped():
+            rows -= looped[1] - looped[0] - self._tall
+        return rows * self.block[1] * self.kernel[0] * self.kernel[1] * 512 // vector_bits
 
-    def gains(self, density: float) -> bool:
+    def gains(self, density: float, vector_bits: int) -> bool:
         """Return whether it takes less time than to fill a halo and to multiply by the nonzeros alone.
 
         Args:
             density: fraction of the weights that are not zero.
+            vector_bits: width of the processor's registers.
         """
         vectors = self.block[0] * self.block[1]
         reach = [(size - 1) * apart for size, apart in zip(self.kernel, self.dilation, strict=True)]
         read = [each * step for each, step in zip(self.block, self.stride, strict=True)]
         halo = (read[0] + reach[0]) * (read[1] + reach[1]) - read[0] * read[1]
         taps = self.kernel[0] * self.kernel[1]
-        return _MULTIPLIED * (vectors * taps + halo) < _FILLED * halo + vectors * (density * taps + _BEGUN)
+        multiplied, moved = _OWN[vector_bits]
+        return multiplied * vectors * taps + moved * halo < _FILLED * halo + vectors * (density * taps + _BEGUN)
 
     def ir(self, held: int) -> str:
         """Return the LLVM IR text of void(arguments, begin, end) over channels.
@@ -82,7 +86,7 @@ class DepthwiseKernel:
         Args:
             held: vectors that the processor's registers hold.
         """
-        room = max(1, (held - self.kernel[1] - 3) // self._tall)
+        room = max(1, max(held // 2, held - self.kernel[1] - 3) // self._tall)
         f = Function.over_tasks(NAME, ARGUMENTS)
         with f.tasks() as channel:
             place = f.at(f["places"], (channel, 16))
@@ -107,10 +111,17 @@ class DepthwiseKernel:
         return min(self.block[0], max(1, 14 // self.block[1]), 4)
 
     def _looped(self) -> tuple[int, int] | None:
-        """Return (start, stop) of rows of the output that are a loop; None if there is none."""
-        inner = [row for row in range(self.block[0]) if self._is_inner(row)]
-        rounds = len(inner) // self._tall
-        return (inner[0], inner[0] + rounds * self._tall) if rounds > 1 else None
+        """Return (start, stop) of rows of the output that are a loop; None if there is none.
+
+        They read no blocks above or below their own, and nothing outside of the map.
+        """
+        high, down = self.block[0] * self.stride[0], self.stride[0]
+        first = max(0, -(-self.padding[0] // down))
+        # The last row of the input that all blocks have, and the last row of the output that does not reach further.
+        last = min(high, self.size[0] - (self.grid[0] - 1) * high) - 1
+        last = (last + self.padding[0] - (self.kernel[0] - 1) * self.dilation[0]) // down
+        rounds = (min(last, self.block[0] - 1) + 1 - first) // self._tall
+        return (first, first + rounds * self._tall) if rounds > 1 else None
 
     def _static(self) -> list[tuple[int, int]]:
         """Return (start, stop) of rows of the output that are code each."""
@@ -120,13 +131,6 @@ class DepthwiseKernel:
             edges = [*range(first, last, self._tall), last]
             found += list(pairwise(edges))
         return found
-
-    def _is_inner(self, row: int) -> bool:
-        """Return whether a row of the output reads neither blocks above or below its own nor anything outside."""
-        high = self.block[0] * self.stride[0]
-        first = row * self.stride[0] - self.padding[0]
-        last = first + (self.kernel[0] - 1) * self.dilation[0]
-        return first >= 0 and last < high and (self.grid[0] - 1) * high + last < self.size[0]
 
     def _rows(
         self, f: Function, source: str, target: str, weights: str, bias: str, rows: Sequence[int], room: int

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Shape
-from robust_tickets.runtime.kernels.depthwise import DepthwiseKernel
+from robust_tickets.runtime.kernels.depthwise import MOST_WRITTEN_OUT, DepthwiseKernel
 from robust_tickets.runtime.kernels.epilogue import Activation
 from robust_tickets.runtime.kernels.layout import VECTOR, Halo, Layout, best_layout
 from robust_tickets.runtime.planning import commands as c
@@ -26,6 +26,9 @@ _MOVING = 20
 
 _LEAST_DENSITY = 1 / 16
 """Of weights that are written out with their zeros: a small file shall not take much memory."""
+
+_WRITTEN_OUT_TOGETHER = 8 * MOST_WRITTEN_OUT
+"""Multiplications that are code each, of all kernels of a network: a file of many layers is soon compiled, too."""
 
 _WINDOWS = {"conv", "max_pool", "avg_pool"}
 
@@ -52,6 +55,8 @@ class Placement:
 
     shapes: Mapping[str, Shape]
     input: str
+    vector_bits: int
+    """Width of the processor's registers."""
     commands: list[c.Command] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
     views: dict[str, View] = field(default_factory=dict)
@@ -66,6 +71,8 @@ class Placement:
     """Whether halos cost more than convolutions: of networks with depthwise ones."""
     layouts: dict[str, Layout] = field(default_factory=dict)
     """Value -> the blocks in which its only reader wants it, where these are not those that cover it best."""
+    written_out: dict[DepthwiseKernel, int] = field(default_factory=dict)
+    """Depthwise kernels of the network, each with how much code it is."""
     scaled: dict[str, tuple[str, NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=dict)
     """Value -> the plain value, scale and shift by channel that it is made of when it is moved into blocks."""
 
@@ -224,8 +231,14 @@ class Placement:
         )
         weight = layer.weights["weight"]
         density = weight.count / prod(weight.shape)
-        suits = kernel.covers and kernel.is_possible and density >= _LEAST_DENSITY and kernel.gains(density)
-        return kernel if suits else None
+        if not (kernel.covers and density >= _LEAST_DENSITY and kernel.gains(density, self.vector_bits)):
+            return None
+        size = kernel.written_out(self.vector_bits)
+        if kernel not in self.written_out:
+            if size > MOST_WRITTEN_OUT or size + sum(self.written_out.values()) > _WRITTEN_OUT_TOGETHER:
+                return None
+            self.written_out[kernel] = size
+        return kernel
 
     def buffer(self, size: int) -> Buffer:
         """Return a new stretch of the arena.

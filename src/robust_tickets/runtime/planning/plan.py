@@ -33,16 +33,17 @@ class ExecutionPlan:
         return tuple(command for chain in self.chains for command in chain.commands)
 
 
-def make_plan(graph: Graph, shapes: Mapping[str, Shape], threads: int = 1) -> ExecutionPlan:
+def make_plan(graph: Graph, shapes: Mapping[str, Shape], threads: int = 1, vector_bits: int = 512) -> ExecutionPlan:
     """Return how to execute a checked graph, image by image.
 
     Args:
         graph: as `operations.require_valid` accepts it.
         shapes: of all values, as `operations.require_valid` returns them.
         threads: how many may work.
+        vector_bits: width of the processor's registers.
     """
     layers = fuse(graph, shapes)
-    placement = Placement(shapes, graph.input)
+    placement = Placement(shapes, graph.input, vector_bits)
     placement.decide(layers)
     planner = _Planner(placement)
     for layer in layers:

@@ -87,6 +87,7 @@ def redrawn(ticket: Ticket, source: Source, settings: DrawSettings, seed: int, s
         seed=seed,
         sparsity=ticket.target,
         score=score,
+        scope=settings.selection.scope.regardless_of_cost(),
         parametrisation="fixed",
         timeline="one-shot",
         rewind="pretrained",
