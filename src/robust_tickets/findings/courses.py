@@ -73,7 +73,7 @@ def in_epochs(number: float) -> str:
 def course_sections(courses: Sequence[Course]) -> list[Section]:
     """Return what all courses are, then the events of each."""
     steps = courses[0].steps_per_epoch
-    rows = tuple((one.name, one.parts, f"{one.epochs:g}", one.finds, strip(one)) for one in courses)
+    rows = tuple((one.name, one.parts, f"{one.epochs:.4g}", one.finds, strip(one)) for one in courses)
     overview = Table(
         title="Ways of drawing",
         columns=("drawing", "parts", "epochs", "tickets", "sparsity from start to end"),
