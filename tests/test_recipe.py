@@ -280,7 +280,7 @@ def test_data_called_target_are_the_runs_own_target() -> None:
         "sources": {"one": {"source": {"name": "demo/resnet4"}}},
         "data": {"name": "digits", "per_class": 20, "validation": 0.3},
         "draw": {"data": "target"},
-        "variants": {"whole": {"data": {"validation": 0}}, "other": {"data": "glyphs"}},
+        "variants": {"few": {"data": {"per_class": 5}}, "other": {"data": "glyphs"}},
     }
     ways = load_recipe("one-shot", values=values).draws()
     target = ways["draw"].data
@@ -291,11 +291,23 @@ def test_data_called_target_are_the_runs_own_target() -> None:
     assert load_recipe("one-shot", values={**values, "draw": {}, "variants": {}}).data_sets()["data"].seed is None
     recalibrated = load_recipe("one-shot", values={**values, "draw": {"recalibrate": "target"}, "variants": {}})
     assert recalibrated.draws()["draw"].recalibrate == recalibrated.data_sets()["data"]
-    own = ways["whole"].data
+    own = ways["few"].data
     assert own is not None
-    assert (own.name, own.per_class, own.validation) == ("digits", 20, 0)
+    assert (own.name, own.per_class, own.validation) == ("digits", 5, 0.3)
     assert ways["other"].data is not None
     assert ways["other"].data.name == "glyphs"
+
+
+def test_a_draw_does_not_train_on_what_its_transfers_are_chosen_by() -> None:
+    values = {
+        "sources": {"one": {"source": {"name": "demo/resnet4"}}},
+        "data": {"name": "digits", "validation": 0.3},
+        "variants": {"whole": {"data": {"name": "target", "validation": 0}}},
+    }
+    with pytest.raises(
+        UserError, match=r"draw\.data\.validation: 0 of the target, which validates on 0\.3: the draw would"
+    ):
+        load_recipe("one-shot", values=values)
 
 
 @pytest.mark.parametrize("name", OPEN)

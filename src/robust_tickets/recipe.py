@@ -119,7 +119,8 @@ class Recipe(Settings):
         What else differs from defaults in these data stays.
 
         Raises:
-            ValueError: the head is to be as transferred, but is not drawn on the target, or transfers differ in it.
+            ValueError: the head is to be as transferred, but is not drawn on the target, or transfers differ in it;
+                another part of the target is kept for validation.
         """
         on_target = {name: data for name in _DATA_OF_DRAWS if (data := getattr(settings, name)) and data.name == TARGET}
         updates: dict[str, Any] = {}
@@ -132,6 +133,11 @@ class Recipe(Settings):
             updates["head"] = heads.pop()
         for name, data in on_target.items():
             own = data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+            if own.get("validation", self.target.validation) != self.target.validation:
+                raise ValueError(
+                    f"draw.{name}.validation: {own['validation']:g} of the target, which validates on "
+                    f"{self.target.validation:g}: the draw would train on what chooses transfers; leave it out"
+                )
             updates[name] = changed(self.target, own)
         return settings.model_copy(update=updates)
 
