@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.merging import ChangesOf, merged, with_defaults
-from robust_tickets.foundation.settings import Settings, changed, cut, parse
+from robust_tickets.foundation.settings import Settings, changed, cut, later_field, parse
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.shrinking.settings import ShrinkSettings
 from robust_tickets.tasks.kinds import AnyTask
@@ -70,8 +70,8 @@ class Recipe(Settings):
         min_length=1,
         description="Ways of training, by name.",
     )
-    tasks: dict[str, AnyTask] = Field(
-        default_factory=dict,
+    tasks: dict[str, AnyTask] = later_field(
+        {},
         description="What single targets ask for instead of a transfer's own task, by the target's name (`data` is the "
         "recipe's own): classification judged by another metric, for example.",
     )
@@ -102,11 +102,6 @@ class Recipe(Settings):
         if unknown := sorted(set(self.tasks) - set(targets)):
             raise ValueError(f"tasks.{unknown[0]}: no such target; there is {', '.join(targets)}")
         return self
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: finished runs are told by these."""
-        return {name: value for name, value in write(self).items() if name != "tasks" or value}
 
     def draws(self) -> dict[str, DrawSettings]:
         """Return every way of drawing: `draw` itself, and its variants; `data: target` is the recipe's own target."""

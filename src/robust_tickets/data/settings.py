@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from robust_tickets.data.augmentation import Augmentation
-from robust_tickets.foundation.settings import Ratio, Settings
+from robust_tickets.foundation.settings import Ratio, Settings, later_field
 
 
 def _pair(value: Any) -> Any:
@@ -70,10 +70,6 @@ class TaleSettings(Settings):
     seed: int = Field(default=0, ge=0, description="Seed of the texts; another seed gives other texts.")
 
 
-LATER = ("label", "text", "stride", "scenes", "tales", "seed")
-"""Settings of data that the first versions did not have."""
-
-
 class DataSettings(Settings):
     """Which data, how much of them, and as what size and channels. A bare string is the name alone."""
 
@@ -88,19 +84,19 @@ class DataSettings(Settings):
         "files; with robust-tickets[datasets] also parquet files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of "
         "the Hub.",
     )
-    label: str | None = Field(
-        default=None,
+    label: str | None = later_field(
+        None,
         min_length=1,
         description="Column of a table, or key of a tar's .json, that contains the labels; default: the one called "
         "label.",
     )
-    text: ColumnNames | None = Field(
-        default=None,
+    text: ColumnNames | None = later_field(
+        None,
         description="Column of a table that contains the texts, or the two columns of pairs; default: those with usual "
         "names, such as sentence or premise and hypothesis.",
     )
-    stride: int = Field(
-        default=128,
+    stride: int = later_field(
+        128,
         ge=0,
         description="Tokens that neighbouring windows share, where a context is longer than the network reads; at most "
         "half of what a window has of it.",
@@ -123,8 +119,8 @@ class DataSettings(Settings):
         lt=1,
         description="Fraction of the used training data that is carved out as validation, in [0, 1).",
     )
-    seed: int | None = Field(
-        default=None,
+    seed: int | None = later_field(
+        None,
         description="Which seed chooses the fraction and the validation part; absent: each run's own. Where a ticket "
         "is drawn on the data that it is transferred to, one for all keeps what the draw has seen out of validation.",
     )
@@ -138,8 +134,8 @@ class DataSettings(Settings):
         default=(), description="Values of label images that are not counted, besides 255; each in 0..255."
     )
     glyphs: GlyphSettings = Field(default=GlyphSettings(), description="Options of the built-in letters.")
-    scenes: SceneSettings = Field(default=SceneSettings(), description="Options of the built-in scenes.")
-    tales: TaleSettings = Field(default=TaleSettings(), description="Options of the built-in texts.")
+    scenes: SceneSettings = later_field(SceneSettings(), description="Options of the built-in scenes.")
+    tales: TaleSettings = later_field(TaleSettings(), description="Options of the built-in texts.")
     augmentation: Augmentation | None = Field(
         default=None, description="How training changes images; default: what suits the data set."
     )
@@ -154,10 +150,3 @@ class DataSettings(Settings):
         if self.per_class is not None and self.fraction != 1.0:
             raise ValueError("fraction and per_class exclude each other; give one")
         return self
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        fields = type(self).model_fields
-        new = [name for name in LATER if getattr(self, name) == fields[name].default]
-        return {name: value for name, value in write(self).items() if name not in new}

@@ -46,6 +46,14 @@ class Settings(BaseModel):
         return merged(cls, {}, values) if isinstance(values, dict) else values
 
 
+def later_field(default: Any, **stated: Any) -> Any:
+    """Return a `Field` that older versions did not have, which is not written while it is at its default.
+
+    Results are kept by what their settings say: those of older versions are found again.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default, **stated)
+
+
 def cut(text: str, length: int = LONGEST_REPR) -> str:
     """Return one line of at most this many characters."""
     text = " ".join(text.split())

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.models.adaptations import AnyAdaptation
 from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.shapes import Size
@@ -33,8 +33,8 @@ class SourceIdentity(Settings):
     adaptation: AnyAdaptation | None = Field(
         default=None, description="How the architecture was adapted to a task; absent: it labels images."
     )
-    configuration: dict[str, Any] | None = Field(
-        default=None,
+    configuration: dict[str, Any] | None = later_field(
+        None,
         description="The content of the `config.json` that transformers builds the architecture from; absent for "
         "others.",
     )
@@ -58,11 +58,6 @@ class SourceIdentity(Settings):
         older = {key: value for key, value in content.items() if key != "segmentation"}
         given = content["segmentation"]
         return older if given is None else {**older, "adaptation": {"kind": "segmentation", **given}}
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have where there is none of it."""
-        return {name: value for name, value in write(self).items() if name != "configuration" or value is not None}
 
     @property
     def facts(self) -> dict[str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.models.pixels import CropFraction, Interpolation, Mean, Size, Std
 
 
@@ -21,14 +21,9 @@ class PreprocessingOverrides(Settings):
         default=None, description="Side of the central crop over the resized short side, in (0, 1]."
     )
 
-    length: int | None = Field(
-        default=None, ge=4, description="Most tokens of a text, special ones included; longer texts are cut."
+    length: int | None = later_field(
+        None, ge=4, description="Most tokens of a text, special ones included; longer texts are cut."
     )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is not stated: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "length" or value is not None}
 
     def given(self) -> dict[str, Any]:
         """Return the parts that were stated."""

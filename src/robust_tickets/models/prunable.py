@@ -1,10 +1,8 @@
 """Which of the prunable weights take part."""
 
-from typing import Any
+from pydantic import Field
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
-
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 
 
 class Prunable(Settings):
@@ -16,16 +14,11 @@ class Prunable(Settings):
         description="Whether the first convolution or patch embedding (without any, the first linear layer) is pruned. "
         "Papers differ. A language model has no such layer: its words are looked up.",
     )
-    include_embeddings: bool = Field(
-        default=False, description="Whether a language model's table of word embeddings is pruned too."
+    include_embeddings: bool = later_field(
+        False, description="Whether a language model's table of word embeddings is pruned too."
     )
     exempt: tuple[str, ...] = Field(
         default=(),
         description="Glob patterns over full parameter names, such as `layer1.*` or `*.downsample.0.weight`; "
         "matching weights stay dense.",
     )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "include_embeddings" or value}

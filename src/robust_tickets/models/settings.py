@@ -1,10 +1,8 @@
 """Which network, with which weights: the settings of a source."""
 
-from typing import Any
+from pydantic import Field
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
-
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.models.preprocessing import PreprocessingOverrides
 
 DEFAULT = "default"
@@ -47,15 +45,15 @@ class SourceSettings(Settings):
         description="Input channels of a network with random weights; others bring their own.",
     )
     head: str | None = Field(default=None, description="Module path of the last layer, if it is not recognised.")
-    tokenizer: str | None = Field(
-        default=None,
+    tokenizer: str | None = later_field(
+        None,
         min_length=1,
         description="Of a language model: a tokenizer.json, a folder with one, or a plain text file, one text a line, "
         "or `tales` (the built-in texts), that a vocabulary is learned from; absent: the one that came with the "
         "model, of tiny/bert that of the tales.",
     )
-    vocabulary_size: int = Field(
-        default=4000,
+    vocabulary_size: int = later_field(
+        4000,
         ge=300,
         description="Most tokens of a vocabulary that is learned from a text file, the 256 bytes included.",
     )
@@ -64,10 +62,3 @@ class SourceSettings(Settings):
         default=None, min_length=1, description="Folder for downloads; absent: the library's own."
     )
     offline: bool = Field(default=False, description="Use only what is already in the cache; contact no server.")
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        fields = type(self).model_fields
-        new = [name for name in ("tokenizer", "vocabulary_size") if getattr(self, name) == fields[name].default]
-        return {name: value for name, value in write(self).items() if name not in new}

@@ -3,11 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 
 Value = str | int | float | None
 """A cell: text as it is, numbers to four digits, None as a dash."""
@@ -91,15 +90,10 @@ class Section(Settings):
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     maps: tuple[Map, ...] = ()
-    lanes: tuple[Lanes, ...] = ()
+    lanes: tuple[Lanes, ...] = later_field(())
     is_verdict: bool = Field(
         default=False, description="Whether a run prints it in the terminal, too, and not only in its report."
     )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what few sections have."""
-        return {name: value for name, value in write(self).items() if name != "lanes" or value}
 
     @property
     def figures(self) -> tuple[Chart | Map | Lanes, ...]:

@@ -1,10 +1,8 @@
 """What can be chosen when a ticket is made smaller and measured."""
 
-from typing import Any
+from pydantic import Field
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
-
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 
 
 class Int8(Settings):
@@ -33,8 +31,8 @@ class ShrinkSettings(Settings):
     )
     threads: int = Field(default=1, ge=1, description="Threads an engine may use.")
     batch_size: int = Field(default=1, ge=1, description="Images or texts per call, for latency.")
-    length: int | None = Field(
-        default=None,
+    length: int | None = later_field(
+        None,
         ge=1,
         description="Tokens of each text, for latency and multiply-adds; absent: as many as the network reads.",
     )
@@ -50,8 +48,3 @@ class ShrinkSettings(Settings):
         description="Store the weights of a runtime file in 16 bits; the effect is reported and checked.",
     )
     rounds: int = Field(default=30, ge=3, description="Timed calls per network.")
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "length" or value is not None}

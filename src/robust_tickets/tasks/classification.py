@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
-
 from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import F
+from robust_tickets.foundation.settings import later_field
 from robust_tickets.measures.class_scores import ClassF1, Matthews
 from robust_tickets.measures.metric import Accuracy, Metric
 from robust_tickets.models.adaptations.perceptron_head import PerceptronHead
@@ -35,13 +34,13 @@ class Classification(Task):
     provides = frozenset({"pixel-inputs", "text-inputs", "loss", "logits", "image-logits", "image-labels", "imitation"})
     keeps_body = True
     kind: Literal["classification"] = "classification"
-    judged_by: Literal["accuracy", "f1", "matthews"] = Field(
-        default="accuracy",
+    judged_by: Literal["accuracy", "f1", "matthews"] = later_field(
+        "accuracy",
         description="What is measured and decided on: accuracy; f1, of two classes that of the second, of more the "
         "mean over classes; matthews, the correlation by which CoLA is scored.",
     )
-    hidden: int | None = Field(
-        default=None,
+    hidden: int | None = later_field(
+        None,
         ge=1,
         description="Width of a hidden layer (with a ReLU) between the network's features and its fresh last layer; "
         "absent: none. Of networks for images.",
@@ -92,12 +91,6 @@ class Classification(Task):
     def metric(self, classes: Sequence[str]) -> Metric:
         """Return what it is judged by."""
         return METRICS[self.judged_by](classes)
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        default = {"judged_by": "accuracy", "hidden": None}
-        return {name: value for name, value in write(self).items() if name == "kind" or value != default[name]}
 
     def recorded(self) -> dict[str, Any]:
         """Return nothing new where all is at its default: runs of older versions are continued."""

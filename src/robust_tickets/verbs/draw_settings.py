@@ -1,11 +1,11 @@
 """How a ticket is drawn: one choice on every axis."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.foundation.settings import Settings, Sparsity
+from robust_tickets.foundation.settings import Settings, Sparsity, later_field
 from robust_tickets.models.prunable import Prunable
 from robust_tickets.pruning.groups import AnyGroup, Element
 from robust_tickets.pruning.parametrisations import AnyParametrisation, Fixed
@@ -55,18 +55,13 @@ class DrawSettings(Settings):
         description="Data whose training images give batch-norm statistics under the masks, for tickets used without "
         "training; absent: `data` if nothing trains on them, otherwise none; in a recipe, `target` is its own target.",
     )
-    finetune: Training | None = Field(
-        default=None,
+    finetune: Training | None = later_field(
+        None,
         description="Training of the dense network on `data` before the draw: it starts from the finetuned "
         "weights, a teacher `source` is the finetuned network, and rewind `pretrained` returns to the source; absent: "
         "none.",
     )
     training: Training = Field(default=Training(), description="How the draw trains between events.")
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "finetune" or value is not None}
 
     @property
     def selection(self) -> Selection:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.kinds import AnyTask
 from robust_tickets.tasks.task import Head
@@ -37,14 +37,14 @@ class TransferSettings(Settings):
         description="What the network has to do: classification, or segmentation with head and output stride; "
         "absent: the task that the data imply.",
     )
-    compact: bool = Field(
-        default=False,
+    compact: bool = later_field(
+        False,
         description="Whether a ticket trains without the channels, neurons and heads that it removes, and gets them "
         "back as zeros afterwards: faster, and the same but for rounding and dropout's choices.",
     )
     training: Training = Field(default=FINETUNING, description="Epochs, optimiser, objective and the rest.")
-    rates: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        default=(),
+    rates: tuple[Annotated[float, Field(gt=0)], ...] = later_field(
+        (),
         description="Learning rates of the head, under linear: one head trains at each, side by side on the same "
         "features, and the best on validation is kept; absent: one head, at the training's own rate.",
     )
@@ -83,11 +83,6 @@ class TransferSettings(Settings):
             )
         if training.clip_norm or training.keep == "best" or training.patience:
             raise ValueError("rates: heads train together to the end; leave out clip_norm, keep: best and patience")
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name not in ("compact", "rates") or value}
 
     @property
     def is_linear(self) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from typing import TYPE_CHECKING, Literal
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import torch
+from robust_tickets.foundation.settings import later_field
 from robust_tickets.pruning.partitions import PruningUnit
 from robust_tickets.pruning.ranking import exact_count
 from robust_tickets.pruning.scopes.scope import PruningPool, Scope
@@ -28,18 +27,13 @@ class GlobalScope(Scope):
     """
 
     kind: Literal["global"] = "global"
-    cost: float = Field(
-        default=0.0,
+    cost: float = later_field(
+        0.0,
         ge=0,
         le=1,
         description="Power of a weight's multiply-adds for one example by which its score is divided: 0 to rank by "
         "score alone, 0.5 for magnitudes per multiply-add, 1 for scores that are losses.",
     )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "cost" or value}
 
     def describe(self) -> str:
         """Return a few words for tables."""

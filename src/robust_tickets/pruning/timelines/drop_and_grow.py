@@ -2,19 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.pruning.actions import DropAndGrow, Prune
 from robust_tickets.pruning.growth import Growth
 from robust_tickets.pruning.plans import Event, Plan, steps_of
 from robust_tickets.pruning.timelines.timeline import require_sparsity
-
-ADDED: dict[str, Any] = {"grow": "gradient", "decay": "cosine"}
-"""Fields that older versions did not have, with their defaults."""
-
 
 DECAYS: dict[str, Callable[[float], float]] = {
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
@@ -37,17 +33,12 @@ class DropAndGrowTimeline(Settings):
     fraction: float = Field(default=0.3, gt=0.0, le=1.0, description="Fraction of the kept weights moved at the start.")
     end: float = Field(default=0.75, gt=0.0, le=1.0, description="Fraction of training after which nothing moves.")
     epochs: float = Field(default=100.0, gt=0.0, description="Total epochs; fractions allowed.")
-    grow: Growth = Field(
-        default="gradient", description="Which removed weights come: those of the largest |gradient|, or random ones."
+    grow: Growth = later_field(
+        "gradient", description="Which removed weights come: those of the largest |gradient|, or random ones."
     )
-    decay: Literal["cosine", "constant"] = Field(
-        default="cosine", description="How the fraction moved falls to 0 until `end`: along a cosine, or not at all."
+    decay: Literal["cosine", "constant"] = later_field(
+        "cosine", description="How the fraction moved falls to 0 until `end`: along a cosine, or not at all."
     )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name not in ADDED or value != ADDED[name]}
 
     def moved(self, progress: float) -> float:
         """Return the fraction of the kept weights that is moved when this share of the time until `end` has passed."""

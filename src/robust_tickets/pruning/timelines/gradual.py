@@ -1,11 +1,11 @@
 """Gradual magnitude pruning."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.pruning.actions import Prune
 from robust_tickets.pruning.plans import Event, Plan, steps_of
 from robust_tickets.pruning.timelines.timeline import require_sparsity
@@ -24,17 +24,12 @@ class Gradual(Settings):
     end: float = Field(default=40.0, gt=0.0, description="Epoch of the last prune.")
     every: float = Field(default=5.0, gt=0.0, description="Epochs between prunes.")
     epochs: float = Field(default=100.0, gt=0.0, description="Total epochs of training.")
-    min_steps: int = Field(
-        default=0,
+    min_steps: int = later_field(
+        0,
         ge=0,
         description="Fewest training steps in total. Of so few data that there are less, epochs here (start, end, "
         "every, epochs) are as many times longer; warm-up and validation keep to those of the data.",
     )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "min_steps" or value}
 
     @model_validator(mode="after")
     def _is_in_order(self) -> "Gradual":

@@ -1,12 +1,12 @@
 """Iterative magnitude pruning."""
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.pruning.actions import Prune, Rewind
 from robust_tickets.pruning.plans import Event, Plan, steps_of
 
@@ -36,8 +36,8 @@ class Iterative(Settings):
         lt=1.0,
         description="Fraction of the remaining groups removed per round; 0.2 by default.",
     )
-    of: Literal["remaining", "original"] = Field(
-        default="remaining",
+    of: Literal["remaining", "original"] = later_field(
+        "remaining",
         description="What `rate` is a fraction of: the groups that remain, or all there were (BERT tickets remove a "
         "tenth of the original in every round: Chen et al., 2020, arXiv 2007.12223).",
     )
@@ -48,11 +48,6 @@ class Iterative(Settings):
         description="Whether each prune is followed by a rewind and gives a ticket. If not, rounds continue with their "
         "weights, and only the last prune rewinds (late reset: Mehta, 2019, arXiv 1905.07785).",
     )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "of" or value != "remaining"}
 
     def targets(self, sparsity: float | None) -> tuple[float, ...]:
         """Return the absolute sparsity after each prune.

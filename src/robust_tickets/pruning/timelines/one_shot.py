@@ -1,10 +1,10 @@
 """Prune at one moment."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.pruning.actions import Prune, Rewind
 from robust_tickets.pruning.plans import Event, Plan, steps_of
 from robust_tickets.pruning.timelines.iterative import equal_shares
@@ -21,17 +21,12 @@ class OneShot(Settings):
 
     kind: Literal["one-shot"] = "one-shot"
     epochs: float = Field(default=0.0, ge=0.0, description="Epochs of training before the prune; fractions allowed.")
-    rounds: int = Field(
-        default=1,
+    rounds: int = later_field(
+        1,
         ge=1,
         description="Number of prunes, one directly after the other, each by scores of what the last one left; for "
         "scores that depend on what else is there (100 in SynFlow).",
     )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older versions did not have while it is at its default: results are stored by these values."""
-        return {name: value for name, value in write(self).items() if name != "rounds" or value != 1}
 
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
         """Return one event, after the last step."""
