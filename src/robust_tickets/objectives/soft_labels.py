@@ -29,6 +29,12 @@ def soft_loss(outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
     return temperature**2 * apart.sum() / max(1, apart.numel())
 
 
+def soft_loss_where(asked: Tensor, outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """Return `soft_loss` at the positions of texts, bool [N, L], that are asked for; logits [N, L, C]."""
+    require_alike(outputs, taught)
+    return soft_loss(outputs[asked], taught[asked], temperature)
+
+
 def require_alike(outputs: Tensor, taught: Tensor) -> None:
     """Refuse a teacher whose outputs are not the network's.
 

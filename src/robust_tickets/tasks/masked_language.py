@@ -10,7 +10,7 @@ from robust_tickets.foundation.lazy import F
 from robust_tickets.measures.metric import Metric
 from robust_tickets.measures.perplexity import Perplexity
 from robust_tickets.objectives.objective import Criterion
-from robust_tickets.objectives.soft_labels import require_alike, soft_loss
+from robust_tickets.objectives.soft_labels import soft_loss_where
 from robust_tickets.tasks.language import LanguageTask
 
 if TYPE_CHECKING:
@@ -77,6 +77,4 @@ class HiddenWordLoss:
 
     def imitation(self, outputs: Tensor, taught: Tensor, targets: Tensor, temperature: float) -> Tensor:
         """Return how far probabilities are from a teacher's at hidden words; logits [N, L, C]."""
-        require_alike(outputs, taught)
-        asked = targets >= 0
-        return soft_loss(outputs[asked], taught[asked], temperature)
+        return soft_loss_where(targets >= 0, outputs, taught, temperature)
