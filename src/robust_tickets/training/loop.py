@@ -27,6 +27,7 @@ from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.in_training import NetworkInTraining, copied
 from robust_tickets.training.job import Job
 from robust_tickets.training.kept import KeptWeights
+from robust_tickets.training.memory import kept_memory
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.overfitting import OverfittingWatch, first_collapse, warning
 from robust_tickets.training.placement import BatchPlacement, memory_format
@@ -67,7 +68,7 @@ def fit(job: Job, on_ticket: OnTicket | None = None) -> TrainingResult:
     Raises:
         UserError: the loss is not finite, a checkpoint is damaged, the disk is full, or what `Job.require` refuses.
     """
-    with deterministic():
+    with deterministic(), kept_memory():
         return TrainingLoop(job).run(on_ticket or (lambda event, masks, work: None))
 
 
