@@ -98,6 +98,20 @@ def test_patterns_exempt_by_full_name() -> None:
     assert not [name for name in names if "downsample" in name or name.startswith("layer4")]
 
 
+def test_depthwise_convolutions_stay_dense_on_request_whatever_they_are_called() -> None:
+    classifier = random("torchvision/mobilenet_v3_small")
+    convolutions = {name: m for name, m in classifier.body.named_modules() if isinstance(m, nn.Conv2d)}
+    depthwise = {f"{name}.weight" for name, m in convolutions.items() if m.groups == m.in_channels > 1}
+    assert len(depthwise) == 11
+    everything = prunable_weights(classifier)
+    assert prunable_weights(classifier, Prunable(include_depthwise=False)) == tuple(
+        name for name in everything if name not in depthwise
+    )
+    assert prunable_weights(random("cifar/resnet20"), Prunable(include_depthwise=False)) == prunable_weights(
+        random("cifar/resnet20")
+    )
+
+
 def test_a_pattern_that_matches_nothing_is_refused_with_near_names() -> None:
     with pytest.raises(UserError, match=r"'layer1.0.conv3.weight' matches no prunable weight; similar: layer1"):
         prunable_weights(random("cifar/resnet20"), Prunable(exempt=("layer1.0.conv3.weight",)))

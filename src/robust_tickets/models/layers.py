@@ -29,6 +29,11 @@ def weights_by_type(body: nn.Module) -> tuple[str, ...]:
     return tuple(names)
 
 
+def is_depthwise(module: nn.Module) -> bool:
+    """Say whether a layer is a convolution that keeps its channels apart, as those of MobileNets do."""
+    return isinstance(module, CONVOLUTIONS) and module.groups == module.in_channels > 1
+
+
 def stem_weight(classifier: Network) -> str | None:
     """Return the weight of the first convolution, or of the first linear layer if there is none.
 
@@ -88,6 +93,10 @@ def weights_left_out(classifier: Network, settings: Prunable | None = None) -> d
         reasons |= {name: "the head" for name in candidates if name.startswith(heads)}
     if not settings.include_stem and candidates and (stem := stem_weight(classifier)) is not None:
         reasons.setdefault(stem, "the stem")
+    if not settings.include_depthwise:
+        body = classifier.body
+        depthwise = (name for name in candidates if is_depthwise(body.get_submodule(name.rpartition(".")[0])))
+        reasons = {**dict.fromkeys(depthwise, "depthwise"), **reasons}
     for pattern in settings.exempt:
         matched = [name for name in candidates if fnmatchcase(name, pattern)]
         if not matched:

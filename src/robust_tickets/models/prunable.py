@@ -14,6 +14,11 @@ class Prunable(Settings):
         description="Whether the first convolution or patch embedding (without any, the first linear layer) is pruned. "
         "Papers differ. A language model has no such layer: its words are looked up.",
     )
+    include_depthwise: bool = later_field(
+        True,
+        description="Whether convolutions that keep their channels apart are pruned: a hundredth of the weights of a "
+        "MobileNet or EfficientNet, whose zeros gain the runtime little.",
+    )
     include_embeddings: bool = later_field(
         False, description="Whether a language model's table of word embeddings is pruned too."
     )

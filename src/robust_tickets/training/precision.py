@@ -35,7 +35,9 @@ def gains_from_bf16(network: nn.Module, device: torch.device) -> bool:
 
 def has_depthwise(network: nn.Module) -> bool:
     """Say whether some convolution keeps its channels apart, as those of MobileNets and EfficientNets do."""
-    return any(isinstance(m, nn.Conv2d) and m.groups > 1 and m.groups == m.in_channels for m in network.modules())
+    from robust_tickets.models.layers import is_depthwise
+
+    return any(map(is_depthwise, network.modules()))
 
 
 def resolved(precision: Precision, network: nn.Module, device: torch.device) -> Resolved:
