@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from robust_tickets.foundation.batch import as_floats, moved
+from robust_tickets.foundation.kept_memory import kept_memory
 from robust_tickets.foundation.lazy import nn, torch
 
 Predict = Callable[[Any], Any]
@@ -57,5 +58,5 @@ def evaluation_mode(network: nn.Module, device: torch.device | str) -> Iterator[
     module. Modes and flags come back on exit; parameters, gradients and buffers are never touched.
     """
     device = torch.device(device)
-    with attack_mode(network) as plain, torch.autocast(device.type, enabled=False):
+    with attack_mode(network) as plain, torch.autocast(device.type, enabled=False), kept_memory():
         yield lambda inputs: plain(as_floats(moved(inputs, device)))

@@ -18,6 +18,7 @@
 | `notebook.py` | how notebooks show results: a registry of writers |
 | `grouping.py` | items collected by a key |
 | `enumeration.py` | names in a message, at most five |
+| `kept_memory.py` | memory that a process keeps while it computes |
 | `digests.py` | content hashes of tensors and files |
 | `user_cache.py`, `file_memory.py` | the user's cache folder, and what is remembered there about files |
 | `steps.py` | one unit of resumable work in a folder |

@@ -23,7 +23,6 @@
 | `averaging.py` | moving average of weights |
 | `precision.py` | fp32 or native bf16 |
 | `determinism.py` | reproducible kernels |
-| `memory.py` | memory that is kept between steps |
 | `placement.py` | how a batch reaches its device, and its images' memory format there |
 | `processes.py` | processes that train together |
 | `validation.py` | the score that selects epochs |

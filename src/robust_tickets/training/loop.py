@@ -18,6 +18,7 @@ from torch import Tensor
 from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.kept_memory import kept_memory
 from robust_tickets.foundation.seeds import generator, seed_default
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Event, steps_of
@@ -27,7 +28,6 @@ from robust_tickets.training.determinism import deterministic
 from robust_tickets.training.in_training import NetworkInTraining, copied
 from robust_tickets.training.job import Job
 from robust_tickets.training.kept import KeptWeights
-from robust_tickets.training.memory import kept_memory
 from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.overfitting import OverfittingWatch, first_collapse, warning
 from robust_tickets.training.placement import BatchPlacement, memory_format
