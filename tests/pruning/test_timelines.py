@@ -265,9 +265,17 @@ def test_short_names_stand_for_the_papers_settings() -> None:
     assert TypeAdapter(AnyTimeline).validate_python("alternating") == Alternating()
 
 
-def test_of_few_data_gradual_pruning_takes_as_many_steps_as_it_is_to() -> None:
+@pytest.mark.parametrize(
+    "timeline",
+    [
+        Gradual(initial=0, start=0, end=20, every=0.5, epochs=30, min_steps=1500),
+        Alternating(warm_up=3, compressed=2, dense=2, final=20, epochs=30, min_steps=1500),
+        DropAndGrowTimeline(epochs=30, min_steps=1500),
+    ],
+    ids=lambda timeline: timeline.kind,
+)
+def test_of_few_data_a_timeline_takes_as_many_steps_as_it_is_to(timeline: AnyTimeline) -> None:
     """Seven steps an epoch are too few: all of it is stretched, as if an epoch had fifty."""
-    timeline = Gradual(initial=0, start=0, end=20, every=0.5, epochs=30, min_steps=1500)
     assert timeline.plan(0.9, 7) == timeline.plan(0.9, 50)
     assert timeline.plan(0.9, 7).steps == 1500
     assert timeline.plan(0.9, 100).steps == 3000

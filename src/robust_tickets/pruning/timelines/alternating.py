@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.actions import Prune, Restore
 from robust_tickets.pruning.plans import Event, Plan, steps_of
-from robust_tickets.pruning.timelines.timeline import require_sparsity
+from robust_tickets.pruning.timelines.timeline import lengthened, min_steps_field, require_sparsity
 
 
 class Alternating(Settings):
@@ -24,6 +24,7 @@ class Alternating(Settings):
     dense: float = Field(default=5.0, gt=0.0, description="Epochs per dense phase.")
     final: float = Field(default=85.0, ge=0.0, description="Epoch of the last prune, after which masks stay.")
     epochs: float = Field(default=100.0, gt=0.0, description="Total epochs of training.")
+    min_steps: int = min_steps_field()
 
     @model_validator(mode="after")
     def _is_in_order(self) -> "Alternating":
@@ -37,15 +38,16 @@ class Alternating(Settings):
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
         """Return prunes and restores in turn, the final prune, and the ticket at the end of training."""
         target = require_sparsity(sparsity, self.kind)
+        per_epoch = lengthened(steps_per_epoch, self.epochs, self.min_steps)
         cycle = self.compressed + self.dense
         events = []
         count = 0
         while (begin := self.warm_up + count * cycle) + cycle <= self.final:
             events += [
-                Event(steps_of(begin, steps_per_epoch), (Prune(target),), sparsity=target),
-                Event(steps_of(begin + self.compressed, steps_per_epoch), (Restore(),), sparsity=0.0),
+                Event(steps_of(begin, per_epoch), (Prune(target),), sparsity=target),
+                Event(steps_of(begin + self.compressed, per_epoch), (Restore(),), sparsity=0.0),
             ]
             count += 1
-        steps = steps_of(self.epochs, steps_per_epoch)
-        events.append(Event(steps_of(self.final, steps_per_epoch), (Prune(target),), sparsity=target))
+        steps = steps_of(self.epochs, per_epoch)
+        events.append(Event(steps_of(self.final, per_epoch), (Prune(target),), sparsity=target))
         return Plan(steps, (*events, Event(steps, (), sparsity=target, ticket=True)))

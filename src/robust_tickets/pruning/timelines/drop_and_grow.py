@@ -10,7 +10,7 @@ from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.pruning.actions import DropAndGrow, Prune
 from robust_tickets.pruning.growth import Growth
 from robust_tickets.pruning.plans import Event, Plan, steps_of
-from robust_tickets.pruning.timelines.timeline import require_sparsity
+from robust_tickets.pruning.timelines.timeline import lengthened, min_steps_field, require_sparsity
 
 DECAYS: dict[str, Callable[[float], float]] = {
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
@@ -33,6 +33,7 @@ class DropAndGrowTimeline(Settings):
     fraction: float = Field(default=0.3, gt=0.0, le=1.0, description="Fraction of the kept weights moved at the start.")
     end: float = Field(default=0.75, gt=0.0, le=1.0, description="Fraction of training after which nothing moves.")
     epochs: float = Field(default=100.0, gt=0.0, description="Total epochs; fractions allowed.")
+    min_steps: int = min_steps_field()
     grow: Growth = later_field(
         "gradient", description="Which removed weights come: those of the largest |gradient|, or random ones."
     )
@@ -47,7 +48,7 @@ class DropAndGrowTimeline(Settings):
     def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
         """Return the first prune, the moves, and the ticket at the end of training."""
         target = require_sparsity(sparsity, self.kind)
-        steps = steps_of(self.epochs, steps_per_epoch)
+        steps = steps_of(self.epochs, lengthened(steps_per_epoch, self.epochs, self.min_steps))
         end = self.end * steps
         moves = [
             Event(

@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings, later_field
+from robust_tickets.foundation.settings import Settings
 from robust_tickets.pruning.actions import Prune
 from robust_tickets.pruning.plans import Event, Plan, steps_of
-from robust_tickets.pruning.timelines.timeline import require_sparsity
+from robust_tickets.pruning.timelines.timeline import lengthened, min_steps_field, require_sparsity
 
 
 class Gradual(Settings):
@@ -24,12 +24,7 @@ class Gradual(Settings):
     end: float = Field(default=40.0, gt=0.0, description="Epoch of the last prune.")
     every: float = Field(default=5.0, gt=0.0, description="Epochs between prunes.")
     epochs: float = Field(default=100.0, gt=0.0, description="Total epochs of training.")
-    min_steps: int = later_field(
-        0,
-        ge=0,
-        description="Fewest training steps in total. Of so few data that there are less, epochs here (start, end, "
-        "every, epochs) are as many times longer; warm-up and validation keep to those of the data.",
-    )
+    min_steps: int = min_steps_field()
 
     @model_validator(mode="after")
     def _is_in_order(self) -> "Gradual":
@@ -44,8 +39,7 @@ class Gradual(Settings):
         target = require_sparsity(sparsity, self.kind)
         if self.initial > target:
             raise UserError(f"timeline 'gradual' has initial {self.initial:g}, above its target {target:g}")
-        # Epochs of a few steps are counted as epochs of more.
-        per_epoch = max(float(steps_per_epoch), self.min_steps / self.epochs)
+        per_epoch = lengthened(steps_per_epoch, self.epochs, self.min_steps)
         prunes: dict[int, float] = {}
         count = 0
         while (epoch := self.start + count * self.every) < self.end:

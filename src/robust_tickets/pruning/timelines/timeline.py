@@ -1,8 +1,9 @@
 """What every timeline can do."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.settings import later_field
 from robust_tickets.pruning.plans import Plan
 
 
@@ -25,6 +26,21 @@ class Timeline(Protocol):
             UserError: target and fields together say too little, too much, or something impossible.
         """
         ...
+
+
+def min_steps_field() -> Any:
+    """Return the field `min_steps` of a timeline that trains for `epochs`."""
+    return later_field(
+        0,
+        ge=0,
+        description="Fewest training steps in total. Of so few data that there are less, the timeline's epochs are as "
+        "many times longer; warm-up and validation keep to those of the data.",
+    )
+
+
+def lengthened(steps_per_epoch: int, epochs: float, min_steps: int) -> float:
+    """Return the steps of each of a timeline's epochs if it is to have at least `min_steps` in all."""
+    return max(float(steps_per_epoch), min_steps / epochs)
 
 
 def require_sparsity(sparsity: float | None, kind: str) -> float:
