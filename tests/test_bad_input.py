@@ -120,6 +120,10 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
             ["timeline.every: no such setting; it belongs to timeline.kind gradual or drop-and-grow"],
         ),
         (f"find {NET} -d images -o new --set rungs=3", ["--set rungs", "find"]),
+        (
+            f"find {NET} -d images -o new --recipe fast --set draw.timeline.min_step=3",
+            ["did you mean draw.timeline.min_steps?"],
+        ),
         (f"find {NET} -d images -o new --set find.rung=3", ["find.rung", "did you mean find.rungs?"]),
         (f"pretrain {NET} -d images -o new --set seed=3", ["seed: no such setting"]),
         ("verify runs --set margins=1", ["margins", "did you mean margin?"]),

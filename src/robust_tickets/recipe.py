@@ -25,7 +25,7 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 
 TARGET = "target"
 """As `draw.data`: the recipe's own target, whatever that is."""
-OPEN = ("default", "one-shot")
+OPEN = ("default", "fast", "one-shot")
 """Recipes that ship without sources and data, which are the user's."""
 _DATA_OF_DRAWS = ("data", "recalibrate")
 """Settings of a draw that say what it reads."""

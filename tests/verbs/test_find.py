@@ -1,6 +1,7 @@
 """Find: selected on validation from the sparsest down, confirmed once on test."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,6 +157,32 @@ def test_no_ticket_is_selected_on_what_its_draw_has_trained_on(tmp_path: Path) -
         rt.find(
             grey, data, draw=rt.DrawSettings.model_validate({**GRADUAL, "data": {"name": "digits", "validation": 0}})
         )
+
+
+def test_the_recipe_fast_has_two_ways_that_leave_pairs_of_outputs(tmp_path: Path) -> None:
+    data = {"name": "digits", "per_class": 8, "validation": 0.25}
+    quick: dict[str, float] = {"epochs": 2, "min_steps": 0}
+    values: dict[str, Any] = {
+        "sources": {"small": {"source": {"name": "demo/resnet4", "weights": "random", "in_channels": 1}}},
+        "data": data,
+        "draw": {"timeline": {**quick, "end": 1}, "finetune": {"epochs": 1}},
+        "variants": {"ac-dc": {"timeline": {"warm_up": 0.5, "compressed": 0.5, "dense": 0.5, "final": 1.5, **quick}}},
+    }
+    ways = rt.load_recipe("fast", values=values).draws()
+    found = rt.find(
+        small_source(channels=1, classes=10),
+        rt.DataSettings.model_validate(data),
+        draw=ways,
+        sparsities=(0.6,),
+        transfer_settings=rt.TransferSettings.model_validate({"training": {"epochs": 1}, "seeds": (0,)}),
+        folder=tmp_path,
+    )
+    assert found.ways == ("draw", "ac-dc")
+    for way in found.ways:
+        ticket = rt.Ticket.load(tmp_path / "tickets" / way)
+        assert ticket.sparsity == pytest.approx(0.6, abs=1e-3)
+        for mask in ticket.masks.values():
+            assert (mask[::2] == mask[1::2]).all()
 
 
 def test_ways_are_called_as_folders_can_be(source: rt.Source) -> None:

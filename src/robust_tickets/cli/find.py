@@ -61,8 +61,9 @@ def find(
     chosen = changed(FindSettings(), given(criterion=criterion), *parts["find"], where="find")
     network = source_settings(source, weights, preprocessing, parts["source"])
     images = data_settings(data, parts["data"])
-    drawing = changed(DrawSettings(), *parts["draw"], where="draw")
-    if recipe is not None:
+    if recipe is None:
+        drawing = changed(DrawSettings(), *parts["draw"], where="draw")
+    else:
         from robust_tickets.recipe import load_recipe
 
         drawing = load_recipe(
