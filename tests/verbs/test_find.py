@@ -54,8 +54,12 @@ def test_only_the_ticket_found_meets_the_test_part(source: rt.Source, tmp_path: 
 
 
 def test_the_ladder_is_that_of_iterative_pruning() -> None:
-    assert rt.FindSettings(rate=0.2, rungs=3).candidates() == pytest.approx((0.2, 0.36, 0.488))
-    assert rt.FindSettings(sparsities=(0.9, 0.1)).candidates() == (0.1, 0.9)
+    assert rt.FindSettings(rate=0.2, rungs=3).candidates(()) == pytest.approx((0.2, 0.36, 0.488))
+
+
+def test_sparsities_that_ways_of_drawing_state_are_tried_unless_others_are_given() -> None:
+    assert rt.FindSettings().candidates((0.9, 0.8, 0.9)) == (0.8, 0.9)
+    assert rt.FindSettings(sparsities=(0.9, 0.1)).candidates((0.5,)) == (0.1, 0.9)
 
 
 def test_validation_is_needed_before_anything_is_drawn(source: rt.Source, tmp_path: Path) -> None:
@@ -173,14 +177,13 @@ def test_the_recipe_fast_has_two_ways_that_leave_pairs_of_outputs(tmp_path: Path
         small_source(channels=1, classes=10),
         rt.DataSettings.model_validate(data),
         draw=ways,
-        sparsities=(0.6,),
         transfer_settings=rt.TransferSettings.model_validate({"training": {"epochs": 1}, "seeds": (0,)}),
         folder=tmp_path,
     )
     assert found.ways == ("draw", "ac-dc")
     for way in found.ways:
         ticket = rt.Ticket.load(tmp_path / "tickets" / way)
-        assert ticket.sparsity == pytest.approx(0.6, abs=1e-3)
+        assert ticket.sparsity == pytest.approx(0.85, abs=1e-3)
         for mask in ticket.masks.values():
             assert (mask[::2] == mask[1::2]).all()
 

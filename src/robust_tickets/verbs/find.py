@@ -88,7 +88,7 @@ def find(
         data: the target; it needs a validation part.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: criterion and ladder; `changes` are keyword changes to it, as in `rungs=10`.
-        draw: how tickets are drawn, in one way or in several, by name; their sparsity is replaced by the candidates.
+        draw: how tickets are drawn, in one way or in several, by name; each is tried at all candidates.
         transfer_settings: how ticket and dense are trained.
         adversarial_settings: how they are trained adversarially for `criterion="double-win"`; by default as
             `transfer_settings` under PGD-10 in the ball of the attack that verifies.
@@ -137,14 +137,14 @@ def find(
         "seed": seed,
     }
     step = Step(folder, identity)
+    stated = {one for way in ways.values() if way.sparsity is not None for one in way.sparsities if one is not None}
+    sparsities = settings.candidates(stated)
     if len(ways) > 1:
-        rehearse(source, ways, settings.candidates()[-1], seed)
+        rehearse(source, ways, sparsities[-1], seed)
     with step.claim():
-        candidates = [
-            Contenders(source, way, drawing, settings.candidates(), seed, folder) for way, drawing in ways.items()
-        ]
+        candidates = [Contenders(source, way, drawing, sparsities, seed, folder) for way, drawing in ways.items()]
         contest = Contest(source, data, transfer_settings, folder)
-        found = search(settings.candidates(), candidates, criterion, contest)
+        found = search(sparsities, candidates, criterion, contest)
         if folder is not None:
             record(found, folder)
     return found

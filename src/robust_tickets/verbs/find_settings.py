@@ -1,5 +1,6 @@
 """Which sparsities are tried, and what a ticket has to achieve."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -22,11 +23,12 @@ class FindSettings(Settings):
     rate: float = Field(default=0.2, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k.")
     rungs: int = Field(default=18, ge=1, description="Number of rungs of the ladder.")
     sparsities: tuple[Sparsity, ...] | None = Field(
-        default=None, description="Sparsities to try instead of the ladder."
+        default=None,
+        description="Sparsities to try; absent: those that the ways of drawing state, or, where none does, the ladder.",
     )
 
-    def candidates(self) -> tuple[float, ...]:
-        """Return the sparsities to try, ascending."""
-        if self.sparsities is not None:
-            return tuple(sorted(self.sparsities))
+    def candidates(self, stated: Iterable[float]) -> tuple[float, ...]:
+        """Return the sparsities to try, ascending; the ways of drawing state some."""
+        if tried := sorted(set(stated if self.sparsities is None else self.sparsities)):
+            return tuple(tried)
         return tuple(1 - (1 - self.rate) ** k for k in range(1, self.rungs + 1))
