@@ -315,4 +315,4 @@ def test_a_recipe_that_leaves_source_and_data_to_the_user_says_so(name: str, her
     with pytest.raises(UserError, match="leaves the source and the data to you: give --source and --data"):
         load_recipe(name, values={"data": OWN["data"]})
     write("mine.yaml", f"extends: {name}\n{MINIMAL}")
-    assert load_recipe("mine.yaml").draw.sparsity == {"fast": 0.85}.get(name, 0.9)
+    assert load_recipe("mine.yaml").draw.sparsity == {"fast": 0.8}.get(name, 0.9)

@@ -161,8 +161,9 @@ def test_layers_are_named_by_patterns_of_which_the_outer_match_counts() -> None:
     assert named_layers(body, ["layer1.*", "fc"]) == ["layer1.0", "layer1.1", "fc"]
     with pytest.raises(UserError, match=r"no layer matches 'encoder\.\*'; there are for example layer1\.0"):
         named_layers(body, ["layer1.*", "encoder.*"])
-    with pytest.raises(UserError, match="has no repeated blocks; name its layers"):
-        named_layers(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), [])
+    assert named_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(2, 2)), []) == ["0"]
+    with pytest.raises(UserError, match="has no layer before its last one; set hidden: 0"):
+        named_layers(nn.Sequential(nn.Flatten(), nn.Linear(2, 2)), [])
 
 
 def test_the_teacher_is_evaluated_frozen_and_left_alone() -> None:

@@ -1,15 +1,21 @@
-"""A training on a CPU keeps its memory from step to step."""
+"""What computes on a CPU keeps its memory from pass to pass; each case is a process that has kept none yet."""
 
 import os
-import resource
+import subprocess
 import sys
 
 import pytest
-import torch
-from torch import nn
 
-from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.foundation.kept_memory import OWN_CHOICES
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or any(name in os.environ for name in OWN_CHOICES),
+    reason="glibc's memory settings, and nobody else's choice of them",
+)
+BEGIN = """
+import ctypes, resource, torch
+from robust_tickets.attacks.predict import attack_mode, evaluation_mode
+from robust_tickets.foundation.kept_memory import kept_memory
 from robust_tickets.models.network import Network
 from robust_tickets.models.pixels import Pixels
 from robust_tickets.pruning.plans import Plan
@@ -19,49 +25,67 @@ from robust_tickets.training.settings import Training
 from robust_tickets.training.trainable import Trainable
 from tests.training.small import PLAIN, TEN, Interruptible, digits
 
-WIDTH = 2**20
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or any(name in os.environ for name in OWN_CHOICES),
-    reason="glibc's memory settings, and nobody else's choice of them",
-)
+WIDTH, COUNT = 2**20, 15
 
-
-class Wide(nn.Module):
-    """A layer whose activations are blocks that glibc gives back after each use."""
-
-    def __init__(self) -> None:
+class Wide(torch.nn.Module):
+    def __init__(self):
         super().__init__()
-        self.scale = nn.Parameter(torch.ones(WIDTH))
-        self.fc = nn.Linear(1, 10)
+        self.scale = torch.nn.Parameter(torch.ones(WIDTH))
+        self.fc = torch.nn.Linear(1, 10)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images):
         wide = (images.mean((1, 2, 3))[:, None] * self.scale).sigmoid()
         return self.fc(wide.mean(1, keepdim=True))
 
-
-def wide() -> Network:
-    return Network(Wide(), Pixels(mean=(0.5,), std=(0.5,), size=(8, 8)), "fc")
-
-
-def faults() -> int:
+def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 
-def test_pages_are_mapped_once_and_not_in_every_step() -> None:
-    steps, training = 8, Training.model_validate({**PLAIN, "validate_every": 100})
-    job = Job(Trainable.of(wide()), Interruptible(digits(), training, 0), training, Plan(steps, ()), 0, classes=TEN)
+network = Network(Wide(), Pixels(mean=(0.5,), std=(0.5,), size=(8, 8)), "fc")
+images = torch.rand(COUNT, 1, 8, 8)
+block = COUNT * WIDTH * 4
+"""
+TRAINING = """
+training = Training.model_validate({**PLAIN, "validate_every": 100})
+job = Job(Trainable.of(network), Interruptible(digits(), training, 0), training, Plan(8, ()), 0, classes=TEN)
+before = faults()
+fit(job)
+print((faults() - before) * resource.getpagesize() / block / 8)
+"""
+MEASURING = """
+with CONTEXT as predict:
+    (predict or network)(images)
     before = faults()
-    fit(job)
-    block = training.batch_size * WIDTH * 4 / resource.getpagesize()
-    # Each step needs several such blocks, forward and backward.
-    assert faults() - before < steps * block
+    for _ in range(8):
+        (predict or network)(images)
+    print((faults() - before) * resource.getpagesize() / block / 8)
+"""
+AFTERWARDS = """
+try:
+    with kept_memory(), kept_memory():
+        network(images)
+        during = resident()
+        raise KeyError
+except KeyError:
+    print((during - resident()) / block)
+"""
 
 
-def test_nor_in_every_batch_that_is_measured() -> None:
-    images, batches = torch.rand(15, 1, 8, 8), 10
-    with evaluation_mode(wide(), "cpu") as predict:
-        predict(images)
-        before = faults()
-        for _ in range(batches):
-            predict(images)
-        assert faults() - before < batches * len(images) * WIDTH * 4 / resource.getpagesize()
+def printed(code: str) -> float:
+    answer = subprocess.run([sys.executable, "-c", BEGIN + code], capture_output=True, text=True, check=True)
+    return float(answer.stdout)
+
+
+@pytest.mark.parametrize("code", [TRAINING, MEASURING.replace("CONTEXT", 'evaluation_mode(network, "cpu")')])
+def test_pages_are_mapped_once_and_not_in_every_pass(code: str) -> None:
+    assert printed(code) < 1, "blocks that are mapped anew in each pass"
+
+
+def test_without_it_they_are_mapped_in_every_pass() -> None:
+    assert printed(MEASURING.replace("CONTEXT", "__import__('contextlib').nullcontext()")) > 1
+
+
+def test_memory_is_given_back_at_the_end_even_of_a_failure() -> None:
+    assert printed(AFTERWARDS) > 0.9

@@ -7,6 +7,7 @@ import pytest
 
 import robust_tickets as rt
 from robust_tickets.foundation.files import read_json
+from robust_tickets.pruning.scores import Random
 from robust_tickets.tasks.target import target_data
 from robust_tickets.verbs.contenders import Contenders
 from robust_tickets.verbs.find import FindResult, kept_apart
@@ -54,7 +55,8 @@ def test_only_the_ticket_found_meets_the_test_part(source: rt.Source, tmp_path: 
 
 
 def test_the_ladder_is_that_of_iterative_pruning() -> None:
-    assert rt.FindSettings(rate=0.2, rungs=3).candidates(()) == pytest.approx((0.2, 0.36, 0.488))
+    assert rt.FindSettings(rungs=3).candidates((0.9,)) == pytest.approx((0.2, 0.36, 0.488))
+    assert rt.FindSettings().candidates(())[-1] == pytest.approx(0.982, abs=1e-3)
 
 
 def test_sparsities_that_ways_of_drawing_state_are_tried_unless_others_are_given() -> None:
@@ -120,6 +122,31 @@ def test_several_ways_compete_and_the_one_that_gains_most_is_confirmed(source: r
     assert times(tmp_path) == written
 
 
+def test_a_way_is_tried_where_it_says_and_a_search_may_go_on_elsewhere(source: rt.Source, tmp_path: Path) -> None:
+    """A folder takes further sparsities; what it has is not drawn again."""
+    ways = {"few": rt.DrawSettings(sparsity=0.5), "more": rt.DrawSettings(sparsity=(0.3, 0.999), score=Random())}
+    short = rt.TransferSettings.model_validate({"training": {**THOROUGH, "epochs": 1}, "seeds": (0, 1)})
+    strict = rt.VerifySettings(margin=0.01)
+
+    def search(**changes: Any) -> FindResult:
+        return rt.find(
+            source, PARTS, draw=ways, transfer_settings=short, verify_settings=strict, folder=tmp_path, **changes
+        )
+
+    assert search().ways == ("more", "few", "more")
+    before = times(tmp_path / "tickets")
+    assert search(sparsities=(0.7,)).ways == ("few", "more")
+    assert {path: times(tmp_path / "tickets")[path] for path in before} == before
+    assert {path.name for path in (tmp_path / "tickets" / "few").iterdir()} == {"sparsity-0.5", "sparsity-0.7"}
+
+
+def test_a_sparsity_that_cannot_be_drawn_is_refused_before_others_train(source: rt.Source, tmp_path: Path) -> None:
+    gradual = rt.DrawSettings.model_validate({**GRADUAL, "data": {"name": "digits", "per_class": 4, "channels": 3}})
+    with pytest.raises(rt.UserError, match=r"initial 0\.1, above its target 0\.01"):
+        rt.find(source, PARTS, draw=gradual, sparsities=(0.01, 0.5), folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_way_of_drawing_is_refused(source: rt.Source, tmp_path: Path) -> None:
     with pytest.raises(rt.UserError, match="draw: names no way of drawing; give at least one, or leave it out"):
         rt.find(source, PARTS, draw={}, sparsities=(0.3,), folder=tmp_path / "found")
@@ -163,7 +190,7 @@ def test_no_ticket_is_selected_on_what_its_draw_has_trained_on(tmp_path: Path) -
         )
 
 
-def test_the_recipe_fast_has_two_ways_that_leave_pairs_of_outputs(tmp_path: Path) -> None:
+def test_the_recipe_fast_has_two_ways_that_leave_blocks_of_eight_outputs(tmp_path: Path) -> None:
     data = {"name": "digits", "per_class": 8, "validation": 0.25}
     quick: dict[str, float] = {"epochs": 2, "min_steps": 0}
     values: dict[str, Any] = {
@@ -182,10 +209,11 @@ def test_the_recipe_fast_has_two_ways_that_leave_pairs_of_outputs(tmp_path: Path
     )
     assert found.ways == ("draw", "ac-dc")
     for way in found.ways:
-        ticket = rt.Ticket.load(tmp_path / "tickets" / way)
-        assert ticket.sparsity == pytest.approx(0.85, abs=1e-3)
+        ticket = rt.Ticket.load(tmp_path / "tickets" / way / "sparsity-0.8")
+        assert ticket.sparsity == pytest.approx(0.8, abs=1e-2)
         for mask in ticket.masks.values():
-            assert (mask[::2] == mask[1::2]).all()
+            blocks = mask.unflatten(0, (-1, 8))
+            assert (blocks == blocks[:, :1]).all()
 
 
 def test_ways_are_called_as_folders_can_be(source: rt.Source) -> None:

@@ -4,18 +4,31 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """The names that glibc's `mallopt` has for its settings."""
 
-NEVER = -1
-LARGEST, STRIDE = 2**30, 64 * 2**20
-"""Bytes: blocks up to the first come from memory that is kept; the second is added to it at a time."""
+KEEPING = {MMAP_MAX: 0, TRIM_THRESHOLD: -1}
+"""No block of its own for any size, and nothing given back. (Older versions refuse a larger MMAP_THRESHOLD.)"""
+ADAPTED = {MMAP_MAX: 65536, MMAP_THRESHOLD: 2**25, TRIM_THRESHOLD: 2**26}
+"""Where glibc's own choices end, in bytes, after it has seen large blocks."""
 
-OWN_CHOICES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES")
+OWN_CHOICES = (
+    *("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_"),
+    "GLIBC_TUNABLES",
+)
 """Environment variables by which users choose for themselves."""
 
-_entered = 0
+
+class _Users:
+    """How many such blocks the process is in."""
+
+    def __init__(self) -> None:
+        self.lock, self.count = Lock(), 0
+
+
+_USERS = _Users()
 
 
 @contextmanager
@@ -25,22 +38,30 @@ def kept_memory() -> Iterator[None]:
     By default glibc takes every block over 32 MiB from the system and returns it at once. Activations of a training
     step or an attack on CPUs are such blocks, and each waits until their pages have been mapped and cleared again. On a
     virtual machine, EfficientNet-Lite0 at 128 x 128 in batches of 32 trains 1.2 to 1.4 times as fast without that wait.
-    The setting is the process's and stays; environment variables such as `MALLOC_TRIM_THRESHOLD_` take precedence.
+    The setting is the whole process's for as long as the block lasts; where an environment variable such as
+    `MALLOC_TRIM_THRESHOLD_` says anything, nothing is set.
     """
-    global _entered
     libc = _glibc()
     if libc is None or any(name in os.environ for name in OWN_CHOICES):
         yield
         return
-    for name, value in ((TRIM_THRESHOLD, NEVER), (MMAP_THRESHOLD, LARGEST), (TOP_PAD, STRIDE)):
-        libc.mallopt(name, value)
-    _entered += 1
+    with _USERS.lock:
+        _USERS.count += 1
+        if _USERS.count == 1:
+            _set(libc, KEEPING)
     try:
         yield
     finally:
-        _entered -= 1
-        if not _entered:
-            libc.malloc_trim(0)
+        with _USERS.lock:
+            _USERS.count -= 1
+            if not _USERS.count:
+                _set(libc, ADAPTED)
+                libc.malloc_trim(0)
+
+
+def _set(libc: ctypes.CDLL, choices: dict[int, int]) -> None:
+    for name, value in choices.items():
+        libc.mallopt(name, value)
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -47,7 +47,7 @@ class Distillation(Objective):
     layers: tuple[str, ...] = Field(
         default=(),
         description="Whose outputs are hidden states: glob patterns over module paths of the body, such as "
-        "`encoder.layer.*` or `layer[1-4]`; empty: its repeated blocks.",
+        "`encoder.layer.*` or `layer[1-4]`; empty: its repeated blocks, or, if it has none, all layers but the last.",
     )
 
     @model_validator(mode="after")

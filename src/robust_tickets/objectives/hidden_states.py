@@ -36,22 +36,26 @@ def blocks_of(body: nn.Module) -> list[str]:
     return found
 
 
+def layers_before_the_last(body: nn.Module) -> list[str]:
+    """Return the module paths of all convolutions and linear layers but the last, in the order of definition."""
+    kinds = (nn.Linear, nn.modules.conv._ConvNd)
+    return [path for path, module in body.named_modules() if path and isinstance(module, kinds)][:-1]
+
+
 def named_layers(body: nn.Module, patterns: Sequence[str]) -> list[str]:
-    """Return the module paths that match glob patterns, in the order of definition; without patterns, the blocks.
+    """Return the module paths that match glob patterns, in the order of definition.
 
     Where a match is inside another, the outer one counts: `encoder.layer.*` means the layers and not their parts.
+    Without patterns it is the repeated blocks, or in a plain chain of layers, such as a VGG, all but the last.
 
     Raises:
-        UserError: a pattern matches nothing, or there is no pattern and the network has no blocks.
+        UserError: a pattern matches nothing, or there is no pattern and the network has a single layer.
     """
     paths = [path for path, _ in body.named_modules() if path]
     if not patterns:
-        if found := blocks_of(body):
+        if found := blocks_of(body) or layers_before_the_last(body):
             return found
-        raise UserError(
-            f"hidden states: the network has no repeated blocks; name its layers, such as layers: "
-            f"[{paths[0] if paths else '...'}]"
-        )
+        raise UserError("hidden states: the network has no layer before its last one; set hidden: 0")
     found = []
     for path in paths:
         if not is_inside(path, found) and any(fnmatchcase(path, pattern) for pattern in patterns):

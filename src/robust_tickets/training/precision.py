@@ -37,7 +37,7 @@ def has_depthwise(network: nn.Module) -> bool:
     """Say whether some convolution keeps its channels apart, as those of MobileNets and EfficientNets do."""
     from robust_tickets.models.layers import is_depthwise
 
-    return any(map(is_depthwise, network.modules()))
+    return any(isinstance(module, nn.Conv2d) and is_depthwise(module) for module in network.modules())
 
 
 def resolved(precision: Precision, network: nn.Module, device: torch.device) -> Resolved:

@@ -43,4 +43,4 @@ class Contenders:
         if self.folder is None:
             return None
         own = self.folder / "tickets" / self.way
-        return own / label(wanted[0]) if len(wanted) == 1 < len(self.sparsities) else own
+        return own / label(wanted[0]) if len(wanted) == 1 else own

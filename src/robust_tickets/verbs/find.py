@@ -88,7 +88,8 @@ def find(
         data: the target; it needs a validation part.
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         settings: criterion and ladder; `changes` are keyword changes to it, as in `rungs=10`.
-        draw: how tickets are drawn, in one way or in several, by name; each is tried at all candidates.
+        draw: how tickets are drawn, in one way or in several, by name; each is tried at the sparsities that it states,
+            unless `settings` give some or a ladder.
         transfer_settings: how ticket and dense are trained.
         adversarial_settings: how they are trained adversarially for `criterion="double-win"`; by default as
             `transfer_settings` under PGD-10 in the ball of the attack that verifies.
@@ -137,14 +138,12 @@ def find(
         "seed": seed,
     }
     step = Step(folder, identity)
-    stated = {one for way in ways.values() if way.sparsity is not None for one in way.sparsities if one is not None}
-    sparsities = settings.candidates(stated)
-    if len(ways) > 1:
-        rehearse(source, ways, sparsities[-1], seed)
+    sparsities = {way: settings.candidates(stated_by(drawing)) for way, drawing in ways.items()}
+    rehearse(source, ways, sparsities, seed)
     with step.claim():
-        candidates = [Contenders(source, way, drawing, sparsities, seed, folder) for way, drawing in ways.items()]
+        candidates = [Contenders(source, way, drawing, sparsities[way], seed, folder) for way, drawing in ways.items()]
         contest = Contest(source, data, transfer_settings, folder)
-        found = search(sparsities, candidates, criterion, contest)
+        found = search(candidates, criterion, contest)
         if folder is not None:
             record(found, folder)
     return found
@@ -175,26 +174,37 @@ def kept_apart(data: Data, ways: Mapping[str, DrawSettings], seed: int) -> tuple
     return data.model_copy(update={"seed": chosen}), drawn
 
 
-def rehearse(source: Source, ways: Mapping[str, DrawSettings], sparsity: float, seed: int) -> None:
-    """Refuse ways of drawing that would otherwise be refused only when their turn comes, after others have trained.
+def stated_by(drawing: DrawSettings) -> list[float]:
+    """Return the sparsities that a way of drawing states."""
+    named = drawing.sparsities if drawing.sparsity is not None else ()
+    return [sparsity for sparsity in named if sparsity is not None]
+
+
+def rehearse(
+    source: Source, ways: Mapping[str, DrawSettings], sparsities: Mapping[str, Sequence[float]], seed: int
+) -> None:
+    """Refuse draws that would otherwise be refused only when their turn comes, after others have trained.
 
     Raises:
-        UserError: names the way; see `draw`.
+        UserError: names the way, if it has a name; see `draw`.
     """
     for way, settings in ways.items():
-        try:
-            rehearse_draw(source, settings.model_copy(update={"sparsity": sparsity}), seed)
-        except UserError as error:
-            raise UserError(f"{way}: {error}") from None
+        for sparsity in sorted({sparsities[way][0], sparsities[way][-1]}):
+            try:
+                rehearse_draw(source, settings.model_copy(update={"sparsity": sparsity}), seed)
+            except UserError as error:
+                raise UserError(f"{f'{way}: ' if way else ''}{error}") from None
 
 
-def search(
-    sparsities: Sequence[float], candidates: Sequence[Contenders], criterion: FindCriterion, contest: Contest
-) -> FindResult:
-    """Try tickets from the last sparsity down; ascending sparsities are given."""
+def search(candidates: Sequence[Contenders], criterion: FindCriterion, contest: Contest) -> FindResult:
+    """Try tickets from the highest sparsity down, each way of drawing at its own."""
     tried: list[tuple[str, Verdict | DoubleWinVerdict]] = []
-    for sparsity in reversed(sparsities):
-        attempts = {one.way: criterion.attempt(one.ticket(sparsity), contest.of(one.way)) for one in candidates}
+    for sparsity in sorted({own for one in candidates for own in one.sparsities}, reverse=True):
+        attempts = {
+            one.way: criterion.attempt(one.ticket(sparsity), contest.of(one.way))
+            for one in candidates
+            if sparsity in one.sparsities
+        }
         tried += [(way, attempt.verdict) for way, attempt in attempts.items()]
         meeting = {way: attempt for way, attempt in attempts.items() if attempt.verdict.matches}
         if meeting:

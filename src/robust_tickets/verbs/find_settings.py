@@ -11,6 +11,10 @@ CriterionName = Literal["match", "double-win"]
 """What a ticket has to do."""
 
 
+RATE, RUNGS = 0.2, 18
+"""The ladder that is climbed by default: 20 to 98 %."""
+
+
 class FindSettings(Settings):
     """Which sparsities are tried, and what a ticket has to achieve."""
 
@@ -20,15 +24,18 @@ class FindSettings(Settings):
         "same after standard and after adversarial transfer (Chen et al., 2022, arXiv 2206.04762).",
     )
 
-    rate: float = Field(default=0.2, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k.")
-    rungs: int = Field(default=18, ge=1, description="Number of rungs of the ladder.")
+    rate: float = Field(
+        default=RATE, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k. Given, it is climbed."
+    )
+    rungs: int = Field(default=RUNGS, ge=1, description="Number of rungs of the ladder. Given, it is climbed.")
     sparsities: tuple[Sparsity, ...] | None = Field(
         default=None,
-        description="Sparsities to try; absent: those that the ways of drawing state, or, where none does, the ladder.",
+        description="Sparsities to try; absent: of each way of drawing those that it states, or else the ladder.",
     )
 
     def candidates(self, stated: Iterable[float]) -> tuple[float, ...]:
-        """Return the sparsities to try, ascending; the ways of drawing state some."""
-        if tried := sorted(set(stated if self.sparsities is None else self.sparsities)):
-            return tuple(tried)
+        """Return the sparsities at which a way of drawing is tried, ascending; it states some itself, or none."""
+        asked = sorted(set(self.sparsities)) if self.sparsities is not None else sorted(set(stated))
+        if asked and (self.sparsities is not None or (self.rate, self.rungs) == (RATE, RUNGS)):
+            return tuple(asked)
         return tuple(1 - (1 - self.rate) ** k for k in range(1, self.rungs + 1))

@@ -33,8 +33,8 @@ def min_steps_field() -> Any:
     return later_field(
         0,
         ge=0,
-        description="Fewest training steps in total. Of so few data that there are less, the timeline's epochs are as "
-        "many times longer; warm-up and validation keep to those of the data.",
+        description="Fewest training steps in total. If the data give fewer, all of the timeline that is in epochs is "
+        "stretched alike; warm-up, validation, rewind points and intervals in steps are not.",
     )
 
 
