@@ -27,9 +27,7 @@ from robust_tickets.verbs.draw import DrawSettings, draw_all
 from robust_tickets.verbs.transfer import transfer
 
 OF_TEXTS = {"language", "bert-lth", "tamt", "robust-language", "early-bert"}
-PAPERS = sorted(
-    set(builtin_recipes()) - {"demo", "segmentation", "detection", "study"} - OF_TEXTS - (set(OPEN) - {"fast"})
-)
+PAPERS = sorted(set(builtin_recipes()) - {"demo", "segmentation", "detection", "study"} - OF_TEXTS - set(OPEN))
 """But for those whose data label no whole images: see `verbs/test_segmentation.py`, `verbs/test_detection.py` and
 `test_language_recipes.py`; `study` draws as other recipes do."""
 DATA = {"name": "digits", "per_class": 8, "validation": 0.25}

@@ -8,14 +8,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 import robust_tickets as rt
+from robust_tickets.models.network import Network
+from robust_tickets.objectives.hidden_states import caught, distance
 from tests.verbs.small import PARTS, THOROUGH, small_source
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "learned_masks.md"
 ADAMW = {"kind": "adamw", "weight_decay": 0}
-HIDDEN = {"kind": "distillation", "task": 0, "soft_labels": 0, "hidden": 1, "layers": ["features.[03]"]}
+LAYERS = ["features.0", "features.3"]
+HIDDEN = {"kind": "distillation", "task": 0, "soft_labels": 0, "hidden": 1, "layers": LAYERS}
+AT: dict[str, Any] = {"sparsity": 0.85, "scope": "layer"}
 LEARNED: dict[str, dict[str, Any]] = {
     "gates": {
         "parametrisation": {"kind": "hard-concrete", "penalty": 2},
@@ -26,11 +30,6 @@ LEARNED: dict[str, dict[str, Any]] = {
         "parametrisation": {"kind": "thresholded", "every": 10},
         "timeline": {"kind": "one-shot", "epochs": 20},
         "training": {"batch_size": 20, "optimiser": {**ADAMW, "lr": 0.002}},
-    },
-    "thresholds by hidden states": {
-        "parametrisation": {"kind": "thresholded", "every": 10},
-        "timeline": {"kind": "one-shot", "epochs": 20},
-        "training": {"batch_size": 20, "optimiser": {**ADAMW, "lr": 0.002}, "objective": HIDDEN},
     },
     "movement": {
         "parametrisation": "movement",
@@ -53,13 +52,31 @@ def loss_of(network: nn.Module) -> float:
     return F.cross_entropy(logits, PARTS["test"].labels).item()
 
 
+def hidden_states_of(network: Network) -> dict[str, Tensor]:
+    """Return the outputs of `LAYERS` on test images."""
+    with torch.no_grad(), caught(network.body, LAYERS) as states:
+        network.eval()(PARTS["test"].images)
+    return states
+
+
 @pytest.mark.parametrize("way", LEARNED)
 def test_learned_masks_keep_more_than_one_shot_magnitude(way: str, source: rt.Source) -> None:
-    at = {"sparsity": 0.85, "scope": "layer"}
-    magnitude = rt.draw(source, **at)
-    learned = rt.draw(source, score="learned", data=PARTS, **at, **LEARNED[way])
+    magnitude = rt.draw(source, **AT)
+    learned = rt.draw(source, score="learned", data=PARTS, **AT, **LEARNED[way])
     assert learned.sparsity == magnitude.sparsity
     assert loss_of(learned.subnetwork()) < 0.7 * loss_of(magnitude.subnetwork())
+
+
+def test_masks_learned_by_hidden_states_keep_those(source: rt.Source) -> None:
+    """They know of no labels, so that these may suffer: what they keep is what they learned."""
+    by_hidden = {**LEARNED["thresholds"], "training": {**LEARNED["thresholds"]["training"], "objective": HIDDEN}}
+    dense = hidden_states_of(source.network)
+
+    def apart(ticket: rt.Ticket) -> float:
+        return distance(hidden_states_of(ticket.subnetwork()), dense).item()
+
+    learned = [apart(rt.draw(source, score="learned", data=PARTS, seed=s, **AT, **by_hidden)) for s in (0, 1)]
+    assert sum(learned) / 2 < 0.9 * apart(rt.draw(source, **AT))
 
 
 def test_the_settings_of_the_page_are_settings() -> None:
