@@ -1,17 +1,26 @@
 """What computes on a CPU keeps its memory from pass to pass; each case is a process that has kept none yet."""
 
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from robust_tickets.foundation.kept_memory import OWN_CHOICES
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or any(name in os.environ for name in OWN_CHOICES),
-    reason="glibc's memory settings, and nobody else's choice of them",
-)
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+pytestmark = [
+    pytest.mark.skipif(
+        platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in OWN_CHOICES),
+        reason="glibc's memory settings, and nobody else's choice of them",
+    ),
+    pytest.mark.skipif(
+        HUGE_PAGES.exists() and "[always]" in HUGE_PAGES.read_text(),
+        reason="pages are counted, and here they are of many sizes",
+    ),
+]
 BEGIN = """
 import ctypes, resource, torch
 from robust_tickets.attacks.predict import attack_mode, evaluation_mode
