@@ -92,7 +92,7 @@ def refused(tickets: Callable[[str], Outcome], line: str, *words: str) -> None:
         ("run demo -o new --set transfers.full.head=keep", ["head: keep", "26 classes", "digits has 10"]),
         (
             "run demo -o new --set variants.n.group=block --set variants.n.group.out=7",
-            ["conv1.weight", "does not divide", "exempt"],
+            ["conv1.weight", "does not divide", "other weights", "prunable.exempt: [conv1.weight, layer1."],
         ),
         ("transfer tikcet -d images -o new", ["tikcet: is not a ticket's folder", "unknown network"]),
         ("transfer images -d images -o new", ["images: is a folder without source.json"]),

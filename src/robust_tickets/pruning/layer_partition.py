@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from robust_tickets.foundation.errors import UserError
@@ -36,12 +36,13 @@ class LayerPartition:
         Raises:
             UserError: a weight does not divide, or the present masks cut through a group.
         """
+        require_division(weights, group.extent)
         self._boxes: dict[str, Box] = {}
         self.units: dict[str, PruningUnit] = {}
         self.remaining: dict[str, Tensor] = {}
         for name, weight in weights.items():
             shape = tuple(weight.shape)
-            box = self._boxes[name] = Box(name, shape, group.extent(shape))
+            box = self._boxes[name] = Box(shape, group.extent(shape))
             remaining = box.groups
             if masks is not None and not bool(masks[name].all()):
                 mask = masks[name].to(weight.device)
@@ -70,24 +71,39 @@ class LayerPartition:
         return {name: box.expand(kept[name]) for name, box in self._boxes.items()}
 
 
+def require_division(weights: Mapping[str, Tensor], extent: Callable[[tuple[int, ...]], tuple[int, int, int]]) -> None:
+    """Refuse weights that do not divide into whole groups, all at once.
+
+    Raises:
+        UserError: names them, as the setting that leaves them dense.
+    """
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    bad = [
+        name for name, shape in shapes.items() if any(a % b for a, b in zip(lengths(shape), extent(shape), strict=True))
+    ]
+    if bad:
+        shape, others = shapes[bad[0]], len(bad) - 1
+        out, inputs, _ = extent(shape)
+        more = f", nor do {others} other weights" if others > 1 else f", nor does {bad[1]}" if others else ""
+        raise UserError(
+            f"{bad[0]} {list(shape)} does not divide into {out} outputs x {inputs} inputs{more}; leave dense what does "
+            f"not, prunable.exempt: [{', '.join(bad)}], or choose sizes that divide"
+        )
+
+
+def lengths(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return outputs, inputs and kernel positions of a weight."""
+    return shape[0], shape[1], math.prod(shape[2:])
+
+
 class Box:
     """The division of one weight, seen as [out, in, kernel positions], into equal boxes."""
 
-    def __init__(self, name: str, shape: tuple[int, ...], extent: tuple[int, int, int]) -> None:
-        """Divide a weight of this shape.
-
-        Raises:
-            UserError: the boxes do not fit a whole number of times.
-        """
-        lengths = (shape[0], shape[1], math.prod(shape[2:]))
-        if any(length % step for length, step in zip(lengths, extent, strict=True)):
-            raise UserError(
-                f"{name} {list(shape)} does not divide into {extent[0]} outputs x {extent[1]} inputs; exempt {name} by "
-                "name, or choose sizes that divide"
-            )
+    def __init__(self, shape: tuple[int, ...], extent: tuple[int, int, int]) -> None:
+        """Divide a weight of this shape, which `require_division` has let pass."""
         self._shape = shape
         self._size = math.prod(extent)
-        self._counts = tuple(length // step for length, step in zip(lengths, extent, strict=True))
+        self._counts = tuple(length // step for length, step in zip(lengths(shape), extent, strict=True))
         self._split = [part for pair in zip(self._counts, extent, strict=True) for part in pair]
         self.groups = math.prod(self._counts)
 

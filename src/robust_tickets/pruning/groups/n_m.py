@@ -13,7 +13,7 @@ from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups.element import Element
 from robust_tickets.pruning.groups.group import Group
-from robust_tickets.pruning.layer_partition import Box, LayerPartition
+from robust_tickets.pruning.layer_partition import Box, LayerPartition, require_division
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.partitions import Norm, PruningUnit
 
@@ -63,7 +63,8 @@ class NMPartition:
             UserError: a weight's inputs do not divide by m.
         """
         self._n, self._m = n, m
-        self._runs = {name: Box(name, tuple(weight.shape), (1, m, 1)) for name, weight in weights.items()}
+        require_division(weights, lambda shape: (1, m, 1))
+        self._runs = {name: Box(tuple(weight.shape), (1, m, 1)) for name, weight in weights.items()}
         self._elements = LayerPartition(Element(), weights, masks)
         self.units: Mapping[str, PruningUnit] = self._elements.units
         self.remaining: Mapping[str, Tensor] = self._elements.remaining
