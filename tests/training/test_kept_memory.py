@@ -14,16 +14,16 @@ HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 pytestmark = [
     pytest.mark.skipif(
         platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in OWN_CHOICES),
-        reason="glibc's memory settings, and nobody else's choice of them",
+        reason="no glibc, or the environment already says how it manages memory",
     ),
     pytest.mark.skipif(
         HUGE_PAGES.exists() and "[always]" in HUGE_PAGES.read_text(),
-        reason="pages are counted, and here they are of many sizes",
+        reason="counts pages of one size; transparent huge pages are on for all memory here",
     ),
 ]
 BEGIN = """
-import ctypes, resource, torch
-from robust_tickets.attacks.predict import attack_mode, evaluation_mode
+import resource, torch
+from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.foundation.kept_memory import kept_memory
 from robust_tickets.models.network import Network
 from robust_tickets.models.pixels import Pixels

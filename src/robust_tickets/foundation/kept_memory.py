@@ -15,7 +15,10 @@ ADAPTED = {MMAP_MAX: 65536, MMAP_THRESHOLD: 2**25, TRIM_THRESHOLD: 2**26}
 """Where glibc's own choices end, in bytes, after it has seen large blocks."""
 
 OWN_CHOICES = (
-    *("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_"),
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_TOP_PAD_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_MMAP_MAX_",
     "GLIBC_TUNABLES",
 )
 """Environment variables by which users choose for themselves."""

@@ -189,11 +189,11 @@ def rehearse(
         UserError: names the way, if it has a name; see `draw`.
     """
     for way, settings in ways.items():
-        for sparsity in sorted({sparsities[way][0], sparsities[way][-1]}):
-            try:
-                rehearse_draw(source, settings.model_copy(update={"sparsity": sparsity}), seed)
-            except UserError as error:
-                raise UserError(f"{f'{way}: ' if way else ''}{error}") from None
+        ends = tuple({sparsities[way][0], sparsities[way][-1]})
+        try:
+            rehearse_draw(source, settings.model_copy(update={"sparsity": ends}), seed)
+        except UserError as error:
+            raise UserError(f"{f'{way}: ' if way else ''}{error}") from None
 
 
 def search(candidates: Sequence[Contenders], criterion: FindCriterion, contest: Contest) -> FindResult:

@@ -25,9 +25,13 @@ class FindSettings(Settings):
     )
 
     rate: float = Field(
-        default=RATE, gt=0, lt=1, description="The ladder's step: sparsities 1 - (1 - rate)^k. Given, it is climbed."
+        default=RATE,
+        gt=0,
+        lt=1,
+        description="The ladder's step: sparsities 1 - (1 - rate)^k. Any but the default one overrides what ways of "
+        "drawing state.",
     )
-    rungs: int = Field(default=RUNGS, ge=1, description="Number of rungs of the ladder. Given, it is climbed.")
+    rungs: int = Field(default=RUNGS, ge=1, description="Number of rungs of the ladder; overrides likewise.")
     sparsities: tuple[Sparsity, ...] | None = Field(
         default=None,
         description="Sparsities to try; absent: of each way of drawing those that it states, or else the ladder.",
@@ -35,7 +39,7 @@ class FindSettings(Settings):
 
     def candidates(self, stated: Iterable[float]) -> tuple[float, ...]:
         """Return the sparsities at which a way of drawing is tried, ascending; it states some itself, or none."""
-        asked = sorted(set(self.sparsities)) if self.sparsities is not None else sorted(set(stated))
-        if asked and (self.sparsities is not None or (self.rate, self.rungs) == (RATE, RUNGS)):
-            return tuple(asked)
+        stated = stated if (self.rate, self.rungs) == (RATE, RUNGS) else ()
+        if asked := set(stated if self.sparsities is None else self.sparsities):
+            return tuple(sorted(asked))
         return tuple(1 - (1 - self.rate) ** k for k in range(1, self.rungs + 1))
