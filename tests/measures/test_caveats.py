@@ -1,38 +1,43 @@
 """Caveats: few images, few seeds, no spread, a trivial dense network, attacks that saw nothing or disagree."""
 
 import pytest
+import torch
 
 from robust_tickets.attacks import GradientCounts, Threat
 from robust_tickets.measures.caveats import APART, disagreement, gradient_caveats, sample_caveats, worst_caveats
+from robust_tickets.measures.chance import crossed
 from robust_tickets.measures.evaluation import Evaluation, common_images
 from robust_tickets.measures.matching import decide
 from robust_tickets.measures.mean_average_precision import AveragePrecision
 
 
-def kinds(ticket: list[float], dense: list[float], examples: int, majority: float | None, margin: float = 0.01):
-    found = sample_caveats(decide(ticket, dense, margin), "standard", "test", examples, majority)
+def kinds(ticket: list[float], dense: list[float], examples: int, margin: float = 0.01):
+    found = sample_caveats(decide(ticket, dense, margin), "standard", "test", examples, None)
     return [caveat.kind for caveat in found]
 
 
 def test_forty_images_and_two_equal_seeds_are_no_ground_for_confidence() -> None:
-    assert decide([0.9, 0.9], [0.9, 0.9]).verdict == "matches"
-    assert kinds([0.9, 0.9], [0.9, 0.9], 40, 0.25) == ["few-examples", "two-seeds", "no-spread"]
-    text = sample_caveats(decide([0.9, 0.9], [0.9, 0.9]), "standard", "test", 40, 0.25)[0].text
-    assert text == (
+    right = torch.tensor([True] * 36 + [False] * 4)
+    decision = decide([0.9, 0.9], [0.9, 0.9], paired=crossed([right] * 2, [right] * 2))
+    assert decision.verdict == "cannot tell"
+    assert decision.examples_needed == 330
+    found = sample_caveats(decision, "standard", "test", 40, None)
+    assert [caveat.kind for caveat in found] == ["few-examples", "two-seeds"]
+    assert found[0].text == (
         "Only 40 test images: accuracy moves in steps of 2.5 points, more than the margin of 1. Use at least 100, or a "
         "wider margin."
     )
 
 
 def test_enough_images_and_seeds_need_no_caveat() -> None:
-    assert kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], 100, 0.25) == []
+    assert kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], 100) == []
 
 
 @pytest.mark.parametrize(("examples", "margin", "few"), [(99, 0.01, True), (100, 0.01, False), (40, 0.025, False)])
 def test_images_are_few_where_a_step_is_larger_than_the_margin(examples: int, margin: float, few: bool) -> None:
-    found = kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], examples, None, margin)
+    found = kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], examples, margin)
     assert found == (["few-examples"] if few else [])
-    assert kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], 10, None, margin=0) == []
+    assert kinds([0.9, 0.91, 0.9], [0.9, 0.9, 0.91], 10, margin=0) == []
 
 
 @pytest.mark.parametrize(("dense", "nothing"), [(0.0, True), (0.001, False)])
@@ -44,17 +49,20 @@ def test_dense_at_the_worst_value_of_its_metric_has_learned_nothing(dense: float
         assert found[0].text.startswith("Dense has 0.0 % mAP, the worst possible value: it has learned nothing")
 
 
-@pytest.mark.parametrize(("majority", "trivial"), [(0.7, True), (0.6, True), (0.59, False)])
-def test_dense_has_to_beat_the_most_frequent_class(majority: float, trivial: bool) -> None:
-    decision = decide([0.6, 0.61, 0.6], [0.6, 0.59, 0.61])
-    found = sample_caveats(decision, "standard", "test", 1000, majority)
+@pytest.mark.parametrize(("majority", "trivial"), [(700, True), (600, True), (580, True), (540, False)])
+def test_dense_has_to_beat_the_most_frequent_class_by_its_interval(majority: int, trivial: bool) -> None:
+    chance = torch.Generator().manual_seed(0)
+    dense = [torch.arange(1000)[torch.randperm(1000, generator=chance)] < 600 for _ in range(3)]
+    most_frequent = torch.arange(1000) < majority
+    decision = decide([0.6, 0.61, 0.6], [0.6, 0.6, 0.6])
+    found = sample_caveats(decision, "standard", "test", 1000, crossed(dense, [most_frequent] * 3))
     assert [caveat.kind for caveat in found] == (["majority-class"] if trivial else [])
     if trivial:
-        assert f"60.0 % against {100 * majority:.1f} % of the test images" in found[0].text
+        assert f"60.0 % against {majority / 10:.1f} % of the test images, difference [" in found[0].text
 
 
 def test_one_seed_decides_nothing_and_has_no_interval_to_doubt() -> None:
-    assert kinds([0.9], [0.9], 1000, 0.1) == []
+    assert kinds([0.9], [0.9], 1000) == []
 
 
 def test_without_a_gradient_accuracy_is_no_evidence() -> None:

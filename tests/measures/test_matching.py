@@ -1,10 +1,14 @@
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from scipy.stats import ttest_rel
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.unit import DECIBEL, PLAIN, Unit
 from robust_tickets.measures.accuracy import Interval
+from robust_tickets.measures.chance import crossed
 from robust_tickets.measures.figure import ACCURACY, Figure
 from robust_tickets.measures.matching import Decision, decide, papers_rule
 from robust_tickets.measures.mean_iou import MeanIoU
@@ -83,13 +87,76 @@ def test_at_the_margin_no_number_of_seeds_is_promised():
     assert "more than 100 seeds" in decision.sentence()
 
 
-def test_differences_without_spread_decide_by_their_value():
-    # As floats, 0.81 - 0.80 is above 0.01 and 0.91 - 0.90 is below, and each "spread" is 1e-17.
+def test_equal_differences_are_no_certainty():
     dense = [0.81, 0.91, 0.56]
-    assert decide([0.80, 0.90, 0.55], dense).verdict == "cannot tell"
-    assert decide([0.801, 0.901, 0.551], dense).verdict == "matches"
-    assert decide([0.799, 0.899, 0.549], dense).verdict == "does not match"
-    assert decide(dense, dense).interval == Interval(lower=0, upper=0)
+    for ticket in ([0.80, 0.90, 0.55], [0.801, 0.901, 0.551], [0.799, 0.899, 0.549], dense):
+        assert decide(ticket, dense).verdict == "cannot tell"
+    # As floats, 0.81 - 0.80 is above 0.01 and 0.91 - 0.90 is below, and each "spread" is 1e-17.
+    assert decide([0.80, 0.90, 0.55], dense).interval == pytest.approx(Interval(lower=-0.01, upper=-0.01))
+
+
+def correct(*wrong: range, of: int) -> list[torch.Tensor]:
+    """Return, per seed, correctness on examples that are right but for a range."""
+    return [~torch.isin(torch.arange(of), torch.tensor(list(some))) for some in wrong]
+
+
+def accuracies(some: list[torch.Tensor]) -> list[float]:
+    """Return the accuracy of each seed."""
+    return [one.double().mean().item() for one in some]
+
+
+def on(ticket: list[torch.Tensor], dense: list[torch.Tensor], **more: Any) -> Decision:
+    """Decide on what is right, example by example."""
+    return decide(accuracies(ticket), accuracies(dense), paired=crossed(ticket, dense), **more)
+
+
+def test_equal_differences_decide_where_the_examples_are_many():
+    ticket, dense = correct(range(5), range(5), of=4000), correct(range(2), range(2), of=4000)
+    assert on(ticket, dense).verdict == "matches"
+    assert on(dense, dense).verdict == "matches"
+    assert on(correct(range(90), range(90), of=4000), dense).verdict == "does not match"
+
+
+@pytest.mark.parametrize("examples", [200, 1000])
+def test_the_examples_asked_for_would_decide_and_a_tenth_fewer_would_not(examples):
+    dense = correct(range(20), range(1, 21), range(21), of=examples)
+    decision = on(dense, dense)
+    seen = examples
+    if decision.verdict == "cannot tell":
+        assert decision.examples_needed is not None
+        seen = decision.examples_needed
+
+    def grown(count: int) -> list[torch.Tensor]:
+        """The same errors among more examples, of which none tells the two apart."""
+        return [torch.cat([one, torch.ones(count - examples, dtype=torch.bool)]) for one in dense]
+
+    assert on(grown(seen), grown(seen)).verdict == "matches"
+    if seen > examples:
+        assert on(grown(int(0.9 * seen)), grown(int(0.9 * seen))).verdict == "cannot tell"
+
+
+def test_what_would_decide_is_told_of_seeds_and_examples():
+    chance = torch.Generator().manual_seed(3)
+    ticket, dense = ([torch.rand(153, generator=chance) < 0.9 for _ in range(5)] for _ in range(2))
+    decision = on(ticket, dense, margin=0.03)
+    assert decision.verdict == "cannot tell"
+    assert decision.examples == 153
+    assert decision.seeds_needed is not None
+    assert decision.examples_needed is not None
+    assert decision.sentence("photographs").endswith(
+        f"over 5 seeds and 153 photographs, margin 3; about {decision.seeds_needed} seeds or "
+        f"{decision.examples_needed:,} photographs would decide."
+    )
+
+
+def test_a_choice_is_decided_over_seeds_on_these_examples():
+    """Validation data choose; other images are the business of the test that confirms."""
+    chance = torch.Generator().manual_seed(0)
+    ticket, dense = ([torch.rand(60, generator=chance) < 0.9 for _ in range(3)] for _ in range(2))
+    decision = on(ticket, dense, over_examples=False)
+    assert decision.interval == decide(accuracies(ticket), accuracies(dense)).interval
+    assert decision.examples is None
+    assert on(ticket, dense).examples == 60
 
 
 def test_pairing_by_seed_sees_through_what_seeds_have_in_common():
@@ -207,7 +274,7 @@ def test_a_decision_from_before_metrics_had_units_is_one_on_fractions():
 
 
 def test_a_decision_survives_json_and_says_one_line():
-    decision = decide([0.93, 0.94, 0.935], [0.93, 0.941, 0.934], test_interval=Interval(lower=-0.005, upper=0.004))
+    decision = decide([0.93, 0.94, 0.935], [0.93, 0.941, 0.934])
     assert Decision.model_validate_json(decision.model_dump_json()) == decision
     assert decision.sentence() == (
         "Matches: 93.50 % against 93.50 % dense, difference +0.00 points [-0.17, +0.17] over 3 seeds, margin 1."

@@ -61,9 +61,13 @@ def test_the_search_goes_down_until_both_transfers_match_and_touches_test_once(
     assert winner.joint.ra_adversarial == winner.adversarial.robust
     assert isinstance(found.verdict, DoubleWinVerdict)
     assert found.verdict.part == "test"
-    ticket_and_dense = {"dense", "sparsity-0.3", "adversarial/dense", "adversarial/sparsity-0.3"}
-    assert measured_on(tmp_path, "test") == ticket_and_dense
-    assert measured_on(tmp_path, "validation") == ticket_and_dense | {"sparsity-0.999"}
+    ticket_and_dense = ("dense", "sparsity-0.3")
+    assert measured_on(tmp_path, "test") == {
+        f"{training}confirmed/{one}" for training in ("", "adversarial/") for one in ticket_and_dense
+    }
+    assert measured_on(tmp_path, "validation") == {
+        f"{training}{one}" for training in ("", "adversarial/") for one in ticket_and_dense
+    } | {"sparsity-0.999"}
     assert not (tmp_path / "sparsity-0.1").exists()
     assert found.adversarial is not None
     assert found.adversarial.settings.training.objective.kind == "fgsm-rs"

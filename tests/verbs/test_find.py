@@ -43,6 +43,12 @@ def test_only_the_ticket_found_meets_the_test_part(source: rt.Source, tmp_path: 
     assert found.verdict.matches
     assert measured_on(tmp_path, "validation") == {"dense", "sparsity-0.999", "sparsity-0.5"}
     assert measured_on(tmp_path, "test") == {"dense", "sparsity-0.5"}
+    assert measured_on(tmp_path / "confirmed", "test") == {"dense", "sparsity-0.5"}
+    assert not [path for path in tmp_path.glob("*/seed-*") if list(path.glob("test-*"))], "chosen by these seeds"
+    assert (
+        [run.seed for run in found.verdict.ticket_runs] == [run.seed for run in found.verdict.dense_runs] == [3, 4, 5]
+    )
+    assert rt.load_transfer(tmp_path, source=source, data=PARTS).folder == tmp_path / "confirmed" / "sparsity-0.5"
     assert not (tmp_path / "sparsity-0.2").exists(), "nothing below the ticket found is trained"
     assert found.sentence().startswith("Sparsest ticket that matches on validation: 50 %; confirmed on test.")
     written = times(tmp_path)
@@ -52,6 +58,14 @@ def test_only_the_ticket_found_meets_the_test_part(source: rt.Source, tmp_path: 
     assert (wrecks.ticket, wrecks.result, wrecks.verdict) == (None, None, None)
     assert wrecks.sentence() == "No ticket matches on validation; 2 were tried."
     assert measured_on(tmp_path, "test") == {"dense", "sparsity-0.5"}
+
+
+def test_a_single_candidate_is_confirmed_as_it_was_trained(source: rt.Source, tmp_path: Path) -> None:
+    """There was nothing to choose, so that its seeds are no luckier than others."""
+    found = find(source, tmp_path, (0.3,))
+    assert found.verdict is not None
+    assert [run.seed for run in found.verdict.ticket_runs] == [0, 1, 2]
+    assert not (tmp_path / "confirmed").exists()
 
 
 def test_the_ladder_is_that_of_iterative_pruning() -> None:
@@ -114,9 +128,10 @@ def test_several_ways_compete_and_the_one_that_gains_most_is_confirmed(source: r
     written = read_json(tmp_path / "found.json")
     assert (written["drawing"], written["drawings"]) == (found.way, ["magnitude", "random"] * 2)
     assert measured_on(tmp_path, "test") == {"dense", "sparsity-0.3"}
-    assert [path.parent.name for path in (tmp_path / "random").rglob("test-*")] == ["seed-0", "seed-1"] * (
-        found.way == "random"
-    )
+    (measured,) = [path for path in (tmp_path / "confirmed").iterdir() if path.name in ways]
+    assert measured.name == found.way
+    assert sorted(path.parent.name for path in measured.rglob("test-*")) == ["seed-2", "seed-3"]
+    assert rt.load_transfer(tmp_path, source=source, data=PARTS).folder == measured / "sparsity-0.3"
     written = times(tmp_path)
     assert search().sentence() == found.sentence()
     assert times(tmp_path) == written

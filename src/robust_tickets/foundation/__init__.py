@@ -14,6 +14,7 @@
 | `files.py` | atomic writes, and reads that name the broken file |
 | `run_folder.py` | the run that a folder belongs to, and paths that move with it |
 | `ownership.py` | the rule against overwriting, and how our own files are recognised |
+| `samples.py` | what a decision rests on, in words: seeds and test examples |
 | `unit.py` | how figures are written: per cent and points, dB, nats, plain |
 | `notebook.py` | how notebooks show results: a registry of writers |
 | `grouping.py` | items collected by a key |

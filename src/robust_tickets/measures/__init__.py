@@ -32,6 +32,6 @@
 | `synonyms.py` | which words may stand for which |
 | `matching.py` | the decision whether a ticket matches dense, with its error rate |
 | `caveats.py` | what a reader of a verdict needs to know: few images or seeds, an attack that saw nothing |
-| `sampling_uncertainty.py` | how far a difference may be due to the finite test set |
+| `chance.py` | how far a difference may be due to seeds and to the finite test set |
 | `double_win.py` | the four decisions of a double-win ticket |
 """

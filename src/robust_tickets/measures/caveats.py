@@ -8,6 +8,7 @@ from pydantic import Field
 
 from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.chance import Crossed
 from robust_tickets.measures.matching import RESOLUTION, Decision
 from robust_tickets.measures.metric import Metric
 
@@ -27,7 +28,7 @@ CaveatKind = Literal[
     "majority-class",
     "nothing-learned",
     "two-seeds",
-    "no-spread",
+    "no-spread",  # in results of older versions alone
     "vanished-gradient",
     "no-gradient",
     "black-box-stronger",
@@ -60,7 +61,7 @@ def sample_caveats(
     measure: Literal["standard", "robust"],
     part: str,
     examples: int,
-    majority: float | None,
+    over_majority: Crossed | None,
     noun: str = "images",
 ) -> list[Caveat]:
     """Return caveats on the inputs and seeds that a decision on accuracy rests on.
@@ -70,7 +71,8 @@ def sample_caveats(
         measure: which accuracy it is on.
         part: whose inputs, `test` or `validation`.
         examples: how many there are.
-        majority: share of the most frequent class among them, in [0, 1]; None: dense is not held against it.
+        over_majority: how much more often dense is right than an answer that is always the most frequent class among
+            them; None: dense is not held against it.
         noun: what they are.
     """
     found: list[tuple[CaveatKind, str]] = []
@@ -85,25 +87,20 @@ def sample_caveats(
                 "margin.",
             )
         )
-    if majority is not None and round(decision.dense - majority, RESOLUTION) <= 0:
-        found.append(
-            (
-                "majority-class",
-                f"Dense is no better than always answering the most frequent class ({100 * decision.dense:.1f} % "
-                f"against {100 * majority:.1f} % of the {part} {noun}), so matching it means little.",
+    if over_majority is not None:
+        above = over_majority.interval(decision.level)
+        if round(above.lower, RESOLUTION) <= 0:
+            found.append(
+                (
+                    "majority-class",
+                    "Dense is not shown to be better than always answering the most frequent class "
+                    f"({100 * decision.dense:.1f} % against {100 * (decision.dense - over_majority.mean):.1f} % of the "
+                    f"{part} {noun}, difference [{100 * above.lower:+.1f}, {100 * above.upper:+.1f}]), so matching it "
+                    "means little.",
+                )
             )
-        )
     if decision.seeds == 2:
         found.append(("two-seeds", "Two seeds say little about the spread between seeds; run at least three."))
-    interval = decision.interval
-    if interval is not None and round(interval.upper - interval.lower, RESOLUTION) == 0:
-        found.append(
-            (
-                "no-spread",
-                f"All {decision.seeds} seeds differ from dense by the same amount, so the interval has zero width. "
-                f"That is not certainty: it says nothing about other {noun}.",
-            )
-        )
     return [Caveat(kind=kind, measure=measure, text=text) for kind, text in found]
 
 

@@ -1,29 +1,34 @@
 """Whether a ticket matches dense: a decision with an error rate, not a comparison of two means.
 
 The ticket matches if it is at most `margin` worse than dense: a non-inferiority test on the metric's values of
-runs paired by seed, in its own unit and direction. On either side a wrong decision has at most probability `level`,
-as far as the paired differences are normal, because the interval between them has coverage 1 - 2 * level.
+runs paired by seed, in its own unit and direction. Of accuracy every test example is paired, too, and the interval
+covers both sources of chance (`chance.py`): other seeds, and other test examples. Of other metrics it covers seeds
+alone. On either side a wrong decision has at most probability `level`, as docs/matching.md shows, because the interval
+between them has coverage 1 - 2 * level.
 """
 
-from collections.abc import Sequence
-from functools import cache
-from math import sqrt
+from collections.abc import Callable, Sequence
+from math import floor, log10, sqrt
 from statistics import fmean, stdev
 from typing import Literal
 
 from pydantic import Field
-from scipy.special import stdtrit
 
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.samples import told_enough, told_samples
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval
+from robust_tickets.measures.chance import Crossed, quantile
 from robust_tickets.measures.figure import ACCURACY, Quantity, require_margin, require_value
 
 Conclusion = Literal["matches", "does not match", "cannot tell"]
 
 SEEDS_CAP = 100
 """Beyond this many seeds no estimate is given: the difference sits at the margin."""
+
+EXAMPLES_CAP = 100
+"""Beyond this many times the test examples no estimate is given either."""
 
 RESOLUTION = 9
 """Decimals kept of differences: finer than one image in any test set, coarser than float rounding."""
@@ -36,11 +41,20 @@ class Decision(Settings):
     ticket: float = Field(description="The ticket's mean over seeds.")
     dense: float = Field(description="Dense's mean over seeds.")
     interval: Interval | None = Field(
-        description="Interval of the mean of ticket - dense over seeds, coverage 1 - 2 * level; null with one seed."
+        description="Interval of the mean of ticket - dense over seeds and, where they are paired, over test examples; "
+        "coverage at least 1 - 2 * level; null with one seed."
     )
     seeds: int = Field(description="Number of pairs.")
     seeds_needed: int | None = Field(
         description="Estimated number of pairs that would decide; null if decided, or if more than 100."
+    )
+    examples: int | None = later_field(
+        None, description="Number of test examples that the interval accounts for; absent: it is over seeds alone."
+    )
+    examples_needed: int | None = later_field(
+        None,
+        description="Estimated number of test examples that would decide with these seeds, to two digits; absent if "
+        "decided, or if more than 100 times as many.",
     )
     papers_rule: bool | None = Field(
         description="Ticket mean no worse than dense mean by more than one standard deviation of dense; null with one "
@@ -69,14 +83,21 @@ class Decision(Settings):
         figures = f"{self.unit.told(self.ticket)} against {self.unit.told(self.dense)} dense"
         if self.interval is None:
             return f"Cannot tell from one seed: {figures}{self._on_test(noun)}; run at least {self.seeds_needed} seeds."
+        samples = told_samples(self.seeds, self.examples, noun)
         grounds = (
-            f"{figures}, {self._difference(self.interval)} over {self.seeds} seeds, margin "
+            f"{figures}, {self._difference(self.interval)} over {samples}, margin "
             f"{self.unit.scaled(self.margin):g}{'' if self.higher_is_better else ', lower is better'}"
         )
         if self.verdict == "cannot tell":
-            needed = f"about {self.seeds_needed}" if self.seeds_needed else f"more than {SEEDS_CAP}"
-            return f"Cannot tell: {grounds}; {needed} seeds would decide."
+            return f"Cannot tell: {grounds}; {self.needed(noun)} would decide."
         return f"{self.verdict.capitalize()}: {grounds}."
+
+    def needed(self, noun: str = "images") -> str:
+        """Return how many seeds or examples would decide, as `about 12 seeds or 900 images`."""
+        if enough := told_enough(self.seeds_needed, self.examples_needed, noun):
+            return f"about {enough}"
+        more = f", or than {EXAMPLES_CAP * self.examples:,} {noun}," if self.examples is not None else ""
+        return f"more than {SEEDS_CAP} seeds{more}"
 
     def _on_test(self, noun: str) -> str:
         """Return what the test set alone says about one pair, whose seeds say nothing."""
@@ -94,22 +115,27 @@ def decide(
     dense: Sequence[float],
     margin: float = 0.01,
     level: float = 0.05,
-    test_interval: Interval | None = None,
+    paired: Crossed | None = None,
     *,
+    over_examples: bool = True,
+    itself: bool = False,
     of: Quantity = ACCURACY,
 ) -> Decision:
     """Decide whether the ticket matches dense.
 
-    A t-interval of coverage 1 - 2 * level over the paired differences: all of it better than `margin` worse is
-    "matches", all of it worse is "does not match", anything else "cannot tell". Without any spread between the
-    differences the interval is a point and decides alone.
+    An interval of coverage 1 - 2 * level of the mean paired difference: all of it better than `margin` worse is
+    "matches", all of it worse is "does not match", anything else "cannot tell". Without `paired` it is Student's over
+    seeds; seeds that differ by nothing then decide nothing, because their spread is not known.
 
     Args:
         ticket: values of the metric in its own unit, one per seed; accuracies are fractions in [0, 1].
         dense: those of the dense network, the same seeds in the same order.
         margin: the largest loss still called a match, in the metric's unit; below 1 of a fraction.
         level: largest probability of a wrong decision in either direction, in (0, 0.5).
-        test_interval: kept with the decision, see `sampling_uncertainty.py`.
+        paired: the same differences, example by example, see `chance.py`; None: nothing is known of examples.
+        over_examples: whether the decision is about other examples, too. False: about other seeds on these examples,
+            as in a choice among tickets that other examples confirm; seeds that differ by nothing then decide.
+        itself: dense is compared with itself: no difference, and no chance.
         of: the metric: its unit, its bounds, and whether higher is better.
 
     Raises:
@@ -122,15 +148,26 @@ def decide(
     require_margin(of, margin)
     differences = [round(one - other, RESOLUTION) for one, other in zip(ticket, dense, strict=True)]
     seeds = len(differences)
-    interval, verdict, needed = None, "cannot tell", max(seeds + 1, 2)
-    if seeds > 1:
-        mean, spread = fmean(differences), stdev(differences)
-        half = half_width(spread, seeds, level)
-        interval = Interval(lower=mean - half, upper=mean + half)
-        gained = interval if of.higher_is_better else Interval(lower=-interval.upper, upper=-interval.lower)
-        verdict = _verdict(gained, margin)
-        mean_gain = mean if of.higher_is_better else -mean
-        needed = _seeds_needed(mean_gain, spread, seeds, margin, level) if verdict == "cannot tell" else None
+    both = paired if over_examples else None
+    interval, verdict, needed, examples_needed = None, "cannot tell", max(seeds + 1, 2), None
+    if itself:
+        interval, verdict, needed = Interval(lower=0.0, upper=0.0), "matches", None
+    elif seeds > 1:
+        interval = both.interval(level) if both is not None else interval_over_seeds(differences, level)
+
+        def verdict_on(found: Interval) -> Conclusion:
+            return conclusion_of(
+                found if of.higher_is_better else Interval(lower=-found.upper, upper=-found.lower), margin
+            )
+
+        # Seeds that differ by nothing do not show how others would.
+        known = both is not None or not over_examples or len(set(differences)) > 1
+        verdict = verdict_on(interval) if known else "cannot tell"
+        if verdict == "cannot tell":
+            needed = _seeds_needed(differences, both, level, verdict_on)
+            examples_needed = _examples_needed(both, level, verdict_on) if both is not None else None
+        else:
+            needed = None
     return Decision(
         verdict=verdict,
         ticket=fmean(ticket),
@@ -138,10 +175,12 @@ def decide(
         interval=interval,
         seeds=seeds,
         seeds_needed=needed,
+        examples=both.examples if both is not None else None,
+        examples_needed=examples_needed,
         papers_rule=papers_rule(ticket, dense, of.higher_is_better),
         margin=margin,
         level=level,
-        test_interval=test_interval,
+        test_interval=paired.over_examples(level) if paired is not None else None,
         unit=of.unit,
         higher_is_better=of.higher_is_better,
     )
@@ -159,30 +198,56 @@ def papers_rule(ticket: Sequence[float], dense: Sequence[float], higher_is_bette
     return round((difference if higher_is_better else -difference) + stdev(dense), RESOLUTION) >= 0
 
 
+def interval_over_seeds(differences: Sequence[float], level: float) -> Interval:
+    """Return Student's interval, coverage 1 - 2 * level, of the mean of at least two differences."""
+    return _around(fmean(differences), half_width(stdev(differences), len(differences), level))
+
+
 def half_width(spread: float, seeds: int, level: float) -> float:
     """Return half the t-interval of coverage 1 - 2 * level for a standard deviation over `seeds` pairs."""
-    return _quantile(level, seeds - 1) * spread / sqrt(seeds)
+    return quantile(level, seeds - 1) * spread / sqrt(seeds)
 
 
-@cache
-def _quantile(level: float, freedom: int) -> float:
-    """Return the upper `level` quantile of Student's t."""
-    return float(stdtrit(freedom, 1 - level))
+def _around(mean: float, half: float) -> Interval:
+    return Interval(lower=mean - half, upper=mean + half)
 
 
-def _verdict(interval: Interval, margin: float) -> Conclusion:
-    """Return the verdict that an interval of gains implies."""
-    if round(interval.lower + margin, RESOLUTION) > 0:
+def conclusion_of(gain: Interval, margin: float) -> Conclusion:
+    """Return the verdict that an interval of what the ticket gains implies."""
+    if round(gain.lower + margin, RESOLUTION) > 0:
         return "matches"
-    if round(interval.upper + margin, RESOLUTION) < 0:
+    if round(gain.upper + margin, RESOLUTION) < 0:
         return "does not match"
     return "cannot tell"
 
 
-def _seeds_needed(mean: float, spread: float, seeds: int, margin: float, level: float) -> int | None:
+def _seeds_needed(
+    differences: Sequence[float], paired: Crossed | None, level: float, verdict_on: Callable[[Interval], Conclusion]
+) -> int | None:
     """Return the smallest number of pairs that would decide if mean and spread stayed as they are."""
-    distance = abs(mean + margin)
+    mean, spread, seeds = fmean(differences), stdev(differences), len(differences)
     for candidate in range(seeds + 1, SEEDS_CAP + 1):
-        if half_width(spread, candidate, level) < distance:
+        foreseen = (
+            paired.foreseen(candidate, paired.examples).interval(level)
+            if paired is not None
+            else _around(mean, half_width(spread, candidate, level))
+        )
+        if verdict_on(foreseen) != "cannot tell":
             return candidate
     return None
+
+
+def _examples_needed(paired: Crossed, level: float, verdict_on: Callable[[Interval], Conclusion]) -> int | None:
+    """Return about how many examples would decide with these seeds, rounded up to two digits."""
+
+    def decides(examples: int) -> bool:
+        return verdict_on(paired.foreseen(paired.seeds, examples).interval(level)) != "cannot tell"
+
+    least, enough = paired.examples, paired.examples * EXAMPLES_CAP
+    if not decides(enough):
+        return None
+    while enough - least > 1:
+        middle = (least + enough) // 2
+        least, enough = (least, middle) if decides(middle) else (middle, enough)
+    digit = 10 ** max(floor(log10(enough)) - 1, 0)
+    return -(-enough // digit) * digit

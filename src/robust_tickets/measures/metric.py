@@ -10,10 +10,10 @@ from robust_tickets.attacks.predict import Predict
 from robust_tickets.foundation.lazy import np, torch
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval, accuracy, accuracy_interval, correctness
+from robust_tickets.measures.chance import Crossed, crossed
 from robust_tickets.measures.figure import FRACTION, Bounds, Quantity
 from robust_tickets.measures.logits import Batches, logits
 from robust_tickets.measures.robust_accuracy import withstanding_each
-from robust_tickets.measures.sampling_uncertainty import paired_test_interval
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,8 +39,8 @@ class Metric(Quantity, Protocol):
         """Return the 95 % interval of the figure over draws of the test images, if one is known."""
         ...
 
-    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
-        """Return the interval of the mean difference over draws of the test images, if one is known."""
+    def paired(self, ticket: Sequence[Tensor], dense: Sequence[Tensor]) -> Crossed | None:
+        """Return the differences seed by seed and image by image, where both are known."""
         ...
 
     def packed(self, measured: Tensor) -> dict[str, Any]:
@@ -77,12 +77,10 @@ class Accuracy:
         """Return the Clopper-Pearson interval."""
         return accuracy_interval(measured)
 
-    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
-        """Return the interval of `sampling_uncertainty.py`; None if the runs were not measured on equal images."""
+    def paired(self, ticket: Sequence[Tensor], dense: Sequence[Tensor]) -> Crossed | None:
+        """Return the differences of `chance.py`; None if the runs were not measured on equal images."""
         shapes = {bits.shape for bits in (*ticket, *dense)}
-        if len(shapes) > 1 or len(ticket[0]) < 2:
-            return None
-        return paired_test_interval(ticket, dense, level)
+        return crossed(ticket, dense) if len(shapes) == 1 and len(ticket[0]) > 1 else None
 
     def packed(self, measured: Tensor) -> dict[str, Any]:
         """Return the bits as `count:hex`."""

@@ -12,6 +12,7 @@ from robust_tickets.foundation.batch import moved
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.measures.accuracy import Interval
+from robust_tickets.measures.chance import Crossed
 from robust_tickets.measures.figure import FRACTION, Bounds
 from robust_tickets.measures.logits import Batches
 
@@ -66,6 +67,6 @@ class SetMetric(ABC):
         """Return None: what is kept are no independent draws, one for each image."""
         return None
 
-    def paired_interval(self, ticket: Sequence[Tensor], dense: Sequence[Tensor], level: float) -> Interval | None:
+    def paired(self, ticket: Sequence[Tensor], dense: Sequence[Tensor]) -> Crossed | None:
         """Return None, as `interval` does; the decision rests on the spread between seeds."""
         return None

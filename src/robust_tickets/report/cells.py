@@ -130,7 +130,9 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         Column("data", setting=True),
         Column(in_points("margin", unit), numeric=True, setting=True),
         Column("seeds", numeric=True, setting=True),
+        Column("test examples", numeric=True, setting=True),
         Column("seeds that would decide", numeric=True),
+        Column("examples that would decide", numeric=True),
         Column("papers' rule"),
     )
     lines = [
@@ -149,7 +151,9 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
             row.fraction,
             row.unit.number(row.margin),
             str(row.seeds),
+            ABSENT if row.examples is None else f"{row.examples:,}",
             ABSENT if row.seeds_needed is None else str(row.seeds_needed),
+            ABSENT if row.examples_needed is None else f"{row.examples_needed:,}",
             {True: "met", False: "not met", None: ABSENT}[row.papers_rule],
         )
         for row in verdicts

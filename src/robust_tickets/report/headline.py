@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from robust_tickets.foundation.grouping import grouped
+from robust_tickets.foundation.samples import told_enough, told_samples
 from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.notation import interval, signed_points
 from robust_tickets.report.summary import Summary, VerdictRow
@@ -89,7 +90,8 @@ def _headline(rows: Sequence[VerdictRow], several: bool) -> tuple[float, Verdict
     undecided = [row for row in rows if _ticket(row) not in failing and row.verdict == "cannot tell"]
     if undecided:
         best = max(undecided, key=lambda row: row.gain)
-        claim = f"No {first.series} ticket is shown to match {dense}; more seeds could."
+        more = "seeds" if best.examples is None else f"seeds or {best.noun}"
+        claim = f"No {first.series} ticket is shown to match {dense}; more {more} could."
         return -1.0, best, Headline(claim, _evidence(best))
     best = max(rows, key=lambda row: row.gain)
     return -1.0, best, Headline(f"No {first.series} ticket matches {dense}.", _evidence(best))
@@ -104,9 +106,10 @@ def _evidence(row: VerdictRow) -> str:
     """Write the figures behind a verdict."""
     bounds = f" (interval {interval(row)})" if row.low is not None else ""
     of = f"{row.unit.points} of" if row.unit.points else "in"
-    needed = f"; {row.seeds_needed} would decide" if row.seeds_needed else ""
-    seeds = f"{row.seeds} seed{'s' if row.seeds > 1 else ''}"
+    enough = told_enough(row.seeds_needed, row.examples_needed, row.noun)
+    needed = f"; {enough} would decide" if enough else ""
+    samples = told_samples(row.seeds, row.examples, row.noun)
     return (
         f"At {sparsity_percent(row.sparsity)} %: {signed_points(row.difference, row.unit)} {of} {row.measure} "
-        f"{row.score}{bounds}, margin {row.unit.number(row.margin)}, {seeds}{needed}."
+        f"{row.score}{bounds}, margin {row.unit.number(row.margin)}, {samples}{needed}."
     )

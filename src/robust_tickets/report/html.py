@@ -110,9 +110,10 @@ def to_html(summary: Summary) -> str:
 
 
 VERDICT_NOTE = (
-    "A ticket matches if the whole interval of its difference to dense, paired by seed, lies above minus the "
-    "margin; it does not match if the whole interval lies below that; otherwise these seeds cannot tell. The "
-    "papers' rule requires only that the mean reach the dense mean minus one standard deviation."
+    "A ticket matches if the whole interval of its difference to dense lies above minus the margin; it does not match "
+    "if the whole interval lies below that; otherwise there is too little to tell. The interval is over other seeds "
+    "and, where test examples are counted, other examples. The papers' rule requires only that the mean reach the "
+    "dense mean minus one standard deviation."
 )
 REVERSED = "Where lower is better, the reverse holds: a ticket matches if the interval lies below the margin."
 ACCURACY_NOTE = "Mean ± one standard deviation over seeds."

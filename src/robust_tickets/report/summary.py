@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.foundation.of_inputs import OfInputs
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.foundation.unit import PERCENT, Unit
 from robust_tickets.report.sections import Section
 
@@ -58,8 +58,8 @@ class ResultRow(Settings):
         return value
 
 
-class VerdictRow(Settings):
-    """Whether one ticket matches the dense transfer of the same source, over seed-paired differences."""
+class VerdictRow(OfInputs):
+    """Whether one ticket matches the dense transfer of the same source, over paired differences."""
 
     series: str = Field(description="The source, as in the rows.")
     target: str = Field(description="The target data set, as in the rows.")
@@ -88,6 +88,12 @@ class VerdictRow(Settings):
     seeds: int = Field(ge=1, description="Number of paired seeds.")
     seeds_needed: int | None = Field(
         default=None, description="If undecided: the number of seeds that would decide it."
+    )
+    examples: int | None = later_field(
+        None, description="Number of test examples that the interval accounts for; absent: it is over seeds alone."
+    )
+    examples_needed: int | None = later_field(
+        None, description="If undecided: the number of test examples that would decide it with these seeds."
     )
     margin: float = Field(ge=0.0, description="Loss that still counts as matching, in the metric's own unit.")
     papers_rule: bool | None = Field(

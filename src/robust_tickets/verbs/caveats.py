@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
+import torch
+
 from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.measures.accuracy import accuracy
@@ -15,6 +17,7 @@ from robust_tickets.measures.caveats import (
     sample_caveats,
     worst_caveats,
 )
+from robust_tickets.measures.chance import crossed
 from robust_tickets.measures.matching import Decision
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.metric import Metric
@@ -54,15 +57,23 @@ def caveats(
         return [*worst_caveats(decisions["clean"], score), *_of_gradients(networks, settings)]
     labels = [int(label) for label in part_of(data, part).labels]
     # Dense differs from itself by nothing, and that says nothing.
-    sampled = _of_samples(decisions, settings, labels, part, data.noun) if len(networks) > 1 else []
+    sampled = _of_samples(decisions, networks["dense"], settings, labels, part, data.noun) if len(networks) > 1 else []
     return [*sampled, *_of_gradients(networks, settings), *_of_attacks(networks, settings, labels)]
 
 
 def _of_samples(
-    decisions: Mapping[str, Decision], settings: VerifySettings, labels: list[int], part: Part, noun: str
+    decisions: Mapping[str, Decision],
+    dense: MeasuredNetwork,
+    settings: VerifySettings,
+    labels: list[int],
+    part: Part,
+    noun: str,
 ) -> list[Caveat]:
-    majority = max(Counter(labels).values()) / len(labels)
-    found = sample_caveats(decisions["clean"], "standard", part, len(labels), majority, noun)
+    (majority, _), *_ = Counter(labels).most_common(1)
+    most_frequent = torch.tensor(labels) == majority
+    correct = [one["clean"].values for one in dense.outcomes]
+    over_majority = crossed(correct, [most_frequent] * len(correct)) if len(labels) > 1 else None
+    found = sample_caveats(decisions["clean"], "standard", part, len(labels), over_majority, noun)
     if settings.robustness is not None:
         attacked = min(len(labels), settings.robustness.limit or len(labels))
         found += sample_caveats(decisions["robust"], "robust", part, attacked, None, noun)

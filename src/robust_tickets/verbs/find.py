@@ -41,7 +41,7 @@ class FindResult:
     """None if no candidate does."""
     result: Transfer | None = field(repr=False)
     verdict: Verdict | DoubleWinVerdict | None
-    """On test data, which were touched for this one ticket only."""
+    """On test data, which were touched for this one ticket only; trained with fresh seeds if it was one of several."""
     tried: tuple[Verdict | DoubleWinVerdict, ...]
     """On validation data, from the sparsest candidate down to the one chosen."""
     ways: tuple[str, ...] = ()
@@ -82,6 +82,10 @@ def find(
     meet it in any order. All have the same seeds as dense. A ticket that standard transfer rules out
     as double-win is not transferred adversarially. Several ways of drawing compete at each sparsity: of the tickets
     that meet the criterion there, the one that gains most over dense on validation is taken.
+
+    The best of several was also lucky in its seeds, and is as lucky on test data if they are the same. So it is
+    transferred anew to be confirmed, and dense with it, with as many fresh seeds: however many tickets were tried, a
+    wrong one is confirmed with probability `verify_settings.level` at most.
 
     Args:
         source: the network to draw from.
@@ -210,12 +214,22 @@ def search(candidates: Sequence[Contenders], criterion: FindCriterion, contest: 
         if meeting:
             way = max(meeting, key=lambda name: gained(meeting[name]))
             attempt = meeting[way]
-            adversarial = attempt.adversarial[0] if attempt.adversarial is not None else None
-            confirmed = criterion.confirm(attempt)
+            confirmed = criterion.confirm(attempt, contest.of(way) if is_one_of_several(candidates) else None)
             return FindResult(
-                criterion, attempt.ticket, attempt.standard[0], confirmed, *told_apart(tried), way or None, adversarial
+                criterion,
+                attempt.ticket,
+                confirmed.standard[0],
+                confirmed.verdict,
+                *told_apart(tried),
+                way=way or None,
+                adversarial=confirmed.adversarial[0] if confirmed.adversarial is not None else None,
             )
     return FindResult(criterion, None, None, None, *told_apart(tried))
+
+
+def is_one_of_several(candidates: Sequence[Contenders]) -> bool:
+    """Return whether there was anything to choose from."""
+    return sum(len(one.sparsities) for one in candidates) > 1
 
 
 def told_apart(
@@ -239,6 +253,7 @@ def record(found: FindResult, folder: Path) -> None:
         "sentence": found.sentence(),
         "sparsity": found.ticket.sparsity if found.ticket is not None else None,
         "ticket": found.ticket.digest if found.ticket is not None else None,
+        "transfer": str(found.result.folder.relative_to(folder)) if found.result and found.result.folder else None,
         **({"drawing": found.way, "drawings": list(found.ways)} if found.ways else {}),
         "test": found.verdict.model_dump(mode="json") if found.verdict is not None else None,
         "validation": [verdict.model_dump(mode="json") for verdict in found.tried],

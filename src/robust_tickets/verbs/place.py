@@ -122,7 +122,12 @@ def found_in(folder: Path) -> TransferPlace:
     found = json_of(folder / "found.json")
     if found is None:
         raise UserError(f"{folder}: tickets find has not finished here; rerun the same command to resume")
-    chosen = [place for place in folder.glob("*/") if claim_of(place).get("ticket") == found["ticket"]]
+    chosen = (
+        [folder / found["transfer"]]
+        if found.get("transfer") is not None
+        # Of searches by older versions.
+        else [place for place in folder.glob("*/") if claim_of(place).get("ticket") == found["ticket"]]
+    )
     if found["ticket"] is None or not chosen:
         tried = [str(place) for place in transfers_below(folder) if is_drawn(place.folder)]
         also = f"; name one of those it tried: {', '.join(tried)}" if tried else ""

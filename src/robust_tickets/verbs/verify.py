@@ -156,7 +156,12 @@ def verify(
     dense_found = [outcomes(run, settings.robustness, part) for run in dense.runs]
     decisions = {
         kind: decide_on(
-            [one[kind].values for one in ticket_found], [one[kind].values for one in dense_found], settings, score
+            [one[kind].values for one in ticket_found],
+            [one[kind].values for one in dense_found],
+            settings,
+            score,
+            part,
+            itself=result is dense,
         )
         for kind in ticket_found[0]
     }
@@ -235,14 +240,28 @@ def selected_on(result: Transfer) -> Part:
     return "validation" if all(len(run.data.validation) for run in result.runs) else "test"
 
 
-def decide_on(ticket: list[Tensor], dense: list[Tensor], settings: VerifySettings, score: Metric) -> Decision:
-    """Decide from what was measured, one tensor per seed."""
+def decide_on(
+    ticket: list[Tensor],
+    dense: list[Tensor],
+    settings: VerifySettings,
+    score: Metric,
+    part: Part,
+    *,
+    itself: bool = False,
+) -> Decision:
+    """Decide from what was measured, one tensor per seed.
+
+    Validation data choose among tickets, and test data confirm the choice: chance in the draw of validation examples is
+    no risk of a wrong claim, and seeds alone are accounted for.
+    """
     return decide(
         [score.value(one) for one in ticket],
         [score.value(one) for one in dense],
         settings.margin,
         settings.level,
-        score.paired_interval(ticket, dense, settings.level),
+        score.paired(ticket, dense),
+        over_examples=part == "test",
+        itself=itself,
         of=score,
     )
 

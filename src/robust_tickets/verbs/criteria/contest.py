@@ -24,6 +24,8 @@ class Contest:
     """Of drawing the tickets that compete, where there are several; each has its own subfolder."""
     dense: list[Transfer] = field(default_factory=list)
     """Dense's transfer, once a ticket was compared with it; tickets of all ways share it."""
+    others: "dict[str, Contest]" = field(default_factory=dict)
+    """Contests of the same source and data under other settings, by name; tickets of all ways share them."""
 
     def pair(self, ticket: Ticket) -> Pair:
         """Return the ticket's transfer and dense's."""
@@ -38,8 +40,18 @@ class Contest:
         return replace(self, way=way)
 
     def under(self, settings: TransferSettings, name: str) -> "Contest":
-        """Return a contest of the same source and data under other settings, in a subfolder."""
-        return replace(self, settings=settings, folder=place(self.folder, name), dense=[])
+        """Return the contest of the same source and data under other settings, in a subfolder."""
+        if name not in self.others:
+            own = replace(self, settings=settings, folder=place(self.folder, name), dense=[], others={})
+            self.others[name] = own
+        return self.others[name].of(self.way)
+
+    def with_fresh_seeds(self) -> "Contest":
+        """Return the contest in which ticket and dense are trained with as many seeds, none of which it has used."""
+        seeds = self.settings.seeds
+        apart = max(seeds) - min(seeds) + 1
+        fresh = self.settings.model_copy(update={"seeds": tuple(seed + apart for seed in seeds)})
+        return self.under(fresh, "confirmed")
 
 
 def place(folder: Path | None, name: str) -> Path | None:

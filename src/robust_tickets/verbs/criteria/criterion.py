@@ -15,7 +15,7 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """A ticket, transferred and measured on validation."""
+    """A ticket, transferred and measured: on validation, or on test."""
 
     ticket: Ticket
     verdict: Verdict | DoubleWinVerdict
@@ -59,5 +59,11 @@ class FindCriterion(ABC):
         """Transfer a ticket in a contest, and decide on validation data."""
 
     @abstractmethod
-    def confirm(self, attempt: Attempt) -> Verdict | DoubleWinVerdict:
-        """Decide once more, on test data."""
+    def confirm(self, attempt: Attempt, contest: Contest | None) -> Attempt:
+        """Decide once more, on test data.
+
+        Args:
+            attempt: what was decided on validation.
+            contest: the one in which it was chosen, if it is to be transferred anew, with fresh seeds; None: what was
+                trained there is measured.
+        """

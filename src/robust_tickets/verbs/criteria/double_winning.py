@@ -6,7 +6,6 @@ from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.criteria.contest import Contest
 from robust_tickets.verbs.criteria.criterion import Attempt, FindCriterion
 from robust_tickets.verbs.double_win import (
-    DoubleWinVerdict,
     adversarial_counterpart,
     require_objectives,
     under_attack,
@@ -30,8 +29,6 @@ class DoubleWinning(FindCriterion):
     def __init__(self, verify: VerifySettings, adversarial: TransferSettings | None) -> None:
         """Verify under an attack."""
         super().__init__(under_attack(verify), adversarial)
-        self.second: Contest | None = None
-        """The adversarial contest, once a ticket was transferred in the standard way."""
 
     def require(self, transfer: TransferSettings) -> None:
         """Refuse objectives that are not standard here and adversarial there.
@@ -51,11 +48,18 @@ class DoubleWinning(FindCriterion):
         verdict = verify_double_win(pair, settings=self.verify, part="validation")
         if not verdict.joint.is_possible:
             return Attempt(ticket, verdict, pair)
-        if self.second is None:
-            self.second = contest.under(self.trained(contest.settings), "adversarial")
-        second = self.second.of(contest.way).pair(ticket)
+        second = self.adversarially(contest).pair(ticket)
         return Attempt(ticket, verify_double_win(pair, second, settings=self.verify, part="validation"), pair, second)
 
-    def confirm(self, attempt: Attempt) -> DoubleWinVerdict:
+    def confirm(self, attempt: Attempt, contest: Contest | None) -> Attempt:
         """Verify both transfers on test data."""
-        return verify_double_win(attempt.standard, attempt.adversarial, settings=self.verify)
+        pair, second = attempt.standard, attempt.adversarial
+        if contest is not None:
+            pair, second = (
+                one.with_fresh_seeds().pair(attempt.ticket) for one in (contest, self.adversarially(contest))
+            )
+        return Attempt(attempt.ticket, verify_double_win(pair, second, settings=self.verify), pair, second)
+
+    def adversarially(self, contest: Contest) -> Contest:
+        """Return the contest in which training is adversarial."""
+        return contest.under(self.trained(contest.settings), "adversarial")

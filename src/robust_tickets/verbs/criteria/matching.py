@@ -8,7 +8,7 @@ from robust_tickets.verbs.criteria.contest import Contest
 from robust_tickets.verbs.criteria.criterion import Attempt, FindCriterion
 from robust_tickets.verbs.find_settings import CriterionName
 from robust_tickets.verbs.transfer_settings import TransferSettings
-from robust_tickets.verbs.verify import Verdict, verify
+from robust_tickets.verbs.verify import verify
 from robust_tickets.verbs.verify_settings import VerifySettings
 
 
@@ -39,6 +39,7 @@ class Matching(FindCriterion):
         pair = contest.pair(ticket)
         return Attempt(ticket, verify(*pair, settings=self.verify, part="validation"), pair)
 
-    def confirm(self, attempt: Attempt) -> Verdict:
+    def confirm(self, attempt: Attempt, contest: Contest | None) -> Attempt:
         """Verify it on test data."""
-        return verify(*attempt.standard, settings=self.verify)
+        pair = attempt.standard if contest is None else contest.with_fresh_seeds().pair(attempt.ticket)
+        return Attempt(attempt.ticket, verify(*pair, settings=self.verify), pair)

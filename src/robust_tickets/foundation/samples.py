@@ -1,0 +1,25 @@
+"""What a decision rests on, or would have to rest on, in words: seeds, and test examples."""
+
+
+def told_samples(seeds: int, examples: int | None, noun: str) -> str:
+    """Return `5 seeds and 153 images`; of examples None: seeds alone."""
+    return _joined([_seeds(seeds), *([f"{examples:,} {noun}"] if examples is not None else [])], "and")
+
+
+def told_enough(seeds: int | None, examples: int | None, noun: str) -> str:
+    """Return `12 seeds or 900 images`: either would be enough; None: not that one. Empty: neither would."""
+    return _joined(
+        [
+            *([_seeds(seeds)] if seeds is not None else []),
+            *([f"{examples:,} {noun}"] if examples is not None else []),
+        ],
+        "or",
+    )
+
+
+def _seeds(seeds: int) -> str:
+    return f"{seeds} seed{'s' if seeds != 1 else ''}"
+
+
+def _joined(parts: list[str], word: str) -> str:
+    return f" {word} ".join(parts)
