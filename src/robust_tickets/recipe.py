@@ -125,7 +125,10 @@ class Recipe(Settings):
                 raise ValueError(f"draw.head: {AS_TRANSFERRED} goes with draw.data: {TARGET}; use keep or fresh")
             if len(heads) > 1:
                 raise ValueError(f"draw.head: {AS_TRANSFERRED}, but transfers differ in `head`; use keep or fresh")
-            updates["head"] = heads.pop()
+            task, *others = [transfer.task for transfer in self.transfers.values()]
+            if settings.task is None and any(other != task for other in others):
+                raise ValueError(f"draw.head: {AS_TRANSFERRED}, but transfers differ in `task`; say which in draw.task")
+            updates |= {"head": heads.pop(), "task": settings.task or task}
         for name, data in on_target.items():
             own = data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
             if own.get("validation", self.target.validation) != self.target.validation:

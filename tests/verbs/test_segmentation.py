@@ -197,11 +197,59 @@ def test_what_does_not_fit_is_told(ticket: rt.Ticket, data: rt.DataSettings, why
     assert "\n" not in str(caught.value)
 
 
-def test_labels_of_pixels_are_for_transfers(trained: rt.Transfer, source: rt.Source, data: rt.DataSettings) -> None:
-    with pytest.raises(rt.UserError, match="labels pixels, but pretrain needs one label per image"):
-        rt.pretrain(source, data)
-    with pytest.raises(rt.UserError, match="labels pixels, but a draw needs one label per image"):
-        rt.draw(source, timeline={"kind": "iterative"}, data=data)
+def test_a_draw_may_train_on_pixels_and_has_the_sources_names(
+    source: rt.Source, data: rt.DataSettings, tmp_path: Path
+) -> None:
+    """The backbone is pruned under a head for pixels; the ticket is one of the source, for any task."""
+    drawing: dict[str, Any] = {
+        "sparsity": 0.5,
+        "timeline": {"kind": "gradual", "initial": 0.1, "start": 0, "end": 2, "every": 0.5, "epochs": 3},
+        "rewind": "none",
+        "head": "fresh",
+        "task": {"kind": "segmentation", "head": "deeplabv3"},
+        "training": TRAINING,
+    }
+    ticket = rt.draw(source, data=data, folder=tmp_path / "ticket", **drawing)
+    assert set(ticket.masks) == set(ticket.prunable) <= set(source.network.plain_state())
+    assert ticket.sparsity == pytest.approx(0.5, abs=1e-3)
+    assert ticket.stored is not None
+    assert ticket.stored.keys() == source.network.plain_state().keys()
+    for name, mask in ticket.masks.items():
+        assert bool((ticket.stored[name][~mask] == 0).all())
+        assert not torch.equal(ticket.stored[name], source.network.plain_state()[name] * mask)
+    head = [name for name in ticket.stored if name.startswith(f"{source.network.head}.")]
+    assert head
+    assert all(torch.equal(ticket.stored[name], source.network.plain_state()[name]) for name in head)
+    again = rt.Ticket.load(tmp_path / "ticket").with_network(source)
+    assert again.digest == ticket.digest
+    (run,) = rt.transfer(again, data, task=FCN, training=TRAINING, seeds=(0,)).runs
+    state = run.network.plain_state()
+    assert all(bool((state[f"backbone.{name}"][~mask] == 0).all()) for name, mask in ticket.masks.items())
+    (run,) = rt.transfer(again, "digits", training={**TRAINING, "schedule": "cosine"}, seeds=(0,)).runs
+    assert all(bool((run.network.plain_state()[name][~mask] == 0).all()) for name, mask in ticket.masks.items())
+
+
+def test_channels_are_drawn_under_a_head_for_pixels(source: rt.Source, data: rt.DataSettings) -> None:
+    drawing: dict[str, Any] = {"group": "channel", "sparsity": 0.3, "timeline": {"kind": "iterative", "rate": 0.2}}
+    trained = rt.draw(source, data=data, head="fresh", training=TRAINING, **drawing)
+    plain = rt.draw(source, group="channel", sparsity=0.3)
+    assert trained.masks.keys() == plain.masks.keys()
+
+
+def test_pretraining_on_pixels_gives_a_source_that_labels_them(
+    source: rt.Source, data: rt.DataSettings, tmp_path: Path
+) -> None:
+    made = rt.pretrain(source, data, folder=tmp_path / "made", **TRAINING)
+    loaded = rt.load_source(tmp_path / "made")
+    assert loaded.identity.digest == made.identity.digest
+    ticket = rt.draw(loaded, sparsity=0.5)
+    (run,) = rt.transfer(ticket, data, training=TRAINING, head="keep", seeds=(0,)).runs
+    assert run.task.kind == "segmentation"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_labels_of_pixels_do_not_serve_is_told(
+    trained: rt.Transfer, source: rt.Source, data: rt.DataSettings
+) -> None:
     with pytest.raises(rt.UserError, match="set landscape: null and interpolation: null"):
         rt.analyse(transfers={"full": trained})
     with pytest.raises(rt.UserError, match=r"measures need one label per image \(calibration"):

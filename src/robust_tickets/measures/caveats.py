@@ -93,10 +93,9 @@ def sample_caveats(
             found.append(
                 (
                     "majority-class",
-                    "Dense is not shown to be better than always answering the most frequent class "
-                    f"({100 * decision.dense:.1f} % against {100 * (decision.dense - over_majority.mean):.1f} % of the "
-                    f"{part} {noun}, difference [{100 * above.lower:+.1f}, {100 * above.upper:+.1f}]), so matching it "
-                    "means little.",
+                    f"Dense is not shown to beat the most frequent class ({100 * decision.dense:.1f} % against "
+                    f"{100 * (decision.dense - over_majority.mean):.1f} % of the {part} {noun}, difference "
+                    f"[{100 * above.lower:+.1f}, {100 * above.upper:+.1f}]): matching it means little.",
                 )
             )
     if decision.seeds == 2:

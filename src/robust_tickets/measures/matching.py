@@ -150,7 +150,7 @@ def decide(
     seeds = len(differences)
     both = paired if over_examples else None
     interval, verdict, needed, examples_needed = None, "cannot tell", max(seeds + 1, 2), None
-    if itself:
+    if itself and seeds > 1:
         interval, verdict, needed = Interval(lower=0.0, upper=0.0), "matches", None
     elif seeds > 1:
         interval = both.interval(level) if both is not None else interval_over_seeds(differences, level)

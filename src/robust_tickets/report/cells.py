@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import get_args
 
+from robust_tickets.foundation.samples import told_enough
 from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.notation import (
     ABSENT,
@@ -131,8 +132,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
         Column(in_points("margin", unit), numeric=True, setting=True),
         Column("seeds", numeric=True, setting=True),
         Column("test examples", numeric=True, setting=True),
-        Column("seeds that would decide", numeric=True),
-        Column("examples that would decide", numeric=True),
+        Column("would decide"),
         Column("papers' rule"),
     )
     lines = [
@@ -152,8 +152,7 @@ def verdict_cells(verdicts: Sequence[VerdictRow]) -> Cells:
             row.unit.number(row.margin),
             str(row.seeds),
             ABSENT if row.examples is None else f"{row.examples:,}",
-            ABSENT if row.seeds_needed is None else str(row.seeds_needed),
-            ABSENT if row.examples_needed is None else f"{row.examples_needed:,}",
+            told_enough(row.seeds_needed, row.examples_needed, row.noun) or ABSENT,
             {True: "met", False: "not met", None: ABSENT}[row.papers_rule],
         )
         for row in verdicts

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.detection import Detection
@@ -44,23 +43,3 @@ def task_for(splits: DataSplits, stated: Task | None = None) -> Task:
         return next(task for task in IMPLIED if task.target_kind == splits.target_kind)
     stated.require_data(splits)
     return stated
-
-
-def own_task(splits: DataSplits, asker: str, instead: str = "") -> Task:
-    """Return the task that data imply, if a network's own kind of head has to do it.
-
-    Args:
-        splits: the data.
-        asker: what would train on them.
-        instead: what to do if it cannot.
-
-    Raises:
-        UserError: it takes another head, so only transfers support it.
-    """
-    task = task_for(splits)
-    if not task.keeps_body:
-        raise UserError(
-            f"{splits.name}: {splits.target_words}, but {asker} needs one label per {splits.one}; only transfers "
-            f"support it{instead}"
-        )
-    return task

@@ -12,27 +12,30 @@ from robust_tickets.training.settings import Training
 PIXELS = "pixel-inputs"
 
 
-def criterion_for(task: Task, training: Training, lacks: frozenset[str] = frozenset()) -> Criterion:
+def criterion_for(
+    task: Task, training: Training, lacks: frozenset[str] = frozenset(), where: str = "training"
+) -> Criterion:
     """Return the loss that a training minimises.
 
     Args:
         task: what the network has to do.
         training: its objective, and what it does to labels.
         lacks: what the inputs do not have.
+        where: which setting `training` is, for messages.
 
     Raises:
         UserError: the task lacks what the objective needs, or its targets cannot be mixed as they are to be.
     """
     for name in ("mixup", "cutmix"):
         if getattr(training, name) and PIXELS in lacks:
-            raise UserError(f"training.{name}: mixes images, but these data are texts; set it to 0")
+            raise UserError(f"{where}.{name}: mixes images, but these data are texts; set it to 0")
         if getattr(training, name) and "image-labels" not in task.provides:
             raise UserError(
-                f"training.{name}: mixes the labels of whole images, but these data have {task.asks}; set it to 0"
+                f"{where}.{name}: mixes the labels of whole images, but these data have {task.asks}; set it to 0"
             )
     if missing := training.objective.required() - (task.provides - lacks):
         raise UserError(
-            f"training.objective: {training.objective.describe()} needs {' and '.join(sorted(missing))}, which "
+            f"{where}.objective: {training.objective.describe()} needs {' and '.join(sorted(missing))}, which "
             f"{task.model_dump()['kind']} {'of texts ' * (PIXELS in lacks)}does not have; use standard or pgd"
         )
     return task.criterion(training.label_smoothing)

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,9 @@ def rehearse_draw(source: Source, settings: DrawSettings, seed: int) -> None:
         UserError: see `draw`.
     """
     prepared, *_ = [Preparation.of(source, settings, sparsity, None, None, seed) for sparsity in settings.sparsities]
-    weights = weights_of(prepared.classifier, prepared.names)
-    settings.group.partition(weights, None, couplings_of(prepared.classifier, prepared.names, settings.group))
+    names = prepared.trained_names
+    weights = weights_of(prepared.classifier, names)
+    settings.group.partition(weights, None, couplings_of(prepared.classifier, names, settings.group))
 
 
 def bound(folder: Path, source: Source) -> Ticket:
@@ -153,21 +155,34 @@ def bound(folder: Path, source: Source) -> Ticket:
     return Ticket.load(folder).with_network(source)
 
 
-def stored_weights(classifier: Network, source: Source, masks: Masks) -> dict[str, Tensor] | None:
+def stored_weights(
+    classifier: Network, source: Source, masks: Masks, places: Mapping[str, str]
+) -> dict[str, Tensor] | None:
     """Return the weights a ticket must carry: none if what survives is the source, bit for bit.
 
     The head does not count: a transfer brings its own, or keeps the source's. Where the draw was on another task, what
     the ticket carries has the source's head.
+
+    Args:
+        classifier: as the draw has trained it.
+        source: what it was made of.
+        masks: by the source's names.
+        places: of the source's parameters and buffers in `classifier`.
     """
     state = classifier.plain_state()
     original = source.network.plain_state()
     heads = tuple(f"{path}." for path in classifier.fresh)
-    drawn = {name: value for name, value in state.items() if not name.startswith(heads)}
+    drawn = {name: state[place] for name, place in places.items() if not place.startswith(heads)}
     for name, value in drawn.items():
         expected = original[name] * masks[name].cpu() if name in masks else original[name]
         if not torch.equal(value, expected):
             return state if state.keys() == original.keys() else {**original, **drawn}
     return None
+
+
+def by_source(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
+    """Return tensors of the network that trained by the names that they have in the source."""
+    return {names[place]: tensor for place, tensor in tensors.items()}
 
 
 def recalibrated(classifier: Network, splits: DataSplits) -> dict[str, Tensor]:
@@ -219,9 +234,11 @@ def draw_chain(
     step = Step(folder, identity)
     if step.folder is not None and (result := step.result) is not None:
         return [(rung["sparsity"], bound(step.folder / rung["folder"], source)) for rung in result["rungs"]]
-    if names not in traced:
-        traced[names] = couplings_of(classifier, names, settings.group)
-    couplings = traced[names]
+    trained_names = prepared.trained_names
+    if trained_names not in traced:
+        traced[trained_names] = couplings_of(classifier, trained_names, settings.group)
+    couplings = traced[trained_names]
+    names_of = {place: name for name, place in prepared.places.items()}
     target = None if settings.is_open(sparsity) else plan.events[-1].sparsity
     provenance = {
         "robust-tickets": version("robust-tickets"),
@@ -233,20 +250,21 @@ def draw_chain(
     places = {event: f"rungs/{label(event.sparsity)}" for event in events[:-1]} | {events[-1]: "."}
     drawn: dict[Event, Ticket] = {}
 
-    def keep(event: Event, masks: Masks, work: Work) -> None:
+    def keep(event: Event, trained: Masks, work: Work) -> None:
+        masks = {names_of[place]: mask.cpu() for place, mask in trained.items()}
         ticket = Ticket(
-            masks={name: mask.cpu() for name, mask in masks.items()},
+            masks=masks,
             prunable=names,
             source=source.identity,
-            stored=stored_weights(classifier, source, masks),
-            statistics=recalibrated(classifier, calibration) if calibration is not None else None,
+            stored=stored_weights(classifier, source, masks, prepared.places),
+            statistics=by_source(recalibrated(classifier, calibration), names_of) if calibration is not None else None,
             recipe={
                 "source": source.settings.model_dump(mode="json"),
                 "draw": {**parts, "sparsity": event.sparsity if target is not None else removed(masks, names)},
             },
             provenance=provenance,
             network=source,
-            left_out=weights_left_out(classifier, settings.prunable),
+            left_out=weights_left_out(source.network if prepared.is_moved else classifier, settings.prunable),
         )
         drawn[event] = ticket
         if step.folder is not None:
@@ -268,7 +286,7 @@ def draw_chain(
             seed,
             prepared.task,
             classes=splits.classes if splits is not None else (),
-            masks=full({name: classifier.body.get_parameter(name) for name in names}),
+            masks=full({name: classifier.body.get_parameter(name) for name in trained_names}),
             drawing=Drawing(settings.selection, couplings, settings.parametrisation, settings.rewind, target),
             teacher=prepared.teacher,
             start=start,

@@ -15,6 +15,7 @@ from robust_tickets.pruning.scopes import AnyScope
 from robust_tickets.pruning.scores import AnyScore, Magnitude
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import AnyTimeline, OneShot, says_sparsity
+from robust_tickets.tasks.kinds import AnyTask
 from robust_tickets.training.settings import Training
 
 DEFAULT_SPARSITY = 0.9
@@ -46,6 +47,11 @@ class DrawSettings(Settings):
         default="keep",
         description="Head during the draw's own training: the source's, or a fresh one for its data; as-transferred: "
         "what the transfers do, in a recipe that draws on its target.",
+    )
+    task: AnyTask | None = later_field(
+        None,
+        description="What the draw trains its network to do, under which head, as in transfers; absent: the task that "
+        "`data` imply, or with head: as-transferred what the transfers do.",
     )
     data: DataSettings | None = Field(
         default=None, description="Data to train on, if the timeline trains; in a recipe, `target` is its own target."

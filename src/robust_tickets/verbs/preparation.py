@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.adapted_body import places_of
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.layers import prunable_weights
@@ -20,17 +21,15 @@ from robust_tickets.pruning.needs import EXAMPLES
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.tasks.classification import Classification
-from robust_tickets.tasks.kinds import own_task
+from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, require_size, target_data
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_norm import has_batch_norm
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.kept import require_keepable
+from robust_tickets.training.targets import criterion_for
 from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
 from robust_tickets.verbs.teacher import named_teacher, require_trained_head
-
-INSTEAD = "; draw without training, as `tickets run one-shot` does"
-"""What to do where a draw cannot train on its data."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ class Preparation:
     plan: Plan
     names: tuple[str, ...]
     """Of the source's weights that may go."""
+    places: dict[str, str]
+    """Where the source's parameters and buffers are in `classifier`: for another task it may be another network."""
     teacher: Network | None
     """Whom the training imitates, if that is another network than the source."""
     calibration: DataSplits | None
@@ -86,6 +87,7 @@ class Preparation:
         require_reached(settings.rewind, plan, per_epoch)
         require_keepable(settings.training, batches, plan)
         classifier, task = copy.deepcopy(source.network), Classification()
+        places = places_of(source.network.body, classifier.body)
         calibration = calibration_data(
             source,
             recalibrate if recalibrate is not None else settings.recalibrate,
@@ -103,17 +105,32 @@ class Preparation:
         if not plan.steps and not reads and settings.finetune is None:
             splits = batches = None
         elif splits is not None:
-            task = own_task(splits, "a draw", INSTEAD)
+            task = task_for(splits, settings.task)
             require_size(source.network, splits, source.identity.name)
             require_gradients(source)
             if settings.head == "as-transferred":
                 raise UserError("head: only a recipe knows how tickets are transferred; use keep or fresh")
             classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name, "draw.head")
-            names = tuple(name for name in names if takes_part(classifier, name))
+            places = places_of(source.network.body, classifier.body)
+            names = tuple(name for name in names if name in places and places[name] not in classifier.idle)
             objective, is_fresh = settings.training.objective, settings.head == "fresh" and settings.finetune is None
             require_trained_head(objective, is_fresh, "draw.head")
+            if plan.steps:
+                criterion_for(task, settings.training, splits.lacks, "draw.training")
+            if settings.finetune is not None:
+                criterion_for(task, settings.finetune, splits.lacks, "draw.finetune")
             teacher = named_teacher(objective, classifier, task, splits)
-        return cls(classifier, task, splits, batches, plan, names, teacher, calibration)
+        return cls(classifier, task, splits, batches, plan, names, places, teacher, calibration)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the source's weights have other names in the network that trains."""
+        return any(name != place for name, place in self.places.items())
+
+    @property
+    def trained_names(self) -> tuple[str, ...]:
+        """Names of the weights that may go, in the network that trains."""
+        return tuple(self.places[name] for name in self.names)
 
 
 def require_reached(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
@@ -158,8 +175,3 @@ def calibration_data(source: Source, asked: Data | None, idle: DataSplits | None
     if len(splits.train) < 2:
         raise UserError(f"recalibrate: {splits.name} has {len(splits.train)} training images; statistics need two")
     return splits
-
-
-def takes_part(classifier: Network, name: str) -> bool:
-    """Return whether the output of the network that trains depends on a weight of its source."""
-    return name in dict(classifier.body.named_parameters()) and name not in classifier.idle

@@ -17,7 +17,7 @@ from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
-from robust_tickets.tasks.kinds import own_task, task_for
+from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, require_size, target_data
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.job import Job
@@ -57,7 +57,7 @@ def pretrain(
     require_apart(folder, data)
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     splits = target_data(data, source, seed)
-    task = own_task(splits, "pretrain")
+    task = task_for(splits)
     require_size(source.network, splits, source.identity.name)
     require_gradients(source)
     identity = {
@@ -97,7 +97,7 @@ def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> 
         UserError: see `pretrain`.
     """
     splits = target_data(settings.data, source, seed)
-    task = own_task(splits, "pretrain")
+    task = task_for(splits)
     require_size(source.network, splits, source.identity.name)
     require_gradients(source)
     network = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)

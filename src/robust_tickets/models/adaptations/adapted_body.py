@@ -138,6 +138,14 @@ def place_in(body: nn.Module, name: str) -> str:
     return body.place(name) if isinstance(body, AdaptedBody) and name not in known else name
 
 
+def places_of(source: nn.Module, body: nn.Module) -> dict[str, str]:
+    """Return where a source's parameters and buffers are in a body made of it, by their names, but for lost ones."""
+    moved = body if isinstance(body, AdaptedBody) and not isinstance(source, AdaptedBody) else None
+    there = body.state_dict().keys()
+    places = {name: moved.place(name) if moved is not None else name for name in source.state_dict()}
+    return {name: place for name, place in places.items() if place in there}
+
+
 def placed(masks: Mapping[str, Tensor], body: nn.Module) -> Masks:
     """Return a ticket's masks by the names that its weights have in `body`, which may be adapted.
 
