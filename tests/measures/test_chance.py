@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 import pytest
 import torch
-from benchmarks.error_rates import Cell, rates
+from benchmarks.error_rates import Cell, rates, search_rates
 
 from robust_tickets.measures.chance import Crossed, crossed
 
@@ -114,3 +114,11 @@ def test_at_the_margin_wrong_verdicts_are_no_more_frequent_than_they_may_be(cell
     assert found.matches <= 0.05 + 3 * sqrt(0.05 * 0.95 / 1500)
     assert found.does_not_match <= 0.05 + 3 * sqrt(0.05 * 0.95 / 1500)
     assert max(found.matches_over_seeds, found.does_not_match_over_seeds) > before
+
+
+def test_a_search_confirms_a_wrong_ticket_rarely_by_fresh_seeds_and_often_by_those_that_chose_it():
+    """Eight tickets at the margin, seeds 1.8 points apart: whoever is chosen was lucky in its seeds."""
+    case = Cell(seeds=3, examples=3000, accuracy=0.9, shared=0.7, own=0.1, spread=0.1)
+    found = search_rates(case, tickets=8, validation=1000, margin=0.01, level=0.05, repetitions=300, seed=0)
+    assert found.fresh_seeds <= 0.05
+    assert found.same_seeds > 0.05 + 2 * sqrt(0.05 * 0.95 / 300)

@@ -40,10 +40,14 @@ def accuracy_interval(correct: Tensor, coverage: float = 0.95) -> Interval:
 
     It is about the draw of test images alone; the spread between training seeds is another matter.
     """
+    return share_interval(int(correct.sum()), len(correct), coverage)
+
+
+def share_interval(hits: int, total: int, coverage: float = 0.95) -> Interval:
+    """Return the Clopper-Pearson interval, of at least `coverage`, of a share of which `hits` of `total` were seen."""
     # Here, because every recipe imports this file.
     from scipy.special import betaincinv
 
-    total, hits = len(correct), int(correct.sum())
     tail = (1 - coverage) / 2
     lower = betaincinv(hits, total - hits + 1, tail) if hits > 0 else 0.0
     upper = betaincinv(hits + 1, total - hits, 1 - tail) if hits < total else 1.0

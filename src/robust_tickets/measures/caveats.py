@@ -8,9 +8,13 @@ from pydantic import Field
 
 from robust_tickets.attacks.attack_log import GradientCounts
 from robust_tickets.foundation.settings import Settings
+from robust_tickets.measures.accuracy import share_interval
 from robust_tickets.measures.chance import Crossed
 from robust_tickets.measures.matching import RESOLUTION, Decision
 from robust_tickets.measures.metric import Metric
+
+COVERAGE = 0.99
+"""Of the intervals by which accuracies on two parts of the data are told apart."""
 
 NOTICEABLE = 0.01
 """A vanished gradient is reported from this share of the attacked images on."""
@@ -27,6 +31,7 @@ CaveatKind = Literal[
     "few-examples",
     "majority-class",
     "nothing-learned",
+    "validation-differs",
     "two-seeds",
     "no-spread",  # in results of older versions alone
     "vanished-gradient",
@@ -101,6 +106,34 @@ def sample_caveats(
     if decision.seeds == 2:
         found.append(("two-seeds", "Two seeds say little about the spread between seeds; run at least three."))
     return [Caveat(kind=kind, measure=measure, text=text) for kind, text in found]
+
+
+def part_caveats(
+    validation: float, validation_examples: int, test: float, test_examples: int, noun: str = "images"
+) -> list[Caveat]:
+    """Return a caveat if dense does better on validation than on test data by more than chance explains.
+
+    A published network was often trained on the very examples that validation data are carved from. It then knows them,
+    and a ticket that has forgotten them seems worse than it is.
+
+    Args:
+        validation: dense's accuracy on validation data, mean over seeds, in [0, 1].
+        validation_examples: their number.
+        test: its accuracy on test data.
+        test_examples: their number.
+        noun: what they are.
+    """
+    if not validation_examples:
+        return []
+    known = share_interval(round(validation * validation_examples), validation_examples, COVERAGE)
+    new = share_interval(round(test * test_examples), test_examples, COVERAGE)
+    if known.lower <= new.upper:
+        return []
+    text = (
+        f"Dense is right on {100 * validation:.1f} % of the validation and {100 * test:.1f} % of the test {noun}: if it "
+        "was trained on the former, do not trust choices made on them."
+    )
+    return [Caveat(kind="validation-differs", measure="standard", text=text)]
 
 
 def worst_caveats(decision: Decision, metric: Metric) -> list[Caveat]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from pydantic import Field
@@ -14,7 +15,7 @@ from robust_tickets.foundation.of_inputs import OfInputs
 from robust_tickets.foundation.settings import Settings, changed, cut
 from robust_tickets.foundation.steps import first_difference
 from robust_tickets.measures.accuracy import Interval
-from robust_tickets.measures.caveats import Caveat
+from robust_tickets.measures.caveats import Caveat, part_caveats
 from robust_tickets.measures.figure import require_margin
 from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.matching import Decision, decide
@@ -191,9 +192,19 @@ def verify(
         exported=file,
         caveats=(
             *caveats(decisions, networks, settings, score, data, part),
+            *(between_parts(dense.runs, dense_runs) if part == "test" and score.has_pairs else ()),
             *(file.caveats if file is not None else ()),
         ),
     )
+
+
+def between_parts(runs: Sequence[Run], measured: Sequence[Measured]) -> list[Caveat]:
+    """Return caveats on validation data that dense may have been trained on before; see `part_caveats`."""
+    known = [run.validation for run in runs if run.validation is not None]
+    if len(known) < len(runs):
+        return []
+    data, tested = runs[0].data, fmean(one.standard for one in measured)
+    return part_caveats(fmean(known), len(data.validation), tested, len(data.test), data.noun)
 
 
 def require_pairs(result: Transfer, dense: Transfer) -> None:
