@@ -130,8 +130,8 @@ def part_caveats(
     if known.lower <= new.upper:
         return []
     text = (
-        f"Dense is right on {100 * validation:.1f} % of the validation and {100 * test:.1f} % of the test {noun}: if it "
-        "was trained on the former, do not trust choices made on them."
+        f"Dense is right on {100 * validation:.1f} % of the validation and {100 * test:.1f} % of the test {noun}: if "
+        "it was trained on the former, do not trust choices made on them."
     )
     return [Caveat(kind="validation-differs", measure="standard", text=text)]
 
