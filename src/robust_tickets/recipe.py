@@ -23,6 +23,9 @@ from robust_tickets.verbs.pretrain_settings import PretrainSettings
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify_settings import VerifySettings
 
+OWN_TARGET = "data"
+"""As a key of `tasks`: the recipe's own target."""
+
 TARGET = "target"
 """As `draw.data`: the recipe's own target, whatever that is."""
 OPEN = ("default", "fast", "one-shot")
@@ -125,10 +128,12 @@ class Recipe(Settings):
                 raise ValueError(f"draw.head: {AS_TRANSFERRED} goes with draw.data: {TARGET}; use keep or fresh")
             if len(heads) > 1:
                 raise ValueError(f"draw.head: {AS_TRANSFERRED}, but transfers differ in `head`; use keep or fresh")
-            task, *others = [transfer.task for transfer in self.transfers.values()]
+            task, *others = [self.trained(transfer, OWN_TARGET).task for transfer in self.transfers]
             if settings.task is None and any(other != task for other in others):
                 raise ValueError(f"draw.head: {AS_TRANSFERRED}, but transfers differ in `task`; say which in draw.task")
-            updates |= {"head": heads.pop(), "task": settings.task or task}
+            # What another metric judges is the same network, drawn alike.
+            other = task if task is not None and not task.keeps_body else None
+            updates |= {"head": heads.pop(), "task": settings.task or other}
         for name, data in on_target.items():
             own = data.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
             if own.get("validation", self.target.validation) != self.target.validation:

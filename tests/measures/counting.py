@@ -56,6 +56,7 @@ def text_examinee(predict: Counter, texts: Sequence[Text], labels: Sequence[int]
         predict,
         predict,
         lambda limit: batches(limited(limit), batch_size=batch, seed=0, train=False),
+        lambda limit, count: [],
         limited,
         lambda settings, limit: [],
         seed=0,

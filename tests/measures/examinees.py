@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import torch
@@ -36,7 +37,11 @@ def examinee(
         assert outside is not None
         return batches_of(*outside, batch_size)(limit)
 
-    return Examinee(predict, predict, batches_of(*inside, batch_size), no_texts, other, seed)
+    return Examinee(predict, predict, batches_of(*inside, batch_size), no_parts, no_texts, other, seed)
+
+
+def no_parts(limit: int | None, count: int) -> list[Any]:
+    raise AssertionError("measures see images in one piece")
 
 
 def no_texts(limit: int | None) -> Examples:

@@ -62,7 +62,9 @@ def test_dense_has_to_beat_the_most_frequent_class_by_its_interval(majority: int
     dense = [torch.arange(1000)[torch.randperm(1000, generator=chance)] < 600 for _ in range(3)]
     most_frequent = torch.arange(1000) < majority
     decision = decide([0.6, 0.61, 0.6], [0.6, 0.6, 0.6])
-    found = sample_caveats(decision, "standard", "test", 1000, crossed(dense, [most_frequent] * 3))
+    found = sample_caveats(
+        decision, "standard", "test", 1000, crossed(dense, [most_frequent] * 3), majority=majority / 1000
+    )
     assert [caveat.kind for caveat in found] == (["majority-class"] if trivial else [])
     if trivial:
         assert f"60.0 % against {majority / 10:.1f} % of the test images, difference [" in found[0].text

@@ -7,7 +7,8 @@ import pytest
 import torch
 from benchmarks.error_rates import Cell, rates, search_rates
 
-from robust_tickets.measures.chance import Crossed, crossed
+from robust_tickets.measures.chance import Crossed, crossed, crossed_parts
+from robust_tickets.measures.mean_iou import MeanIoU
 
 
 def bits(*values: tuple[bool, int]) -> torch.Tensor:
@@ -32,11 +33,11 @@ def test_variances_are_those_of_a_two_way_layout():
     each = torch.stack(ticket).double().numpy() - torch.stack(dense).double().numpy()
     assert found.mean == pytest.approx(each.mean())
     assert found.between_seeds == pytest.approx(each.mean(1).var(ddof=1))
-    assert found.between_examples == pytest.approx(each.mean(0).var(ddof=1))
+    assert found.between_units == pytest.approx(each.mean(0).var(ddof=1))
     left = each - each.mean(1, keepdims=True) - each.mean(0) + each.mean()
     assert found.rest == pytest.approx((left**2).sum() / (3 * 39))
     # Of the three mean squares and the mean, the sum of squares is the whole.
-    whole = 40 * 3 * found.between_seeds + 4 * 39 * found.between_examples + 3 * 39 * found.rest
+    whole = 40 * 3 * found.between_seeds + 4 * 39 * found.between_units + 3 * 39 * found.rest
     assert whole == pytest.approx(((each - each.mean()) ** 2).sum())
 
 
@@ -61,9 +62,61 @@ def test_rare_losses_have_the_limits_of_a_rare_event(lost):
     assert limit <= -4000 * interval.lower <= 1.04 * limit
 
 
+def test_parts_of_one_example_are_the_examples():
+    """In a mean over examples, what the jackknife says of each is its own value."""
+    chance = torch.Generator().manual_seed(0)
+    ticket, dense = ([torch.rand(60, generator=chance) < share for _ in range(3)] for share in (0.6, 0.8))
+
+    def in_parts(some: list[torch.Tensor]) -> list[tuple[float, torch.Tensor]]:
+        each = [one.double() for one in some]
+        return [(one.mean().item(), (one.sum() - one) / 59) for one in each]
+
+    by_parts, by_examples = crossed_parts(in_parts(ticket), in_parts(dense), 60), crossed(ticket, dense)
+    for name in ("mean", "between_seeds", "between_units", "rest"):
+        assert getattr(by_parts, name) == pytest.approx(getattr(by_examples, name)), name
+    assert by_parts.examples == 60
+    assert by_parts.size == 1
+
+
+def test_of_a_set_the_interval_covers_over_draws_of_images_and_seeds():
+    """mIoU of two networks that err on the same images, 3 seeds, 200 images in 50 parts; the truth from 200,000."""
+    chance = np.random.default_rng(0)
+    metric = MeanIoU(["sky", "road", "car"])
+    base = np.array([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.3, 0.3, 0.4]]) * np.array([[0.5], [0.4], [0.1]])
+
+    def confusions(images: int, better: float, hard: np.ndarray, shift: float) -> np.ndarray:
+        right = np.eye(3) * np.array([0.5, 0.4, 0.1])
+        mixed = np.clip(better + shift + 0.3 * hard, 0.05, 0.95)[:, None, None]
+        share = mixed * right + (1 - mixed) * base
+        return chance.multinomial(400, share.reshape(images, 9)).reshape(images, 3, 3)
+
+    def value(counts: np.ndarray) -> float:
+        return metric.value(torch.from_numpy(counts.sum(0)))
+
+    def truth(better: float) -> float:
+        hard = chance.standard_normal(200_000)
+        return value(confusions(200_000, better, hard, 0.0))
+
+    wanted, inside = truth(0.5) - truth(0.55), 0
+    for _ in range(200):
+        hard = chance.standard_normal(200)
+        found = []
+        for better in (0.5, 0.55):
+            seeds = []
+            for _ in range(3):
+                counts = confusions(200, better, hard, 0.01 * chance.standard_normal())
+                parts = counts.reshape(50, 4, 3, 3).sum(1)
+                without = [value(np.delete(parts, part, 0)) for part in range(50)]
+                seeds.append((value(counts), torch.tensor(without)))
+            found.append(seeds)
+        interval = crossed_parts(found[0], found[1], 200).interval(0.05)
+        inside += interval.lower <= wanted <= interval.upper
+    assert inside / 200 == pytest.approx(0.93, abs=0.05)
+
+
 def test_with_many_examples_it_is_students_interval_over_seeds():
     of_seeds = 0.004**2
-    found = Crossed(-0.002, 4, 10**7, between_seeds=of_seeds, between_examples=0.05, rest=0.15)
+    found = Crossed(-0.002, 4, 10**7, between_seeds=of_seeds, between_units=0.05, rest=0.15)
     interval = found.interval(0.05)
     assert (interval.upper - interval.lower) / 2 == pytest.approx(2.3534 * 0.004 / 2, rel=0.01)
 
@@ -92,7 +145,7 @@ def test_what_is_foreseen_is_what_more_seeds_and_examples_bring():
     foreseen = [drawn(4, 400) for _ in range(200)]
     for seeds, examples in ((8, 400), (4, 1600)):
         seen = [drawn(seeds, examples) for _ in range(100)]
-        for part in ("between_seeds", "between_examples", "rest"):
+        for part in ("between_seeds", "between_units", "rest"):
             expected = np.mean([getattr(one, part) for one in seen])
             told = np.mean([getattr(one.foreseen(seeds, examples), part) for one in foreseen])
             assert told == pytest.approx(expected, rel=0.1), part

@@ -15,7 +15,7 @@ from robust_tickets.measures.kinds import AnyMeasure
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.out_of_distribution import OutOfDistribution
 from tests.measures.counting import Counter, text_examinee
-from tests.measures.examinees import batches_of, examinee, exported_digits, held_out_digits, no_texts
+from tests.measures.examinees import batches_of, examinee, exported_digits, held_out_digits, no_parts, no_texts
 from tests.objectives.digits import trained_network
 
 MEASURES = TypeAdapter(tuple[AnyMeasure, ...])
@@ -53,6 +53,7 @@ def test_an_exported_file_is_measured_like_the_network(tmp_path_factory):
             predict,
             network,
             batches_of(*inside, 20),
+            no_parts,
             no_texts,
             lambda data, limit: batches_of(*letters, 20)(limit),
             seed=0,

@@ -8,7 +8,7 @@ from scipy.stats import ttest_rel
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.unit import DECIBEL, PLAIN, Unit
 from robust_tickets.measures.accuracy import Interval
-from robust_tickets.measures.chance import crossed
+from robust_tickets.measures.chance import crossed, crossed_parts
 from robust_tickets.measures.figure import ACCURACY, Figure
 from robust_tickets.measures.matching import Decision, decide, papers_rule
 from robust_tickets.measures.mean_iou import MeanIoU
@@ -84,15 +84,54 @@ def test_the_seeds_asked_for_would_decide_and_one_fewer_would_not():
 def test_at_the_margin_no_number_of_seeds_is_promised():
     decision = decide([0.89, 0.90, 0.88], [0.90, 0.90, 0.90])
     assert (decision.verdict, decision.seeds_needed) == ("cannot tell", None)
-    assert "more than 100 seeds" in decision.sentence()
+    assert decision.sentence().endswith("; more than 100 seeds would be needed.")
 
 
 def test_equal_differences_are_no_certainty():
     dense = [0.81, 0.91, 0.56]
     for ticket in ([0.80, 0.90, 0.55], [0.801, 0.901, 0.551], [0.799, 0.899, 0.549], dense):
         assert decide(ticket, dense).verdict == "cannot tell"
+    told = decide([0.80, 0.90, 0.55], dense)
+    assert told.seeds_needed is None
+    assert told.sentence().endswith(
+        "margin 1; all seeds differ by the same amount, so that nothing is known of others."
+    )
     # As floats, 0.81 - 0.80 is above 0.01 and 0.91 - 0.90 is below, and each "spread" is 1e-17.
     assert decide([0.80, 0.90, 0.55], dense).interval == pytest.approx(Interval(lower=-0.01, upper=-0.01))
+
+
+def test_parts_that_all_say_the_same_decide_nothing():
+    """Rounding is no spread."""
+    without = torch.full((20,), 0.504) + 1e-16 * torch.arange(20)
+    paired = crossed_parts([(0.504, without)] * 3, [(0.5, torch.full((20,), 0.5))] * 3, 100)
+    decision = decide([0.504] * 3, [0.5] * 3, paired=paired)
+    assert (decision.verdict, decision.seeds_needed, decision.examples_needed) == ("cannot tell", None, None)
+
+
+@pytest.mark.parametrize("level", [0.01, 0.2])
+def test_a_stricter_level_asks_for_a_wider_interval(level):
+    chance = torch.Generator().manual_seed(0)
+    ticket, dense = ([torch.rand(500, generator=chance) < 0.9 for _ in range(3)] for _ in range(2))
+    usual, other = (on(ticket, dense, level=one).interval for one in (0.05, level))
+    assert usual is not None
+    assert other is not None
+    assert (other.upper - other.lower > usual.upper - usual.lower) == (level < 0.05)
+
+
+def test_with_lower_is_better_parts_decide_the_other_way():
+    spread = 0.3 * torch.linspace(-1, 1, 20).double()
+    dense = [(20.0 + shift, 20.0 + shift + spread / 19) for shift in (0.0, 0.1, -0.1)]
+    worse, better = ([(value + by, without + by) for value, without in dense] for by in (2.0, -2.0))
+    for ticket, verdict in ((worse, "does not match"), (better, "matches")):
+        paired = crossed_parts(ticket, dense, 200)
+        decision = decide([one for one, _ in ticket], [one for one, _ in dense], 0.5, paired=paired, of=PERPLEXITY)
+        assert decision.verdict == "cannot tell", "all parts and seeds say the same"
+        moved = [(value, without + 0.001 * torch.arange(20)) for value, without in ticket]
+        paired = crossed_parts(moved, dense, 200)
+        assert (
+            decide([one for one, _ in moved], [one for one, _ in dense], 0.5, paired=paired, of=PERPLEXITY).verdict
+            == verdict
+        )
 
 
 def correct(*wrong: range, of: int) -> list[torch.Tensor]:

@@ -230,7 +230,8 @@ def test_the_metric_feeds_the_decision(row: Row, made: Callable[[Row], Made]) ->
     metric = run.task.metric(run.data.classes)
     verdict = rt.verify(one.result)
     assert verdict.score == metric.name
-    assert (verdict.standard.test_interval is not None) == metric.has_pairs
+    assert verdict.standard.test_interval is not None
+    assert verdict.standard.examples == len(run.data.test)
     assert run.folder is not None
     (kept,) = [read_json(path / "result.json") for path in run.folder.glob("test-clean-*")]
     value = metric.value(metric.unpacked(kept))

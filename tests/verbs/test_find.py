@@ -50,7 +50,9 @@ def test_only_the_ticket_found_meets_the_test_part(source: rt.Source, tmp_path: 
     )
     assert rt.load_transfer(tmp_path, source=source, data=PARTS).folder == tmp_path / "confirmed" / "sparsity-0.5"
     assert not (tmp_path / "sparsity-0.2").exists(), "nothing below the ticket found is trained"
-    assert found.sentence().startswith("Sparsest ticket that matches on validation: 50 %; confirmed on test.")
+    assert found.sentence().startswith(
+        "Sparsest ticket that matches on validation: 50 %; confirmed on test, with fresh seeds."
+    )
     written = times(tmp_path)
     assert find(source, tmp_path, (0.2, 0.5, 0.999)).sentence() == found.sentence()
     assert times(tmp_path) == written
@@ -66,6 +68,14 @@ def test_a_single_candidate_is_confirmed_as_it_was_trained(source: rt.Source, tm
     assert found.verdict is not None
     assert [run.seed for run in found.verdict.ticket_runs] == [0, 1, 2]
     assert not (tmp_path / "confirmed").exists()
+
+
+def test_a_ticket_of_a_second_search_in_a_folder_is_one_of_several(source: rt.Source, tmp_path: Path) -> None:
+    find(source, tmp_path, (0.999,))
+    found = find(source, tmp_path, (0.3,))
+    assert found.verdict is not None
+    assert [run.seed for run in found.verdict.ticket_runs] == [3, 4, 5]
+    assert "confirmed on test, with fresh seeds." in found.sentence()
 
 
 def test_the_ladder_is_that_of_iterative_pruning() -> None:

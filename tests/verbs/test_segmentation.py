@@ -125,7 +125,8 @@ def test_verdict_is_on_the_miou_of_the_whole_test_set(trained: rt.Transfer, data
     assert verdict.score == "mIoU"
     assert "mIoU. " in verdict.sentence()
     assert "accuracy" not in verdict.sentence()
-    assert verdict.standard.test_interval is None
+    assert verdict.standard.test_interval is not None
+    assert verdict.standard.examples == len(trained.runs[0].data.test)
     assert verdict.ticket_runs[0].interval is None
     run = trained.runs[0]
     assert run.folder is not None
@@ -227,6 +228,47 @@ def test_a_draw_may_train_on_pixels_and_has_the_sources_names(
     assert all(bool((state[f"backbone.{name}"][~mask] == 0).all()) for name, mask in ticket.masks.items())
     (run,) = rt.transfer(again, "digits", training={**TRAINING, "schedule": "cosine"}, seeds=(0,)).runs
     assert all(bool((run.network.plain_state()[name][~mask] == 0).all()) for name, mask in ticket.masks.items())
+
+
+@pytest.mark.parametrize("drawing", [{"score": "snip"}, {"timeline": {"kind": "iterative", "rate": 0.5}}])
+def test_statistics_under_masks_are_the_sources(
+    source: rt.Source, data: rt.DataSettings, drawing: dict[str, Any]
+) -> None:
+    """A head for pixels has norms of its own, which the source does not know."""
+    ticket = rt.draw(source, sparsity=0.5, data=data, recalibrate=data, head="fresh", training=TRAINING, **drawing)
+    assert ticket.statistics is not None
+    names = {name for name in source.network.plain_state() if "running_" in name}
+    assert names <= ticket.statistics.keys() <= source.network.plain_state().keys()
+
+
+def test_a_source_that_labels_pixels_keeps_its_head_in_a_ticket_drawn_for_other_classes(
+    source: rt.Source, data: rt.DataSettings, tmp_path: Path
+) -> None:
+    made = rt.pretrain(source, data, folder=tmp_path / "made", **{**TRAINING, "epochs": 1})
+    other = rt.DataSettings(name=str(shapes_folder(tmp_path / "shapes")))
+    ticket = rt.draw(
+        made, data=other, head="fresh", sparsity=0.5, training=TRAINING, timeline={"kind": "iterative", "rate": 0.5}
+    )
+    assert made.network.num_classes != len(rt.load_data(other).classes)
+    ticket.subnetwork(made)
+    rt.transfer(ticket, other, training=TRAINING, seeds=(0,))
+
+
+def test_images_too_small_for_a_backbone_are_told(data: rt.DataSettings) -> None:
+    alexnet = rt.load_source(rt.SourceSettings(name="torchvision/alexnet", weights="random", num_classes=5))
+    with pytest.raises(rt.UserError, match=r"Output size is too small.*; give a larger data\.size$") as caught:
+        rt.transfer(alexnet, data, task=FCN, training=TRAINING, seeds=(0,))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_only_the_classifier_has_are_told(tmp_path: Path) -> None:
+    """AlexNet's linear layers have no part in labelling pixels."""
+    data = rt.DataSettings(name=str(shapes_folder(tmp_path / "shapes")), ignore=(VOID,), size=(64, 64))
+    alexnet = rt.load_source(rt.SourceSettings(name="torchvision/alexnet", weights="random", num_classes=5))
+    ticket = rt.draw(
+        alexnet, data=data, head="fresh", sparsity=0.5, training=TRAINING, timeline={"kind": "iterative", "rate": 0.5}
+    )
+    assert ticket.left_out["classifier.1.weight"] == "not in the network that trains"
 
 
 def test_channels_are_drawn_under_a_head_for_pixels(source: rt.Source, data: rt.DataSettings) -> None:

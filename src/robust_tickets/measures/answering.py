@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 from robust_tickets.foundation.lazy import torch
@@ -53,6 +53,8 @@ class AnswerF1(SetMetric):
 
     name: str = "F1 of answers"
     key: ClassVar[str] = "answer_f1"
+    # Answers are scored anew without each part.
+    parts: ClassVar[int] = 20
 
     def fresh(self) -> dict[int, BestAnswer]:
         """Return no answers."""
@@ -65,6 +67,15 @@ class AnswerF1(SetMetric):
             score, begin, end = best_span(outputs[row].float(), places[row])
             if number not in total or score > total[number].score:
                 total[number] = BestAnswer(score, targets["context"][row][begin:end].strip(), targets["answers"][row])
+
+    def merged(self, totals: Sequence[dict[int, BestAnswer]]) -> dict[int, BestAnswer]:
+        """Return the best answer to each question."""
+        best: dict[int, BestAnswer] = {}
+        for total in totals:
+            for number, answer in total.items():
+                if number not in best or answer.score > best[number].score:
+                    best[number] = answer
+        return best
 
     def kept(self, total: dict[int, BestAnswer]) -> Tensor:
         """Return F1 and exact match."""

@@ -68,6 +68,7 @@ def sample_caveats(
     examples: int,
     over_majority: Crossed | None,
     noun: str = "images",
+    majority: float = 0.0,
 ) -> list[Caveat]:
     """Return caveats on the inputs and seeds that a decision on accuracy rests on.
 
@@ -79,6 +80,7 @@ def sample_caveats(
         over_majority: how much more often dense is right than an answer that is always the most frequent class among
             them; None: dense is not held against it.
         noun: what they are.
+        majority: that class's share of them, in [0, 1].
     """
     found: list[tuple[CaveatKind, str]] = []
     margin = decision.margin
@@ -98,9 +100,10 @@ def sample_caveats(
             found.append(
                 (
                     "majority-class",
-                    f"Dense is not shown to beat the most frequent class ({100 * decision.dense:.1f} % against "
-                    f"{100 * (decision.dense - over_majority.mean):.1f} % of the {part} {noun}, difference "
-                    f"[{100 * above.lower:+.1f}, {100 * above.upper:+.1f}]): matching it means little.",
+                    "Dense is not shown to beat the most frequent class "
+                    f"({100 * (majority + over_majority.mean):.1f} % against {100 * majority:.1f} % of the {part} "
+                    f"{noun}, difference [{100 * above.lower:+.1f}, {100 * above.upper:+.1f}]): matching it means "
+                    "little.",
                 )
             )
     if decision.seeds == 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from robust_tickets.foundation.lazy import torch
@@ -47,6 +48,10 @@ class Correlation(SetMetric):
     def add(self, total: list[Tensor], outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: outputs [N, 1], targets [N]."""
         total.append(torch.stack([outputs.flatten(), targets]).double().cpu())
+
+    def merged(self, totals: Sequence[list[Tensor]]) -> list[Tensor]:
+        """Return all pairs of numbers."""
+        return [pairs for total in totals for pairs in total]
 
     def kept(self, total: list[Tensor]) -> Tensor:
         """Return both correlations."""

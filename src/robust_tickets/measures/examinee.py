@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ class Examinee:
     """The equivalent torch network, on which attacks are crafted; the same as `predict` for a torch network."""
     images: Callable[[int | None], Batches]
     """Test images and labels in a fixed order, again at every call; at most this many, balanced over classes."""
+    in_parts: Callable[[int | None, int], Iterable[Batches]]
+    """The same in so many parts, at most one for each image; a part has images from all over the set."""
     examples: Callable[[int | None], Examples]
     """The same examples, in the same order, as they were before they were prepared for the network; and how that is
     done."""

@@ -1,10 +1,10 @@
 """Whether a ticket matches dense: a decision with an error rate, not a comparison of two means.
 
 The ticket matches if it is at most `margin` worse than dense: a non-inferiority test on the metric's values of
-runs paired by seed, in its own unit and direction. Of accuracy every test example is paired, too, and the interval
-covers both sources of chance (`chance.py`): other seeds, and other test examples. Of other metrics it covers seeds
-alone. On either side a wrong decision has at most probability `level`, as docs/matching.md shows, because the interval
-between them has coverage 1 - 2 * level.
+runs paired by seed, in its own unit and direction. Test examples are paired too, one by one or in parts of the set, and
+the interval covers both sources of chance (`chance.py`): other seeds, and other test examples. On either side a wrong
+decision has at most probability `level`, as docs/matching.md shows, because the interval between them has coverage
+1 - 2 * level.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,6 +78,11 @@ class Decision(Settings):
         """How much better the ticket is, in the metric's unit; below 0 it is worse."""
         return self.difference if self.higher_is_better else -self.difference
 
+    @property
+    def has_no_spread(self) -> bool:
+        """Whether the interval is a point: seeds, and what else was paired, differ by the same amount throughout."""
+        return self.interval is not None and round(self.interval.upper - self.interval.lower, RESOLUTION) == 0
+
     def sentence(self, noun: str = "images") -> str:
         """Return the decision as one plain line; `noun` is what it was measured on."""
         figures = f"{self.unit.told(self.ticket)} against {self.unit.told(self.dense)} dense"
@@ -88,16 +93,18 @@ class Decision(Settings):
             f"{figures}, {self._difference(self.interval)} over {samples}, margin "
             f"{self.unit.scaled(self.margin):g}{'' if self.higher_is_better else ', lower is better'}"
         )
+        if self.verdict == "cannot tell" and self.has_no_spread:
+            return f"Cannot tell: {grounds}; all seeds differ by the same amount, so that nothing is known of others."
         if self.verdict == "cannot tell":
-            return f"Cannot tell: {grounds}; {self.needed(noun)} would decide."
+            return f"Cannot tell: {grounds}; {self.needed(noun)}."
         return f"{self.verdict.capitalize()}: {grounds}."
 
     def needed(self, noun: str = "images") -> str:
-        """Return how many seeds or examples would decide, as `about 12 seeds or 900 images`."""
+        """Return how many seeds or examples would decide, as `about 12 seeds or 900 images would decide`."""
         if enough := told_enough(self.seeds_needed, self.examples_needed, noun):
-            return f"about {enough}"
-        more = f", or than {EXAMPLES_CAP * self.examples:,} {noun}," if self.examples is not None else ""
-        return f"more than {SEEDS_CAP} seeds{more}"
+            return f"about {enough} would decide"
+        more = f" or {EXAMPLES_CAP * self.examples:,} {noun}" if self.examples is not None else ""
+        return f"more than {SEEDS_CAP} seeds{more} would be needed"
 
     def _on_test(self, noun: str) -> str:
         """Return what the test set alone says about one pair, whose seeds say nothing."""
@@ -161,9 +168,11 @@ def decide(
             )
 
         # Seeds that differ by nothing do not show how others would.
-        known = both is not None or not over_examples or len(set(differences)) > 1
+        known = both.is_known if both is not None else not over_examples or len(set(differences)) > 1
         verdict = verdict_on(interval) if known else "cannot tell"
-        if verdict == "cannot tell":
+        if not known:
+            needed = None  # nothing says how others would differ
+        elif verdict == "cannot tell":
             needed = _seeds_needed(differences, both, level, verdict_on)
             examples_needed = _examples_needed(both, level, verdict_on) if both is not None else None
         else:
@@ -180,7 +189,7 @@ def decide(
         papers_rule=papers_rule(ticket, dense, of.higher_is_better),
         margin=margin,
         level=level,
-        test_interval=paired.over_examples(level) if paired is not None else None,
+        test_interval=paired.over_examples(level) if paired is not None and not itself else None,
         unit=of.unit,
         higher_is_better=of.higher_is_better,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from robust_tickets.foundation.batch import moved
@@ -56,18 +57,27 @@ class AveragePrecision(SetMetric):
 
     name: str = "mAP"
     key: ClassVar[str] = "map"
+    # Precisions are computed anew without each part, which takes seconds for thousands of images.
+    parts: ClassVar[int] = 20
 
-    def fresh(self) -> Any:
-        """Return torchmetrics' accumulator."""
-        return fresh_precision()
+    def fresh(self) -> list[Any]:
+        """Return no detections."""
+        return []
 
-    def add(self, total: Any, outputs: Any, targets: Any) -> None:
-        """Add the detections in a batch."""
-        total.update(moved(outputs.detections(), "cpu"), moved(targets, "cpu"))
+    def add(self, total: list[Any], outputs: Any, targets: Any) -> None:
+        """Add the detections in a batch, and what there is to be found."""
+        total.append((moved(outputs.detections(), "cpu"), moved(targets, "cpu")))
 
-    def kept(self, total: Any) -> Tensor:
+    def merged(self, totals: Sequence[list[Any]]) -> list[Any]:
+        """Return all detections."""
+        return [pair for total in totals for pair in total]
+
+    def kept(self, total: list[Any]) -> Tensor:
         """Return the precisions."""
-        return precision(total, len(self.classes))
+        accumulator = fresh_precision()
+        for detections, targets in total:
+            accumulator.update(detections, targets)
+        return precision(accumulator, len(self.classes))
 
     def value(self, measured: Tensor) -> float:
         """Return mAP@[.5:.95]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final
 
 from robust_tickets.attacks.attack import Attacker
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class Kept(Protocol):
+    """What was measured of one network."""
+
+    @property
+    def values(self) -> Tensor:
+        """What `Metric.measured` returned."""
+        ...
+
+    @property
+    def without(self) -> Tensor | None:
+        """Of a figure of a whole set: the figure without each part, float64 [parts]; None: unknown."""
+        ...
+
+
 class Metric(Quantity, Protocol):
     """A figure, computed from a tensor measured once and kept: the figure of a set is not a mean over images."""
 
@@ -26,9 +40,17 @@ class Metric(Quantity, Protocol):
     """Its name in files: lower case."""
     has_pairs: ClassVar[bool]
     """Whether what is kept is right or wrong image by image, so that ticket and dense can be compared on each."""
+    parts: ClassVar[int]
+    """In how many parts a set is measured, at most."""
 
     def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
         """Return what is kept, of the images as they are and under each attacker; use within `evaluation_mode`."""
+        ...
+
+    def measured_in_parts(
+        self, predict: Predict, parts: Iterable[Batches], attackers: Sequence[Attacker] = ()
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what is kept, under the last attacker if there is one; of a set the figure without each part, too."""
         ...
 
     def value(self, measured: Tensor) -> float:
@@ -39,8 +61,11 @@ class Metric(Quantity, Protocol):
         """Return the 95 % interval of the figure over draws of the test images, if one is known."""
         ...
 
-    def paired(self, ticket: Sequence[Tensor], dense: Sequence[Tensor]) -> Crossed | None:
-        """Return the differences seed by seed and image by image, where both are known."""
+    def paired(self, ticket: Sequence[Kept], dense: Sequence[Kept], examples: int) -> Crossed | None:
+        """Return the differences seed by seed, and image by image or part by part; None if they are not known.
+
+        `examples` is the number that was measured.
+        """
         ...
 
     def packed(self, measured: Tensor) -> dict[str, Any]:
@@ -62,12 +87,19 @@ class Accuracy:
     bounds: Bounds = FRACTION
     higher_is_better: bool = True
     has_pairs: ClassVar[bool] = True
+    parts: ClassVar[int] = 1
 
     def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
         """Return correctness as the images are, and after each attacker in turn, which meets only what withstood."""
         if not attackers:
             return [correctness(*logits(predict, batches))]
         return withstanding_each(predict, batches, attackers)
+
+    def measured_in_parts(
+        self, predict: Predict, parts: Iterable[Batches], attackers: Sequence[Attacker] = ()
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the last correctness; images need no parts, and are in order only in a single one."""
+        return self.measured(predict, next(iter(parts)), attackers)[-1], None
 
     def value(self, measured: Tensor) -> float:
         """Return the fraction that is true."""
@@ -77,10 +109,11 @@ class Accuracy:
         """Return the Clopper-Pearson interval."""
         return accuracy_interval(measured)
 
-    def paired(self, ticket: Sequence[Tensor], dense: Sequence[Tensor]) -> Crossed | None:
+    def paired(self, ticket: Sequence[Kept], dense: Sequence[Kept], examples: int) -> Crossed | None:
         """Return the differences of `chance.py`; None if the runs were not measured on equal images."""
-        shapes = {bits.shape for bits in (*ticket, *dense)}
-        return crossed(ticket, dense) if len(shapes) == 1 and len(ticket[0]) > 1 else None
+        if examples < 2 or any(len(one.values) != examples for one in (*ticket, *dense)):
+            return None
+        return crossed([one.values for one in ticket], [one.values for one in dense])
 
     def packed(self, measured: Tensor) -> dict[str, Any]:
         """Return the bits as `count:hex`."""

@@ -26,6 +26,7 @@ class AdaptingTask(Adaptation, Task, ABC):
     ) -> Network:
         """Return the network that does the task; of one that does already, with a head for these classes or its own."""
         from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+        from robust_tickets.models.forward_trace import trace_forward
 
         if not self.does_it(network):
             if head == "keep":
@@ -35,7 +36,12 @@ class AdaptingTask(Adaptation, Task, ABC):
                 )
             made = self.adaptation.model_validate(self.model_dump())
             interface = network.pixels.model_copy(update={"size": splits.size})
-            return made.adapted(network, len(splits.classes), interface, seed, name)
+            adapted = made.adapted(network, len(splits.classes), interface, seed, name)
+            try:
+                trace_forward(adapted.body, interface, name)
+            except UserError as error:
+                raise UserError(f"{splits.name}: {error}; give a larger data.size") from None
+            return adapted
         if self.model_fields_set - {"kind"}:
             assert isinstance(network.body, AdaptedBody)
             kind = self.model_dump()["kind"]

@@ -38,7 +38,7 @@ class Task(Settings, ABC):
     (data have one of them), `loss` (one per example), class `logits` (of whatever the classes are of), `image-logits`
     and `image-labels` (of whole images or texts), `imitation` (outputs that can be held against a teacher's)."""
     keeps_body: ClassVar[bool] = False
-    """Whether a source's own network does it, under its own kind of head: what pretraining and draws train."""
+    """Whether a source's own network does it, under its own kind of head."""
 
     @abstractmethod
     def adapt(

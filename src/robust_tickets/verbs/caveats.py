@@ -41,6 +41,7 @@ def caveats(
     score: Metric,
     data: DataSplits,
     part: Part,
+    shared: bool,
 ) -> list[Caveat]:
     """Return everything that a reader of a verdict needs to know.
 
@@ -51,13 +52,18 @@ def caveats(
         score: what is decided on.
         data: on which.
         part: of these.
+        shared: whether all seeds have the same examples of it.
     """
     if not score.has_pairs:
         # What correctness image by image says of few images, a figure of the whole set does not.
         return [*worst_caveats(decisions["clean"], score), *_of_gradients(networks, settings)]
     labels = [int(label) for label in part_of(data, part).labels]
     # Dense differs from itself by nothing, and that says nothing.
-    sampled = _of_samples(decisions, networks["dense"], settings, labels, part, data.noun) if len(networks) > 1 else []
+    sampled = (
+        _of_samples(decisions, networks["dense"], settings, labels, part, data.noun, shared)
+        if len(networks) > 1
+        else []
+    )
     return [*sampled, *_of_gradients(networks, settings), *_of_attacks(networks, settings, labels)]
 
 
@@ -68,12 +74,15 @@ def _of_samples(
     labels: list[int],
     part: Part,
     noun: str,
+    shared: bool,
 ) -> list[Caveat]:
-    (majority, _), *_ = Counter(labels).most_common(1)
+    (majority, times), *_ = Counter(labels).most_common(1)
     most_frequent = torch.tensor(labels) == majority
-    correct = [one["clean"].values for one in dense.outcomes]
+    # Of validation parts that are each seed's own, the first seed's.
+    correct = [one["clean"].values for one in dense.outcomes][: None if shared else 1]
     over_majority = crossed(correct, [most_frequent] * len(correct)) if len(labels) > 1 else None
-    found = sample_caveats(decisions["clean"], "standard", part, len(labels), over_majority, noun)
+    share = times / len(labels)
+    found = sample_caveats(decisions["clean"], "standard", part, len(labels), over_majority, noun, share)
     if settings.robustness is not None:
         attacked = min(len(labels), settings.robustness.limit or len(labels))
         found += sample_caveats(decisions["robust"], "robust", part, attacked, None, noun)

@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import require_apart, require_ours
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.layers import weights_left_out
+from robust_tickets.models.adaptations.adapted_body import AdaptedBody
+from robust_tickets.models.layers import prunable_weights, weights_left_out
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
@@ -176,13 +178,30 @@ def stored_weights(
     for name, value in drawn.items():
         expected = original[name] * masks[name].cpu() if name in masks else original[name]
         if not torch.equal(value, expected):
-            return state if state.keys() == original.keys() else {**original, **drawn}
+            # The head of a plain network is put into its source with its classes; one under a new task is not.
+            alike = state.keys() == original.keys() and (
+                not isinstance(source.network.body, AdaptedBody)
+                or all(state[name].shape == original[name].shape for name in state)
+            )
+            return state if alike else {**original, **drawn}
     return None
 
 
-def by_source(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
-    """Return tensors of the network that trained by the names that they have in the source."""
-    return {names[place]: tensor for place, tensor in tensors.items()}
+def left_out(prepared: Preparation, source: Source, settings: DrawSettings) -> dict[str, str]:
+    """Return the weights that stay dense, by the source's names, and why."""
+    if not prepared.is_moved:
+        return weights_left_out(prepared.classifier, settings.prunable)
+    lost = set(prunable_weights(source.network, settings.prunable)) - set(prepared.names)
+    reasons = dict.fromkeys(sorted(lost), "not in the network that trains")
+    return {**weights_left_out(source.network, settings.prunable), **reasons}
+
+
+def statistics_of(network: Network, source: Source, splits: DataSplits) -> dict[str, Tensor]:
+    """Return a network's batch-norm statistics on training images; a head's are the source's own."""
+    heads = tuple(f"{path}." for path in network.fresh)
+    known = batch_norm_statistics(source.network.body)
+    found = recalibrated(network, splits)
+    return {name: known[name] if name.startswith(heads) and name in known else one for name, one in found.items()}
 
 
 def recalibrated(classifier: Network, splits: DataSplits) -> dict[str, Tensor]:
@@ -257,15 +276,19 @@ def draw_chain(
             prunable=names,
             source=source.identity,
             stored=stored_weights(classifier, source, masks, prepared.places),
-            statistics=by_source(recalibrated(classifier, calibration), names_of) if calibration is not None else None,
+            statistics=None,
             recipe={
                 "source": source.settings.model_dump(mode="json"),
                 "draw": {**parts, "sparsity": event.sparsity if target is not None else removed(masks, names)},
             },
             provenance=provenance,
             network=source,
-            left_out=weights_left_out(source.network if prepared.is_moved else classifier, settings.prunable),
+            left_out=left_out(prepared, source, settings),
         )
+        if calibration is not None:
+            # Statistics are of the source: what trained may have frozen its norms, and has others in its head.
+            network = ticket.subnetwork(source) if prepared.is_moved else classifier
+            ticket = replace(ticket, statistics=statistics_of(network, source, calibration))
         drawn[event] = ticket
         if step.folder is not None:
             ticket.save(step.folder / places[event])
@@ -277,7 +300,7 @@ def draw_chain(
         if settings.finetune is not None and splits is not None:
             beside = folder.parent if folder is not None and len(settings.sparsities) > 1 else folder
             place = beside / "finetuned" if beside is not None else None
-            start = finetune(classifier, source, splits, settings.finetune, seed, place)
+            start = finetune(classifier, source, splits, settings.finetune, settings.task, seed, place)
         job = Job(
             Trainable.of(classifier),
             prepared.batches,

@@ -26,6 +26,7 @@ from robust_tickets.verbs.draw import rehearse_draw
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.find_settings import FindSettings
 from robust_tickets.verbs.measure import part_of
+from robust_tickets.verbs.place import claim_of, is_drawn, transfers_below
 from robust_tickets.verbs.transfer import Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify import Verdict
@@ -50,15 +51,19 @@ class FindResult:
     """How the ticket was drawn, where several ways competed; None: there was one, or no ticket."""
     adversarial: Transfer | None = field(default=None, repr=False)
     """The adversarial transfer of a double-win ticket; `result` is the standard one."""
+    has_fresh_seeds: bool = False
+    """Whether it was one of several, and so was trained anew, with other seeds, to be confirmed."""
 
     def sentence(self) -> str:
         """Return the outcome in plain words."""
         if self.ticket is None or self.verdict is None:
             return f"No ticket {self.criterion.met} on validation; {len(self.tried)} were tried."
         confirmed = "confirmed" if self.verdict.matches else "NOT confirmed"
+        fresh = ", with fresh seeds" if self.has_fresh_seeds else ""
         drawn = f", drawn by {self.way}" if self.way is not None else ""
         sparsity = f"{100 * self.ticket.sparsity:.4g} %{drawn}"
-        return f"{self.criterion.sparsest} on validation: {sparsity}; {confirmed} on test. {self.verdict.sentence()}"
+        outcome = f"{sparsity}; {confirmed} on test{fresh}"
+        return f"{self.criterion.sparsest} on validation: {outcome}. {self.verdict.sentence()}"
 
 
 def find(
@@ -214,7 +219,8 @@ def search(candidates: Sequence[Contenders], criterion: FindCriterion, contest: 
         if meeting:
             way = max(meeting, key=lambda name: gained(meeting[name]))
             attempt = meeting[way]
-            confirmed = criterion.confirm(attempt, contest.of(way) if is_one_of_several(candidates) else None)
+            several = is_one_of_several(candidates, contest.folder)
+            confirmed = criterion.confirm(attempt, contest.of(way) if several else None)
             return FindResult(
                 criterion,
                 attempt.ticket,
@@ -223,13 +229,16 @@ def search(candidates: Sequence[Contenders], criterion: FindCriterion, contest: 
                 *told_apart(tried),
                 way=way or None,
                 adversarial=confirmed.adversarial[0] if confirmed.adversarial is not None else None,
+                has_fresh_seeds=several,
             )
     return FindResult(criterion, None, None, None, *told_apart(tried))
 
 
-def is_one_of_several(candidates: Sequence[Contenders]) -> bool:
-    """Return whether there was anything to choose from."""
-    return sum(len(one.sparsities) for one in candidates) > 1
+def is_one_of_several(candidates: Sequence[Contenders], folder: Path | None) -> bool:
+    """Return whether there was anything to choose from, now or in an earlier search in the same folder."""
+    now = sum(len(one.sparsities) for one in candidates)
+    kept = [] if folder is None else [place for place in transfers_below(folder) if is_drawn(place.folder)]
+    return max(now, len({claim_of(place.folder).get("ticket") for place in kept})) > 1
 
 
 def told_apart(
@@ -253,7 +262,9 @@ def record(found: FindResult, folder: Path) -> None:
         "sentence": found.sentence(),
         "sparsity": found.ticket.sparsity if found.ticket is not None else None,
         "ticket": found.ticket.digest if found.ticket is not None else None,
-        "transfer": str(found.result.folder.relative_to(folder)) if found.result and found.result.folder else None,
+        "transfer": found.result.folder.relative_to(folder).as_posix()
+        if found.result is not None and found.result.folder is not None
+        else None,
         **({"drawing": found.way, "drawings": list(found.ways)} if found.ways else {}),
         "test": found.verdict.model_dump(mode="json") if found.verdict is not None else None,
         "validation": [verdict.model_dump(mode="json") for verdict in found.tried],

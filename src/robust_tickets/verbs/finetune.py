@@ -7,12 +7,19 @@ from torch import Tensor
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source
+from robust_tickets.tasks.task import Task
 from robust_tickets.training.settings import Training
 from robust_tickets.verbs.pretrain import pretrain
 
 
 def finetune(
-    network: Network, source: Source, splits: DataSplits, training: Training, seed: int, folder: Path | None
+    network: Network,
+    source: Source,
+    splits: DataSplits,
+    training: Training,
+    task: Task | None,
+    seed: int,
+    folder: Path | None,
 ) -> dict[str, Tensor]:
     """Train a copy of the source, in place, as it is before anything is drawn.
 
@@ -21,6 +28,7 @@ def finetune(
         source: where it came from.
         splits: the draw's data.
         training: of all weights.
+        task: what the draw was told to do; None: what the data imply.
         seed: of the draw.
         folder: keeps the finetuned network; a second call takes it from there.
 
@@ -28,8 +36,7 @@ def finetune(
         The state of the body as it was before: where the source is to be returned to.
     """
     before = network.plain_state()
-    tuned = pretrain(
-        Source(network, source.identity, source.settings), splits, training=training, seed=seed, folder=folder
-    )
+    start = Source(network, source.identity, source.settings)
+    tuned = pretrain(start, splits, training=training, task=task, seed=seed, folder=folder)
     network.body.load_state_dict(tuned.network.plain_state())
     return before

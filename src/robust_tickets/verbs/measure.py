@@ -27,6 +27,9 @@ from robust_tickets.verbs.pace import BATCH, Pace
 from robust_tickets.verbs.transfer import Run
 from robust_tickets.verbs.verify_settings import Part
 
+WITHOUT = "without_part"
+"""Key of a metric's values without each part of the set in turn; older results lack it, and are kept."""
+
 GRADIENTS = "gradients"
 """Key of the gradient counts in a result; results of attacks from before they were counted are measured again."""
 
@@ -39,6 +42,8 @@ class Outcome(NamedTuple):
     matrix of pixels, int64 [classes, classes]."""
     gradients: GradientCounts | None
     """On how many images the attack saw no gradient; None if it asks for none."""
+    without: Tensor | None = None
+    """Of a metric of the whole set: its value without each part of the set in turn, float64 [parts]; None: unknown."""
 
 
 def outcomes(run: Run, robustness: Evaluation | None, part: Part = "test") -> dict[str, Outcome]:
@@ -75,8 +80,12 @@ def outcome_once(run: Run, attack: Evaluation | None, part: Part, artefact: Arte
     step = _step(run, attack.attack.kind if attack is not None else "clean", settings, part, artefact)
     score = run.task.metric(run.data.classes)
     if (kept := step.result) is not None and (attack is None or attack.gradient_free or GRADIENTS in kept):
-        counts = kept.get(GRADIENTS)
-        return Outcome(score.unpacked(kept), GradientCounts.model_validate(counts) if counts is not None else None)
+        counts, without = kept.get(GRADIENTS), kept.get(WITHOUT)
+        return Outcome(
+            score.unpacked(kept),
+            GradientCounts.model_validate(counts) if counts is not None else None,
+            torch.tensor(without, dtype=torch.float64) if without is not None else None,
+        )
     what = attack.describe() if attack is not None else score.name
     with step.claim(), examined(run, part, artefact, what) as examinee:
         log = AttackLog(examinee.tell)
@@ -85,11 +94,12 @@ def outcome_once(run: Run, attack: Evaluation | None, part: Part, artefact: Arte
             if attack is not None
             else []
         )
-        images = examinee.images(attack.limit if attack is not None else None)
-        measured = score.measured(examinee.predict, images, attackers)[-1]
+        parts = examinee.in_parts(attack.limit if attack is not None else None, score.parts)
+        measured, without = score.measured_in_parts(examinee.predict, parts, attackers)
         seen = {GRADIENTS: log.gradients.model_dump()} if log.gradients is not None else {}
-        step.finish({**score.packed(measured), **seen})
-    return Outcome(measured, log.gradients)
+        by_part = {WITHOUT: without.tolist()} if without is not None else {}
+        step.finish({**score.packed(measured), **seen, **by_part})
+    return Outcome(measured, log.gradients, without)
 
 
 def figures_once(run: Run, asked: Measure, part: Part = "test", artefact: Artefact | None = None) -> dict[str, float]:
@@ -130,6 +140,14 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
     def images(limit: int | None) -> Batches:
         return pace.shown(in_order(data, limit), min(len(data), limit or len(data)))
 
+    def in_parts(limit: int | None, count: int) -> Iterator[Batches]:
+        chosen = limited(data, limit)
+        # Every so many examples: data are often sorted by class, or by video.
+        count = min(count, len(chosen))
+        parts = [chosen.subset(torch.arange(first, len(chosen), count)) for first in range(count)]
+        parts = [chosen] if count == 1 else parts
+        return pace.of_parts([in_order(one, None) for one in parts], [len(one) for one in parts])
+
     def examples(limit: int | None) -> Examples:
         return limited(data, limit)
 
@@ -141,7 +159,8 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
     with evaluation_mode(network, next(network.parameters()).device) as predict:
         craft = pace.counted(predict)
         measured = craft if artefact is None else pace.counted(artefact.predict)
-        yield Examinee(measured, craft, images, examples, other, run.seed, pace.tell, run.task.criterion(0).aim)
+        aim = run.task.criterion(0).aim
+        yield Examinee(measured, craft, images, in_parts, examples, other, run.seed, pace.tell, aim)
 
 
 def part_of(data: DataSplits, part: Part) -> Examples:

@@ -1,7 +1,7 @@
 """How far a measure is: batches done, and passes of the network within a batch, which an attack may need for hours."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -27,14 +27,25 @@ class Pace:
 
     def shown(self, batches: Batches, examples: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of this many examples, each counted when the next one is asked for."""
-        with progress(self.title, -(-examples // BATCH), unit="batch", noun=self.noun) as self._display:
+        for only in self.of_parts([batches], [examples]):
+            yield from only
+
+    def of_parts(self, parts: Sequence[Batches], examples: Sequence[int]) -> Iterator[Iterator[tuple[Tensor, Tensor]]]:
+        """Yield the batches of each part, of so many examples, one part after the other."""
+        steps = sum(-(-count // BATCH) for count in examples)
+        with progress(self.title, steps, unit="batch", noun=self.noun) as self._display:
             try:
-                for inputs, labels in batches:
-                    self._words, self._passes = "", 0
-                    yield inputs, labels
-                    self._display.advance(examples_in(inputs), "")
+                for batches in parts:
+                    yield self._counting(batches)
             finally:
                 self._display = None
+
+    def _counting(self, batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+        for inputs, labels in batches:
+            self._words, self._passes = "", 0
+            yield inputs, labels
+            if self._display is not None:
+                self._display.advance(examples_in(inputs), "")
 
     def counted(self, predict: Predict) -> Predict:
         """Return the same, each call counted."""

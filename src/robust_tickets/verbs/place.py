@@ -10,6 +10,9 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.ownership import json_of
 from robust_tickets.foundation.run_folder import VERBS, verb_of
 
+CONFIRMED = "confirmed"
+"""Folder in that of a search, of what is trained anew to be confirmed."""
+
 RECORD = "transfer.json"
 """What makes a folder one of a transfer."""
 
@@ -129,7 +132,8 @@ def found_in(folder: Path) -> TransferPlace:
         else [place for place in folder.glob("*/") if claim_of(place).get("ticket") == found["ticket"]]
     )
     if found["ticket"] is None or not chosen:
-        tried = [str(place) for place in transfers_below(folder) if is_drawn(place.folder)]
+        places = [place for place in transfers_below(folder) if is_drawn(place.folder)]
+        tried = [str(place) for place in places if CONFIRMED not in place.folder.relative_to(folder).parts]
         also = f"; name one of those it tried: {', '.join(tried)}" if tried else ""
         raise UserError(f"{folder}: tickets find found no ticket that matches{also}")
     return TransferPlace(chosen[0])

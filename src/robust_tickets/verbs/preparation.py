@@ -106,11 +106,11 @@ class Preparation:
             splits = batches = None
         elif splits is not None:
             task = task_for(splits, settings.task)
-            require_size(source.network, splits, source.identity.name)
             require_gradients(source)
             if settings.head == "as-transferred":
                 raise UserError("head: only a recipe knows how tickets are transferred; use keep or fresh")
             classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name, "draw.head")
+            require_size(classifier, splits, source.identity.name)
             places = places_of(source.network.body, classifier.body)
             names = tuple(name for name in names if name in places and places[name] not in classifier.idle)
             objective, is_fresh = settings.training.objective, settings.head == "fresh" and settings.finetune is None

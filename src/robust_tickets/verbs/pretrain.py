@@ -19,6 +19,7 @@ from robust_tickets.models.settings import SourceSettings
 from robust_tickets.models.sources import Source, Stated, load_source
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, require_size, target_data
+from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_source import ImageBatches
 from robust_tickets.training.job import Job
 from robust_tickets.training.loop import fit
@@ -35,6 +36,7 @@ def pretrain(
     weights: str | Path | None = None,
     preprocessing: Stated | None = None,
     training: Training | None = None,
+    task: Task | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
     **changes: Any,
@@ -46,6 +48,7 @@ def pretrain(
         data: a name, a path, `DataSettings`, a torch `Dataset` or `DataLoader`; images in [0, 1].
         weights, preprocessing: of a source given by name, as in `load_source`; the preprocessing of a module, too.
         training: everything about the training; `changes` are keyword changes to it.
+        task: what it learns to do; by default what the data imply.
         seed: of the run.
         folder: keeps the network; a second call with the same settings returns it, or resumes.
 
@@ -57,8 +60,8 @@ def pretrain(
     require_apart(folder, data)
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     splits = target_data(data, source, seed)
-    task = task_for(splits)
-    require_size(source.network, splits, source.identity.name)
+    asked = task.model_dump(mode="json") if task is not None else None
+    task = task_for(splits, task)
     require_gradients(source)
     identity = {
         "verb": "pretrain",
@@ -67,6 +70,7 @@ def pretrain(
         "training": training.model_dump(mode="json", exclude={"checkpoint_seconds"}),
         "seed": seed,
         **teachers_facts(training.objective),
+        **({"task": asked} if asked is not None else {}),
     }
     step = Step(folder, identity)
     if step.folder is not None and step.result is not None:
@@ -75,6 +79,7 @@ def pretrain(
     if not task.has_head_for(classifier, splits):
         require_trained_head(training.objective, True, "head")
     classifier = task.pretrained(classifier, splits, seed, source.identity.name)
+    require_size(classifier, splits, source.identity.name)
     job = pretraining(classifier, splits, training, seed)
     title = f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})"
     with step.claim():
@@ -98,9 +103,9 @@ def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> 
     """
     splits = target_data(settings.data, source, seed)
     task = task_for(splits)
-    require_size(source.network, splits, source.identity.name)
     require_gradients(source)
     network = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)
+    require_size(network, splits, source.identity.name)
     pretraining(network, splits, settings.training, seed).require()
     network.headless = False
     return replace(source, network=network)

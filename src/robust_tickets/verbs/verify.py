@@ -5,10 +5,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
+import torch
 from pydantic import Field
-from torch import Tensor
 
 from robust_tickets.attacks.attack_log import GradientCounts
+from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.of_inputs import OfInputs
@@ -155,14 +156,16 @@ def verify(
     require_pairs(result, dense)
     ticket_found = [outcomes(run, settings.robustness, part) for run in result.runs]
     dense_found = [outcomes(run, settings.robustness, part) for run in dense.runs]
+    shared = is_shared(result.runs, part)
     decisions = {
         kind: decide_on(
-            [one[kind].values for one in ticket_found],
-            [one[kind].values for one in dense_found],
+            [one[kind] for one in ticket_found],
+            [one[kind] for one in dense_found],
             settings,
             score,
+            None if result is dense else measured_examples(data, part, settings, kind),
             part,
-            itself=result is dense,
+            shared,
         )
         for kind in ticket_found[0]
     }
@@ -191,19 +194,22 @@ def verify(
         measures=further,
         exported=file,
         caveats=(
-            *caveats(decisions, networks, settings, score, data, part),
-            *(between_parts(dense.runs, dense_runs) if part == "test" and score.has_pairs else ()),
+            *caveats(decisions, networks, settings, score, data, part, shared),
+            *(between_parts(dense, dense_runs) if part == "test" and score.has_pairs else ()),
             *(file.caveats if file is not None else ()),
         ),
     )
 
 
-def between_parts(runs: Sequence[Run], measured: Sequence[Measured]) -> list[Caveat]:
-    """Return caveats on validation data that dense may have been trained on before; see `part_caveats`."""
-    known = [run.validation for run in runs if run.validation is not None]
-    if len(known) < len(runs):
+def between_parts(dense: Transfer, measured: Sequence[Measured]) -> list[Caveat]:
+    """Return caveats on validation data that dense may have been trained on before; see `part_caveats`.
+
+    Under an adversarial objective validation is under attack, and says nothing about that.
+    """
+    known = [run.validation for run in dense.runs if run.validation is not None]
+    if len(known) < len(dense.runs) or dense.settings.training.objective.is_adversarial:
         return []
-    data, tested = runs[0].data, fmean(one.standard for one in measured)
+    data, tested = dense.runs[0].data, fmean(one.standard for one in measured)
     return part_caveats(fmean(known), len(data.validation), tested, len(data.test), data.noun)
 
 
@@ -243,7 +249,7 @@ def sparsest_match(pairs: Sequence[tuple[Transfer, Transfer]], settings: VerifyS
     matching = [index for index, verdict in enumerate(verdicts) if verdict.matches]
     if matching:
         return max(matching, key=lambda index: verdicts[index].sparsity)
-    return max(range(len(pairs)), key=lambda index: verdicts[index].standard.ticket)
+    return max(range(len(pairs)), key=lambda index: verdicts[index].standard.gain)
 
 
 def selected_on(result: Transfer) -> Part:
@@ -252,29 +258,44 @@ def selected_on(result: Transfer) -> Part:
 
 
 def decide_on(
-    ticket: list[Tensor],
-    dense: list[Tensor],
+    ticket: Sequence[Outcome],
+    dense: Sequence[Outcome],
     settings: VerifySettings,
     score: Metric,
+    examples: int | None,
     part: Part,
-    *,
-    itself: bool = False,
+    aligned: bool,
 ) -> Decision:
-    """Decide from what was measured, one tensor per seed.
+    """Decide from what was measured on so many examples of a part, seed by seed; None: dense is compared with itself.
 
-    Validation data choose among tickets, and test data confirm the choice: chance in the draw of validation examples is
-    no risk of a wrong claim, and seeds alone are accounted for.
+    Where every seed has validation examples of its own, they are not `aligned`.
+
+    Validation data choose among tickets, and test data confirm the choice: chance in the draw of validation examples
+    is no risk of a wrong claim, and seeds alone are accounted for.
     """
     return decide(
-        [score.value(one) for one in ticket],
-        [score.value(one) for one in dense],
+        [score.value(one.values) for one in ticket],
+        [score.value(one.values) for one in dense],
         settings.margin,
         settings.level,
-        score.paired(ticket, dense),
+        score.paired(ticket, dense, examples) if examples is not None and (aligned or len(ticket) == 1) else None,
         over_examples=part == "test",
-        itself=itself,
+        itself=examples is None,
         of=score,
     )
+
+
+def is_shared(runs: Sequence[Run], part: Part) -> bool:
+    """Return whether all seeds have the same examples of a part; validation parts may be each seed's own."""
+    first, *others = [part_of(run.data, part).indices for run in runs]
+    return all(torch.equal(first, other) for other in others)
+
+
+def measured_examples(data: DataSplits, part: Part, settings: VerifySettings, kind: str) -> int:
+    """Return how many examples were measured: `clean`, or `robust`, which an attack may limit."""
+    every = len(part_of(data, part))
+    limit = settings.robustness.limit if settings.robustness is not None and kind == "robust" else None
+    return min(every, limit or every)
 
 
 def summarise(

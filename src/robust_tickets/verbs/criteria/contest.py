@@ -8,6 +8,7 @@ from robust_tickets.tasks.target import Data
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.double_win import Pair
 from robust_tickets.verbs.draw import label
+from robust_tickets.verbs.place import CONFIRMED
 from robust_tickets.verbs.transfer import Transfer, transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
@@ -51,7 +52,7 @@ class Contest:
         seeds = self.settings.seeds
         apart = max(seeds) - min(seeds) + 1
         fresh = self.settings.model_copy(update={"seeds": tuple(seed + apart for seed in seeds)})
-        return self.under(fresh, "confirmed")
+        return self.under(fresh, CONFIRMED)
 
 
 def place(folder: Path | None, name: str) -> Path | None:
