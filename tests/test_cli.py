@@ -175,6 +175,26 @@ def test_a_whole_job_and_all_of_it_again(tickets: Tickets, place: Path, monkeypa
     assert {name: facts for name, facts in contents(place).items() if name in results} == results
 
 
+def test_a_search_trains_and_judges_as_its_recipe_says(
+    tickets: Tickets, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    Path("own.yaml").write_text(
+        "sources: {other: {source: {name: demo/resnet4, weights: random}}}\n"
+        "data: {name: elsewhere}\n"
+        "draw: {sparsity: 0.3}\n"
+        "transfers: {full: {seeds: [3, 4], training: {epochs: 0, batch_size: 4}}}\n"
+        "verify: {margin: 0.9}\n"
+    )
+    line = f"find {NET} -d images -o sought --recipe own.yaml --set data.validation=0.5"
+    told = tickets(line)
+    assert told.code == 0, told.err
+    assert "over 2 seeds, margin 90." in told.out, "on validation"
+    folder = next(Path("sought").glob("**/transfer.json"))
+    assert json.loads(folder.read_text())["settings"]["seeds"] == [3, 4]
+    assert "margin 80" in tickets(f"{line} --set verify.margin=0.8").out
+
+
 def test_a_run_prints_its_tables_and_a_report_prints_them_again(
     tickets: Tickets, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,9 @@ def find(
     recipe: Annotated[
         str | None,
         typer.Option(
-            "--recipe", "-r", help="Its ways of drawing compete: a YAML file, or a recipe that ships with us."
+            "--recipe",
+            "-r",
+            help="Its ways of drawing compete, trained and judged as it says: a YAML file, or a shipped recipe.",
         ),
     ] = None,
     settings: Annotated[
@@ -56,27 +58,33 @@ def find(
     unknown, parts = overrides(settings, tuple(PARTS))
     if unknown:
         raise UserError(f"--set {next(iter(unknown[0]))}: no such step; known: {', '.join(PARTS)}")
-    transfer_settings = changed(TransferSettings(), *parts["transfer"], where="transfer")
-    verify_settings = changed(VerifySettings(), *parts["verify"], where="verify")
     chosen = changed(FindSettings(), given(criterion=criterion), *parts["find"], where="find")
     network = source_settings(source, weights, preprocessing, parts["source"])
     images = data_settings(data, parts["data"])
+    # What is asked for is refused by the names that it was given, with a recipe or without.
+    changed(TransferSettings(), *parts["transfer"], where="transfer")
     if recipe is None:
         drawing = changed(DrawSettings(), *parts["draw"], where="draw")
+        transfer_settings, verify_settings = TransferSettings(), VerifySettings()
     else:
         from robust_tickets.recipe import load_recipe
 
-        drawing = load_recipe(
-            recipe,
-            values={
-                "sources": {"source": {"source": network.model_dump(mode="json")}},
-                "data": images.model_dump(mode="json"),
-            },
-            changes=[{"draw": values} for values in parts["draw"]],
-        ).draws()
+        values = {
+            "sources": {"source": {"source": network.model_dump(mode="json")}},
+            "data": images.model_dump(mode="json"),
+        }
+        ways_of_training = load_recipe(recipe, values=values).transfers
+        changes = [{"draw": asked} for asked in parts["draw"]]
+        # A draw may have the head that transfers have.
+        changes += [{"transfers": dict.fromkeys(ways_of_training, asked)} for asked in parts["transfer"]]
+        asked_for = load_recipe(recipe, values=values, changes=changes)
+        drawing = asked_for.draws()
         # The recipe's own way has no name but `draw`, which says nothing in a sentence.
         own = drawing.pop("draw")
         drawing = {"draw" if own.timeline.kind in drawing else own.timeline.kind: own, **drawing}
+        transfer_settings, verify_settings = next(iter(asked_for.transfers.values())), asked_for.verify
+    transfer_settings = changed(transfer_settings, *parts["transfer"], where="transfer")
+    verify_settings = changed(verify_settings, *parts["verify"], where="verify")
     from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.find import find
 
