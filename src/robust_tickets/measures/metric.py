@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Kept(Protocol):
+class InParts(Protocol):
     """What was measured of one network."""
 
     @property
@@ -61,7 +61,7 @@ class Metric(Quantity, Protocol):
         """Return the 95 % interval of the figure over draws of the test images, if one is known."""
         ...
 
-    def paired(self, ticket: Sequence[Kept], dense: Sequence[Kept], examples: int) -> Crossed | None:
+    def paired(self, ticket: Sequence[InParts], dense: Sequence[InParts], examples: int) -> Crossed | None:
         """Return the differences seed by seed, and image by image or part by part; None if they are not known.
 
         `examples` is the number that was measured.
@@ -109,7 +109,7 @@ class Accuracy:
         """Return the Clopper-Pearson interval."""
         return accuracy_interval(measured)
 
-    def paired(self, ticket: Sequence[Kept], dense: Sequence[Kept], examples: int) -> Crossed | None:
+    def paired(self, ticket: Sequence[InParts], dense: Sequence[InParts], examples: int) -> Crossed | None:
         """Return the differences of `chance.py`; None if the runs were not measured on equal images."""
         if examples < 2 or any(len(one.values) != examples for one in (*ticket, *dense)):
             return None

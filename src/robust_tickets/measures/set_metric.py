@@ -23,7 +23,7 @@ from robust_tickets.measures.logits import Batches
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from robust_tickets.measures.metric import Kept
+    from robust_tickets.measures.metric import InParts
 
 
 class SetMetric(ABC):
@@ -112,12 +112,12 @@ class SetMetric(ABC):
         """Return None: what is kept are no independent draws, one for each image."""
         return None
 
-    def paired(self, ticket: Sequence[Kept], dense: Sequence[Kept], examples: int) -> Crossed | None:
+    def paired(self, ticket: Sequence[InParts], dense: Sequence[InParts], examples: int) -> Crossed | None:
         """Return the differences part by part; None if networks were not measured in the same parts."""
         parts = {None if one.without is None else len(one.without) for one in (*ticket, *dense)}
         if len(parts) > 1 or None in parts:
             return None
         return crossed_parts(self._in_parts(ticket), self._in_parts(dense), examples)
 
-    def _in_parts(self, measured: Sequence[Kept]) -> list[tuple[float, Tensor]]:
+    def _in_parts(self, measured: Sequence[InParts]) -> list[tuple[float, Tensor]]:
         return [(self.value(one.values), one.without) for one in measured if one.without is not None]

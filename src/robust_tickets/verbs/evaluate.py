@@ -32,7 +32,7 @@ from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.own_classes import own_names
 from robust_tickets.tasks.target import Data, as_evaluated, fitted_data, require_size
 from robust_tickets.ticket.ticket import Ticket
-from robust_tickets.verbs.measure import in_order, outcomes
+from robust_tickets.verbs.measure import in_order, in_parts_of, outcomes
 from robust_tickets.verbs.place import RECORD, is_work
 from robust_tickets.verbs.predict.subjects import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
@@ -337,7 +337,9 @@ def evaluate_file(path: Path, data: Data, classes: Sequence[str] | None) -> Eval
         return logits if order is None else logits.index_select(dim, torch.tensor(order))
 
     score = task.metric(splits.classes)
-    measured = score.measured(predict, in_order(splits.test, None))[0]
+    # As networks are measured: which words are hidden depends on the batch.
+    parts = in_parts_of(splits.test, score.parts)
+    measured, _ = score.measured_in_parts(predict, (in_order(part, None) for part in parts))
     run = Measured(seed=0, standard=score.value(measured), interval=score.interval(measured))
     return Evaluated(
         subject=path.name,

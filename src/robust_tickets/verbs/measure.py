@@ -141,11 +141,7 @@ def examined(run: Run, part: Part, artefact: Artefact | None = None, what: str =
         return pace.shown(in_order(data, limit), min(len(data), limit or len(data)))
 
     def in_parts(limit: int | None, count: int) -> Iterator[Batches]:
-        chosen = limited(data, limit)
-        # Every so many examples: data are often sorted by class, or by video.
-        count = min(count, len(chosen))
-        parts = [chosen.subset(torch.arange(first, len(chosen), count)) for first in range(count)]
-        parts = [chosen] if count == 1 else parts
+        parts = in_parts_of(limited(data, limit), count)
         return pace.of_parts([in_order(one, None) for one in parts], [len(one) for one in parts])
 
     def examples(limit: int | None) -> Examples:
@@ -178,6 +174,17 @@ def part_of(data: DataSplits, part: Part) -> Examples:
 def in_order(data: Examples, limit: int | None) -> Batches:
     """Return images and labels in batches, in a fixed order; at most this many, balanced over classes."""
     return batches(limited(data, limit), batch_size=BATCH, seed=0, train=False)
+
+
+def in_parts_of(data: Examples, count: int) -> list[Examples]:
+    """Return so many parts of examples, at most one for each, each of which has examples from all over the set.
+
+    Every so many examples make a part: data are often sorted by class, or by video.
+    """
+    count = min(count, len(data))
+    if count == 1:
+        return [data]
+    return [data.subset(torch.arange(first, len(data), count)) for first in range(count)]
 
 
 def limited(data: Examples, limit: int | None) -> Examples:

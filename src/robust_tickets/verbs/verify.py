@@ -9,7 +9,6 @@ import torch
 from pydantic import Field
 
 from robust_tickets.attacks.attack_log import GradientCounts
-from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.of_inputs import OfInputs
@@ -157,13 +156,16 @@ def verify(
     ticket_found = [outcomes(run, settings.robustness, part) for run in result.runs]
     dense_found = [outcomes(run, settings.robustness, part) for run in dense.runs]
     shared = is_shared(result.runs, part)
+    every = len(part_of(data, part))
+    attacked = settings.robustness.limit if settings.robustness is not None else None
+    examples = {"clean": every, "robust": min(every, attacked or every)}
     decisions = {
         kind: decide_on(
             [one[kind] for one in ticket_found],
             [one[kind] for one in dense_found],
             settings,
             score,
-            None if result is dense else measured_examples(data, part, settings, kind),
+            None if result is dense else examples[kind],
             part,
             shared,
         )
@@ -289,13 +291,6 @@ def is_shared(runs: Sequence[Run], part: Part) -> bool:
     """Return whether all seeds have the same examples of a part; validation parts may be each seed's own."""
     first, *others = [part_of(run.data, part).indices for run in runs]
     return all(torch.equal(first, other) for other in others)
-
-
-def measured_examples(data: DataSplits, part: Part, settings: VerifySettings, kind: str) -> int:
-    """Return how many examples were measured: `clean`, or `robust`, which an attack may limit."""
-    every = len(part_of(data, part))
-    limit = settings.robustness.limit if settings.robustness is not None and kind == "robust" else None
-    return min(every, limit or every)
 
 
 def summarise(
