@@ -98,7 +98,6 @@ def correctness(
     cell: Cell, difference: float, count: int, chance: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what ticket and dense get right, bool [count, seeds, examples] each."""
-
     both = _normal(chance, cell.shared, count, 1, cell.examples)
     found = []
     for expected in (cell.accuracy + difference, cell.accuracy):

@@ -24,7 +24,7 @@ from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify_settings import VerifySettings
 
 OWN_TARGET = "data"
-"""As a key of `tasks`: the recipe's own target."""
+"""Name of the recipe's own target among all."""
 
 TARGET = "target"
 """As `draw.data`: the recipe's own target, whatever that is."""
@@ -160,7 +160,7 @@ class Recipe(Settings):
     def data_sets(self) -> dict[str, DataSettings]:
         """Return every target: `data` itself, and the further ones."""
         further = {name: changed(self.data, changes, where=f"targets.{name}") for name, changes in self.targets.items()}
-        return {"data": self.target, **further}
+        return {OWN_TARGET: self.target, **further}
 
     def trained(self, transfer: str, target: str) -> TransferSettings:
         """Return how a way of training treats a target."""

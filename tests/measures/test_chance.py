@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 import pytest
 import torch
-from benchmarks.error_rates import Cell, rates, search_rates
+from benchmarks.error_rates import Cell, correctness, layouts, rates, search_rates
 
 from robust_tickets.measures.chance import Crossed, crossed, crossed_parts
 from robust_tickets.measures.mean_iou import MeanIoU
@@ -167,6 +167,15 @@ def test_at_the_margin_wrong_verdicts_are_no_more_frequent_than_they_may_be(cell
     assert found.matches <= 0.05 + 3 * sqrt(0.05 * 0.95 / 1500)
     assert found.does_not_match <= 0.05 + 3 * sqrt(0.05 * 0.95 / 1500)
     assert max(found.matches_over_seeds, found.does_not_match_over_seeds) > before
+
+
+def test_what_is_simulated_together_is_what_is_crossed_one_by_one():
+    case = Cell(seeds=3, examples=60, accuracy=0.8, shared=0.4, own=0.2, spread=0.1)
+    found = [one for one, _ in layouts(case, -0.05, 5, np.random.default_rng(0))]
+    for one, ticket, dense in zip(found, *correctness(case, -0.05, 5, np.random.default_rng(0)), strict=True):
+        other = crossed(*([torch.from_numpy(seed.copy()) for seed in each] for each in (ticket, dense)))
+        for name in ("mean", "seeds", "units", "between_seeds", "between_units", "rest"):
+            assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-4), name
 
 
 def test_a_search_confirms_a_wrong_ticket_rarely_by_fresh_seeds_and_often_by_those_that_chose_it():

@@ -61,30 +61,31 @@ def find(
     chosen = changed(FindSettings(), given(criterion=criterion), *parts["find"], where="find")
     network = source_settings(source, weights, preprocessing, parts["source"])
     images = data_settings(data, parts["data"])
-    # What is asked for is refused by the names that it was given, with a recipe or without.
-    changed(TransferSettings(), *parts["transfer"], where="transfer")
     if recipe is None:
         drawing = changed(DrawSettings(), *parts["draw"], where="draw")
-        transfer_settings, verify_settings = TransferSettings(), VerifySettings()
+        transfer_settings = changed(TransferSettings(), *parts["transfer"], where="transfer")
+        judged = VerifySettings()
     else:
         from robust_tickets.recipe import load_recipe
 
-        values = {
-            "sources": {"source": {"source": network.model_dump(mode="json")}},
-            "data": images.model_dump(mode="json"),
+        asked_for = load_recipe(
+            recipe,
+            values={
+                "sources": {"source": {"source": network.model_dump(mode="json")}},
+                "data": images.model_dump(mode="json"),
+            },
+            changes=[{"draw": values} for values in parts["draw"]],
+        )
+        trained = {
+            name: changed(one, *parts["transfer"], where="transfer") for name, one in asked_for.transfers.items()
         }
-        ways_of_training = load_recipe(recipe, values=values).transfers
-        changes = [{"draw": asked} for asked in parts["draw"]]
         # A draw may have the head that transfers have.
-        changes += [{"transfers": dict.fromkeys(ways_of_training, asked)} for asked in parts["transfer"]]
-        asked_for = load_recipe(recipe, values=values, changes=changes)
-        drawing = asked_for.draws()
+        drawing = asked_for.model_copy(update={"transfers": trained}).draws()
         # The recipe's own way has no name but `draw`, which says nothing in a sentence.
         own = drawing.pop("draw")
         drawing = {"draw" if own.timeline.kind in drawing else own.timeline.kind: own, **drawing}
-        transfer_settings, verify_settings = next(iter(asked_for.transfers.values())), asked_for.verify
-    transfer_settings = changed(transfer_settings, *parts["transfer"], where="transfer")
-    verify_settings = changed(verify_settings, *parts["verify"], where="verify")
+        transfer_settings, judged = next(iter(trained.values())), asked_for.verify
+    verify_settings = changed(judged, *parts["verify"], where="verify")
     from robust_tickets.verbs.double_win import adversarial_counterpart
     from robust_tickets.verbs.find import find
 

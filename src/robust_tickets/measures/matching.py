@@ -3,7 +3,7 @@
 The ticket matches if it is at most `margin` worse than dense: a non-inferiority test on the metric's values of
 runs paired by seed, in its own unit and direction. Test examples are paired too, one by one or in parts of the set, and
 the interval covers both sources of chance (`chance.py`): other seeds, and other test examples. On either side a wrong
-decision has at most probability `level`, as docs/matching.md shows, because the interval between them has coverage
+decision has about probability `level` at most (docs/matching.md), because the interval between them has coverage
 1 - 2 * level.
 """
 
@@ -156,9 +156,10 @@ def decide(
     differences = [round(one - other, RESOLUTION) for one, other in zip(ticket, dense, strict=True)]
     seeds = len(differences)
     both = paired if over_examples else None
-    interval, verdict, needed, examples_needed = None, "cannot tell", max(seeds + 1, 2), None
+    interval, verdict, examples_needed = None, "cannot tell", None
+    needed = 2 if seeds == 1 else None
     if itself and seeds > 1:
-        interval, verdict, needed = Interval(lower=0.0, upper=0.0), "matches", None
+        interval, verdict = Interval(lower=0.0, upper=0.0), "matches"
     elif seeds > 1:
         interval = both.interval(level) if both is not None else interval_over_seeds(differences, level)
 
@@ -170,13 +171,9 @@ def decide(
         # Seeds that differ by nothing do not show how others would.
         known = both.is_known if both is not None else not over_examples or len(set(differences)) > 1
         verdict = verdict_on(interval) if known else "cannot tell"
-        if not known:
-            needed = None  # nothing says how others would differ
-        elif verdict == "cannot tell":
+        if known and verdict == "cannot tell":
             needed = _seeds_needed(differences, both, level, verdict_on)
             examples_needed = _examples_needed(both, level, verdict_on) if both is not None else None
-        else:
-            needed = None
     return Decision(
         verdict=verdict,
         ticket=fmean(ticket),

@@ -276,7 +276,6 @@ def draw_chain(
             prunable=names,
             source=source.identity,
             stored=stored_weights(classifier, source, masks, prepared.places),
-            statistics=None,
             recipe={
                 "source": source.settings.model_dump(mode="json"),
                 "draw": {**parts, "sparsity": event.sparsity if target is not None else removed(masks, names)},

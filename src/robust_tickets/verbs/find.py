@@ -90,7 +90,7 @@ def find(
 
     The best of several was also lucky in its seeds, and is as lucky on test data if they are the same. So it is
     transferred anew to be confirmed, and dense with it, with as many fresh seeds: however many tickets were tried, a
-    wrong one is confirmed with probability `verify_settings.level` at most.
+    wrong one is confirmed with about probability `verify_settings.level` at most.
 
     Args:
         source: the network to draw from.

@@ -280,7 +280,7 @@ def decide_on(
         [score.value(one.values) for one in dense],
         settings.margin,
         settings.level,
-        score.paired(ticket, dense, examples) if examples is not None and (aligned or len(ticket) == 1) else None,
+        score.paired(ticket, dense, examples) if examples is not None and aligned else None,
         over_examples=part == "test",
         itself=examples is None,
         of=score,
