@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.augmentation import Augmenting, NoAugmentation
 from robust_tickets.data.examples import Examples
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
@@ -28,7 +28,7 @@ def batches(
     epoch: int = 0,
     start: int = 0,
     train: bool = True,
-    augment: Augmentation | None = None,
+    augment: Augmenting | None = None,
     workers: int = 0,
     world: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
@@ -124,7 +124,7 @@ class WholeBatches(Dataset[Any]):
         self,
         dataset: Examples,
         todo: Sequence[tuple[int, Tensor]],
-        kind: Augmentation,
+        kind: Augmenting,
         seed: int,
         epoch: int,
         world: tuple[int, int],
@@ -153,7 +153,7 @@ class Samples(Dataset[Any]):
     (Raised in a worker, it would arrive wrapped in a traceback.)
     """
 
-    def __init__(self, dataset: Examples, kind: Augmentation, seed: int, epoch: int | None) -> None:
+    def __init__(self, dataset: Examples, kind: Augmenting, seed: int, epoch: int | None) -> None:
         self.dataset = dataset
         self.kind = kind
         self.seed = seed

@@ -47,7 +47,8 @@ def carve(
         kept, held = choose(labels, classes, hold_out=settings.test, seed=TEST_SEED, stream="test", noun=noun)
         parts["test"], parts["train"] = parts["train"].subset(held), parts["train"].subset(kept)
         whole = "each class" if classes else f"its {noun}"
-        notes.append(f"test is a fixed {100 * settings.test:.3g} % of {whole}, the same for every seed")
+        share = f"test is a fixed {100 * settings.test:.3g} % of {whole}, the same for every seed"
+        notes.append(share if settings.test else f"no test part: nothing can be measured on these {noun}")
     given = "validation" in parts
     kept, held = choose(
         parts["train"].labels,

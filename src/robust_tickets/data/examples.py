@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.augmentation import Augmenting
 from robust_tickets.data.fitting import Fitting
 from robust_tickets.data.inputs import Fault, Inputs
 from robust_tickets.data.names import PartName
@@ -75,7 +75,7 @@ class Found:
     parts: dict[PartName, Listing]
     classes: tuple[str, ...]
     name: str
-    augmentation: Augmentation | None = None
+    augmentation: Augmenting | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -148,15 +148,15 @@ class Examples(Dataset[tuple[Any, Any]]):
         self.inputs.prepare(self.indices, self.fit, self.keep, ahead)
         self.targets.prepare(self, ahead)
 
-    def in_whole_batches(self, augmentation: Augmentation) -> bool:
+    def in_whole_batches(self, augmentation: Augmenting) -> bool:
         """Return whether batches are augmented as a whole; else input by input, each from its own stream."""
         return self.targets.in_whole_batches or self.inputs.in_whole_batches(self.held, augmentation)
 
-    def uniforms(self, augmentation: Augmentation) -> int:
+    def uniforms(self, augmentation: Augmenting) -> int:
         """Return how many random numbers an example takes."""
         return augmentation.uniforms + self.targets.uniforms(self.fit)
 
-    def batch(self, indices: Tensor, augmentation: Augmentation, draws: Tensor) -> Batch:
+    def batch(self, indices: Tensor, augmentation: Augmenting, draws: Tensor) -> Batch:
         """Return the examples at `indices`, made with `draws` `(n, uniforms)`.
 
         Raises:
@@ -169,7 +169,7 @@ class Examples(Dataset[tuple[Any, Any]]):
             targets = self.targets.moved(targets, augmentation, moves, self.fit.size)
         return self.targets.asked(Batch(inputs, targets), self.fit, draws[:, augmentation.uniforms :])
 
-    def augmented(self, index: int, augmentation: Augmentation, draws: Tensor, *stream: str | int) -> tuple[Any, Any]:
+    def augmented(self, index: int, augmentation: Augmenting, draws: Tensor, *stream: str | int) -> tuple[Any, Any]:
         """Return one example made of the original input; `draws` is `(1, uniforms)`.
 
         Args:

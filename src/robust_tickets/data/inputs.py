@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.augmentation import Augmenting
 from robust_tickets.data.fitting import Fitting, Wanted
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ class Inputs(ABC):
         """
 
     @abstractmethod
-    def batch(self, indices: Tensor, held: Any, fit: Any, augmentation: Augmentation, draws: Tensor) -> Any:
+    def batch(self, indices: Tensor, held: Any, fit: Any, augmentation: Augmenting, draws: Tensor) -> Any:
         """Return the inputs of a batch, augmented by `draws` `(n, uniforms)`."""
 
     @abstractmethod
-    def in_whole_batches(self, held: Any, augmentation: Augmentation) -> bool:
+    def in_whole_batches(self, held: Any, augmentation: Augmenting) -> bool:
         """Return whether batches are made as a whole, even if the targets need not be; else input by input."""
 
     @abstractmethod
-    def augmented(self, index: int, augmentation: Augmentation, draws: Tensor, fit: Any, *stream: str | int) -> Any:
+    def augmented(self, index: int, augmentation: Augmenting, draws: Tensor, fit: Any, *stream: str | int) -> Any:
         """Return one input made of the original; `draws` is `(1, uniforms)`.
 
         Args:
@@ -97,7 +97,7 @@ class Inputs(ABC):
         """Let a hash of `hashlib` take in the chosen inputs and their targets."""
 
     @abstractmethod
-    def suited(self, indices: Tensor) -> Augmentation:
+    def suited(self, indices: Tensor) -> Augmenting:
         """Return what training should do to such inputs where nobody said."""
 
     @classmethod

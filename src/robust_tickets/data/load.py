@@ -118,7 +118,7 @@ def divided(found: Found, settings: DataSettings, asked: Wanted) -> DataSplits:
     checked = kind.checked(found, trains=asked.trains)
     if asked.trains:
         names = kind.balanced_over(found.classes)
-        parts, carved = carve(found.parts, found.name, names, settings, asked.seed)
+        parts, carved = carve(found.parts, found.name, names, kind.divided(settings), asked.seed)
     else:
         parts, carved = undivided(found.parts)
     fit = inputs.fitting(parts, kind, settings, asked, found.name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.augmentation import Augmenting, NoAugmentation
 from robust_tickets.data.examples import Examples
 from robust_tickets.foundation.errors import UserError
 
@@ -36,7 +36,7 @@ class DataSplits:
     classes: tuple[str, ...]
     fit: Any
     name: str
-    augmentation: Augmentation = field(default_factory=NoAugmentation)
+    augmentation: Augmenting = field(default_factory=NoAugmentation)
     workers: int = 0
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()

@@ -13,6 +13,7 @@
 | `certified.py` | accuracy certified by randomised smoothing |
 | `figure.py` | what a figure is: a name, a unit, bounds, whether higher is better |
 | `metric.py` | the basis of decisions: accuracy, or another figure of a whole set |
+| `nearest_neighbours.py` | accuracy of nearest neighbours, the metric of features learned without labels |
 | `set_metric.py` | what metrics of a whole set have in common |
 | `mean_iou.py` | mIoU, the metric of segmentation |
 | `mean_average_precision.py` | mAP, the metric of detection |

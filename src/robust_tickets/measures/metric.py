@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final
 
@@ -77,23 +78,20 @@ class Metric(Quantity, Protocol):
         ...
 
 
-@final
-class Accuracy:
-    """The fraction of images classified correctly; kept is bool [N], image by image."""
+class CorrectOrNot(ABC):
+    """A fraction of images that are right; kept is bool [N], image by image."""
 
-    name: str = "accuracy"
-    key: ClassVar[str] = "accuracy"
+    name: str
+    key: ClassVar[str]
     unit: Unit = PERCENT
     bounds: Bounds = FRACTION
     higher_is_better: bool = True
     has_pairs: ClassVar[bool] = True
     parts: ClassVar[int] = 1
 
+    @abstractmethod
     def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
-        """Return correctness as the images are, and after each attacker in turn, which meets only what withstood."""
-        if not attackers:
-            return [correctness(*logits(predict, batches))]
-        return withstanding_each(predict, batches, attackers)
+        """Return which are right as the images are, and after each attacker in turn."""
 
     def measured_in_parts(
         self, predict: Predict, parts: Iterable[Batches], attackers: Sequence[Attacker] = ()
@@ -124,3 +122,17 @@ class Accuracy:
         count, packed = values["correct"].split(":")
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(packed), dtype=np.uint8), count=int(count))
         return torch.from_numpy(bits.astype(bool))
+
+
+@final
+class Accuracy(CorrectOrNot):
+    """The fraction of images classified correctly."""
+
+    name: str = "accuracy"
+    key: ClassVar[str] = "accuracy"
+
+    def measured(self, predict: Predict, batches: Batches, attackers: Sequence[Attacker] = ()) -> list[Tensor]:
+        """Return correctness as the images are, and after each attacker in turn, which meets only what withstood."""
+        if not attackers:
+            return [correctness(*logits(predict, batches))]
+        return withstanding_each(predict, batches, attackers)

@@ -12,6 +12,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import disk_errors, read_json, write_bytes, write_json
 from robust_tickets.foundation.settings import parse
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody, adaptation_of
+from robust_tickets.models.adaptations.projection_head import Projector, ProjectorRecord
 from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.forward_trace import trace_forward
@@ -25,6 +26,7 @@ from robust_tickets.models.strict import load_strictly, mismatches
 
 FACTS = "source.json"
 WEIGHTS = "weights.safetensors"
+PROJECTOR = "projector.safetensors"
 
 
 def is_saved(folder: Path) -> bool:
@@ -47,6 +49,8 @@ def save_source(classifier: Network, identity: SourceIdentity, folder: Path | st
     with disk_errors(folder):
         (folder / FACTS).unlink(missing_ok=True)
     write_bytes(folder / WEIGHTS, save(state))
+    if classifier.projector is not None:
+        write_bytes(folder / PROJECTOR, save(classifier.projector.state))
     for name, content in identity.preprocessing.files().items():
         write_bytes(folder / name, content)
     write_json(folder / FACTS, identity.model_dump(mode="json"))
@@ -70,7 +74,25 @@ def recorded(classifier: Network) -> dict[str, Any]:
         "preprocessing": classifier.interface,
         "adaptation": adapted.adaptation if adapted is not None else None,
         "configuration": adapted.configuration if adapted is not None else None,
+        "projector": projector_record(classifier.projector) if classifier.projector is not None else None,
     }
+
+
+def projector_record(projector: Projector) -> ProjectorRecord:
+    """Return what is recorded of a projector."""
+    return ProjectorRecord(head=projector.head, outputs=projector.outputs, digest=tensors_digest(projector.state))
+
+
+def read_projector(record: ProjectorRecord, path: Path) -> Projector:
+    """Read the projector that lies beside a network.
+
+    Raises:
+        UserError: the file is missing, damaged or altered.
+    """
+    state = read_checkpoint(path)
+    if (digest := tensors_digest(state)) != record.digest:
+        raise UserError(f"{path}: was altered: its digest is {digest}, not {record.digest}")
+    return Projector(record.head, record.outputs, state)
 
 
 def load(folder: Path | str, like: nn.Module | None = None) -> Network:
@@ -114,6 +136,8 @@ def load_folder(folder: Path | str, like: nn.Module | None = None) -> tuple[Netw
     classifier = rebuilt(identity, state, folder, like)
     if (digest := tensors_digest(classifier.plain_state())) != identity.digest:
         raise UserError(f"{folder}: {WEIGHTS} was altered: its digest is {digest}, not {identity.digest}")
+    if identity.projector is not None:
+        classifier.projector = read_projector(identity.projector, folder / PROJECTOR)
     return classifier, identity
 
 

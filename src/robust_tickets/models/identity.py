@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.models.adaptations import AnyAdaptation
+from robust_tickets.models.adaptations.projection_head import ProjectorRecord
 from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.shapes import Size
 from robust_tickets.models.tokens import Tokens
@@ -42,6 +43,11 @@ class SourceIdentity(Settings):
         default=False,
         description="Whether the weights came without a head, so that the head is random, not pretrained.",
     )
+    projector: ProjectorRecord | None = later_field(
+        None,
+        description="The projector that the network was pretrained under without labels, in a file beside its weights; "
+        "absent if there is none.",
+    )
     code: str | None = Field(
         default=None,
         description="`sha256:...` over the user's own code behind the architecture; absent if there is none, and in "
@@ -62,7 +68,9 @@ class SourceIdentity(Settings):
     @property
     def facts(self) -> dict[str, str]:
         """Return what decides what the network computes: its weights and, where it is the user's own, its code."""
-        return {"source": self.digest} | ({"network_code": self.code} if self.code is not None else {})
+        code = {"network_code": self.code} if self.code is not None else {}
+        projector = {"projector": self.projector.digest} if self.projector is not None else {}
+        return {"source": self.digest, **code, **projector}
 
     @property
     def description(self) -> tuple[str, ...]:

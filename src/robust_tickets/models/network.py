@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from robust_tickets.attacks.perturbable import Perturbable
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import LOGITS, AdaptedBody, architecture_of
+from robust_tickets.models.adaptations.projection_head import Projector
 from robust_tickets.models.heads import classes_of, fresh_head, get_head, put_head
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.outputs import logits_of
@@ -36,6 +37,9 @@ class Network(nn.Module):
     """
 
     interface: Interface
+
+    projector: Projector | None = None
+    """What it was pretrained under without labels; it is no part of the architecture, and kept beside it."""
 
     def __init__(
         self,

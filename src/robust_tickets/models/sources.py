@@ -173,7 +173,9 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -
     _require_channels(settings, body, preprocessing, name)
     trace = trace_forward(body, preprocessing, name)
     choose_head(body, trace, preprocessing, name, identity.head)
+    projector = classifier.projector
     classifier = Network(body, preprocessing, identity.head, trace.idle, identity.headless)
+    classifier.projector = projector
     identity = identity.model_copy(update={"code": code_digest(body)})
     place = str(folder.resolve())
     own_code = ":" in identity.name

@@ -14,6 +14,11 @@
 | `distillation.py` | learning from a dense teacher, by soft labels and hidden states |
 | `hidden_states.py` | naming, catching and comparing the outputs of layers |
 | `teacher.py` | a network that others imitate |
+| `views.py` | several views of one image, made by lightly's transforms |
+| `simclr.py` | without labels: each view's partner among the views of the batch |
+| `moco.py` | without labels: the same among the views of a queue |
+| `dino.py` | without labels: self-distillation over prototypes |
+| `momentum.py` | a copy of the network that follows it, and gives it its targets |
 """
 
 from typing import Annotated
@@ -21,32 +26,38 @@ from typing import Annotated
 from pydantic import Field
 
 from robust_tickets.foundation.kinds import Shorthand
+from robust_tickets.objectives.dino import DINO
 from robust_tickets.objectives.distillation import Distillation
 from robust_tickets.objectives.fgsm_rs import FGSMRS
 from robust_tickets.objectives.free import Free
 from robust_tickets.objectives.free_lb import FreeLB
+from robust_tickets.objectives.moco import MoCo
 from robust_tickets.objectives.objective import Objective, Running
 from robust_tickets.objectives.pgd_training import PGDTraining
+from robust_tickets.objectives.simclr import SimCLR
 from robust_tickets.objectives.smoothing import Smoothing
 from robust_tickets.objectives.standard import Standard
 from robust_tickets.objectives.trades import Trades
 
 AnyObjective = Annotated[
-    Standard | PGDTraining | FreeLB | FGSMRS | Free | Trades | Smoothing | Distillation,
+    Standard | PGDTraining | FreeLB | FGSMRS | Free | Trades | Smoothing | Distillation | SimCLR | MoCo | DINO,
     Field(discriminator="kind"),
     Shorthand,
 ]
 """Settings of any objective, distinguished by `kind`."""
 
 __all__ = [
+    "DINO",
     "FGSMRS",
     "AnyObjective",
     "Distillation",
     "Free",
     "FreeLB",
+    "MoCo",
     "Objective",
     "PGDTraining",
     "Running",
+    "SimCLR",
     "Smoothing",
     "Standard",
     "Trades",

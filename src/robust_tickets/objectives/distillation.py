@@ -68,6 +68,11 @@ class Distillation(Objective):
         """Return whether the teacher's head matters."""
         return self.soft_labels > 0
 
+    @property
+    def learns_from_labels(self) -> bool:
+        """Whether the task's own loss has a weight."""
+        return self.task > 0
+
     def required(self) -> frozenset[str]:
         """Return `imitation` where there are soft labels; hidden states need nothing."""
         return frozenset({"imitation"} if self.soft_labels else ())

@@ -27,7 +27,7 @@ class Free(Ball, Objective):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"pixel-inputs"})
-    whole_batches: ClassVar[bool] = True
+    whole_batches: ClassVar[str] = "keeps one perturbation per batch"
     kind: Literal["free"] = "free"
     replays: int = Field(default=4, ge=1, description="Optimiser steps on each batch, the paper's m.")
 

@@ -12,6 +12,7 @@ from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.objectives.teacher import Teacher
+from robust_tickets.objectives.views import Views
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,23 +75,54 @@ class Running(ABC):
         if state:
             raise ValueError(f"{type(self).__name__} keeps no state, but was given {sorted(state)}")
 
+    def after_event(self, *, rewound: bool) -> None:  # noqa: B027
+        """Take notice of an event of the timeline, which has changed masks; most objectives do not mind.
+
+        Args:
+            rewound: whether the weights have returned to an earlier point.
+        """
+
 
 class Objective(Settings, ABC):
     """What is trained for; a subclass has a literal `kind`. `build` makes what runs."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """What task and interface must provide for it: `pixel-inputs`, `loss` (one per example), class `logits`,
-    `imitation`."""
+    `imitation`, `views`."""
 
     leaves_inputs: ClassVar[bool] = False
     """Whether training leaves inputs unchanged, so that a frozen body's features can be computed once."""
 
-    whole_batches: ClassVar[bool] = False
-    """Whether a batch must not be split into parts (`accumulate`)."""
+    whole_batches: ClassVar[str] = ""
+    """Why a batch must not be split into parts (`accumulate`), as in `keeps one perturbation per batch`; empty: it
+    may be."""
+
+    follows_itself: ClassVar[bool] = False
+    """Whether its teacher is a copy of the network in training, which follows it."""
+
+    scores_prototypes: ClassVar[bool] = False
+    """Whether what the network puts out are scores of prototypes, and not a projection."""
 
     def required(self) -> frozenset[str]:
         """Return what task and interface must provide for it with these settings: `needs`, and what they add."""
         return self.needs
+
+    @property
+    def learns_from_labels(self) -> bool:
+        """Whether it asks the task's criterion."""
+        return True
+
+    @property
+    def own_views(self) -> Views | None:
+        """The views of each image that it learns from, in the place of what the data suggest; None: images as usual."""
+        return None
+
+    def require_installed(self) -> None:
+        """Refuse to train if a library is missing.
+
+        Raises:
+            UserError: says how to install it.
+        """
 
     @property
     def teaches_by(self) -> str | None:

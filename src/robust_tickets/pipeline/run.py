@@ -91,7 +91,7 @@ def rehearse(recipe: Recipe) -> None:
                 network, splits = rehearse_transfer(source, data, settings)
                 part_of(splits, "test")
                 classes = source.network.num_classes if settings.head == "keep" else None
-                task, verify = task_for(splits, settings.task), recipe.verify
+                task, verify = task_for(splits, settings.task, settings.training.objective), recipe.verify
                 require_margin(task.metric(splits.classes), verify.margin)
                 task.require_measures(splits, verify.robustness, verify.measures, classes)
                 if recipe.shrink is not None and target == DATA:

@@ -13,14 +13,23 @@ from robust_tickets.tasks.masked_language import MaskedLanguage
 from robust_tickets.tasks.question_answering import QuestionAnswering
 from robust_tickets.tasks.regression import Regression
 from robust_tickets.tasks.segmentation import Segmentation
+from robust_tickets.tasks.self_supervision import SelfSupervision
 from robust_tickets.tasks.task import Task
 from robust_tickets.tasks.token_classification import TokenClassification
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
+    from robust_tickets.objectives.objective import Objective
 
 AnyTask = Annotated[
-    Classification | Segmentation | Detection | MaskedLanguage | Regression | TokenClassification | QuestionAnswering,
+    Classification
+    | Segmentation
+    | Detection
+    | MaskedLanguage
+    | Regression
+    | TokenClassification
+    | QuestionAnswering
+    | SelfSupervision,
     Field(discriminator="kind"),
     Shorthand,
 ]
@@ -29,17 +38,29 @@ AnyTask = Annotated[
 IMPLIED: tuple[Task, ...] = (
     *(Classification(), Segmentation(), Detection()),
     *(MaskedLanguage(), Regression(), TokenClassification(), QuestionAnswering()),
+    SelfSupervision(),
 )
 """The default for data: the first that learns from their kind of target."""
 
 
-def task_for(splits: DataSplits, stated: Task | None = None) -> Task:
-    """Return the task that is stated, or else the one that the data imply.
+def task_for(splits: DataSplits, stated: Task | None = None, objective: Objective | None = None) -> Task:
+    """Return the task that is stated, or else the one that the objective or the data imply.
+
+    Args:
+        splits: the data.
+        stated: by the user.
+        objective: what training minimises; one that learns from views implies self-supervision, under the projector
+            that it needs. None: nothing trains.
 
     Raises:
         UserError: what is stated needs other data.
     """
+    from_views = objective is not None and objective.own_views is not None
+    if stated is None:
+        stated = SelfSupervision() if from_views else None
     if stated is None:
         return next(task for task in IMPLIED if task.target_kind == splits.target_kind)
+    if isinstance(stated, SelfSupervision) and stated.prototypes is None and objective is not None:
+        stated = stated.model_copy(update={"prototypes": objective.scores_prototypes})
     stated.require_data(splits)
     return stated

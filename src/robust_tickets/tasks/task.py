@@ -36,7 +36,10 @@ class Task(Settings, ABC):
     provides: ClassVar[frozenset[str]]
     """What it offers to objectives, attacks and measures, which say what they need: `pixel-inputs` or `text-inputs`
     (data have one of them), `loss` (one per example), class `logits` (of whatever the classes are of), `image-logits`
-    and `image-labels` (of whole images or texts), `imitation` (outputs that can be held against a teacher's)."""
+    and `image-labels` (of whole images or texts), `imitation` (outputs that can be held against a teacher's),
+    `views` (several of each image)."""
+    supervised: ClassVar[bool] = True
+    """Whether it learns from labels; otherwise from several views of each image."""
     keeps_body: ClassVar[bool] = False
     """Whether a source's own network does it, under its own kind of head."""
 
@@ -95,6 +98,10 @@ class Task(Settings, ABC):
         if self.has_head_for(network, splits):
             return network
         return self.adapt(network, splits, "fresh", seed, name)
+
+    def as_source(self, trained: Network, source: Network) -> Network:
+        """Return what is kept of a network that was pretrained from `source`; by default all of it."""
+        return trained
 
     def require_data(self, splits: DataSplits) -> None:
         """Refuse data that this task does not learn from.

@@ -12,6 +12,7 @@
 | `batch_norm.py` | the statistics of batch norms, read and recomputed |
 | `lone_images.py` | passes of one image, which some batch norms cannot train on |
 | `batch_source.py` | batches of images, or of cached features |
+| `views.py` | several views of each image, for objectives that learn without labels |
 | `features.py` | features of a frozen body, computed once |
 | `heads_together.py` | heads that train side by side on them, each at its own learning rate |
 | `optimisers.py`, `schedules.py` | torch's optimisers; rates as functions of progress |

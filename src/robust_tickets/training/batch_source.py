@@ -14,6 +14,7 @@ from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.processes import world
 from robust_tickets.training.settings import Training
 from robust_tickets.training.trainable import Trainable
+from robust_tickets.training.views import ViewsOfImage
 
 Batches = Iterator[Batch | tuple[Tensor, Tensor]]
 
@@ -58,7 +59,9 @@ class ImageBatches:
 
     def __init__(self, data: DataSplits, training: Training, seed: int, *, augment: bool = True) -> None:
         self.data, self.training, self.seed = data, training, seed
-        self.augmentation = data.augmentation if augment else None
+        views = training.objective.own_views
+        own = ViewsOfImage(views=views, size=data.size) if views is not None else data.augmentation
+        self.augmentation = own if augment else None
         self.world = world()
         self.per_epoch = batches_per_epoch(data.train, training.batch_size, train=True, world=self.world)
         self.has_validation = len(data.validation) > 0

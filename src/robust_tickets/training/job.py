@@ -10,6 +10,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
 from robust_tickets.objectives.teacher import Teacher
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.parametrisations.fixed import Fixed
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.task import Task
@@ -59,7 +60,9 @@ class Job:
         return self.batches.noun if self.batches is not None else "examples"
 
     def imitated(self) -> Teacher | None:
-        """Return a frozen copy of whom the objective imitates; None if it learns from nobody."""
+        """Return a frozen copy of whom the objective imitates or follows; None if it learns from nobody."""
+        if self.training.objective.follows_itself:
+            return Teacher.copied(self.trainable.network, self.trainable.body)
         if self.training.objective.teaches_by is None:
             return None
         if self.teacher is not None:
@@ -77,5 +80,11 @@ class Job:
             raise UserError(f"training needs data: the training part has fewer than two {self.noun} per step")
         criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
         require_keepable(self.training, self.batches, self.plan)
+        objective, parametrisation = self.training.objective, self.drawing.parametrisation
+        if objective.follows_itself and not isinstance(parametrisation, Fixed):
+            raise UserError(
+                f"{objective.describe()} follows the weights themselves, which parametrisation "
+                f"{parametrisation.model_dump()['kind']} changes in the forward pass; use fixed, or objective simclr"
+            )
         if self.batches is not None:
             self.batches.require_for(self.trainable)

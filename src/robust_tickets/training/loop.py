@@ -157,6 +157,7 @@ class TrainingLoop:
             for action in event.actions:
                 action.apply(self.trainee)
             self.trainee.dense_gradients = None
+            self.objective.after_event(rewound=event.rewinds)
             if event.ticket:
                 self.trainee.settle(event.sparsity)
                 with self.averaged():

@@ -19,7 +19,8 @@ class Training(Settings):
     batch_size: int = Field(default=128, ge=1, description="Examples per step, over all processes and accumulation.")
     objective: AnyObjective = Field(
         default=Standard(),
-        description="The training objective: standard, pgd, fgsm-rs, free, trades, smoothing, distillation.",
+        description="The training objective: standard, pgd, fgsm-rs, free, trades, smoothing, distillation; without "
+        "labels simclr, moco, dino.",
     )
     optimiser: Optimiser = Field(default=SGD(), description="sgd or adamw, with its rate and decay.")
     head_lr: float | None = Field(default=None, gt=0, description="Peak learning rate of the head; absent: the body's.")
@@ -58,7 +59,7 @@ class Training(Settings):
             raise ValueError(f"accumulate {self.accumulate} is larger than batch_size {self.batch_size}")
         if self.accumulate > 1 and self.objective.whole_batches:
             raise ValueError(
-                f"{self.objective.kind} training keeps one perturbation per batch and cannot accumulate; use "
+                f"{self.objective.kind} training {self.objective.whole_batches} and cannot accumulate; use "
                 "accumulate: 1"
             )
         if self.mixup and self.cutmix:

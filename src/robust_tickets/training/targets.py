@@ -33,6 +33,12 @@ def criterion_for(
             raise UserError(
                 f"{where}.{name}: mixes the labels of whole images, but these data have {task.asks}; set it to 0"
             )
+    training.objective.require_installed()
+    if training.objective.learns_from_labels and not task.supervised:
+        raise UserError(
+            f"{where}.objective: {training.objective.describe()} learns from labels, and these images have none; use "
+            "simclr, moco or dino, or put the images of each class into a subfolder of its own"
+        )
     if missing := training.objective.required() - (task.provides - lacks):
         raise UserError(
             f"{where}.objective: {training.objective.describe()} needs {' and '.join(sorted(missing))}, which "

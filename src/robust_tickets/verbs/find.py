@@ -128,7 +128,7 @@ def find(
         )
     part_of(splits, "test")
     classes = source.network.num_classes if transfer_settings.head == "keep" else None
-    task = task_for(splits, transfer_settings.task)
+    task = task_for(splits, transfer_settings.task, transfer_settings.training.objective)
     require_margin(task.metric(splits.classes), criterion.verify.margin)
     task.require_measures(splits, criterion.verify.robustness, criterion.verify.measures, classes)
     folder = Path(folder) if folder is not None else None

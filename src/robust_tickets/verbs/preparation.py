@@ -105,7 +105,7 @@ class Preparation:
         if not plan.steps and not reads and settings.finetune is None:
             splits = batches = None
         elif splits is not None:
-            task = task_for(splits, settings.task)
+            task = task_for(splits, settings.task, settings.training.objective)
             require_gradients(source)
             if settings.head == "as-transferred":
                 raise UserError("head: only a recipe knows how tickets are transferred; use keep or fresh")

@@ -8,11 +8,10 @@ from typing import Any
 from torch import nn
 
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.ownership import require_apart
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.folders import save_source
+from robust_tickets.models.folders import identified, save_source
 from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.network import Network
 from robust_tickets.models.settings import SourceSettings
@@ -61,7 +60,7 @@ def pretrain(
     source = load_source(source, weights=weights, preprocessing=preprocessing)
     splits = target_data(data, source, seed)
     asked = task.model_dump(mode="json") if task is not None else None
-    task = task_for(splits, task)
+    task = task_for(splits, task, training.objective)
     require_gradients(source)
     identity = {
         "verb": "pretrain",
@@ -80,16 +79,16 @@ def pretrain(
         require_trained_head(training.objective, True, "head")
     classifier = task.pretrained(classifier, splits, seed, source.identity.name)
     require_size(classifier, splits, source.identity.name)
-    job = pretraining(classifier, splits, training, seed)
+    job = pretraining(classifier, task, splits, training, seed)
     title = f"pretrain {source.identity.name} on {splits.name} ({training.objective.describe()})"
     with step.claim():
         result = fit(replace(job, folder=step.folder, title=title))
+        classifier = task.as_source(classifier, source.network)
         weights = f"pretrained on {splits.name}, {training.objective.describe()}, seed {seed}"
         made = {"weights": weights, "format": "robust-tickets", "num_classes": classifier.num_classes}
         identity = source.identity.model_copy(update=made)
         if step.folder is None:
-            digest = tensors_digest(classifier.plain_state())
-            return Source(classifier, identity.model_copy(update={"digest": digest}), source.settings)
+            return Source(classifier, identified(classifier, identity), source.settings)
         save_source(classifier, identity, step.folder)
         step.finish({"validation": result.validation, "steps": result.steps, **result.found})
     return load_source(step.folder, like=source.network)
@@ -102,18 +101,18 @@ def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> 
         UserError: see `pretrain`.
     """
     splits = target_data(settings.data, source, seed)
-    task = task_for(splits)
+    task = task_for(splits, None, settings.training.objective)
     require_gradients(source)
     network = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)
     require_size(network, splits, source.identity.name)
-    pretraining(network, splits, settings.training, seed).require()
+    pretraining(network, task, splits, settings.training, seed).require()
     network.headless = False
-    return replace(source, network=network)
+    return replace(source, network=task.as_source(network, source.network))
 
 
-def pretraining(network: Network, splits: DataSplits, training: Training, seed: int) -> Job:
+def pretraining(network: Network, task: Task, splits: DataSplits, training: Training, seed: int) -> Job:
     """Return the training of a whole network, without masks or events."""
     batches = ImageBatches(splits, training, seed)
     plan = training.plan(batches.per_epoch)
-    teacher = named_teacher(training.objective, network, task_for(splits), splits)
-    return Job(Trainable.of(network), batches, training, plan, seed, task_for(splits), splits.classes, teacher=teacher)
+    teacher = named_teacher(training.objective, network, task, splits)
+    return Job(Trainable.of(network), batches, training, plan, seed, task, splits.classes, teacher=teacher)

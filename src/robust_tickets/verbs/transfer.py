@@ -195,7 +195,7 @@ def rehearse_transfer(source: Source, data: Data, settings: TransferSettings) ->
     """
     seed, name = settings.seeds[0], source.identity.name
     splits = target_data(data, source, seed)
-    task = task_for(splits, settings.task)
+    task = task_for(splits, settings.task, settings.training.objective)
     network = task.adapt(subnetwork(source, None), splits, settings.head, seed, name)
     require_size(network, splits, name)
     require_gradients(source, linear=settings.is_linear)
@@ -292,7 +292,7 @@ def transfer_once(
     source: Source, ticket: Ticket | None, splits: DataSplits, settings: TransferSettings, seed: int, step: Step
 ) -> Run:
     """Do one seed's run, go on with it, or take it from its folder."""
-    task = task_for(splits, settings.task)
+    task = task_for(splits, settings.task, settings.training.objective)
     if step.folder is not None and step.result is not None:
         stored = StoredNetwork(step.folder, source.network)
         return Run(seed, stored, splits, step.result["validation"], step.folder, task)

@@ -1,4 +1,4 @@
-"""A folder with one subfolder per class, in train/, val/ and test/ or not; no file is opened."""
+"""A folder with one subfolder per class, in train/, val/ and test/ or not, or of images alone; no file is opened."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,9 @@ from robust_tickets.data.forms.form import DataForm
 from robust_tickets.data.images.encoded import FolderFiles
 from robust_tickets.data.images.image_files import SUFFIXES
 from robust_tickets.data.images.stored_images import StoredImages
-from robust_tickets.data.names import PartName, folder_parts
+from robust_tickets.data.names import PartName, folder_parts, part_of
 from robust_tickets.data.targets.class_numbers import ClassNumbers
+from robust_tickets.data.targets.unlabelled import Unlabelled
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import files_below
@@ -23,11 +24,14 @@ def read_image_folder(root: Path, *, trains: bool = True) -> Found:
     """Return the images of a folder with one subfolder per class, in train/, val/ and test/ or not.
 
     A folder that happens to be called `train` is a class if others are classes too and it contains no classes itself.
+    Images that lie in no subfolder have no labels.
 
     Raises:
         UserError: train/ is missing, a part has classes that train/ lacks, or folders that can be neither parts
             nor classes.
     """
+    if (loose := loose_images(root)) is not None:
+        return Found({"train": loose}, (), root.resolve().name)
     folders = [folder.name for folder in class_folders(root)]
     keys, name = folder_parts(folders, str(root)), root.resolve().name
     others = [folder for folder in folders if folder not in keys.values()]
@@ -53,6 +57,23 @@ def read_image_folder(root: Path, *, trains: bool = True) -> Found:
             parts[part] = list_folder(root / key, classes)[0]
     left_out = (f"{enumerated([f'{folder}/' for folder in others])} next to the parts: left out",) if others else ()
     return Found(parts, classes, name, notes=left_out)
+
+
+def loose_images(root: Path) -> Listing | None:
+    """Return the images that lie in a folder without subfolders, or in its only one, train/; None if there are others.
+
+    Files beside the images that are not named like images are somebody's notes.
+    """
+    folders = class_folders(root)
+    if len(folders) == 1 and part_of(folders[0].name) == "train":
+        return loose_images(folders[0])
+    files = [] if folders else sorted(entry.name for entry in os.scandir(root) if is_visible_image(entry))
+    return Listing.whole(StoredImages(FolderFiles(root, files)), Unlabelled(len(files))) if files else None
+
+
+def is_visible_image(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry of a folder is a file, not hidden, and named like an image."""
+    return not entry.name.startswith(".") and is_image(entry.name) and entry.is_file()
 
 
 def is_class(root: Path, keys: Mapping[PartName, str]) -> bool:

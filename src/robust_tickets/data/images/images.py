@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from robust_tickets.data.augmentation import Augmentation, FlipCrop
+from robust_tickets.data.augmentation import Augmenting, FlipCrop
 from robust_tickets.data.fitting import Wanted
 from robust_tickets.data.images.fit import ImageFit, resize
 from robust_tickets.data.inputs import Inputs
@@ -85,7 +85,7 @@ class Images(Inputs):
         """Return the channels, 1 or 3, that each image has before it is converted; where `probed`, of some."""
         return [channels for _, (_, channels) in self.geometries(indices)]
 
-    def suited(self, indices: Tensor) -> Augmentation:
+    def suited(self, indices: Tensor) -> Augmenting:
         """Return what training should do to such images where nobody said."""
         # Grey images are mostly digits and letters, which must not be mirrored.
         return FlipCrop(flip=3 in self.channels(indices))
@@ -119,7 +119,7 @@ class Images(Inputs):
         return self.pixels(torch.tensor([index]), held, fit)[0]
 
     def batch(
-        self, indices: Tensor, held: Held | None, fit: ImageFit, augmentation: Augmentation, draws: Tensor
+        self, indices: Tensor, held: Held | None, fit: ImageFit, augmentation: Augmenting, draws: Tensor
     ) -> Tensor:
         """Return float images `(n, C, H, W)` in [0, 1]."""
         images = augmentation.apply(self.pixels(indices, held, fit, own=True), draws, fit.size)
@@ -132,12 +132,12 @@ class Images(Inputs):
         images = held.floats(indices)
         return images if own else resize(images, fit.size, fit.interpolation)
 
-    def in_whole_batches(self, held: Held | None, augmentation: Augmentation) -> bool:
+    def in_whole_batches(self, held: Held | None, augmentation: Augmenting) -> bool:
         """Return whether they are in memory, and nothing is gained from the originals."""
         return held is not None and not (augmentation.cuts_originals and self.have_originals)
 
     def augmented(
-        self, index: int, augmentation: Augmentation, draws: Tensor, fit: ImageFit, *stream: str | int
+        self, index: int, augmentation: Augmenting, draws: Tensor, fit: ImageFit, *stream: str | int
     ) -> Tensor:
         """Return one image `(C, H, W)`, uint8 or float, made of the original."""
         return augmentation.of_original(self.original(index, *stream), draws, fit)

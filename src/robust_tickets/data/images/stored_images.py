@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 from PIL import Image
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation, RandomResizedCrop
+from robust_tickets.data.augmentation import Augmenting, RandomResizedCrop
 from robust_tickets.data.images.encoded import Codec, Encoded, Files, Kept
 from robust_tickets.data.images.fit import ImageFit
 from robust_tickets.data.images.image_files import decoded_image, glance, mode_channels
@@ -132,7 +132,7 @@ class StoredImages(Images):
             else:
                 self.encoded.usable(indices)
 
-    def suited(self, indices: Tensor) -> Augmentation:
+    def suited(self, indices: Tensor) -> Augmenting:
         """Return crops of photographs at random; flips and shifts of smaller images."""
         first = self.encoded.usable(indices[:1])[0]
         return RandomResizedCrop() if max(first.height, first.width) > SMALL else super().suited(indices)

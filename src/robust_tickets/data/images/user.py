@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.augmentation import Augmenting, NoAugmentation
 from robust_tickets.data.images.arrays import complaint
 from robust_tickets.data.images.fit import ImageFit
 from robust_tickets.data.images.image_files import mode_channels, unshowable
@@ -121,7 +121,7 @@ class UserImages(Images):
     def held(self, indices: Tensor, fit: ImageFit, keep: bool) -> None:
         """Return nothing: what random transforms make of an image is not kept."""
 
-    def suited(self, indices: Tensor) -> Augmentation:
+    def suited(self, indices: Tensor) -> Augmenting:
         """Return nothing that training should do beside the user's own transforms."""
         return NoAugmentation()
 

@@ -4,6 +4,7 @@
 |---|---|
 | `targets.py` | what kinds of targets have in common |
 | `class_numbers.py` | one label per input |
+| `unlabelled.py` | none: images without labels |
 | `label_images.py`, `label_values.py` | one label per pixel, and what the values of label images mean |
 | `boxes.py` | boxes around objects |
 | `text_targets.py` | what kinds of targets that only texts have in common |

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation, ScaleCropColour
+from robust_tickets.data.augmentation import Augmenting, ScaleCropColour
 from robust_tickets.data.examples import Examples, Found, Listing
 from robust_tickets.data.images.fit import ImageFit, Interpolation, Letterbox
 from robust_tickets.data.images.images import Images, images_of
@@ -120,7 +120,7 @@ class Boxes(Targets):
         """Return a list with an entry for each image."""
         return list(targets)
 
-    def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
+    def moved(self, targets: Any, augmentation: Augmenting, draws: Tensor, size: tuple[int, int]) -> Any:
         """Return the boxes where their images were moved to, cut at the border; those hardly seen are left out."""
         if (matrices := augmentation.matrices(draws)) is None:
             return targets
@@ -221,7 +221,7 @@ class Boxes(Targets):
         return settings.size
 
     @classmethod
-    def suited(cls, found: Found, train: Listing) -> Augmentation:
+    def suited(cls, found: Found, train: Listing) -> Augmenting:
         """Return what suits the set, or else the usual choice for photographs."""
         return found.augmentation or ScaleCropColour(scale=USUAL_SCALE)
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from robust_tickets.data.augmentation import STILL, Augmentation
+from robust_tickets.data.augmentation import STILL, Augmenting
 from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.images.fit import Fit, ImageFit, Interpolation
 from robust_tickets.data.names import PartName, part_of
@@ -50,7 +50,7 @@ class ClassNumbers(Targets):
         """Return class numbers, int64 `(n,)`."""
         return self.numbers[indices]
 
-    def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
+    def moved(self, targets: Any, augmentation: Augmenting, draws: Tensor, size: tuple[int, int]) -> Any:
         """Return the class numbers, which no augmentation changes."""
         return targets
 
@@ -101,7 +101,7 @@ class ClassNumbers(Targets):
         return settings.size or size
 
     @classmethod
-    def suited(cls, found: Found, train: Listing) -> Augmentation:
+    def suited(cls, found: Found, train: Listing) -> Augmenting:
         """Return what suits the set, or else its inputs."""
         return found.augmentation or train.inputs.suited(train.indices)
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation, ScaleCrop
+from robust_tickets.data.augmentation import Augmenting, ScaleCrop
 from robust_tickets.data.examples import Examples, Found, Listing
 from robust_tickets.data.images.encoded import Codec, Encoded, Files, Kept
 from robust_tickets.data.images.fit import ImageFit, Interpolation, Letterbox
@@ -162,7 +162,7 @@ class LabelImages(Targets):
             if facts.values is not None and not meaningful.issuperset(facts.values):
                 self.require_meaning(index)
 
-    def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
+    def moved(self, targets: Any, augmentation: Augmenting, draws: Tensor, size: tuple[int, int]) -> Any:
         """Return class numbers moved as their images were, sampled at the nearest pixel; -100 beyond the border."""
         if (matrices := augmentation.matrices(draws)) is None:
             return targets
@@ -257,7 +257,7 @@ class LabelImages(Targets):
         return Letterbox(size, channels, interpolation)
 
     @classmethod
-    def suited(cls, found: Found, train: Listing) -> Augmentation:
+    def suited(cls, found: Found, train: Listing) -> Augmenting:
         """Return the usual choice for scenes."""
         return ScaleCrop()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.augmentation import Augmenting
 from robust_tickets.data.fitting import Interpolation, Wanted
 from robust_tickets.data.inputs import Fault, Inputs
 from robust_tickets.data.names import PartName
@@ -66,7 +66,7 @@ class Targets(ABC):
         """Return what a batch has of the targets of its images."""
 
     @abstractmethod
-    def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
+    def moved(self, targets: Any, augmentation: Augmenting, draws: Tensor, size: tuple[int, int]) -> Any:
         """Return a batch's targets as they are after its images were augmented with the same `draws`."""
 
     @abstractmethod
@@ -142,6 +142,11 @@ class Targets(ABC):
         return None
 
     @classmethod
+    def divided(cls, settings: DataSettings) -> DataSettings:
+        """Return the settings by which parts are held out that were not found; by default the user's."""
+        return settings
+
+    @classmethod
     def require_left(cls, found: Found, part: PartName, left: Listing) -> None:
         """Refuse a part of which too little is left without unreadable files; by default one without any image.
 
@@ -188,7 +193,7 @@ class Targets(ABC):
 
     @classmethod
     @abstractmethod
-    def suited(cls, found: Found, train: Listing) -> Augmentation:
+    def suited(cls, found: Found, train: Listing) -> Augmenting:
         """Return what training should do to the images if the user did not say."""
 
     @classmethod

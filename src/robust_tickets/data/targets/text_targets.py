@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.augmentation import Augmenting, NoAugmentation
 from robust_tickets.data.examples import Found, Listing
 from robust_tickets.data.fitting import Interpolation
 from robust_tickets.data.images.fit import ImageFit
@@ -18,7 +18,7 @@ class TextTargets(Targets):
 
     provides: ClassVar[frozenset[str]] = frozenset()
 
-    def moved(self, targets: Any, augmentation: Augmentation, draws: Tensor, size: tuple[int, int]) -> Any:
+    def moved(self, targets: Any, augmentation: Augmenting, draws: Tensor, size: tuple[int, int]) -> Any:
         """Return the targets: texts are not augmented."""
         return targets
 
@@ -28,6 +28,6 @@ class TextTargets(Targets):
         raise AssertionError(f"only images are brought to a size, and no image {cls.said_of('texts')}")
 
     @classmethod
-    def suited(cls, found: Found, train: Listing) -> Augmentation:
+    def suited(cls, found: Found, train: Listing) -> Augmenting:
         """Return nothing."""
         return NoAugmentation()

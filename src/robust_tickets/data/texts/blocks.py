@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.augmentation import Augmenting
 from robust_tickets.data.texts.texts import TokenInputs
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.tokens.format import TokenFormat
@@ -67,7 +67,7 @@ class Blocks(TokenInputs):
         return {name: values[0] for name, values in self.named(torch.tensor([index])).items()}
 
     def batch(
-        self, indices: Tensor, held: None, fit: TokenFormat, augmentation: Augmentation, draws: Tensor
+        self, indices: Tensor, held: None, fit: TokenFormat, augmentation: Augmenting, draws: Tensor
     ) -> dict[str, Tensor]:
         """Return blocks, int64 `(n, L)` by name; nothing in them is masked yet."""
         return self.named(indices)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from robust_tickets.data.augmentation import Augmentation, NoAugmentation
+from robust_tickets.data.augmentation import Augmenting, NoAugmentation
 from robust_tickets.data.fitting import Wanted
 from robust_tickets.data.inputs import Inputs
 from robust_tickets.data.texts.tokenised import Tokenised
@@ -54,12 +54,12 @@ class TokenInputs(Inputs):
             raise UserError(f"{name}: contains texts; `{[*given, 'ignore'][0]}` is for images; leave it out")
         return asked.tokens
 
-    def in_whole_batches(self, held: Any, augmentation: Augmentation) -> bool:
+    def in_whole_batches(self, held: Any, augmentation: Augmenting) -> bool:
         """Return True."""
         return True
 
     def augmented(
-        self, index: int, augmentation: Augmentation, draws: Tensor, fit: TokenFormat, *stream: str | int
+        self, index: int, augmentation: Augmenting, draws: Tensor, fit: TokenFormat, *stream: str | int
     ) -> dict[str, Tensor]:
         """Return one input as it is."""
         return self.single(index, self.held(torch.tensor([index]), fit, True), fit)
@@ -68,7 +68,7 @@ class TokenInputs(Inputs):
         """Return inputs padded with zeros."""
         return {name: pad_sequence([one[name] for one in inputs], True) for name in inputs[0]}
 
-    def suited(self, indices: Tensor) -> Augmentation:
+    def suited(self, indices: Tensor) -> Augmenting:
         """Return nothing."""
         return NoAugmentation()
 
@@ -105,7 +105,7 @@ class Texts(TokenInputs):
         return held.row(index)
 
     def batch(
-        self, indices: Tensor, held: Tokenised, fit: TokenFormat, augmentation: Augmentation, draws: Tensor
+        self, indices: Tensor, held: Tokenised, fit: TokenFormat, augmentation: Augmenting, draws: Tensor
     ) -> dict[str, Tensor]:
         """Return texts, int64 `(n, L)` by name, padded to the longest of them."""
         return held.padded(indices)

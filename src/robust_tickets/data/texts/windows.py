@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.augmentation import Augmenting
 from robust_tickets.data.texts.texts import TokenInputs
 from robust_tickets.data.texts.tokenised import Tokenised
 from robust_tickets.tokens.format import TokenFormat
@@ -52,7 +52,7 @@ class Windows(TokenInputs):
         return self.tokens.row(index)
 
     def batch(
-        self, indices: Tensor, held: Tokenised, fit: TokenFormat, augmentation: Augmentation, draws: Tensor
+        self, indices: Tensor, held: Tokenised, fit: TokenFormat, augmentation: Augmenting, draws: Tensor
     ) -> dict[str, Tensor]:
         """Return windows, int64 `(n, L)` by name, padded to the longest of them."""
         return self.tokens.padded(indices)

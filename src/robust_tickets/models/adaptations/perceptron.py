@@ -1,16 +1,11 @@
 """A classifier under a head of two layers."""
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.adaptations.perceptron_head import PerceptronHead
-from robust_tickets.models.forward_trace import FAULTS
-from robust_tickets.models.heads import get_head, replace_module, width_of
+from robust_tickets.models.adaptations.without_head import without_head
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
 
@@ -65,28 +60,7 @@ def under_perceptron(
     Raises:
         UserError: what its head looks at is not a row of features for each image.
     """
-    body, width = classifier.body, width_of(get_head(classifier.body, classifier.head))
-    without_head = nn.Identity()
-    replace_module(body, get_head(body, classifier.head), without_head)
-    if not is_last(without_head, body, classifier.normalise(interface.example(2).to(classifier.device)), width):
-        raise UserError(
-            f"task.hidden: {name} cannot have a head of two layers: its head {classifier.head} is not its last "
-            f"operation, over {width} features; leave it out"
-        )
+    body, width = without_head(classifier, interface, f"task.hidden: {name} cannot have a head of two layers")
     with global_stream(seed, "head"):
         made = PerceptronNetwork(body, width, num_classes, adaptation)
     return Network(made.to(classifier.device), interface, HEAD)
-
-
-@torch.no_grad()
-def is_last(layer: nn.Module, body: nn.Module, inputs: Tensor, width: int) -> bool:
-    """Return whether a body returns just what leaves `layer`, of this width for each of two inputs."""
-    left: list[Any] = []
-    hook = layer.register_forward_hook(lambda _, inputs, output: left.append(output))
-    try:
-        output = body.eval()(inputs)
-    except FAULTS:
-        return False
-    finally:
-        hook.remove()
-    return output is left[-1] and output.shape == (2, width)
