@@ -45,6 +45,11 @@ class SourceRecipe(Settings):
     pretrain: PretrainSettings | None = Field(
         default=None, description="How it is pretrained; absent: it is used as it is."
     )
+    draw: Annotated[dict[str, Any], ChangesOf(DrawSettings)] = later_field(
+        {},
+        description="How its tickets are drawn, as changes to `draw` and to every variant: on the data and by the "
+        "objective that it was pretrained with, for example.",
+    )
 
 
 class Recipe(Settings):
@@ -100,16 +105,27 @@ class Recipe(Settings):
         for name in (*self.sources, *self.targets, *self.variants, *self.transfers):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
-        self.draws()
+        sparsities = {way: settings.sparsities for way, settings in self.draws().items()}
+        for name in self.sources:
+            for way, settings in self.draws(name).items():
+                if settings.sparsities != sparsities[way]:
+                    raise ValueError(f"sources.{name}.draw: every source has the same sparsities; change draw.sparsity")
         targets = self.data_sets()
         if unknown := sorted(set(self.tasks) - set(targets)):
             raise ValueError(f"tasks.{unknown[0]}: no such target; there is {', '.join(targets)}")
         return self
 
-    def draws(self) -> dict[str, DrawSettings]:
-        """Return every way of drawing: `draw` itself, and its variants; `data: target` is the recipe's own target."""
+    def draws(self, source: str | None = None) -> dict[str, DrawSettings]:
+        """Return every way of drawing: `draw` itself, and its variants; `data: target` is the recipe's own target.
+
+        Args:
+            source: whose tickets are drawn, with its own changes; None: without those of any source.
+        """
         ways = {name: changed(self.draw, changes, where=f"variants.{name}") for name, changes in self.variants.items()}
-        return {name: self.on_target(settings) for name, settings in {"draw": self.draw, **ways}.items()}
+        ways = {"draw": self.draw, **ways}
+        if source is not None and (own := self.sources[source].draw):
+            ways = {name: changed(settings, own, where=f"sources.{source}.draw") for name, settings in ways.items()}
+        return {name: self.on_target(settings) for name, settings in ways.items()}
 
     def on_target(self, settings: DrawSettings) -> DrawSettings:
         """Return how a ticket is drawn, with the recipe's own target where data are called so, and its transfers' head.
@@ -170,7 +186,8 @@ class Recipe(Settings):
     def all_data(self) -> list[DataSettings]:
         """Return everything the run reads: targets, and what sources and draws train on."""
         pretrained = [entry.pretrain.data for entry in self.sources.values() if entry.pretrain is not None]
-        drawn = [settings.data for settings in self.draws().values() if settings.data is not None]
+        ways = [settings for source in self.sources for settings in self.draws(source).values()]
+        drawn = [settings.data for settings in ways if settings.data is not None]
         return [*self.data_sets().values(), *pretrained, *drawn]
 
 

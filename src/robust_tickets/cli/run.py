@@ -84,9 +84,7 @@ def finish(recipe: Any, out: Path, minutes: float | None = None) -> None:
     for entry in recipe.sources.values():
         require_network(entry.source.name)
         require_weights(entry.source.weights, entry.source.name)
-    made = [entry.pretrain.data for entry in recipe.sources.values() if entry.pretrain is not None]
-    drawn = [way.data for way in recipe.draws().values() if way.data is not None]
-    for images in (*made, *drawn, *recipe.data_sets().values()):
+    for images in recipe.all_data():
         require_data(images.name)
     from robust_tickets.pipeline.run import run
     from robust_tickets.report.terminal import show

@@ -85,7 +85,7 @@ class Grid:
     def drawn(self, series: str, way: str) -> tuple[Ticket, ...]:
         """Return the tickets of one source drawn in one way, ascending in sparsity as the recipe asks for them."""
         if (series, way) not in self.tickets:
-            settings, folder = self.recipe.draws()[way], self.folder / "tickets" / series / way
+            settings, folder = self.recipe.draws(series)[way], self.folder / "tickets" / series / way
             self.tickets[series, way] = draw_all(
                 self.source(series), settings=settings, seed=self.recipe.seed, folder=folder
             )

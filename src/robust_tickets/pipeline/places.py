@@ -140,7 +140,7 @@ class TicketPlace(CellPlace):
 
     def draw(self, recipe: Recipe) -> DrawSettings:
         """Return the settings of its way of drawing."""
-        return recipe.draws()[self.way]
+        return recipe.draws(self.series)[self.way]
 
     def ticket(self, grid: Grid) -> Ticket:
         """Return the drawn ticket."""

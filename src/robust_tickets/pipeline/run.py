@@ -75,19 +75,19 @@ def rehearse(recipe: Recipe) -> None:
         UserError: networks, data, heads or ways of drawing that do not fit each other.
     """
     recipe.verify.require()
-    for entry in recipe.sources.values():
+    for name, entry in recipe.sources.items():
         source = load_source(entry.source)
         if entry.pretrain is not None:
             source = rehearse_pretrain(source, entry.pretrain, recipe.seed)
-        for settings in recipe.draws().values():
+        for settings in recipe.draws(name).values():
             rehearse_draw(source, settings, recipe.seed)
             for way in recipe.transfers.values() if settings.recalibrate is not None else ():
                 require_named_statistics(way)
         for kind in recipe.controls:
-            require_control(kind, recipe.draw)
-        for name in recipe.transfers:
+            require_control(kind, recipe.draws(name)["draw"])
+        for trained in recipe.transfers:
             for target, data in recipe.data_sets().items():
-                settings = recipe.trained(name, target)
+                settings = recipe.trained(trained, target)
                 network, splits = rehearse_transfer(source, data, settings)
                 part_of(splits, "test")
                 classes = source.network.num_classes if settings.head == "keep" else None

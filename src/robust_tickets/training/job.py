@@ -78,7 +78,8 @@ class Job:
         """
         if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
             raise UserError(f"training needs data: the training part has fewer than two {self.noun} per step")
-        criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
+        if self.plan.steps:
+            criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
         require_keepable(self.training, self.batches, self.plan)
         objective, parametrisation = self.training.objective, self.drawing.parametrisation
         if objective.follows_itself and not isinstance(parametrisation, Fixed):

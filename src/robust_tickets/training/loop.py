@@ -36,7 +36,7 @@ from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.schedules import rate_factor
-from robust_tickets.training.targets import criterion_for, mix
+from robust_tickets.training.targets import mix
 from robust_tickets.training.validation import validate
 
 logger = logging.getLogger("robust_tickets")
@@ -89,7 +89,7 @@ class TrainingLoop:
         self.objective = training.objective.build(
             self.trainee.body, teacher.to(self.device) if teacher is not None else None
         )
-        self.criterion = criterion_for(job.task, training)
+        self.criterion = job.task.criterion(training.label_smoothing)
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = BatchPlacement(self.device, memory_format(self.trainee.network, self.device, self.precision))
         self.kept = KeptWeights(training, self.metric)
