@@ -48,6 +48,12 @@ class Row:
     """Whether its networks are exported to ONNX; others are refused by name."""
     source: str = "images"
     """What its networks take."""
+    objective: str = "standard"
+    """What it trains by; of self-supervision, it and not the data implies the task."""
+
+    @property
+    def training(self) -> dict[str, Any]:
+        return {**TRAINING, "objective": {"kind": self.objective}}
 
 
 def shapes(folder: Path) -> rt.DataSettings:
@@ -82,6 +88,20 @@ ROWS = [
     ),
 ]
 
+ROWS += [
+    Row(
+        "self-supervision",
+        digits,
+        lambda folder: (
+            shapes(folder),
+            {"training": {**TRAINING, "objective": {"kind": "moco"}}},
+            "task: self-supervision: data labels pixels; give images without labels",
+        ),
+        exports=False,
+        objective="moco",
+    )
+]
+
 TEXTS: dict[str, Callable[[Path], rt.DataSettings]] = {
     "masked-language": lambda folder: rt.DataSettings(name="tales", tales={"count": 160}),  # pyright: ignore
     "regression": scored,
@@ -98,6 +118,9 @@ def text_row(kind: str, data: Callable[[Path], rt.DataSettings]) -> Row:
 ROWS += [text_row(kind, data) for kind, data in TEXTS.items()]
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)
+supervised_rows = pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.kind != "self-supervision"], ids=lambda row: row.kind
+)
 
 # The check of exported files measures by the spread of logits, which one number for each text hardly has.
 exported_rows = pytest.mark.parametrize(
@@ -135,7 +158,7 @@ def made(sources: dict[str, rt.Source], tmp_path_factory: pytest.TempPathFactory
             ticket = tickets[row.source]
             data = row.data(tmp_path_factory.mktemp(row.kind) / "data")
             task = {"kind": row.kind, **row.settings}
-            options = {"task": task, "training": TRAINING, "seeds": (0, 1)}
+            options = {"task": task, "training": row.training, "seeds": (0, 1)}
             folder = tmp_path_factory.mktemp(row.kind) / "run"
             known[row.kind] = Made(row, data, ticket, options, rt.transfer(ticket, data, **options, folder=folder))
         return known[row.kind]
@@ -162,9 +185,10 @@ def test_every_task_has_a_row() -> None:
 
 
 @rows
-def test_data_imply_it(row: Row, made: Callable[[Row], Made]) -> None:
+def test_data_or_objective_imply_it(row: Row, made: Callable[[Row], Made]) -> None:
     one = made(row)
-    assert task_for(one.result.runs[0].data).model_dump()["kind"] == row.kind
+    objective = one.result.settings.training.objective
+    assert task_for(one.result.runs[0].data, None, objective).model_dump()["kind"] == row.kind
 
 
 @rows
@@ -194,7 +218,7 @@ def test_a_killed_transfer_ends_bit_for_bit_alike(
     assert logs[0] == logs[1]
 
 
-@rows
+@supervised_rows
 def test_the_loss_that_attacks_drive_up_is_each_examples_own(row: Row, made: Callable[[Row], Made]) -> None:
     run = made(row).result.runs[0]
     batch = next(iter(batches(run.data.train, batch_size=6, seed=0, train=False)))
@@ -290,7 +314,7 @@ DEFAULT = {
 """Sources by what they take, as recipes name them."""
 
 
-@rows
+@supervised_rows
 def test_the_default_recipe_draws_on_its_data(row: Row, tmp_path: Path) -> None:
     """What `tickets run --source --data` does: finetuned, pruned gradually on the target, transferred.
 

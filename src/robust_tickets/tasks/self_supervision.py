@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from robust_tickets.data.splits import DataSplits
-    from robust_tickets.measures.evaluation import Evaluation
-    from robust_tickets.measures.measure import Measure
     from robust_tickets.models.adaptations.adaptation import Adaptation
     from robust_tickets.models.network import Network
 
@@ -137,25 +135,6 @@ class SelfSupervision(Task):
                 f"task: self-supervision: {splits.name} {splits.target_words}; give images without labels, or with one "
                 "label each"
             )
-
-    def require_measures(
-        self,
-        splits: DataSplits,
-        robustness: Evaluation | None,
-        measures: Sequence[Measure],
-        classes: int | None = None,
-    ) -> None:
-        """Refuse what cannot be measured: anything of images without labels, and attacks.
-
-        Raises:
-            UserError: says so.
-        """
-        if splits.target_kind == UNLABELLED:
-            raise UserError(
-                f"{splits.name}: has no labels, by which a network could be judged; pretrain or draw on these images, "
-                "and transfer to data with labels"
-            )
-        super().require_measures(splits, robustness, measures, classes)
 
     def describe(self) -> str:
         """Return a few words for tables."""

@@ -166,6 +166,11 @@ def part_of(data: DataSplits, part: Part) -> Examples:
         UserError: there are none.
     """
     chosen = data.test if part == "test" else data.validation
+    if not data.train.targets.judge:
+        raise UserError(
+            f"{data.name}: has no labels, by which a network could be judged; pretrain or draw on these images, and "
+            "transfer to data with labels"
+        )
     if not len(chosen):
         raise UserError(f"{data.name}: the {part} part is empty; set the data's `{part}` fraction above 0")
     return chosen

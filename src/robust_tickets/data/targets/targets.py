@@ -45,6 +45,9 @@ class Targets(ABC):
     provides: ClassVar[frozenset[str]]
     """What an augmentation may need of targets."""
 
+    judge: ClassVar[bool] = True
+    """Whether a network can be judged by them."""
+
     in_whole_batches: ClassVar[bool] = True
     """Whether batches are augmented as a whole, even where their images are loaded one by one."""
 

@@ -27,6 +27,7 @@ class Unlabelled(Targets):
     words: ClassVar[str] = "has {inputs} without labels"
     noun: ClassVar[str] = "labels"
     provides: ClassVar[frozenset[str]] = frozenset({STILL})
+    judge: ClassVar[bool] = False
     in_whole_batches: ClassVar[bool] = False
 
     def __init__(self, count: int) -> None:
@@ -55,8 +56,8 @@ class Unlabelled(Targets):
 
     @classmethod
     def complaint(cls, settings: DataSettings, inputs: str) -> str | None:
-        """Return that there is nothing to validate by, where that was asked for."""
-        if "validation" in settings.model_fields_set and settings.validation:
+        """Return that there is nothing to validate by, where another part than the default one was asked for."""
+        if settings.validation not in (0, DataSettings.model_fields["validation"].default):
             return f"has {inputs} without labels, by which nothing can be validated; set data.validation to 0"
         return None
 

@@ -26,7 +26,7 @@ class ProjectionNetwork(AdaptedBody):
 
     does = "was trained without labels"
     head_path = HEAD
-    unexportable = "its projector is for training alone; transfer the source"
+    unexportable = "it was trained by self-supervision, under a projector that only training needs; transfer the source"
 
     def __init__(self, backbone: nn.Module, width: int, num_classes: int, adaptation: ProjectionHead) -> None:
         """Put a projector, `num_classes` wide, on a backbone whose features are `width` wide."""
