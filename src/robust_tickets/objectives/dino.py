@@ -25,8 +25,8 @@ LARGE = 2
 class DINO(Objective):
     """Minimise the cross-entropy between what a teacher says of the large views and the network of all other views.
 
-    Caron et al., 2021, arXiv 2104.14294, equations 1 to 4. The teacher is a momentum copy; its answers, over prototypes,
-    are centred and sharpened, so that it does not say the same of every image.
+    Caron et al., 2021, arXiv 2104.14294, equations 1 to 4. The teacher is a momentum copy; its answers, over
+    prototypes, are centred and sharpened, so that it does not say the same of every image.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"views"})
