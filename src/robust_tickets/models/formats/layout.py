@@ -28,6 +28,8 @@ class Unwrapped:
     """How many weights were put together from parts, by the name of what they were in parts for."""
     code: str = ""
     """Whose names the tensors had, if they are another code's than the architecture's."""
+    projector: bool = False
+    """Whether the last layer is a self-supervised projector, even if it has the name of the head."""
     unknown: tuple[str, ...] = ()
     """Weights under a parametrisation whose code is not known."""
     notes: tuple[str, ...] = ()
