@@ -312,7 +312,7 @@ def solo_learn_moco(net: State, copy: State) -> Any:
 
 
 def solo_learn_byol_first(net: State, copy: State) -> Any:
-    """Its versions before 1.0.4."""
+    """Its early versions."""
     nets = behind("encoder.", net) | behind("momentum_encoder.", copy)
     heads = normed("projector", width(net)) | normed("momentum_projector", width(net)) | normed("predictor", 8)
     return lightning(nets, linear("classifier", width(net), 100), heads)

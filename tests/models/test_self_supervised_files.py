@@ -73,7 +73,7 @@ LAYOUTS = (
         files.moco_v3_vit, ("module.momentum_encoder" + COPY, "module.predictor", "head.7)"), VIT, "momentum_encoder"
     ),
     Layout(files.simsiam, ("module.predictor", "(fc.0, fc.1"), SMALL),
-    Layout(files.simclr_sthalles, ("such as a projector's, (fc.0, fc.2)",)),
+    Layout(files.simclr_sthalles, ("(fc.0, fc.2), perhaps a projector",)),
     Layout(files.simclr_sthalles_first, ("l1 (2 tensors)", "l2 (2 tensors)"), SMALL),
     Layout(files.simclr_spijkervet, ("projector",), SMALL),
     Layout(files.simclr_atanov, ("projection",), SMALL),

@@ -119,7 +119,7 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
     checkpoint = Checkpoint(read_checkpoint(file), str(file))
     found = checkpoint.unwrap(body.state_dict(), settings.weights_entry)
     bare = found.state
-    if found.projector and (head := presumed_head(body)) is not None:
+    if found.instead_of_head and (head := presumed_head(body)) is not None:
         bare = {tensor: value for tensor, value in bare.items() if not tensor.startswith(f"{head}.")}
     body = _of_the_same_shape(settings, family, name, body, bare)
     if found.unknown:
@@ -168,9 +168,9 @@ def _about(found: Unwrapped, headless: str | None, state: Mapping[str, Tensor]) 
     if not replaced:
         yield f"head: the weights came without {headless}; it is random until a transfer trains it"
         return
-    what = "a projector" if found.projector else "other layers, such as a projector's,"
     layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in replaced))
-    yield f"head: in place of {headless} the file has {what} ({layers}); left out, so that the head is random"
+    what = f"{found.instead_of_head} ({layers})" if found.instead_of_head else f"layers ({layers}), perhaps a projector"
+    yield f"head: in place of {headless} the file has {what}; left out, so that the head is random"
 
 
 def _of_the_same_shape(

@@ -14,9 +14,9 @@ from robust_tickets.models.formats.places import NetworkPlace, places
 from robust_tickets.models.formats.self_supervised import (
     NORMALISED,
     code_of,
+    instead_of_head,
     is_inside,
     original_of,
-    replaces_head,
 )
 from robust_tickets.models.formats.states import is_averaged, nameless_averages, rank, states_in
 from robust_tickets.models.formats.wrappers import without_wrappers
@@ -80,8 +80,7 @@ class Checkpoint:
         if not prefix and beside:
             inside = [name for name in inside if not name.startswith(beside)]
         wanted = [*wanted]
-        training = [name for name in inside if is_inside(name.removeprefix(prefix), wanted)]
-        inside = [name for name in inside if name not in {*training}]
+        inside = [name for name in inside if not is_inside(name.removeprefix(prefix), wanted)]
         now = reading.renamed.names
         kinds = {
             kind: sum(now.get(name, name).startswith(prefix) for name in names)
@@ -107,7 +106,7 @@ class Checkpoint:
             layout=", ".join([whole.layout, *details]),
             masks=strip(masks, prefix),
             reparametrised={kind: count for kind, count in kinds.items() if count},
-            projector=replaces_head(place.name, [one.name for one in fitting], self.states),
+            instead_of_head=instead_of_head([place.name, *(one.name for one in others)], self.states),
             unknown=tuple(
                 name
                 for name in (name.removeprefix(prefix) for name in reading.plain.unknown if name.startswith(prefix))

@@ -58,20 +58,23 @@ def is_inside(name: str, wanted: Iterable[str]) -> bool:
     return PART.fullmatch(top) is not None and not any(own.partition(".")[0] == top for own in wanted)
 
 
-def replaces_head(place: str, places: Iterable[str], states: Mapping[str, Mapping[str, Tensor]]) -> bool:
-    """Return whether the last layer of the network at a place is no classifier, even if its name is that of the head.
+def instead_of_head(places: Iterable[str], states: Mapping[str, Mapping[str, Tensor]]) -> str:
+    """Return what the last layer of networks is, in words, where it is no classifier; empty if it may be one.
 
-    It is a projector in MoCo's query encoder, and a projector or untrained where a network has a momentum copy, beside
-    parts of such training.
+    It may have the head's name and shape: MoCo's query encoder ends in a projector, and a network that a momentum copy
+    follows, beside parts of such training, ends in a projector or in a layer that nothing trained.
 
     Args:
-        place: where the network is.
-        places: where networks like it are, this one among them.
+        places: where the networks are, all alike.
         states: all state dicts of the file.
     """
     names = {*places}
+    if any(QUERY in name.split(".") for name in names):
+        return "a projector"
     copied = any(original_of(name, names) is not None for name in names)
-    return QUERY in place.split(".") or (copied and any(is_part(name) for state in states.values() for name in state))
+    if copied and any(is_part(name) for state in states.values() for name in state):
+        return "a projector or an untrained layer"
+    return ""
 
 
 def code_of(prefix: str, names: Iterable[str]) -> str:
