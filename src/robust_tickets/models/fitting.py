@@ -11,7 +11,7 @@ from torchvision import models
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.families.timm_models import TimmModels
-from robust_tickets.models.formats.likeness import likely, likeness
+from robust_tickets.models.formats.likeness import POSITIONS, likely, likeness
 from robust_tickets.models.formats.recognise import Checkpoint
 from robust_tickets.models.formats.renames import unlike
 from robust_tickets.models.heads import input_channels
@@ -41,6 +41,7 @@ def what_it_is(checkpoint: Checkpoint, named: str) -> list[str]:
     suggested = [name for state in checkpoint.states.values() for name in likely(state)]
     candidates = dict.fromkeys([*filter(_exists, suggested), *_kin_by_name(named), *COMMON])
     candidates.pop(named, None)
+    alike: list[str] = []
     for name in list(candidates)[:MOST]:
         body = _without_memory(name, ArchitectureOptions())
         if body is None:
@@ -49,9 +50,12 @@ def what_it_is(checkpoint: Checkpoint, named: str) -> list[str]:
         state = with_ties(body, found.state)
         if (head := missing_layer(body, state)) is not None:
             state = with_layer(body, head, state)
-        if _fits_but_for_head(body, state) and not unlike(found.code, body):
+        if not _fits_but_for_head(body, state, head):
+            continue
+        if (difference := unlike(found.code, body)) is None:
             return [f"it fits {name}{f' without {head}' if head is not None else ''}; name that as the source"]
-    return [phrase for phrase in [likeness(checkpoint.states)] if phrase]
+        alike.append(f"it has the names of {name}, but {difference}")
+    return (alike or [phrase for phrase in [likeness(checkpoint.states)] if phrase])[:1]
 
 
 def _exists(name: str) -> bool:
@@ -69,11 +73,15 @@ def _kin_by_name(named: str) -> list[str]:
     return kin[: MOST - len(COMMON) - 4]
 
 
-def _fits_but_for_head(body: nn.Module, state: Mapping[str, Tensor]) -> bool:
+def _fits_but_for_head(body: nn.Module, state: Mapping[str, Tensor], missing: str | None) -> bool:
+    """Return whether a state dict fits but for the number of classes, if no head is missing, and of patches."""
     own = {name: tensor for name, tensor in body.state_dict().items() if not name.endswith("num_batches_tracked")}
     if own.keys() != {name for name in state if not name.endswith("num_batches_tracked")}:
         return False
-    return len({name.rpartition(".")[0] for name in own if own[name].shape != state[name].shape}) <= 1
+    differing = [name for name in own if own[name].shape != state[name].shape and name != POSITIONS]
+    if any(own[name].shape[1:] != state[name].shape[1:] for name in differing):
+        return False
+    return len({name.rpartition(".")[0] for name in differing}) <= (missing is None)
 
 
 def twins_of(name: str, body: nn.Module) -> list[str]:

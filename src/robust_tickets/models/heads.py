@@ -23,6 +23,13 @@ def declared_heads(body: nn.Module) -> tuple[str, ...]:
     return (declared,) if isinstance(declared, str) else tuple(declared)
 
 
+def presumed_head(body: nn.Module) -> str | None:
+    """Return the path of the layer that is probably the head, before a forward pass decides: declared, or the last."""
+    if len(declared := declared_heads(body)) == 1:
+        return declared[0]
+    return next((name for name, layer in [*body.named_modules()][::-1] if isinstance(layer, Head)), None)
+
+
 def get_head(body: nn.Module, path: str) -> Head:
     """Return the head at `path`.
 
@@ -32,10 +39,8 @@ def get_head(body: nn.Module, path: str) -> Head:
     modules = dict(body.named_modules())
     if path not in modules:
         near = difflib.get_close_matches(path, modules, n=3, cutoff=0.4)
-        last = [name for name, module in modules.items() if isinstance(module, nn.Linear | nn.Conv2d)][-1:]
-        raise UserError(
-            f"head: {path!r} is not a module of {architecture_of(body).__name__}; similar: {', '.join(near or last)}"
-        )
+        similar = ", ".join(near) or presumed_head(body)
+        raise UserError(f"head: {path!r} is not a module of {architecture_of(body).__name__}; similar: {similar}")
     head = modules[path]
     if not isinstance(head, Head):
         raise UserError(f"head: {path!r} is a {type(head).__name__}; it must be a Linear or a Conv2d layer")

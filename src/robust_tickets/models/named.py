@@ -1,6 +1,6 @@
 """A network by its family's name for it: with random or pretrained weights, or those of a file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -16,8 +16,9 @@ from robust_tickets.models.fitting import twins_of, what_it_is
 from robust_tickets.models.folders import is_saved, load_folder
 from robust_tickets.models.formats.file import read_checkpoint
 from robust_tickets.models.formats.layout import Unwrapped
+from robust_tickets.models.formats.likeness import of_other_size
 from robust_tickets.models.formats.recognise import Checkpoint
-from robust_tickets.models.formats.renames import unlike
+from robust_tickets.models.formats.renames import doubt, unlike
 from robust_tickets.models.formats.reparametrised import NNCF
 from robust_tickets.models.heads import (
     classes_of,
@@ -25,6 +26,7 @@ from robust_tickets.models.heads import (
     fresh_head,
     get_head,
     input_channels,
+    presumed_head,
     put_head,
 )
 from robust_tickets.models.pixels import Pixels, identity_preprocessing
@@ -116,17 +118,21 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
         )
     checkpoint = Checkpoint(read_checkpoint(file), str(file))
     found = checkpoint.unwrap(body.state_dict(), settings.weights_entry)
-    body = _of_the_same_shape(settings, family, name, body, found.state)
+    bare = found.state
+    if found.instead_of_head and (head := presumed_head(body)) is not None:
+        bare = {tensor: value for tensor, value in bare.items() if not tensor.startswith(f"{head}.")}
+    body = _of_the_same_shape(settings, family, name, body, bare)
     if found.unknown:
         raise UserError(
             f"{file}: {found.unknown[0]} has a parametrisation whose code is not in the file (torch.ao.pruning "
             "keeps its masks elsewhere, too); call squash_mask() or remove_parametrizations before saving"
         )
-    state = with_ties(body, found.state)
+    state = with_ties(body, bare)
     if (headless := missing_layer(body, state)) is not None:
         state = with_layer(body, headless, state)
     if wrong := mismatches(body, state):
-        why = "; ".join(what_it_is(checkpoint, full) or wrong)
+        size = of_other_size(state, body.state_dict())
+        why = size or "; ".join(what_it_is(checkpoint, full) or wrong)
         raise UserError(f"{file}: does not fit {full} (read as {found.layout}): {why}")
     if difference := unlike(found.code, body):
         raise UserError(f"{file}: does not fit {full}: {difference}")
@@ -139,13 +145,14 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
         layout = layout.replace("plain", family.prefix.removesuffix("/"), 1)
     others = () if found.code else twins_of(full, body)
     twins = (f"twin: {phrase}; if the accuracy is low, try that name" for phrase in others)
-    notes += (*found.notes, *_about(found, headless), *twins)
-    masks = {weight: mask for weight, mask in found.masks.items() if weight in state}
+    doubts = (phrase for phrase in [doubt(found.code, body)] if phrase is not None)
+    notes += (*found.notes, *_about(found, headless, state), *doubts, *twins)
+    masks = {weight: mask for weight, mask in found.masks.items() if weight in bare and weight in state}
     return Loaded(full, body, preprocessing, file.name, layout, notes, masks=masks, headless=headless)
 
 
-def _about(found: Unwrapped, headless: str | None) -> Iterator[str]:
-    """Say what is special about the weights."""
+def _about(found: Unwrapped, headless: str | None, state: Mapping[str, Tensor]) -> Iterator[str]:
+    """Say what is special about the weights, of which those in `state` were loaded."""
     if found.masks:
         weights = sum(mask.numel() for mask in found.masks.values())
         removed = 1 - sum(int(mask.sum()) for mask in found.masks.values()) / weights
@@ -155,8 +162,15 @@ def _about(found: Unwrapped, headless: str | None) -> Iterator[str]:
         )
     if NNCF in found.reparametrised:
         yield "nncf: its masks were applied; nncf.strip does that before saving only with StripFormat.IN_PLACE"
-    if headless is not None:
+    if headless is None:
+        return
+    replaced = [name for name in found.state if name not in state or name.startswith(f"{headless}.")]
+    if not replaced:
         yield f"head: the weights came without {headless}; it is random until a transfer trains it"
+        return
+    layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in replaced))
+    what = f"{found.instead_of_head} ({layers})" if found.instead_of_head else f"layers ({layers}), perhaps a projector"
+    yield f"head: in place of {headless} the file has {what}; left out, so that the head is random"
 
 
 def _of_the_same_shape(

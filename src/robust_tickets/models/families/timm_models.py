@@ -12,6 +12,9 @@ from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.pixels import Pixels
 
+CLASSES = 1000
+"""Of an architecture that timm builds without a head, like most of the others."""
+
 
 class TimmModels:
     """`timm/<architecture>` or `timm/<architecture>.<tag>`; the tag says which weights."""
@@ -48,7 +51,17 @@ class TimmModels:
             body = timm.create_model(full, pretrained=True, cache_dir=downloads.cache, **arguments)
         found: Any = body.pretrained_cfg
         tag = str(tag or named or found["tag"])
-        return Loaded(f"timm/{architecture}.{tag}", body, recorded_preprocessing(found), tag, "timm pretrained")
+        headless = found["classifier"] if found["num_classes"] == 0 else None
+        notes = (f"head: the weights came without {headless}; it is random until a transfer trains it",)
+        return Loaded(
+            f"timm/{architecture}.{tag}",
+            body,
+            recorded_preprocessing(found),
+            tag,
+            "timm pretrained",
+            notes if headless is not None else (),
+            headless=headless,
+        )
 
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
         """Return what timm records for the architecture."""
@@ -59,9 +72,14 @@ class TimmModels:
 
 
 def _arguments(name: str, shape: ArchitectureOptions) -> dict[str, Any]:
-    """Return what to ask of timm; only a network of fixed input size may be told its size."""
+    """Return what to ask of timm; only a network of fixed input size may be told its size.
+
+    Self-supervised ones such as DINOv2 would come without a head, and are given one as other architectures have.
+    """
     wanted: dict[str, Any] = {"num_classes": shape.num_classes, "in_chans": shape.in_channels}
     recorded = get_pretrained_cfg(name)
+    if recorded is not None and recorded.num_classes == 0 and shape.num_classes is None:
+        wanted["num_classes"] = CLASSES
     if recorded is not None and recorded.fixed_input_size:
         wanted["img_size"] = shape.size
     return {key: value for key, value in wanted.items() if value is not None}

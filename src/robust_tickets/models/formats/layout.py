@@ -27,7 +27,9 @@ class Unwrapped:
     reparametrised: Mapping[str, int] = field(default_factory=dict)
     """How many weights were put together from parts, by the name of what they were in parts for."""
     code: str = ""
-    """Whose names the tensors had, if they are another code's than the architecture's."""
+    """Whose names the tensors had, if they are another code's than the architecture's, or whose training wrote them."""
+    instead_of_head: str = ""
+    """What the last layer is, in words, if self-supervised training left no classifier there; it may look like one."""
     unknown: tuple[str, ...] = ()
     """Weights under a parametrisation whose code is not known."""
     notes: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robust_tickets.models.formats.layout import State
 from robust_tickets.models.formats.renames import is_kuangliu, is_lukemelas
+from robust_tickets.models.formats.self_supervised import is_part
 
 OWN_FUNCTION = "build the network in your own function and name that (package.module:function)"
 
@@ -71,6 +72,10 @@ CONVENTIONS: tuple[tuple[str, str, str], ...] = (
 )
 """What one of the names has to match, whose it then is, what to do."""
 
+POSITIONS = "pos_embed"
+QKV = "attn.qkv.weight"
+"""Of timm's vision transformers."""
+
 VIT_SIZES = {192: "tiny", 384: "small", 768: "base", 1024: "large", 1280: "huge"}
 """Width of a vision transformer, and what timm calls it."""
 
@@ -104,16 +109,43 @@ def likeness(states: Mapping[str, State]) -> str | None:
     for pattern, what, remedy in CONVENTIONS:
         if _any(pattern, names):
             return f"it looks like {what}; {remedy}"
+    largest = max(states.values(), key=len)
+    if all(is_part(name) for name in largest):
+        parts = ", ".join(dict.fromkeys(_part(name) for name in largest))
+        return f"it contains only what self-supervised training adds to a network ({parts}); give the network's file"
     for state in states.values():
         if is_lukemelas(state):
             return "it looks like an EfficientNet of lukemelas; name timm's tf_efficientnet_* of its size"
         if is_kuangliu(state):
             return "it looks like a ResNet of kuangliu's pytorch-cifar; small/resnet18, 34, 50 and 101 are these"
         position = _last(state, "pos_embed")
-        if position is not None and _any(r"(.*\.)?blocks\.\d+\.attn\.qkv\.weight", state):
-            depth = sum(name.endswith("attn.qkv.weight") for name in state)
+        if position is not None and _any(r"(.*\.)?blocks\.(\d+\.)+attn\.qkv\.weight", state):
+            depth = len({name.rpartition(".attn.")[0].rpartition(".")[2] for name in state if name.endswith(QKV)})
             return f"it looks like a vision transformer of timm, {position.shape[-1]} wide, {depth} blocks"
     return None
+
+
+def of_other_size(state: State, wanted: State) -> str | None:
+    """Return what to do if a vision transformer fits but for the size of its images; None if that is not it."""
+    position, own = state.get(POSITIONS), wanted.get(POSITIONS)
+    patches = wanted.get("patch_embed.proj.weight")
+    if position is None or own is None or patches is None or position.ndim != 3 or position.shape[2:] != own.shape[2:]:
+        return None
+    if any(name not in state or (state[name].shape != wanted[name].shape and name != POSITIONS) for name in wanted):
+        return None
+    tokens = own.shape[1] - math.isqrt(own.shape[1]) ** 2
+    count = position.shape[1] - tokens
+    side = math.isqrt(max(count, 0))
+    if side**2 != count or count == own.shape[1] - tokens:
+        return None
+    size = side * patches.shape[-1]
+    return f"its positions are of images of {size} x {size}; give `preprocessing: {{size: {size}}}`"
+
+
+def _part(name: str) -> str:
+    """Return a name up to the part of it that only the training needs."""
+    parts = name.split(".")
+    return next(".".join(parts[: at + 1]) for at, part in enumerate(parts) if is_part(part))
 
 
 def _any(pattern: str, names: Iterable[str]) -> bool:

@@ -49,6 +49,11 @@ class NetworkPlace:
         return ".".join(part for part in (self.reading.entry, self.prefix.removesuffix(".")) if part) or "."
 
     @property
+    def depth(self) -> int:
+        """How many modules are around it in its state dict."""
+        return self.prefix.count(".")
+
+    @property
     def completeness(self) -> tuple[int, int]:
         """Return what two places are compared by: a wider network may have the same names."""
         return self.agreeing, self.named
@@ -64,7 +69,7 @@ def places(entry: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
     """
     bare, wrappers = without_wrappers(state)
     plain = put_together(bare, wanted.keys())
-    reading = Reading(entry, tuple(wrappers), plain, renamed(plain.state, wanted.keys()))
+    reading = Reading(entry, tuple(wrappers), plain, renamed(plain.state, wanted))
     if not wanted.keys() & reading.state.keys():
         reading = Reading(entry, tuple(wrappers), plain, reading.renamed, madry(reading.state))
     named: dict[str, int] = {}

@@ -1,7 +1,6 @@
 """From a checkpoint to the bare tensors of an architecture: the most complete network that is in the file."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +8,16 @@ from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.formats.layout import Unwrapped, strip
+from robust_tickets.models.formats.left_out import left_out, notes_about
 from robust_tickets.models.formats.madry import madry
 from robust_tickets.models.formats.places import NetworkPlace, places
+from robust_tickets.models.formats.self_supervised import (
+    NORMALISED,
+    code_of,
+    instead_of_head,
+    is_inside,
+    original_of,
+)
 from robust_tickets.models.formats.states import is_averaged, nameless_averages, rank, states_in
 from robust_tickets.models.formats.wrappers import without_wrappers
 
@@ -45,21 +52,68 @@ class Checkpoint:
         found = [place for name, state in self.states.items() for place in places(name, state, wanted)]
         best = max((place.completeness for place in found), default=(0, 0))
         fitting = [place for place in found if place.completeness == best]
-        fitting.sort(key=lambda place: (rank(place.name), place.prefix.count(".")))
+        names = {place.name for place in fitting}
+        fitting.sort(key=lambda p: (rank(p.name)[0], original_of(p.name, names) is not None, rank(p.name)[1], p.depth))
         if entry is not None:
-            return _bare(self._named(entry, fitting, found), fitting, ())
+            return self._bare(self._named(entry, fitting, found), fitting, [], wanted)
         if not fitting:
             return Unwrapped(dict(next(iter(self.states.values()))), "plain state dict")
         partial = [p for p in found if is_averaged(p.name) and p not in fitting and 2 * p.agreeing > best[0]]
         if is_averaged(fitting[0].name):
-            return _bare(fitting[0], fitting, ())
-        bare = _bare(fitting[0], fitting, partial)
+            return self._bare(fitting[0], fitting, [], wanted)
+        bare = self._bare(fitting[0], fitting, partial, wanted)
         untaken = tuple(
             f"weights: {fitting[0].name}; not the moving average in {entry}, a list that names no parameters: copy it "
             "into the network with the library that wrote it (torch_ema: `ema.copy_to()`) and save that"
             for entry in self.nameless
         )
         return replace(bare, notes=(*bare.notes, *untaken))
+
+    def _bare(
+        self, place: NetworkPlace, fitting: list[NetworkPlace], partial: list[NetworkPlace], wanted: Iterable[str]
+    ) -> Unwrapped:
+        """Return the tensors at a place, and tell what else is in the file."""
+        reading, prefix = place.reading, place.prefix
+        others = [one for one in fitting if one.name != place.name]
+        beside = tuple(one.prefix for one in others if one.reading.entry == reading.entry and one.prefix)
+        inside = [name for name in reading.state if name.startswith(prefix)]
+        if not prefix and beside:
+            inside = [name for name in inside if not name.startswith(beside)]
+        wanted = [*wanted]
+        inside = [name for name in inside if not is_inside(name.removeprefix(prefix), wanted)]
+        now = reading.renamed.names
+        kinds = {
+            kind: sum(now.get(name, name).startswith(prefix) for name in names)
+            for kind, names in reading.plain.kinds.items()
+        }
+        details = [f"{kind} of {count} tensors" for kind, count in kinds.items() if count]
+        details += ["numbered children"] if reading.renamed.numbered else []
+        code = reading.renamed.code or code_of(prefix, reading.state.keys())
+        mean, std = NORMALISED.get(code, (reading.renamed.mean, reading.renamed.std))
+        details += [f"names of {code}"] if code else []
+        masks = {now.get(name, name): mask for name, mask in reading.plain.masks.items()}
+        whole = reading.madry or Unwrapped(
+            {},
+            _layout(prefix, reading.state, reading.wrappers),
+            mean=mean,
+            std=std,
+            normaliser=f"the training script of {code}",
+            code=code,
+        )
+        return replace(
+            whole,
+            state={name.removeprefix(prefix): reading.state[name] for name in inside},
+            layout=", ".join([whole.layout, *details]),
+            masks=strip(masks, prefix),
+            reparametrised={kind: count for kind, count in kinds.items() if count},
+            instead_of_head=instead_of_head([place.name, *(one.name for one in others)], self.states),
+            unknown=tuple(
+                name
+                for name in (name.removeprefix(prefix) for name in reading.plain.unknown if name.startswith(prefix))
+                if not is_inside(name, wanted)
+            ),
+            notes=tuple(notes_about(place, others, partial, left_out(place, others, partial, inside, self.states))),
+        )
 
     def _named(self, entry: str, fitting: list[NetworkPlace], found: list[NetworkPlace]) -> NetworkPlace:
         """Return the place that a user means by `entry`: its name, the end of it, or its beginning."""
@@ -85,37 +139,6 @@ def layout_of(state: Mapping[str, Tensor]) -> Unwrapped:
     return Unwrapped(strip(bare, stripped), _layout(stripped, bare, wrappers))
 
 
-def _bare(place: NetworkPlace, fitting: list[NetworkPlace], partial: Iterable[NetworkPlace]) -> Unwrapped:
-    """Return the tensors at a place, and tell what else is in the file."""
-    reading, prefix = place.reading, place.prefix
-    others = [one for one in fitting if one.name != place.name]
-    beside = tuple(one.prefix for one in others if one.reading.entry == reading.entry and one.prefix)
-    inside = [name for name in reading.state if name.startswith(prefix)]
-    if not prefix and beside:
-        inside = [name for name in inside if not name.startswith(beside)]
-    foreign = [name for name in reading.state.keys() - set(inside) if not (beside and name.startswith(beside))]
-    details = [f"{kind} of {count} tensors" for kind, count in reading.plain.kinds.items()]
-    details += [f"names of {reading.renamed.code}"] if reading.renamed.code else []
-    masks = {reading.renamed.names.get(name, name): mask for name, mask in reading.plain.masks.items()}
-    whole = reading.madry or Unwrapped(
-        {},
-        _layout(prefix, reading.state, reading.wrappers),
-        mean=reading.renamed.mean,
-        std=reading.renamed.std,
-        normaliser=f"the training script of {reading.renamed.code}",
-        code=reading.renamed.code,
-    )
-    return replace(
-        whole,
-        state={name.removeprefix(prefix): reading.state[name] for name in inside},
-        layout=", ".join([whole.layout, *details]),
-        masks=strip(masks, prefix),
-        reparametrised=reading.plain.kinds,
-        unknown=tuple(name.removeprefix(prefix) for name in reading.plain.unknown if name.startswith(prefix)),
-        notes=tuple(_notes(place, others, partial, foreign)),
-    )
-
-
 def _layout(prefix: str, names: Mapping[str, Tensor], wrappers: Iterable[str]) -> str:
     """Say in words how a state dict is laid out."""
     if "n_averaged" in names and prefix:
@@ -127,23 +150,3 @@ def _layout(prefix: str, names: Mapping[str, Tensor], wrappers: Iterable[str]) -
     else:
         layout = f"{'DataParallel' if prefix == 'module.' else 'prefixed'} state dict ({prefix}*)"
     return ", ".join([layout, *wrappers])
-
-
-def _notes(
-    place: NetworkPlace, others: list[NetworkPlace], partial: Iterable[NetworkPlace], foreign: list[str]
-) -> Iterator[str]:
-    # Lightning's WeightAveraging puts the average where the raw weights were.
-    swapped = place.reading.entry == "state_dict" and any(one.reading.entry == "current_model_state" for one in others)
-    average = ", the moving average" if swapped or is_averaged(place.name) else ""
-    if others:
-        names = ", ".join(one.name for one in others[:4])
-        yield f"weights: {place.name}{average}; not {names}, which `weights_entry: {others[0].name}` would choose"
-    elif average:
-        yield f"weights: {place.name}{average}"
-    for one in partial:
-        yield f"weights: {place.name}; not the moving average {one.name}, which lacks some of the network's tensors"
-    parts = Counter(name.partition(".")[0] for name in sorted(foreign) if name != "n_averaged")
-    if parts:
-        left = [f"{part} ({count} tensors)" if count > 1 else part for part, count in parts.items()]
-        more = f" and {len(left) - 6} more" if left[6:] else ""
-        yield f"weights: only {place.prefix}* is the network; left out: {', '.join(left[:6])}{more}"

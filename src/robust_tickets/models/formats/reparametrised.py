@@ -30,15 +30,15 @@ class Plain:
     state: dict[str, Tensor]
     masks: dict[str, Tensor] = field(default_factory=dict)
     """Weight name -> bool tensor of its shape, True = kept, of weights that were pruned."""
-    kinds: dict[str, int] = field(default_factory=dict)
-    """How many tensors were put together, by the library's name for it."""
+    kinds: dict[str, list[str]] = field(default_factory=dict)
+    """The tensors that were put together, by the library's name for it."""
     unknown: list[str] = field(default_factory=list)
     """Weights under a parametrisation whose code is not known and not in the file."""
 
     def put(self, kind: str, name: str, weight: Tensor, mask: Tensor | None = None) -> None:
         """Take in a weight, and its mask if it has one."""
         self.state[name] = weight
-        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        self.kinds.setdefault(kind, []).append(name)
         if mask is not None:
             self.masks[name] = mask.expand(weight.shape) != 0
 

@@ -30,7 +30,8 @@ ENTRIES = (
 """Where training scripts keep the state dict inside a checkpoint, in order of precedence."""
 
 DISTILLED = ("teacher", "student")
-"""DINO and mean teachers: the teacher is the average of the student; next to any other entry it taught that one."""
+"""DINO, lightly and mean teachers: the teacher is the average of the student; next to any other entry it taught that
+one."""
 
 
 def rank(place: str) -> tuple[int, int]:
@@ -43,7 +44,7 @@ def rank(place: str) -> tuple[int, int]:
     if AVERAGED.search(place):
         return 0, 0
     for late, name in enumerate(DISTILLED):
-        if name in parts:
+        if name in re.split(r"[._]", place):
             return 2, late
     known = [ENTRIES.index(part) for part in parts if part in ENTRIES]
     return 1, known[0] if known else len(ENTRIES)
@@ -85,7 +86,8 @@ def states_in(checkpoint: Any, where: str) -> dict[str, dict[str, Tensor]]:
         for name, tensor in state.items():
             state[name] = _ordinary(tensor, name, where)
         _add_masks(state, masks)
-    return dict(sorted(found.items(), key=lambda item: rank(item[0])))
+    most = max(map(len, found.values()))  # the state of a loss, such as DINO's center, has few
+    return dict(sorted(found.items(), key=lambda item: (10 * len(item[1]) < most, rank(item[0]))))
 
 
 def _walk(content: Any, place: str, seen: set[int]) -> Iterator[tuple[str, dict[str, Tensor]]]:
