@@ -46,6 +46,8 @@ FROM_THE_SOURCE = {
         ("mehta", "draw"),
         ("mehta", "one-shot"),
         ("lth-step-k", "initial"),
+        ("cv-lth", "draw"),
+        ("cv-lth", "one-shot"),
     ),
     *((name, way) for name in ("a-imp", "a-imp-l2", "double-win-imp", "double-win") for way in ("draw", "pgd")),
     *(("a-imp-downstream", way) for way in ("draw", "pgd")),
@@ -184,7 +186,7 @@ def test_a_recipe_can_be_pointed_elsewhere() -> None:
     assert recipe.draw.data.name == "path/to/more"
     assert recipe.draw.training.objective.kind == "fgsm-rs"
     with pytest.raises(
-        UserError, match="known: a-imp, a-imp-downstream, a-imp-l2, ac-dc, at-initialisation, bert-lth, default"
+        UserError, match="known: a-imp, a-imp-downstream, a-imp-l2, ac-dc, at-initialisation, bert-lth, cv-lth"
     ):
         load_recipe("no-such-recipe")
 
@@ -242,7 +244,7 @@ def test_the_subnetwork_starts_where_it_should(name: str, way: str) -> None:
         assert all(same) if (name, way) in FROM_THE_SOURCE else not any(own)
 
 
-ITERATIVE = {"imp", "a-imp", "a-imp-l2", "a-imp-downstream", "double-win-imp", "double-win"}
+ITERATIVE = {"imp", "cv-lth", "a-imp", "a-imp-l2", "a-imp-downstream", "double-win-imp", "double-win"}
 UNTRAINED = {"omp", "patterns", "sources", "at-initialisation", "lmp", "hydra", "robust-scratch"}
 REVIVING = {("movement", way) for way in ("draw", "soft", "distilled")} | {
     ("str", way) for way in ("draw", "half", "twice", "exact")

@@ -55,12 +55,9 @@ def task_for(splits: DataSplits, stated: Task | None = None, objective: Objectiv
     Raises:
         UserError: what is stated needs other data.
     """
-    from_views = objective is not None and objective.own_views is not None
-    if stated is None:
-        stated = SelfSupervision() if from_views else None
+    if stated is None and objective is not None and objective.own_views is not None:
+        stated = SelfSupervision()
     if stated is None:
         return next(task for task in IMPLIED if task.target_kind == splits.target_kind)
-    if isinstance(stated, SelfSupervision) and stated.prototypes is None and objective is not None:
-        stated = stated.model_copy(update={"prototypes": objective.scores_prototypes})
     stated.require_data(splits)
-    return stated
+    return stated.under(objective) if objective is not None else stated

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 from pydantic import Field
 
 from robust_tickets.attacks.aim import MISCLASSIFICATION, Aim
+from robust_tickets.data.augmentation import STILL
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.metric import Metric
 from robust_tickets.measures.nearest_neighbours import NearestNeighbours
+from robust_tickets.models.adaptations.adaptation import Adaptation
 from robust_tickets.models.adaptations.projection_head import ProjectionHead
-from robust_tickets.objectives.objective import Criterion
+from robust_tickets.objectives.objective import Criterion, Objective
 from robust_tickets.tasks.task import Head, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from robust_tickets.data.splits import DataSplits
-    from robust_tickets.models.adaptations.adaptation import Adaptation
     from robust_tickets.models.network import Network
-
-UNLABELLED = "unlabelled"
-"""The kind of target of images without labels."""
 
 OUTPUTS, PROTOTYPES = 128, 2048
 """Width of a projection (SimCLR, MoCo), and how many prototypes there are by default (DINO on ImageNet has 65536)."""
@@ -37,10 +35,12 @@ class SelfSupervision(Task):
     the projector lies beside the network, and `head: keep` takes it up.
     """
 
-    target_kind = UNLABELLED
+    target_kind = "unlabelled"
     asks = "images, whose labels do not matter"
     provides = frozenset({"pixel-inputs", "views"})
     supervised: ClassVar[bool] = False
+    made: ClassVar[type[Adaptation]] = ProjectionHead
+    """What is recorded of a network that trains so."""
     kind: Literal["self-supervision"] = "self-supervision"
     hidden: int | None = Field(
         default=None, ge=1, description="Width of the projector's hidden layer; absent: that of the features."
@@ -58,13 +58,19 @@ class SelfSupervision(Task):
         """Return what the projector is made of."""
         return ProjectionHead(hidden=self.hidden, prototypes=bool(self.prototypes))
 
+    def under(self, objective: Objective) -> Task:
+        """Return the task with outputs as the objective learns them."""
+        if self.prototypes is not None:
+            return self
+        return self.model_copy(update={"prototypes": objective.scores_prototypes})
+
     def head_size(self, splits: DataSplits) -> int:
         """Return the width of the projection, or the number of prototypes."""
         return self.outputs or (PROTOTYPES if self.prototypes else OUTPUTS)
 
     def done_by(self, adaptation: Adaptation | None) -> bool:
         """Return whether such networks have a projector."""
-        return isinstance(adaptation, ProjectionHead)
+        return isinstance(adaptation, self.made)
 
     def has_head_for(self, network: Network, splits: DataSplits) -> bool:
         """Return whether a network trains under such a projector."""
@@ -130,7 +136,7 @@ class SelfSupervision(Task):
         Raises:
             UserError: says what they are for.
         """
-        if splits.target_kind not in (UNLABELLED, "class") or "pixel-inputs" in splits.lacks:
+        if STILL not in splits.train.targets.provides or "pixel-inputs" in splits.lacks:
             raise UserError(
                 f"task: self-supervision: {splits.name} {splits.target_words}; give images without labels, or with one "
                 "label each"

@@ -10,7 +10,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.settings import Settings
 from robust_tickets.measures.measure import Measure
 from robust_tickets.measures.metric import Metric
-from robust_tickets.objectives.objective import Criterion
+from robust_tickets.objectives.objective import Criterion, Objective
 from robust_tickets.tasks.own_classes import has_own_classes
 
 if TYPE_CHECKING:
@@ -98,6 +98,10 @@ class Task(Settings, ABC):
         if self.has_head_for(network, splits):
             return network
         return self.adapt(network, splits, "fresh", seed, name)
+
+    def under(self, objective: Objective) -> Task:
+        """Return the task with what an objective decides that the user left open; by default as it is."""
+        return self
 
     def as_source(self, trained: Network, source: Network) -> Network:
         """Return what is kept of a network that was pretrained from `source`; by default all of it."""

@@ -10,7 +10,6 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
 from robust_tickets.objectives.teacher import Teacher
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.parametrisations.fixed import Fixed
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.task import Task
@@ -82,7 +81,7 @@ class Job:
             criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
         require_keepable(self.training, self.batches, self.plan)
         objective, parametrisation = self.training.objective, self.drawing.parametrisation
-        if objective.follows_itself and not isinstance(parametrisation, Fixed):
+        if objective.follows_itself and parametrisation.changes_weights:
             raise UserError(
                 f"{objective.describe()} follows the weights themselves, which parametrisation "
                 f"{parametrisation.model_dump()['kind']} changes in the forward pass; use fixed, or objective simclr"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from robust_tickets.foundation.lazy import nn
 from robust_tickets.pruning.couplings import Coupling
@@ -15,6 +15,7 @@ from robust_tickets.pruning.select import Selection
 class Fixed(Parametrisation):
     """Weights train under a fixed mask. The module is the network itself; the loop holds the mask."""
 
+    changes_weights: ClassVar[bool] = False
     kind: Literal["fixed"] = "fixed"
 
     def build(

@@ -22,6 +22,9 @@ class Parametrisation(Settings, ABC):
     learns_once: ClassVar[bool] = False
     """Whether it trains alike whatever the sparsity, so that one training gives tickets of several."""
 
+    changes_weights: ClassVar[bool] = True
+    """Whether the forward pass sees other weights than those that train."""
+
     says_sparsity: ClassVar[bool] = False
     """Whether training under it decides how much is removed where no target is given."""
 
