@@ -34,7 +34,7 @@ def test_arrays_become_views(settings: Any) -> None:
     assert found.dtype == torch.float32
     assert 0 <= found.min() < found.max() <= 1
     assert not torch.equal(found[:, 0], found[:, 1])
-    assert torch.equal(found, inputs(data, settings))
+    assert torch.equal(found, inputs(data.model_copy(update={"workers": 2}), settings)), "workers change nothing"
     assert torch.equal(found[12:], inputs(data, settings, start=2)), "a resumed epoch sees the same"
     assert not torch.equal(found, inputs(data, settings, epoch=1))
 

@@ -37,8 +37,8 @@ def pretrain(
 ) -> None:
     """Make a source: train a network, natural or robust.
 
-    Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or from a recipe: -r sources:pgd-linf. Of images
-    without labels with --set objective=simclr, moco or dino.
+    Robust with --set objective=pgd, fgsm-rs, free, trades or smoothing, or from a recipe: -r sources:pgd-linf. Of
+    images without labels with --set objective=simclr, moco or dino.
     """
     require_apart(out, data)
     from robust_tickets.foundation.settings import changed

@@ -46,6 +46,9 @@ class Augmenting(Settings, ABC):
     cuts_originals: ClassVar[bool] = False
     """Whether it gains from images at a higher resolution than the network's."""
 
+    takes_long: ClassVar[bool] = False
+    """Whether it takes so long that other processes should do it, even of images that are in memory."""
+
     @abstractmethod
     def apply(self, images: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:
         """Return float images `(N, C, H, W)` in [0, 1], each changed by its row of `draws`, uniform in [0, 1).

@@ -47,7 +47,7 @@ def batches(
             batch normalisation needs two, and is cut to a multiple of the processes. Otherwise every sample
             comes once, in order, and nothing is augmented.
         augment: how training changes images; None: not at all.
-        workers: processes that load images which are not held in memory.
+        workers: processes that load images which are not held in memory, or augment any if that takes long.
         world: rank and number of processes. Each takes every size-th sample of a batch; all together see
             what one process would. In evaluation a rank without samples in a short batch skips it.
 
@@ -73,7 +73,7 @@ def batches(
     random = torch.Generator()
     if dataset.in_whole_batches(kind):
         whole = WholeBatches(dataset, todo, kind, seed, epoch, world)
-        workers = workers if dataset.held is None else 0
+        workers = workers if dataset.held is None or kind.takes_long else 0
         return without_errors(DataLoader(whole, batch_size=None, num_workers=workers, generator=random))
     samples = Samples(dataset, kind, seed, epoch if train else None)
     shards = [batch[rank::size].tolist() for _, batch in todo]

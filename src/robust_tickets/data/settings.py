@@ -79,7 +79,7 @@ class DataSettings(Settings):
         min_length=1,
         description="`glyphs`, `digits`, `glyph-scenes`, `tales`, `tale-topics`, `tale-moods`, "
         "`torchvision/CIFAR10` and the like, or a path: a folder of "
-        "classes (subfolders, in train/, val/ and test/ or not), of images alone, without labels, of images/ and labels/ "
+        "classes (subfolders, in train/, val/ and test/ or not), of images alone (no labels), of images/ and labels/ "
         "(in such parts or not), boxes "
         "in COCO's or Pascal VOC's layout, npz or idx files, WebDataset tars; texts in .tsv, .csv, .jsonl or .txt "
         "files; with robust-tickets[datasets] also parquet files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of "

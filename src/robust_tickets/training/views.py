@@ -26,6 +26,7 @@ class ViewsOfImage(Augmenting):
 
     uniforms: ClassVar[int] = 1
     cuts_originals: ClassVar[bool] = True
+    takes_long: ClassVar[bool] = True
     views: Views
     size: tuple[int, int]
     """Height and width of a view, pixels."""
