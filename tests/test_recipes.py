@@ -48,6 +48,7 @@ FROM_THE_SOURCE = {
         ("lth-step-k", "initial"),
         ("cv-lth", "draw"),
         ("cv-lth", "one-shot"),
+        ("cv-lth", "task"),
     ),
     *((name, way) for name in ("a-imp", "a-imp-l2", "double-win-imp", "double-win") for way in ("draw", "pgd")),
     *(("a-imp-downstream", way) for way in ("draw", "pgd")),

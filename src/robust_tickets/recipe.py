@@ -47,7 +47,7 @@ class SourceRecipe(Settings):
     )
     draw: Annotated[dict[str, Any], ChangesOf(DrawSettings)] = later_field(
         {},
-        description="How its tickets are drawn, as changes to `draw` and to every variant: on the data and by the "
+        description="How its tickets are drawn, as changes to `draw`, on which variants build: on the data and by the "
         "objective that it was pretrained with, for example.",
     )
 
@@ -121,11 +121,10 @@ class Recipe(Settings):
         Args:
             source: whose tickets are drawn, with its own changes; None: without those of any source.
         """
-        ways = {name: changed(self.draw, changes, where=f"variants.{name}") for name, changes in self.variants.items()}
-        ways = {"draw": self.draw, **ways}
-        if source is not None and (own := self.sources[source].draw):
-            ways = {name: changed(settings, own, where=f"sources.{source}.draw") for name, settings in ways.items()}
-        return {name: self.on_target(settings) for name, settings in ways.items()}
+        own = self.sources[source].draw if source is not None else {}
+        draw = changed(self.draw, own, where=f"sources.{source}.draw") if own else self.draw
+        ways = {name: changed(draw, changes, where=f"variants.{name}") for name, changes in self.variants.items()}
+        return {name: self.on_target(settings) for name, settings in {"draw": draw, **ways}.items()}
 
     def on_target(self, settings: DrawSettings) -> DrawSettings:
         """Return how a ticket is drawn, with the recipe's own target where data are called so, and its transfers' head.
