@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import robust_tickets as rt
@@ -65,14 +66,18 @@ def test_small_images_are_not_blurred_by_default() -> None:
     assert SimCLR.model_validate({"views": {"blur": 0.3}}).views.blurred((32, 32), 0.5) == 0.3
 
 
-def test_the_strength_of_colours_reaches_every_view_of_dino() -> None:
+@pytest.mark.parametrize(("strength", "most", "least"), [(0, 1, 0), (1, 255, 30)])
+def test_the_strength_of_colours_reaches_every_view_of_dino(strength: float, most: int, least: int) -> None:
     """lightly's own DINOTransform leaves it out of its second view."""
-    data = rt.DataSettings(name="digits", per_class=3, validation=0, channels=3)
-    still = {"crop": 1, "small_crop": 0.99, "colour": 0, "grey": 0, "blur": 0, "flip": False, "solarise": 0}
-    found = inputs(data, DINO.model_validate({"views": still}))
-    assert torch.allclose(found[:, :, 0], found[:, :, 2], atol=2 / 255), (
-        "grey digits stay grey where colours do not change"
-    )
+    colour = (60, 120, 180)
+    part = [(Image.new("RGB", (16, 16), colour), label % 2) for label in range(12)]
+    views = {"colour": strength, "grey": 0, "blur": 0, "solarise": 0}
+    splits = rt.load_data((part, part, part), size=16)
+    training = Training(objective=DINO.model_validate({"views": views}), batch_size=6)
+    found = torch.cat([images for images, _ in ImageBatches(splits, training, 0).train(0, 0)])
+    apart = (found * 255 - torch.tensor(colour).reshape(3, 1, 1)).abs()
+    for view in range(4):
+        assert least <= apart[:, view].max() <= most
 
 
 def test_lightly_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
