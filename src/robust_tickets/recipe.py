@@ -121,10 +121,14 @@ class Recipe(Settings):
         Args:
             source: whose tickets are drawn, with its own changes; None: without those of any source.
         """
+        return {name: self.on_target(settings) for name, settings in self._ways(source).items()}
+
+    def _ways(self, source: str | None) -> dict[str, DrawSettings]:
+        """Return every way of drawing as it is stated."""
         own = self.sources[source].draw if source is not None else {}
         draw = changed(self.draw, own, where=f"sources.{source}.draw") if own else self.draw
         ways = {name: changed(draw, changes, where=f"variants.{name}") for name, changes in self.variants.items()}
-        return {name: self.on_target(settings) for name, settings in {"draw": draw, **ways}.items()}
+        return {"draw": draw, **ways}
 
     def on_target(self, settings: DrawSettings) -> DrawSettings:
         """Return how a ticket is drawn, with the recipe's own target where data are called so, and its transfers' head.
@@ -165,7 +169,7 @@ class Recipe(Settings):
 
         With parts of their own, other seeds of a transfer would validate on what the draw has trained on.
         """
-        ways = (self.draw, *(changed(self.draw, changes) for changes in self.variants.values()))
+        ways = [way for source in self.sources for way in self._ways(source).values()]
         read = [getattr(way, name) for way in ways for name in _DATA_OF_DRAWS]
         is_drawn_on = any(data is not None and data.name == TARGET for data in read)
         if not is_drawn_on or self.data.seed is not None:

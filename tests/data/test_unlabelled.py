@@ -40,15 +40,48 @@ def test_a_smaller_fraction_is_part_of_a_larger_one(tmp_path: Path) -> None:
 
 def test_nothing_validates_without_labels(tmp_path: Path) -> None:
     folder = str(photographs(tmp_path / "seen"))
+    for part in ("validation", "test"):
+        settings = rt.DataSettings.model_validate({"name": folder, part: 0.3})
+        with pytest.raises(rt.UserError, match=rf"by which nothing can be judged; leave out data\.{part}"):
+            rt.load_data(settings, size=16)
+    training = {"epochs": 1, "batch_size": 6, "objective": {"kind": "simclr"}, "keep": "best"}
     with pytest.raises(
-        rt.UserError, match=r"without labels, by which nothing can be validated; set data\.validation to 0"
+        rt.UserError, match="keep: best needs labels to validate by, and these images have none; use keep"
     ):
-        rt.load_data(rt.DataSettings(name=folder, validation=0.2), size=16)
+        rt.pretrain("demo/resnet4", folder, weights="random", **training)
+    for ask in (rt.evaluate, rt.find):
+        with pytest.raises(
+            rt.UserError, match="has no labels, by which a network could be judged; pretrain or draw on"
+        ):
+            ask(rt.load_source("demo/resnet4", weights="random"), folder)
+
+
+def test_loose_images_beside_classes_are_counted(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        photographs(tmp_path / "set" / name, count=8)
+    for number in range(3):
+        (tmp_path / "set" / f"{number}.png").write_bytes((tmp_path / "set" / "cat" / "00.png").read_bytes())
+    notes = rt.load_data(tmp_path / "set", size=16).notes
+    assert any("3 images beside the folders of classes have no class and are left out" in note for note in notes)
+
+
+def test_parts_of_images_alone_are_for_training_as_far_as_they_can_be(tmp_path: Path) -> None:
+    for part in ("Train", "Test"):
+        photographs(tmp_path / "set" / part)
+    data = rt.load_data(tmp_path / "set", size=16)
+    assert (len(data.train), len(data.test)) == (12, 0)
+    assert "Test/ left out: images without labels can only be learned from" in data.notes
+
+
+def test_one_folder_of_images_is_told_of_both_uses(tmp_path: Path) -> None:
+    photographs(tmp_path / "set" / "images")
+    with pytest.raises(rt.UserError, match=r"only one class \(images\); .* and learning without labels .*/set/images"):
+        rt.load_data(tmp_path / "set", size=16)
 
 
 def test_learning_from_labels_is_refused(tmp_path: Path) -> None:
     folder = photographs(tmp_path / "seen")
-    wanted = "standard learns from labels, and these images have none; use simclr, moco or dino, or put the images"
+    wanted = "standard learns from labels, and self-supervision from none; use simclr, moco or dino, or for labels put"
     with pytest.raises(rt.UserError, match=f"training.objective: {wanted}"):
         rt.pretrain("demo/resnet4", folder, weights="random", epochs=1, folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()

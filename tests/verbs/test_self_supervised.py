@@ -139,7 +139,7 @@ def test_a_damaged_projector_is_told(unlabelled: Path, tmp_path: Path) -> None:
 
 
 def test_what_the_copy_cannot_follow_is_refused(source: rt.Source, unlabelled: Path) -> None:
-    wanted = "MoCo v2 follows the weights themselves, which parametrisation hard-concrete changes in the forward pass"
+    wanted = r"draw\.training\.objective: MoCo v2 follows the weights themselves, which parametrisation hard-concrete"
     with pytest.raises(rt.UserError, match=wanted):
         rt.draw(
             source,
@@ -150,6 +150,71 @@ def test_what_the_copy_cannot_follow_is_refused(source: rt.Source, unlabelled: P
             timeline={"kind": "one-shot", "epochs": 1},
             training={**SHORT, "objective": {"kind": "moco"}},
         )
+
+
+def test_a_score_that_reads_labels_is_refused(source: rt.Source, unlabelled: Path) -> None:
+    with pytest.raises(
+        rt.UserError, match=r"draw\.score: snip reads gradients of the loss over labels, and nothing here"
+    ):
+        rt.draw(
+            source,
+            sparsity=0.5,
+            data=unlabelled,
+            score={"kind": "snip"},
+            training={**SHORT, "objective": {"kind": "simclr"}},
+        )
+
+
+def test_a_projector_goes_wherever_its_network_goes_and_leaves_with_its_features(
+    source: rt.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert source.identity.projector is not None
+    again = rt.load_source(rt.load(source.settings.name))
+    assert again.identity.projector == source.identity.projector
+    (tmp_path / "mine.py").write_text(
+        "import robust_tickets as rt\n\n\ndef net():\n"
+        "    return rt.load_source('demo/resnet4', weights='random').network.body\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    stated = {"mean": [0, 0, 0], "std": [1, 1, 1], "size": [16, 16]}
+    options = {**SHORT, "objective": {"kind": "simclr"}, "preprocessing": stated}
+    own = rt.pretrain("mine:net", DIGITS, **options, folder=tmp_path / "own")
+    assert rt.load_source(own.settings).identity.projector == own.identity.projector is not None
+    labelled = rt.pretrain(source, DIGITS, **SHORT, folder=tmp_path / "labelled")
+    assert not labelled.network.headless
+    assert labelled.network.projector is None
+    assert not (tmp_path / "labelled" / "projector.safetensors").exists()
+    rt.evaluate(labelled, DIGITS)
+    result = rt.transfer(source, DIGITS, training=SHORT, seeds=(0,), folder=tmp_path / "moved")
+    assert result.runs[0].network.projector is None
+    assert not list((tmp_path / "moved").rglob("projector.safetensors"))
+
+
+def test_a_transfer_that_learns_without_labels_is_measured_by_neighbours(source: rt.Source, tmp_path: Path) -> None:
+    training = {**SHORT, "objective": {"kind": "simclr"}}
+    with pytest.raises(
+        rt.UserError, match="SimCLR learns features, which mode: linear leaves as they are; use mode: full"
+    ):
+        rt.transfer(source, DIGITS, mode="linear", training=training)
+    recipe = rt.load_recipe(
+        "one-shot",
+        values={
+            "sources": {"net": {"source": {"name": source.settings.name}}},
+            "data": DIGITS.model_dump(mode="json"),
+            "draw": {"sparsity": 0.5},
+            "transfers": {"full": {"head": "keep", "training": training, "seeds": [0]}},
+            "shrink": None,
+        },
+    )
+    rt.run(recipe, tmp_path / "run")
+    dense = rt.load_transfer(tmp_path / "run").dense()
+    assert dense.runs[0].metric.key == "knn_accuracy"
+    evaluated = rt.evaluate(dense, rt.DataSettings(name="glyphs", channels=3, size=(16, 16)))
+    assert 0 < evaluated.runs[0].standard < 1
+    with pytest.raises(
+        rt.UserError, match="is learned from without labels, but analyse computes losses of whole images"
+    ):
+        rt.analyse({}, {"dense": dense})
 
 
 def test_every_source_of_a_recipe_may_be_drawn_in_its_own_way(tmp_path: Path) -> None:

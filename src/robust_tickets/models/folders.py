@@ -48,6 +48,7 @@ def save_source(classifier: Network, identity: SourceIdentity, folder: Path | st
     identity, state = identified(classifier, identity), classifier.plain_state()
     with disk_errors(folder):
         (folder / FACTS).unlink(missing_ok=True)
+        (folder / PROJECTOR).unlink(missing_ok=True)
     write_bytes(folder / WEIGHTS, save(state))
     if classifier.projector is not None:
         write_bytes(folder / PROJECTOR, save(classifier.projector.state))

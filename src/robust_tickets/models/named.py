@@ -115,6 +115,7 @@ def _from_file(settings: SourceSettings, family: Family, name: str, file: Path) 
             identity.modules,
             identity.head,
             headless=identity.head if identity.headless else None,
+            projector=classifier.projector,
         )
     checkpoint = Checkpoint(read_checkpoint(file), str(file))
     found = checkpoint.unwrap(body.state_dict(), settings.weights_entry)

@@ -31,15 +31,13 @@ class Network(nn.Module):
         idle: names of the body's parameters without which its output is the same, such as those of a layer that is
             never called; they are not prunable.
         headless: whether the weights came without a head, so that the one in `body` is random and predicts nothing.
+        projector: what it was pretrained under without labels; it is no part of the architecture, and kept beside it.
 
     Raises:
         UserError: `head` is not such a layer.
     """
 
     interface: Interface
-
-    projector: Projector | None = None
-    """What it was pretrained under without labels; it is no part of the architecture, and kept beside it."""
 
     def __init__(
         self,
@@ -48,6 +46,7 @@ class Network(nn.Module):
         head: str,
         idle: Iterable[str] = (),
         headless: bool = False,
+        projector: Projector | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(body, AdaptedBody):
@@ -57,6 +56,7 @@ class Network(nn.Module):
         self.head = head
         self.idle = frozenset(idle)
         self.headless = headless
+        self.projector = projector
         self.normalise = interface.preparation()
 
     @property
@@ -176,6 +176,8 @@ class Network(nn.Module):
         Raises:
             UserError: not one tensor enters the head, as in a body whose head looks at several maps.
         """
+        if isinstance(self.body, AdaptedBody) and self.body.gives_features:
+            return self(inputs)
         caught: list[Tensor] = []
         hook = self.body.get_submodule(self.head).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
         try:
@@ -203,7 +205,8 @@ class Network(nn.Module):
             self.body.reset_head(self.head, num_classes, seed)
         else:
             put_head(self.body, self.head, fresh_head(get_head(self.body, self.head), num_classes, seed))
-        self.headless = False  # whoever asks for a head trains it
+        # Whoever asks for a head trains it, and with it the features that a projector was for.
+        self.headless, self.projector = False, None
 
     def require_head(self, what: str) -> None:
         """Refuse `what`, which needs predictions, of a network whose head is random.

@@ -173,9 +173,7 @@ def _from_folder(settings: SourceSettings, folder: Path, like: Network | None) -
     _require_channels(settings, body, preprocessing, name)
     trace = trace_forward(body, preprocessing, name)
     choose_head(body, trace, preprocessing, name, identity.head)
-    projector = classifier.projector
-    classifier = Network(body, preprocessing, identity.head, trace.idle, identity.headless)
-    classifier.projector = projector
+    classifier = Network(body, preprocessing, identity.head, trace.idle, identity.headless, classifier.projector)
     identity = identity.model_copy(update={"code": code_digest(body)})
     place = str(folder.resolve())
     own_code = ":" in identity.name
@@ -192,16 +190,16 @@ def _from_language_module(model: nn.Module, stated: object, head: str | None) ->
 
 def _from_module(module: nn.Module, preprocessing: Interface | None, head: str | None) -> Source:
     """Take a module in memory; a Network is taken apart, anything else is a body."""
-    missing: str | None = None
+    missing, projector = None, None
     if isinstance(module, Network):
-        missing = module.head if module.headless else None
+        missing, projector = module.head if module.headless else None, module.projector
         preprocessing, head, module = preprocessing or module.interface, head or module.head, module.body
     what = architecture_of(module).__name__
     module, notes = plain_module(module, what)
     kind = architecture_of(module)
     settings = SourceSettings(name=f"{kind.__module__}:{kind.__qualname__}")
     stated = preprocessing or stated_preprocessing(module)
-    loaded = Loaded(what, module, stated, "in memory", "Python module", notes, headless=missing)
+    loaded = Loaded(what, module, stated, "in memory", "Python module", notes, headless=missing, projector=projector)
     if loaded.preprocessing is None:
         source = _of_unstated_size(loaded, settings, head)
     else:
@@ -243,7 +241,7 @@ def _tried(loaded: Loaded, preprocessing: Interface, settings: SourceSettings, h
         raise UserError(
             f"{loaded.weights}: does not fit {name}: {loaded.headless} is missing; only the head, {head}, may be"
         )
-    classifier = Network(loaded.body, preprocessing, head, trace.idle, loaded.headless is not None)
+    classifier = Network(loaded.body, preprocessing, head, trace.idle, loaded.headless is not None, loaded.projector)
     if settings.num_classes not in (None, classifier.num_classes):
         raise UserError(
             f"num_classes: {name} has {classifier.num_classes} classes, not {settings.num_classes}; leave it out, a "

@@ -12,7 +12,7 @@ from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.objectives.momentum import Following, MomentumCopy
 from robust_tickets.objectives.objective import Criterion, Objective, Running
 from robust_tickets.objectives.teacher import Teacher
-from robust_tickets.objectives.views import DINOViews, Views, require_lightly
+from robust_tickets.objectives.views import DINOViews, Views, in_full_precision, require_lightly
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,9 @@ class DINO(Objective):
     """Minimise the cross-entropy between what a teacher says of the large views and the network of all other views.
 
     Caron et al., 2021, arXiv 2104.14294, equations 1 to 4. The teacher is a momentum copy; its answers, over
-    prototypes, are centred and sharpened, so that it does not say the same of every image.
+    prototypes, are centred and sharpened, so that it does not say the same of every image. What is kept is the
+    network; the paper evaluates the teacher, which is what `ema` keeps. Temperatures do not rise, and no layer waits
+    for an epoch.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"views"})
@@ -86,11 +88,13 @@ class SelfDistilling(Following):
         views = batch.inputs.unbind(1)
         taught = self.copy(torch.cat(views[:LARGE])).chunk(LARGE)
         said = network(torch.cat(views)).float().chunk(len(views))
-        self._prepare(said[0].shape[1], said[0].device)
-        yield self.loss(list(taught), list(said))
+        self._prepare(said[0].shape[1])
+        with in_full_precision(said[0].device):
+            found = self.loss(list(taught), list(said))
+        yield found
         self.copy.follow()
 
-    def _prepare(self, prototypes: int, device: torch.device) -> None:
+    def _prepare(self, prototypes: int) -> None:
         """Make the loss once it is known how many prototypes there are."""
         from lightly.loss.dino_loss import DINOLoss
 
@@ -101,7 +105,7 @@ class SelfDistilling(Following):
                 teacher_temp=settings.teacher_temperature,
                 student_temp=settings.temperature,
                 center_momentum=settings.centre,
-            ).to(device)
+            ).to(self.copy.device)
 
     def after_event(self, *, rewound: bool) -> None:
         """Let the teacher take over what happened; after a rewind its answers have another centre."""
@@ -119,5 +123,5 @@ class SelfDistilling(Following):
         self.copy.load_state(state)
         self.loss = None
         if "centre" in state:
-            self._prepare(state["centre"].shape[-1], state["centre"].device)
+            self._prepare(state["centre"].shape[-1])
             self.loss.center.data.copy_(state["centre"])

@@ -14,7 +14,7 @@ from robust_tickets.objectives.momentum import Following, MomentumCopy
 from robust_tickets.objectives.objective import Criterion, Objective, Running
 from robust_tickets.objectives.simclr import in_several_processes
 from robust_tickets.objectives.teacher import Teacher
-from robust_tickets.objectives.views import MoCoViews, Views, require_lightly
+from robust_tickets.objectives.views import MoCoViews, Views, in_full_precision, require_lightly
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +26,7 @@ class MoCo(Objective):
 
     He et al., 2020, arXiv 1911.05722, equation 1, with the views and the projector of version 2 (Chen et al., 2020,
     arXiv 2003.04297). What the momentum encoder said is queued, so that there is much to tell apart in small batches.
+    Keys are not shuffled over processes (section 3.3 of the first paper): batch norm sees each process's own part.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"views"})
@@ -36,7 +37,8 @@ class MoCo(Objective):
     queue: int = Field(
         default=4096,
         ge=1,
-        description="Views that are remembered; best a multiple of the batch size. The paper: 65536.",
+        description="Views that are remembered: a multiple of the batch size, and fewer than there are images, since "
+        "the queue would otherwise hold the image itself among those it is told from. The paper: 65536.",
     )
     momentum: float = Field(
         default=0.99, ge=0, lt=1, description="Of the momentum encoder; the paper, over 200 epochs of ImageNet: 0.999."
@@ -84,11 +86,13 @@ class Queueing(Following):
         query, key = batch.inputs.unbind(1)
         keys = self.copy(key)
         queries = network(query).float()
-        self._prepare(queries.shape[1], queries.device)
-        yield self.loss(queries, keys)
+        self._prepare(queries.shape[1])
+        with in_full_precision(queries.device):
+            found = self.loss(queries, keys)
+        yield found
         self.copy.follow()
 
-    def _prepare(self, width: int, device: torch.device) -> None:
+    def _prepare(self, width: int) -> None:
         """Make the loss, whose queue is as wide as the projections, once that is known."""
         from lightly.loss.ntx_ent_loss import NTXentLoss
 
@@ -99,7 +103,7 @@ class Queueing(Following):
                     memory_bank_size=(self.settings.queue, width),
                     gather_distributed=in_several_processes(),
                 )
-            self.loss.to(device)
+            self.loss.to(self.copy.device)
 
     def after_event(self, *, rewound: bool) -> None:
         """Let the copy take over what happened; what it said before a rewind is forgotten."""
@@ -118,6 +122,6 @@ class Queueing(Following):
         self.copy.load_state(state)
         self.loss = None
         if "queue" in state:
-            self._prepare(state["queue"].shape[1], state["queue"].device)
+            self._prepare(state["queue"].shape[1])
             self.loss.memory_bank.bank.copy_(state["queue"])
             self.loss.memory_bank.bank_ptr.copy_(state["place"])

@@ -34,6 +34,11 @@ class MomentumCopy:
         with torch.no_grad():
             return self.teacher.network(inputs).float()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.student.parameters()).device
+
     def follow(self) -> None:
         """Take one step after the network."""
         from lightly.models.utils import update_momentum

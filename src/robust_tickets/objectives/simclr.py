@@ -10,7 +10,7 @@ from pydantic import Field
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.objectives.objective import Criterion, Memoryless
-from robust_tickets.objectives.views import SimCLRViews, Views, require_lightly
+from robust_tickets.objectives.views import SimCLRViews, Views, in_full_precision, require_lightly
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +21,8 @@ class SimCLR(Memoryless):
     """Minimise the normalised cross-entropy (NT-Xent) of each view's partner among all other views of the batch.
 
     Chen et al., 2020, arXiv 2002.05709, equation 1. Both views go through the network together, so that batch norm sees
-    them as one batch. The larger the batch, the more there is to tell apart; over several processes it is the whole.
+    them as one batch. The larger the batch, the more there is to tell apart. Over several processes the whole batch is
+    told apart, while batch norm sees each process's own part, which the paper avoids.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"views"})
@@ -56,7 +57,9 @@ class SimCLR(Memoryless):
 
         loss = NTXentLoss(self.temperature, gather_distributed=in_several_processes())
         first, second = network(torch.cat([*batch.inputs.unbind(1)])).float().chunk(2)
-        yield loss(first, second)
+        with in_full_precision(first.device):
+            found = loss(first, second)
+        yield found
 
 
 def in_several_processes() -> bool:

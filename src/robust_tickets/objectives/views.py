@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.settings import Ratio, Settings
 
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ def require_lightly(objective: str) -> None:
     """
     if find_spec("lightly") is None:
         raise UserError(f"{objective} needs the package lightly: pip install 'robust-tickets[ssl]'")
+
+
+def in_full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context in which losses over cosines are computed in fp32, as they are given: bf16 rounds too much."""
+    return torch.autocast(device.type, enabled=False)
 
 
 class Views(Settings, ABC):

@@ -20,11 +20,11 @@ def across_tasks(grid: Grid, cells: Sequence[Cell]) -> list[AcrossTasks]:
     targets = grid.recipe.data_sets()
     if len(targets) < 2:
         return []
-    own = {target: way for target, data in targets.items() if (way := own_way(grid.recipe, data))}
     drawn = [cell for cell in cells if cell.place.is_drawn]
     facets = grouped(drawn, lambda cell: (cell.place.transfer, cell.place.series, cell.place.sparsity))
     found: list[AcrossTasks] = []
     for (transfer, series, sparsity), group in facets.items():
+        own = {target: way for target, data in targets.items() if (way := own_way(grid.recipe, series, data))}
         at = {(cell.place.way, cell.place.target): cell for cell in group}
         bases = {target: at[way, target] for target, way in own.items() if (way, target) in at}
         gains = {
@@ -38,7 +38,7 @@ def across_tasks(grid: Grid, cells: Sequence[Cell]) -> list[AcrossTasks]:
                     transfer,
                     series,
                     sparsity,
-                    {way: drawn_on(grid, way) for way, _ in at},
+                    {way: drawn_on(grid, series, way) for way, _ in at},
                     {grid.name_of(target): owned(own[target], cell) for target, cell in bases.items()},
                     {(way, grid.name_of(target)): one for (way, target), one in gains.items()},
                 )
@@ -46,9 +46,9 @@ def across_tasks(grid: Grid, cells: Sequence[Cell]) -> list[AcrossTasks]:
     return found
 
 
-def own_way(recipe: Recipe, target: DataSettings) -> str | None:
+def own_way(recipe: Recipe, series: str, target: DataSettings) -> str | None:
     """Return the first way of drawing that trains on a target's own data, in whatever amount; None without any."""
-    ways = recipe.draws().items()
+    ways = recipe.draws(series).items()
     return next((way for way, settings in ways if settings.data is not None and same(settings.data, target)), None)
 
 
@@ -57,9 +57,9 @@ def same(one: DataSettings, other: DataSettings) -> bool:
     return (one.name, one.text, one.label) == (other.name, other.text, other.label)
 
 
-def drawn_on(grid: Grid, way: str) -> str | None:
+def drawn_on(grid: Grid, series: str, way: str) -> str | None:
     """Return what readers call the data that a way of drawing trains on; None without any."""
-    data = grid.recipe.draws()[way].data
+    data = grid.recipe.draws(series)[way].data
     if data is None:
         return None
     names = (grid.name_of(name) for name, target in grid.recipe.data_sets().items() if same(data, target))

@@ -9,7 +9,7 @@ from robust_tickets.verbs.evaluate import evaluate
 
 
 def as_it_came(grid: Grid, cells: Sequence[Cell]) -> list[Baseline]:
-    """Return every source and target to which a transfer keeps the head; nothing if none does."""
+    """Return every source and target to which a transfer keeps the head, but for sources without one that answers."""
     found: list[Baseline] = []
     seen = set()
     for cell in cells:
@@ -19,6 +19,8 @@ def as_it_came(grid: Grid, cells: Sequence[Cell]) -> list[Baseline]:
             continue
         seen.add(key)
         source, data = grid.source(place.series), cell.result.runs[0].data
+        if source.network.headless or not cell.result.runs[0].task.does_it(source.network):
+            continue
         folder = grid.folder / "as_it_came" / place.series / place.target
         evaluated = evaluate(source, data, folder=folder)
         came, unit = evaluated.runs[0], evaluated.unit

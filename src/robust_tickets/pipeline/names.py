@@ -25,7 +25,7 @@ class Names:
         """Look at everything the recipe has, and at the targets that were met so far."""
         targets = {cell.place.target: cell for cell in cells}
         return cls(
-            _repeat(draw.group.kind for draw in recipe.draws().values()),
+            any(_repeat(draw.group.kind for draw in recipe.draws(source).values()) for source in recipe.sources),
             _repeat((way.mode, way.training.objective.kind) for way in recipe.transfers.values()),
             _repeat((cell.result.runs[0].data.name, amount(cell.data)) for cell in targets.values()),
         )

@@ -97,4 +97,4 @@ def rehearse(recipe: Recipe) -> None:
                 if recipe.shrink is not None and target == DATA:
                     require_shrinkable(recipe.shrink, ONNX, network, splits)
                 if recipe.analyse is not None and target == DATA:
-                    require_analysable(splits, recipe.analyse)
+                    require_analysable(task, splits, recipe.analyse)

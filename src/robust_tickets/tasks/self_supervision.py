@@ -98,7 +98,7 @@ class SelfSupervision(Task):
         if head == "keep" and kept is not None and (kept.head, kept.outputs) != (wanted, outputs):
             raise UserError(
                 f"{where}: keep: the projector of {name} is {projector_words(kept.head, kept.outputs)}, but "
-                f"{projector_words(wanted, outputs)} is asked for; leave out the task's settings, or use {where}: fresh"
+                f"{projector_words(wanted, outputs)} is asked for; ask for that of the source, or use {where}: fresh"
             )
         interface = as_evaluated(network.interface, splits)
         made = wanted.adapted(network, outputs, interface, seed, name)
@@ -164,10 +164,7 @@ class NoLabels:
         Raises:
             UserError: says what does without labels.
         """
-        raise UserError(
-            "there are no labels to learn from or to score weights by; use objective simclr, moco or dino, and a score "
-            "that reads weights alone, such as magnitude"
-        )
+        raise UserError("there are no labels to learn from; use an objective that learns from views of each image")
 
     def imitation(self, outputs: Any, taught: Any, targets: Any, temperature: float) -> Tensor:
         """Refuse; see `Task.provides`."""

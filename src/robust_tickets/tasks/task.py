@@ -89,7 +89,7 @@ class Task(Settings, ABC):
 
     def has_head_for(self, network: Network, splits: DataSplits) -> bool:
         """Say whether a network has a head for these data as it is."""
-        if not self.does_it(network) or network.num_classes != self.head_size(splits):
+        if not self.does_it(network) or network.headless or network.num_classes != self.head_size(splits):
             return False
         return has_own_classes(network, splits)
 

@@ -24,6 +24,8 @@ class BatchSource(Protocol):
 
     per_epoch: int
     has_validation: bool
+    are_judged: bool
+    """Whether a network can be judged by their targets."""
     lacks: frozenset[str]
     """What objectives may need that the inputs do not have."""
     noun: str
@@ -65,6 +67,7 @@ class ImageBatches:
         self.world = world()
         self.per_epoch = batches_per_epoch(data.train, training.batch_size, train=True, world=self.world)
         self.has_validation = len(data.validation) > 0
+        self.are_judged = data.train.targets.judge
         self.lacks, self.noun = data.lacks, data.noun
 
     def require_for(self, trainable: Trainable) -> None:
@@ -117,6 +120,8 @@ class FeatureBatches:
 
     `noun` is what the features were computed from.
     """
+
+    are_judged = True
 
     def __init__(
         self,

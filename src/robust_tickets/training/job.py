@@ -80,11 +80,5 @@ class Job:
         if self.plan.steps:
             criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
         require_keepable(self.training, self.batches, self.plan)
-        objective, parametrisation = self.training.objective, self.drawing.parametrisation
-        if objective.follows_itself and parametrisation.changes_weights:
-            raise UserError(
-                f"{objective.describe()} follows the weights themselves, which parametrisation "
-                f"{parametrisation.model_dump()['kind']} changes in the forward pass; use fixed, or objective simclr"
-            )
         if self.batches is not None:
             self.batches.require_for(self.trainable)

@@ -74,5 +74,7 @@ def require_keepable(training: Training, batches: BatchSource | None, plan: Plan
         )
     if batches is not None and "pixel-inputs" in batches.lacks and training.objective.is_adversarial:
         raise UserError(f"{asked}: epochs are selected under attack, which is for images; use keep: last, no patience")
+    if batches is not None and not batches.are_judged:
+        raise UserError(f"{asked} needs labels to validate by, and these {batches.noun} have none; use keep: last")
     if batches is not None and not batches.has_validation:
         raise UserError(f"{asked} needs a validation part; set data.validation above 0")

@@ -62,6 +62,8 @@ class Training(Settings):
                 f"{self.objective.kind} training {self.objective.whole_batches} and cannot accumulate; use "
                 "accumulate: 1"
             )
+        if self.objective.own_views is not None and self.batch_size < 2:
+            raise ValueError(f"{self.objective.describe()} compares images with each other; use batch_size 2 or more")
         if self.mixup and self.cutmix:
             raise ValueError("mixup and cutmix exclude each other; set one of them to 0")
         return self

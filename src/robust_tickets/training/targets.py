@@ -1,15 +1,25 @@
 """What becomes of targets in training: the loss that is minimised, and the mixing of labels before it."""
 
+from typing import get_args
+
 from torchvision.transforms import v2
 
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import global_stream
+from robust_tickets.objectives import AnyObjective
 from robust_tickets.objectives.objective import Criterion
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.settings import Training
 
 PIXELS = "pixel-inputs"
+
+
+def from_views() -> str:
+    """Return the objectives that learn without labels, for messages: `a, b or c`."""
+    (objectives, *_) = get_args(AnyObjective)
+    kinds = [one.model_fields["kind"].default for one in get_args(objectives) if one().own_views is not None]
+    return f"{', '.join(kinds[:-1])} or {kinds[-1]}"
 
 
 def criterion_for(
@@ -36,8 +46,8 @@ def criterion_for(
     training.objective.require_installed()
     if training.objective.learns_from_labels and not task.supervised:
         raise UserError(
-            f"{where}.objective: {training.objective.describe()} learns from labels, and these images have none; use "
-            "simclr, moco or dino, or put the images of each class into a subfolder of its own"
+            f"{where}.objective: {training.objective.describe()} learns from labels, and self-supervision from none; "
+            f"use {from_views()}, or for labels put the images of each class into a subfolder of its own"
         )
     if missing := training.objective.required() - (task.provides - lacks):
         raise UserError(

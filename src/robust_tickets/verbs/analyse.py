@@ -26,7 +26,7 @@ from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.pruning.masks import Masks, full
-from robust_tickets.tasks.kinds import task_for
+from robust_tickets.tasks.task import Task
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.measure import examined, in_order
@@ -85,7 +85,7 @@ def analyse(
     settings = changed(settings or AnalyseSettings(), changes)
     transfers = transfers or {}
     for result in transfers.values():
-        require_analysable(result.runs[0].data, settings)
+        require_analysable(result.runs[0].task, result.runs[0].data, settings)
     masks = {name: {key: ticket.masks[key] for key in ticket.prunable} for name, ticket in distinct(tickets, transfers)}
     compared = alike(dict(list(masks.items())[: settings.tickets]))
     landscapes: dict[str, Landscape] = {}
@@ -114,18 +114,17 @@ def alike(tickets: Mapping[str, Masks]) -> list[dict[str, Masks]]:
     return list(found.values())
 
 
-def require_analysable(splits: DataSplits, settings: AnalyseSettings) -> None:
-    """Refuse what is not defined on data that do not label whole inputs, before anything is trained.
+def require_analysable(task: Task, splits: DataSplits, settings: AnalyseSettings) -> None:
+    """Refuse what is not defined for networks that do not label whole inputs, before anything is trained.
 
     Raises:
         UserError: losses are to be looked at, which are of whole inputs.
     """
-    if "image-logits" not in task_for(splits).provides and (
-        settings.landscape is not None or settings.interpolation is not None
-    ):
+    if "image-logits" not in task.provides and (settings.landscape is not None or settings.interpolation is not None):
+        does = splits.target_words if task.supervised else "is learned from without labels"
         raise UserError(
-            f"{splits.name}: {splits.target_words}, but analyse computes losses of whole {splits.noun}; set landscape: "
-            "null and interpolation: null"
+            f"{splits.name}: {does}, but analyse computes losses of whole {splits.noun}; set landscape: null and "
+            "interpolation: null"
         )
 
 

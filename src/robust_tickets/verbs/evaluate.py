@@ -32,7 +32,7 @@ from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.own_classes import own_names
 from robust_tickets.tasks.target import Data, as_evaluated, fitted_data, require_size
 from robust_tickets.ticket.ticket import Ticket
-from robust_tickets.verbs.measure import in_order, in_parts_of, outcomes
+from robust_tickets.verbs.measure import in_order, in_parts_of, outcomes, part_of
 from robust_tickets.verbs.place import RECORD, is_work
 from robust_tickets.verbs.predict.subjects import class_names, of_artefact
 from robust_tickets.verbs.reopen import load_transfer
@@ -214,7 +214,9 @@ def required(data: Data | None, noun: str = "images") -> Data:
 
 def unseen(data: Data, interface: Interface, name: str) -> DataSplits:
     """Return data whose test part is all that is not set apart for training."""
-    return fitted_data(data, interface, name, 0, trains=False)
+    splits = fitted_data(data, interface, name, 0, trains=False)
+    part_of(splits, "test")
+    return splits
 
 
 def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
@@ -223,6 +225,8 @@ def aligned(run: Run, name: str, known: Sequence[str] | None) -> Run:
     Raises:
         UserError: the outputs are not those of the classes, or it is not known which they are.
     """
+    if not run.task.supervised:
+        return run
     order = order_of(run.network.num_classes, run.task.head_size(run.data), run.data, name, known)
     if order is None:
         return run

@@ -122,11 +122,11 @@ def find(
         raise UserError(f"draw: {wrong!r} cannot be a folder's name; name ways of drawing without / or ..")
     data, ways = kept_apart(data, ways, seed)
     splits = target_data(data, source, transfer_settings.seeds[0])
+    part_of(splits, "test")
     if not len(splits.validation):
         raise UserError(
             f"{splits.name}: find selects on validation {splits.noun} and there are none; set data.validation above 0"
         )
-    part_of(splits, "test")
     classes = source.network.num_classes if transfer_settings.head == "keep" else None
     task = task_for(splits, transfer_settings.task, transfer_settings.training.objective)
     require_margin(task.metric(splits.classes), criterion.verify.margin)

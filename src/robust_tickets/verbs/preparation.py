@@ -14,10 +14,12 @@ from robust_tickets.models.gradients import require_gradients
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source
+from robust_tickets.objectives.objective import Objective
 from robust_tickets.pruning.composition import require_composable
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups import AnyGroup
 from robust_tickets.pruning.needs import EXAMPLES
+from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.pruning.rewinds import AnyRewind
 from robust_tickets.tasks.classification import Classification
@@ -105,20 +107,27 @@ class Preparation:
         if not plan.steps and not reads and settings.finetune is None:
             splits = batches = None
         elif splits is not None:
-            task = task_for(splits, settings.task, settings.training.objective)
+            objective = settings.training.objective
+            task = task_for(splits, settings.task, objective)
             require_gradients(source)
             if settings.head == "as-transferred":
                 raise UserError("head: only a recipe knows how tickets are transferred; use keep or fresh")
+            if plan.steps:
+                criterion_for(task, settings.training, splits.lacks, "draw.training")
+                require_followed(objective, settings.parametrisation)
+            if settings.finetune is not None:
+                criterion_for(task, settings.finetune, splits.lacks, "draw.finetune")
+            if settings.score.reads_loss and not task.supervised:
+                raise UserError(
+                    f"draw.score: {settings.score.kind} reads gradients of the loss over labels, and nothing here "
+                    "learns from labels; use magnitude, wanda or least-squares"
+                )
             classifier = task.adapt(classifier, splits, settings.head, seed, source.identity.name, "draw.head")
             require_size(classifier, splits, source.identity.name)
             places = places_of(source.network.body, classifier.body)
             names = tuple(name for name in names if name in places and places[name] not in classifier.idle)
-            objective, is_fresh = settings.training.objective, settings.head == "fresh" and settings.finetune is None
+            is_fresh = settings.head == "fresh" and settings.finetune is None
             require_trained_head(objective, is_fresh, "draw.head")
-            if plan.steps:
-                criterion_for(task, settings.training, splits.lacks, "draw.training")
-            if settings.finetune is not None:
-                criterion_for(task, settings.finetune, splits.lacks, "draw.finetune")
             teacher = named_teacher(objective, classifier, task, splits)
         return cls(classifier, task, splits, batches, plan, names, places, teacher, calibration)
 
@@ -131,6 +140,19 @@ class Preparation:
     def trained_names(self) -> tuple[str, ...]:
         """Names of the weights that may go, in the network that trains."""
         return tuple(self.places[name] for name in self.names)
+
+
+def require_followed(objective: Objective, parametrisation: Parametrisation) -> None:
+    """Refuse an objective whose copy of the network would follow other weights than those of the forward pass.
+
+    Raises:
+        UserError: says what goes together.
+    """
+    if objective.follows_itself and parametrisation.changes_weights:
+        raise UserError(
+            f"draw.training.objective: {objective.describe()} follows the weights themselves, which parametrisation "
+            f"{parametrisation.model_dump()['kind']} changes in the forward pass; use fixed, or objective simclr"
+        )
 
 
 def require_reached(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:

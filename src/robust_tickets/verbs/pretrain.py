@@ -106,7 +106,6 @@ def rehearse_pretrain(source: Source, settings: PretrainSettings, seed: int) -> 
     network = task.pretrained(copy.deepcopy(source.network), splits, seed, source.identity.name)
     require_size(network, splits, source.identity.name)
     pretraining(network, task, splits, settings.training, seed).require()
-    network.headless = False
     return replace(source, network=task.as_source(network, source.network))
 
 

@@ -68,6 +68,11 @@ class TransferSettings(Settings):
     def _trains_more_than_a_head(self) -> Self:
         if self.compact and self.is_linear:
             raise ValueError("compact: linear transfer trains the head alone, which gains nothing; leave it out")
+        if self.training.objective.own_views is not None and self.is_linear:
+            raise ValueError(
+                f"training.objective: {self.training.objective.describe()} learns features, which mode: linear leaves "
+                "as they are; use mode: full, or objective: standard"
+            )
         if self.rates:
             self._shares_features()
         return self

@@ -30,14 +30,14 @@ def read_image_folder(root: Path, *, trains: bool = True) -> Found:
         UserError: train/ is missing, a part has classes that train/ lacks, or folders that can be neither parts
             nor classes.
     """
-    if (loose := loose_images(root)) is not None:
-        return Found({"train": loose}, (), root.resolve().name)
+    if (found := without_labels(root)) is not None:
+        return found
     folders = [folder.name for folder in class_folders(root)]
     keys, name = folder_parts(folders, str(root)), root.resolve().name
     others = [folder for folder in folders if folder not in keys.values()]
     if not keys or (others and is_class(root, keys)):
         listing, classes = list_folder(root)
-        return Found({"train": listing}, classes, name)
+        return Found({"train": listing}, classes, name, notes=notes_on_loose([root]))
     if others and len(keys) == 1:
         raise UserError(
             f"{root}: {only(keys)}/ contains classes, like a part, but no other folder is named like a part "
@@ -56,19 +56,47 @@ def read_image_folder(root: Path, *, trains: bool = True) -> Found:
         if part not in parts:
             parts[part] = list_folder(root / key, classes)[0]
     left_out = (f"{enumerated([f'{folder}/' for folder in others])} next to the parts: left out",) if others else ()
-    return Found(parts, classes, name, notes=left_out)
+    loose = notes_on_loose([root, *(root / key for key in keys.values())])
+    return Found(parts, classes, name, notes=(*left_out, *loose))
 
 
-def loose_images(root: Path) -> Listing | None:
-    """Return the images that lie in a folder without subfolders, or in its only one, train/; None if there are others.
+def without_labels(root: Path) -> Found | None:
+    """Return the images of a folder that has no classes: none in it, nor in its parts; None if there are classes.
 
-    Files beside the images that are not named like images are somebody's notes.
+    Only the training part is of use, since nothing can be judged by images alone.
     """
     folders = class_folders(root)
-    if len(folders) == 1 and part_of(folders[0].name) == "train":
-        return loose_images(folders[0])
-    files = [] if folders else sorted(entry.name for entry in os.scandir(root) if is_visible_image(entry))
-    return Listing.whole(StoredImages(FolderFiles(root, files)), Unlabelled(len(files))) if files else None
+    name, notes = root.resolve().name, ()
+    if not folders:
+        files = loose_images(root)
+        return Found({"train": unlabelled(root, files)}, (), name) if files else None
+    parts = {part_of(folder.name): folder for folder in folders}
+    if None in parts or "train" not in parts or any(class_folders(folder) for folder in folders):
+        return None
+    train, files = parts["train"], loose_images(parts["train"])
+    if others := [f"{folder.name}/" for folder in folders if folder != train]:
+        notes = (f"{enumerated(others)} left out: images without labels can only be learned from",)
+    return Found({"train": unlabelled(train, files)}, (), name, notes=notes) if files else None
+
+
+def unlabelled(folder: Path, files: Sequence[str]) -> Listing:
+    """Return the files of a folder as images without labels."""
+    return Listing.whole(StoredImages(FolderFiles(folder, files)), Unlabelled(len(files)))
+
+
+def loose_images(folder: Path) -> list[str]:
+    """Return the names of the images that lie in a folder itself, sorted; files of other kinds are somebody's notes."""
+    return sorted(entry.name for entry in os.scandir(folder) if is_visible_image(entry))
+
+
+def notes_on_loose(folders: Sequence[Path]) -> tuple[str, ...]:
+    """Return the sentence that images beside class folders have no class, where some lie there."""
+    found = [folder / name for folder in folders for name in loose_images(folder)]
+    if not found:
+        return ()
+    return (
+        f"{len(found):,} images beside the folders of classes have no class and are left out, the first {found[0]}",
+    )
 
 
 def is_visible_image(entry: os.DirEntry[str]) -> bool:
@@ -109,8 +137,12 @@ def list_folder(root: Path, classes: Sequence[str] | None = None) -> tuple[Listi
         raise UserError(f"{root}: contains no class folders; put the images of each class into its own subfolder")
     if classes is None and len(folders) == 1:
         raise UserError(
-            f"{root}: has only one class ({folders[0].name}); classification needs at least two"
-            + (f", such as the folders in {folders[0]}: give that one" if len(class_folders(folders[0])) > 1 else "")
+            f"{root}: has only one class ({folders[0].name}); classification needs at least two, "
+            + (
+                f"such as the folders in {folders[0]}: give that one"
+                if len(class_folders(folders[0])) > 1
+                else f"and learning without labels {folders[0]}"
+            )
         )
     names = tuple(folder.name for folder in folders) if classes is None else tuple(classes)
     number = {name: label for label, name in enumerate(names)}

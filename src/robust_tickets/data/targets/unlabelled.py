@@ -56,9 +56,10 @@ class Unlabelled(Targets):
 
     @classmethod
     def complaint(cls, settings: DataSettings, inputs: str) -> str | None:
-        """Return that there is nothing to validate by, where another part than the default one was asked for."""
-        if settings.validation not in (0, DataSettings.model_fields["validation"].default):
-            return f"has {inputs} without labels, by which nothing can be validated; set data.validation to 0"
+        """Return that there is nothing to judge by, where another part than the default one was asked for."""
+        for name in ("validation", "test"):
+            if getattr(settings, name) not in (0, DataSettings.model_fields[name].default):
+                return f"has {inputs} without labels, by which nothing can be judged; leave out data.{name}"
         return None
 
     @classmethod

@@ -34,6 +34,8 @@ class AdaptedBody(nn.Module, ABC):
     """The smallest number that makes sense."""
     answers: ClassVar[tuple[str, ...]] = LOGITS
     """Names of what an exported file gives."""
+    gives_features: ClassVar[bool] = False
+    """Whether what it returns in evaluation are features [N, width]."""
     unexportable: ClassVar[str] = ""
     """Why there is no exported file, and what to do; empty if there is one."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -25,14 +26,14 @@ class ProjectionNetwork(AdaptedBody):
     """A backbone that gives features [N, width]; in training a projector on top, [N, outputs]."""
 
     does = "was trained without labels"
+    gives_features = True
     head_path = HEAD
     unexportable = "it was trained by self-supervision, under a projector that only training needs; transfer the source"
 
     def __init__(self, backbone: nn.Module, width: int, num_classes: int, adaptation: ProjectionHead) -> None:
         """Put a projector, `num_classes` wide, on a backbone whose features are `width` wide."""
         super().__init__()
-        self.backbone, self.width, self.num_classes = backbone, width, num_classes
-        self.adaptation = self.made_of = adaptation
+        self.backbone, self.width, self.num_classes, self.adaptation = backbone, width, num_classes, adaptation
         self.hidden = adaptation.hidden or width
         self.prototypes = adaptation.prototypes
         self.head = self.projector(num_classes)
@@ -79,7 +80,9 @@ class Prototypes(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map rows [N, width] to cosines [N, count]."""
-        return F.linear(F.normalize(x, dim=-1), F.normalize(self.weight, dim=-1))
+        # In fp32: temperatures of a few hundredths enlarge what bf16 rounds away.
+        with torch.autocast(x.device.type, enabled=False):
+            return F.linear(F.normalize(x.float(), dim=-1), F.normalize(self.weight.float(), dim=-1))
 
 
 def under_projector(
@@ -126,10 +129,11 @@ def as_plain(trained: Network, plain: Network) -> Network:
         plain: the network that it was made of; it stays as it is.
     """
     assert isinstance(trained.body, ProjectionNetwork)
+    assert isinstance(trained.body.adaptation, ProjectionHead)
     network, state = copy.deepcopy(plain), trained.plain_state()
     own = network.body.state_dict()
     network.body.load_state_dict({name: state.get(trained.body.place(name), value) for name, value in own.items()})
     network.headless = True
     head = {name.removeprefix(f"{HEAD}."): value for name, value in state.items() if name.startswith(f"{HEAD}.")}
-    network.projector = Projector(trained.body.made_of, trained.body.num_classes, head)
+    network.projector = Projector(trained.body.adaptation, trained.body.num_classes, head)
     return network

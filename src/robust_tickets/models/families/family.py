@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from robust_tickets.models.adaptations.projection_head import Projector
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.pixels import Pixels
@@ -47,6 +48,8 @@ class Loaded:
     """The name that loads the same again, of one that may come to mean something else."""
     headless: str | None = None
     """Module path of a layer that the weights came without, so that it is random; a head, if they are whole."""
+    projector: Projector | None = None
+    """What the network was pretrained under without labels."""
 
 
 class Family(Protocol):

@@ -21,10 +21,11 @@ from torch import Tensor
 
 MOCO_V3 = "facebookresearch/moco-v3"
 DINO = "facebookresearch/dino"
+MAE = "facebookresearch/mae"
 SOLO_LEARN = "vturrisi/solo-learn"
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-NORMALISED = {MOCO_V3: IMAGENET, DINO: IMAGENET}
+NORMALISED = {MOCO_V3: IMAGENET, DINO: IMAGENET, MAE: IMAGENET}
 """Mean and std of training scripts, whatever timm records for an architecture."""
 
 QUERY = "encoder_q"
@@ -91,6 +92,8 @@ def code_of(prefix: str, names: Iterable[str]) -> str:
         return MOCO_V3
     if network == "backbone" and beside == {"backbone", "head"} and any(DINO_HEAD.search(name) for name in names):
         return DINO
+    if {"decoder_embed", "decoder_blocks", "mask_token"} <= beside:
+        return MAE
     if network in ("backbone", "encoder") and {"classifier", "projector"} <= beside:
         return SOLO_LEARN
     return ""

@@ -27,6 +27,7 @@ class Grasp(Score):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({EXAMPLES})
+    reads_loss: ClassVar[bool] = True
     kind: Literal["grasp"] = "grasp"
     examples: int = Field(default=128, ge=1, description="Training examples of whose mean loss g and H are.")
 

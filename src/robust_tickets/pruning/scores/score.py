@@ -19,6 +19,8 @@ class Score(Settings, ABC):
     """Ranks groups: the lowest are removed first."""
 
     needs: ClassVar[frozenset[str]] = NOTHING
+    reads_loss: ClassVar[bool] = False
+    """Whether it reads gradients of the task's own loss, which needs labels."""
     provides: ClassVar[frozenset[str]] = NOTHING
     scopes: ClassVar[tuple[str, ...] | None] = None
     """Kinds of scope that it works with, the usual one first; None: all."""

@@ -27,6 +27,7 @@ class SecondOrder(Score):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({EXAMPLES})
+    reads_loss: ClassVar[bool] = True
     kind: Literal["second-order"] = "second-order"
     gradients: int = Field(default=64, ge=1, description="Number of gradients, m; the memory they take grows with it.")
     together: int = Field(default=1, ge=1, description="Training examples whose mean loss gives one gradient.")

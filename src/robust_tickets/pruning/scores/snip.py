@@ -25,6 +25,7 @@ class Snip(Score):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({EXAMPLES})
+    reads_loss: ClassVar[bool] = True
     kind: Literal["snip"] = "snip"
     examples: int = Field(default=128, ge=1, description="Training examples whose mean loss is looked at.")
 
