@@ -10,6 +10,11 @@ Weights = dict[str, Tensor]
 """Parameter name -> surviving weights, float64 [K]."""
 
 
+def shared_masks(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what two sets of masks both keep, of the weights that both mask; True = kept."""
+    return {name: mask & second[name].to(mask.device) for name, mask in first.items() if name in second}
+
+
 def survivors(state: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Weights:
     """Return the weights that `masks` keep, as one float64 vector for each mask."""
     return {name: state[name].detach().cpu()[mask.cpu()].double() for name, mask in masks.items()}

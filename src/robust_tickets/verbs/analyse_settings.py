@@ -2,9 +2,10 @@
 
 from pydantic import Field
 
+from robust_tickets.analysis.instability_settings import InstabilitySettings
 from robust_tickets.analysis.interpolation_settings import InterpolationSettings
 from robust_tickets.analysis.landscape_settings import LandscapeSettings
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.verbs.verify_settings import Part
 
 
@@ -19,4 +20,9 @@ class AnalyseSettings(Settings):
     )
     interpolation: InterpolationSettings | None = Field(
         default=InterpolationSettings(), description="The line between two transfers of one ticket; null: skip it."
+    )
+    instability: InstabilitySettings | None = later_field(
+        None,
+        description="Which tickets, and dense, are stable to training noise, by where in training they start; `{}`: "
+        "between all seeds of every transfer with head: keep; null: skip it.",
     )

@@ -221,20 +221,21 @@ def require_pairs(result: Transfer, dense: Transfer) -> None:
     Raises:
         UserError: names what else differs.
     """
-    ticket, other = (
-        {
-            **one.source.identity.facts,
-            "settings": one.settings.comparable,
-            "seeds": list(one.settings.seeds),
-            "data": [run.data.digest for run in one.runs],
-        }
-        for one in (result, dense)
-    )
-    if (difference := first_difference(ticket, other)) is not None:
+    if (difference := first_difference(compared(result), compared(dense))) is not None:
         where, mine, theirs = difference
         raise UserError(
             f"verify pairs transfers that differ only in the ticket; {where} is {mine} in one and {theirs} in the other"
         )
+
+
+def compared(transfer: Transfer) -> dict[str, Any]:
+    """Return all that must be equal for two transfers to differ in the ticket alone."""
+    return {
+        **transfer.source.identity.facts,
+        "settings": transfer.settings.comparable,
+        "seeds": list(transfer.settings.seeds),
+        "data": [run.data.digest for run in transfer.runs],
+    }
 
 
 def sparsest_match(pairs: Sequence[tuple[Transfer, Transfer]], settings: VerifySettings) -> int:
