@@ -110,7 +110,18 @@ def start(
     verdict = Verdict(
         subject="net", sparsity=1 - kept, transfer="full", standard=decision, ticket_runs=runs[0], dense_runs=runs[1]
     )
-    return Stability(f"{kind} {kept:g}", "one", kind, 1 - kept, rewind, Instability(barriers), True, False, verdict)
+    return Stability(
+        name=f"{kind} {kept:g}",
+        group="one",
+        is_dense=kind == "dense",
+        is_drawn=kind == "drawn",
+        sparsity=1 - kept,
+        rewind=rewind,
+        instability=Instability(barriers),
+        same_data=True,
+        has_batch_norm=False,
+        verdict=verdict,
+    )
 
 
 def test_the_table_of_frankle_in_kind() -> None:
