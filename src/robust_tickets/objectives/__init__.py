@@ -13,7 +13,8 @@
 | `soft_labels.py` | how far probabilities are from a teacher's |
 | `distillation.py` | learning from a dense teacher, by soft labels and hidden states |
 | `hidden_states.py` | naming, catching and comparing the outputs of layers |
-| `teacher.py` | a network that others imitate |
+| `repellence.py` | away from another solution, or towards it |
+| `teacher.py` | a network that others learn from, or are kept away from |
 """
 
 from typing import Annotated
@@ -27,12 +28,13 @@ from robust_tickets.objectives.free import Free
 from robust_tickets.objectives.free_lb import FreeLB
 from robust_tickets.objectives.objective import Objective, Running
 from robust_tickets.objectives.pgd_training import PGDTraining
+from robust_tickets.objectives.repellence import Repellence
 from robust_tickets.objectives.smoothing import Smoothing
 from robust_tickets.objectives.standard import Standard
 from robust_tickets.objectives.trades import Trades
 
 AnyObjective = Annotated[
-    Standard | PGDTraining | FreeLB | FGSMRS | Free | Trades | Smoothing | Distillation,
+    Standard | PGDTraining | FreeLB | FGSMRS | Free | Trades | Smoothing | Distillation | Repellence,
     Field(discriminator="kind"),
     Shorthand,
 ]
@@ -46,6 +48,7 @@ __all__ = [
     "FreeLB",
     "Objective",
     "PGDTraining",
+    "Repellence",
     "Running",
     "Smoothing",
     "Standard",
