@@ -21,6 +21,7 @@ FINDINGS = [
     "Overlap of the tickets",
     "Loss landscapes",
     "Between two transfers of one ticket",
+    "Angles between trained networks",
 ]
 
 

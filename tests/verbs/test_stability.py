@@ -8,6 +8,7 @@ import pytest
 import robust_tickets as rt
 from robust_tickets.analysis.instability import Instability
 from robust_tickets.analysis.instability_settings import InstabilitySettings
+from robust_tickets.findings.analyses import analysis_sections
 from robust_tickets.findings.stability import stability_section
 from robust_tickets.measures.matching import decide
 from robust_tickets.pruning.rewinds import AtStep, PretrainedRewind, RewindPoint
@@ -87,14 +88,12 @@ def test_a_single_seed_and_a_frozen_body_are_refused(source: rt.Source) -> None:
 
 
 def test_a_barrier_between_fresh_heads_is_not_called_an_instability(source: rt.Source) -> None:
-    from robust_tickets.findings.analyses import analysis_sections
-
     line = {"points": 3}
     told = []
     for head in ("fresh", "keep"):
         settings = rt.TransferSettings.model_validate({**QUICK, "head": head})
-        found = rt.analyse(transfers={"a": rt.transfer(source, PARTS, settings=settings)}, landscape=None,
-                           interpolation=line, images=30)  # fmt: skip
+        result = rt.transfer(source, PARTS, settings=settings)
+        found = rt.analyse(transfers={"a": result}, landscape=None, angles=0, interpolation=line, images=30)
         told.append(analysis_sections(found)[-1].text)
     assert "do not share their start" in told[0]
     assert "do not share their start" not in told[1]

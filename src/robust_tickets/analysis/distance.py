@@ -49,3 +49,12 @@ def angle(first: Weights, second: Weights) -> float | None:
     apart = length({name: value - v[name] for name, value in u.items()})
     together = length({name: value + v[name] for name, value in u.items()})
     return math.degrees(2 * math.atan2(apart, together))
+
+
+def angular_distance(first: Weights, second: Weights) -> float | None:
+    """Return d = 2 angle / pi of two vectors of weights, in [0, 2]: 0 of one direction, 1 if orthogonal; None as above.
+
+    The distance between solutions of Maene et al. (2021, arXiv 2106.06955), who take it on the intersection of masks.
+    """
+    found = angle(first, second)
+    return found / 90 if found is not None else None

@@ -8,6 +8,7 @@
 | `analyses.py` | everything that was analysed |
 | `tickets.py` | layers of tickets, and their overlap |
 | `transfers.py` | loss landscapes, and the path between two transfers of one ticket |
+| `angles.py` | angles between transferred networks |
 | `stability.py` | which tickets are stable to training noise, by rewinding point |
 | `sizes.py` | the forms of a shrunken network |
 | `baselines.py` | results, before any training, of sources whose head is kept |

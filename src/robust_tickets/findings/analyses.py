@@ -1,5 +1,6 @@
 """What was looked into, as sections of a report: tickets, and their transfers."""
 
+from robust_tickets.findings.angles import angles_section
 from robust_tickets.findings.stability import stability_section
 from robust_tickets.findings.tickets import layers_section, overlap_section
 from robust_tickets.findings.transfers import interpolation_section, landscape_section
@@ -21,6 +22,7 @@ def analysis_sections(found: Analysis) -> list[Section]:
         sections.append(landscape_section(found.landscapes, images))
     if found.between and settings.interpolation is not None:
         sections.append(interpolation_section(found.between, images, settings.interpolation.bn))
+    sections += map(angles_section, found.angles)
     if found.stability is not None:
         sections.append(stability_section(found.stability, most(found.stability.settings.images)))
     return sections

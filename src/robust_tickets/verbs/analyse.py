@@ -20,6 +20,7 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.tasks.kinds import task_for
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
+from robust_tickets.verbs.angles import Angles, angles
 from robust_tickets.verbs.run_pairs import held, look_between, pairs_of
 from robust_tickets.verbs.stability import Stabilities, stabilities
 from robust_tickets.verbs.transfer import Transfer
@@ -47,6 +48,8 @@ class Analysis:
     """What losses were computed on."""
     stability: Stabilities | None = None
     """Which starts are stable to training noise; None: not asked for."""
+    angles: tuple[Angles, ...] = ()
+    """How far apart networks are, for each set of transfers over the same weights."""
 
     def __repr__(self) -> str:
         parts = {"tickets": self.layers, "landscapes": self.landscapes, "pairs of transfers": self.between}
@@ -101,6 +104,7 @@ def analyse(
         between,
         next((result.runs[0].data.noun for result in transfers.values()), "images"),
         stabilities(transfers, settings, settings.instability) if settings.instability is not None else None,
+        angles(transfers, settings.angles),
     )
 
 

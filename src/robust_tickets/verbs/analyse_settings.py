@@ -21,6 +21,12 @@ class AnalyseSettings(Settings):
     interpolation: InterpolationSettings | None = Field(
         default=InterpolationSettings(), description="The line between two transfers of one ticket; null: skip it."
     )
+    angles: int = later_field(
+        8,
+        ge=0,
+        description="At most this many transfers, drawn tickets and dense first, are compared by the angles between "
+        "their networks; 0: skip it.",
+    )
     instability: InstabilitySettings | None = later_field(
         None,
         description="Which tickets, and dense, are stable to training noise, by where in training they start; `{}`: "

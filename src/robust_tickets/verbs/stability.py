@@ -10,7 +10,6 @@ from robust_tickets.analysis.instability_settings import InstabilitySettings
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pruning.rewinds import AnyRewind, PretrainedRewind, RewindPoint
-from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.training.batch_norm import has_batch_norm
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.dense import counterpart, taken
@@ -95,7 +94,7 @@ def stabilities(
                 name,
                 group_of(transfer),
                 transfer.ticket is None,
-                transfer.ticket is not None and not is_control(transfer.ticket),
+                transfer.ticket is not None and not transfer.ticket.is_control,
                 transfer.sparsity,
                 rewind_of(transfer),
                 Instability(barriers, asked.stable_below),
@@ -142,17 +141,12 @@ def group_of(transfer: Transfer) -> str:
     return f"{identity.name} ({identity.digest[:8]}), {run.data.name}, {transfer.describe()}"
 
 
-def is_control(ticket: Ticket) -> bool:
-    """Return whether a ticket was made from a drawn one to lack something."""
-    return "control" in ticket.provenance
-
-
 def rewind_of(transfer: Transfer) -> RewindPoint | None:
     """Return where in training a transfer starts; None if nobody knows, and of controls, which have another start."""
     if transfer.ticket is None:
         return PretrainedRewind()
     known = transfer.ticket.recipe.get("draw", {}).get("rewind")
-    return None if known is None or is_control(transfer.ticket) else REWIND.validate_python(known)
+    return None if known is None or transfer.ticket.is_control else REWIND.validate_python(known)
 
 
 def verdict_on(transfer: Transfer, others: Iterable[Transfer], settings: AnalyseSettings) -> Verdict | None:
