@@ -17,6 +17,7 @@
 | `across_tasks.py` | how tickets drawn on one task do on another, against those drawn on the latter |
 | `collapses.py` | trainings against a single step that collapsed |
 | `early_draws.py` | how far successive draws of one training were apart |
+| `matching_ranges.py` | which sparsities are trivial, and up to which tickets match |
 | `families.py` | ways of drawing side by side over all targets, and what they cost |
 | `courses.py` | when which event happens while tickets are drawn |
 | `trainings.py` | how each transfer was trained |

@@ -18,7 +18,7 @@ from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.caveats import Caveat, part_caveats
 from robust_tickets.measures.figure import require_margin
 from robust_tickets.measures.kinds import AnyMeasure
-from robust_tickets.measures.matching import Decision, decide
+from robust_tickets.measures.matching import Conclusion, Decision, decide
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.metric import Metric
 from robust_tickets.shrinking.artefact import Artefact
@@ -71,13 +71,11 @@ class Verdict(OfInputs):
     caveats: tuple[Caveat, ...] = Field(default=(), description="Reasons to trust the verdict less.")
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Conclusion:
         """Return the joint verdict: standard and, where measured, robust accuracy have to match."""
         verdicts = {decision.verdict for decision in (self.standard, self.robust) if decision is not None}
-        for verdict in ("does not match", "cannot tell"):
-            if verdict in verdicts:
-                return verdict
-        return "matches"
+        worst: tuple[Conclusion, ...] = ("does not match", "cannot tell", "matches")
+        return next(verdict for verdict in worst if verdict in verdicts)
 
     @property
     def matches(self) -> bool:
