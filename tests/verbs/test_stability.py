@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import robust_tickets as rt
-from robust_tickets.analysis.instability import Instability
-from robust_tickets.analysis.instability_settings import InstabilitySettings
+from robust_tickets.analysis.barrier_settings import BarrierSettings
+from robust_tickets.analysis.barriers import Barriers
 from robust_tickets.findings.analyses import analysis_sections
 from robust_tickets.findings.stability import stability_section
 from robust_tickets.measures.matching import decide
@@ -47,8 +47,8 @@ def test_every_pair_of_seeds_has_a_barrier_and_every_start_a_verdict(
     dense, half = stability.found
     assert (dense.is_dense, dense.sparsity, half.is_drawn) == (True, 0.0, True)
     for one in (dense, half):
-        assert len(one.instability.barriers) == 3
-        assert all(0 <= barrier <= 1 for barrier in one.instability.barriers)
+        assert len(one.instability.values) == 3
+        assert all(0 <= barrier <= 1 for barrier in one.instability.values)
         assert isinstance(one.rewind, PretrainedRewind)
         assert one.same_data
     assert half.decision is not None
@@ -116,7 +116,7 @@ def start(
         is_drawn=kind == "drawn",
         sparsity=1 - kept,
         rewind=rewind,
-        instability=Instability(barriers),
+        instability=Barriers(barriers),
         same_data=True,
         has_batch_norm=False,
         verdict=verdict,
@@ -125,7 +125,7 @@ def start(
 
 def test_the_table_of_frankle_in_kind() -> None:
     found = Stabilities(
-        InstabilitySettings(),
+        BarrierSettings(),
         (
             start(1, PretrainedRewind(), (0.05, 0.06), (0.90, 0.92), "dense"),
             start(1, AtStep(steps=20), (0.01, 0.02), (0.902, 0.919)),
@@ -157,7 +157,7 @@ def test_the_table_of_frankle_in_kind() -> None:
 
 def test_points_in_steps_and_in_epochs_are_not_put_on_one_axis() -> None:
     mixed = tuple(start(0.5, rewind, (0.1, 0.1), (0.9, 0.91)) for rewind in (AtStep(steps=5), AtStep(epochs=1)))
-    section = stability_section(Stabilities(InstabilitySettings(), mixed, {}), "300 images")
+    section = stability_section(Stabilities(BarrierSettings(), mixed, {}), "300 images")
     (details,) = section.tables
     assert [row[2] for row in details.rows] == ["epoch 1", "step 5"]
     assert not section.charts

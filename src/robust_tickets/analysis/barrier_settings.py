@@ -1,4 +1,4 @@
-"""How instability to training noise is measured."""
+"""How barriers between pairs of networks are measured, and which are low."""
 
 from typing import Literal
 
@@ -8,8 +8,8 @@ from robust_tickets.analysis.interpolation_settings import InterpolationSettings
 from robust_tickets.foundation.settings import Settings
 
 
-class InstabilitySettings(Settings):
-    """How instability to training noise is measured, between every two seeds of a transfer that share their start."""
+class BarrierSettings(Settings):
+    """How barriers between pairs of networks are measured, and which are low."""
 
     points: int = Field(default=30, ge=3, le=1001, description="Points on the line, including both ends.")
     images: int = Field(default=1000, ge=1, description="At most this many examples, balanced over classes.")
@@ -21,16 +21,15 @@ class InstabilitySettings(Settings):
     recalibration_images: int = Field(
         default=512, ge=2, description="Training images on which statistics are recalibrated."
     )
-    stable_below: float = Field(
+    limit: float = Field(
         default=0.02,
         gt=0,
         lt=1,
-        description="Mean instability over pairs of seeds, a fraction of the images, below which a start is stable.",
+        description="Mean barrier, a fraction of the examples, below which copies of a start are stable, and "
+        "successive tickets linearly connected.",
     )
 
     @property
     def line(self) -> InterpolationSettings:
         """Return how a line is walked."""
-        return InterpolationSettings(
-            points=self.points, bn=self.bn, recalibration_images=self.recalibration_images, pairs=1
-        )
+        return InterpolationSettings(points=self.points, bn=self.bn, recalibration_images=self.recalibration_images)

@@ -10,6 +10,7 @@
 | `transfers.py` | loss landscapes, and the path between two transfers of one ticket |
 | `angles.py` | angles between transferred networks |
 | `stability.py` | which tickets are stable to training noise, by rewinding point |
+| `succession.py` | barriers between successive tickets of one draw |
 | `sizes.py` | the forms of a shrunken network |
 | `baselines.py` | results, before any training, of sources whose head is kept |
 | `double_wins.py` | which tickets are double-win |

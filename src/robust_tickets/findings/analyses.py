@@ -2,6 +2,7 @@
 
 from robust_tickets.findings.angles import angles_section
 from robust_tickets.findings.stability import stability_section
+from robust_tickets.findings.succession import succession_section
 from robust_tickets.findings.tickets import layers_section, overlap_section
 from robust_tickets.findings.transfers import interpolation_section, landscape_section
 from robust_tickets.report.sections import Section
@@ -25,4 +26,6 @@ def analysis_sections(found: Analysis) -> list[Section]:
     sections += map(angles_section, found.angles)
     if found.stability is not None:
         sections.append(stability_section(found.stability, most(found.stability.settings.images)))
+    if found.succession is not None:
+        sections.append(succession_section(found.succession, most(found.succession.settings.images)))
     return sections

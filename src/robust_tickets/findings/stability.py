@@ -30,7 +30,7 @@ def stability_section(found: Stabilities, images: str) -> Section:
     """Return the instability of every start, over rewinding points where there are several."""
     text = TEXT.format(
         points=found.settings.points,
-        limit=100 * found.settings.stable_below,
+        limit=100 * found.settings.limit,
         images=images,
         statistics=STATISTICS[found.settings.bn]
         if any(one.has_batch_norm for one in found.found)
@@ -61,7 +61,7 @@ def stability_section(found: Stabilities, images: str) -> Section:
 def _agreement(found: Sequence[Stability]) -> list[str]:
     """Say how often stability and matching go together, over drawn tickets on which there is a verdict."""
     decided = [
-        (one.instability.is_stable, one.decision.verdict == "matches")
+        (one.instability.are_low, one.decision.verdict == "matches")
         for one in found
         if one.is_drawn and one.decision is not None and one.decision.verdict != "cannot tell"
     ]
@@ -94,12 +94,6 @@ def _placed(found: Sequence[Stability]) -> list[tuple[float, Stability]]:
     placed = [(reached, one) for one in found if (reached := _reached(one)) is not None]
     units = {unit for (_, unit), _ in placed if unit}
     return sorted(((at, one) for (at, _), one in placed), key=lambda pair: pair[0]) if len(units) == 1 else []
-
-
-def _instability(one: Stability) -> str:
-    """Write `1.2 ± 0.3`, in points."""
-    spread = one.instability.spread
-    return f"{100 * one.instability.mean:.1f}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
 
 
 def _grid(group: Sequence[Stability], told: str) -> list[Table]:
@@ -136,9 +130,9 @@ def _told(scores: Sequence[float], unit: Unit) -> str:
 
 def _cell(one: Stability) -> str:
     """Write `1.2 ± 0.3, stable, matches`."""
-    stable = "stable" if one.instability.is_stable else "not stable"
+    stable = "stable" if one.instability.are_low else "not stable"
     verdict = f", {one.decision.verdict}" if one.decision is not None and one.is_drawn else ""
-    return f"{_instability(one)}, {stable}{verdict}"
+    return f"{one.instability.told()}, {stable}{verdict}"
 
 
 def _order(one: Stability) -> tuple[object, ...]:
@@ -154,14 +148,14 @@ def _details(group: Sequence[Stability], told: str) -> Table:
     score = _score(group)
     rows: list[tuple[Value, ...]] = []
     for one in sorted(group, key=_order):
-        pairs = len(one.instability.barriers)
-        stable = f"{'yes' if one.instability.is_stable else 'no'}, {one.instability.stable_pairs} of {pairs} pairs"
+        pairs = len(one.instability.values)
+        stable = f"{'yes' if one.instability.are_low else 'no'}, {one.instability.low} of {pairs} pairs"
         reached: tuple[Value, ...] = (None, None, None)
         if (decision := one.decision) is not None:
             difference = signed_points(decision.difference, decision.unit) if not one.is_dense else None
             verdict = decision.verdict if not one.is_dense else None
             reached = (_told([*one.scores], decision.unit), difference, verdict)
-        rows.append((one.name, _kept(one), _from(one) or None, _instability(one), stable, *reached))
+        rows.append((one.name, _kept(one), _from(one) or None, one.instability.told(), stable, *reached))
     columns = (
         *("transfer", "weights kept (%)", "rewound to", "instability (points)", "stable"),
         unit.headed(score) if unit is not None else score,

@@ -25,6 +25,7 @@ from robust_tickets.verbs.measure import part_of
 from robust_tickets.verbs.pretrain import rehearse_pretrain
 from robust_tickets.verbs.shrink import require_shrinkable
 from robust_tickets.verbs.stability import require_unstable
+from robust_tickets.verbs.succession import require_rounds
 from robust_tickets.verbs.transfer import rehearse_transfer, require_named_statistics
 
 
@@ -78,6 +79,8 @@ def rehearse(recipe: Recipe) -> None:
     recipe.verify.require()
     if recipe.analyse is not None and recipe.analyse.instability is not None:
         require_unstable(recipe.transfers)
+    if recipe.analyse is not None and recipe.analyse.rounds is not None:
+        require_rounds(recipe.draws(), recipe.transfers)
     for entry in recipe.sources.values():
         source = load_source(entry.source)
         if entry.pretrain is not None:

@@ -23,11 +23,12 @@ from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.angles import Angles, angles
 from robust_tickets.verbs.run_pairs import held, look_between, pairs_of
 from robust_tickets.verbs.stability import Stabilities, stabilities
+from robust_tickets.verbs.succession import Successions, successions
 from robust_tickets.verbs.transfer import Transfer
 
 _log = logging.getLogger(__name__)
 
-OF_LOSSES = ("landscape", "interpolation", "instability")
+OF_LOSSES = ("landscape", "interpolation", "instability", "rounds")
 """Settings of the analyses that compute losses."""
 
 
@@ -48,6 +49,8 @@ class Analysis:
     """What losses were computed on."""
     stability: Stabilities | None = None
     """Which starts are stable to training noise; None: not asked for."""
+    succession: Successions | None = None
+    """What lies between successive tickets of each draw; None: not asked for."""
     angles: tuple[Angles, ...] = ()
     """How far apart networks are, for each set of transfers over the same weights."""
 
@@ -104,6 +107,7 @@ def analyse(
         between,
         next((result.runs[0].data.noun for result in transfers.values()), "images"),
         stabilities(transfers, settings, settings.instability) if settings.instability is not None else None,
+        successions(transfers, settings, settings.rounds) if settings.rounds is not None else None,
         angles(transfers, settings.angles),
     )
 

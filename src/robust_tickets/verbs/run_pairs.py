@@ -46,7 +46,9 @@ class RunPair:
     @property
     def shares_start(self) -> bool:
         """Return whether both were trained from the same weights, the head included."""
-        return "keep" == self.transfer.settings.head == self.other.settings.head
+        # A fresh head is drawn from the seed.
+        heads = {self.transfer.settings.head, self.other.settings.head}
+        return heads == {"keep"} or (len(heads) == 1 and self.first.seed == self.second.seed)
 
 
 def pairs_of(transfers: Mapping[str, Transfer], most: int) -> Iterator[RunPair]:

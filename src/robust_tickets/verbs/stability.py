@@ -1,12 +1,13 @@
 """Stability: which tickets are stable to training noise, from where in training on, and whether those match dense."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from robust_tickets.analysis.instability import Instability
-from robust_tickets.analysis.instability_settings import InstabilitySettings
+from robust_tickets.analysis.barrier_settings import BarrierSettings
+from robust_tickets.analysis.barriers import Barriers
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pruning.rewinds import AnyRewind, PretrainedRewind, RewindPoint
@@ -19,6 +20,8 @@ from robust_tickets.verbs.transfer import Transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 from robust_tickets.verbs.verify import Verdict, compared, verify
 from robust_tickets.verbs.verify_settings import VerifySettings
+
+OWN_LOOP = "a start that nobody knows: it was trained in your own loop"
 
 REWIND: TypeAdapter[RewindPoint] = TypeAdapter(AnyRewind)
 
@@ -37,7 +40,8 @@ class Stability:
     sparsity: float
     rewind: RewindPoint | None
     """Where in training it starts; None: a control, or nobody knows."""
-    instability: Instability
+    instability: Barriers
+    """Between every two seeds."""
     same_data: bool
     """Whether all copies were trained on the same examples; if not, their choice is part of the noise."""
     has_batch_norm: bool
@@ -59,15 +63,13 @@ class Stability:
 class Stabilities:
     """The stability of all starts that could be looked at."""
 
-    settings: InstabilitySettings
+    settings: BarrierSettings
     found: tuple[Stability, ...]
     left_out: Mapping[str, str]
     """Transfers whose barriers would say nothing, and why."""
 
 
-def stabilities(
-    transfers: Mapping[str, Transfer], settings: AnalyseSettings, asked: InstabilitySettings
-) -> Stabilities:
+def stabilities(transfers: Mapping[str, Transfer], settings: AnalyseSettings, asked: BarrierSettings) -> Stabilities:
     """Measure the barriers between all seeds of every transfer whose seeds share their start.
 
     Args:
@@ -78,13 +80,16 @@ def stabilities(
     Raises:
         UserError: no transfer has two seeds that share their start.
     """
-    reasons = {name: unfit(transfer.settings, len(transfer.runs)) for name, transfer in transfers.items()}
+    reasons = {
+        name: unfit(transfer.settings, len(transfer.runs)) if transfer.described is None else OWN_LOOP
+        for name, transfer in transfers.items()
+    }
     left_out = {name: reason for name, reason in reasons.items() if reason is not None}
     fit = {name: transfer for name, transfer in transfers.items() if name not in left_out}
     if not fit:
         told = next((f"{name} has {reason}" for name, reason in left_out.items()), "there is no transfer")
         raise UserError(f"instability: {told}")
-    looked_at = settings.model_copy(update={"images": asked.images})
+    looked_at, groups = settings.model_copy(update={"images": asked.images}), groups_of(fit)
     found = []
     for name, transfer in fit.items():
         pairs = pairs_of_seeds(name, transfer)
@@ -92,12 +97,12 @@ def stabilities(
         found.append(
             Stability(
                 name,
-                group_of(transfer),
+                groups[name],
                 transfer.ticket is None,
                 transfer.ticket is not None and not transfer.ticket.is_control,
                 transfer.sparsity,
                 rewind_of(transfer),
-                Instability(barriers, asked.stable_below),
+                Barriers(barriers, asked.limit),
                 len({run.data.digest for run in transfer.runs}) == 1,
                 has_batch_norm(transfer.source.network.body),
                 verdict_on(transfer, transfers.values(), settings),
@@ -135,10 +140,18 @@ def require_unstable(transfers: Mapping[str, TransferSettings]) -> None:
         raise UserError(f"analyse.instability: {reasons[0]}")
 
 
-def group_of(transfer: Transfer) -> str:
-    """Return what must be equal for starts to be compared, in words."""
-    identity, run = transfer.source.identity, transfer.runs[0]
-    return f"{identity.name} ({identity.digest[:8]}), {run.data.name}, {transfer.describe()}"
+def groups_of(transfers: Mapping[str, Transfer]) -> dict[str, str]:
+    """Return, by name, what must be equal for starts to be compared, in words that tell such groups apart."""
+    words: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
+    for name, transfer in transfers.items():
+        told = f"{transfer.source.identity.name}, {transfer.runs[0].data.name}, {transfer.describe()}"
+        alike = words.setdefault(told, [])
+        key = json.dumps(compared(transfer), sort_keys=True)
+        if key not in alike:
+            alike.append(key)
+        found[name] = told if alike[0] == key else f"{told} ({alike.index(key) + 1})"
+    return found
 
 
 def rewind_of(transfer: Transfer) -> RewindPoint | None:
