@@ -68,9 +68,9 @@ def test_networks_over_other_weights_and_masks_without_a_common_weight_have_no_a
         "dense": rt.transfer(source, PARTS, settings=settings),
     }
     (found,) = rt.analyse(transfers=given, **ONLY).angles
-    assert found.names == ("half", "dense", "opposite"), "controls come last"
+    assert found.names == ("dense", "half", "opposite"), "dense comes first, and controls last"
     assert found.pairs["half", "opposite"].mean is None
     section = analysis_sections(rt.analyse(transfers=given, **ONLY))[-1]
-    assert section.tables[0].rows[0][0] == "half (1)"
-    assert section.tables[0].rows[0][3] == "–"
+    assert section.tables[0].rows[1][0] == "half (2)"
+    assert section.tables[0].rows[1][3] == "–"
     assert not section.maps

@@ -12,6 +12,7 @@ from robust_tickets.analysis.distance import angular_distance, shared_masks, sur
 from robust_tickets.models.adaptations.adapted_body import placed
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.verbs.run_pairs import surviving
+from robust_tickets.verbs.succession import origin_of
 from robust_tickets.verbs.transfer import Transfer
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def angles(transfers: Mapping[str, Transfer], most: int) -> tuple[Angles, ...]:
     """
     if not most:
         return ()
-    ordered = sorted(transfers.items(), key=lambda one: one[1].ticket is not None and one[1].ticket.is_control)
+    ordered = in_order(transfers)
     sets: dict[object, dict[str, tuple[Transfer, Masks]]] = {}
     for name, transfer in ordered:
         masks = placed(surviving(transfer), transfer.runs[0].network.body)
@@ -73,6 +74,22 @@ def angles(transfers: Mapping[str, Transfer], most: int) -> tuple[Angles, ...]:
         if len(shown) > 1 or any(len(transfer.runs) > 1 for transfer, _ in shown.values()):
             found.append(between(shown, len(alike) - len(shown)))
     return tuple(found)
+
+
+def in_order(transfers: Mapping[str, Transfer]) -> list[tuple[str, Transfer]]:
+    """Return transfers draw by draw, the densest first, dense before all and controls behind; by name."""
+    draws: list[str] = []
+
+    def place(named: tuple[str, Transfer]) -> tuple[bool, int, float]:
+        ticket = named[1].ticket
+        if ticket is None:
+            return False, -1, 0.0
+        draw = origin_of(named[1])
+        if draw not in draws:
+            draws.append(draw)
+        return ticket.is_control, draws.index(draw), ticket.sparsity
+
+    return sorted(transfers.items(), key=place)
 
 
 def between(transfers: Mapping[str, tuple[Transfer, Masks]], left_out: int) -> Angles:
