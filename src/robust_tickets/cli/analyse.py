@@ -27,7 +27,7 @@ def analyse(
     source: SourcePlace = None,
     settings: Override = None,
 ) -> None:
-    """Look inside: overlap, layers, loss landscapes, barriers, stability to training noise."""
+    """Look inside: overlap, layers, landscapes, barriers, stability."""
     from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.analyse_settings import AnalyseSettings
 
