@@ -147,9 +147,10 @@ def test_the_table_of_frankle_in_kind() -> None:
     assert "Of 3 drawn tickets with a verdict, 3 are either both stable and matching or neither" in section.text
     assert "the network has no batch norm" in section.text
     instability, accuracy = section.charts
-    assert [line.name for line in instability.lines] == ["100 % kept", "50 % kept"]
+    assert [line.name for line in instability.lines] == ["100 % kept", "50 % kept", "limit"]
     assert instability.lines[1].x == (0, 20)
     assert instability.lines[1].y == (25, 0.5)
+    assert instability.lines[2].y == (2, 2)
     assert instability.x_label == "rewinding point, steps"
     assert accuracy.lines[0].y == (91, pytest.approx(91.05))
     assert section.is_verdict

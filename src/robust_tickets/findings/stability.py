@@ -169,19 +169,25 @@ def _charts(group: Sequence[Stability], told: str) -> list[Chart]:
     """Return instability and the metric over rewinding points, a line for each share of weights kept."""
     placed = _placed([one for one in group if one.is_dense or one.is_drawn])
     counted = next((reached[1] for one in group if (reached := _reached(one)) and reached[1]), "")
-    by_kept = grouped(placed, lambda pair: _kept(pair[1]))
+    by_kept = grouped(sorted(placed, key=lambda pair: pair[1].sparsity), lambda pair: _kept(pair[1]))
     lines = {kept: pairs for kept, pairs in by_kept.items() if len({at for at, _ in pairs}) > 1}
-    shown = list(lines.items())[:COLUMNS]
+    # One of the colours is the limit's.
+    shown = list(lines.items())[: COLUMNS - 1]
     if not shown:
         return []
-    note = f"The first {COLUMNS} of {len(lines)} shares of weights." if len(lines) > COLUMNS else ""
+    note = f"The first {len(shown)} of {len(lines)} shares of weights." if len(shown) < len(lines) else ""
     x_label = f"rewinding point, {counted}"
+    places = [at for _, pairs in shown for at, _ in pairs]
+    limit = 100 * group[0].instability.limit
     charts = [
         Chart(
             title=f"Instability by rewinding point{told}",
             x_label=x_label,
             y_label="instability, points",
-            lines=tuple(_line(kept, [(at, *_points(one)) for at, one in pairs]) for kept, pairs in shown),
+            lines=(
+                *(_line(kept, [(at, *_points(one)) for at, one in pairs]) for kept, pairs in shown),
+                Line(name="limit", x=(min(places), max(places)), y=(limit, limit)),
+            ),
             note=note,
         )
     ]
@@ -207,10 +213,6 @@ def _charts(group: Sequence[Stability], told: str) -> list[Chart]:
 
 def _points(one: Stability) -> tuple[float, float]:
     return 100 * one.instability.mean, 100 * (one.instability.spread or 0.0)
-
-
-def _spread(scores: Sequence[float], unit: Unit) -> tuple[float, float]:
-    return unit.scaled(fmean(scores)), unit.scaled(stdev(scores))
 
 
 def _line(kept: str, points: Sequence[tuple[float, float, float]]) -> Line:
