@@ -91,10 +91,8 @@ def tiny(name: str) -> Recipe:
         for way, of in paper.variants.items()
     }
     for way, of in paper.variants.items():
-        if isinstance(of.get("sparsity"), list):
-            variants[way]["sparsity"] = of["sparsity"][:2]
         if of.get("rewind", {}).get("steps"):
-            variants[way]["rewind"] = {"steps": 1}
+            variants[way] |= {"rewind": {"steps": 1}, "sparsity": of["sparsity"][:2]}
         if "rounds" in of.get("timeline", {}):
             variants[way]["timeline"] = {"rounds": 5}
         elif (kind := of.get("timeline", {}).get("kind")) == "one-shot":
