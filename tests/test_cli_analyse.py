@@ -21,6 +21,7 @@ FINDINGS = [
     "Overlap of the tickets",
     "Loss landscapes",
     "Between two transfers of one ticket",
+    "Angles between trained networks",
 ]
 
 
@@ -98,4 +99,20 @@ def test_a_control_that_cannot_be_is_refused_before_anything_is_trained(tickets:
         "--set controls=[flipped]"
     )
     assert "flipped: exchanging single groups of kind 'channel'" in tickets(line).complaint
+    assert not Path("refused").exists()
+
+
+def test_a_run_is_analysed_as_its_recipe_says(tickets: Tickets) -> None:
+    outcome = tickets("analyse run -o again")
+    assert outcome.code == 0, outcome.err
+    assert "at most 6 test images" in " ".join(outcome.out.split())
+
+
+def test_instability_without_a_shared_start_is_refused(tickets: Tickets) -> None:
+    complaint = tickets("analyse run -o refused --set instability={}").complaint
+    assert complaint.startswith("error: instability: ")
+    assert complaint.endswith("its seeds do not share their start; transfer with head: keep")
+    line = "run one-shot -s demo/resnet4 --weights random -d images -o refused --set analyse.instability={}"
+    told = "error: analyse.instability: transfers.full has a fresh head for every seed, so that its seeds do not share"
+    assert tickets(line).complaint.startswith(told)
     assert not Path("refused").exists()

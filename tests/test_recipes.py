@@ -85,7 +85,7 @@ def tiny(name: str) -> Recipe:
         "timeline": {"epochs": 1},
         "finetune": {"epochs": 1, "batch_size": 15, "precision": "fp32"},
     }
-    variants = {
+    variants: dict[str, dict[str, Any]] = {
         way: {
             key: {**quick, **draw}[key]
             for key in ("data", "timeline", "finetune", "parametrisation")
@@ -94,6 +94,8 @@ def tiny(name: str) -> Recipe:
         for way, of in paper.variants.items()
     }
     for way, of in paper.variants.items():
+        if of.get("rewind", {}).get("steps"):
+            variants[way] |= {"rewind": {"steps": 1}, "sparsity": of["sparsity"][:2]}
         if "rounds" in of.get("timeline", {}):
             variants[way]["timeline"] = {"rounds": 5}
         elif (kind := of.get("timeline", {}).get("kind")) == "one-shot":

@@ -270,7 +270,7 @@ def test_an_objectives_own_ball_is_held_to_the_box():
 
 
 def test_every_objective_survives_a_recipe():
-    for kind in ["standard", "pgd", "fgsm-rs", "free", "trades", "smoothing", "distillation"]:
+    for kind in ["standard", "pgd", "fgsm-rs", "free", "trades", "smoothing", "distillation", "repellence"]:
         settings = ANY.validate_python({"kind": kind})
         assert ANY.validate_json(settings.model_dump_json()) == settings
 

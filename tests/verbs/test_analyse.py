@@ -120,7 +120,7 @@ def test_nothing_is_changed_and_nothing_is_done_twice(transfers: dict[str, rt.Tr
 
 
 def test_the_settings_switch_parts_off(transfers: dict[str, rt.Transfer]) -> None:
-    titles = list(by_title(analyse(transfers=transfers, landscape=None, interpolation=None)))
+    titles = list(by_title(analyse(transfers=transfers, landscape=None, interpolation=None, angles=0)))
     assert titles == ["Layers of the tickets"]
     one = analyse(transfers=transfers, landscape={"points": 3, "most": 1}, interpolation=None, images=30)
     assert len(by_title(one)["Loss landscapes"].maps) == 1

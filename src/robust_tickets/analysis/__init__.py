@@ -11,6 +11,8 @@
 | `distance.py` | angle and distance between two networks' surviving weights |
 | `interpolation.py` | the loss along the straight line between two networks, and its barrier |
 | `interpolation_settings.py` | how that line is walked |
+| `barriers.py` | the barriers of several pairs, and the 2 % rule |
+| `barrier_settings.py` | how they are measured |
 | `apart.py` | all that is between two networks, together |
 
 No function here changes the network it is given.

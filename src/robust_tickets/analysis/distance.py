@@ -10,6 +10,11 @@ Weights = dict[str, Tensor]
 """Parameter name -> surviving weights, float64 [K]."""
 
 
+def shared_masks(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what two sets of masks both keep, of the weights that both mask; True = kept."""
+    return {name: mask & second[name].to(mask.device) for name, mask in first.items() if name in second}
+
+
 def survivors(state: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Weights:
     """Return the weights that `masks` keep, as one float64 vector for each mask."""
     return {name: state[name].detach().cpu()[mask.cpu()].double() for name, mask in masks.items()}
@@ -44,3 +49,12 @@ def angle(first: Weights, second: Weights) -> float | None:
     apart = length({name: value - v[name] for name, value in u.items()})
     together = length({name: value + v[name] for name, value in u.items()})
     return math.degrees(2 * math.atan2(apart, together))
+
+
+def angular_distance(first: Weights, second: Weights) -> float | None:
+    """Return d = 2 angle / pi of two vectors of weights, in [0, 2]: 0 of one direction, 1 if orthogonal; None as above.
+
+    The distance between solutions of Maene et al. (2021, arXiv 2106.06955), who take it on the intersection of masks.
+    """
+    found = angle(first, second)
+    return found / 90 if found is not None else None

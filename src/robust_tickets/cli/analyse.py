@@ -12,6 +12,7 @@ from robust_tickets.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from robust_tickets.ticket.ticket import Ticket
+    from robust_tickets.verbs.analyse_settings import AnalyseSettings
     from robust_tickets.verbs.transfer import Transfer
 
 
@@ -26,13 +27,15 @@ def analyse(
     source: SourcePlace = None,
     settings: Override = None,
 ) -> None:
-    """Look inside: overlap, layers, loss landscapes, barriers."""
+    """Look inside: overlap, layers, landscapes, barriers, stability."""
     from robust_tickets.foundation.settings import changed
     from robust_tickets.verbs.analyse_settings import AnalyseSettings
 
-    chosen = changed(AnalyseSettings(), *overrides(settings)[0])
+    changes = overrides(settings)[0]
+    changed(AnalyseSettings(), *changes)
     for folder in folders:
         require_work(folder)
+    chosen = changed(settings_of_the_run(folders), *changes)
     from robust_tickets.findings.analyses import analysis_sections
     from robust_tickets.report.html import write_report
     from robust_tickets.report.summary import Summary, save_summary
@@ -44,6 +47,16 @@ def analyse(
     save_summary(summary, out / "summary.json")
     write_report(summary, out)
     show(summary, out)
+
+
+def settings_of_the_run(folders: Sequence[Path]) -> "AnalyseSettings":
+    """Return what the recipe of a run asks for, where the run is all that is to be analysed; otherwise the defaults."""
+    from robust_tickets.foundation.run_folder import verb_of
+    from robust_tickets.verbs.analyse_settings import AnalyseSettings
+    from robust_tickets.verbs.reopen import recorded
+
+    asked = recorded(AnalyseSettings, folders[0], "analyse") if len(folders) == 1 and verb_of(folders[0]) else None
+    return asked or AnalyseSettings()
 
 
 def require_work(folder: Path) -> None:

@@ -8,6 +8,9 @@
 | `analyses.py` | everything that was analysed |
 | `tickets.py` | layers of tickets, and their overlap |
 | `transfers.py` | loss landscapes, and the path between two transfers of one ticket |
+| `angles.py` | angles between transferred networks |
+| `stability.py` | which tickets are stable to training noise, by rewinding point |
+| `succession.py` | barriers between successive tickets of one draw |
 | `sizes.py` | the forms of a shrunken network |
 | `baselines.py` | results, before any training, of sources whose head is kept |
 | `double_wins.py` | which tickets are double-win |
@@ -15,6 +18,7 @@
 | `across_tasks.py` | how tickets drawn on one task do on another, against those drawn on the latter |
 | `collapses.py` | trainings against a single step that collapsed |
 | `early_draws.py` | how far successive draws of one training were apart |
+| `matching_ranges.py` | which sparsities are trivial, and up to which tickets match |
 | `families.py` | ways of drawing side by side over all targets, and what they cost |
 | `courses.py` | when which event happens while tickets are drawn |
 | `trainings.py` | how each transfer was trained |

@@ -11,6 +11,11 @@ from robust_tickets.report.sections import Chart, Line, Map, Section, Table
 LEAST = 1e-6
 """What a map shows of losses below it: a logarithm has no zero."""
 
+OWN_HEADS = (
+    "Where transfers begin with fresh heads, one for each seed, the two do not share their start: their barrier is no "
+    "instability to training noise."
+)
+
 
 def landscape_section(landscapes: Mapping[str, Landscape], images: str) -> Section:
     """Return the loss around networks."""
@@ -87,7 +92,8 @@ def interpolation_section(pairs: Mapping[str, Apart], images: str, bn: str) -> S
         text="Angle and distance are over surviving prunable weights; the second angle is between the changes that "
         "training made to the weights that both started from. The barrier is the highest error on the straight line "
         "minus the mean of its ends (Frankle et al., 2020): near 0, the two lie in one linearly connected minimum. On "
-        f"{images}; batch-norm statistics {statistics}.",
+        f"{images}; batch-norm statistics {statistics}."
+        + (f" {OWN_HEADS}" if not all(one.shares_start for one in pairs.values()) else ""),
         tables=(
             Table(
                 title="Angle, distance and barrier",

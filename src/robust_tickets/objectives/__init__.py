@@ -13,7 +13,8 @@
 | `soft_labels.py` | how far probabilities are from a teacher's |
 | `distillation.py` | learning from a dense teacher, by soft labels and hidden states |
 | `hidden_states.py` | naming, catching and comparing the outputs of layers |
-| `teacher.py` | a network that others imitate |
+| `repellence.py` | away from another solution, or towards it |
+| `teacher.py` | a network that others learn from, or are kept away from |
 | `views.py` | several views of one image, made by lightly's transforms |
 | `simclr.py` | without labels: each view's partner among the views of the batch |
 | `moco.py` | without labels: the same among the views of a queue |
@@ -34,13 +35,25 @@ from robust_tickets.objectives.free_lb import FreeLB
 from robust_tickets.objectives.moco import MoCo
 from robust_tickets.objectives.objective import Objective, Running
 from robust_tickets.objectives.pgd_training import PGDTraining
+from robust_tickets.objectives.repellence import Repellence
 from robust_tickets.objectives.simclr import SimCLR
 from robust_tickets.objectives.smoothing import Smoothing
 from robust_tickets.objectives.standard import Standard
 from robust_tickets.objectives.trades import Trades
 
 AnyObjective = Annotated[
-    Standard | PGDTraining | FreeLB | FGSMRS | Free | Trades | Smoothing | Distillation | SimCLR | MoCo | DINO,
+    Standard
+    | PGDTraining
+    | FreeLB
+    | FGSMRS
+    | Free
+    | Trades
+    | Smoothing
+    | Distillation
+    | Repellence
+    | SimCLR
+    | MoCo
+    | DINO,
     Field(discriminator="kind"),
     Shorthand,
 ]
@@ -56,6 +69,7 @@ __all__ = [
     "MoCo",
     "Objective",
     "PGDTraining",
+    "Repellence",
     "Running",
     "SimCLR",
     "Smoothing",

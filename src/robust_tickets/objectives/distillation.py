@@ -12,13 +12,10 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.objectives.hidden_states import caught, distance, named_layers
 from robust_tickets.objectives.objective import Criterion, Objective, Running
-from robust_tickets.objectives.teacher import Teacher
+from robust_tickets.objectives.teacher import SOURCE, Teacher
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-SOURCE = "source"
-"""The teacher that is the network itself, as it was before the training."""
 
 
 @final

@@ -126,7 +126,7 @@ class Objective(Settings, ABC):
 
     @property
     def teaches_by(self) -> str | None:
-        """The teacher it learns from, by name; None if it learns from none."""
+        """The teacher that it learns from, or is kept away from, by name; None if there is none."""
         return None
 
     @property

@@ -1,4 +1,4 @@
-"""A network that others are trained to imitate."""
+"""A network that others learn from, or are kept away from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import copy
 from dataclasses import dataclass
 
 from robust_tickets.foundation.lazy import nn, torch
+
+SOURCE = "source"
+"""The teacher that is the network itself, as it was before the training."""
 
 
 @dataclass(frozen=True, eq=False)

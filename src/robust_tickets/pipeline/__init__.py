@@ -16,6 +16,7 @@
 | `early_draws.py` | draws that compared masks while they trained |
 | `gain.py` | how much each source's tickets gain over the first source's |
 | `across_tasks.py` | how tickets drawn on one task do on another |
+| `matching_ranges.py` | which sparsities are trivial, and up to which tickets match |
 | `families.py` | ways of drawing compared over all targets, and what they cost |
 | `courses.py` | when which event happens under a recipe |
 | `gap.py` | how far each target lies from the first source's pretraining data |

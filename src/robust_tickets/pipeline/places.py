@@ -42,6 +42,11 @@ class CellPlace(ABC):
     """Whether it is a drawn ticket, which is what is decided on, compared and shipped."""
 
     @property
+    def shows_triviality(self) -> bool:
+        """Whether a sparsity at which it matches is trivial; only of controls."""
+        return False
+
+    @property
     @abstractmethod
     def kind(self) -> TicketKind:
         """Its name in rows of the report."""
@@ -176,6 +181,11 @@ class ControlPlace(TicketPlace):
     """A control of a drawn ticket."""
 
     control: ControlName = field(kw_only=True)
+
+    @property
+    def shows_triviality(self) -> bool:
+        """Say whether it lacks the ticket's masks, or its weights."""
+        return CONTROLS[self.control].shows_triviality
 
     @property
     def kind(self) -> TicketKind:

@@ -24,6 +24,8 @@ from robust_tickets.verbs.draw import rehearse_draw
 from robust_tickets.verbs.measure import part_of
 from robust_tickets.verbs.pretrain import rehearse_pretrain
 from robust_tickets.verbs.shrink import require_shrinkable
+from robust_tickets.verbs.stability import require_unstable
+from robust_tickets.verbs.succession import require_rounds
 from robust_tickets.verbs.transfer import rehearse_transfer, require_named_statistics
 
 
@@ -75,6 +77,10 @@ def rehearse(recipe: Recipe) -> None:
         UserError: networks, data, heads or ways of drawing that do not fit each other.
     """
     recipe.verify.require()
+    if recipe.analyse is not None and recipe.analyse.instability is not None:
+        require_unstable(recipe.transfers)
+    if recipe.analyse is not None and recipe.analyse.rounds is not None:
+        require_rounds(recipe.draws(), recipe.transfers)
     for name, entry in recipe.sources.items():
         source = load_source(entry.source)
         if entry.pretrain is not None:

@@ -15,6 +15,7 @@ from robust_tickets.findings.early_draws import early_draw_sections
 from robust_tickets.findings.exported import exported_section
 from robust_tickets.findings.families import family_sections
 from robust_tickets.findings.gains import gain_sections
+from robust_tickets.findings.matching_ranges import matching_range_sections
 from robust_tickets.findings.measures import measure_sections
 from robust_tickets.findings.trainings import trainings_section
 from robust_tickets.findings.unfilled import Unfilled, unfilled_sections
@@ -30,6 +31,7 @@ from robust_tickets.pipeline.families import families
 from robust_tickets.pipeline.gain import gains_of
 from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.pipeline.inside import inside
+from robust_tickets.pipeline.matching_ranges import ladders
 from robust_tickets.pipeline.measured import subject
 from robust_tickets.pipeline.names import Names, amount
 from robust_tickets.pipeline.overfitting import collapses
@@ -63,6 +65,7 @@ def summarise(
         *double_win_sections(judged(recipe, cells)),
         *gain_sections(gains_of(grid, cells)),
         *across_task_sections(across_tasks(grid, cells)),
+        *matching_range_sections(ladders(grid, cells)),
         *family_sections(families(grid, cells)),
         *measure_sections(recipe.verify.measures, [subject(recipe, cell) for cell in cells], noun_of(cells)),
         *map(exported_section, files),

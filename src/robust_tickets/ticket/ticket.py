@@ -83,6 +83,11 @@ class Ticket:
         return "source" if self.stored is None else "stored"
 
     @property
+    def is_control(self) -> bool:
+        """Return whether it was made from a drawn ticket, to lack what is claimed to matter."""
+        return "control" in self.provenance
+
+    @property
     def sparsity(self) -> float:
         """Return the fraction of prunable weights removed."""
         return sparsity(self.masks, self.prunable)

@@ -19,8 +19,8 @@ class Training(Settings):
     batch_size: int = Field(default=128, ge=1, description="Examples per step, over all processes and accumulation.")
     objective: AnyObjective = Field(
         default=Standard(),
-        description="The training objective: standard, pgd, fgsm-rs, free, trades, smoothing, distillation; without "
-        "labels simclr, moco, dino.",
+        description="The training objective: standard, pgd, freelb, fgsm-rs, free, trades, smoothing, distillation, "
+        "repellence; without labels simclr, moco, dino.",
     )
     optimiser: Optimiser = Field(default=SGD(), description="sgd or adamw, with its rate and decay.")
     head_lr: float | None = Field(default=None, gt=0, description="Peak learning rate of the head; absent: the body's.")

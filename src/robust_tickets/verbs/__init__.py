@@ -29,6 +29,10 @@
 | `export.py` | a network or ticket as it is, into a file |
 | `check.py` | compare a runtime file with other engines |
 | `analyse.py`, `analyse_settings.py` | what tickets have in common, and the loss around and between their transfers |
+| `run_pairs.py` | pairs of transferred networks, and what lies between them |
+| `succession.py` | barriers between successive tickets of one draw |
+| `angles.py` | angles between transferred networks, on what their masks share |
+| `stability.py` | which tickets are stable to training noise, and match |
 | `controls/`, `control_settings.py` | tickets that lack what is claimed to matter |
 
 They live in their own package, so that `robust_tickets.draw` is always the function and never the module.

@@ -3,36 +3,33 @@
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
-from torch import Tensor
-
 from robust_tickets.analysis.apart import Apart
-from robust_tickets.analysis.distance import angle, displacement, distance, survivors
-from robust_tickets.analysis.interpolation import Path, interpolate
-from robust_tickets.analysis.interpolation_settings import InterpolationSettings
 from robust_tickets.analysis.landscape import Landscape, landscape, random_direction
 from robust_tickets.analysis.landscape_settings import LandscapeSettings
 from robust_tickets.analysis.layers import LayerCounts, layer_counts
 from robust_tickets.analysis.loss import Reached
 from robust_tickets.analysis.overlap import TicketOverlaps
 from robust_tickets.data.splits import DataSplits
-from robust_tickets.foundation.batch import Batch
-from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.notebook import as_html
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.models.layers import prunable_weights
-from robust_tickets.pruning.masks import Masks, full
+from robust_tickets.pruning.masks import Masks
 from robust_tickets.tasks.task import Task
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
-from robust_tickets.verbs.measure import examined, in_order
-from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
+from robust_tickets.verbs.angles import Angles, angles
+from robust_tickets.verbs.run_pairs import held, look_between, pairs_of
+from robust_tickets.verbs.stability import Stabilities, stabilities
+from robust_tickets.verbs.succession import Successions, successions
+from robust_tickets.verbs.transfer import Transfer
 
 _log = logging.getLogger(__name__)
+
+OF_LOSSES = ("landscape", "interpolation", "instability", "rounds")
+"""Settings of the analyses that compute losses."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,12 @@ class Analysis:
     """What lies between two networks that one ticket became."""
     noun: str = "images"
     """What losses were computed on."""
+    stability: Stabilities | None = None
+    """Which starts are stable to training noise; None: not asked for."""
+    succession: Successions | None = None
+    """What lies between successive tickets of each draw; None: not asked for."""
+    angles: tuple[Angles, ...] = ()
+    """How far apart networks are, for each set of transfers over the same weights."""
 
     def __repr__(self) -> str:
         parts = {"tickets": self.layers, "landscapes": self.landscapes, "pairs of transfers": self.between}
@@ -80,7 +83,8 @@ def analyse(
         settings: what is analysed; `changes` are keyword changes to it, as in `landscape=None`.
 
     Raises:
-        UserError: the data have nothing in the part asked for, or they do not label whole inputs.
+        UserError: the data have nothing in the part asked for, or they do not label whole inputs; an analysis that was
+            asked for has nothing to look at.
     """
     settings = changed(settings or AnalyseSettings(), changes)
     transfers = transfers or {}
@@ -102,6 +106,9 @@ def analyse(
         landscapes,
         between,
         next((result.runs[0].data.noun for result in transfers.values()), "images"),
+        stabilities(transfers, settings, settings.instability) if settings.instability is not None else None,
+        successions(transfers, settings, settings.rounds) if settings.rounds is not None else None,
+        angles(transfers, settings.angles),
     )
 
 
@@ -120,11 +127,12 @@ def require_analysable(task: Task, splits: DataSplits, settings: AnalyseSettings
     Raises:
         UserError: losses are to be looked at, which are of whole inputs.
     """
-    if "image-logits" not in task.provides and (settings.landscape is not None or settings.interpolation is not None):
+    asked = [name for name in OF_LOSSES if getattr(settings, name) is not None]
+    if asked and "image-logits" not in task.provides:
         does = splits.target_words if task.supervised else "is learned from without labels"
         raise UserError(
-            f"{splits.name}: {does}, but analyse computes losses of whole {splits.noun}; set landscape: null and "
-            "interpolation: null"
+            f"{splits.name}: {does}, but analyse computes losses of whole {splits.noun}; set "
+            f"{' and '.join(f'{name}: null' for name in asked)}"
         )
 
 
@@ -160,83 +168,3 @@ def look_around(name: str, transfer: Transfer, settings: AnalyseSettings, grid: 
         return found
     rows = tuple(tuple(Reached(**place) for place in row) for row in step.result["reached"])
     return Landscape(grid.places, rows)
-
-
-@dataclass(frozen=True)
-class RunPair:
-    """Two networks that one ticket became."""
-
-    name: str
-    transfer: Transfer
-    """Of the first; says what both started from."""
-    first: Run
-    second: Run
-
-
-def pairs_of(transfers: Mapping[str, Transfer], most: int) -> Iterator[RunPair]:
-    """Yield pairs of runs of one ticket: seeds of one transfer, and one seed of two transfers to the same data."""
-    for name, transfer in transfers.items():
-        for first, second in list(combinations(transfer.runs, 2))[:most]:
-            yield RunPair(f"{name}, seeds {first.seed} and {second.seed}", transfer, first, second)
-    origins = {name: (one.source.identity.digest, one.ticket and one.ticket.digest) for name, one in transfers.items()}
-    for (name, transfer), (other_name, other) in combinations(transfers.items(), 2):
-        seeds = {run.seed: run for run in other.runs}
-        first = next((run for run in transfer.runs if run.seed in seeds), None)
-        if first is not None and origins[name] == origins[other_name]:
-            second = seeds[first.seed]
-            if (first.data.name, first.data.classes) == (second.data.name, second.data.classes):
-                yield RunPair(f"{name} and {other_name}, seed {first.seed}", transfer, first, second)
-
-
-def look_between(pair: RunPair, settings: AnalyseSettings, line: InterpolationSettings) -> Apart:
-    """Return the difference between two networks, computed now or taken from the first one's folder."""
-    state, other = pair.first.network.plain_state(), pair.second.network.plain_state()
-    identity = {
-        "part": settings.part,
-        "images": settings.images,
-        "interpolation": line.model_dump(mode="json", exclude={"pairs"}),
-        "from": tensors_digest(state),
-        "to": tensors_digest(other),
-    }
-    step = Step.named(pair.first.folder, "interpolation", identity)
-    if step.result is not None:
-        result = step.result
-        path = Path(line.places, tuple(Reached(**place) for place in result["reached"]))
-        return Apart(result["angle"], result["displacements"], result["distance"], path)
-    noun = pair.first.data.noun
-    _log.info("between %s: %d passes over %d %s", pair.name, len(line.places), settings.images, noun)
-    masks = surviving(pair)
-    start = survivors(subnetwork(pair.transfer.source, pair.transfer.ticket).plain_state(), masks)
-    first, second = survivors(state, masks), survivors(other, masks)
-    with step.claim():
-        recalibration = None
-        if line.bn == "recalibrated":
-            recalibration = list(in_order(pair.first.data.train, line.recalibration_images))
-        images = held(pair.first, settings)
-        path = interpolate(pair.first.network, pair.second.network, images, line.places, recalibration)
-        between = angle(displacement(start, first), displacement(start, second))
-        apart = Apart(angle(first, second), between, distance(first, second), path)
-        step.finish(
-            {
-                "angle": apart.angle,
-                "displacements": apart.displacements,
-                "distance": apart.distance,
-                "reached": [vars(place) for place in path.reached],
-            }
-        )
-    return apart
-
-
-def surviving(pair: RunPair) -> Masks:
-    """Return the masks of the ticket's prunable weights; for dense, of all prunable weights, all kept."""
-    ticket = pair.transfer.ticket
-    if ticket is not None:
-        return {name: ticket.masks[name] for name in ticket.prunable}
-    classifier = pair.transfer.source.network
-    return full({name: classifier.body.get_parameter(name) for name in prunable_weights(classifier)})
-
-
-def held(run: Run, settings: AnalyseSettings) -> list[Batch | tuple[Tensor, Tensor]]:
-    """Return the batches on which losses are computed, in memory: they are used many times."""
-    with examined(run, settings.part) as examinee:
-        return list(examinee.images(settings.images))

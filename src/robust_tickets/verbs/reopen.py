@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -11,7 +11,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import read_json
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.run_folder import located, root_of, verb_of
-from robust_tickets.foundation.settings import parse
+from robust_tickets.foundation.settings import Settings, parse
 from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.models.sources import Source
 from robust_tickets.tasks.target import Data, target_data
@@ -23,6 +23,8 @@ from robust_tickets.verbs.verify import sparsest_match
 from robust_tickets.verbs.verify_settings import VerifySettings
 
 _log = logging.getLogger(__name__)
+
+Part = TypeVar("Part", bound=Settings)
 
 PlaceCommand = Callable[[TransferPlace], str]
 """What a user would type for a place."""
@@ -152,12 +154,27 @@ def settings_of(folder: Path) -> VerifySettings:
     Raises:
         UserError: the recipe is not readable.
     """
+    return recorded(VerifySettings, folder, "verify") or VerifySettings()
+
+
+def recorded(kind: type[Part], folder: Path, name: str) -> Part | None:
+    """Return a part of the recipe of the run that a folder is or lies in; None: no run, or its recipe leaves it out.
+
+    Args:
+        kind: the part's settings.
+        folder: any.
+        name: of the part in the recipe.
+
+    Raises:
+        UserError: the recipe is not readable.
+    """
     run = root_of(folder)
     path = run / "recipe.yaml" if run is not None else folder
     if run is None or not path.is_file():
-        return VerifySettings()
+        return None
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read ({error}); rerun the command that made the run") from None
-    return parse(VerifySettings, content.get("verify", {}), f"{path}: verify")
+    values = content.get(name)
+    return parse(kind, values, f"{path}: {name}") if values is not None else None

@@ -1,4 +1,4 @@
-"""The network that a training's objective imitates."""
+"""The network that a training's objective imitates, or keeps away from."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from robust_tickets.foundation.files import given_path
 from robust_tickets.models.folders import FACTS, read_identity
 from robust_tickets.models.network import Network
 from robust_tickets.models.sources import load_source
-from robust_tickets.objectives.distillation import SOURCE
 from robust_tickets.objectives.objective import Objective
+from robust_tickets.objectives.teacher import SOURCE
 from robust_tickets.tasks.task import Task
 
 

@@ -18,7 +18,7 @@ from robust_tickets.measures.accuracy import Interval
 from robust_tickets.measures.caveats import Caveat, part_caveats
 from robust_tickets.measures.figure import require_margin
 from robust_tickets.measures.kinds import AnyMeasure
-from robust_tickets.measures.matching import Decision, decide
+from robust_tickets.measures.matching import Conclusion, Decision, decide
 from robust_tickets.measures.measure import by_name
 from robust_tickets.measures.metric import Metric
 from robust_tickets.shrinking.artefact import Artefact
@@ -71,13 +71,11 @@ class Verdict(OfInputs):
     caveats: tuple[Caveat, ...] = Field(default=(), description="Reasons to trust the verdict less.")
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Conclusion:
         """Return the joint verdict: standard and, where measured, robust accuracy have to match."""
         verdicts = {decision.verdict for decision in (self.standard, self.robust) if decision is not None}
-        for verdict in ("does not match", "cannot tell"):
-            if verdict in verdicts:
-                return verdict
-        return "matches"
+        worst: tuple[Conclusion, ...] = ("does not match", "cannot tell", "matches")
+        return next(verdict for verdict in worst if verdict in verdicts)
 
     @property
     def matches(self) -> bool:
@@ -221,20 +219,21 @@ def require_pairs(result: Transfer, dense: Transfer) -> None:
     Raises:
         UserError: names what else differs.
     """
-    ticket, other = (
-        {
-            **one.source.identity.facts,
-            "settings": one.settings.comparable,
-            "seeds": list(one.settings.seeds),
-            "data": [run.data.digest for run in one.runs],
-        }
-        for one in (result, dense)
-    )
-    if (difference := first_difference(ticket, other)) is not None:
+    if (difference := first_difference(compared(result), compared(dense))) is not None:
         where, mine, theirs = difference
         raise UserError(
             f"verify pairs transfers that differ only in the ticket; {where} is {mine} in one and {theirs} in the other"
         )
+
+
+def compared(transfer: Transfer) -> dict[str, Any]:
+    """Return all that must be equal for two transfers to differ in the ticket alone."""
+    return {
+        **transfer.source.identity.facts,
+        "settings": transfer.settings.comparable,
+        "seeds": list(transfer.settings.seeds),
+        "data": [run.data.digest for run in transfer.runs],
+    }
 
 
 def sparsest_match(pairs: Sequence[tuple[Transfer, Transfer]], settings: VerifySettings) -> int:

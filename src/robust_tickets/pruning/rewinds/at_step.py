@@ -32,6 +32,15 @@ class AtStep(RewindPoint):
         """Return the step, or the one nearest to the epochs."""
         return self.steps if self.epochs is None else steps_of(self.epochs, steps_per_epoch)
 
+    @property
+    def reached(self) -> tuple[float, str]:
+        """Return the steps, or the epochs."""
+        return (self.steps, "steps") if self.steps is not None else (self.epochs or 0.0, "epochs")
+
+    def describe(self) -> str:
+        """Return for example `step 2000` or `epoch 1.5`."""
+        return f"step {self.steps}" if self.steps is not None else f"epoch {self.epochs:g}"
+
     def restore(
         self, body: nn.Module, *, start: Mapping[str, Tensor], kept: Mapping[str, Tensor] | None, seed: int
     ) -> None:

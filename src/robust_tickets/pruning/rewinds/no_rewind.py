@@ -19,6 +19,10 @@ class NoRewind(RewindPoint):
     provides: ClassVar[frozenset[str]] = frozenset({LAST_WEIGHTS, SHRUNKEN_WEIGHTS})
     kind: Literal["none"] = "none"
 
+    def describe(self) -> str:
+        """Return `none`."""
+        return "none"
+
     def restore(
         self, body: nn.Module, *, start: Mapping[str, Tensor], kept: Mapping[str, Tensor] | None, seed: int
     ) -> None:

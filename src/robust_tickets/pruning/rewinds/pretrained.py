@@ -20,6 +20,15 @@ class PretrainedRewind(RewindPoint):
     provides: ClassVar[frozenset[str]] = frozenset({EARLIER_WEIGHTS})
     kind: Literal["pretrained"] = "pretrained"
 
+    @property
+    def reached(self) -> tuple[float, str]:
+        """Return the start."""
+        return 0.0, ""
+
+    def describe(self) -> str:
+        """Return `source`."""
+        return "source"
+
     def restore(
         self, body: nn.Module, *, start: Mapping[str, Tensor], kept: Mapping[str, Tensor] | None, seed: int
     ) -> None:

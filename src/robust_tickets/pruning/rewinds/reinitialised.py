@@ -20,6 +20,10 @@ class Reinitialised(RewindPoint):
     provides: ClassVar[frozenset[str]] = frozenset({EARLIER_WEIGHTS})
     kind: Literal["reinitialised"] = "reinitialised"
 
+    def describe(self) -> str:
+        """Return `fresh weights`."""
+        return "fresh weights"
+
     def restore(
         self, body: nn.Module, *, start: Mapping[str, Tensor], kept: Mapping[str, Tensor] | None, seed: int
     ) -> None:

@@ -26,6 +26,15 @@ class RewindPoint(Settings, ABC):
         """Return the training step before which the weights are to be kept for this; None if none are."""
         return None
 
+    @property
+    def reached(self) -> tuple[float, str] | None:
+        """How far into training it is, and in what that is counted (`steps`, `epochs`, or neither for its start)."""
+        return None
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return a few words for tables, such as `step 2000`."""
+
     @abstractmethod
     def restore(
         self, body: nn.Module, *, start: Mapping[str, Tensor], kept: Mapping[str, Tensor] | None, seed: int

@@ -29,6 +29,8 @@ class Control(ABC):
     name: ClassVar[ControlName]
     keeps_removed: ClassVar[bool] = False
     """Whether it keeps weights which the ticket removes, so that those have to be known."""
+    shows_triviality: ClassVar[bool] = False
+    """Whether a sparsity at which it matches is trivial: it has nothing of the ticket's masks, or of its weights."""
 
     def of(self, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float) -> Ticket:
         """Return the control of a ticket; see `control`.

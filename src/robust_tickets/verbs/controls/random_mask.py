@@ -13,6 +13,7 @@ class RandomMask(Control):
     """Groups removed at random within the same scope, to the same sparsity."""
 
     name: ClassVar[ControlName] = "random"
+    shows_triviality: ClassVar[bool] = True
 
     def made(self, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float) -> Ticket:
         """Draw by chance."""

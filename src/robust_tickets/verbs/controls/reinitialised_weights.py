@@ -18,6 +18,7 @@ class ReinitialisedWeights(Control):
     """The ticket's own masks over fresh random weights."""
 
     name: ClassVar[ControlName] = "reinitialised"
+    shows_triviality: ClassVar[bool] = True
 
     def made(self, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float) -> Ticket:
         """Put fresh weights under the masks."""

@@ -22,6 +22,7 @@ class ShuffledMask(Control):
     """
 
     name: ClassVar[ControlName] = "shuffled"
+    shows_triviality: ClassVar[bool] = True
 
     def made(self, ticket: Ticket, source: Source, settings: DrawSettings, seed: int, flip: float) -> Ticket:
         """Select by chance inside every layer."""
