@@ -28,8 +28,7 @@ from robust_tickets.verbs.transfer import transfer
 
 OF_TEXTS = {"language", "bert-lth", "tamt", "robust-language", "early-bert"}
 PAPERS = sorted(set(builtin_recipes()) - {"demo", "segmentation", "detection", "study"} - OF_TEXTS - set(OPEN))
-"""But for those whose data label no whole images: see `verbs/test_segmentation.py`, `verbs/test_detection.py` and
-`test_language_recipes.py`; `study` draws as other recipes do."""
+"""But for those whose data label no whole images, which have files of their own; `study` draws as other recipes do."""
 DATA = {"name": "digits", "per_class": 8, "validation": 0.25}
 PER_EPOCH = 4
 TINY_TIMELINES: dict[str, dict[str, Any]] = {
@@ -46,10 +45,8 @@ FROM_THE_SOURCE = {
         ("mehta", "draw"),
         ("mehta", "one-shot"),
         ("lth-step-k", "initial"),
-        ("cv-lth", "draw"),
-        ("cv-lth", "one-shot"),
-        ("cv-lth", "task"),
     ),
+    *(("cv-lth", way) for way in ("draw", "one-shot", "task")),
     *((name, way) for name in ("a-imp", "a-imp-l2", "double-win-imp", "double-win") for way in ("draw", "pgd")),
     *(("a-imp-downstream", way) for way in ("draw", "pgd")),
     *(("patterns", way) for way in ("draw", "kernel", "filter", "channel")),

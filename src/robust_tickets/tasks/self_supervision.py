@@ -120,7 +120,7 @@ class SelfSupervision(Task):
 
         if not isinstance(trained.body, ProjectionNetwork) or self.does_it(source):
             return trained
-        return as_plain(trained, source)
+        return as_plain(trained, source, self.projection)
 
     def criterion(self, label_smoothing: float) -> Criterion:
         """Return what refuses to be asked: there are no labels."""

@@ -119,7 +119,7 @@ def put_projector(network: Network, projector: Projector, name: str) -> None:
     head.load_state_dict(projector.state)
 
 
-def as_plain(trained: Network, plain: Network) -> Network:
+def as_plain(trained: Network, plain: Network, adaptation: ProjectionHead) -> Network:
     """Return the plain architecture with the weights of a network that trained under a projector, which is kept beside.
 
     Its own head is random: whoever transfers the network trains one.
@@ -127,13 +127,13 @@ def as_plain(trained: Network, plain: Network) -> Network:
     Args:
         trained: made of `plain` by `under_projector`.
         plain: the network that it was made of; it stays as it is.
+        adaptation: what the projector is made of.
     """
     assert isinstance(trained.body, ProjectionNetwork)
-    assert isinstance(trained.body.adaptation, ProjectionHead)
     network, state = copy.deepcopy(plain), trained.plain_state()
     own = network.body.state_dict()
     network.body.load_state_dict({name: state.get(trained.body.place(name), value) for name, value in own.items()})
     network.headless = True
     head = {name.removeprefix(f"{HEAD}."): value for name, value in state.items() if name.startswith(f"{HEAD}.")}
-    network.projector = Projector(trained.body.adaptation, trained.body.num_classes, head)
+    network.projector = Projector(adaptation, trained.body.num_classes, head)
     return network
