@@ -1,5 +1,6 @@
 """Angles between transferred networks: a matrix over tickets, on what their masks share."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ import torch
 
 import robust_tickets as rt
 from robust_tickets.findings.analyses import analysis_sections
+from tests.shapes import VOID, shapes_folder
 from tests.verbs.small import PARTS, QUICK, small_source
 
+PARTS_LIKE = rt.DataSettings(name="digits", channels=3, size=(32, 32), per_class=4)
 ONLY: dict[str, Any] = {"landscape": None, "interpolation": None}
 
 
@@ -44,6 +47,20 @@ def test_the_matrix_is_over_tickets_and_its_diagonal_over_seeds(transfers: dict[
     assert section.title == "Angles between trained networks"
     assert section.tables[0].columns == ("transfer", "1", "2", "3")
     assert section.maps[0].values[1][2] == section.maps[0].values[2][1] == found.pairs["0.5", "0.8"].mean
+
+
+def test_a_task_without_some_of_the_sources_layers_is_compared_on_the_others(tmp_path: Path) -> None:
+    """A segmentation network lacks the classifier of its source, which is prunable there."""
+    source = rt.load_source("torchvision/mobilenet_v3_small", weights="random")
+    data = rt.DataSettings(name=str(shapes_folder(tmp_path / "data")), ignore=(VOID,))
+    settings = rt.TransferSettings.model_validate(
+        {"task": {"kind": "segmentation", "head": "fcn"}, "seeds": (0, 1), "training": {"epochs": 1, "batch_size": 4}}
+    )
+    result = rt.transfer(source, data, settings=settings)
+    (found,) = rt.analyse(transfers={"dense": result}, **ONLY).angles
+    assert found.pairs["dense", "dense"].mean is not None
+    linear = rt.transfer(source, PARTS_LIKE, mode="linear", training={"epochs": 1, "batch_size": 4}, seeds=(0, 1))
+    assert rt.analyse(transfers={"linear": linear}, **ONLY).angles == ()
 
 
 def test_some_are_shown_and_the_others_counted(transfers: dict[str, rt.Transfer]) -> None:

@@ -47,6 +47,24 @@ def test_a_ticket_is_kept_away_from_the_dense_solution_or_drawn_to_it(source: rt
         trained(ticket, tmp_path / "near", kind="repellence", reference=reference, strength=-1)
 
 
+@pytest.mark.parametrize("part", [{"mode": "linear"}, {"compact": True}])
+def test_all_weights_have_to_train(source: rt.Source, part: dict[str, Any]) -> None:
+    training = {**QUICK["training"], "objective": {"kind": "repellence"}}
+    with pytest.raises(
+        rt.UserError, match=r"standard, repelled .* looks at all weights, and .* trains with a part of them"
+    ):
+        rt.transfer(source, PARTS, training=training, seeds=(0,), **part)
+
+
+def test_weights_that_the_forward_pass_changes_are_refused(source: rt.Source) -> None:
+    training = {**QUICK["training"], "objective": {"kind": "repellence"}}
+    drawing: dict[str, Any] = {"score": {"kind": "learned"}, "parametrisation": {"kind": "straight-through"}}
+    with pytest.raises(rt.UserError, match="looks at the weights themselves, which parametrisation straight-through"):
+        rt.draw(
+            source, sparsity=0.5, data=PARTS, timeline={"kind": "one-shot", "epochs": 1}, training=training, **drawing
+        )
+
+
 def test_a_reference_that_is_not_there_or_of_other_classes_is_refused(source: rt.Source, tmp_path: Path) -> None:
     with pytest.raises(rt.UserError, match="nowhere"):
         trained(source, tmp_path / "a", kind="repellence", reference=str(tmp_path / "nowhere"))

@@ -139,7 +139,7 @@ def test_a_damaged_projector_is_told(unlabelled: Path, tmp_path: Path) -> None:
 
 
 def test_what_the_copy_cannot_follow_is_refused(source: rt.Source, unlabelled: Path) -> None:
-    wanted = r"draw\.training\.objective: MoCo v2 follows the weights themselves, which parametrisation hard-concrete"
+    wanted = r"draw\.training\.objective: MoCo v2 looks at the weights themselves, which parametrisation hard-concrete"
     with pytest.raises(rt.UserError, match=wanted):
         rt.draw(
             source,

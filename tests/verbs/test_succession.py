@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import robust_tickets as rt
-from robust_tickets.analysis.interpolation import interpolate
+from robust_tickets.analysis.interpolation import Path, interpolate
+from robust_tickets.analysis.loss import Reached
 from robust_tickets.findings.analyses import analysis_sections
 from robust_tickets.verbs.run_pairs import held
 from robust_tickets.verbs.succession import chains_of, require_rounds
@@ -14,6 +15,7 @@ from tests.verbs.small import PARTS, QUICK, small_source
 
 LINE = {"points": 5, "images": 45, "bn": "interpolated"}
 ONLY: dict[str, Any] = {"landscape": None, "interpolation": None, "angles": 0, "rounds": LINE}
+EIGHT = {"mean": [0.5], "std": [0.25], "size": [8, 8]}
 ITERATIVE: dict[str, Any] = {
     "sparsity": (0.5, 0.75, 0.875),
     "timeline": {"kind": "iterative", "rate": 0.5, "epochs": 1},
@@ -48,7 +50,56 @@ def test_rounds_are_joined_in_order_and_dense_comes_first(source: rt.Source, tra
     runs = [transfers[name].runs[1] for name in ("0.5", "0.75")]
     images = held(runs[0], rt.AnalyseSettings(images=45))
     path = interpolate(runs[0].network, runs[1].network, images, (0, 0.25, 0.5, 0.75, 1))
-    assert first.barriers.values[1] == pytest.approx(path.barrier)
+    assert first.barriers.values[1] == pytest.approx(path.rise)
+
+
+@pytest.mark.parametrize(
+    ("errors", "rise", "barrier"),
+    [
+        ((0.1, 0.2, 0.3), 0.0, 0.1),
+        ((0.1, 0.5, 0.3), 0.3, 0.3),
+        ((0.3, 0.3, 0.1), 0.1, 0.1),
+        ((0.2, 0.1, 0.2), 0.0, 0.0),
+    ],
+)
+def test_a_ticket_that_is_worse_is_no_barrier(errors: tuple[float, ...], rise: float, barrier: float) -> None:
+    """Between ends of 10 and 30 % error a straight line rises nowhere, though its highest point is above their mean."""
+    path = Path((0.0, 0.5, 1.0), tuple(Reached(loss=0.0, error=error) for error in errors))
+    assert path.rise == pytest.approx(rise)
+    assert path.barrier == pytest.approx(barrier)
+
+
+def test_a_run_that_is_not_full_yet_says_that_there_is_nothing(transfers: dict[str, rt.Transfer]) -> None:
+    one = {"0.5": transfers["0.5"]}
+    with pytest.raises(rt.UserError, match="rounds: no two tickets are of successive rounds"):
+        rt.analyse(transfers=one, **ONLY)
+    section = analysis_sections(rt.analyse(transfers=one, partial=True, **ONLY))[-1]
+    assert section.text.startswith("Nothing to look at: no two tickets are of successive rounds of one draw;")
+
+
+def test_a_head_of_two_layers_is_no_obstacle(source: rt.Source) -> None:
+    """Under it the source's weights have other names."""
+    tickets = rt.draw_all(source, settings=rt.DrawSettings.model_validate(ITERATIVE), data=PARTS)
+    settings = rt.TransferSettings.model_validate(
+        {**QUICK, "head": "fresh", "task": {"kind": "classification", "hidden": 8}}
+    )
+    two = {f"{one.target:g}": rt.transfer(one, PARTS, settings=settings) for one in tickets[:2]}
+    asked: dict[str, Any] = {**ONLY, "angles": 4}
+    found = rt.analyse(transfers=two, **asked)
+    assert found.succession is not None
+    assert found.succession.found[0].distance is not None
+    assert found.angles[0].pairs["0.5", "0.75"].mean == pytest.approx(found.succession.found[0].distance, abs=1e-6)
+
+
+def test_validation_images_that_the_other_network_trained_on_are_refused(source: rt.Source) -> None:
+    data = rt.DataSettings(name="digits", channels=1, size=(8, 8), per_class=10, validation=0.3)
+    own = rt.load_source("cifar/resnet8-x0.5", weights="random", num_classes=10, in_channels=1, preprocessing=EIGHT)
+    training = {"epochs": 1, "batch_size": 20, "precision": "fp32"}
+    result = rt.transfer(own, data, training=training, seeds=(0, 1), head="keep")
+    asked: dict[str, Any] = {"landscape": None, "interpolation": None, "angles": 0, "instability": LINE}
+    with pytest.raises(rt.UserError, match=r"part: validation: .* use part: test, or data\.seed in the run"):
+        rt.analyse(transfers={"a": result}, part="validation", **asked)
+    assert rt.analyse(transfers={"a": result}, **asked).stability is not None
 
 
 def test_the_line_lies_in_the_denser_mask(transfers: dict[str, rt.Transfer]) -> None:

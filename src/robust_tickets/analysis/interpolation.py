@@ -36,6 +36,16 @@ class Path:
         return barrier([place.error for place in self.reached])
 
     @property
+    def rise(self) -> float:
+        """Return by how much the error rises above the straight line between those of the ends, at most, in [0, 1].
+
+        For ends that are not alike: where one is worse by itself, the barrier would be half of that without any rise.
+        """
+        start, end = self.reached[0].error, self.reached[-1].error
+        chord = ((1 - place) * start + place * end for place in self.places)
+        return max(one.error - level for one, level in zip(self.reached, chord, strict=True))
+
+    @property
     def loss_barrier(self) -> float:
         """Return the highest loss on the line minus the mean of its ends, nats, at least 0."""
         return barrier([place.loss for place in self.reached])

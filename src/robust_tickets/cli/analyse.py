@@ -55,7 +55,9 @@ def settings_of_the_run(folders: Sequence[Path]) -> "AnalyseSettings":
     from robust_tickets.verbs.analyse_settings import AnalyseSettings
     from robust_tickets.verbs.reopen import recorded
 
-    asked = recorded(AnalyseSettings, folders[0], "analyse") if len(folders) == 1 and verb_of(folders[0]) else None
+    asked = (
+        recorded(AnalyseSettings, folders[0], "analyse") if len(folders) == 1 and verb_of(folders[0]) == "run" else None
+    )
     return asked or AnalyseSettings()
 
 

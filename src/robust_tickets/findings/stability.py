@@ -10,11 +10,12 @@ from robust_tickets.report.notation import capitalised, shared, signed_points
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 from robust_tickets.verbs.stability import Stabilities, Stability
 
+TITLE = "Instability to training noise"
 TEXT = (
-    "Copies of one start, each trained in another order and with other augmentation, and the line between every two of "
-    "them ({points} points). Instability is the highest error on the line minus the mean of its ends (Frankle et al., "
-    "2020); here its mean over pairs of seeds, ± one standard deviation over pairs. Stable: the mean is below "
-    "{limit:g} points. On {images}; {statistics}."
+    "Copies of one start, each trained under other noise (the order of examples, and augmentation where there is any), "
+    "and the line between every two of them ({points} points). Instability is the highest error on the line minus the "
+    "mean of its ends (Frankle et al., 2020); here its mean over pairs of seeds, ± one standard deviation over pairs. "
+    "Stable: the mean is below {limit:g} points. On {images}; {statistics}."
 )
 STATISTICS = {
     "interpolated": "batch-norm statistics are interpolated as well",
@@ -28,6 +29,8 @@ OTHER_DATA = (
 
 def stability_section(found: Stabilities, images: str) -> Section:
     """Return the instability of every start, over rewinding points where there are several."""
+    if found.why_none:
+        return Section(title=TITLE, text=f"Nothing to look at: {found.why_none}.")
     text = TEXT.format(
         points=found.settings.points,
         limit=100 * found.settings.limit,
@@ -54,8 +57,7 @@ def stability_section(found: Stabilities, images: str) -> Section:
                 rows=tuple(found.left_out.items()),
             )
         )
-    title = "Instability to training noise"
-    return Section(title=title, text=text, tables=tuple(tables), charts=tuple(charts), is_verdict=True)
+    return Section(title=TITLE, text=text, tables=tuple(tables), charts=tuple(charts), is_verdict=True)
 
 
 def _agreement(found: Sequence[Stability]) -> list[str]:
@@ -63,7 +65,7 @@ def _agreement(found: Sequence[Stability]) -> list[str]:
     decided = [
         (one.instability.are_low, one.decision.verdict == "matches")
         for one in found
-        if one.is_drawn and one.decision is not None and one.decision.verdict != "cannot tell"
+        if one.is_drawn and one.sparsity and one.decision is not None and one.decision.verdict != "cannot tell"
     ]
     if not decided:
         return []

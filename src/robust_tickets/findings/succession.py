@@ -9,18 +9,22 @@ from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.sections import Chart, Line, Section, Table, Value
 from robust_tickets.verbs.succession import Succession, Successions
 
+TITLE = "Barriers between successive tickets"
 TEXT = (
     "The trained networks of every two tickets that follow each other in one draw, of the same seed, and the line "
     "between them as they are ({points} points): weights that only the denser one has go to zero on it, so that it "
-    "lies in the union of both masks, which is the denser one's. The barrier is the highest error on the line minus "
-    "the mean of its ends; its mean over seeds, ± one standard deviation. Connected: the mean is below {limit:g} "
-    "points (that successive tickets are connected where they match: Paul et al., 2022). The angular distance, "
+    "lies in the union of both masks, which is the denser one's. The barrier is the most by which the error rises "
+    "above the straight line between those of the two ends; its mean over seeds, ± one standard deviation. Connected: "
+    "the mean is below {limit:g} points (that successive tickets are connected where they match: Paul et al., 2022). "
+    "Successive are tickets that follow each other here, whatever rounds lie between them. The angular distance, "
     "2 angle / pi, is on the weights that both keep. On {images}; {statistics}."
 )
 
 
 def succession_section(found: Successions, images: str) -> Section:
     """Return the barriers between successive tickets, draw by draw."""
+    if found.why_none:
+        return Section(title=TITLE, text=f"Nothing to look at: {found.why_none}.")
     text = TEXT.format(
         points=found.settings.points,
         limit=100 * found.settings.limit,
@@ -41,9 +45,7 @@ def succession_section(found: Successions, images: str) -> Section:
         )
         for draw, steps in draws.items()
     )
-    return Section(
-        title="Barriers between successive tickets", text=text, tables=tables, charts=_charts(draws), is_verdict=True
-    )
+    return Section(title=TITLE, text=text, tables=tables, charts=_charts(draws), is_verdict=True)
 
 
 def _row(one: Succession) -> tuple[Value, ...]:

@@ -34,6 +34,7 @@ class DINO(Objective):
     needs: ClassVar[frozenset[str]] = frozenset({"views"})
     whole_batches: ClassVar[str] = "centres each batch as a whole"
     follows_itself: ClassVar[bool] = True
+    reads_weights: ClassVar[bool] = True
     scores_prototypes: ClassVar[bool] = True
     kind: Literal["dino"] = "dino"
     temperature: float = Field(default=0.1, gt=0, description="Of the network.")

@@ -32,6 +32,7 @@ class MoCo(Objective):
     needs: ClassVar[frozenset[str]] = frozenset({"views"})
     whole_batches: ClassVar[str] = "queues each batch as a whole"
     follows_itself: ClassVar[bool] = True
+    reads_weights: ClassVar[bool] = True
     kind: Literal["moco"] = "moco"
     temperature: float = Field(default=0.2, gt=0, description="By which cosines are divided.")
     queue: int = Field(

@@ -100,6 +100,9 @@ class Objective(Settings, ABC):
     follows_itself: ClassVar[bool] = False
     """Whether its teacher is a copy of the network in training, which follows it."""
 
+    reads_weights: ClassVar[bool] = False
+    """Whether it looks at the weights themselves, as they train."""
+
     scores_prototypes: ClassVar[bool] = False
     """Whether what the network puts out are scores of prototypes, and not a projection."""
 

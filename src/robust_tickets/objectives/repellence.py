@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field, field_validator
 
@@ -31,6 +31,7 @@ class Repellence(Objective):
     removed is exactly zero, so the weights that are not zero are those that survive.
     """
 
+    reads_weights: ClassVar[bool] = True
     kind: Literal["repellence"] = "repellence"
     reference: str = Field(
         default=SOURCE,
@@ -70,9 +71,7 @@ class Repellence(Objective):
             raise ValueError("repellence needs a network and a reference")
         known = dict(teacher.body.named_parameters())
         layers: dict[str, tuple[Tensor, Tensor]] = {}
-        for name, weight in student.named_parameters():
-            if weight.dim() < 2:
-                continue
+        for name, weight in directed(student):
             if name not in known or known[name].shape != weight.shape:
                 found = f"has {list(known[name].shape)}" if name in known else "has no such layer"
                 raise UserError(
@@ -83,6 +82,17 @@ class Repellence(Objective):
         if not layers:
             raise UserError("objective: repellence needs a network with convolutions or linear layers")
         return Repelled(self, layers)
+
+
+def directed(body: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights that have a direction to compare, by name: of convolutions, linear layers and attention."""
+    layers = (nn.Linear, nn.modules.conv._ConvNd)
+    for path, module in body.named_modules():
+        start = f"{path}." if path else ""
+        for name, weight in module.named_parameters(recurse=False):
+            is_projection = isinstance(module, nn.MultiheadAttention) and name.endswith("proj_weight")
+            if is_projection or (isinstance(module, layers) and name == "weight"):
+                yield f"{start}{name}", weight
 
 
 @final

@@ -37,6 +37,7 @@ def inside(recipe: Recipe, cells: list[Cell]) -> Analysis | None:
             for cell in sorted(full, key=rank)
         },
         settings=recipe.analyse,
+        partial=True,
     )
 
 

@@ -15,16 +15,22 @@ def ladders(grid: Grid, cells: Sequence[Cell]) -> list[Ladder]:
     Sparsities whose controls are not filled yet are left out, and so is a ladder of a single one.
     """
     judged = [cell for cell in cells if cell.place.is_drawn or cell.place.shows_triviality]
+    wanted: dict[str, set[TicketKind]] = {}
+    for place in grid.places:
+        if place.shows_triviality:
+            wanted.setdefault(place.way, set()).add(place.kind)
     found = []
     facets = grouped(judged, lambda cell: (cell.place.target, cell.place.transfer, cell.place.series, cell.place.way))
     for (target, transfer, series, way), group in facets.items():
         rungs = []
+        if way not in wanted:
+            continue
         for at in grouped(group, lambda cell: cell.place.sparsity).values():
             drawn = next((cell for cell in at if cell.place.is_drawn), None)
             controls: dict[TicketKind, Conclusion] = {
                 cell.place.kind: cell.verdict.verdict for cell in at if cell.place.shows_triviality
             }
-            if drawn is not None and controls:
+            if drawn is not None and controls.keys() >= wanted[way]:
                 rungs.append(Rung(drawn.result.sparsity, drawn.verdict.verdict, controls))
         if len(rungs) > 1:
             found.append(((grid.name_of(target), transfer, series, way), tuple(rungs)))

@@ -34,6 +34,8 @@ def recalibrate(network: Network, batches: Batches) -> None:
     A last batch of one image is left out: it may have no variance, and would weigh as much as a whole batch.
     """
     norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and not isinstance(part, FrozenNorm)]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     network.eval()
     for norm in norms:

@@ -69,6 +69,7 @@ def analyse(
     transfers: Mapping[str, Transfer] | None = None,
     *,
     settings: AnalyseSettings | None = None,
+    partial: bool = False,
     **changes: Any,
 ) -> Analysis:
     """Look inside tickets and transferred networks; nothing is trained, and none of them is changed.
@@ -81,6 +82,7 @@ def analyse(
         tickets: by the name that tables show.
         transfers: likewise; their tickets are used if no `tickets` are given.
         settings: what is analysed; `changes` are keyword changes to it, as in `landscape=None`.
+        partial: whether more is to come, as in a run that is not full yet, so that an analysis may find nothing.
 
     Raises:
         UserError: the data have nothing in the part asked for, or they do not label whole inputs; an analysis that was
@@ -99,6 +101,11 @@ def analyse(
     between: dict[str, Apart] = {}
     if (line := settings.interpolation) is not None:
         between = {pair.name: look_between(pair, settings, line) for pair in pairs_of(transfers, line.pairs)}
+    stability = stabilities(transfers, settings, settings.instability) if settings.instability is not None else None
+    succession = successions(transfers, settings, settings.rounds) if settings.rounds is not None else None
+    for name, one in (("instability", stability), ("rounds", succession)):
+        if one is not None and one.why_none and not partial:
+            raise UserError(f"{name}: {one.why_none}")
     return Analysis(
         settings,
         {name: layer_counts(one) for name, one in masks.items()},
@@ -106,8 +113,8 @@ def analyse(
         landscapes,
         between,
         next((result.runs[0].data.noun for result in transfers.values()), "images"),
-        stabilities(transfers, settings, settings.instability) if settings.instability is not None else None,
-        successions(transfers, settings, settings.rounds) if settings.rounds is not None else None,
+        stability,
+        succession,
         angles(transfers, settings.angles),
     )
 

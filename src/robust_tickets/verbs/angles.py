@@ -9,9 +9,8 @@ from statistics import fmean, stdev
 from torch import Tensor
 
 from robust_tickets.analysis.distance import angular_distance, shared_masks, survivors
-from robust_tickets.models.adaptations.adapted_body import placed
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.verbs.run_pairs import surviving
+from robust_tickets.verbs.run_pairs import full_masks, surviving, weights_at
 from robust_tickets.verbs.succession import origin_of
 from robust_tickets.verbs.transfer import Transfer
 
@@ -55,23 +54,25 @@ def angles(transfers: Mapping[str, Transfer], most: int) -> tuple[Angles, ...]:
 
     Args:
         transfers: by the name that tables show; drawn tickets and dense come before controls.
-        most: at most this many transfers over the same weights are compared; 0: none.
+        most: at most this many transfers of one architecture are compared; 0: none.
 
     Returns:
-        One matrix for each set of transfers that prune the same weights and have more than one network.
+        One matrix for each set of transfers of one architecture that have more than one network; transfers of the head
+        alone, whose bodies are all the source's, are left out.
     """
     if not most:
         return ()
-    ordered = in_order(transfers)
-    sets: dict[object, dict[str, tuple[Transfer, Masks]]] = {}
-    for name, transfer in ordered:
-        masks = placed(surviving(transfer), transfer.runs[0].network.body)
-        weights = tuple((key, tuple(mask.shape)) for key, mask in masks.items())
-        sets.setdefault(weights, {})[name] = (transfer, masks)
+    sets: dict[object, dict[str, Transfer]] = {}
+    for name, transfer in in_order(transfers):
+        if transfer.settings.is_linear:
+            continue
+        weights = full_masks(transfer.source.network)
+        key = tuple((name, tuple(mask.shape)) for name, mask in weights.items())
+        sets.setdefault(key, {})[name] = transfer
     found = []
     for alike in sets.values():
         shown = dict(list(alike.items())[:most])
-        if len(shown) > 1 or any(len(transfer.runs) > 1 for transfer, _ in shown.values()):
+        if len(shown) > 1 or any(len(transfer.runs) > 1 for transfer in shown.values()):
             found.append(between(shown, len(alike) - len(shown)))
     return tuple(found)
 
@@ -92,25 +93,24 @@ def in_order(transfers: Mapping[str, Transfer]) -> list[tuple[str, Transfer]]:
     return sorted(transfers.items(), key=place)
 
 
-def between(transfers: Mapping[str, tuple[Transfer, Masks]], left_out: int) -> Angles:
-    """Return the angular distances between transfers over the same weights; each comes with its masks."""
+def between(transfers: Mapping[str, Transfer], left_out: int) -> Angles:
+    """Return the angular distances between transfers of one architecture, on the weights that both of a pair have."""
     _log.info("angles between %d transfers", len(transfers))
-    masks = {name: kept for name, (_, kept) in transfers.items()}
-    states = {name: states_of(transfer, kept) for name, (transfer, kept) in transfers.items()}
+    masks = {name: surviving(transfer) for name, transfer in transfers.items()}
+    states = {name: states_of(transfer, masks[name]) for name, transfer in transfers.items()}
     pairs: dict[tuple[str, str], Distances] = {}
     for one, other in combinations_with_replacement(transfers, 2):
-        shared = shared_masks(masks[one], masks[other])
         seeds = combinations(states[one], 2) if one == other else ((seed, seed) for seed in states[one])
         both = [(states[one][first], states[other][second]) for first, second in seeds if second in states[other]]
-        distances = (angular_distance(survivors(first, shared), survivors(second, shared)) for first, second in both)
+        distances = []
+        for first, second in both:
+            there = [name for name in first if name in second]
+            shared = shared_masks(*({name: masks[of][name] for name in there} for of in (one, other)))
+            distances.append(angular_distance(survivors(first, shared), survivors(second, shared)))
         pairs[one, other] = Distances(tuple(found for found in distances if found is not None))
     return Angles(tuple(transfers), pairs, left_out)
 
 
 def states_of(transfer: Transfer, masks: Masks) -> States:
-    """Return the prunable weights of every seed's network."""
-    states: States = {}
-    for run in transfer.runs:
-        state = run.network.plain_state()
-        states[run.seed] = {name: state[name] for name in masks}
-    return states
+    """Return the prunable weights of every seed's network by the source's names, as far as its task has them."""
+    return {run.seed: weights_at(transfer, run.network, masks) for run in transfer.runs}

@@ -143,15 +143,15 @@ class Preparation:
 
 
 def require_followed(objective: Objective, parametrisation: Parametrisation) -> None:
-    """Refuse an objective whose copy of the network would follow other weights than those of the forward pass.
+    """Refuse an objective that looks at other weights than those of the forward pass.
 
     Raises:
         UserError: says what goes together.
     """
-    if objective.follows_itself and parametrisation.changes_weights:
+    if objective.reads_weights and parametrisation.changes_weights:
         raise UserError(
-            f"draw.training.objective: {objective.describe()} follows the weights themselves, which parametrisation "
-            f"{parametrisation.model_dump()['kind']} changes in the forward pass; use fixed, or objective simclr"
+            f"draw.training.objective: {objective.describe()} looks at the weights themselves, which parametrisation "
+            f"{parametrisation.model_dump()['kind']} changes in the forward pass; use fixed, or another objective"
         )
 
 

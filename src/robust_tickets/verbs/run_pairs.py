@@ -14,12 +14,16 @@ from robust_tickets.analysis.interpolation_settings import InterpolationSettings
 from robust_tickets.analysis.loss import Reached
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.digests import tensors_digest
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.steps import Step
+from robust_tickets.models.adaptations.adapted_body import places_of
 from robust_tickets.models.layers import prunable_weights
+from robust_tickets.models.network import Network
 from robust_tickets.pruning.masks import Masks, full
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.measure import examined, in_order
 from robust_tickets.verbs.transfer import Run, Transfer, subnetwork
+from robust_tickets.verbs.verify import is_shared
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +85,7 @@ def look_between(pair: RunPair, settings: AnalyseSettings, line: InterpolationSe
         "from": tensors_digest(state),
         "to": tensors_digest(other),
     }
+    require_unseen(pair, settings)
     step = Step.named(pair.first.folder, "interpolation", identity)
     if step.result is not None:
         result = step.result
@@ -89,8 +94,11 @@ def look_between(pair: RunPair, settings: AnalyseSettings, line: InterpolationSe
     noun = pair.first.data.noun
     _log.info("between %s: %d passes over %d %s", pair.name, len(line.places), settings.images, noun)
     masks = pair.masks
-    starts = [survivors(subnetwork(one.source, one.ticket).plain_state(), masks) for one in (pair.transfer, pair.other)]
-    ends = [survivors(one, masks) for one in (state, other)]
+    sources = [subnetwork(one.source, one.ticket) for one in (pair.transfer, pair.other)]
+    at_end = [weights_at(pair.transfer, pair.first.network, masks), weights_at(pair.other, pair.second.network, masks)]
+    masks = {name: mask for name, mask in masks.items() if all(name in one for one in at_end)}
+    starts = [survivors(one.plain_state(), masks) for one in sources]
+    ends = [survivors(one, masks) for one in at_end]
     with step.claim():
         recalibration = None
         if line.bn == "recalibrated":
@@ -110,13 +118,42 @@ def look_between(pair: RunPair, settings: AnalyseSettings, line: InterpolationSe
     return apart
 
 
+def require_unseen(pair: RunPair, settings: AnalyseSettings) -> None:
+    """Refuse to measure one network on images that it trained on, and the other on images that it did not.
+
+    Raises:
+        UserError: each seed has validation images of its own.
+    """
+    if not is_shared((pair.first, pair.second), settings.part):
+        raise UserError(
+            f"part: {settings.part}: {pair.name} have {settings.part} {pair.first.data.noun} of their own, on most of "
+            "which the other one trained; use part: test, or data.seed in the run, which makes one choice for all seeds"
+        )
+
+
 def surviving(transfer: Transfer) -> Masks:
     """Return the masks of the ticket's prunable weights; for dense, of all prunable weights, all kept."""
     ticket = transfer.ticket
     if ticket is not None:
         return {name: ticket.masks[name] for name in ticket.prunable}
-    network = transfer.source.network
+    return full_masks(transfer.source.network)
+
+
+def full_masks(network: Network) -> Masks:
+    """Return masks of all prunable weights of a source's network, all kept."""
     return full({name: network.body.get_parameter(name) for name in prunable_weights(network)})
+
+
+def weights_at(transfer: Transfer, network: Network, masks: Masks) -> dict[str, Tensor]:
+    """Return masked weights of a trained network by the source's names, as far as its task has them.
+
+    Args:
+        transfer: what the network came from.
+        network: one of its runs'.
+        masks: by the source's names.
+    """
+    places, state = places_of(transfer.source.network.body, network.body), network.plain_state()
+    return {name: state[places[name]] for name in masks if name in places}
 
 
 def held(run: Run, settings: AnalyseSettings) -> list[Batch | tuple[Tensor, Tensor]]:

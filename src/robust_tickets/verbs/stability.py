@@ -11,6 +11,8 @@ from robust_tickets.analysis.barriers import Barriers
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.measures.matching import Decision
 from robust_tickets.pruning.rewinds import AnyRewind, PretrainedRewind, RewindPoint
+from robust_tickets.pruning.timelines import AnyTimeline
+from robust_tickets.pruning.timelines.timeline import Timeline
 from robust_tickets.training.batch_norm import has_batch_norm
 from robust_tickets.verbs.analyse_settings import AnalyseSettings
 from robust_tickets.verbs.dense import counterpart, taken
@@ -24,6 +26,7 @@ from robust_tickets.verbs.verify_settings import VerifySettings
 OWN_LOOP = "a start that nobody knows: it was trained in your own loop"
 
 REWIND: TypeAdapter[RewindPoint] = TypeAdapter(AnyRewind)
+TIMELINE: TypeAdapter[Timeline] = TypeAdapter(AnyTimeline)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ class Stabilities:
     left_out: Mapping[str, str]
     """Transfers whose barriers would say nothing, and why."""
 
+    @property
+    def why_none(self) -> str:
+        """Why there is nothing, for messages; empty if there is something."""
+        if self.found:
+            return ""
+        return next((f"{name} has {reason}" for name, reason in self.left_out.items()), "there is no transfer")
+
 
 def stabilities(transfers: Mapping[str, Transfer], settings: AnalyseSettings, asked: BarrierSettings) -> Stabilities:
     """Measure the barriers between all seeds of every transfer whose seeds share their start.
@@ -76,9 +86,6 @@ def stabilities(transfers: Mapping[str, Transfer], settings: AnalyseSettings, as
         transfers: by the name that tables show; dense ones among them are what tickets are compared with.
         settings: the part whose examples are used.
         asked: how lines are walked, and what counts as stable.
-
-    Raises:
-        UserError: no transfer has two seeds that share their start.
     """
     reasons = {
         name: unfit(transfer.settings, len(transfer.runs)) if transfer.described is None else OWN_LOOP
@@ -86,9 +93,6 @@ def stabilities(transfers: Mapping[str, Transfer], settings: AnalyseSettings, as
     }
     left_out = {name: reason for name, reason in reasons.items() if reason is not None}
     fit = {name: transfer for name, transfer in transfers.items() if name not in left_out}
-    if not fit:
-        told = next((f"{name} has {reason}" for name, reason in left_out.items()), "there is no transfer")
-        raise UserError(f"instability: {told}")
     looked_at, groups = settings.model_copy(update={"images": asked.images}), groups_of(fit)
     found = []
     for name, transfer in fit.items():
@@ -158,8 +162,12 @@ def rewind_of(transfer: Transfer) -> RewindPoint | None:
     """Return where in training a transfer starts; None if nobody knows, and of controls, which have another start."""
     if transfer.ticket is None:
         return PretrainedRewind()
-    known = transfer.ticket.recipe.get("draw", {}).get("rewind")
-    return None if known is None or transfer.ticket.is_control else REWIND.validate_python(known)
+    draw = transfer.ticket.recipe.get("draw", {})
+    if transfer.ticket.is_control or "rewind" not in draw or "timeline" not in draw:
+        return None
+    # Of a timeline that never rewinds the setting says nothing: its tickets keep the weights that they trained.
+    plan = TIMELINE.validate_python(draw["timeline"]).plan(transfer.sparsity or 0.5, 1000)
+    return REWIND.validate_python(draw["rewind"]) if any(event.rewinds for event in plan.events) else None
 
 
 def verdict_on(transfer: Transfer, others: Iterable[Transfer], settings: AnalyseSettings) -> Verdict | None:

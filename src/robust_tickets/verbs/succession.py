@@ -56,6 +56,11 @@ class Successions:
     settings: BarrierSettings
     found: tuple[Succession, ...]
 
+    @property
+    def why_none(self) -> str:
+        """Why there is nothing, for messages; empty if there is something."""
+        return "" if self.found else NO_ROUNDS
+
 
 def successions(transfers: Mapping[str, Transfer], settings: AnalyseSettings, asked: BarrierSettings) -> Successions:
     """Measure the barriers between the networks of every two tickets that follow each other in one draw, by seed.
@@ -69,14 +74,9 @@ def successions(transfers: Mapping[str, Transfer], settings: AnalyseSettings, as
         transfers: by the name that tables show.
         settings: the part whose examples are used.
         asked: how lines are walked, and which barriers are low.
-
-    Raises:
-        UserError: no two tickets are of successive rounds.
     """
     chains = chains_of(transfers)
     steps = [(chain, pair) for chain in chains for pair in pairwise(chain)]
-    if not steps:
-        raise UserError(f"rounds: {NO_ROUNDS}")
     names = names_of(chains, transfers)
     looked_at = settings.model_copy(update={"images": asked.images})
     found = []
@@ -100,7 +100,7 @@ def successions(transfers: Mapping[str, Transfer], settings: AnalyseSettings, as
                 one,
                 other,
                 (first.sparsity, second.sparsity),
-                Barriers(tuple(apart.path.barrier for apart in between), asked.limit),
+                Barriers(tuple(apart.path.rise for apart in between), asked.limit),
                 fmean(angles) if angles else None,
                 verdict.standard if verdict is not None else None,
                 has_batch_norm(second.source.network.body),

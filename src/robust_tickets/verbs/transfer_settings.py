@@ -73,6 +73,13 @@ class TransferSettings(Settings):
                 f"training.objective: {self.training.objective.describe()} learns features, which mode: linear leaves "
                 "as they are; use mode: full, or objective: standard"
             )
+        objective, others = self.training.objective, self.compact or self.is_linear
+        if objective.reads_weights and not objective.follows_itself and others:
+            what = "compact: true" if self.compact else "mode: linear"
+            raise ValueError(
+                f"training.objective: {objective.describe()} looks at all weights, and {what} trains with a part of "
+                "them; leave one of the two out"
+            )
         if self.rates:
             self._shares_features()
         return self
