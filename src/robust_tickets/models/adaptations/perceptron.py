@@ -60,7 +60,8 @@ def under_perceptron(
     Raises:
         UserError: what its head looks at is not a row of features for each image.
     """
-    body, width = without_head(classifier, interface, f"task.hidden: {name} cannot have a head of two layers")
+    refusal = f"task.hidden: {name} cannot have a head of two layers"
+    body, width = without_head(classifier, interface, refusal, "leave it out")
     with global_stream(seed, "head"):
         made = PerceptronNetwork(body, width, num_classes, adaptation)
     return Network(made.to(classifier.device), interface, HEAD)

@@ -101,7 +101,8 @@ def under_projector(
     Raises:
         UserError: what its head looks at is not a row of features for each image.
     """
-    body, width = without_head(classifier, interface, f"{name} cannot learn without labels")
+    refusal = f"{name} cannot learn without labels"
+    body, width = without_head(classifier, interface, refusal, "use a network that ends in a linear layer")
     with global_stream(seed, "head"):
         made = ProjectionNetwork(body, width, outputs, adaptation)
     return Network(made.to(classifier.device), interface, HEAD)

@@ -12,13 +12,14 @@ from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
 
 
-def without_head(classifier: Network, interface: Interface, refusal: str) -> tuple[nn.Module, int]:
+def without_head(classifier: Network, interface: Interface, refusal: str, remedy: str) -> tuple[nn.Module, int]:
     """Return a network's body with nothing in the place of its head, and how wide its features are.
 
     Args:
         classifier: it is taken apart.
         interface: what goes in.
         refusal: what is refused where the head is not the last operation, as in `NAME cannot have two layers`.
+        remedy: what to do instead.
 
     Raises:
         UserError: what its head looks at is not a row of features for each image.
@@ -27,7 +28,9 @@ def without_head(classifier: Network, interface: Interface, refusal: str) -> tup
     nothing = nn.Identity()
     replace_module(body, get_head(body, classifier.head), nothing)
     if not is_last(nothing, body, classifier.normalise(interface.example(2).to(classifier.device)), width):
-        raise UserError(f"{refusal}: its head {classifier.head} is not its last operation, over {width} features")
+        raise UserError(
+            f"{refusal}: its head {classifier.head} is not its last operation, over {width} features; {remedy}"
+        )
     return body, width
 
 
