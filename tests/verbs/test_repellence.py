@@ -47,6 +47,17 @@ def test_a_ticket_is_kept_away_from_the_dense_solution_or_drawn_to_it(source: rt
         trained(ticket, tmp_path / "near", kind="repellence", reference=reference, strength=-1)
 
 
+def test_a_reference_that_is_not_there_is_told_before_a_run_trains(tmp_path: Path) -> None:
+    values = {
+        "sources": {"net": {"source": {"name": "demo/resnet4", "weights": "random", "num_classes": 10}}},
+        "data": {"name": "digits", "per_class": 4, "channels": 3, "size": [16, 16]},
+        "transfers": {"full": {"training": {"objective": {"kind": "repellence", "reference": "nowhere/seed-0"}}}},
+    }
+    with pytest.raises(rt.UserError, match="nowhere"):
+        rt.run(rt.load_recipe("one-shot", values=values), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("part", [{"mode": "linear"}, {"compact": True}])
 def test_all_weights_have_to_train(source: rt.Source, part: dict[str, Any]) -> None:
     training = {**QUICK["training"], "objective": {"kind": "repellence"}}

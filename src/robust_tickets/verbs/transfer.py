@@ -199,6 +199,7 @@ def rehearse_transfer(source: Source, data: Data, settings: TransferSettings) ->
     network = task.adapt(subnetwork(source, None), splits, settings.head, seed, name)
     require_size(network, splits, name)
     require_gradients(source, linear=settings.is_linear)
+    named_teacher(settings.training.objective, source.network, task, splits)
     job_of(network, task, splits, settings, seed).require()
     return network, splits
 
