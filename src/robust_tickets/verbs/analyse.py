@@ -94,6 +94,11 @@ def analyse(
         require_analysable(result.runs[0].task, result.runs[0].data, settings)
     masks = {name: {key: ticket.masks[key] for key in ticket.prunable} for name, ticket in distinct(tickets, transfers)}
     compared = alike(dict(list(masks.items())[: settings.tickets]))
+    stability = stabilities(transfers, settings, settings.instability) if settings.instability is not None else None
+    succession = successions(transfers, settings, settings.rounds) if settings.rounds is not None else None
+    for name, one in (("instability", stability), ("rounds", succession)):
+        if one is not None and one.why_none and not partial:
+            raise UserError(f"{name}: {one.why_none}")
     landscapes: dict[str, Landscape] = {}
     if (grid := settings.landscape) is not None:
         seen = list(transfers.items())[: grid.most]
@@ -101,11 +106,6 @@ def analyse(
     between: dict[str, Apart] = {}
     if (line := settings.interpolation) is not None:
         between = {pair.name: look_between(pair, settings, line) for pair in pairs_of(transfers, line.pairs)}
-    stability = stabilities(transfers, settings, settings.instability) if settings.instability is not None else None
-    succession = successions(transfers, settings, settings.rounds) if settings.rounds is not None else None
-    for name, one in (("instability", stability), ("rounds", succession)):
-        if one is not None and one.why_none and not partial:
-            raise UserError(f"{name}: {one.why_none}")
     return Analysis(
         settings,
         {name: layer_counts(one) for name, one in masks.items()},
