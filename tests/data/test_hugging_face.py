@@ -240,7 +240,7 @@ def test_splits_that_are_no_parts_are_refused(tmp_path: Path) -> None:
 
 def test_without_the_library_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = saved(table(9), tmp_path / "animals")
-    monkeypatch.setattr("robust_tickets.data.names.find_spec", lambda name: None)
+    monkeypatch.setattr("robust_tickets.foundation.extras.find_spec", lambda name: None)
     for ask in (lambda: require_data("hf/ylecun/mnist"), lambda: load_data(root), lambda: load_data("hf/ylecun/mnist")):
         with pytest.raises(UserError, match=r"needs the package datasets: pip install 'robust-tickets\[datasets\]'"):
             ask()

@@ -81,7 +81,7 @@ def test_the_strength_of_colours_reaches_every_view_of_dino(strength: float, mos
 
 
 def test_lightly_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("robust_tickets.objectives.views.find_spec", lambda name: None)
+    monkeypatch.setattr("robust_tickets.foundation.extras.find_spec", lambda name: None)
     data = rt.DataSettings(name="digits", channels=3, size=(16, 16), per_class=6)
     with pytest.raises(rt.UserError, match=r"MoCo v2 needs the package lightly: pip install 'robust-tickets\[ssl\]'"):
         rt.pretrain("demo/resnet4", data, weights="random", epochs=1, objective={"kind": "moco"}, folder=tmp_path / "a")

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from robust_tickets.analysis.barriers import LIMIT
 from robust_tickets.analysis.interpolation_settings import InterpolationSettings
 from robust_tickets.foundation.settings import Settings
 
@@ -22,7 +23,7 @@ class BarrierSettings(Settings):
         default=512, ge=2, description="Training images on which statistics are recalibrated."
     )
     limit: float = Field(
-        default=0.02,
+        default=LIMIT,
         gt=0,
         lt=1,
         description="Mean barrier, a fraction of the examples, below which copies of a start are stable, and "

@@ -19,7 +19,7 @@ class Barriers:
     """
 
     values: tuple[float, ...]
-    """Of every pair: the highest error on the line minus the mean of its ends, in [0, 1]; at least one."""
+    """Of every pair, in [0, 1]; at least one. Of copies `Path.barrier`, of tickets that differ `Path.rise`."""
     limit: float = LIMIT
     """In (0, 1)."""
 

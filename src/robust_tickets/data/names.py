@@ -4,11 +4,11 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from importlib.util import find_spec
 from typing import Any, Literal
 
 from robust_tickets.data.forms.patterns import is_pattern, matching
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.extras import require_extra
 from robust_tickets.foundation.files import given_path
 
 BUILT_IN = ("glyphs", "digits", "glyph-scenes", "tales", "tale-topics", "tale-moods")
@@ -91,10 +91,7 @@ def require_datasets(name: str) -> None:
     Raises:
         UserError: says how to install it.
     """
-    spec = find_spec("datasets")
-    # A folder of that name in the working directory is found as a package without a file.
-    if spec is None or spec.origin is None:
-        raise UserError(f"{name}: needs the package datasets: pip install 'robust-tickets[datasets]'")
+    require_extra("datasets", "datasets", f"{name}:")
 
 
 PREFIXES: dict[str, Callable[[str], None]] = {TORCHVISION: require_torchvision, HUB: require_hub}

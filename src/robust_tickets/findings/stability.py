@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from robust_tickets.analysis.barrier_settings import BarrierSettings
 from robust_tickets.findings.tickets import COLUMNS
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.unit import Unit, sparsity_percent
@@ -15,7 +16,7 @@ TEXT = (
     "Copies of one start, each trained under other noise (the order of examples, and augmentation where there is any), "
     "and the line between every two of them ({points} points). Instability is the highest error on the line minus the "
     "mean of its ends (Frankle et al., 2020); here its mean over pairs of seeds, ± one standard deviation over pairs. "
-    "Stable: the mean is below {limit:g} points. On {images}; {statistics}."
+    "Stable: the mean is below {limit} points. On {images}; {statistics}."
 )
 STATISTICS = {
     "interpolated": "batch-norm statistics are interpolated as well",
@@ -27,18 +28,21 @@ OTHER_DATA = (
 )
 
 
+def line_facts(settings: BarrierSettings, images: str, has_batch_norm: bool) -> dict[str, str]:
+    """Return what a text says of how lines were walked."""
+    return {
+        "points": str(settings.points),
+        "limit": f"{100 * settings.limit:g}",
+        "images": images,
+        "statistics": STATISTICS[settings.bn] if has_batch_norm else "the network has no batch norm",
+    }
+
+
 def stability_section(found: Stabilities, images: str) -> Section:
     """Return the instability of every start, over rewinding points where there are several."""
     if found.why_none:
         return Section(title=TITLE, text=f"Nothing to look at: {found.why_none}.")
-    text = TEXT.format(
-        points=found.settings.points,
-        limit=100 * found.settings.limit,
-        images=images,
-        statistics=STATISTICS[found.settings.bn]
-        if any(one.has_batch_norm for one in found.found)
-        else "the network has no batch norm",
-    )
+    text = TEXT.format(**line_facts(found.settings, images, any(one.has_batch_norm for one in found.found)))
     if not all(one.same_data for one in found.found):
         text = f"{text} {OTHER_DATA}"
     text = " ".join((text, *_agreement(found.found)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from robust_tickets.findings.stability import STATISTICS
+from robust_tickets.findings.stability import line_facts
 from robust_tickets.findings.tickets import COLUMNS
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.unit import sparsity_percent
@@ -15,7 +15,7 @@ TEXT = (
     "between them as they are ({points} points): weights that only the denser one has go to zero on it, so that it "
     "lies in the union of both masks, which is the denser one's. The barrier is the most by which the error rises "
     "above the straight line between those of the two ends; its mean over seeds, ± one standard deviation. Connected: "
-    "the mean is below {limit:g} points (that successive tickets are connected where they match: Paul et al., 2022). "
+    "the mean is below {limit} points (that successive tickets are connected where they match: Paul et al., 2022). "
     "Successive are tickets that follow each other here, whatever rounds lie between them. The angular distance, "
     "2 angle / pi, is on the weights that both keep. On {images}; {statistics}."
 )
@@ -25,14 +25,7 @@ def succession_section(found: Successions, images: str) -> Section:
     """Return the barriers between successive tickets, draw by draw."""
     if found.why_none:
         return Section(title=TITLE, text=f"Nothing to look at: {found.why_none}.")
-    text = TEXT.format(
-        points=found.settings.points,
-        limit=100 * found.settings.limit,
-        images=images,
-        statistics=STATISTICS[found.settings.bn]
-        if any(one.has_batch_norm for one in found.found)
-        else "the network has no batch norm",
-    )
+    text = TEXT.format(**line_facts(found.settings, images, any(one.has_batch_norm for one in found.found)))
     draws = grouped(found.found, lambda one: one.draw)
     tables = tuple(
         Table(

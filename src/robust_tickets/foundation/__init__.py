@@ -10,6 +10,7 @@
 | `batch.py` | what goes through a network at once: inputs and targets |
 | `merging.py` | changes to settings: what they name changes, and nothing else |
 | `errors.py` | the one exception that means "the user can fix this" |
+| `extras.py` | packages that only some jobs need, and what installs them |
 | `seeds.py` | named random streams derived from one seed |
 | `files.py` | atomic writes, and reads that name the broken file |
 | `run_folder.py` | the run that a folder belongs to, and paths that move with it |

@@ -16,6 +16,7 @@
 | `repellence.py` | away from another solution, or towards it |
 | `teacher.py` | a network that others learn from, or are kept away from |
 | `views.py` | several views of one image, made by lightly's transforms |
+| `from_views.py` | what objectives that learn from them have in common |
 | `simclr.py` | without labels: each view's partner among the views of the batch |
 | `moco.py` | without labels: the same among the views of a queue |
 | `dino.py` | without labels: self-distillation over prototypes |

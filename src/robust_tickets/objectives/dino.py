@@ -9,10 +9,11 @@ from pydantic import Field
 
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
+from robust_tickets.objectives.from_views import Followed
 from robust_tickets.objectives.momentum import Following, MomentumCopy
-from robust_tickets.objectives.objective import Criterion, Objective, Running
+from robust_tickets.objectives.objective import Criterion, Running
 from robust_tickets.objectives.teacher import Teacher
-from robust_tickets.objectives.views import DINOViews, Views, in_full_precision, require_lightly
+from robust_tickets.objectives.views import DINOViews, Views, in_full_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +23,7 @@ LARGE = 2
 
 
 @final
-class DINO(Objective):
+class DINO(Followed):
     """Minimise the cross-entropy between what a teacher says of the large views and the network of all other views.
 
     Caron et al., 2021, arXiv 2104.14294, equations 1 to 4. The teacher is a momentum copy; its answers, over
@@ -31,10 +32,7 @@ class DINO(Objective):
     for an epoch.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"views"})
     whole_batches: ClassVar[str] = "centres each batch as a whole"
-    follows_itself: ClassVar[bool] = True
-    reads_weights: ClassVar[bool] = True
     scores_prototypes: ClassVar[bool] = True
     kind: Literal["dino"] = "dino"
     temperature: float = Field(default=0.1, gt=0, description="Of the network.")
@@ -53,24 +51,13 @@ class DINO(Objective):
         """Return them."""
         return self.views
 
-    @property
-    def learns_from_labels(self) -> bool:
-        """It does not."""
-        return False
-
-    def require_installed(self) -> None:
-        """Refuse to train without lightly."""
-        require_lightly(self.describe())
-
     def describe(self) -> str:
         """Return `DINO`."""
         return "DINO"
 
     def build(self, student: nn.Module | None = None, teacher: Teacher | None = None) -> Running:
         """Return the objective with its teacher, and a centre of zero."""
-        if student is None or teacher is None:
-            raise ValueError("DINO needs a network and a copy of it")
-        return SelfDistilling(self, MomentumCopy(student, teacher, self.momentum))
+        return SelfDistilling(self, self.copy_of(student, teacher))
 
 
 @final

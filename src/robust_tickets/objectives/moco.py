@@ -10,18 +10,18 @@ from pydantic import Field
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
 from robust_tickets.foundation.seeds import global_stream
+from robust_tickets.objectives.from_views import Followed, in_several_processes
 from robust_tickets.objectives.momentum import Following, MomentumCopy
-from robust_tickets.objectives.objective import Criterion, Objective, Running
-from robust_tickets.objectives.simclr import in_several_processes
+from robust_tickets.objectives.objective import Criterion, Running
 from robust_tickets.objectives.teacher import Teacher
-from robust_tickets.objectives.views import MoCoViews, Views, in_full_precision, require_lightly
+from robust_tickets.objectives.views import MoCoViews, Views, in_full_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @final
-class MoCo(Objective):
+class MoCo(Followed):
     """Minimise the cross-entropy of a view's partner, seen by a momentum encoder, among the ones it saw before.
 
     He et al., 2020, arXiv 1911.05722, equation 1, with the views and the projector of version 2 (Chen et al., 2020,
@@ -29,10 +29,7 @@ class MoCo(Objective):
     Keys are not shuffled over processes (section 3.3 of the first paper): batch norm sees each process's own part.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"views"})
     whole_batches: ClassVar[str] = "queues each batch as a whole"
-    follows_itself: ClassVar[bool] = True
-    reads_weights: ClassVar[bool] = True
     kind: Literal["moco"] = "moco"
     temperature: float = Field(default=0.2, gt=0, description="By which cosines are divided.")
     queue: int = Field(
@@ -51,24 +48,13 @@ class MoCo(Objective):
         """Return them."""
         return self.views
 
-    @property
-    def learns_from_labels(self) -> bool:
-        """It does not."""
-        return False
-
-    def require_installed(self) -> None:
-        """Refuse to train without lightly."""
-        require_lightly(self.describe())
-
     def describe(self) -> str:
         """Return `MoCo v2`."""
         return "MoCo v2"
 
     def build(self, student: nn.Module | None = None, teacher: Teacher | None = None) -> Running:
         """Return the objective with a momentum encoder and a queue of noise."""
-        if student is None or teacher is None:
-            raise ValueError("MoCo needs a network and a copy of it")
-        return Queueing(self, MomentumCopy(student, teacher, self.momentum))
+        return Queueing(self, self.copy_of(student, teacher))
 
 
 @final

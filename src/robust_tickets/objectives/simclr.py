@@ -9,15 +9,16 @@ from pydantic import Field
 
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.foundation.lazy import nn, torch
+from robust_tickets.objectives.from_views import FromViews, in_several_processes
 from robust_tickets.objectives.objective import Criterion, Memoryless
-from robust_tickets.objectives.views import SimCLRViews, Views, in_full_precision, require_lightly
+from robust_tickets.objectives.views import SimCLRViews, Views, in_full_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @final
-class SimCLR(Memoryless):
+class SimCLR(FromViews, Memoryless):
     """Minimise the normalised cross-entropy (NT-Xent) of each view's partner among all other views of the batch.
 
     Chen et al., 2020, arXiv 2002.05709, equation 1. Both views go through the network together, so that batch norm sees
@@ -25,7 +26,6 @@ class SimCLR(Memoryless):
     told apart, while batch norm sees each process's own part, which the paper avoids.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"views"})
     whole_batches: ClassVar[str] = "compares each image with the others of its batch"
     kind: Literal["simclr"] = "simclr"
     temperature: float = Field(default=0.5, gt=0, description="By which cosines are divided.")
@@ -35,15 +35,6 @@ class SimCLR(Memoryless):
     def own_views(self) -> Views:
         """Return them."""
         return self.views
-
-    @property
-    def learns_from_labels(self) -> bool:
-        """It does not."""
-        return False
-
-    def require_installed(self) -> None:
-        """Refuse to train without lightly."""
-        require_lightly(self.describe())
 
     def describe(self) -> str:
         """Return `SimCLR`."""
@@ -60,8 +51,3 @@ class SimCLR(Memoryless):
         with in_full_precision(first.device):
             found = loss(first, second)
         yield found
-
-
-def in_several_processes() -> bool:
-    """Return whether other processes have other parts of the batch."""
-    return torch.distributed.is_available() and torch.distributed.is_initialized()

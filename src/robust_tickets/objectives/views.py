@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import torch
 from robust_tickets.foundation.settings import Ratio, Settings
 
@@ -23,16 +21,6 @@ Transform = Callable[["Image.Image"], "Tensor"]
 
 SMALL = 64
 """Side in pixels below which images are not blurred by default: SimCLR leaves CIFAR-10's as they are (section B.9)."""
-
-
-def require_lightly(objective: str) -> None:
-    """Refuse an objective for which lightly is missing.
-
-    Raises:
-        UserError: says how to install it.
-    """
-    if find_spec("lightly") is None:
-        raise UserError(f"{objective} needs the package lightly: pip install 'robust-tickets[ssl]'")
 
 
 def in_full_precision(device: torch.device) -> AbstractContextManager[Any]:
