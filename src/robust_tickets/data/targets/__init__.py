@@ -3,6 +3,7 @@
 | file | noun |
 |---|---|
 | `targets.py` | what kinds of targets have in common |
+| `of_whole.py` | what kinds of targets of whole inputs have in common |
 | `class_numbers.py` | one label per input |
 | `unlabelled.py` | none: images without labels |
 | `label_images.py`, `label_values.py` | one label per pixel, and what the values of label images mean |

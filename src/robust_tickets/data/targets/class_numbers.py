@@ -1,22 +1,20 @@
 """Class numbers: every image has one label."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from robust_tickets.data.augmentation import STILL, Augmenting
 from robust_tickets.data.examples import Found, Listing
-from robust_tickets.data.images.fit import Fit, ImageFit, Interpolation
+from robust_tickets.data.images.fit import ImageFit
 from robust_tickets.data.names import PartName, part_of
 from robust_tickets.data.settings import DataSettings
-from robust_tickets.data.targets.targets import Targets
+from robust_tickets.data.targets.of_whole import OfWhole
 from robust_tickets.foundation.enumeration import enumerated
 from robust_tickets.foundation.errors import UserError
 
 
-class ClassNumbers(Targets):
+class ClassNumbers(OfWhole):
     """One class number per image, 0 or more.
 
     Args:
@@ -26,9 +24,6 @@ class ClassNumbers(Targets):
     kind: ClassVar[str] = "class"
     words: ClassVar[str] = "labels whole {inputs}"
     noun: ClassVar[str] = "classes"
-    provides: ClassVar[frozenset[str]] = frozenset({STILL})
-    # Before there were other kinds of targets each image that is loaded by itself had its own random stream.
-    in_whole_batches: ClassVar[bool] = False
 
     def __init__(self, numbers: Tensor) -> None:
         self.numbers = numbers
@@ -42,17 +37,9 @@ class ClassNumbers(Targets):
         """Return the class number of an image."""
         return int(self.numbers[index])
 
-    def collated(self, targets: Sequence[Any]) -> Tensor:
-        """Return class numbers, int64 `(n,)`."""
-        return torch.tensor(targets)
-
     def fitted(self, indices: Tensor, fit: ImageFit, keep: bool) -> Tensor:
         """Return class numbers, int64 `(n,)`."""
         return self.numbers[indices]
-
-    def moved(self, targets: Any, augmentation: Augmenting, draws: Tensor, size: tuple[int, int]) -> Any:
-        """Return the class numbers, which no augmentation changes."""
-        return targets
 
     def fingerprints(self, indices: Tensor) -> list[str]:
         """Return the class numbers."""
@@ -89,21 +76,6 @@ class ClassNumbers(Targets):
     def balanced_over(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         """Return the classes."""
         return classes
-
-    @classmethod
-    def fit(cls, size: tuple[int, int], channels: int, interpolation: Interpolation, crop_fraction: float) -> Fit:
-        """Return the fit that covers all of the input and crops the centre."""
-        return Fit(size, channels, interpolation, crop_fraction)
-
-    @classmethod
-    def wanted_size(cls, settings: DataSettings, size: tuple[int, int] | None) -> tuple[int, int] | None:
-        """Return the settings' size, or else the network's."""
-        return settings.size or size
-
-    @classmethod
-    def suited(cls, found: Found, train: Listing) -> Augmenting:
-        """Return what suits the set, or else its inputs."""
-        return found.augmentation or train.inputs.suited(train.indices)
 
 
 def notes_on_classes(found: Found, *, trains: bool = True) -> tuple[str, ...]:
