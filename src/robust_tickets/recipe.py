@@ -50,6 +50,9 @@ class SourceRecipe(Settings):
         description="How its tickets are drawn, as changes to `draw`, on which variants build: on the data and by the "
         "objective that it was pretrained with, for example.",
     )
+    tickets: bool = later_field(
+        True, description="Whether tickets are drawn from it; false: it is only there for comparison, dense."
+    )
 
 
 class Recipe(Settings):
@@ -105,6 +108,8 @@ class Recipe(Settings):
         for name in (*self.sources, *self.targets, *self.variants, *self.transfers):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
+        if not any(entry.tickets for entry in self.sources.values()):
+            raise ValueError("sources: tickets are drawn from none of them; leave out `tickets: false`")
         sparsities = {way: settings.sparsities for way, settings in self.draws().items()}
         for name in self.sources:
             for way, settings in self.draws(name).items():

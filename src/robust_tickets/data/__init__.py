@@ -14,7 +14,8 @@ Whatever the data are, they become `Examples`: images or texts from somewhere (`
 | `batches.py` | the batches of one epoch, a pure function of seed and epoch |
 | `examples.py` | `Examples`, the one kind of example set; `Listing`, `Found`: what they are before they are fitted |
 | `carving.py` | the three parts, if the set does not come with them: class-balanced, seeded, nested choices |
-| `inputs.py` | what images and texts have in common |
+| `inputs.py` | what images, texts and noise have in common |
+| `restoration.py` | how a single picture is degraded, or was |
 | `fitting.py` | what a network asks of data |
 | `augmentation.py` | what training does to an image |
 | `images/` | where images come from: arrays, stored files, the user's own data set |

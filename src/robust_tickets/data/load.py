@@ -20,6 +20,7 @@ from robust_tickets.data.readers import read
 from robust_tickets.data.settings import DataSettings
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.latent_noise import LatentNoise
 from robust_tickets.tokens.format import TokenFormat
 
 MEMORY_LIMIT = 2**30
@@ -41,6 +42,7 @@ def load_data(
     interpolation: Interpolation = "bilinear",
     crop_fraction: float = 1.0,
     tokens: TokenFormat | None = None,
+    latent: LatentNoise | None = None,
     seed: int = 0,
     trains: bool = True,
 ) -> DataSplits:
@@ -65,6 +67,7 @@ def load_data(
         interpolation: the filter used for resizing.
         crop_fraction: part of a resized photograph's side that the centre crop keeps, in (0, 1].
         tokens: how a network takes texts, which data of texts need: `source.network.interface.format`.
+        latent: the noise of a generator, which a single picture needs: `source.network.interface.noise`.
         seed: decides which examples make the fraction and the validation part.
         trains: whether a training follows. Otherwise all is test that can be: the test part, or else validation, or
             else the undivided set; no image is carved out of it, and it may have classes that train/ lacks.
@@ -85,6 +88,7 @@ def load_data(
         interpolation=interpolation,
         crop_fraction=crop_fraction,
         tokens=tokens,
+        latent=latent,
         seed=seed,
         trains=trains,
         memory_limit=MEMORY_LIMIT,
@@ -109,6 +113,8 @@ def divided(found: Found, settings: DataSettings, asked: Wanted) -> DataSplits:
     kind = found.kind
     if (complaint := kind.complaint(settings, found.inputs.noun)) is not None:
         raise UserError(f"{found.name}: {complaint}")
+    if settings.restoration is not None and not kind.is_restored:
+        raise UserError(f"{found.name}: data.restoration is for a single picture; leave it out, or give an image file")
     require_movable(found, settings)
     skipped: tuple[Fault, ...] = ()
     if settings.on_unreadable == "skip":

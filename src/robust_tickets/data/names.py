@@ -11,7 +11,7 @@ from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.extras import require_extra
 from robust_tickets.foundation.files import given_path
 
-BUILT_IN = ("glyphs", "digits", "glyph-scenes", "tales", "tale-topics", "tale-moods")
+BUILT_IN = ("glyphs", "digits", "glyph-scenes", "tales", "tale-topics", "tale-moods", "china", "flower")
 TORCHVISION = "torchvision/"
 HUB = "hf/"
 

@@ -15,6 +15,7 @@ from robust_tickets.data.forms.hugging_face import PARQUET, SAVED_TABLES, read_h
 from robust_tickets.data.forms.json_files import JSON_FILES
 from robust_tickets.data.forms.json_lines import JSON_LINES
 from robust_tickets.data.forms.label_folder import LABEL_FOLDER
+from robust_tickets.data.forms.one_picture import ONE_PICTURE, read_photograph
 from robust_tickets.data.forms.patterns import above, is_pattern
 from robust_tickets.data.forms.plain_text import PLAIN_TEXT
 from robust_tickets.data.forms.scenes import read_scenes
@@ -32,6 +33,7 @@ FORMS: tuple[DataForm, ...] = (
     *(NPZ, IDX, SAVED_TABLES, PARQUET, TARS),
     *(VOC_BOXES, COCO, LABEL_FOLDER),
     *(TSV, CSV, JSON_LINES, CONLL, JSON_FILES, PLAIN_TEXT),
+    ONE_PICTURE,
     IMAGE_FOLDER,
 )
 """What a path may mean: the first that says so is read. The last takes any folder."""
@@ -39,6 +41,8 @@ FORMS: tuple[DataForm, ...] = (
 NAMED: dict[str, Callable[[DataSettings], Found]] = {
     "glyphs": lambda settings: read_glyphs(settings.glyphs),
     "digits": lambda settings: read_digits(),
+    "china": lambda settings: read_photograph("china"),
+    "flower": lambda settings: read_photograph("flower"),
     "glyph-scenes": lambda settings: read_scenes(settings.scenes),
     "tales": lambda settings: read_tales(settings.tales),
     "tale-topics": lambda settings: read_topics(settings.tales),

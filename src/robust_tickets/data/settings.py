@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from robust_tickets.data.augmentation import Augmentation
+from robust_tickets.data.restoration import Restoration
 from robust_tickets.foundation.settings import Ratio, Settings, later_field
 
 
@@ -78,12 +79,13 @@ class DataSettings(Settings):
     name: str = Field(
         min_length=1,
         description="`glyphs`, `digits`, `glyph-scenes`, `tales`, `tale-topics`, `tale-moods`, "
+        "`china` and `flower` (single photographs), "
         "`torchvision/CIFAR10` and the like, or a path: a folder of "
         "classes (subfolders, in train/, val/ and test/ or not), of images alone (no labels), of images/ and labels/ "
         "(in such parts or not), boxes "
         "in COCO's or Pascal VOC's layout, npz or idx files, WebDataset tars; texts in .tsv, .csv, .jsonl or .txt "
         "files; with robust-tickets[datasets] also parquet files, a folder of `save_to_disk`, and `hf/OWNER/NAME` of "
-        "the Hub.",
+        "the Hub; for generators a single image file.",
     )
     label: str | None = later_field(
         None,
@@ -137,6 +139,9 @@ class DataSettings(Settings):
     glyphs: GlyphSettings = Field(default=GlyphSettings(), description="Options of the built-in letters.")
     scenes: SceneSettings = later_field(SceneSettings(), description="Options of the built-in scenes.")
     tales: TaleSettings = later_field(TaleSettings(), description="Options of the built-in texts.")
+    restoration: Restoration | None = later_field(
+        None, description="Of a single picture, what is done to it, or was; absent: it is degraded already, by noise."
+    )
     augmentation: Augmentation | None = Field(
         default=None, description="How training changes images; default: what suits the data set."
     )

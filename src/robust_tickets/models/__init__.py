@@ -11,7 +11,8 @@
 | `interface.py` | what goes into a network, and how it is prepared |
 | `pixels.py`, `normalisation.py` | images: mean, std, size, interpolation, crop |
 | `tokens.py` | texts: tokenizer, length, vocabulary |
-| `preprocessing.py` | the parts of either that the user states |
+| `latent.py` | fixed noise, which generators turn into one picture |
+| `preprocessing.py` | the parts of any of these that the user states |
 | `inception.py` | Inception v3 from a local file, for its features |
 | `forward_trace.py` | what one forward pass shows: which layer gives the output, which weights take part |
 | `head_choice.py` | which layer is the head, according to that pass |

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.models.adaptations import AnyAdaptation
 from robust_tickets.models.adaptations.projection_head import ProjectorRecord
+from robust_tickets.models.latent import Latent
 from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.shapes import Size
 from robust_tickets.models.tokens import Tokens
@@ -25,7 +26,7 @@ class SourceIdentity(Settings):
     digest: str = Field(description="`sha256:...` over the names, shapes and bytes of the body's tensors.")
     num_classes: int = Field(ge=1, description="Number of classes of the head.")
     head: str = Field(description="Module path of the last layer inside the body.")
-    preprocessing: Pixels | Tokens
+    preprocessing: Pixels | Tokens | Latent
     modules: dict[str, dict[str, Size]] = Field(
         default_factory=dict,
         description="For a shrunken network: integer attributes of modules that differ from the architecture's, as in "

@@ -48,12 +48,14 @@ def stem_weight(classifier: Network) -> str | None:
 
 
 def candidate_weights(classifier: Network, settings: Prunable) -> tuple[str, ...]:
-    """Return `weights_by_type` of a network's body, after the word embeddings if those are to be pruned.
+    """Return `weights_by_type` of a network's body, after the word embeddings if those are to be pruned; or of all parameters.
 
     Raises:
         UserError: they are, and there are none.
     """
     body, candidates = classifier.body, weights_by_type(classifier.body)
+    if settings.include_all:
+        return tuple(name for name, _ in body.named_parameters())
     if not settings.include_embeddings:
         return candidates
     words = body.word_embeddings if isinstance(body, AdaptedBody) else None
@@ -88,12 +90,12 @@ def weights_left_out(classifier: Network, settings: Prunable | None = None) -> d
     candidates = candidate_weights(classifier, settings)
     reasons: dict[str, str] = {name: "has no effect on the output" for name in candidates if name in classifier.idle}
     candidates = tuple(name for name in candidates if name not in reasons)
-    if not settings.include_head:
+    if not (settings.include_head or settings.include_all):
         heads = tuple(f"{path}." for path in classifier.fresh)
         reasons |= {name: "the head" for name in candidates if name.startswith(heads)}
-    if not settings.include_stem and candidates and (stem := stem_weight(classifier)) is not None:
+    if not (settings.include_stem or settings.include_all) and candidates and (stem := stem_weight(classifier)) is not None:
         reasons.setdefault(stem, "the stem")
-    if not settings.include_depthwise:
+    if not (settings.include_depthwise or settings.include_all):
         body = classifier.body
         depthwise = (name for name in candidates if is_depthwise(body.get_submodule(name.rpartition(".")[0])))
         reasons = {**dict.fromkeys(depthwise, "depthwise"), **reasons}

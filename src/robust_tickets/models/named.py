@@ -29,6 +29,7 @@ from robust_tickets.models.heads import (
     presumed_head,
     put_head,
 )
+from robust_tickets.models.interface import Interface
 from robust_tickets.models.pixels import Pixels, identity_preprocessing
 from robust_tickets.models.registry import resolve
 from robust_tickets.models.settings import DEFAULT, RANDOM, SourceSettings
@@ -77,7 +78,7 @@ def _random(settings: SourceSettings, family: Family, name: str) -> Loaded:
     presumed, _ = family.preprocessing(name, body, channels or 3)
     if presumed is None and channels:
         colour, _ = family.preprocessing(name, body, 3)
-        presumed = colour and identity_preprocessing(channels, colour.size)
+        presumed = identity_preprocessing(channels, colour.size) if isinstance(colour, Pixels) else colour
     weights = f"random (seed {settings.seed})"
     return Loaded(f"{family.prefix}{name}", body, presumed, weights, "random initialisation")
 
@@ -211,11 +212,12 @@ def _heads_of_other_size(body: nn.Module, state: dict[str, Tensor]) -> dict[str,
 
 def _preprocessing(
     settings: SourceSettings, family: Family, name: str, body: nn.Module, found: Unwrapped
-) -> tuple[Pixels | None, tuple[str, ...]]:
+) -> tuple[Interface | None, tuple[str, ...]]:
     """Return the checkpoint's own mean and std where it has them, else what the family presumes, and why."""
     presumed, note = family.preprocessing(name, body, input_channels(body) or 3)
     if found.mean is not None and found.std is not None:
-        base = presumed or identity_preprocessing(len(found.mean), settings.preprocessing.size or (224, 224))
+        unknown = identity_preprocessing(len(found.mean), settings.preprocessing.size or (224, 224))
+        base = presumed if isinstance(presumed, Pixels) else unknown
         own = base.model_copy(update={"mean": found.mean, "std": found.std})
         return own, (f"preprocessing: mean and std from {found.normaliser}",)
     stated = settings.preprocessing.mean is not None and settings.preprocessing.std is not None

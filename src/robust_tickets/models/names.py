@@ -18,6 +18,8 @@ OURS = (
     "madry/resnet18-l2-3.0",
     "resnet2b",
     "cnn-a",
+    "prior/unet6",
+    "prior/decoder5",
     "hf/bert",
     "tiny/bert",
 )

@@ -6,7 +6,7 @@ from robust_tickets.foundation.settings import Settings, later_field
 
 
 class Prunable(Settings):
-    """Which of the prunable weights take part. Norms and biases never do, nor do embeddings but those of words."""
+    """Which of the prunable weights take part. Norms, biases and embeddings do only where that is asked for."""
 
     include_head: bool = Field(default=False, description="Whether the last layer is pruned too.")
     include_stem: bool = Field(
@@ -21,6 +21,11 @@ class Prunable(Settings):
     )
     include_embeddings: bool = later_field(
         False, description="Whether a language model's table of word embeddings is pruned too."
+    )
+    include_all: bool = later_field(
+        False,
+        description="Whether every parameter takes part: biases, norms, embeddings, stem and head too (Optimal Eye "
+        "Surgeon).",
     )
     exempt: tuple[str, ...] = Field(
         default=(),

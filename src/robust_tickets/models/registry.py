@@ -5,6 +5,7 @@ from pathlib import Path
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.families.family import Family
+from robust_tickets.models.families.generators import Generators
 from robust_tickets.models.families.language_models import LanguageModels, TinyLanguageModels
 from robust_tickets.models.families.madry_models import MadryModels
 from robust_tickets.models.families.paper_networks import PaperNetworks
@@ -16,6 +17,7 @@ TIMM = TimmModels()
 MADRY = MadryModels()
 FAMILIES: tuple[Family, ...] = (
     PaperNetworks(),
+    Generators(),
     TorchvisionModels(),
     TIMM,
     MADRY,

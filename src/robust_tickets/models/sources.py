@@ -276,7 +276,7 @@ def _require_channels(settings: SourceSettings, body: nn.Module, preprocessing: 
     channels, normalised = input_channels(body), preprocessing.channels
     if channels is not None and settings.in_channels not in (None, channels):
         raise UserError(f"in_channels: {name} reads {channels} channels, not {settings.in_channels}; leave it out")
-    if channels not in (None, normalised):
+    if channels is not None and normalised is not None and channels != normalised:
         raise UserError(f"preprocessing: mean has {normalised} channels, {name} reads {channels}")
 
 

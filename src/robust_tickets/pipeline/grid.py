@@ -62,7 +62,8 @@ class Grid:
             place(target, name, series)
             for _, name, target in sorted(facets, key=lambda facet: facet[0])
             for place in tickets
-            for series in recipe.sources
+            for series, entry in recipe.sources.items()
+            if entry.tickets or place is DensePlace
         ]
 
     def name_of(self, target: str) -> str:

@@ -17,6 +17,7 @@ from robust_tickets.findings.families import family_sections
 from robust_tickets.findings.gains import gain_sections
 from robust_tickets.findings.matching_ranges import matching_range_sections
 from robust_tickets.findings.measures import measure_sections
+from robust_tickets.findings.restorations import restoration_sections
 from robust_tickets.findings.trainings import trainings_section
 from robust_tickets.findings.unfilled import Unfilled, unfilled_sections
 from robust_tickets.foundation.grouping import grouped
@@ -35,6 +36,7 @@ from robust_tickets.pipeline.matching_ranges import ladders
 from robust_tickets.pipeline.measured import subject
 from robust_tickets.pipeline.names import Names, amount
 from robust_tickets.pipeline.overfitting import collapses
+from robust_tickets.pipeline.restorations import restorations
 from robust_tickets.pruning.groups import degenerate_layers
 from robust_tickets.recipe import Recipe
 from robust_tickets.report.summary import ResultRow, ShrinkRow, Summary, VerdictRow
@@ -63,6 +65,7 @@ def summarise(
     sections = [
         *baseline_sections(as_it_came(grid, cells)),
         *double_win_sections(judged(recipe, cells)),
+        *restoration_sections(restorations(grid, cells)),
         *gain_sections(gains_of(grid, cells)),
         *across_task_sections(across_tasks(grid, cells)),
         *matching_range_sections(ladders(grid, cells)),

@@ -42,7 +42,7 @@ class LayerPartition:
         self.remaining: dict[str, Tensor] = {}
         for name, weight in weights.items():
             shape = tuple(weight.shape)
-            box = self._boxes[name] = Box(shape, group.extent(shape))
+            box = self._boxes[name] = Box(shape, group.extent(wide(shape)))
             remaining = box.groups
             if masks is not None and not bool(masks[name].all()):
                 mask = masks[name].to(weight.device)
@@ -77,7 +77,7 @@ def require_division(weights: Mapping[str, Tensor], extent: Callable[[tuple[int,
     Raises:
         UserError: names them, as the setting that leaves them dense.
     """
-    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    shapes = {name: wide(tuple(weight.shape)) for name, weight in weights.items()}
     bad = [
         name for name, shape in shapes.items() if any(a % b for a, b in zip(lengths(shape), extent(shape), strict=True))
     ]
@@ -93,7 +93,13 @@ def require_division(weights: Mapping[str, Tensor], extent: Callable[[tuple[int,
 
 def lengths(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Return outputs, inputs and kernel positions of a weight."""
-    return shape[0], shape[1], math.prod(shape[2:])
+    outputs, inputs, *kernel = wide(shape)
+    return outputs, inputs, math.prod(kernel)
+
+
+def wide(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a weight [out, in, *kernel]; of a bias or a norm's scale [out], one with a single input."""
+    return shape if len(shape) > 1 else (*shape, 1)
 
 
 class Box:

@@ -1,14 +1,18 @@
-"""Figures of sections: lines over an axis, a value over two, lanes of time."""
+"""Figures of sections: lines over an axis, a value over two, lanes of time, pictures."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
+from robust_tickets.report.galleries import gallery_figure, gallery_in_words
 from robust_tickets.report.lanes import lanes_figure, lanes_in_words
 from robust_tickets.report.looks import INK, MARKERS, PALETTE, STROKES, figure_style
 from robust_tickets.report.notation import shortened
-from robust_tickets.report.sections import Chart, Lanes, Map, Section
+from robust_tickets.report.sections import Chart, Drawn, Gallery, Lanes, Map, Section
 
 COLOURS = "cividis"
 """Reads the same in grey and under the common colour blindnesses."""
@@ -107,17 +111,20 @@ def figures_of(section: Section) -> list[tuple[str, str, Figure]]:
     return [(*_in_words(shown), _figure(shown)) for shown in section.figures]
 
 
-def _figure(shown: Chart | Map | Lanes) -> Figure:
-    if isinstance(shown, Lanes):
-        return lanes_figure(shown)
-    return chart_figure(shown) if isinstance(shown, Chart) else map_figure(shown)
+def _figure(shown: Drawn) -> Figure:
+    draw, _ = KINDS[type(shown)]
+    return draw(shown)
 
 
-def _in_words(shown: Chart | Map | Lanes) -> tuple[str, str]:
+def _in_words(shown: Drawn) -> tuple[str, str]:
     """Say what is shown, for readers who cannot see it, and the note below it."""
-    if isinstance(shown, Lanes):
-        return lanes_in_words(shown), shown.note
-    return _lines_in_words(shown) if isinstance(shown, Chart) else f"{shown.title}: {shown.value_label}.", shown.note
+    _, told = KINDS[type(shown)]
+    return told(shown), shown.note
+
+
+def _map_in_words(shown: Map) -> str:
+    """Say what a map shows, for readers who cannot see it."""
+    return f"{shown.title}: {shown.value_label}."
 
 
 def _lines_in_words(chart: Chart) -> str:
@@ -127,3 +134,12 @@ def _lines_in_words(chart: Chart) -> str:
         for line in chart.lines
     )
     return " ".join((f"{chart.title}, {chart.y_label} against {chart.x_label}.", *ends))
+
+
+KINDS: dict[type[Drawn], tuple[Callable[[Any], Figure], Callable[[Any], str]]] = {
+    Chart: (chart_figure, _lines_in_words),
+    Map: (map_figure, _map_in_words),
+    Lanes: (lanes_figure, lanes_in_words),
+    Gallery: (gallery_figure, gallery_in_words),
+}
+"""How each kind of figure is drawn, and told to readers who cannot see it."""

@@ -82,6 +82,25 @@ class Lanes(Settings):
     note: str = Field(default="", description="A sentence for below the lanes.")
 
 
+class Picture(Settings):
+    """An image."""
+
+    name: str = Field(description="As below it.")
+    png: str = Field(description="The file, in base64.")
+
+
+class Gallery(Settings):
+    """Pictures side by side."""
+
+    title: str = Field(description="What they show.")
+    pictures: tuple[Picture, ...] = Field(min_length=1, description="From left to right, in rows of four.")
+    note: str = Field(default="", description="A sentence for below the pictures.")
+
+
+Drawn = Chart | Map | Lanes | Gallery
+"""Everything that becomes a figure."""
+
+
 class Section(Settings):
     """A heading, a text, and what belongs under it."""
 
@@ -91,14 +110,15 @@ class Section(Settings):
     charts: tuple[Chart, ...] = ()
     maps: tuple[Map, ...] = ()
     lanes: tuple[Lanes, ...] = later_field(())
+    galleries: tuple[Gallery, ...] = later_field(())
     is_verdict: bool = Field(
         default=False, description="Whether a run prints it in the terminal, too, and not only in its report."
     )
 
     @property
-    def figures(self) -> tuple[Chart | Map | Lanes, ...]:
+    def figures(self) -> tuple[Drawn, ...]:
         """Return everything that is drawn, in order."""
-        return (*self.charts, *self.maps, *self.lanes)
+        return (*self.charts, *self.maps, *self.lanes, *self.galleries)
 
 
 def figure_names(sections: Sequence[Section]) -> list[list[str]]:

@@ -11,6 +11,7 @@
 | `segmentation.py` | one label per pixel |
 | `detection.py` | boxes around objects |
 | `self_supervision.py` | features in which views of an image are alike, without labels |
+| `image_prior.py` | one picture, which a generator restores |
 | `language.py` | what tasks of language models have in common, besides labels for texts |
 | `masked_language.py` | which word is hidden behind a mask |
 | `regression.py` | a number for each text |

@@ -9,6 +9,7 @@ from pydantic import Field
 from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.detection import Detection
+from robust_tickets.tasks.image_prior import ImagePrior
 from robust_tickets.tasks.masked_language import MaskedLanguage
 from robust_tickets.tasks.question_answering import QuestionAnswering
 from robust_tickets.tasks.regression import Regression
@@ -29,7 +30,8 @@ AnyTask = Annotated[
     | Regression
     | TokenClassification
     | QuestionAnswering
-    | SelfSupervision,
+    | SelfSupervision
+    | ImagePrior,
     Field(discriminator="kind"),
     Shorthand,
 ]
@@ -39,6 +41,7 @@ IMPLIED: tuple[Task, ...] = (
     *(Classification(), Segmentation(), Detection()),
     *(MaskedLanguage(), Regression(), TokenClassification(), QuestionAnswering()),
     SelfSupervision(),
+    ImagePrior(),
 )
 """The default for data: the first that learns from their kind of target."""
 

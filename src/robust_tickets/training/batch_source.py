@@ -26,6 +26,8 @@ class BatchSource(Protocol):
     has_validation: bool
     are_judged: bool
     """Whether a network can be judged by their targets."""
+    selects: bool
+    """Whether epochs may be selected by validation."""
     lacks: frozenset[str]
     """What objectives may need that the inputs do not have."""
     noun: str
@@ -67,7 +69,7 @@ class ImageBatches:
         self.world = world()
         self.per_epoch = batches_per_epoch(data.train, training.batch_size, train=True, world=self.world)
         self.has_validation = len(data.validation) > 0
-        self.are_judged = data.train.targets.judge
+        self.are_judged, self.selects = data.train.targets.judge, data.train.targets.selects
         self.lacks, self.noun = data.lacks, data.noun
 
     def require_for(self, trainable: Trainable) -> None:
@@ -121,7 +123,7 @@ class FeatureBatches:
     `noun` is what the features were computed from.
     """
 
-    are_judged = True
+    are_judged = selects = True
 
     def __init__(
         self,

@@ -76,9 +76,13 @@ class Job:
                 without a validation part, or where events decide, or a batch norm would see one image alone.
         """
         if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
-            raise UserError(f"training needs data: the training part has fewer than two {self.noun} per step")
+            alone = self.batches is not None and not self.batches.selects
+            what = "a single picture is a batch: set batch_size: 1" if alone else f"fewer than two {self.noun} per step"
+            raise UserError(f"training needs data: the training part has {what}")
         if self.plan.steps:
             criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
+        if self.training.keep == "steadiest" and "pictures" not in self.task.provides:
+            raise UserError("training.keep: steadiest: is for a single picture; use best or last")
         require_keepable(self.training, self.batches, self.plan)
         if self.batches is not None:
             self.batches.require_for(self.trainable)

@@ -303,7 +303,11 @@ class TrainingLoop:
                 found = validate(predict, images, self.training, self.seed, self.metric, aim)
                 since_rewind = [row for row in self.log.rows if row["step"] > self.trainee.round_start]
                 scores = found.row | self.overfitting.measure(predict, since_rewind)
-            self.kept.offer(found.selects, self.trainee.trained.state_dict())
+                outputs = None
+                if self.kept.steadiness is not None:
+                    inputs, _ = next(iter(self.batches.chosen(1, 1)))
+                    outputs = predict(inputs)
+            self.kept.offer(found.selects, self.trainee.trained.state_dict(), outputs)
         row = {
             "step": self.trainee.step,
             "epoch": self.trainee.step / self.per_epoch,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from robust_tickets.foundation.settings import Settings
+from robust_tickets.foundation.settings import Settings, later_field
 from robust_tickets.objectives import AnyObjective, Standard
 from robust_tickets.pruning.plans import Plan, steps_of
 from robust_tickets.training.optimisers import SGD, AdamW, Optimiser
@@ -44,8 +44,13 @@ class Training(Settings):
     precision: Precision = Field(
         default="auto", description="auto: bf16 if machine and network gain from it, otherwise fp32."
     )
-    keep: Literal["best", "last"] = Field(
-        default="last", description="Which weights are kept: the best on validation, or the last."
+    keep: Literal["best", "last", "steadiest"] = Field(
+        default="last",
+        description="Which weights are kept: the best on validation, the last, or of a picture those around "
+        "which it varies least, for which nothing has to judge (ES-WMV).",
+    )
+    window: int = later_field(
+        100, ge=2, description="Validations over whose pictures `keep: steadiest` takes the variance."
     )
     patience: int = Field(
         default=0, ge=0, description="Stop after this many validations without improvement; 0: never."

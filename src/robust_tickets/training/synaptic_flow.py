@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.models.adaptations.generator import ToPicture
 from robust_tickets.models.outputs import logits_of
 
 START = (1.0, 1e-100, 1e-200)
@@ -25,7 +26,7 @@ HOMOGENEOUS = 1e-6
 TINY = 1e-290
 """Below it float64 gets inexact."""
 
-ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardtanh, nn.ELU, nn.Mish)
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardtanh, nn.ELU, nn.Mish, ToPicture)
 FUNCTIONS = {F.relu6, F.hardtanh, F.gelu, F.silu, F.hardswish, F.mish}
 """Those that are no identity where inputs are positive, as functions."""
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -43,8 +44,10 @@ def synaptic_flow(body: nn.Module, example: Tensor, names: Sequence[str]) -> dic
         UserError: outputs are no sums over paths, or too large even so.
     """
     ones = torch.ones_like(example, dtype=torch.float64)
-    paths = sum_over_paths(body)
-    weights = [paths.get_parameter(name) for name in names]
+    paths = sum_over_paths(body, names)
+    # No path leads through a bias.
+    passed = [name for name in names if not name.endswith("bias")]
+    weights = [paths.get_parameter(name) for name in passed]
     with ActivationsPass():
         for start in START:
             total = summed(paths, start * ones)
@@ -58,7 +61,9 @@ def synaptic_flow(body: nn.Module, example: Tensor, names: Sequence[str]) -> dic
                 )
             found = torch.autograd.grad(total, weights, torch.full_like(total, start))
             if all(bool(one.isfinite().all()) for one in found):
-                return dict(zip(names, found, strict=True))
+                flows = dict(zip(passed, found, strict=True))
+                none = {name: torch.zeros_like(body.get_parameter(name)) for name in names if name not in flows}
+                return {name: flows[name] if name in flows else none[name] for name in names}
     raise UserError("score 'synflow': products along the paths of this network overflow; choose another score")
 
 
@@ -80,13 +85,29 @@ class ActivationsPass(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def sum_over_paths(body: nn.Module) -> nn.Module:
-    """Return a float64 copy with |w| for weights, no biases, and neither norms nor activations."""
+class Scaling(nn.Module):
+    """What is left of a norm whose scale may be pruned: a factor for each channel."""
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply the channels of [N, C, ...]."""
+        return x * self.weight.view(-1, *(1,) * (x.ndim - 2))
+
+
+def sum_over_paths(body: nn.Module, names: Sequence[str]) -> nn.Module:
+    """Return a float64 copy with |w| for weights, no biases, and neither norms nor activations.
+
+    Of norms whose own parameters are among `names` the scales stay.
+    """
     paths = copy.deepcopy(body).double().eval()
     for path, module in list(paths.named_modules()):
         if isinstance(module, (*NORMS, *ACTIVATIONS)) and path:
             parent, _, leaf = path.rpartition(".")
-            setattr(paths.get_submodule(parent), leaf, nn.Identity())
+            kept = Scaling(module.weight) if f"{path}.weight" in names else nn.Identity()  # pyright: ignore[reportArgumentType]
+            setattr(paths.get_submodule(parent), leaf, kept)
     with torch.no_grad():
         for name, parameter in paths.named_parameters():
             parameter.zero_() if name.endswith("bias") else parameter.abs_()

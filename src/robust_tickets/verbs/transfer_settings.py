@@ -93,7 +93,7 @@ class TransferSettings(Settings):
             raise ValueError(
                 "rates: heads share the features of inputs as they are; use objective: standard, no mixing"
             )
-        if training.clip_norm or training.keep == "best" or training.patience:
+        if training.clip_norm or training.keep != "last" or training.patience:
             raise ValueError("rates: heads train together to the end; leave out clip_norm, keep: best and patience")
 
     @property

@@ -23,6 +23,7 @@
 | `questions.py` | questions, contexts and answers |
 | `user_texts.py` | texts in data sets given by the user |
 | `torchvision_sets.py` | torchvision's data sets, by name |
+| `one_picture.py` | a single image file or array, scikit-learn's photographs |
 | `built_in.py` | rendered letters, real handwritten digits |
 | `tales.py` | the built-in texts |
 | `scenes.py` | letters and digits on textured backgrounds, with boxes |

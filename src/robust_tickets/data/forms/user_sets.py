@@ -10,6 +10,7 @@ from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset,
 
 from robust_tickets.data.examples import Examples, Found, Listing
 from robust_tickets.data.forms.form import Columns
+from robust_tickets.data.forms.one_picture import is_one, of_user
 from robust_tickets.data.forms.text_readings import read_text_tables
 from robust_tickets.data.forms.text_table import TextTable
 from robust_tickets.data.forms.user_texts import holds_texts, user_table
@@ -119,6 +120,8 @@ def read_user_sets(data: Any) -> Found:
         given = dict(zip(names[len(data)], data, strict=True))
     else:
         given = {"train": data}
+    if len(given) == 1 and is_one(alone := next(iter(given.values()))):
+        return of_user(alone)
     if not given:
         raise UserError("data: contains no parts; give train, validation and test")
     first: PartName = "train" if "train" in given else next(iter(given))

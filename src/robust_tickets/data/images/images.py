@@ -97,10 +97,10 @@ class Images(Inputs):
         """Return the size and channels that are asked for, or those that the images share.
 
         Raises:
-            UserError: the network takes texts, or the images differ in size and none was asked for.
+            UserError: the network takes something else, or the images differ in size and none was asked for.
         """
-        if asked.tokens is not None:
-            raise UserError(f"{name}: contains images, but the network takes texts; give one for images")
+        if asked.noun != cls.noun:
+            raise UserError(f"{name}: contains images, but the network takes {asked.noun}; give one for images")
         found = [part.inputs for part in parts.values()]
         size, channels = shared_geometry(
             [(one, part.indices) for one, part in zip(found, parts.values(), strict=True) if isinstance(one, Images)],

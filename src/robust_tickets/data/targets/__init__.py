@@ -7,6 +7,7 @@
 | `class_numbers.py` | one label per input |
 | `unlabelled.py` | none: images without labels |
 | `label_images.py`, `label_values.py` | one label per pixel, and what the values of label images mean |
+| `pictures.py` | a single picture: what is seen of it, and what it should be |
 | `boxes.py` | boxes around objects |
 | `text_targets.py` | what kinds of targets that only texts have in common |
 | `numbers.py` | a number for each text |

@@ -48,6 +48,12 @@ class Targets(ABC):
     judge: ClassVar[bool] = True
     """Whether a network can be judged by them."""
 
+    selects: ClassVar[bool] = True
+    """Whether epochs may be selected by those of the validation part: not if they are those of the test part."""
+
+    is_restored: ClassVar[bool] = False
+    """Whether they are what inputs were before they were degraded."""
+
     in_whole_batches: ClassVar[bool] = True
     """Whether batches are augmented as a whole, even where their images are loaded one by one."""
 

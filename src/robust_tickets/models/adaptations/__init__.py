@@ -8,6 +8,7 @@
 | `detection/` | torchvision's detectors |
 | `language/` | Hugging Face's encoders under the head of a language task |
 | `perceptron_head.py`, `perceptron.py` | a head of two layers: its settings, and the network |
+| `picture_output.py`, `generator.py` | a network that makes one picture of fixed noise: its record, and its body |
 | `projection_head.py`, `projection.py` | a projector, for training without labels: its settings, and the network |
 | `without_head.py` | a network's layers but for its head, where that is its last operation |
 | `segmentation_head.py`, `segmentation.py` | a head that labels pixels: its settings, and the network |
@@ -20,10 +21,11 @@ from pydantic import Field
 from robust_tickets.models.adaptations.detection.head import DetectionHead
 from robust_tickets.models.adaptations.language.head import LanguageHead
 from robust_tickets.models.adaptations.perceptron_head import PerceptronHead
+from robust_tickets.models.adaptations.picture_output import PictureOutput
 from robust_tickets.models.adaptations.projection_head import ProjectionHead
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 
 AnyAdaptation = Annotated[
-    SegmentationHead | DetectionHead | LanguageHead | PerceptronHead | ProjectionHead, Field(discriminator="kind")
+    SegmentationHead | DetectionHead | LanguageHead | PerceptronHead | ProjectionHead | PictureOutput, Field(discriminator="kind")
 ]
 """Every kind of adaptation, as files record it."""

@@ -6,6 +6,7 @@
 | `timm_models.py` | `timm/resnet18`, `timm/resnet18.a1_in1k`, and bare names |
 | `torchvision_models.py` | `torchvision/resnet50` |
 | `paper_networks.py` | `cifar/resnet20`, `small/resnet18`, `demo/resnet4`, `resnet2b`, `cnn-a` |
+| `generators.py` | `prior/unet6`, `prior/decoder5`: generators of one picture |
 | `user_code.py` | `package.module:function` |
 | `madry_models.py` | `madry/resnet18-l2-3.0`, from the Hugging Face repository of Salman et al. (2020) |
 | `language_models.py` | `hf/bert` and the other types of encoders, `tiny/bert` |

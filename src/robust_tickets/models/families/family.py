@@ -9,7 +9,6 @@ from torch import nn
 from robust_tickets.models.adaptations.projection_head import Projector
 from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.interface import Interface
-from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.shapes import ModuleShapes
 from robust_tickets.pruning.masks import Masks
 
@@ -84,6 +83,6 @@ class Family(Protocol):
         """
         ...
 
-    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Pixels | None, str]:
+    def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Interface | None, str]:
         """Return what weights from elsewhere were presumably trained with, and why that is presumed."""
         ...

@@ -6,6 +6,8 @@
 | `small_resnet.py` | `small/resnet18`, `small/resnet50`: for 32 x 32 images; `-x0.5` for half the width |
 | `demo_resnet.py` | `demo/resnet4`, for 16 x 16 images |
 | `resnet2b.py` | `resnet2b`: residual without batch norm, from robustness verification |
+| `unet_prior.py` | `prior/unet6`, with 1 to 6 levels; `-x0.5` for half the width: a deep image prior without skips |
+| `deep_decoder.py` | `prior/decoder5`: Deep Decoder |
 | `cnn_a.py` | `cnn-a`: two convolutions, from robustness verification |
 """
 

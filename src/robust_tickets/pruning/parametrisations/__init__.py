@@ -13,6 +13,8 @@
 | `gated_network.py` | the module that `hard-concrete` trains |
 | `thresholded.py` | `thresholded`: masks over frozen weights by scores above a threshold (TAMT) |
 | `thresholded_network.py` | the module that `thresholded` trains |
+| `bernoulli.py` | `bernoulli`: frozen weights kept by chance, with probabilities that are learned (Optimal Eye Surgeon) |
+| `sampled_network.py` | the module that `bernoulli` trains |
 | `movement.py` | `movement`: weights and masks train together (movement pruning) |
 | `movement_network.py` | the module that `movement` trains |
 | `soft_movement.py` | `soft-movement`: the same with a threshold and a penalty |
@@ -29,6 +31,7 @@ from typing import Annotated
 from pydantic import Field
 
 from robust_tickets.foundation.kinds import Shorthand
+from robust_tickets.pruning.parametrisations.bernoulli import Bernoulli
 from robust_tickets.pruning.parametrisations.coefficients import Coefficients
 from robust_tickets.pruning.parametrisations.fixed import Fixed
 from robust_tickets.pruning.parametrisations.hard_concrete import HardConcrete
@@ -41,13 +44,22 @@ from robust_tickets.pruning.parametrisations.straight_through import StraightThr
 from robust_tickets.pruning.parametrisations.thresholded import Thresholded
 
 AnyParametrisation = Annotated[
-    Fixed | StraightThrough | HardConcrete | Thresholded | Movement | SoftMovement | SoftThreshold | Coefficients,
+    Fixed
+    | StraightThrough
+    | HardConcrete
+    | Bernoulli
+    | Thresholded
+    | Movement
+    | SoftMovement
+    | SoftThreshold
+    | Coefficients,
     Field(discriminator="kind"),
     Shorthand,
 ]
 
 __all__ = [
     "AnyParametrisation",
+    "Bernoulli",
     "Coefficients",
     "Fixed",
     "HardConcrete",

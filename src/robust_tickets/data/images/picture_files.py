@@ -1,0 +1,59 @@
+"""Single pictures: from image files and arrays, as floats."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from robust_tickets.data.images.arrays import uint8_images
+from robust_tickets.data.images.image_files import SUFFIXES, decoded_image, mode_channels, read_file
+from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.files import given_path
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a path is that of an image file."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
+def read_picture(path: Path | str) -> Tensor:
+    """Return the picture in an image file, upright, float `(C, H, W)` in [0, 1], C 1 or 3.
+
+    Raises:
+        UserError: there is none, or it cannot be decoded.
+    """
+    path = given_path(str(path))
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give an image file")
+    return of_image(decoded_image(read_file(path), path))
+
+
+def read_mask(path: str) -> Tensor:
+    """Return where an image file is white, bool `(1, H, W)`.
+
+    Raises:
+        UserError: see `read_picture`.
+    """
+    return read_picture(path).mean(0, keepdim=True) >= 0.5
+
+
+def of_image(image: Image.Image) -> Tensor:
+    """Return an image of PIL as floats `(C, H, W)` in [0, 1]."""
+    grey = mode_channels(image.mode) == 1
+    values = np.asarray(image.convert("L" if grey else "RGB"))
+    return torch.from_numpy(values.copy()).reshape(*values.shape[:2], -1).permute(2, 0, 1).float() / 255
+
+
+def of_array(values: Any, where: str) -> Tensor:
+    """Return an array `(H, W)`, `(H, W, C)` or `(C, H, W)` of uint8, or of floats in [0, 1], as such floats.
+
+    Raises:
+        UserError: it is no picture, or has other values.
+    """
+    array = np.asarray(values)
+    if array.ndim not in (2, 3):
+        raise UserError(f"{where}: has shape {array.shape}; a picture is (H, W), (H, W, C) or (C, H, W), C 1 or 3")
+    return uint8_images(array[None], where)[0].float() / 255
