@@ -1,6 +1,7 @@
 """The pictures of a run that were restored, by which network, and how that went step by step."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from robust_tickets.pipeline.grid import Cell, Grid
 from robust_tickets.pipeline.places import DRAW
 from robust_tickets.report.galleries import encoded
 from robust_tickets.training.metrics import read_metrics
+from robust_tickets.training.steadiness import VARIANCE
 from robust_tickets.verbs.measure import measure_once
 
 KEY = f"validation_{PeakSignalNoise.key}"
@@ -42,11 +44,12 @@ def restoration(name: str, cells: Sequence[Cell], grid: Grid) -> Restoration:
     problem = next(note for note in cells[0].result.runs[0].data.notes if note.startswith("problem: "))
     pictures = [("as it is seen", seen[0]), ("clean", clean[0])]
     for cell in cells:
+        own = cell.result.runs[0].data.train  # noise differs from generator to generator
         if cell.place.is_drawn or cell.place.is_dense:
-            pictures.append((named(cell, several), made(cell.result.runs[0].network, parts[0])))
+            pictures.append((named(cell, several), made(cell.result.runs[0].network, own)))
         if cell.place.is_drawn and cell.place.way == DRAW and cell.result.ticket is not None:
             untrained = cell.result.ticket.subnetwork(cell.result.source)
-            pictures.append((f"{named(cell, several)}, untrained", made(untrained, parts[0])))
+            pictures.append((f"{named(cell, several)}, untrained", made(untrained, own)))
     return Restoration(
         target=name,
         problem=problem.removeprefix("problem: "),
@@ -64,11 +67,9 @@ def named(cell: Cell, several: bool) -> str:
 
 def restored(cell: Cell, name: str) -> Restored:
     """Return how one network learned the picture."""
-    curves = [
-        [(row["step"], row[KEY]) for row in read_metrics(run.folder / "metrics.jsonl")]
-        for run in cell.result.runs
-        if run.folder is not None
-    ]
+    logs = [read_metrics(run.folder / "metrics.jsonl") for run in cell.result.runs if run.folder is not None]
+    curves = [[(row["step"], row[KEY]) for row in log] for log in logs]
+    steady = [[row for row in log if row[VARIANCE] is not None] for log in logs]
     shortest = min(map(len, curves))  # a seed may have stopped earlier than another
     measured = [measure_once(run, None, "test") for run in cell.result.runs]
     score, ticket = cell.result.runs[0].metric, cell.result.ticket
@@ -81,6 +82,7 @@ def restored(cell: Cell, name: str) -> Restored:
         steps=tuple(step for step, _ in curves[0][:shortest]),
         psnr=tuple(tuple(value for _, value in curve[:shortest]) for curve in curves),
         final=tuple(map(score.value, measured)),
+        steadiest=tuple(min(rows, key=itemgetter(VARIANCE))[KEY] for rows in steady) if all(steady) else (),
         ssim=tuple(values[:, 1].mean().item() for values in measured),
     )
 

@@ -10,7 +10,6 @@ from robust_tickets.measures.figure import Quantity, goodness
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.training.batch_source import BatchSource
 from robust_tickets.training.settings import Training
-from robust_tickets.training.steadiness import Steadiness
 
 
 class KeptWeights:
@@ -21,7 +20,7 @@ class KeptWeights:
 
     def __init__(self, training: Training, metric: Quantity) -> None:
         self.metric = metric
-        self.steadiness = Steadiness(training.window) if training.keep == "steadiest" else None
+        self.keeps_steadiest = training.keep == "steadiest"
         self.keeps = training.keep != "last"
         self.patience = training.patience
         self.last_score: float | None = None
@@ -33,28 +32,26 @@ class KeptWeights:
         self.stale = 0
         """Validations since the best one."""
 
-    def offer(self, score: float | None, weights: Mapping[str, Tensor], outputs: Tensor | None = None) -> None:
+    def offer(self, score: float | None, weights: Mapping[str, Tensor], variance: float | None = None) -> None:
         """Record a validation; `weights` are copied if they are the best so far and the best are kept.
 
         Args:
             score: the metric on validation, if there is a part for it.
             weights: everything that trains.
-            outputs: the picture, where `steadiness` asks for it.
+            variance: of what the network makes, over the last validations, if that is known.
         """
         self.last_score = score
         self.stale += 1
-        found = self._goodness(score, outputs)
+        found = self._goodness(score, variance)
         if found is not None and (self.best_goodness is None or found > self.best_goodness):
             self.best_goodness, self.best_score, self.stale = found, score, 0
             if self.keeps:
                 self.best = {name: value.detach().clone() for name, value in weights.items()}
 
-    def _goodness(self, score: float | None, outputs: Tensor | None) -> float | None:
-        if self.steadiness is None:
-            return None if score is None else goodness(self.metric, score)
-        assert outputs is not None
-        variance = self.steadiness.variance(outputs)
-        return None if variance is None else -variance
+    def _goodness(self, score: float | None, variance: float | None) -> float | None:
+        if self.keeps_steadiest:
+            return None if variance is None else -variance
+        return None if score is None else goodness(self.metric, score)
 
     @property
     def score(self) -> float | None:
@@ -74,7 +71,6 @@ class KeptWeights:
             "best_goodness": self.best_goodness,
             "best": self.best,
             "stale": self.stale,
-            "steadiness": self.steadiness.state() if self.steadiness is not None else None,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -84,8 +80,6 @@ class KeptWeights:
         # Checkpoints of older versions know no other goodness than the score's.
         known = None if self.best_score is None else goodness(self.metric, self.best_score)
         self.best_goodness = state.get("best_goodness", known)
-        if self.steadiness is not None:
-            self.steadiness.load_state(state["steadiness"])
 
 
 def require_keepable(training: Training, batches: BatchSource | None, plan: Plan) -> None:

@@ -36,6 +36,7 @@ from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
 from robust_tickets.training.result import TrainingResult
 from robust_tickets.training.schedules import rate_factor
+from robust_tickets.training.steadiness import VARIANCE, Steadiness
 from robust_tickets.training.targets import mix
 from robust_tickets.training.validation import validate
 
@@ -93,6 +94,7 @@ class TrainingLoop:
         self.precision: Resolved = resolved(training.precision, self.trainee.network, self.device)
         self.placement = BatchPlacement(self.device, memory_format(self.trainee.network, self.device, self.precision))
         self.kept = KeptWeights(training, self.metric)
+        self.steadiness = Steadiness(training.window) if "pictures" in job.task.provides else None
         self.overfitting = OverfittingWatch(training, batches, job.seed, self.metric, self.criterion.aim)
         logs = job.folder if self.accelerator.is_main_process else None
         self.log = MetricsLog(logs / "metrics.jsonl" if logs is not None else None)
@@ -303,11 +305,10 @@ class TrainingLoop:
                 found = validate(predict, images, self.training, self.seed, self.metric, aim)
                 since_rewind = [row for row in self.log.rows if row["step"] > self.trainee.round_start]
                 scores = found.row | self.overfitting.measure(predict, since_rewind)
-                outputs = None
-                if self.kept.steadiness is not None:
+                if self.steadiness is not None:
                     inputs, _ = next(iter(self.batches.chosen(1, 1)))
-                    outputs = predict(inputs)
-            self.kept.offer(found.selects, self.trainee.trained.state_dict(), outputs)
+                    scores[VARIANCE] = self.steadiness.variance(predict(inputs))
+            self.kept.offer(found.selects, self.trainee.trained.state_dict(), scores.get(VARIANCE))
         row = {
             "step": self.trainee.step,
             "epoch": self.trainee.step / self.per_epoch,
@@ -357,6 +358,7 @@ class TrainingLoop:
             "trainee": self.trainee.state(),
             "objective": self.objective.state(),
             "kept": self.kept.state(),
+            "steadiness": self.steadiness.state() if self.steadiness is not None else None,
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
             "rows": self.log.rows,
@@ -373,6 +375,8 @@ class TrainingLoop:
         self.trainee.load_state(state["trainee"])
         self.objective.load_state(state["objective"])
         self.kept.load_state(state["kept"])
+        if self.steadiness is not None:
+            self.steadiness.load_state(state["steadiness"])
         self.loss_sum.copy_(state["loss_sum"])
         self.loss_count = state["loss_count"]
         self.earlier = state.get("seconds", 0.0)

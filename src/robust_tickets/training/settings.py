@@ -50,7 +50,7 @@ class Training(Settings):
         "which it varies least, for which nothing has to judge (ES-WMV).",
     )
     window: int = later_field(
-        100, ge=2, description="Validations over whose pictures `keep: steadiest` takes the variance."
+        20, ge=2, description="Of a single picture, the validations over which its variance is taken (ES-WMV)."
     )
     patience: int = Field(
         default=0, ge=0, description="Stop after this many validations without improvement; 0: never."

@@ -7,10 +7,14 @@ import torch
 from torch import Tensor
 
 
+VARIANCE = "variance"
+"""Its key in rows of metrics."""
+
+
 class Steadiness:
     """The variance of pictures over a window of validations (Wang et al., 2023, arXiv 2112.06074, ES-WMV).
 
-    A generator that fits one picture comes near the clean one before it fits the noise; where it passes, outputs change
+    The window is the one that ends with the newest. A generator that fits one picture comes near the clean one before it fits the noise; where it passes, outputs change
     least.
 
     Args:
