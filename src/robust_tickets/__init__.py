@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.predict.predict import predict
     from robust_tickets.verbs.pretrain import pretrain
     from robust_tickets.verbs.reopen import load_transfer
+    from robust_tickets.verbs.restore import Restored, restore
+    from robust_tickets.verbs.restore_settings import RestoreSettings
     from robust_tickets.verbs.shrink import shrink
     from robust_tickets.verbs.transfer import Transfer, transfer
     from robust_tickets.verbs.transfer_settings import TransferSettings
@@ -59,6 +61,8 @@ _HOME = {
     "FindSettings": "verbs.find_settings",
     "Pixels": "models.pixels",
     "Recipe": "recipe",
+    "RestoreSettings": "verbs.restore_settings",
+    "Restored": "verbs.restore",
     "Source": "models.sources",
     "SourceSettings": "models.settings",
     "Ticket": "ticket.ticket",
@@ -85,6 +89,7 @@ _HOME = {
     "masked": "integrations.masked",
     "predict": "verbs.predict.predict",
     "pretrain": "verbs.pretrain",
+    "restore": "verbs.restore",
     "run": "pipeline.run",
     "shrink": "verbs.shrink",
     "transfer": "verbs.transfer",
@@ -99,6 +104,8 @@ __all__ = [
     "Network",
     "Pixels",
     "Recipe",
+    "RestoreSettings",
+    "Restored",
     "Source",
     "SourceSettings",
     "Ticket",
@@ -125,6 +132,7 @@ __all__ = [
     "masked",
     "predict",
     "pretrain",
+    "restore",
     "run",
     "shrink",
     "transfer",

@@ -23,6 +23,7 @@ from robust_tickets.cli.gap import gap
 from robust_tickets.cli.predict import predict
 from robust_tickets.cli.pretrain import pretrain
 from robust_tickets.cli.report import report
+from robust_tickets.cli.restore import restore
 from robust_tickets.cli.run import demo, run, study
 from robust_tickets.cli.schema import schema
 from robust_tickets.cli.shrink import shrink
@@ -63,7 +64,7 @@ def begin(
 for command in (
     *(pretrain, draw, transfer, verify, find, shrink, export),
     *(run, study, demo, timeline, report, analyse, gap),
-    *(evaluate, predict, check, schema, convert, doctor),
+    *(evaluate, predict, restore, check, schema, convert, doctor),
 ):
     app.command()(command)
 

@@ -17,6 +17,7 @@
 | `gains.py` | how much each source's tickets gain over the first source's, next to the domain gap |
 | `across_tasks.py` | how tickets drawn on one task do on another, against those drawn on the latter |
 | `restorations.py` | how a picture was restored, step by step |
+| `restored_picture.py` | one picture that was restored |
 | `collapses.py` | trainings against a single step that collapsed |
 | `early_draws.py` | how far successive draws of one training were apart |
 | `matching_ranges.py` | which sparsities are trivial, and up to which tickets match |

@@ -155,6 +155,11 @@ def is_page(path: Path) -> bool:
     return re.search(rb'<meta name="generator" content="robust-tickets', beginning(path, 4096)) is not None
 
 
+def is_picture_of_ours(path: Path) -> bool:
+    """Return whether an image file says that we wrote it."""
+    return f"Software\0{GENERATOR}".encode() in beginning(path, 4096)
+
+
 def beginning(path: Path, size: int) -> bytes:
     """Return the first bytes of a file; none of one that cannot be read."""
     try:
@@ -178,5 +183,6 @@ KINDS: dict[str, Recognise] = {
     ".rtk": is_runtime_file,
     ".safetensors": is_stamped,
     ".html": is_page,
+    ".png": is_picture_of_ours,
 }
 """What recognises a file of ours, by its suffix."""

@@ -109,8 +109,11 @@ class Ticket:
 
     @property
     def emptied(self) -> tuple[str, ...]:
-        """Return the prunable weights that are empty: such a layer passes on nothing but its bias."""
-        return emptied(self.masks, self.prunable)
+        """Return the prunable weights that are empty: such a layer passes on nothing but its bias.
+
+        Biases, which may be pruned too, are no layers.
+        """
+        return emptied(self.masks, [name for name in self.prunable if not name.endswith("bias")])
 
     @property
     def digest(self) -> str:

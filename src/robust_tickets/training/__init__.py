@@ -28,6 +28,7 @@
 | `processes.py` | processes that train together |
 | `validation.py` | the score that selects epochs |
 | `overfitting.py` | whether training against a single step has collapsed |
+| `preview.py` | what a generator has made so far, for whoever watches |
 | `steadiness.py` | how much a picture changes while a generator trains |
 | `kept.py` | the weights it ends on, and when it has stopped improving |
 | `checkpoints.py`, `metrics.py` | what lets a killed run resume bit for bit |

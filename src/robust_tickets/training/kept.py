@@ -88,6 +88,8 @@ def require_keepable(training: Training, batches: BatchSource | None, plan: Plan
     Raises:
         UserError: there is no validation part, or events during the training decide what becomes of the weights.
     """
+    if training.until and plan.events:
+        raise UserError("training.until: a draw ends where its timeline ends; remove this setting")
     if not plan.steps or (training.keep == "last" and not training.patience):
         return
     asked = f"training.keep: {training.keep}"

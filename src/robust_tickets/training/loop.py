@@ -32,6 +32,7 @@ from robust_tickets.training.metrics import MetricsLog
 from robust_tickets.training.overfitting import OverfittingWatch, first_collapse, warning
 from robust_tickets.training.placement import BatchPlacement, memory_format
 from robust_tickets.training.precision import Resolved, autocast, resolved
+from robust_tickets.training.preview import show
 from robust_tickets.training.processes import accelerator
 from robust_tickets.training.progress import progress
 from robust_tickets.training.result import TrainingResult
@@ -125,7 +126,7 @@ class TrainingLoop:
                 self.trainee.step += 1
                 if self.is_validation_due():
                     self.validate()
-                    if self.kept.is_exhausted:
+                    if self.kept.is_exhausted or self.log.rows[-1]["loss"] <= self.training.until:
                         break
                 if self.folder is not None and time.monotonic() - saved >= self.training.checkpoint_seconds:
                     self.checkpoint()
@@ -307,7 +308,9 @@ class TrainingLoop:
                 scores = found.row | self.overfitting.measure(predict, since_rewind)
                 if self.steadiness is not None:
                     inputs, _ = next(iter(self.batches.chosen(1, 1)))
-                    scores[VARIANCE] = self.steadiness.variance(predict(inputs))
+                    made = predict(inputs)
+                    show(made)
+                    scores[VARIANCE] = self.steadiness.variance(made)
             self.kept.offer(found.selects, self.trainee.trained.state_dict(), scores.get(VARIANCE))
         row = {
             "step": self.trainee.step,

@@ -55,6 +55,9 @@ class Training(Settings):
     patience: int = Field(
         default=0, ge=0, description="Stop after this many validations without improvement; 0: never."
     )
+    until: float = later_field(
+        0.0, ge=0, description="Stop once the mean loss between two validations is this low; 0: train to the end."
+    )
     validate_every: float = Field(default=1.0, gt=0, description="Epochs between validations.")
     checkpoint_seconds: float = Field(default=30.0, ge=0, description="Seconds between checkpoints.")
 

@@ -19,6 +19,8 @@
 | `caveats.py` | what makes a verdict less certain |
 | `exported.py` | the results of an exported file |
 | `verify.py`, `verify_settings.py` | decide whether the ticket matches |
+| `restore.py`, `restore_settings.py` | make one picture clean, whole or larger |
+| `tiles.py` | a large picture in tiles, and back |
 | `evaluate.py` | the results of a network as it is, without training |
 | `double_win.py` | decide whether it matches after both standard and adversarial transfer |
 | `find.py`, `find_settings.py` | the sparsest ticket that meets a criterion |

@@ -1,17 +1,20 @@
 """Single pictures: from image files and arrays, as floats."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from robust_tickets.data.images.arrays import uint8_images
 from robust_tickets.data.images.image_files import SUFFIXES, decoded_image, mode_channels, read_file
 from robust_tickets.foundation.errors import UserError
-from robust_tickets.foundation.files import given_path
+from robust_tickets.foundation.files import given_path, write_bytes
+from robust_tickets.foundation.ownership import GENERATOR, require_ours
 
 
 def is_picture(path: Path) -> bool:
@@ -57,3 +60,20 @@ def of_array(values: Any, where: str) -> Tensor:
     if array.ndim not in (2, 3):
         raise UserError(f"{where}: has shape {array.shape}; a picture is (H, W), (H, W, C) or (C, H, W), C 1 or 3")
     return uint8_images(array[None], where)[0].float() / 255
+
+
+def write_picture(picture: Tensor, path: Path) -> Path:
+    """Write a picture `(C, H, W)` in [0, 1], C 1 or 3, as a PNG file that says that it is ours.
+
+    Raises:
+        UserError: the path does not end in .png, holds somebody else's file, or cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"{path}: pictures are written as PNG files; end the name in .png")
+    require_ours(path)
+    values = picture.detach().cpu().clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    said, buffer = PngInfo(), io.BytesIO()
+    said.add_text("Software", GENERATOR)
+    Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values).save(buffer, "PNG", pnginfo=said)
+    write_bytes(path, buffer.getvalue())
+    return path
