@@ -27,7 +27,9 @@ from robust_tickets.verbs.draw import DrawSettings, draw_all
 from robust_tickets.verbs.transfer import transfer
 
 OF_TEXTS = {"language", "bert-lth", "tamt", "robust-language", "early-bert"}
-PAPERS = sorted(set(builtin_recipes()) - {"demo", "segmentation", "detection", "study"} - OF_TEXTS - set(OPEN))
+PAPERS = sorted(
+    set(builtin_recipes()) - {"demo", "segmentation", "detection", "study", "eye-surgeon"} - OF_TEXTS - set(OPEN)
+)
 """But for those whose data label no whole images, which have files of their own; `study` draws as other recipes do."""
 DATA = {"name": "digits", "per_class": 8, "validation": 0.25}
 PER_EPOCH = 4

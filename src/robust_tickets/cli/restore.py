@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from robust_tickets.cli.options import Override, given, overrides, ours_or_free
+from robust_tickets.cli.options import Override, given, ours_or_free, overrides
 from robust_tickets.foundation.errors import UserError
 
 
 def restore(
     picture: Annotated[Path, typer.Argument(help="An image file that is noisy, has holes, or is too small.")],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="The PNG file that is written.", callback=ours_or_free)
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG file that is written.", callback=ours_or_free)],
     noise: Annotated[
         float | None,
         typer.Option(help="Standard deviation of the noise, for values in [0, 1], if it is known: 0.1 is strong."),

@@ -8,8 +8,8 @@ from robust_tickets.foundation.unit import DECIBEL
 from robust_tickets.report.sections import Chart, Gallery, Line, Picture, Section, Table
 
 TEXT = (
-    "A generator learns the picture as it is seen; PSNR is to the clean one, which nothing here has chosen by. A network "
-    "with many weights passes near the clean picture and then learns the noise, so that its PSNR falls again: the drop "
+    "A generator learns the picture as it is seen; PSNR is to the clean one, which nothing has chosen by. A network with "
+    "many weights passes near the clean picture and then learns the noise, so that its PSNR falls again: the drop "
     "from the peak to the end says how much. The peak itself takes the clean picture to find."
 )
 
@@ -18,7 +18,7 @@ MOST_LINES = 6
 
 
 @dataclass(frozen=True)
-class Restored:
+class GeneratorCourse:
     """One network that learned one picture, for every seed."""
 
     name: str
@@ -37,7 +37,7 @@ class Restored:
 
 
 @dataclass(frozen=True)
-class Restoration:
+class PictureComparison:
     """One picture, and all networks that restored it."""
 
     target: str
@@ -45,17 +45,17 @@ class Restoration:
     """What is wrong with it, in words."""
     seen: tuple[float, ...]
     """PSNR of what is seen, of each seed, dB; nothing where it has another size than the picture."""
-    networks: tuple[Restored, ...]
+    networks: tuple[GeneratorCourse, ...]
     pictures: tuple[tuple[str, str], ...]
     """Names and PNG files in base64."""
 
 
-def restoration_sections(found: Sequence[Restoration]) -> list[Section]:
+def restoration_sections(found: Sequence[PictureComparison]) -> list[Section]:
     """Return one section for each picture."""
     return [section(one) for one in found]
 
 
-def section(one: Restoration) -> Section:
+def section(one: PictureComparison) -> Section:
     """Return the figures and the pictures of one target."""
     seen = f"What is seen has {spread(one.seen)}. " if one.seen else ""
     charts = [
@@ -76,7 +76,7 @@ def section(one: Restoration) -> Section:
                 title=f"PSNR of {one.target} (dB)",
                 columns=("network", "parameters", "peak", "at step", "in the end", "drop", "ES-WMV", "SSIM in the end"),
                 rows=tuple(map(row, one.networks)),
-                note="Mean ± one standard deviation over seeds. ES-WMV: where the picture varied least over a window of "
+                note="Mean ± one standard deviation over seeds. ES-WMV: where the picture varied least over some "
                 "validations, which takes no clean picture to find.",
             ),
         ),
@@ -93,7 +93,7 @@ def section(one: Restoration) -> Section:
     )
 
 
-def line(network: Restored) -> Line:
+def line(network: GeneratorCourse) -> Line:
     """Return the mean over seeds at each step."""
     each = list(zip(*network.psnr, strict=True))
     return Line(
@@ -108,7 +108,7 @@ MOST_BARS = 30
 """More bars of standard deviations hide the line."""
 
 
-def row(network: Restored) -> tuple[str | int | float | None, ...]:
+def row(network: GeneratorCourse) -> tuple[str | int | float | None, ...]:
     """Return peak, end and drop."""
     peaks = [max(one) for one in network.psnr]
     places = [network.steps[one.index(peak)] for one, peak in zip(network.psnr, peaks, strict=True)]

@@ -12,6 +12,7 @@
 | `errors.py` | the one exception that means "the user can fix this" |
 | `extras.py` | packages that only some jobs need, and what installs them |
 | `seeds.py` | named random streams derived from one seed |
+| `latent_noise.py` | the fixed noise that a generator turns into one picture |
 | `files.py` | atomic writes, and reads that name the broken file |
 | `run_folder.py` | the run that a folder belongs to, and paths that move with it |
 | `ownership.py` | the rule against overwriting, and how our own files are recognised |

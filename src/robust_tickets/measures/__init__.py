@@ -9,6 +9,7 @@
 | `calibration.py` | ECE, adaptive ECE, negative log-likelihood, Brier score |
 | `corruption.py`, `corruptions/` | accuracy under the fifteen common corruptions, and these themselves |
 | `corruption_files.py` | accuracy on files in the layout of CIFAR-10-C |
+| `peak_signal_noise.py` | PSNR and SSIM of a restored picture |
 | `out_of_distribution.py` | distinguishing test images from another data set's, by max softmax and energy |
 | `certified.py` | accuracy certified by randomised smoothing |
 | `figure.py` | what a figure is: a name, a unit, bounds, whether higher is better |

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from robust_tickets.foundation.batch import sliced
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.foundation.latent_noise import LatentNoise
 from robust_tickets.foundation.settings import Settings, parse
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ class Interface(Settings, ABC):
     @property
     def channels(self) -> int | None:
         """Number of channels of an image; None of what has none."""
+        return None
+
+    @property
+    def noise(self) -> LatentNoise | None:
+        """The fixed noise that goes into a generator; None of what takes something else."""
+        return None
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with the size of what comes out, and what would be right; None if nothing is."""
         return None
 
     @property

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from robust_tickets.attacks.perturbable import Perturbable, same
-from robust_tickets.foundation.lazy import nn
 from robust_tickets.foundation.latent_noise import LatentNoise
+from robust_tickets.foundation.lazy import nn
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.pixels import Size
 
@@ -33,6 +33,11 @@ class Latent(Interface):
     def noise(self) -> LatentNoise:
         """What whoever feeds the network has to know."""
         return LatentNoise(self.depth, self.pictures, self.reduction, self.scale, self.least, self.seed)
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with the size of pictures."""
+        return self.noise.complaint(self.size)
 
     def preparation(self) -> nn.Module:
         """Return nothing but a passage."""

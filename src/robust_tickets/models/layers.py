@@ -48,7 +48,7 @@ def stem_weight(classifier: Network) -> str | None:
 
 
 def candidate_weights(classifier: Network, settings: Prunable) -> tuple[str, ...]:
-    """Return `weights_by_type` of a network's body, after the word embeddings if those are to be pruned; or of all parameters.
+    """Return `weights_by_type` of a network's body, after the word embeddings if those are to be pruned; or all.
 
     Raises:
         UserError: they are, and there are none.
@@ -93,7 +93,11 @@ def weights_left_out(classifier: Network, settings: Prunable | None = None) -> d
     if not (settings.include_head or settings.include_all):
         heads = tuple(f"{path}." for path in classifier.fresh)
         reasons |= {name: "the head" for name in candidates if name.startswith(heads)}
-    if not (settings.include_stem or settings.include_all) and candidates and (stem := stem_weight(classifier)) is not None:
+    if (
+        not (settings.include_stem or settings.include_all)
+        and candidates
+        and (stem := stem_weight(classifier)) is not None
+    ):
         reasons.setdefault(stem, "the stem")
     if not (settings.include_depthwise or settings.include_all):
         body = classifier.body

@@ -18,6 +18,7 @@
 | `across_tasks.py` | how tickets drawn on one task do on another |
 | `matching_ranges.py` | which sparsities are trivial, and up to which tickets match |
 | `families.py` | ways of drawing compared over all targets, and what they cost |
+| `restorations.py` | pictures that were restored, by which network, step by step |
 | `courses.py` | when which event happens under a recipe |
 | `gap.py` | how far each target lies from the first source's pretraining data |
 """

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from robust_tickets.attacks.predict import evaluation_mode
 from robust_tickets.data.examples import Examples
-from robust_tickets.findings.restorations import Restoration, Restored
+from robust_tickets.findings.restorations import GeneratorCourse, PictureComparison
 from robust_tickets.foundation.grouping import grouped
 from robust_tickets.measures.peak_signal_noise import PeakSignalNoise, errors
 from robust_tickets.models.network import Network
@@ -22,7 +22,7 @@ from robust_tickets.verbs.measure import measure_once
 KEY = f"validation_{PeakSignalNoise.key}"
 
 
-def restorations(grid: Grid, cells: Sequence[Cell]) -> list[Restoration]:
+def restorations(grid: Grid, cells: Sequence[Cell]) -> list[PictureComparison]:
     """Return every picture that was restored, in every way of training; nothing of a run without generators."""
     of_pictures = [cell for cell in cells if "pictures" in cell.result.runs[0].task.provides]
     facets = grouped(of_pictures, lambda cell: (cell.place.target, cell.place.transfer))
@@ -33,7 +33,7 @@ def restorations(grid: Grid, cells: Sequence[Cell]) -> list[Restoration]:
     ]
 
 
-def restoration(name: str, cells: Sequence[Cell], grid: Grid) -> Restoration:
+def restoration(name: str, cells: Sequence[Cell], grid: Grid) -> PictureComparison:
     """Return one picture, with its networks in the order of the grid."""
     parts = [run.data.train for run in cells[0].result.runs]
     clean = [targets_of(part)["clean"] for part in parts]
@@ -50,7 +50,7 @@ def restoration(name: str, cells: Sequence[Cell], grid: Grid) -> Restoration:
         if cell.place.is_drawn and cell.place.way == DRAW and cell.result.ticket is not None:
             untrained = cell.result.ticket.subnetwork(cell.result.source)
             pictures.append((f"{named(cell, several)}, untrained", made(untrained, own)))
-    return Restoration(
+    return PictureComparison(
         target=name,
         problem=problem.removeprefix("problem: "),
         seen=tuple(score.value(errors(one, other)) for one, other in zip(seen, clean, strict=True)) if alike else (),
@@ -65,7 +65,7 @@ def named(cell: Cell, several: bool) -> str:
     return f"{cell.place.series}, {name}" if several and cell.place.is_dense else name
 
 
-def restored(cell: Cell, name: str) -> Restored:
+def restored(cell: Cell, name: str) -> GeneratorCourse:
     """Return how one network learned the picture."""
     logs = [read_metrics(run.folder / "metrics.jsonl") for run in cell.result.runs if run.folder is not None]
     curves = [[(row["step"], row[KEY]) for row in log] for log in logs]
@@ -75,7 +75,7 @@ def restored(cell: Cell, name: str) -> Restored:
     score, ticket = cell.result.runs[0].metric, cell.result.ticket
     total = sum(parameter.numel() for parameter in cell.result.source.network.body.parameters())
     removed = sum(int((~mask).sum()) for mask in ticket.masks.values()) if ticket is not None else 0
-    return Restored(
+    return GeneratorCourse(
         name=name,
         sparsity=cell.result.sparsity,
         parameters=total - removed,

@@ -3,7 +3,7 @@
 | file | noun |
 |---|---|
 | `summary.py` | the tidy record every run writes and the report reads |
-| `sections.py` | other findings: tables, charts and maps under a heading |
+| `sections.py` | other findings: tables, charts, maps and pictures under a heading |
 | `points.py` | mean and spread over seeds, and the panels that points fall into |
 | `notation.py` | how per cent, points and counts are written |
 | `headline.py` | the verdict in a sentence |
@@ -15,6 +15,7 @@
 | `figures.py` | accuracy against sparsity, and sparsity by layer |
 | `charts.py` | the figures of sections: lines, and values over two axes |
 | `lanes.py` | the same of timelines: sparsity in force, and what happens |
+| `galleries.py` | the same of pictures |
 | `terminal.py` | the tables on the terminal |
 | `markdown.py` | the page as Markdown |
 | `html.py`, `page.css` | the page |

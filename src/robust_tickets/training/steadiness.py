@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
 VARIANCE = "variance"
 """Its key in rows of metrics."""
 
@@ -14,8 +13,8 @@ VARIANCE = "variance"
 class Steadiness:
     """The variance of pictures over a window of validations (Wang et al., 2023, arXiv 2112.06074, ES-WMV).
 
-    The window is the one that ends with the newest. A generator that fits one picture comes near the clean one before it fits the noise; where it passes, outputs change
-    least.
+    The window ends with the newest one. A generator that fits one picture comes near the clean one before it fits the
+    noise; where it passes, what it makes changes least.
 
     Args:
         window: W, the number of validations.

@@ -85,7 +85,7 @@ class ActivationsPass(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class Scaling(nn.Module):
+class NormScale(nn.Module):
     """What is left of a norm whose scale may be pruned: a factor for each channel."""
 
     def __init__(self, weight: nn.Parameter) -> None:
@@ -106,7 +106,7 @@ def sum_over_paths(body: nn.Module, names: Sequence[str]) -> nn.Module:
     for path, module in list(paths.named_modules()):
         if isinstance(module, (*NORMS, *ACTIVATIONS)) and path:
             parent, _, leaf = path.rpartition(".")
-            kept = Scaling(module.weight) if f"{path}.weight" in names else nn.Identity()  # pyright: ignore[reportArgumentType]
+            kept = NormScale(module.weight) if f"{path}.weight" in names else nn.Identity()  # pyright: ignore[reportArgumentType]
             setattr(paths.get_submodule(parent), leaf, kept)
     with torch.no_grad():
         for name, parameter in paths.named_parameters():

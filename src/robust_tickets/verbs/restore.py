@@ -26,7 +26,6 @@ from robust_tickets.foundation.latent_noise import LatentNoise
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
 from robust_tickets.measures.peak_signal_noise import PeakSignalNoise, errors
-from robust_tickets.models.latent import Latent
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.parametrisations import Bernoulli
 from robust_tickets.pruning.scopes.global_ import GlobalScope
@@ -71,7 +70,9 @@ class Restored:
     def __repr__(self) -> str:
         height, width = self.picture.shape[1:]
         psnr = f", PSNR {self.psnr:.2f} dB" if self.psnr is not None else ""
-        return f"Restored({width} x {height} pixels, {self.done} of {self.tiles} tiles, {self.parameters:,} weights{psnr})"
+        return (
+            f"Restored({width} x {height} pixels, {self.done} of {self.tiles} tiles, {self.parameters:,} weights{psnr})"
+        )
 
     @property
     def psnr(self) -> float | None:
@@ -116,12 +117,12 @@ def restore(
     if settings.tile < LEAST_TILE * settings.overlap:
         raise UserError(f"overlap: {settings.overlap} is too large for tiles of {settings.tile} pixels")
     if folder is not None:
-        return Work(picture, settings, Path(folder), seed).done(tell)
+        return Restoring(picture, settings, Path(folder), seed).done(tell)
     with TemporaryDirectory() as place:
-        return Work(picture, settings, Path(place), seed).done(tell)
+        return Restoring(picture, settings, Path(place), seed).done(tell)
 
 
-class Work:
+class Restoring:
     """The restoration of one picture."""
 
     def __init__(self, picture: Any, settings: RestoreSettings, folder: Path, seed: int) -> None:
@@ -148,18 +149,21 @@ class Work:
         Raises:
             UserError: says which sizes it can.
         """
-        if not isinstance(self.source.network.interface, Latent):
-            raise UserError(f"network: {self.settings.network} is no generator; name one, such as prior/unet4-x0.5")
         side, tile = self.settings.factor, self.tiles[0]
         if (complaint := self.noise.complaint((side * tile.height, side * tile.width))) is not None:
             raise UserError(f"{name}: {complaint}")
 
     @property
     def noise(self) -> LatentNoise:
-        """What goes into the generator."""
-        interface = self.source.network.interface
-        assert isinstance(interface, Latent), "`require_fits` has looked"
-        return interface.noise
+        """What goes into the generator.
+
+        Raises:
+            UserError: the network is none.
+        """
+        noise = self.source.network.interface.noise
+        if noise is None:
+            raise UserError(f"network: {self.settings.network} is no generator; name one, such as prior/unet4-x0.5")
+        return noise
 
     def done(self, tell: Callable[[Restored], None] | None) -> Restored:
         """Return the picture, once all is done."""

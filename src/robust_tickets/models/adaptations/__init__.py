@@ -26,6 +26,7 @@ from robust_tickets.models.adaptations.projection_head import ProjectionHead
 from robust_tickets.models.adaptations.segmentation_head import SegmentationHead
 
 AnyAdaptation = Annotated[
-    SegmentationHead | DetectionHead | LanguageHead | PerceptronHead | ProjectionHead | PictureOutput, Field(discriminator="kind")
+    SegmentationHead | DetectionHead | LanguageHead | PerceptronHead | ProjectionHead | PictureOutput,
+    Field(discriminator="kind"),
 ]
 """Every kind of adaptation, as files record it."""

@@ -12,7 +12,6 @@ from robust_tickets.foundation.seeds import global_stream
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.adaptations.picture_output import PictureOutput
 from robust_tickets.models.interface import Interface
-from robust_tickets.models.latent import Latent
 
 
 class ToPicture(nn.Sigmoid):
@@ -66,9 +65,9 @@ class Generator(AdaptedBody):
         Raises:
             UserError: says what it takes.
         """
-        if not isinstance(interface, Latent):
+        if interface.noise is None:
             raise UserError(f"{name}: takes fixed noise, not {interface.noun}")
-        if (complaint := interface.noise.complaint(interface.size)) is not None:
+        if (complaint := interface.complaint) is not None:
             raise UserError(f"{name}: a picture {complaint}")
 
     def answered(self, tensors: Sequence[Tensor]) -> Any:

@@ -31,8 +31,8 @@ class NamedGenerator:
 def of_unet(name: str, channels: int) -> Latent:
     """Return noise of the picture's own size."""
     least = unet_prior.least_side(name)
-    size = (max(USUAL_SIDE, least),) * 2
-    return Latent(depth=unet_prior.DEPTH, pictures=channels, least=least, size=size)
+    side = max(USUAL_SIDE, least)
+    return Latent(depth=unet_prior.DEPTH, pictures=channels, least=least, size=(side, side))
 
 
 def of_decoder(name: str, channels: int) -> Latent:

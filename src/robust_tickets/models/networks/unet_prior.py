@@ -20,7 +20,7 @@ LEAK = 0.2
 """Slope of the leaky ReLU below zero."""
 
 
-class Layer(nn.Module):
+class UnetLayer(nn.Module):
     """A convolution that keeps the size of maps by reflecting their borders, then a norm and a leaky ReLU.
 
     With one picture, batch norm normalises each channel over the places of that picture, in training and afterwards.
@@ -47,7 +47,7 @@ class Layer(nn.Module):
         return F.leaky_relu(self.norm(x), LEAK)
 
 
-class Level(nn.Module):
+class UnetLevel(nn.Module):
     """One level on the way down and up again: halves, goes through the levels below, and doubles.
 
     Args:
@@ -59,11 +59,11 @@ class Level(nn.Module):
 
     def __init__(self, before: int, width: int, below: nn.Module | None, returned: int) -> None:
         super().__init__()
-        self.halving = Layer(before, width, DOWN, halves=True)
-        self.second = Layer(width, width, DOWN)
+        self.halving = UnetLayer(before, width, DOWN, halves=True)
+        self.second = UnetLayer(width, width, DOWN)
         self.below = below
         self.norm = nn.InstanceNorm2d(returned, affine=True)
-        self.back = Layer(returned, width, UP)
+        self.back = UnetLayer(returned, width, UP)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, before, h, w] to [N, width, h, w]."""
@@ -78,7 +78,7 @@ class Level(nn.Module):
 class UnetPrior(Generator):
     """Levels of two 5 x 5 convolutions down and one 3 x 3 convolution up, without connections across.
 
-    Ghosh et al., 2024, arXiv 2406.05288; the hourglass of Deep Image Prior (Ulyanov et al., 2018, arXiv 1711.10925) with
+    Ghosh et al., 2024, arXiv 2406.05288; that of Deep Image Prior (Ulyanov et al., 2018, arXiv 1711.10925) with
     average pooling, nearest upsampling and reflected borders. With six levels it has 3,008,867 parameters.
 
     Args:
@@ -91,7 +91,7 @@ class UnetPrior(Generator):
         levels: nn.Module | None = None
         for index in reversed(range(len(widths))):
             returned = widths[min(index + 1, len(widths) - 1)]
-            levels = Level(widths[index - 1] if index else DEPTH, widths[index], levels, returned)
+            levels = UnetLevel(widths[index - 1] if index else DEPTH, widths[index], levels, returned)
         assert levels is not None
         self.levels = levels
         self.output = nn.Conv2d(widths[0], channels, 1)

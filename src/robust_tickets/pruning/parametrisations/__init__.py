@@ -13,7 +13,7 @@
 | `gated_network.py` | the module that `hard-concrete` trains |
 | `thresholded.py` | `thresholded`: masks over frozen weights by scores above a threshold (TAMT) |
 | `thresholded_network.py` | the module that `thresholded` trains |
-| `bernoulli.py` | `bernoulli`: frozen weights kept by chance, with probabilities that are learned (Optimal Eye Surgeon) |
+| `bernoulli.py` | `bernoulli`: frozen weights kept with probabilities that are learned (Optimal Eye Surgeon) |
 | `sampled_network.py` | the module that `bernoulli` trains |
 | `movement.py` | `movement`: weights and masks train together (movement pruning) |
 | `movement_network.py` | the module that `movement` trains |

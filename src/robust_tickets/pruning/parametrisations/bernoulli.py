@@ -23,8 +23,8 @@ class Bernoulli(Parametrisation):
     Optimal Eye Surgeon (Ghosh et al., 2024, arXiv 2406.05288): in training a weight is multiplied by
     m = sigmoid((l + logit u) / T), u uniform, which is the Gumbel-softmax over keeping and removing it (Jang et al.,
     2017, arXiv 1611.01144). The loss gains lambda times the sum over all weights of KL(Bernoulli(p) || Bernoulli(p0)),
-    p0 being the share that is to be kept. In evaluation the mask is that of the highest l, of the exact count, and so is
-    the ticket.
+    p0 being the share that is to be kept. In evaluation the mask has the highest l, at its exact count, and so
+    has the ticket.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES, SINGLE_PRUNE, TRAINING})

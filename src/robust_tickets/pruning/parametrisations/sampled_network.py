@@ -72,7 +72,9 @@ class SampledNetwork(ScoredNetwork):
             self.weights(),
             sparsity=self._sparsity,
             couplings=self._couplings,
-            statistics=LearnedAlone(lambda: {name: one.detach().float() for name, one in self.scores_by_name().items()}),
+            statistics=LearnedAlone(
+                lambda: {name: one.detach().float() for name, one in self.scores_by_name().items()}
+            ),
             seed=self._seed,
         )
 
