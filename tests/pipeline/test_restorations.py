@@ -65,7 +65,7 @@ def test_each_network_has_its_row_and_only_the_unet_has_tickets(done: tuple[Path
         "snip 50 %",
         "synflow 50 %",
     ]
-    counts = {row[0]: row[1] for row in table.rows}
+    counts = {row[0]: int(str(row[1])) for row in table.rows}
     assert counts["40 %"] == counts["random 40 %"] == pytest.approx(0.6 * counts["unet, dense"], abs=1)
 
 

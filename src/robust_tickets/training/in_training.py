@@ -62,6 +62,8 @@ class NetworkInTraining:
             job.batches,
             job.task.criterion(0.0),
         )
+        if self.parametrised.weigh is not None:
+            self.parametrised.weigh(self.statistics.multiplications())
         self.optimiser = self.fresh_optimiser()
         self.average = WeightAverage(self.body, job.training.ema) if job.training.ema else None
         self.masks: Masks = {name: torch.ones_like(mask) for name, mask in masks.items()}

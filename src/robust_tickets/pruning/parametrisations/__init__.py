@@ -23,6 +23,8 @@
 | `soft_threshold_network.py` | the module that `soft-threshold` trains |
 | `coefficients.py` | `coefficients`: weights train, and a coefficient for each head and neuron (EarlyBERT) |
 | `scaled_network.py` | the module that `coefficients` trains |
+| `gains.py` | `gains`: weights train, and channels pay for the scales of their norms (network slimming, SuperTickets) |
+| `channel_gains.py` | what `gains` ranks and pays by |
 | `seen_through.py` | a mask through which gradients pass unchanged |
 """
 
@@ -34,6 +36,7 @@ from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.parametrisations.bernoulli import Bernoulli
 from robust_tickets.pruning.parametrisations.coefficients import Coefficients
 from robust_tickets.pruning.parametrisations.fixed import Fixed
+from robust_tickets.pruning.parametrisations.gains import Gains
 from robust_tickets.pruning.parametrisations.hard_concrete import HardConcrete
 from robust_tickets.pruning.parametrisations.movement import Movement
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
@@ -52,7 +55,8 @@ AnyParametrisation = Annotated[
     | Movement
     | SoftMovement
     | SoftThreshold
-    | Coefficients,
+    | Coefficients
+    | Gains,
     Field(discriminator="kind"),
     Shorthand,
 ]
@@ -62,6 +66,7 @@ __all__ = [
     "Bernoulli",
     "Coefficients",
     "Fixed",
+    "Gains",
     "HardConcrete",
     "Movement",
     "Parametrisation",

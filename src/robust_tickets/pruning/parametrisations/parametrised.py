@@ -37,6 +37,8 @@ class Parametrised:
     that and from the module's state, so that a training that was cut off goes on alike."""
     penalty: Callable[[], Tensor] | None = None
     """What is added to every loss: a scalar, of the module as it is now."""
+    weigh: Callable[[Mapping[str, float]], None] | None = None
+    """Is told, before the first step, how many times one example multiplies each weight that may go."""
     own_sparsity: Callable[[], float] | None = None
     """The share of weights that training itself has removed, in [0, 1)."""
     settle: Callable[[], None] | None = None
