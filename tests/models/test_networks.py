@@ -61,7 +61,8 @@ def test_width_factor_scales_every_stage() -> None:
 
 @pytest.mark.parametrize("channels", [1, 4])
 @pytest.mark.parametrize(
-    "name", ["cifar/resnet8", "small/resnet18-x0.125", "demo/resnet4", "resnet2b", "cnn-a", "timm/resnet10t"]
+    "name",
+    ["cifar/resnet8", "small/resnet18-x0.125", "demo/resnet4", "resnet2b", "cnn-a", "supernet/hr4-1", "timm/resnet10t"],
 )
 def test_any_number_of_input_channels(name: str, channels: int) -> None:
     source = load_source(SourceSettings(name=name, weights="random", in_channels=channels, num_classes=3))

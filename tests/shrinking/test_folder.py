@@ -54,6 +54,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("cifar/resnet8", 16, "channel"),
         ("cnn-a", 16, "channel"),
         ("demo/resnet4", 16, "channel"),
+        ("supernet/hr4-1", 16, "channel"),  # parallel depthwise kernels, two resolutions
         ("timm/resnet18", 32, "channel"),
         ("torchvision/mobilenet_v2", 32, "channel"),  # depthwise: groups shrink
         ("timm/mobilenetv3_small_050", 32, "channel"),  # squeeze and excitation

@@ -18,6 +18,7 @@ OURS = (
     "madry/resnet18-l2-3.0",
     "resnet2b",
     "cnn-a",
+    "supernet/hr8-2",
     "prior/unet6",
     "prior/decoder5",
     "hf/bert",

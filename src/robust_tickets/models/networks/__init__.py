@@ -6,6 +6,7 @@
 | `small_resnet.py` | `small/resnet18`, `small/resnet50`: for 32 x 32 images; `-x0.5` for half the width |
 | `demo_resnet.py` | `demo/resnet4`, for 16 x 16 images |
 | `resnet2b.py` | `resnet2b`: residual without batch norm, from robustness verification |
+| `supernet.py` | `supernet/hr8-2`: mixed convolutions at two resolutions, width 8, twice, for SuperTickets |
 | `unet_prior.py` | `prior/unet6`, with 1 to 6 levels; `-x0.5` for half the width: a deep image prior without skips |
 | `deep_decoder.py` | `prior/decoder5`: Deep Decoder |
 | `cnn_a.py` | `cnn-a`: two convolutions, from robustness verification |
@@ -22,6 +23,7 @@ from robust_tickets.models.networks.cnn_a import cnn_a
 from robust_tickets.models.networks.demo_resnet import demo_resnet
 from robust_tickets.models.networks.resnet2b import resnet2b
 from robust_tickets.models.networks.small_resnet import small_resnet
+from robust_tickets.models.networks.supernet import PATTERN, supernet
 from robust_tickets.models.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
@@ -60,5 +62,6 @@ NETWORKS = (
     ),
     NamedArchitecture(re.compile(r"demo/resnet4"), ("demo/resnet4",), demo_resnet, (16, 16), (0.5,) * 3, (0.25,) * 3),
     NamedArchitecture(re.compile(r"resnet2b"), ("resnet2b",), resnet2b, (32, 32), CIFAR_MEAN, CIFAR_STD),
+    NamedArchitecture(PATTERN, ("supernet/hr8-2", "supernet/hr18-4"), supernet, (32, 32), CIFAR_MEAN, CIFAR_STD),
     NamedArchitecture(re.compile(r"cnn-a"), ("cnn-a",), cnn_a, (32, 32), CIFAR_MEAN, (0.2023, 0.1994, 0.2010)),
 )
