@@ -39,6 +39,7 @@ def labelling(classifier: Network, classes: int = 5, seed: int = 0, **settings: 
     ("name", "head"),
     [
         *(("cifar/resnet8", "deeplabv3"), ("demo/resnet4", "fcn"), ("small/resnet18-x0.25", "fcn")),
+        ("supernet/hr4-1", "fcn"),
         *(("torchvision/resnet18", "fcn"), ("torchvision/mobilenet_v3_small", "fcn"), ("timm/resnet10t", "fcn")),
     ],
 )

@@ -88,14 +88,18 @@ class Supernet(nn.Module):
         self.joined = normed(3 * width, 4 * width, 1)
         self.fc = nn.Linear(4 * width, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map normalised images [N, C, H, W] to logits [N, classes]."""
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Return the map [N, 4 width, H / 2, W / 2] in which both resolutions are joined."""
         fine = self.first(F.relu(self.stem(x)))
         coarse = self.branch(fine)
         for stage in self.stages:
             fine, coarse = stage(fine, coarse)
         whole = torch.cat([fine, F.interpolate(coarse, fine.shape[-2:], mode="nearest")], 1)
-        return self.fc(F.relu(self.joined(whole)).mean((2, 3)))
+        return F.relu(self.joined(whole))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalised images [N, C, H, W] to logits [N, classes]."""
+        return self.fc(self.forward_features(x).mean((2, 3)))
 
 
 PATTERN = re.compile(r"supernet/hr([1-9]\d*)-([1-9]\d*)")
