@@ -56,7 +56,8 @@ class KeptWeights:
     @property
     def score(self) -> float | None:
         """Return the score of the weights that the training ends on."""
-        return self.best_score if self.best is not None else self.last_score
+        # A draw that prunes its best weights has them no more, but they are what it pruned.
+        return self.best_score if self.keeps and self.best_goodness is not None else self.last_score
 
     @property
     def is_exhausted(self) -> bool:
