@@ -41,9 +41,12 @@ class KeptWeights:
             variance: of what the network makes, over the last validations, if that is known.
         """
         self.last_score = score
-        self.stale += 1
         found = self._goodness(score, variance)
-        if found is not None and (self.best_goodness is None or found > self.best_goodness):
+        if found is None:
+            # There is no best one yet whose age `patience` could count: the window of variances is not full.
+            return
+        self.stale += 1
+        if self.best_goodness is None or found > self.best_goodness:
             self.best_goodness, self.best_score, self.stale = found, score, 0
             if self.keeps:
                 self.best = {name: value.detach().clone() for name, value in weights.items()}
