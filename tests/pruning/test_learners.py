@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 
 from robust_tickets.pruning.parametrisations import (
     AnyParametrisation,
+    Bernoulli,
     HardConcrete,
     Movement,
     Parametrisation,
@@ -24,6 +25,7 @@ from tests.pruning.test_conformance import GROUPS, SCOPES, assert_exact
 LEARNERS: dict[str, Parametrisation] = {
     "straight-through": StraightThrough(),
     "hard-concrete": HardConcrete(),
+    "bernoulli": Bernoulli(penalty=1e-4, train_head=True),
     "thresholded": Thresholded(every=2),
     "movement": Movement(),
     "soft-movement": SoftMovement(),

@@ -10,6 +10,7 @@ import torch
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.pruning.parametrisations import (
+    Bernoulli,
     Coefficients,
     HardConcrete,
     Movement,
@@ -79,6 +80,11 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
         OneShot(epochs=3).plan(0.8, PER_EPOCH),
         PGD | ADAMW | {"accumulate": 2, "validate_every": 0.5},
         Drawing(GLOBAL, parametrisation=HardConcrete(), sparsity=0.8),
+    ),
+    "sampled gates": (
+        OneShot(epochs=3).plan(0.8, PER_EPOCH),
+        ADAMW | {"ema": 0.5, "accumulate": 2, "validate_every": 0.5},
+        Drawing(GLOBAL, parametrisation=Bernoulli(penalty=1e-4, train_head=True), sparsity=0.8),
     ),
     "coefficients, drawn early": (Early(epochs=3, every=2).plan(0.5, PER_EPOCH), {"ema": 0.9, "accumulate": 2}, SCALED),
     "coefficients, drawn once draws agree": (

@@ -9,6 +9,7 @@ from torch import Tensor
 from robust_tickets.data.batches import batches, batches_per_epoch
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.batch import Batch
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.seeds import generator
 from robust_tickets.training.lone_images import require_pairs_of_images
 from robust_tickets.training.processes import world
@@ -56,6 +57,13 @@ class BatchSource(Protocol):
     def chosen(self, count: int, together: int) -> Batches:
         """Yield the same few training examples at every call, so many together, not augmented."""
         ...
+
+
+def no_batches(batches: BatchSource | None, noun: str) -> UserError:
+    """Return the complaint about data that do not make a single training step."""
+    if batches is not None and not batches.selects:
+        return UserError("training needs data: a single picture is a batch; set batch_size: 1")
+    return UserError(f"training needs data: the training part has fewer than two {noun} per step")
 
 
 class ImageBatches:

@@ -13,7 +13,7 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
 from robust_tickets.tasks.classification import Classification
 from robust_tickets.tasks.task import Task
-from robust_tickets.training.batch_source import BatchSource
+from robust_tickets.training.batch_source import BatchSource, no_batches
 from robust_tickets.training.drawing import Drawing
 from robust_tickets.training.kept import require_keepable
 from robust_tickets.training.settings import Training
@@ -75,10 +75,10 @@ class Job:
             UserError: there are no images to train on, labels are to be mixed that cannot be, epochs are to be selected
                 without a validation part, or where events decide, or a batch norm would see one image alone.
         """
-        if self.plan.steps and (self.batches is None or not self.batches.per_epoch):
-            alone = self.batches is not None and not self.batches.selects
-            what = "a single picture is a batch: set batch_size: 1" if alone else f"fewer than two {self.noun} per step"
-            raise UserError(f"training needs data: the training part has {what}")
+        # Epochs of no batches are no steps.
+        epochs = self.training.epochs if self.batches is not None and not self.plan.events else 0
+        if (self.plan.steps or epochs) and (self.batches is None or not self.batches.per_epoch):
+            raise no_batches(self.batches, self.noun)
         if self.plan.steps:
             criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
         if self.training.keep == "steadiest" and "pictures" not in self.task.provides:

@@ -41,9 +41,12 @@ class KeptWeights:
             variance: of what the network makes, over the last validations, if that is known.
         """
         self.last_score = score
-        self.stale += 1
         found = self._goodness(score, variance)
-        if found is not None and (self.best_goodness is None or found > self.best_goodness):
+        if found is None:
+            # There is no best one yet whose age `patience` could count: the window of variances is not full.
+            return
+        self.stale += 1
+        if self.best_goodness is None or found > self.best_goodness:
             self.best_goodness, self.best_score, self.stale = found, score, 0
             if self.keeps:
                 self.best = {name: value.detach().clone() for name, value in weights.items()}
@@ -56,7 +59,8 @@ class KeptWeights:
     @property
     def score(self) -> float | None:
         """Return the score of the weights that the training ends on."""
-        return self.best_score if self.best is not None else self.last_score
+        # A draw that prunes its best weights has them no more, but they are what it pruned.
+        return self.best_score if self.keeps and self.best_goodness is not None else self.last_score
 
     @property
     def is_exhausted(self) -> bool:

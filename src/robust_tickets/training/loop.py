@@ -126,7 +126,7 @@ class TrainingLoop:
                 self.trainee.step += 1
                 if self.is_validation_due():
                     self.validate()
-                    if self.kept.is_exhausted or self.log.rows[-1]["loss"] <= self.training.until:
+                    if self.kept.is_exhausted or self.fits():
                         break
                 if self.folder is not None and time.monotonic() - saved >= self.training.checkpoint_seconds:
                     self.checkpoint()
@@ -288,6 +288,10 @@ class TrainingLoop:
         """Say whether the step just done ends a validation period."""
         every = max(1, steps_of(self.training.validate_every, self.per_epoch))
         return self.trainee.step % every == 0 or self.trainee.step == self.plan.steps
+
+    def fits(self) -> bool:
+        """Say whether the mean loss since the validation before is as low as it is to be."""
+        return self.training.until > 0 and self.log.rows[-1]["loss"] <= self.training.until
 
     def remedy(self) -> str:
         """Say what may keep the loss finite."""

@@ -29,6 +29,7 @@ TINY = 1e-290
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardtanh, nn.ELU, nn.Mish, ToPicture)
 FUNCTIONS = {F.relu6, F.hardtanh, F.gelu, F.silu, F.hardswish, F.mish}
 """Those that are no identity where inputs are positive, as functions."""
+LAYER_NORMS = {F.layer_norm, torch.layer_norm}
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -73,7 +74,10 @@ def summed(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 class ActivationsPass(TorchFunctionMode):
-    """While it is entered, activations that are called as functions pass what comes in."""
+    """While it is entered, activations that are called as functions pass what comes in, and layer norms only scale it.
+
+    A layer norm knows by itself along which dimension: some networks have their channels last.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -82,11 +86,14 @@ class ActivationsPass(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in FUNCTIONS:
             return args[0] if args else kwargs["input"]
+        if func in LAYER_NORMS:
+            given = dict(zip(("input", "normalized_shape", "weight"), args, strict=False)) | kwargs
+            return given["input"] if given.get("weight") is None else given["input"] * given["weight"]
         return func(*args, **kwargs)
 
 
 class NormScale(nn.Module):
-    """What is left of a norm whose scale may be pruned: a factor for each channel."""
+    """What is left of a norm over channels whose scale may be pruned: a factor for each."""
 
     def __init__(self, weight: nn.Parameter) -> None:
         super().__init__()
@@ -106,7 +113,10 @@ def sum_over_paths(body: nn.Module, names: Sequence[str]) -> nn.Module:
     for path, module in list(paths.named_modules()):
         if isinstance(module, (*NORMS, *ACTIVATIONS)) and path:
             parent, _, leaf = path.rpartition(".")
-            kept = NormScale(module.weight) if f"{path}.weight" in names else nn.Identity()  # pyright: ignore[reportArgumentType]
+            is_kept = f"{path}.weight" in names
+            if is_kept and isinstance(module, nn.LayerNorm):
+                continue
+            kept = NormScale(module.weight) if is_kept else nn.Identity()  # pyright: ignore[reportArgumentType]
             setattr(paths.get_submodule(parent), leaf, kept)
     with torch.no_grad():
         for name, parameter in paths.named_parameters():

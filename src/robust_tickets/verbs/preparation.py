@@ -27,7 +27,7 @@ from robust_tickets.tasks.kinds import task_for
 from robust_tickets.tasks.target import Data, require_size, target_data
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_norm import has_batch_norm
-from robust_tickets.training.batch_source import ImageBatches
+from robust_tickets.training.batch_source import ImageBatches, no_batches
 from robust_tickets.training.kept import require_keepable
 from robust_tickets.training.targets import criterion_for
 from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
@@ -80,6 +80,8 @@ class Preparation:
         # A stand-in, until training has decided.
         target = DEFAULT_SPARSITY if settings.is_open(sparsity) else sparsity
         plan = settings.timeline.plan(target, per_epoch)
+        if batches is not None and not per_epoch and settings.timeline.plan(target, 1).steps:
+            raise no_batches(batches, batches.noun)
         if plan.steps and batches is None:
             raise UserError(
                 f"draw.data is missing: the timeline {settings.timeline.kind} trains, so give data to train on"

@@ -39,7 +39,7 @@ def of_decoder(name: str, channels: int) -> Latent:
     """Return noise that is doubled to the picture's size."""
     reduction = 2 ** deep_decoder.doublings_of(name)
     return Latent(
-        depth=deep_decoder.width_of(name),
+        depth=deep_decoder.channels_of(name),
         pictures=channels,
         reduction=reduction,
         least=2 * reduction,
@@ -77,9 +77,15 @@ class Generators:
         return []
 
     def build(self, name: str, shape: ArchitectureOptions) -> nn.Module:
-        """Return the generator; `num_classes` are the channels of its pictures."""
+        """Return the generator; `num_classes` are the channels of its pictures.
+
+        Raises:
+            UserError: they are not three.
+        """
         full = f"{self.prefix}{name}"
-        return self._find(full).build(full, shape.num_classes or PICTURES)
+        if shape.num_classes not in (None, PICTURES):
+            raise UserError(f"num_classes: {full} makes pictures of {PICTURES} channels; leave it out")
+        return self._find(full).build(full, PICTURES)
 
     def pretrained(self, name: str, tag: str | None, shape: ArchitectureOptions, downloads: Downloads) -> Loaded:
         """Refuse: there are none."""

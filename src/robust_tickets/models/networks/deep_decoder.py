@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robust_tickets.models.adaptations.generator import Generator
+from robust_tickets.models.networks.cifar_resnet import width_of
 
 WIDTH = 128
 """Channels of every layer, and of the noise."""
@@ -57,13 +58,17 @@ def doublings_of(name: str) -> int:
     return int(found[1])
 
 
-def width_of(name: str) -> int:
-    """Return the channels of every layer."""
+def channels_of(name: str) -> int:
+    """Return the channels of every layer.
+
+    Raises:
+        UserError: the width factor is not a number, or leaves no channel.
+    """
     found = PATTERN.fullmatch(name)
     assert found is not None
-    return max(1, round(WIDTH * float(found[2] or 1)))
+    return width_of(name, WIDTH, found[2])
 
 
 def deep_decoder(name: str, channels: int) -> DeepDecoder:
     """Build `prior/decoder5`, or one of another width as in `prior/decoder5-x0.5`."""
-    return DeepDecoder(doublings_of(name), width_of(name), channels)
+    return DeepDecoder(doublings_of(name), channels_of(name), channels)

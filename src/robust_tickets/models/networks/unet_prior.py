@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robust_tickets.models.adaptations.generator import Generator
+from robust_tickets.models.networks.cifar_resnet import width_of
 
 WIDTHS = (16, 32, 64, 128, 128, 128)
 """Channels of each level, from the finest on."""
@@ -105,11 +106,14 @@ PATTERN = re.compile(r"prior/unet([1-6])(?:-x([\d.]+))?")
 
 
 def unet_prior(name: str, channels: int) -> UnetPrior:
-    """Build `prior/unet6`, or one with fewer levels, or of another width as in `prior/unet4-x0.5`."""
+    """Build `prior/unet6`, or one with fewer levels, or of another width as in `prior/unet4-x0.5`.
+
+    Raises:
+        UserError: the width factor is not a number, or leaves no channel.
+    """
     found = PATTERN.fullmatch(name)
     assert found is not None
-    factor = float(found[2] or 1)
-    return UnetPrior(tuple(max(1, round(width * factor)) for width in WIDTHS[: int(found[1])]), channels)
+    return UnetPrior(tuple(width_of(name, width, found[2]) for width in WIDTHS[: int(found[1])]), channels)
 
 
 def least_side(name: str) -> int:
