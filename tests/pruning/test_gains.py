@@ -1,4 +1,4 @@
-"""Gains of channels: what they are, what they cost, how they rank, and what a ticket of them is."""
+"""PenalisedGains of channels: what they are, what they cost, how they rank, and what a ticket of them is."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.pruning.parametrisations import Gains, Parametrised
+from robust_tickets.pruning.parametrisations import PenalisedGains, Parametrised
 from robust_tickets.pruning.plans import Moment
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.statistics import LearnedAlone
@@ -38,12 +38,12 @@ TIMES = {"first.weight": 36.0, "second.weight": 9.0}
 
 
 def built(
-    settings: Gains | None = None, network: nn.Module | None = None
+    settings: PenalisedGains | None = None, network: nn.Module | None = None
 ) -> tuple[nn.Module, Parametrised, tuple[Coupling, ...]]:
     torch.manual_seed(0)
     body = network if network is not None else TwoConvolutions()
     couplings = trace_couplings(body, torch.zeros(1, 2, 6, 6), NAMES)
-    made = (settings or Gains()).build(body, body, NAMES, selection=BY_GAIN, sparsity=0.5, couplings=couplings)
+    made = (settings or PenalisedGains()).build(body, body, NAMES, selection=BY_GAIN, sparsity=0.5, couplings=couplings)
     return body, made, couplings
 
 
@@ -64,7 +64,7 @@ def cost(made: Parametrised, progress: float) -> float:
 
 
 def test_channels_pay_their_gain_times_their_multiply_adds_over_the_mean() -> None:
-    body, made, _ = built(Gains(penalty=0.01, warmup=0.0))
+    body, made, _ = built(PenalisedGains(penalty=0.01, warmup=0.0))
     values = gammas(body)
     assert made.weigh is not None
     made.weigh(TIMES)
@@ -77,14 +77,14 @@ def test_channels_pay_their_gain_times_their_multiply_adds_over_the_mean() -> No
 
 
 def test_without_cost_all_channels_pay_alike() -> None:
-    body, made, _ = built(Gains(penalty=0.01, warmup=0.0, by_cost=False))
+    body, made, _ = built(PenalisedGains(penalty=0.01, warmup=0.0, by_cost=False))
     values = gammas(body)
     assert made.weigh is None
     assert cost(made, 0.0) == pytest.approx(0.01 * sum(value.abs().sum().item() for value in values.values()), rel=1e-5)
 
 
 def test_the_penalty_rises_in_a_line_and_then_stays() -> None:
-    body, made, _ = built(Gains(penalty=0.01, warmup=0.4, by_cost=False))
+    body, made, _ = built(PenalisedGains(penalty=0.01, warmup=0.4, by_cost=False))
     gammas(body)
     whole = cost(made, 1.0)
     assert cost(made, 0.0) == 0
@@ -93,7 +93,7 @@ def test_the_penalty_rises_in_a_line_and_then_stays() -> None:
 
 
 def test_the_penalty_pulls_gains_towards_zero_from_either_side() -> None:
-    body, made, _ = built(Gains(penalty=0.01, warmup=0.0, by_cost=False))
+    body, made, _ = built(PenalisedGains(penalty=0.01, warmup=0.0, by_cost=False))
     values = gammas(body)
     assert made.penalty is not None
     made.penalty().backward()
@@ -143,7 +143,7 @@ def test_a_network_without_norms_is_refused() -> None:
     network = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
     couplings = trace_couplings(network, torch.zeros(1, 2, 6, 6), ("0.weight",))
     with pytest.raises(UserError, match=r"no channel has a norm behind it.*use a network with batch norm"):
-        Gains().build(network, network, ("0.weight",), selection=BY_GAIN, sparsity=0.5, couplings=couplings)
+        PenalisedGains().build(network, network, ("0.weight",), selection=BY_GAIN, sparsity=0.5, couplings=couplings)
 
 
 def test_it_needs_whole_channels_and_their_scores() -> None:

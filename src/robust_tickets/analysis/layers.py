@@ -26,9 +26,9 @@ class LayerCounts:
 
     @classmethod
     def of(cls, mask: Tensor) -> Self:
-        """Count a bool mask [out, in, *kernel], True = kept."""
+        """Count a bool mask [out, in, *kernel], True = kept; of biases and norms [out]."""
         kept = int(torch.count_nonzero(mask))
-        outputs = mask.flatten(1).any(1)
+        outputs = mask.reshape(len(mask), -1).any(1) if mask.dim() else mask.reshape(1)
         kernels = mask.flatten(2).any(2) if mask.dim() > 2 else mask.new_empty(0)
         return cls(
             mask.numel(),

@@ -47,6 +47,10 @@ class Restoration(Settings):
     def _adds_nothing(self) -> Restoration:
         if not isinstance(self.lost, str) and not 0 <= self.lost < 1:
             raise ValueError(f"lost is a share in [0, 1), or an image file; not {self.lost:g}")
+        if self.lost == "":
+            raise ValueError("lost is a share in [0, 1), or an image file; leave it out if nothing is lost")
+        if self.is_degraded and not isinstance(self.lost, str) and self.lost:
+            raise ValueError("a share of lost pixels does not say which; of a degraded picture lost is an image file")
         if self.noise and self.is_degraded:
             raise ValueError("noise is added to a picture that is not degraded yet; leave it out")
         return self

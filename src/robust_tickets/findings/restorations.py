@@ -77,7 +77,7 @@ def section(one: PictureComparison) -> Section:
                 columns=("network", "parameters", "peak", "at step", "in the end", "drop", "ES-WMV", "SSIM in the end"),
                 rows=tuple(map(row, one.networks)),
                 note="Mean ± one standard deviation over seeds. ES-WMV: where the picture varied least over some "
-                "validations, which takes no clean picture to find.",
+                "validations of the whole training, which takes no clean picture to find.",
             ),
         ),
         charts=tuple(charts),

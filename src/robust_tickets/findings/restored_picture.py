@@ -1,8 +1,5 @@
 """One restored picture: what it was, and what it is."""
 
-import torch
-from torch import Tensor
-
 from robust_tickets.report.galleries import encoded
 from robust_tickets.report.sections import Gallery, Picture, Section
 from robust_tickets.report.summary import Summary
@@ -41,16 +38,10 @@ def restored_summary(found: Restored, name: str, command: str) -> Summary:
                 galleries=(
                     Gallery(
                         title=name,
-                        pictures=tuple(Picture(name=one, png=png(picture)) for one, picture in shown),
+                        pictures=tuple(Picture(name=one, png=encoded(picture.numpy())) for one, picture in shown),
                     ),
                 ),
             )
         ],
         command=command,
     )
-
-
-def png(picture: Tensor) -> str:
-    """Return a picture `(C, H, W)` in [0, 1] as a PNG file in base64."""
-    values = picture.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
-    return encoded(values.expand(3, *values.shape[1:]).permute(1, 2, 0).contiguous().numpy())

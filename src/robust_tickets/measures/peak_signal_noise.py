@@ -13,6 +13,9 @@ from robust_tickets.measures.set_metric import SetMetric
 if TYPE_CHECKING:
     from torch import Tensor
 
+SIGMA = 1.5
+"""Standard deviation of SSIM's window, pixels, of pictures that are large enough for it."""
+
 LEAST = 1e-12
 """Mean squared error of pictures that are equal: 120 dB."""
 
@@ -69,7 +72,9 @@ def errors(pictures: Tensor, clean: Tensor) -> Tensor:
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     made, right = pictures.detach().float().clamp(0, 1), clean.float()
-    ssim = structural_similarity_index_measure(made, right, data_range=1.0, reduction="none")
+    # Half the window, 3.5 sigma, has to fit into the picture, whose borders are reflected.
+    sigma = min(SIGMA, (min(made.shape[-2:]) - 1.6) / 3.5)
+    ssim = structural_similarity_index_measure(made, right, sigma=sigma, data_range=1.0, reduction="none")
     assert not isinstance(ssim, tuple)
     mse = (made - right).square().flatten(1).double().mean(1)
     return torch.stack([mse, ssim.reshape(-1).double()], 1).cpu()

@@ -22,7 +22,7 @@ class Latent(Interface):
     noun: ClassVar[str] = "fixed noise"
     kind: Literal["latent"] = "latent"
     depth: int = Field(ge=1, description="Channels of the noise.")
-    pictures: int = Field(default=3, ge=1, le=3, description="Channels of the pictures that come out: 1 or 3.")
+    pictures: Literal[1, 3] = Field(default=3, description="Channels of the pictures that come out.")
     reduction: int = Field(default=1, ge=1, description="Pixels of a picture to a side of one place of the noise.")
     scale: float = Field(default=0.1, gt=0, description="The noise lies in [0, scale].")
     least: int = Field(default=1, ge=1, description="Smallest side of a picture, in pixels.")

@@ -55,7 +55,7 @@ def restoration(name: str, cells: Sequence[Cell], grid: Grid) -> PictureComparis
         problem=problem.removeprefix("problem: "),
         seen=tuple(score.value(errors(one, other)) for one, other in zip(seen, clean, strict=True)) if alike else (),
         networks=tuple(restored(cell, named(cell, several)) for cell in cells),
-        pictures=tuple((caption, png(picture)) for caption, picture in pictures),
+        pictures=tuple((caption, encoded(picture[0].cpu().numpy())) for caption, picture in pictures),
     )
 
 
@@ -97,9 +97,3 @@ def made(network: Network, part: Examples) -> Tensor:
     device = next(network.parameters()).device
     with torch.no_grad(), evaluation_mode(network, device) as predict:
         return predict(part[0][0][None])
-
-
-def png(picture: Tensor) -> str:
-    """Return a picture [1, C, H, W] in [0, 1] as a PNG file in base64."""
-    values = picture[0].detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
-    return encoded(values.expand(3, *values.shape[1:]).permute(1, 2, 0).contiguous().numpy())

@@ -85,11 +85,11 @@ def rehearse(recipe: Recipe) -> None:
         source = load_source(entry.source)
         if entry.pretrain is not None:
             source = rehearse_pretrain(source, entry.pretrain, recipe.seed)
-        for settings in recipe.draws(name).values():
+        for settings in recipe.draws(name).values() if entry.tickets else ():
             rehearse_draw(source, settings, recipe.seed)
             for way in recipe.transfers.values() if settings.recalibrate is not None else ():
                 require_named_statistics(way)
-        for kind in recipe.controls:
+        for kind in recipe.controls if entry.tickets else ():
             require_control(kind, recipe.draws(name)["draw"])
         for trained in recipe.transfers:
             for target, data in recipe.data_sets().items():

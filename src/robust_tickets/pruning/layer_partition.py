@@ -98,8 +98,8 @@ def lengths(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def wide(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of a weight [out, in, *kernel]; of a bias or a norm's scale [out], one with a single input."""
-    return shape if len(shape) > 1 else (*shape, 1)
+    """Return the shape of a weight [out, in, *kernel]; of a bias, of a norm's scale, of a single number one with 1s."""
+    return shape if len(shape) > 1 else (*(shape or (1,)), 1)
 
 
 class Box:

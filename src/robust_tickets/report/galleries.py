@@ -43,7 +43,13 @@ def decoded(png: str) -> np.ndarray:
 
 
 def encoded(values: np.ndarray) -> str:
-    """Return a uint8 array `(H, W, 3)` as a PNG file in base64; equal arrays give equal text."""
+    """Return a picture as a PNG file in base64; equal pictures give equal text.
+
+    Args:
+        values: `(C, H, W)` in [0, 1], C 1 or 3; what lies outside is cut.
+    """
+    pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    colour = np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0)
     buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, "PNG")
+    Image.fromarray(np.ascontiguousarray(colour)).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()

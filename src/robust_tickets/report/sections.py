@@ -85,7 +85,7 @@ class Lanes(Settings):
 class Picture(Settings):
     """An image."""
 
-    name: str = Field(description="As below it.")
+    name: str = Field(description="As above it.")
     png: str = Field(description="The file, in base64.")
 
 

@@ -32,7 +32,7 @@ class ImagePrior(Task):
 
     target_kind = "picture"
     asks = "a single picture"
-    provides = frozenset({"loss", "pictures"})
+    provides = frozenset({"pictures"})
     keeps_body = True
     kind: Literal["image-prior"] = "image-prior"
 

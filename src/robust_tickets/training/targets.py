@@ -12,7 +12,7 @@ from robust_tickets.objectives.objective import Criterion
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.settings import Training
 
-PIXELS = "pixel-inputs"
+PIXELS, TEXTS = "pixel-inputs", "text-inputs"
 
 
 def from_views() -> str:
@@ -38,7 +38,7 @@ def criterion_for(
     """
     for name in ("mixup", "cutmix"):
         if getattr(training, name) and PIXELS in lacks:
-            raise UserError(f"{where}.{name}: mixes images, but these data are texts; set it to 0")
+            raise UserError(f"{where}.{name}: mixes images, but these data have none; set it to 0")
         if getattr(training, name) and "image-labels" not in task.provides:
             raise UserError(
                 f"{where}.{name}: mixes the labels of whole images, but these data have {task.asks}; set it to 0"
@@ -52,7 +52,8 @@ def criterion_for(
     if missing := training.objective.required() - (task.provides - lacks):
         raise UserError(
             f"{where}.objective: {training.objective.describe()} needs {' and '.join(sorted(missing))}, which "
-            f"{task.model_dump()['kind']} {'of texts ' * (PIXELS in lacks)}does not have; use standard or pgd"
+            f"{task.model_dump()['kind']} {'of texts ' * (PIXELS in lacks and TEXTS not in lacks)}does not have; "
+            f"use standard{' or pgd' * ('loss' in task.provides)}"
         )
     return task.criterion(training.label_smoothing)
 

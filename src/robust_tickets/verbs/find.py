@@ -123,6 +123,8 @@ def find(
     data, ways = kept_apart(data, ways, seed)
     splits = target_data(data, source, transfer_settings.seeds[0])
     part_of(splits, "test")
+    if not splits.train.targets.selects:
+        raise UserError(f"{splits.name}: find selects on validation, which is the clean picture that judges; use run")
     if not len(splits.validation):
         raise UserError(
             f"{splits.name}: find selects on validation {splits.noun} and there are none; set data.validation above 0"

@@ -167,10 +167,7 @@ def part_of(data: DataSplits, part: Part) -> Examples:
     """
     chosen = data.test if part == "test" else data.validation
     if not data.train.targets.judge:
-        raise UserError(
-            f"{data.name}: has no labels, by which a network could be judged; pretrain or draw on these images, and "
-            "transfer to data with labels"
-        )
+        raise UserError(f"{data.name}: {data.train.targets.unjudged}")
     if not len(chosen):
         raise UserError(f"{data.name}: the {part} part is empty; set the data's `{part}` fraction above 0")
     return chosen

@@ -1,7 +1,5 @@
 """How one picture is restored."""
 
-from typing import ClassVar
-
 from pydantic import Field
 
 from robust_tickets.foundation.settings import Ratio, Settings
@@ -10,7 +8,6 @@ from robust_tickets.foundation.settings import Ratio, Settings
 class RestoreSettings(Settings):
     """How one picture is restored: by which generator, how much of it is kept, and for how long each part trains."""
 
-    seeds: ClassVar[tuple[int, ...]] = (0,)
     network: str = Field(
         default="prior/unet4-x0.5", min_length=1, description="The generator: prior/unet6, prior/decoder5 and the like."
     )

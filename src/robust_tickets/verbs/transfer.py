@@ -123,7 +123,9 @@ class Transfer:
 
     @property
     def best(self) -> Run:
-        """Return the run that is best on validation; the first if there is no validation part."""
+        """Return the run that is best on validation; the first if none is, or if nothing may be chosen."""
+        if not self.runs[0].data.train.targets.selects:
+            return self.runs[0]
         return max(self.runs, key=lambda run: goodness(run.metric, run.validation))
 
 
@@ -333,6 +335,8 @@ def subnetwork(source: Source, ticket: Ticket | None) -> Network:
 def job_of(network: Network, task: Task, splits: DataSplits, settings: TransferSettings, seed: int) -> Job:
     """Return the training of one seed, through the whole network and without masks."""
     training = settings.training
+    if settings.is_linear and not network.fresh:
+        raise UserError(f"mode: linear: trains the head alone, and {network.called} has none; use mode: full")
     require_trained_head(training.objective, settings.head == "fresh", "head")
     if settings.rates:
         require_comparable(task, splits)

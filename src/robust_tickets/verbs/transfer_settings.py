@@ -93,8 +93,8 @@ class TransferSettings(Settings):
             raise ValueError(
                 "rates: heads share the features of inputs as they are; use objective: standard, no mixing"
             )
-        if training.clip_norm or training.keep != "last" or training.patience:
-            raise ValueError("rates: heads train together to the end; leave out clip_norm, keep: best and patience")
+        if training.clip_norm or training.keep != "last" or training.patience or training.until:
+            raise ValueError("rates: heads train together to the end; leave out clip_norm, keep, patience and until")
 
     @property
     def is_linear(self) -> bool:

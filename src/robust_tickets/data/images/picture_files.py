@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from robust_tickets.data.images.arrays import uint8_images
-from robust_tickets.data.images.image_files import SUFFIXES, decoded_image, mode_channels, read_file
+from robust_tickets.data.images.image_files import SUFFIXES, decoded_image, mode_channels, read_file, unshowable
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, write_bytes
 from robust_tickets.foundation.ownership import GENERATOR, require_ours
@@ -35,16 +35,27 @@ def read_picture(path: Path | str) -> Tensor:
 
 
 def read_mask(path: str) -> Tensor:
-    """Return where an image file is white, bool `(1, H, W)`.
+    """Return where an image file is white and not transparent, bool `(1, H, W)`.
 
     Raises:
         UserError: see `read_picture`.
     """
-    return read_picture(path).mean(0, keepdim=True) >= 0.5
+    file = given_path(path)
+    white = read_picture(file).mean(0, keepdim=True) >= 0.5
+    image = decoded_image(read_file(file), file)
+    if not image.has_transparency_data:
+        return white
+    return white & (torch.from_numpy(np.asarray(image.convert("RGBA"))[:, :, 3].copy()) >= 128)
 
 
 def of_image(image: Image.Image) -> Tensor:
-    """Return an image of PIL as floats `(C, H, W)` in [0, 1]."""
+    """Return an image of PIL as floats `(C, H, W)` in [0, 1].
+
+    Raises:
+        UserError: it has more than 8 bits, or another kind of colours.
+    """
+    if (complaint := unshowable(image)) is not None:
+        raise UserError(f"the picture {complaint}")
     grey = mode_channels(image.mode) == 1
     values = np.asarray(image.convert("L" if grey else "RGB"))
     return torch.from_numpy(values.copy()).reshape(*values.shape[:2], -1).permute(2, 0, 1).float() / 255

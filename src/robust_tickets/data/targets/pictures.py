@@ -43,6 +43,7 @@ class Pictures(Targets):
     noun: ClassVar[str] = "picture"
     provides: ClassVar[frozenset[str]] = frozenset()
     selects: ClassVar[bool] = False
+    unjudged: ClassVar[str] = "has no clean picture to judge by; give one as data.restoration.reference"
     is_restored: ClassVar[bool] = True
 
     def __init__(self, picture: Tensor, seen: Observation | None = None) -> None:

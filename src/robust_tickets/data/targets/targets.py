@@ -48,6 +48,12 @@ class Targets(ABC):
     judge: ClassVar[bool] = True
     """Whether a network can be judged by them."""
 
+    unjudged: ClassVar[str] = (
+        "has no labels, by which a network could be judged; pretrain or draw on these images, and transfer to data "
+        "with labels"
+    )
+    """What is said where a network cannot."""
+
     selects: ClassVar[bool] = True
     """Whether epochs may be selected by those of the validation part: not if they are those of the test part."""
 

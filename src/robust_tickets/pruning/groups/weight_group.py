@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.groups.group import Group
-from robust_tickets.pruning.layer_partition import LayerPartition
+from robust_tickets.pruning.layer_partition import LayerPartition, wide
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ class WeightGroup(Group):
 
     def is_degenerate(self, shape: tuple[int, ...]) -> bool:
         """Return whether the box is one weight large."""
-        return math.prod(self.extent(shape)) == 1
+        return math.prod(self.extent(wide(shape))) == 1
 
     def partition(
         self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, couplings: Sequence[Coupling]

@@ -36,7 +36,7 @@ from robust_tickets.foundation.kinds import Shorthand
 from robust_tickets.pruning.parametrisations.bernoulli import Bernoulli
 from robust_tickets.pruning.parametrisations.coefficients import Coefficients
 from robust_tickets.pruning.parametrisations.fixed import Fixed
-from robust_tickets.pruning.parametrisations.gains import Gains
+from robust_tickets.pruning.parametrisations.gains import PenalisedGains
 from robust_tickets.pruning.parametrisations.hard_concrete import HardConcrete
 from robust_tickets.pruning.parametrisations.movement import Movement
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
@@ -56,7 +56,7 @@ AnyParametrisation = Annotated[
     | SoftMovement
     | SoftThreshold
     | Coefficients
-    | Gains,
+    | PenalisedGains,
     Field(discriminator="kind"),
     Shorthand,
 ]
@@ -66,7 +66,7 @@ __all__ = [
     "Bernoulli",
     "Coefficients",
     "Fixed",
-    "Gains",
+    "PenalisedGains",
     "HardConcrete",
     "Movement",
     "Parametrisation",

@@ -64,8 +64,18 @@ class Bernoulli(Parametrisation):
         heads = freeze(body, names, is_head if self.train_head else None)
         logits = {name: nn.Parameter(torch.zeros_like(body.get_parameter(name)).detach()) for name in names}
         prior = self.prior if self.prior is not None else 1 - sparsity
+        pays = self.penalty > 0 and prior < 1
         module = SampledNetwork(
-            network, body, logits, selection, sparsity, couplings, seed, self.temperature, prior, self.penalty
+            network,
+            body,
+            logits,
+            selection,
+            sparsity,
+            couplings,
+            seed,
+            self.temperature,
+            prior if pays else 0.5,
+            self.penalty,
         )
         return Parametrised(
             module,
@@ -73,5 +83,5 @@ class Bernoulli(Parametrisation):
             logits,
             signed=True,
             before_step=module.before_step,
-            penalty=module.divergence if self.penalty else None,
+            penalty=module.divergence if pays else None,
         )

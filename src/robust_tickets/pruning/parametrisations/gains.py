@@ -16,7 +16,7 @@ from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
 
 
-class Gains(Parametrisation):
+class PenalisedGains(Parametrisation):
     """A channel's gain is |gamma| of the norm behind it; the loss pays for gains, most where a channel costs most.
 
     Network slimming (Liu et al., 2017, arXiv 1708.06519), with the costs of SuperTickets (You et al., 2022, arXiv

@@ -104,6 +104,8 @@ def of_network(name: str, network: Network, classes: tuple[str, ...] | None) -> 
         UserError: it has a random head, or does what nobody predicts.
     """
     network.require_head(f"predict {name}")
+    if network.interface.noun not in PREDICTORS:
+        raise UserError(f"predict {name}: it takes {network.interface.noun}, not images or texts")
     return PREDICTORS[network.interface.noun].of_network(name, network, classes or None)
 
 
