@@ -32,6 +32,10 @@ FROZEN = {
     "analyse": ["--out", "--set", "--source", "folders"],
     "evaluate": [*SOURCE, "--classes", "--data", "--out", "--set", "subject"],
     "predict": ["--format", "--on-unreadable", "--out", "--source", "--threads", "--top", "file", "inputs"],
+    "restore": [
+        *("--factor", "--kept", "--lost", "--noise", "--out", "--reference", "--seed", "--set", "--steps", "--work"),
+        "picture",
+    ],
     "check": ["--against", "--data", "--source", "file"],
     "gap": [*SOURCE, "--data", "--inception", "--limit", "--set", "--source-data"],
     "schema": [],

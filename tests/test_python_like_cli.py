@@ -37,12 +37,18 @@ ELSEWHERE = {
     ("analyse", "source"): "rt.load_transfer",
     ("analyse", "folders"): "rt.Ticket.load and rt.load_transfer",
     ("analyse", "out"): "what is found is returned, not written",
+    ("restore", "out"): "Restored.save",
     ("predict", "out"): "Predictions.to_csv and to_json",
     ("predict", "form"): "Predictions.to_csv and to_json",
 }
 """Options that are part of something else in Python."""
 
-RENAMED = {("gap", "data"): "target_data", ("shrink", "out"): "out", ("predict", "file"): "subject"}
+RENAMED = {
+    ("gap", "data"): "target_data",
+    ("shrink", "out"): "out",
+    ("predict", "file"): "subject",
+    ("restore", "work"): "folder",
+}
 
 ONLY_COMMANDS = {"demo", "study", "timeline", "report", "schema", "convert", "doctor"}
 """They are about the installation, show a recipe, write again what is there, or are `rt.run` of a recipe that ships."""
@@ -81,6 +87,7 @@ SETTINGS = [
     rt.VerifySettings,
     rt.FindSettings,
     rt.AnalyseSettings,
+    rt.RestoreSettings,
     __import__("robust_tickets.shrinking.settings", fromlist=["ShrinkSettings"]).ShrinkSettings,
 ]
 

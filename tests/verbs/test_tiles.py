@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robust_tickets.verbs.tiles import Tile, blended, fade, spans, tiles_of
+from robust_tickets.verbs.tiles import Tile, blended, fade, known_piece, spans, tiles_of
 
 SETTINGS = [(most, overlap) for most in (1, 2, 3, 7, 16, 33, 64) for overlap in (0, 1, 2, 5, 16) if most > 2 * overlap]
 
@@ -105,3 +105,23 @@ def test_pictures_beside_each_other_mix_nothing_outside_their_overlap() -> None:
         tile.of(inside).fill_(True)
         assert bool((alone & inside).any())
         torch.testing.assert_close(found[alone & inside], torch.full_like(found[alone & inside], float(number)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_piece_is_where_most_is_known(seed: int) -> None:
+    """Against every place that there is."""
+    known = torch.rand(1, 13, 11, generator=torch.Generator().manual_seed(seed)) < 0.5
+    for height, width in product((1, 4, 13), (1, 5, 11)):
+        found = known_piece(known, height, width)
+        places = product(range(13 - height + 1), range(11 - width + 1))
+        counts = [int(Tile(top, left, height, width).of(known).sum()) for top, left in places]
+        assert found.of(known).shape == (1, height, width)
+        assert int(found.of(known).sum()) == max(counts)
+
+
+def test_a_piece_of_a_whole_picture_is_its_middle() -> None:
+    whole = torch.ones(1, 20, 31, dtype=torch.bool)
+    assert known_piece(whole, 8, 9) == Tile(6, 11, 8, 9)
+    assert known_piece(whole, 20, 31) == Tile(0, 0, 20, 31)
+    whole[:, 8:12] = False
+    assert known_piece(whole, 8, 9) == Tile(0, 11, 8, 9), "beside the hole, and no further to the side"

@@ -37,7 +37,10 @@ def restore(
     seed: Annotated[int, typer.Option(help="Seed of the generator's weights and of the draw.")] = 0,
     settings: Override = None,
 ) -> None:
-    """Restore one picture by a sparse generator that learns nothing else: no training data, no pretrained network."""
+    """Restore one picture: no training data, no pretrained network.
+
+    A sparse generator learns nothing else, and too little to learn the noise.
+    """
     for file in (picture, lost, reference):
         if file is not None and not file.is_file():
             raise UserError(f"{file}: no such file; give an image file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ from robust_tickets.training.settings import Training
 from robust_tickets.verbs.draw import draw
 from robust_tickets.verbs.draw_settings import DrawSettings
 from robust_tickets.verbs.restore_settings import RestoreSettings
-from robust_tickets.verbs.tiles import Tile, blended, tiles_of
+from robust_tickets.verbs.tiles import Tile, blended, known_piece, tiles_of
 from robust_tickets.verbs.transfer import transfer
 from robust_tickets.verbs.transfer_settings import TransferSettings
 
@@ -141,17 +142,36 @@ class Restoring:
             self.reference = convert_channels(self.reference[None], self.seen.shape[0])[0]
         self.source = load_source(settings.network, weights="random", seed=seed)
         self.tiles = tiles_of(size, max(1, settings.tile // factor), settings.overlap // factor)
+        self.piece = self.chosen_piece(size)
         self.require_fits(name)
 
+    def chosen_piece(self, size: tuple[int, int]) -> Tile:
+        """Return where the ticket is drawn: where most is known, in the middle if that is everywhere."""
+        noise, factor = self.noise, self.settings.factor
+        multiple = noise.reduction // math.gcd(noise.reduction, factor)
+        side = multiple * -(-max(self.settings.mask_side, noise.least) // (multiple * factor))
+        known = ~self.lost if self.lost is not None else torch.ones(1, *size, dtype=torch.bool)
+        return known_piece(known, min(side, size[0]), min(side, size[1]))
+
     def require_fits(self, name: str) -> None:
-        """Refuse a picture that the generator cannot make.
+        """Refuse a picture that the generator cannot make, or of which it would see nothing.
 
         Raises:
-            UserError: says which sizes it can.
+            UserError: says which sizes it can make, or what would leave something to see.
         """
-        side, tile = self.settings.factor, self.tiles[0]
-        if (complaint := self.noise.complaint((side * tile.height, side * tile.width))) is not None:
-            raise UserError(f"{name}: {complaint}")
+        factor, tile = self.settings.factor, self.tiles[0]
+        size = (factor * tile.height, factor * tile.width)
+        if (complaint := self.noise.complaint(size)) is not None:
+            right = "one for any size: prior/unet4-x0.5"
+            if min(size) < self.noise.least:
+                right = "a larger picture, or a generator with fewer levels"
+            what = f"{name}: a tile" if self.tiles[1:] else f"{name}:"
+            raise UserError(f"{what} {complaint.partition(';')[0]}; use {right}")
+        if self.lost is not None and any(bool(one.of(self.lost).all()) for one in self.tiles):
+            raise UserError(
+                f"lost: of a tile of {tile.width} x {tile.height} pixels none is left; make less of the mask white, or "
+                "tiles larger (tile)"
+            )
 
     @property
     def noise(self) -> LatentNoise:
@@ -191,6 +211,8 @@ class Restoring:
             return Restored(whole, self.seen, self.reference, done, len(self.tiles), self.settings, kept)
 
         for number, tile in enumerate(self.tiles):
+            if tell is not None:
+                tell(so_far(number))
 
             def shown(pictures: Tensor, number: int = number) -> None:
                 made[number] = self.as_given(pictures[0])
@@ -205,13 +227,9 @@ class Restoring:
         return whole
 
     def ticket(self) -> Ticket | None:
-        """Return the ticket, drawn on the middle of the picture; None where all is kept."""
+        """Return the ticket, drawn on a piece of the picture; None where all is kept."""
         if self.settings.kept == 1:
             return None
-        factor, whole = self.settings.factor, self.seen.shape[1:]
-        side = -(-max(self.settings.mask_side, self.noise.least) // factor)
-        height, width = (min(side, length) for length in whole)
-        top, left = (whole[0] - height) // 2, (whole[1] - width) // 2
         settings = DrawSettings.model_validate(
             {
                 "sparsity": 1 - self.settings.kept,
@@ -224,7 +242,7 @@ class Restoring:
                 "training": adam(0.1, self.settings.mask_steps),
             }
         )
-        data = self.data(Tile(top, left, height, width), self.folder / "piece")
+        data = self.data(self.piece, self.folder / "piece")
         return draw(self.source, settings=settings, data=data, seed=self.seed, folder=self.folder / "ticket")
 
     def kept(self, ticket: Ticket | None) -> int:
@@ -250,7 +268,7 @@ class Restoring:
         training = adam(0.01, self.settings.steps, self.settings.noise)
         subject: Ticket | Source = ticket if ticket is not None else self.source
         settings = TransferSettings(training=training, seeds=(self.seed,), head="keep")
-        found = transfer(subject, self.data(tile, folder), settings=settings, source=self.source, folder=folder / "run")
+        found = transfer(subject, self.data(tile, folder), settings=settings, folder=folder / "run")
         run = found.runs[0]
         with torch.no_grad():
             made = run.network.cpu().eval()(run.data.train[0][0][None])[0]

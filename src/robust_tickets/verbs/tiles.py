@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,22 @@ def spans(length: int, most: int, overlap: int) -> list[tuple[int, int]]:
     count = -(-(length - overlap) // (most - overlap))
     side = -(-(length + (count - 1) * overlap) // count)
     return [(round(index * (length - side) / (count - 1)), side) for index in range(count)]
+
+
+def known_piece(known: Tensor, height: int, width: int) -> Tile:
+    """Return the piece of this size of a picture in which most pixels are known; of several the one in the middle.
+
+    Args:
+        known: bool `(1, H, W)`.
+        height, width: of the piece, no larger than the picture.
+    """
+    # Sums over all pixels above and to the left: a rectangle's are four of them.
+    sums = F.pad(known[0].long().cumsum(0).cumsum(1), (1, 0, 1, 0))
+    counts = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    places = (counts == counts.max()).nonzero()
+    middle = torch.tensor([(side - 1) // 2 for side in counts.shape])
+    top, left = places[(places - middle).square().sum(1).argmin()].tolist()
+    return Tile(top, left, height, width)
 
 
 def blended(tiles: Sequence[Tile], pictures: Sequence[Tensor], size: tuple[int, int], factor: int = 1) -> Tensor:
