@@ -8,7 +8,7 @@ import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.pruning.parametrisations import PenalisedGains, Parametrised
+from robust_tickets.pruning.parametrisations import Parametrised, PenalisedGains
 from robust_tickets.pruning.plans import Moment
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.statistics import LearnedAlone

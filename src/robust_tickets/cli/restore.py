@@ -61,9 +61,10 @@ def restore(
     command = shlex.join(["tickets", *sys.argv[1:]])
 
     def tell(found: Restored) -> None:
+        if not (folder / "report.html").exists():
+            print(f"report, filled while it works: {folder / 'report.html'}")
         write_report(restored_summary(found, picture.name, command), folder)
 
-    print(f"report, filled while it works: {folder / 'report.html'}")
     found = restore(picture, settings=chosen, folder=folder, seed=seed, tell=tell)
     psnr = f", PSNR to the reference {found.psnr:.2f} dB" if found.psnr is not None else ""
     height, width = found.picture.shape[1:]

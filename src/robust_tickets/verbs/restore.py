@@ -26,7 +26,7 @@ from robust_tickets.foundation.files import given_path
 from robust_tickets.foundation.latent_noise import LatentNoise
 from robust_tickets.foundation.settings import changed
 from robust_tickets.foundation.steps import Step
-from robust_tickets.measures.peak_signal_noise import PeakSignalNoise, errors
+from robust_tickets.measures.peak_signal_noise import LEAST
 from robust_tickets.models.sources import Source, load_source
 from robust_tickets.pruning.parametrisations import Bernoulli
 from robust_tickets.pruning.scopes.global_ import GlobalScope
@@ -46,6 +46,9 @@ from robust_tickets.verbs.transfer_settings import TransferSettings
 
 SECONDS = 2.0
 """Between two looks at a picture while it is learned."""
+
+PATIENCE = 10
+"""How many times as long as a look takes is waited for the next one."""
 
 LEAST_TILE = 3
 """A tile is at least this many times as wide as it overlaps."""
@@ -128,6 +131,10 @@ class Restoring:
 
     def __init__(self, picture: Any, settings: RestoreSettings, folder: Path, seed: int) -> None:
         self.settings, self.folder, self.seed = settings, folder, seed
+        if sign := next((sign for sign in "$*{" if sign in str(folder)), None):
+            raise UserError(
+                f"{folder}: {sign} in the name of a folder would be read as more than a name; choose another"
+            )
         name = str(picture) if isinstance(picture, str | Path) else type(picture).__name__
         self.seen = of_user_or_file(picture)
         size = (self.seen.shape[1], self.seen.shape[2])
@@ -188,7 +195,6 @@ class Restoring:
     def done(self, tell: Callable[[Restored], None] | None) -> Restored:
         """Return the picture, once all is done."""
         given = {"seen": self.seen} | ({"lost": self.lost} if self.lost is not None else {})
-        given |= {"reference": self.reference} if self.reference is not None else {}
         paths = {"lost", "reference"}
         identity = {
             "verb": "restore",
@@ -252,14 +258,11 @@ class Restoring:
 
     def data(self, tile: Tile, folder: Path) -> DataSettings:
         """Return a tile as data; its files are written into the folder."""
-        place = write_picture(tile.of(self.seen), folder / "picture.png")
+        place = write_picture(tile.of(self.seen), folder.resolve() / "picture.png")
         lost: str | float = 0.0
         if self.lost is not None:
-            lost = str(write_picture(tile.of(self.lost.float()), folder / "lost.png"))
-        known = None
-        if self.reference is not None:
-            known = str(write_picture(tile.of(self.reference, self.settings.factor), folder / "reference.png"))
-        problem = Restoration(lost=lost, factor=self.settings.factor, degraded=True, reference=known)
+            lost = str(write_picture(tile.of(self.lost.float()), folder.resolve() / "lost.png"))
+        problem = Restoration(lost=lost, factor=self.settings.factor, degraded=True)
         return DataSettings(name=str(place), restoration=problem)
 
     def learned(self, ticket: Ticket | None, tile: Tile, number: int) -> Tensor:
@@ -280,16 +283,18 @@ class Restoring:
 
 
 class Seldom:
-    """Shows a picture no more often than every few seconds."""
+    """Shows a picture every few seconds, and less often where showing it takes long."""
 
     def __init__(self, show: Callable[[Tensor], None]) -> None:
-        self.show, self.last = show, time.monotonic()
+        self.show, self.next = show, time.monotonic() + SECONDS
 
     def __call__(self, pictures: Tensor) -> None:
         """Show pictures, or not."""
-        if time.monotonic() - self.last >= SECONDS:
+        begun = time.monotonic()
+        if begun >= self.next:
             self.show(pictures)
-            self.last = time.monotonic()
+            shown = time.monotonic()
+            self.next = shown + max(SECONDS, PATIENCE * (shown - begun))
 
 
 def of_user_or_file(picture: Any) -> Tensor:
@@ -326,4 +331,5 @@ def adam(rate: float, steps: int, noise: float | None = None) -> Training:
 
 def psnr(picture: Tensor, reference: Tensor) -> float:
     """Return the PSNR of a picture `(C, H, W)` to another one, dB."""
-    return PeakSignalNoise(()).value(errors(picture[None], reference[None]))
+    mse = (picture.clamp(0, 1) - reference).square().double().mean().item()
+    return -10 * math.log10(max(mse, LEAST))
