@@ -104,6 +104,10 @@ def of_network(name: str, network: Network, classes: tuple[str, ...] | None) -> 
         UserError: it has a random head, or does what nobody predicts.
     """
     network.require_head(f"predict {name}")
+    if network.interface.noun not in PREDICTORS:
+        raise UserError(
+            f"{name}: makes one picture of {network.interface.noun}, and has no answers; use tickets restore"
+        )
     return PREDICTORS[network.interface.noun].of_network(name, network, classes or None)
 
 
