@@ -23,8 +23,9 @@ Observe = Callable[["Tensor", "Tensor | None"], "Tensor"]
 """The gradients [n, ...] of one step and which images they belong to, int64 [n] (None: all, in order); returns the
 gradients to follow."""
 
-LOSS, IMAGE_LOGITS, PIXEL_INPUTS = "loss", "image-logits", "pixel-inputs"
-"""What an attack may need from a task: a loss per example (the aim's), or class logits of whole images; and pixels."""
+LOSS, IMAGE_LOGITS, PIXEL_INPUTS, TEXT_INPUTS = "loss", "image-logits", "pixel-inputs", "text-inputs"
+"""What an attack may need from a task: a loss per example (the aim's), or class logits of whole images; and pixels.
+Texts have none."""
 
 _OF_NEEDS = {LOSS: "increases the loss of each image", IMAGE_LOGITS: "attacks the class of an image"}
 
@@ -85,7 +86,8 @@ class Attack(Settings, ABC):
         if "logits" in provides and classes < 2:
             raise UserError(f"{name}: has one class, but {kind} needs two, so that one can be mistaken for the other")
         if PIXEL_INPUTS not in provides:
-            raise UserError(f"{name}: has no pixels, which {kind} moves; measure word-substitution instead")
+            instead = "measure word-substitution instead" if TEXT_INPUTS in provides else "leave it out"
+            raise UserError(f"{name}: has no pixels, which {kind} moves; {instead}")
         for missing in sorted(self.needs - provides):
             instead = "use robustness.attack: pgd" if LOSS in provides else "leave it out"
             raise UserError(f"{name}: {labels}, but {kind} {_OF_NEEDS[missing]}; {instead}")

@@ -64,7 +64,13 @@ class ImagePrior(Task):
         return network
 
     def criterion(self, label_smoothing: float) -> Criterion:
-        """Return the squared error of what is seen."""
+        """Return the squared error of what is seen.
+
+        Raises:
+            UserError: labels are to be smoothed.
+        """
+        if label_smoothing:
+            raise UserError(f"training.label_smoothing: {label_smoothing:g} has no meaning for pixels; leave it out")
         return SeenError()
 
     def metric(self, classes: Sequence[str]) -> Metric:

@@ -81,6 +81,8 @@ class Job:
             raise no_batches(self.batches, self.noun)
         if self.plan.steps:
             criterion_for(self.task, self.training, self.batches.lacks if self.batches is not None else frozenset())
+        if self.trainable.linear and not self.trainable.heads:
+            raise UserError("mode: linear: a generator has no head that could train alone; use mode: full")
         if self.training.keep == "steadiest" and "pictures" not in self.task.provides:
             raise UserError("training.keep: steadiest: is for a single picture; use best or last")
         require_keepable(self.training, self.batches, self.plan)

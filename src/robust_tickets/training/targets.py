@@ -12,7 +12,7 @@ from robust_tickets.objectives.objective import Criterion
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.settings import Training
 
-PIXELS, TEXTS = "pixel-inputs", "text-inputs"
+PIXELS = "pixel-inputs"
 
 
 def from_views() -> str:
@@ -36,9 +36,11 @@ def criterion_for(
     Raises:
         UserError: the task lacks what the objective needs, or its targets cannot be mixed as they are to be.
     """
+    is_text = PIXELS in lacks and "text-inputs" not in lacks
     for name in ("mixup", "cutmix"):
         if getattr(training, name) and PIXELS in lacks:
-            raise UserError(f"{where}.{name}: mixes images, but these data have none; set it to 0")
+            what = "texts" if is_text else task.asks
+            raise UserError(f"{where}.{name}: mixes images, but these data are {what}; set it to 0")
         if getattr(training, name) and "image-labels" not in task.provides:
             raise UserError(
                 f"{where}.{name}: mixes the labels of whole images, but these data have {task.asks}; set it to 0"
@@ -52,8 +54,8 @@ def criterion_for(
     if missing := training.objective.required() - (task.provides - lacks):
         raise UserError(
             f"{where}.objective: {training.objective.describe()} needs {' and '.join(sorted(missing))}, which "
-            f"{task.model_dump()['kind']} {'of texts ' * (PIXELS in lacks and TEXTS not in lacks)}does not have; "
-            f"use standard{' or pgd' * ('loss' in task.provides)}"
+            f"{task.model_dump()['kind']} {'of texts ' * is_text}does not have; "
+            f"use {'standard or pgd' if 'loss' in task.provides else 'standard'}"
         )
     return task.criterion(training.label_smoothing)
 

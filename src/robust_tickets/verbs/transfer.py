@@ -335,8 +335,6 @@ def subnetwork(source: Source, ticket: Ticket | None) -> Network:
 def job_of(network: Network, task: Task, splits: DataSplits, settings: TransferSettings, seed: int) -> Job:
     """Return the training of one seed, through the whole network and without masks."""
     training = settings.training
-    if settings.is_linear and not network.fresh:
-        raise UserError(f"mode: linear: trains the head alone, and {network.called} has none; use mode: full")
     require_trained_head(training.objective, settings.head == "fresh", "head")
     if settings.rates:
         require_comparable(task, splits)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
@@ -11,6 +12,9 @@ from robust_tickets.models.families.downloads import Downloads
 from robust_tickets.models.families.family import ArchitectureOptions, Loaded
 from robust_tickets.models.latent import Latent
 from robust_tickets.models.networks import deep_decoder, unet_prior
+
+PICTURES: Literal[3] = 3
+"""Channels of pictures: those that are grey become RGB."""
 
 USUAL_SIDE = 256
 """Of a picture, pixels, where nothing says how large it is."""
@@ -24,23 +28,23 @@ class NamedGenerator:
     examples: tuple[str, ...]
     build: Callable[[str, int], nn.Module]
     """From name and channels of pictures."""
-    latent: Callable[[str, int], Latent]
-    """From the same."""
+    latent: Callable[[str], Latent]
+    """From name."""
 
 
-def of_unet(name: str, channels: int) -> Latent:
+def of_unet(name: str) -> Latent:
     """Return noise of the picture's own size."""
     least = unet_prior.least_side(name)
     side = max(USUAL_SIDE, least)
-    return Latent(depth=unet_prior.DEPTH, pictures=channels, least=least, size=(side, side))
+    return Latent(depth=unet_prior.DEPTH, pictures=PICTURES, least=least, size=(side, side))
 
 
-def of_decoder(name: str, channels: int) -> Latent:
+def of_decoder(name: str) -> Latent:
     """Return noise that is doubled to the picture's size."""
     reduction = 2 ** deep_decoder.doublings_of(name)
     return Latent(
         depth=deep_decoder.channels_of(name),
-        pictures=channels,
+        pictures=PICTURES,
         reduction=reduction,
         least=2 * reduction,
         scale=1.0,
@@ -54,9 +58,6 @@ GENERATORS = (
     ),
     NamedGenerator(deep_decoder.PATTERN, ("prior/decoder5",), deep_decoder.deep_decoder, of_decoder),
 )
-
-PICTURES = 3
-"""Channels of pictures: those that are grey become RGB."""
 
 
 class Generators:
@@ -96,7 +97,7 @@ class Generators:
     def preprocessing(self, name: str, body: nn.Module, in_channels: int) -> tuple[Latent, str]:
         """Return the noise that it starts from."""
         full = f"{self.prefix}{name}"
-        return self._find(full).latent(full, PICTURES), ""
+        return self._find(full).latent(full), ""
 
     def _find(self, full: str) -> NamedGenerator:
         return next(generator for generator in GENERATORS if generator.pattern.fullmatch(full))

@@ -105,7 +105,9 @@ def of_network(name: str, network: Network, classes: tuple[str, ...] | None) -> 
     """
     network.require_head(f"predict {name}")
     if network.interface.noun not in PREDICTORS:
-        raise UserError(f"predict {name}: it takes {network.interface.noun}, not images or texts")
+        raise UserError(
+            f"{name}: makes one picture of {network.interface.noun}, and has no answers; use tickets restore"
+        )
     return PREDICTORS[network.interface.noun].of_network(name, network, classes or None)
 
 
