@@ -19,22 +19,12 @@ import robust_tickets as rt
 from robust_tickets.data.splits import DataSplits
 from robust_tickets.foundation.latent_noise import LatentNoise
 from robust_tickets.foundation.settings import parse
+from tests.pictures import floats, written
 
 NOISE = LatentNoise(depth=8, channels=3, reduction=1, scale=0.1, least=9, seed=0)
 HEIGHT, WIDTH = 20, 24
 COLOURED = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 GREY = COLOURED[:, :, 0].copy()
-
-
-def floats(values: np.ndarray) -> Tensor:
-    """Return uint8 values (H, W) or (H, W, 3) as floats (3, H, W)."""
-    wide = values[:, :, None].repeat(3, 2) if values.ndim == 2 else values
-    return torch.tensor(wide).permute(2, 0, 1).float() / 255
-
-
-def written(values: np.ndarray, path: Path) -> str:
-    Image.fromarray(values).save(path)
-    return str(path)
 
 
 def load(name: object, *, seed: int = 0, noise: LatentNoise = NOISE, **settings: Any) -> DataSplits:

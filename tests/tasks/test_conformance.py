@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
@@ -21,6 +19,7 @@ from robust_tickets.models.adaptations.adapted_body import place_in
 from robust_tickets.objectives.standard import Standard
 from robust_tickets.tasks.kinds import IMPLIED, task_for
 from robust_tickets.training.loop import TrainingLoop
+from tests.pictures import ramp, written
 from tests.scenes import coco_folder
 from tests.shapes import VOID, shapes_folder
 from tests.told import asked, scored, tagged
@@ -79,9 +78,8 @@ def scenes(folder: Path) -> rt.DataSettings:
 
 def picture(folder: Path) -> rt.DataSettings:
     folder.mkdir(parents=True)
-    rows, columns = np.mgrid[0:16, 0:16]
-    Image.fromarray((rows * 15 + columns).astype(np.uint8)).save(folder / "ramp.png")
-    return rt.DataSettings.model_validate({"name": str(folder / "ramp.png"), "restoration": {"noise": 0.1}})
+    path = written(ramp(16, 16), folder / "ramp.png")
+    return rt.DataSettings.model_validate({"name": path, "restoration": {"noise": 0.1}})
 
 
 ROWS = [

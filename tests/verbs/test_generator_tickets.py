@@ -7,16 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import robust_tickets as rt
 from robust_tickets.foundation.digests import tensors_digest
 from robust_tickets.models.latent import Latent
 from robust_tickets.pruning.masks import full
 from tests.forked import started
+from tests.pictures import ramp, written
 
 SIDE = 16
 LEARNING = {
@@ -39,11 +38,8 @@ SURGERY: dict[str, Any] = {
 
 def picture(folder: Path, height: int = SIDE, width: int = SIDE, **restoration: Any) -> rt.DataSettings:
     """Write a ramp into a folder, and return it as data."""
-    rows, columns = np.mgrid[0:height, 0:width]
-    values = np.stack([rows * 255 // height, columns * 255 // width, np.full((height, width), 90)], 2)
-    path = folder / f"ramp-{height}-{width}.png"
-    Image.fromarray(values.astype(np.uint8)).save(path)
-    return rt.DataSettings.model_validate({"name": str(path), "restoration": restoration or {"noise": 0.1}})
+    path = written(ramp(height, width), folder / f"ramp-{height}-{width}.png")
+    return rt.DataSettings.model_validate({"name": path, "restoration": restoration or {"noise": 0.1}})
 
 
 def generator(seed: int = 0) -> rt.Source:

@@ -1,4 +1,4 @@
-"""One picture restored, from Python and by the command: what stays as it was given, what is not done twice."""
+"""One picture restored: what stays as it was given, what is learned, and what is not done twice."""
 
 import base64
 import io
@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 import robust_tickets as rt
 from robust_tickets.findings.restored_picture import restored_summary
-from robust_tickets.foundation.files import read_json
-from tests.commands import Outcome, Tickets, contents
+from tests.commands import contents
+from tests.pictures import floats, ramp, work_in, written
 
 SIDE = 24
 QUICK: dict[str, Any] = {
@@ -28,29 +27,8 @@ QUICK: dict[str, Any] = {
 }
 
 
-def ramp(height: int = SIDE, width: int = SIDE) -> np.ndarray:
-    """Return a picture that is red to the bottom and green to the right, uint8 (H, W, 3)."""
-    rows, columns = np.mgrid[0:height, 0:width]
-    return np.stack([rows * 255 // height, columns * 255 // width, np.full((height, width), 90)], 2).astype(np.uint8)
-
-
 def restored(picture: Any = None, **changes: Any) -> rt.Restored:
     return rt.restore(ramp() if picture is None else picture, **{**QUICK, **changes})
-
-
-def written(values: np.ndarray, path: Path) -> str:
-    Image.fromarray(values).save(path)
-    return str(path)
-
-
-def floats(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values.copy()).permute(2, 0, 1).float() / 255
-
-
-def files(folder: Path) -> dict[str, int]:
-    """Return when everything that takes steps to make was last written."""
-    kept = ("*.safetensors", "*result.json", "metrics.jsonl", "ticket.json", "source.json")
-    return {str(path): path.stat().st_mtime_ns for pattern in kept for path in folder.rglob(pattern)}
 
 
 def test_a_picture_has_its_shape_and_lies_between_black_and_white() -> None:
@@ -202,10 +180,10 @@ def test_tiles_of_an_enlarged_picture_are_no_larger_than_asked() -> None:
 
 def test_a_second_call_repeats_nothing(tmp_path: Path) -> None:
     first = restored(ramp(20, 50), **WIDE, folder=tmp_path)
-    before = files(tmp_path)
+    before = work_in(tmp_path)
     assert len([one for one in before if one.endswith("metrics.jsonl")]) == 3, "of the draw and of two tiles"
     second = restored(ramp(20, 50), **WIDE, folder=tmp_path)
-    assert files(tmp_path) == before
+    assert work_in(tmp_path) == before
     assert torch.equal(second.picture, first.picture)
     assert torch.equal(restored(ramp(20, 50), **WIDE).picture, first.picture), "without a folder it is the same"
 
@@ -217,11 +195,11 @@ def test_an_interrupted_call_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         restored(ramp(20, 50), **WIDE, folder=tmp_path, tell=stop)
-    before = files(tmp_path)
+    before = work_in(tmp_path)
     assert before
     assert not list((tmp_path / "tiles" / "1").rglob("*.json"))
     resumed = restored(ramp(20, 50), **WIDE, folder=tmp_path)
-    after = files(tmp_path)
+    after = work_in(tmp_path)
     assert {path: after[path] for path in before} == before
     assert torch.equal(resumed.picture, restored(ramp(20, 50), **WIDE).picture)
 
@@ -242,9 +220,9 @@ def test_another_picture_or_another_setting_is_refused_in_the_same_folder(tmp_pa
 
 def test_a_reference_that_has_moved_is_the_same_work(tmp_path: Path) -> None:
     first = restored(reference=written(ramp(), tmp_path / "one.png"), folder=tmp_path / "work")
-    before = files(tmp_path / "work")
+    before = work_in(tmp_path / "work")
     again = restored(reference=written(ramp(), tmp_path / "other.png"), folder=tmp_path / "work")
-    assert (files(tmp_path / "work"), again.psnr) == (before, first.psnr)
+    assert (work_in(tmp_path / "work"), again.psnr) == (before, first.psnr)
 
 
 def test_whoever_asks_is_told_before_the_first_tile_and_after_each() -> None:
@@ -295,6 +273,13 @@ def test_a_mistake_is_told_in_one_line_and_leaves_nothing(mistake: str, tmp_path
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.parametrize("name", ["a*b", "a$b", "{a}"])
+def test_a_folder_whose_name_would_be_read_as_more_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(rt.UserError, match="in the name of a folder would be read as more than a name; choose another"):
+        restored(folder=tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("setting", ["lost", "reference"])
 def test_a_mask_or_a_reference_of_another_size_is_told_both_sizes(setting: str, tmp_path: Path) -> None:
     other = written(ramp(SIDE, 30), tmp_path / "other.png")
@@ -329,78 +314,3 @@ def test_the_page_shows_what_it_was_what_it_is_and_what_it_should_be(tmp_path: P
     assert np.array_equal(shown["as it should be"], clean)
     assert np.abs(shown["restored"] - found.picture.permute(1, 2, 0).numpy() * 255).max() <= 0.5001
     assert f"{found.psnr:.2f} dB" in section.text
-
-
-@pytest.fixture
-def tickets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tickets:
-    monkeypatch.chdir(tmp_path)
-    written(ramp(), tmp_path / "ramp.png")
-    written(ramp(8, 24), tmp_path / "low.png")
-    return Tickets(capsys, monkeypatch)
-
-
-SETTINGS = "--set network=prior/unet2-x0.25 --set mask_side=16 --set mask_steps=3 --steps 3 --kept 0.5"
-
-
-def command(tickets: Tickets, line: str) -> Outcome:
-    return tickets(f"restore {line} {SETTINGS}")
-
-
-def test_the_command_writes_a_picture_and_a_page(tickets: Tickets, tmp_path: Path) -> None:
-    done = command(tickets, "ramp.png --out clean.png --reference ramp.png")
-    assert done.code == 0, done.err
-    assert "report, filled while it works: clean/report.html" in done.out
-    assert re.search(r"^clean\.png: 24 x 24 pixels, PSNR to the reference \d+\.\d\d dB$", done.out, re.MULTILINE)
-    with Image.open(tmp_path / "clean.png") as image:
-        assert (image.size, image.mode) == ((SIDE, SIDE), "RGB")
-    page = (tmp_path / "clean" / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") >= 3
-    assert not re.search(r'(src|href)="(?!data:|#)', page), "it is one file"
-    assert "tickets restore ramp.png --out clean.png" in page
-    assert read_json(tmp_path / "clean" / "settings.json")["verb"] == "restore"
-
-
-def test_the_command_goes_on_and_writes_over_its_own_picture(tickets: Tickets, tmp_path: Path) -> None:
-    command(tickets, "ramp.png --out clean.png --work kept")
-    before, picture = files(tmp_path / "kept"), (tmp_path / "clean.png").read_bytes()
-    assert before
-    assert not (tmp_path / "clean").exists()
-    assert command(tickets, "ramp.png --out clean.png --work kept").code == 0
-    assert files(tmp_path / "kept") == before
-    assert (tmp_path / "clean.png").read_bytes() == picture
-
-
-def test_the_options_are_those_of_python(tickets: Tickets, tmp_path: Path) -> None:
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    mask[3:6, 3:6] = 255
-    written(mask, tmp_path / "mask.png")
-    done = command(tickets, "ramp.png --out large.png --factor 2 --lost mask.png --noise 0.2 --seed 3")
-    assert done.code == 0, done.err
-    found = restored("ramp.png", factor=2, lost="mask.png", noise=0.2, seed=3, steps=3, mask_steps=3)
-    found.save("python.png")
-    with Image.open("large.png") as one, Image.open("python.png") as other:
-        assert np.array_equal(np.asarray(one), np.asarray(other))
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("nowhere.png --out out.png", "nowhere.png: no such file; give an image file"),
-        ("ramp.png --out out.png --lost nowhere.png", "nowhere.png: no such file; give an image file"),
-        ("ramp.png --out out.png --reference nowhere.png", "nowhere.png: no such file; give an image file"),
-        ("ramp.png --out out.jpg", "out.jpg: pictures are written as PNG files; end the name in .png"),
-        ("ramp.png --out low.png", "low.png: is a file that robust-tickets did not write and that would be lost"),
-        ("ramp.png --out out.png --work .", "contains files that robust-tickets did not write (low.png)"),
-        ("ramp.png --out out.png --set network=demo/resnet4", "network: demo/resnet4 is no generator; name one"),
-        ("low.png --out out.png", "is 24 x 8 pixels, but the generator's levels need 9 to a side"),
-        ("ramp.png --out out.png --set kept=0", "kept: should be greater than 0 (got 0"),
-        ("ramp.png --out out.png --set overlap=100", "overlap: 100 is too large for tiles of 256 pixels"),
-        ("ramp.png --out out.png --set width=3", "width: no such setting"),
-        ("ramp.png", "missing option '--out'"),
-    ],
-)
-def test_a_mistake_at_the_command_is_one_line(tickets: Tickets, tmp_path: Path, line: str, said: str) -> None:
-    before = contents(tmp_path)
-    # Later options win, so that the mistake stands.
-    assert said in tickets(f"restore {SETTINGS} {line}").complaint
-    assert contents(tmp_path) == before
