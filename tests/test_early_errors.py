@@ -60,6 +60,7 @@ LINES = [
     ("evaluate timm/resnet18 -d nowhere", "nowhere: no such folder or file"),
     ("evaluate nowhere.onnx -d glyphs", "nowhere.onnx: no such folder or file"),
     ("predict nowhere.onnx image.png", "nowhere.onnx: no such file"),
+    ("restore nowhere.png -o new.png", "nowhere.png: no such file; give an image file"),
     ("check nowhere.rtk", "nowhere.rtk: no such file"),
     ("study nowhere", "nowhere: no such recipe file"),
     ("study gmp", "gmp: a study compares ways of drawing"),
