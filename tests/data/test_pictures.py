@@ -187,6 +187,14 @@ def test_white_pixels_of_a_mask_are_lost_and_no_others(picture: str, tmp_path: P
     assert torch.equal(targets["clean"], floats(COLOURED))
 
 
+def test_what_is_transparent_in_a_mask_is_not_lost(picture: str, tmp_path: Path) -> None:
+    mask = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
+    mask[:, :, 3] = 0
+    mask[2:5, 3:9, 3] = 255
+    lost = degraded(picture, lost=written(mask, tmp_path / "mask.png"))["known"].logical_not()
+    assert torch.equal(lost[0], torch.from_numpy(mask[:, :, 3] > 0))
+
+
 def test_a_smaller_picture_has_the_means_of_squares(picture: str) -> None:
     targets = degraded(picture, factor=4)
     blocks = floats(COLOURED).reshape(3, HEIGHT // 4, 4, WIDTH // 4, 4).mean((2, 4))
@@ -242,6 +250,8 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "a factor that does not divide": ({"restoration": {"factor": 3}}, r"does not divide; set data.size: \[18, 24\]"),
     "noise on top": ({"restoration": {"noise": 0.1, "degraded": True}}, "that is not degraded yet; leave it out"),
     "all lost": ({"restoration": {"lost": 1.0}}, r"lost is a share in \[0, 1\), or an image file; not 1"),
+    "an empty name": ({"restoration": {"lost": ""}}, "or an image file; leave it out if nothing is lost"),
+    "an unknown share": ({"restoration": {"lost": 0.3, "degraded": True}}, "of a degraded picture lost is an image"),
     "no mask": ({"restoration": {"lost": "nowhere.png"}}, "nowhere.png: no such file; give an image file"),
     "no reference": ({"restoration": {"reference": "nowhere.png"}}, "nowhere.png: no such file; give an image file"),
     "no such setting": ({"restoration": {"blur": 1}}, "restoration.blur: no such setting"),
@@ -300,6 +310,11 @@ def test_an_array_that_is_no_picture_is_refused(values: np.ndarray, said: str) -
     with pytest.raises(rt.UserError, match=rf"^ndarray: {said}") as caught:
         rt.load_data(values, latent=NOISE)  # pyright: ignore[reportArgumentType]
     assert "\n" not in str(caught.value)
+
+
+def test_an_image_of_more_than_eight_bits_is_refused() -> None:
+    with pytest.raises(rt.UserError, match="has more than 8 bits per channel"):
+        rt.load_data(Image.fromarray(GREY.astype(np.uint16) * 257), latent=NOISE)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_file_that_is_no_image_is_refused(tmp_path: Path) -> None:

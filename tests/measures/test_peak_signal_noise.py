@@ -64,6 +64,14 @@ def test_equal_pictures_have_an_ssim_of_one_and_a_finite_psnr() -> None:
     assert PSNR.packed(found)["mse"] == [0, 0, 0]
 
 
+@pytest.mark.parametrize("side", [2, 3, 4, 5, 6])
+def test_pictures_of_few_pixels_have_figures_too(side: int) -> None:
+    pictures, clean = (one[..., :side, :side] for one in pair())
+    assert bool(errors(pictures, clean).isfinite().all())
+    torch.testing.assert_close(errors(clean, clean)[:, 1], torch.ones(3, dtype=torch.float64))
+    assert bool((errors(pictures, clean)[:, 1] < 1).all())
+
+
 def test_what_lies_beyond_black_and_white_is_cut_off() -> None:
     pictures, clean = pair()
     wild = pictures + 5 * (pictures - 0.5).sign() * (pictures.remainder(1) == 0)

@@ -183,8 +183,10 @@ def test_the_penalty_of_a_network_is_that_of_all_its_parameters() -> None:
     assert penalty(parametrised).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_without_lambda_there_is_no_penalty() -> None:
+def test_without_lambda_or_without_anything_to_remove_there_is_no_penalty() -> None:
     assert built(Bernoulli(penalty=0))[1].penalty is None
+    assert built(Bernoulli(penalty=1), sparsity=0)[1].penalty is None
+    assert built(Bernoulli(penalty=1, prior=0.5), sparsity=0)[1].penalty is not None
 
 
 @pytest.mark.parametrize("sparsity", [0.3, 0.95])

@@ -222,6 +222,23 @@ def test_nobody_attacks_or_asks_a_generator(tmp_path: Path) -> None:
         rt.verify(found, measures=["calibration"])
 
 
+def test_nothing_is_chosen_by_the_clean_picture(tmp_path: Path) -> None:
+    found = learned(drawn_at_once(), picture(tmp_path), seeds=(0, 1, 2))
+    assert found.best is found.runs[0], "whichever came nearest"
+    with pytest.raises(rt.UserError, match="find selects on validation, which is the clean picture that judges"):
+        rt.find(generator(), picture(tmp_path), folder=tmp_path / "found")
+
+
+def test_layers_of_all_parameters_are_counted() -> None:
+    """Biases and norms too, of which each is a row of one weight."""
+    ticket = drawn_at_once(score="random")
+    (layers,) = rt.analyse({"one": ticket}).layers.values()
+    for name, mask in ticket.masks.items():
+        rows = mask.reshape(len(mask), -1)
+        assert (layers[name].weights, layers[name].kept) == (mask.numel(), int(mask.sum()))
+        assert (layers[name].outputs, layers[name].zero_outputs) == (len(rows), int((~rows.any(1)).sum()))
+
+
 def test_nothing_is_measured_where_nobody_knows_the_clean_picture(tmp_path: Path) -> None:
     found = learned(drawn_at_once(), picture(tmp_path, degraded=True))
     assert found.runs[0].validation is None

@@ -14,6 +14,7 @@ from PIL import Image
 
 import robust_tickets as rt
 from robust_tickets.findings.restored_picture import restored_summary
+from robust_tickets.verbs.restore import Seldom
 from tests.commands import contents
 from tests.pictures import floats, ramp, work_in, written
 
@@ -233,6 +234,18 @@ def test_whoever_asks_is_told_before_the_first_tile_and_after_each() -> None:
     assert torch.allclose(told[1].picture[:, :, 28:], told[1].seen[:, :, 28:], atol=1e-6)
     assert not torch.allclose(told[1].picture[:, :, :22], told[1].seen[:, :, :22], atol=1e-3)
     assert torch.equal(told[2].picture, found.picture)
+
+
+def test_who_watches_a_tile_is_shown_it_seldom() -> None:
+    shown: list[torch.Tensor] = []
+    seldom = Seldom(shown.append)
+    for _ in range(100):
+        seldom(torch.zeros(1))
+    assert shown == [], "a hundred looks in a moment are none"
+    seldom.next = 0
+    seldom(torch.zeros(1))
+    seldom(torch.zeros(1))
+    assert len(shown) == 1
 
 
 def test_a_decoder_draws_on_a_piece_that_it_can_make() -> None:
