@@ -132,4 +132,4 @@ def test_pgd_needs_pixels_and_a_loss_alone() -> None:
     with pytest.raises(UserError, match="x: has no targets, but pgd increases the loss of each image; leave it out"):
         boxes.require_for("x", "has no targets", frozenset({"pixel-inputs"}), 1)
     with pytest.raises(UserError, match="tales: has no pixels, which pgd moves; measure word-substitution instead"):
-        boxes.require_for("tales", "labels whole texts", CLASSES - {"pixel-inputs"}, 2)
+        boxes.require_for("tales", "labels whole texts", CLASSES - {"pixel-inputs"} | {"text-inputs"}, 2)

@@ -100,7 +100,7 @@ PREFIXES: dict[str, Callable[[str], None]] = {TORCHVISION: require_torchvision, 
 
 def nothing_at(place: object) -> UserError:
     """Return the complaint about a place where no data are."""
-    near = difflib.get_close_matches(str(place), BUILT_IN, n=1)
+    near = difflib.get_close_matches(str(place), BUILT_IN, n=1, cutoff=0.7)
     hint = (
         f"did you mean {near[0]}?"
         if near
