@@ -26,10 +26,8 @@ from robust_tickets.training.loop import TrainingLoop
 from robust_tickets.verbs.draw import DrawSettings, draw_all
 from robust_tickets.verbs.transfer import transfer
 
-OF_TEXTS = {"language", "bert-lth", "tamt", "robust-language", "early-bert"}
-PAPERS = sorted(
-    set(builtin_recipes()) - {"demo", "segmentation", "detection", "study", "eye-surgeon"} - OF_TEXTS - set(OPEN)
-)
+ELSEWHERE = {"demo", "segmentation", "detection", "study", "eye-surgeon"} | {"language", "bert-lth", "tamt"}
+PAPERS = sorted(set(builtin_recipes()) - ELSEWHERE - {"robust-language", "early-bert"} - set(OPEN))
 """But for those whose data label no whole images, which have files of their own; `study` draws as other recipes do."""
 DATA = {"name": "digits", "per_class": 8, "validation": 0.25}
 PER_EPOCH = 4
