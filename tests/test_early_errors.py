@@ -1,4 +1,4 @@
-"""Mistakes in options, settings, paths and names are told before torch is loaded, within half a second."""
+"""Mistakes in options, settings, paths and names are told before torch is loaded, within about half a second."""
 
 import re
 import shlex
@@ -15,17 +15,22 @@ from robust_tickets.models.registry import available
 from robust_tickets.shrinking.places import require_exported
 
 NET = "-s demo/resnet4 --weights random"
-SECONDS = 1.0
-"""Of processor time, where half a second is measured: test machines are slower, and torch alone takes two."""
+LIMIT = 20
+"""Of processor time, in compilations of four times the source of argparse: measured are 11 to 13, idle and under load, where half
+a second on one machine is more than one on another. Torch alone takes 40."""
 
 DRIVER = """
-import sys, time
+import argparse, inspect, sys, time
 from robust_tickets.cli import main
+source = inspect.getsource(argparse)
 try:
     main()
 finally:
+    taken = time.process_time()
     loaded = [name for name in ("torch", "torchvision", "timm", "scipy", "matplotlib") if name in sys.modules]
-    print(time.process_time(), *loaded)
+    for _ in range(4):
+        compile(source, "argparse", "exec")
+    print(taken / (time.process_time() - taken), *loaded)
 """
 
 LINES = [
@@ -79,9 +84,9 @@ def test_a_mistake_is_told_in_one_line_before_torch_is_loaded(line: str, words: 
     (complaint,) = ran.stderr.splitlines()
     pattern = ".*".join(re.escape(part) for part in words.split(".*"))
     assert re.match(f"error: .*{pattern}", complaint), complaint
-    seconds, *loaded = ran.stdout.split()
+    taken, *loaded = ran.stdout.split()
     assert loaded == []
-    assert float(seconds) < SECONDS
+    assert float(taken) < LIMIT
     assert list(tmp_path.iterdir()) == []
 
 
