@@ -28,10 +28,7 @@ class Compact:
     @torch.no_grad()
     def restore(self, whole: nn.Module) -> None:
         """Write the smaller network's parameters and buffers to where they lie in the whole one; the rest stays."""
-        state = whole.state_dict()
-        for name, smaller in self.body.state_dict().items():
-            tensor = state[name]
-            tensor.view(-1)[self.places[name].to(tensor.device).flatten()] = smaller.to(tensor).flatten()
+        write_back(self.body, self.places, whole)
 
 
 @torch.no_grad()
@@ -51,14 +48,35 @@ def compacted(body: nn.Module, masks: Mapping[str, Tensor], example: Any) -> Com
     removed = {name: dead for name, dead in removed.items() if dead.any()}
     if not removed:
         return None
-    smaller, places = copy.deepcopy(body), copy.deepcopy(body).double()  # float64 counts to 2^53
-    for tensor in (*places.parameters(), *places.buffers()):
-        tensor.copy_(torch.arange(tensor.numel(), device=tensor.device).reshape(tensor.shape))
-    for network in (smaller, places):
+    smaller, numbers = copy.deepcopy(body), numbered(body)
+    for network in (smaller, numbers):
         cut_channels(network, trace.sets, removed)
-    found = {name: tensor.long() for name, tensor in places.state_dict().items()}
+    found = places(numbers)
     left = {name: mask.view(-1)[found[name].to(mask.device)] for name, mask in masks.items()}
     return Compact(smaller, left, found)
+
+
+@torch.no_grad()
+def numbered(body: nn.Module) -> nn.Module:
+    """Return a copy of a network whose parameters and buffers count their own elements, to be cut as the network is."""
+    numbers = copy.deepcopy(body).double()  # float64 counts to 2^53
+    for tensor in (*numbers.parameters(), *numbers.buffers()):
+        tensor.copy_(torch.arange(tensor.numel(), device=tensor.device).reshape(tensor.shape))
+    return numbers
+
+
+def places(numbers: nn.Module) -> dict[str, Tensor]:
+    """Return where what is left of a numbered network lies in the flattened whole, int64, by name in its state dict."""
+    return {name: tensor.long() for name, tensor in numbers.state_dict().items()}
+
+
+@torch.no_grad()
+def write_back(smaller: nn.Module, places: Mapping[str, Tensor], whole: nn.Module) -> None:
+    """Write parameters and buffers of a smaller network to their places in the whole one; the rest stays."""
+    state = whole.state_dict()
+    for name, left in smaller.state_dict().items():
+        tensor = state[name]
+        tensor.view(-1)[places[name].to(tensor.device).flatten()] = left.to(tensor).flatten()
 
 
 def _removed(coupling: Coupling, masks: Mapping[str, Tensor]) -> Tensor:

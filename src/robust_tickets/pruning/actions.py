@@ -7,7 +7,13 @@ from typing import ClassVar
 from robust_tickets.pruning.drop_and_grow import drop_and_grow
 from robust_tickets.pruning.growth import GROWTHS, Growth
 from robust_tickets.pruning.masks import full
-from robust_tickets.pruning.needs import NOTHING, SINGLE_WEIGHTS
+from robust_tickets.pruning.needs import (
+    CHANNEL_GAINS,
+    COUPLED_GROUPS,
+    NOTHING,
+    READS_LEARNED_SCORES,
+    SINGLE_WEIGHTS,
+)
 from robust_tickets.pruning.trainee import Trainee
 
 
@@ -16,8 +22,12 @@ class Action(ABC):
 
     needs: ClassVar[frozenset[str]] = NOTHING
     """What other parts of the draw must provide for it."""
+    provides: ClassVar[frozenset[str]] = NOTHING
+    """What other parts of the draw may rely on because of it."""
     sets_masks: ClassVar[bool] = True
     """Whether other masks are in force afterwards."""
+    removes_channels: ClassVar[bool] = False
+    """Whether it takes channels out of the network, whose tensors become smaller."""
     rewinds: ClassVar[bool] = False
     """Whether optimiser and schedule restart afterwards."""
     verb: ClassVar[str]
@@ -49,6 +59,8 @@ class Prune(Action):
 
     sparsity: float
     """Fraction removed afterwards, in [0, 1), counted from the dense network."""
+    for_now: bool = False
+    """Whether weights that go keep their values, for `Reactivate` to bring back."""
 
     @property
     def target(self) -> float:
@@ -59,6 +71,8 @@ class Prune(Action):
         """Select within the masks in force, let the rest make up for what goes, and put the result in force."""
         masks = trainee.select(self.sparsity)
         trainee.compensate(masks)
+        if self.for_now:
+            trainee.set_aside(masks)
         trainee.set_masks(masks)
 
 
@@ -72,6 +86,41 @@ class Restore(Action):
     def apply(self, trainee: Trainee) -> None:
         """Put full masks in force."""
         trainee.set_masks(full(trainee.masks))
+
+
+@dataclass(frozen=True)
+class Reactivate(Action):
+    """Lift every mask; restored weights have the values with which the last prune removed them (SuperTickets)."""
+
+    verb: ClassVar[str] = "reactivate all weights"
+    mark: ClassVar[str] = "restore"
+
+    def apply(self, trainee: Trainee) -> None:
+        """Put full masks in force, and values back."""
+        trainee.set_masks(full(trainee.masks))
+        trainee.bring_back()
+
+
+@dataclass(frozen=True)
+class RemoveIdle(Action):
+    """Take channels whose gains training has brought to zero out of the network, for good (SuperTickets)."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({CHANNEL_GAINS, SINGLE_WEIGHTS})
+    provides: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES, COUPLED_GROUPS})
+    removes_channels: ClassVar[bool] = True
+    verb: ClassVar[str] = "remove idle channels"
+    mark: ClassVar[str] = "remove"
+
+    threshold: float
+    """Largest gain, |gamma|, of an idle channel."""
+    frees: float
+    """Fewest multiply-adds that go with them, as a share of the dense network's; otherwise nothing is removed yet."""
+    most: float
+    """Sparsity that the network must not pass by it, in [0, 1), counted from the dense network."""
+
+    def apply(self, trainee: Trainee) -> None:
+        """Remove them."""
+        trainee.remove_idle(self.threshold, self.frees, self.most)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.pruning.needs import (
+    CHANNEL_GAINS,
     COUPLED_GROUPS,
     EARLIER_WEIGHTS,
     LAST_TICKET,
@@ -21,6 +22,8 @@ from robust_tickets.pruning.rewinds import AnyRewind, PretrainedRewind
 from robust_tickets.pruning.select import SAME_SPARSITY, Selection
 
 COMPLAINTS = {
+    CHANNEL_GAINS: "this timeline removes channels whose gains training has brought to zero: use parametrisation "
+    "'gains', not {parametrisation!r}",
     READS_LEARNED_SCORES: "parametrisation {parametrisation!r} needs score 'learned', not {score!r}",
     LEARNED_SCORES: "score {score!r} needs parametrisation 'straight-through' or another that learns scores, not "
     "{parametrisation!r}",

@@ -24,6 +24,9 @@ SINGLE_WEIGHTS = "single weights"
 COUPLED_GROUPS = "coupled groups"
 """Groups that are all that makes a channel, a neuron or a head, so that one number can scale it where it is read."""
 
+CHANNEL_GAINS = "gains of channels"
+"""A number for each channel that training moves towards zero where the channel is not worth its cost."""
+
 EARLIER_WEIGHTS = "weights from before the training"
 """Weights in the ticket that did not train together with something that the ticket does not keep."""
 

@@ -77,7 +77,13 @@ class Plan:
         only_prunes = all(action.target is not None for action in self.actions if action.sets_masks)
         last = only_prunes and [event.step for event in self.events if event.ticket] == [self.steps]
         given = {SINGLE_PRUNE: single, LAST_TICKET: last, TRAINING: self.steps > 0, NO_TRAINING: not self.steps}
-        return frozenset(name for name, is_given in given.items() if is_given)
+        own = frozenset().union(*(action.provides for action in self.actions))
+        return own | frozenset(name for name, is_given in given.items() if is_given)
+
+    @property
+    def removes_channels(self) -> bool:
+        """Return whether the network itself becomes smaller on the way."""
+        return any(action.removes_channels for action in self.actions)
 
     def with_rungs(self, sparsities: Iterable[float]) -> Plan:
         """Return the plan with tickets of lower sparsities before its last one, at the same step and nested.

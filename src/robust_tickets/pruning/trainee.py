@@ -58,6 +58,18 @@ class Trainee(Protocol):
         """
         ...
 
+    def set_aside(self, masks: Masks) -> None:
+        """Keep the values of the weights that these masks are about to remove, for `bring_back`."""
+        ...
+
+    def bring_back(self) -> None:
+        """Give weights that no mask removes any more the values that were set aside."""
+        ...
+
+    def remove_idle(self, threshold: float, frees: float, most: float) -> None:
+        """Take channels out of the network whose gains are at most a threshold; see `actions.RemoveIdle`."""
+        ...
+
     def finish(self) -> None:
         """Go on with the events at the end of the plan, without the training steps that are left."""
         ...

@@ -8,6 +8,7 @@
 | `trainable.py` | which parameters of a network train, and how batch norm behaves meanwhile |
 | `drawing.py` | how a training selects masks and rewinds |
 | `in_training.py` | the network with masks, optimiser and average: all that events may touch |
+| `removed_channels.py` | the channels that a network in training has lost for good |
 | `result.py` | the result of a training |
 | `batch_norm.py` | the statistics of batch norms, read and recomputed |
 | `lone_images.py` | passes of one image, which some batch norms cannot train on |

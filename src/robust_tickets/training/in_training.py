@@ -1,24 +1,32 @@
 """The state of one training: masks, optimiser, average, and whatever else the events of a timeline may touch."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from robust_tickets.models.network import Network
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.draw_history import DrawHistory
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.masks import sparsity as sparsity_of
 from robust_tickets.training.ages import begin
 from robust_tickets.training.averaging import WeightAverage
+from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.job import Job
 from robust_tickets.training.optimisers import parameter_groups
+from robust_tickets.training.removed_channels import RemovedChannels, moved
 from robust_tickets.training.statistics import TrainingStatistics
 
 _log = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
+
+CALIBRATION = 2048
+"""Training examples on which batch norms find their statistics again once channels are gone."""
 
 
 class NetworkInTraining:
@@ -30,6 +38,7 @@ class NetworkInTraining:
         The job's masks, over the prunable weights (and followers), are in force from the start.
         """
         trainable, drawing = job.trainable, job.drawing
+        self.job = job
         trainable.network.to(device)
         masks = {name: mask.to(device) for name, mask in job.masks.items()}
         self.trainable, self.training, self.drawing, self.seed = trainable, job.training, drawing, job.seed
@@ -43,19 +52,33 @@ class NetworkInTraining:
         self.is_finished = False
         """Whether an event has ended the training before its last step."""
         self.dense_gradients: Callable[[], Mapping[str, Tensor]] | None = None
+        self.couplings = drawing.couplings
+        self.aside: State = {}
+        """Values of weights that are removed for a while, zero elsewhere."""
+        self.parametrise()
+        self.network = self.parametrised.module
+        self.removed: RemovedChannels | None = None
+        if job.plan.removes_channels:
+            assert isinstance(trainable.network, Network)
+            self.removed = RemovedChannels(trainable.network, self.prunable, self.statistics.multiplications())
+        self.masks: Masks = {name: torch.ones_like(mask) for name, mask in masks.items()}
+        self.set_masks(masks)
+
+    def parametrise(self) -> None:
+        """Take up the parameters that the network has now: what wraps them, steps them, averages them."""
+        job, drawing = self.job, self.drawing
         self.parametrised = drawing.parametrisation.build(
-            trainable.network,
+            self.trainable.network,
             self.body,
             self.prunable,
             selection=drawing.selection,
             sparsity=drawing.sparsity or 0.0,
-            couplings=drawing.couplings,
-            is_head=trainable.is_head,
+            couplings=self.couplings,
+            is_head=self.trainable.is_head,
             seed=job.seed,
         )
-        self.network = self.parametrised.module
         self.statistics = TrainingStatistics(
-            trainable.network,
+            self.trainable.network,
             self.body,
             self.prunable,
             self.parametrised.ranking,
@@ -66,9 +89,7 @@ class NetworkInTraining:
             self.parametrised.weigh(self.statistics.multiplications())
         self.optimiser = self.fresh_optimiser()
         self.average = WeightAverage(self.body, job.training.ema) if job.training.ema else None
-        self.masks: Masks = {name: torch.ones_like(mask) for name, mask in masks.items()}
         self.parameters = dict(self.body.named_parameters())
-        self.set_masks(masks)
 
     @property
     def trained(self) -> nn.Module:
@@ -109,11 +130,14 @@ class NetworkInTraining:
         self.statistics.forget()
         if self.drawing.sparsity is None and self.parametrised.own_sparsity is not None:
             sparsity = self.parametrised.own_sparsity()
+        if self.removed is not None:
+            removed = sparsity_of(self.masks, self.prunable)
+            sparsity = max(removed, self.removed.sparsity_here(sparsity))
         return self.drawing.selection.select(
             self.weights(),
             sparsity=sparsity,
             masks=None if self.parametrised.revives else self.masks,
-            couplings=self.drawing.couplings,
+            couplings=self.couplings,
             statistics=self.statistics,
             seed=self.seed,
         )
@@ -150,6 +174,72 @@ class NetworkInTraining:
         self.applier = MaskApplier(self.parameters, self.masks)
         self.applier.apply_to_weights()
         self.restart_average()
+
+    def set_aside(self, masks: Masks) -> None:
+        """Keep the values of the weights that these masks are about to remove, for `bring_back`."""
+        self.aside = {name: weight * ~masks[name] for name, weight in self.weights().items()}
+
+    @torch.no_grad()
+    def bring_back(self) -> None:
+        """Give weights that no mask removes any more the values that were set aside."""
+        for name, value in self.aside.items():
+            self.parameters[name].add_(value * self.masks[name])
+        self.aside = {}
+        self.restart_average()
+
+    def remove_idle(self, threshold: float, frees: float, most: float) -> None:
+        """Take channels out of the network whose gains are at most a threshold; see `actions.RemoveIdle`.
+
+        Batch norms behind them have seen other inputs: their statistics are computed anew.
+        """
+        assert self.removed is not None
+        assert self.parametrised.gains is not None
+        dead = self.removed.chosen(self.parametrised.gains(), self.masks, threshold, frees, most)
+        if dead is None:
+            return
+        self.cut(dead)
+        if self.job.batches is not None and self.trainable.batch_norm == "updated":
+            assert isinstance(self.trainable.network, Network)
+            recalibrate(self.trainable.network, self.job.batches.chosen(CALIBRATION, self.training.batch_size))
+
+    @torch.no_grad()
+    def cut(self, dead: Mapping[str, Tensor]) -> None:
+        """Take channels out, bool by coupling, and go on with what is left: weights, slots, masks, average."""
+        assert self.removed is not None
+        before, slots = self.removed.places(), dict(self.optimiser.state)
+        states = {name: slots.get(parameter, {}) for name, parameter in self.parameters.items()}
+        averages = self.average.state() if self.average is not None else {}
+        shapes = {name: parameter.shape for name, parameter in self.parameters.items()}
+        self.removed.cut(dead)
+        after = self.removed.places()
+
+        def left(name: str, tensor: Tensor) -> Tensor:
+            return moved(tensor, before[name], after[name])
+
+        self.couplings = self.removed.couplings
+        self.parametrise()
+        for name, state in states.items():
+            for slot, value in state.items():
+                own = torch.is_tensor(value) and value.shape == shapes[name]
+                self.optimiser.state[self.parameters[name]][slot] = left(name, value) if own else value
+        self.masks = {name: left(name, mask) for name, mask in self.masks.items()}
+        self.aside = {name: left(name, value) for name, value in self.aside.items()}
+        if self.average is not None:
+            self.average.load_state({name: left(name, value) for name, value in averages.items()})
+        self.applier = MaskApplier(self.parameters, self.masks)
+
+    @contextmanager
+    def whole(self) -> Iterator[Masks]:
+        """Put the whole network in place for the duration, if channels are gone; yield the masks over it."""
+        if self.removed is None:
+            yield self.masks
+            return
+        with self.removed.undone(self.masks) as masks:
+            yield masks
+
+    def make_whole(self) -> Masks:
+        """Put the whole network in place, as the training is over; return the masks over it."""
+        return self.masks if self.removed is None else self.removed.undo(self.masks)
 
     @torch.no_grad()
     def settle(self, sparsity: float) -> None:
@@ -207,10 +297,15 @@ class NetworkInTraining:
             "average": self.average.state() if self.average is not None else {},
             "rewind_point": self.rewind_point,
             "history": self.history.state(),
+            "aside": self.aside,
+            "gone": self.removed.gone if self.removed is not None else {},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Resume from a checkpoint."""
+        gone = {name: dead for name, dead in state.get("gone", {}).items() if dead.any()}
+        if gone:
+            self.cut(gone)
         self.step, self.round_start = state["step"], state["round_start"]
         self.masks = {name: mask.to(self.parameters[name].device) for name, mask in state["masks"].items()}
         self.applier = MaskApplier(self.parameters, {} if self.parametrised.revives else self.masks)
@@ -219,6 +314,7 @@ class NetworkInTraining:
         if self.average is not None:
             self.average.load_state(state["average"])
         self.rewind_point = state["rewind_point"]
+        self.aside = {name: value.to(self.parameters[name].device) for name, value in state.get("aside", {}).items()}
         if "history" in state:  # not in checkpoints of versions that compared no draws
             self.history.load_state(state["history"])
 

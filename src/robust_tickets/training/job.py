@@ -85,6 +85,12 @@ class Job:
             raise UserError("mode: linear: a generator has no head that could train alone; use mode: full")
         if self.training.keep == "steadiest" and "pictures" not in self.task.provides:
             raise UserError("training.keep: steadiest: is for a single picture; use best or last")
+        objective = self.training.objective
+        if self.plan.removes_channels and (objective.follows_itself or objective.reads_weights):
+            raise UserError(
+                f"training.objective: {objective.describe()} compares weights with earlier ones, and this timeline "
+                "takes channels out of the network; use another timeline"
+            )
         require_keepable(self.training, self.batches, self.plan)
         if self.batches is not None:
             self.batches.require_for(self.trainable)

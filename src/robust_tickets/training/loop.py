@@ -138,11 +138,10 @@ class TrainingLoop:
             self.fire(self.plan.steps, on_ticket)
         self.take_kept_weights()
         self.network.eval()
+        masks = self.trainee.make_whole()
         collapse = first_collapse(self.log.rows)
         distances = tuple(self.trainee.history.distances)
-        return TrainingResult(
-            self.trainee.masks, self.trainee.step, self.kept.score, self.log.rows, collapse, distances
-        )
+        return TrainingResult(masks, self.trainee.step, self.kept.score, self.log.rows, collapse, distances)
 
     def stream(self) -> Batches:
         """Yield the training batches from the current step on, epoch after epoch."""
@@ -163,8 +162,8 @@ class TrainingLoop:
             self.objective.after_event(rewound=event.rewinds)
             if event.ticket:
                 self.trainee.settle(event.sparsity)
-                with self.averaged():
-                    on_ticket(event, self.trainee.masks, Work(self.trainee.step, self.seconds))
+                with self.averaged(), self.trainee.whole() as masks:
+                    on_ticket(event, masks, Work(self.trainee.step, self.seconds))
 
     def train_step(self, batch: Batch) -> None:
         """Take the optimiser steps of one batch: one, or as many as the objective yields losses."""

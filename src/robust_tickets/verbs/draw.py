@@ -149,7 +149,7 @@ def rehearse_draw(source: Source, settings: DrawSettings, seed: int) -> None:
     prepared, *_ = [Preparation.of(source, settings, sparsity, None, None, seed) for sparsity in settings.sparsities]
     names = prepared.trained_names
     weights = weights_of(prepared.classifier, names)
-    settings.group.partition(weights, None, couplings_of(prepared.classifier, names, settings.group))
+    settings.group.partition(weights, None, couplings_of(prepared.classifier, names, settings))
 
 
 def bound(folder: Path, source: Source) -> Ticket:
@@ -255,7 +255,7 @@ def draw_chain(
         return [(rung["sparsity"], bound(step.folder / rung["folder"], source)) for rung in result["rungs"]]
     trained_names = prepared.trained_names
     if trained_names not in traced:
-        traced[trained_names] = couplings_of(classifier, trained_names, settings.group)
+        traced[trained_names] = couplings_of(classifier, trained_names, settings)
     couplings = traced[trained_names]
     names_of = {place: name for name, place in prepared.places.items()}
     target = None if settings.is_open(sparsity) else plan.events[-1].sparsity

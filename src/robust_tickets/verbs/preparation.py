@@ -17,7 +17,6 @@ from robust_tickets.models.sources import Source
 from robust_tickets.objectives.objective import Objective
 from robust_tickets.pruning.composition import require_composable
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.pruning.groups import AnyGroup
 from robust_tickets.pruning.needs import EXAMPLES
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.plans import Plan
@@ -172,9 +171,9 @@ def require_reached(rewind: AnyRewind, plan: Plan, per_epoch: int) -> None:
         )
 
 
-def couplings_of(classifier: Network, names: Sequence[str], group: AnyGroup) -> tuple[Coupling, ...]:
-    """Return the channels that live and die together, if the group asks for them."""
-    if not group.is_coupled:
+def couplings_of(classifier: Network, names: Sequence[str], settings: DrawSettings) -> tuple[Coupling, ...]:
+    """Return the channels that live and die together, if group or parametrisation ask for them."""
+    if not settings.group.is_coupled and not settings.parametrisation.is_coupled:
         return ()
     return trace_couplings(classifier.body, classifier.interface.example(1), names)
 

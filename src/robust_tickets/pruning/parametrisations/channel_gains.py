@@ -67,6 +67,10 @@ class ChannelGains:
             found.append(scale.abs()[member.index.to(scale.device)].sum(1))
         return torch.stack(found).sum(0)
 
+    def all(self) -> dict[str, Tensor]:
+        """Return the gains of all channels that have some, detached, by the name of their coupling."""
+        return {one.name: self.gains(one).detach() for one in self.couplings if self.norms[one.name]}
+
     def penalty(self) -> Tensor:
         """Return rho times the sum over channels of cost times gain."""
         rho = self.strength * (min(1.0, self.progress / self.warmup) if self.warmup else 1.0)

@@ -10,7 +10,13 @@ from pydantic import Field
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.lazy import nn
 from robust_tickets.pruning.couplings import Coupling
-from robust_tickets.pruning.needs import COUPLED_GROUPS, LEARNED_SCORES, READS_LEARNED_SCORES, TRAINING
+from robust_tickets.pruning.needs import (
+    CHANNEL_GAINS,
+    COUPLED_GROUPS,
+    LEARNED_SCORES,
+    READS_LEARNED_SCORES,
+    TRAINING,
+)
 from robust_tickets.pruning.parametrisations.parametrisation import Parametrisation
 from robust_tickets.pruning.parametrisations.parametrised import Parametrised
 from robust_tickets.pruning.select import Selection
@@ -26,7 +32,8 @@ class PenalisedGains(Parametrisation):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES, TRAINING, COUPLED_GROUPS})
-    provides: ClassVar[frozenset[str]] = frozenset({LEARNED_SCORES})
+    provides: ClassVar[frozenset[str]] = frozenset({LEARNED_SCORES, CHANNEL_GAINS})
+    is_coupled: ClassVar[bool] = True
     changes_weights: ClassVar[bool] = False
     kind: Literal["gains"] = "gains"
     penalty: float = Field(default=1e-4, ge=0, description="rho: what the loss pays for the sum of c |gamma|.")
@@ -56,9 +63,12 @@ class PenalisedGains(Parametrisation):
         """
         from robust_tickets.pruning.parametrisations.channel_gains import ChannelGains
 
-        weights = {name: body.get_parameter(name).detach() for name in names}
-        units = selection.group.partition(weights, None, couplings).units
-        gains = ChannelGains(body, [one for one in couplings if one.name in units], self.penalty, self.warmup)
+        chosen = [one for one in couplings if not one.are_heads]
+        if selection.group.is_coupled:
+            weights = {name: body.get_parameter(name).detach() for name in names}
+            units = selection.group.partition(weights, None, couplings).units
+            chosen = [one for one in couplings if one.name in units]
+        gains = ChannelGains(body, chosen, self.penalty, self.warmup)
         if not gains.has_any:
             raise UserError(
                 "parametrisation 'gains': no channel has a norm behind it, whose scale is its gain; use a network with "
@@ -71,4 +81,5 @@ class PenalisedGains(Parametrisation):
             before_step=gains.before_step,
             penalty=gains.penalty if self.penalty else None,
             weigh=gains.weigh if self.by_cost else None,
+            gains=gains.all,
         )

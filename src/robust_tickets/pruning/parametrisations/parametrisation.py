@@ -22,6 +22,9 @@ class Parametrisation(Settings, ABC):
     learns_once: ClassVar[bool] = False
     """Whether it trains alike whatever the sparsity, so that one training gives tickets of several."""
 
+    is_coupled: ClassVar[bool] = False
+    """Whether it reads the couplings of channels, whatever the group."""
+
     changes_weights: ClassVar[bool] = True
     """Whether the forward pass sees other weights than those that train."""
 

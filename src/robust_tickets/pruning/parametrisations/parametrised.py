@@ -39,6 +39,8 @@ class Parametrised:
     """What is added to every loss: a scalar, of the module as it is now."""
     weigh: Callable[[Mapping[str, float]], None] | None = None
     """Is told, before the first step, how many times one example multiplies each weight that may go."""
+    gains: Callable[[], dict[str, Tensor]] | None = None
+    """The gain of every channel, [channels] by the name of its coupling, where channels have gains."""
     own_sparsity: Callable[[], float] | None = None
     """The share of weights that training itself has removed, in [0, 1)."""
     settle: Callable[[], None] | None = None

@@ -9,6 +9,7 @@
 | `gradual.py` | `gradual`: sparsity rises along a cubic (GMP) |
 | `alternating.py` | `alternating`: sparse and dense phases in turn (AC/DC) |
 | `drop_and_grow.py` | `drop-and-grow`: sparse throughout, connections move (SET, RigL) |
+| `search.py` | `search`: channels go for good, weights for a while (SuperTickets) |
 """
 
 from typing import Annotated
@@ -22,10 +23,11 @@ from robust_tickets.pruning.timelines.early import Early
 from robust_tickets.pruning.timelines.gradual import Gradual
 from robust_tickets.pruning.timelines.iterative import Iterative
 from robust_tickets.pruning.timelines.one_shot import OneShot
+from robust_tickets.pruning.timelines.search import Search
 from robust_tickets.pruning.timelines.timeline import Timeline, says_sparsity
 
 AnyTimeline = Annotated[
-    OneShot | Iterative | Gradual | Alternating | DropAndGrowTimeline | Early, Field(discriminator="kind"), Shorthand
+    OneShot | Iterative | Gradual | Alternating | DropAndGrowTimeline | Early | Search, Field(discriminator="kind"), Shorthand
 ]
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Gradual",
     "Iterative",
     "OneShot",
+    "Search",
     "Timeline",
     "says_sparsity",
 ]

@@ -1,0 +1,85 @@
+"""A search: channels go for good while the network trains, and single weights for a while."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from robust_tickets.foundation.settings import Settings
+from robust_tickets.pruning.actions import Prune, Reactivate, RemoveIdle
+from robust_tickets.pruning.plans import Event, Plan, steps_of
+from robust_tickets.pruning.timelines.timeline import lengthened, min_steps_field, require_sparsity
+
+
+class Search(Settings):
+    """Architecture and ticket from one training (SuperTickets, You et al., 2022, arXiv 2207.03677, section 3).
+
+    Every `remove_every` epochs, channels whose gain is at most `threshold` leave the network, if that frees enough
+    multiply-adds. At the n-th multiple of `prune_every` epochs, weights are pruned to min(n * `ladder`, target); after
+    `sparse` of that time they come back, with the values that they had, so that weights of the smaller network compete
+    anew. The prune at `final` stays. Sparsity counts from the dense network and includes what went with channels,
+    which never takes more than the target. Defaults are in the proportions of the paper's 350 epochs on ImageNet.
+    """
+
+    kind: Literal["search"] = "search"
+    threshold: float = Field(default=1e-3, gt=0, description="Largest gain of a channel that is removed.")
+    remove_every: float = Field(default=1.0, gt=0, description="Epochs between removals of channels.")
+    frees: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="Share of the dense network's multiply-adds that a removal has to free; otherwise it waits.",
+    )
+    prune_every: float | None = Field(
+        default=2.5, gt=0, description="Epochs between prunes of single weights; null: only the one at `final`."
+    )
+    ladder: float = Field(default=0.1, gt=0, lt=1, description="By how much every prune goes further than the last.")
+    sparse: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of the time between prunes in which pruned weights stay away; 1: they never come back.",
+    )
+    final: float = Field(default=30.0, gt=0, description="Epoch of the last removal and the last prune.")
+    epochs: float = Field(default=35.0, gt=0, description="Total epochs of training.")
+    min_steps: int = min_steps_field()
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> "Search":
+        if self.final > self.epochs:
+            raise ValueError(f"timeline 'search' needs final <= epochs, not {self.final:g}, {self.epochs:g}")
+        return self
+
+    def plan(self, sparsity: float | None, steps_per_epoch: int) -> Plan:
+        """Return removals, prunes and reactivations, the last prune, and the ticket at the end of training."""
+        target = require_sparsity(sparsity, self.kind)
+        per_epoch = lengthened(steps_per_epoch, self.epochs, self.min_steps)
+        actions: dict[int, list[Prune | Reactivate | RemoveIdle]] = {}
+        final = steps_of(self.final, per_epoch)
+        for epoch in multiples(self.remove_every, self.final):
+            remove = RemoveIdle(self.threshold, self.frees, target)
+            actions.setdefault(steps_of(epoch, per_epoch), []).append(remove)
+        for count, epoch in enumerate(multiples(self.prune_every, self.final), start=1):
+            assert self.prune_every is not None
+            step, back = (steps_of(epoch + late * self.prune_every, per_epoch) for late in (0.0, self.sparse))
+            comes_back = self.sparse < 1 and back < final
+            now = min(count * self.ladder, target)
+            actions.setdefault(step, []).append(Prune(now, for_now=comes_back))
+            if comes_back:
+                actions.setdefault(back, []).insert(0, Reactivate())
+        last = [action for action in actions.pop(final, []) if not action.removes_channels and action.target is None]
+        actions[final] = [*last, RemoveIdle(self.threshold, 0.0, target), Prune(target)]
+        events: list[Event] = []
+        present = 0.0
+        for step in sorted(actions):
+            for action in actions[step]:
+                present = action.target if action.target is not None else present if action.removes_channels else 0.0
+            events.append(Event(step, tuple(actions[step]), sparsity=present))
+        steps = steps_of(self.epochs, per_epoch)
+        return Plan(steps, (*events, Event(steps, (), sparsity=target, ticket=True)))
+
+
+def multiples(period: float | None, end: float) -> list[float]:
+    """Return the multiples of a number of epochs that lie before `end`, none of no number."""
+    if period is None:
+        return []
+    return [count * period for count in range(1, int(end / period) + 1) if count * period < end]
