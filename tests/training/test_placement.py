@@ -83,7 +83,9 @@ def test_tensor_cores_are_given_channels_last_where_the_network_is_known_to_take
         Own()(torch.rand(2, 3, 8, 8).contiguous(memory_format=torch.channels_last))
 
 
-@pytest.mark.parametrize("name", [*PAPER, *LIBRARIES])  # generators take noise, and one of it: batches of them lie as they come
+@pytest.mark.parametrize(
+    "name", [*PAPER, *LIBRARIES]
+)  # generators take noise, and one of it: batches of them lie as they come
 def test_known_networks_take_either_format(name: str) -> None:
     body = network(name).eval()
     images = torch.rand(2, 3, 32, 32)

@@ -18,7 +18,7 @@ from robust_tickets.training.averaging import WeightAverage
 from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.job import Job
 from robust_tickets.training.optimisers import parameter_groups
-from robust_tickets.training.removed_channels import RemovedChannels, moved
+from robust_tickets.training.removed_channels import Removal, RemovedChannels, moved
 from robust_tickets.training.statistics import TrainingStatistics
 
 _log = logging.getLogger(__name__)
@@ -90,6 +90,11 @@ class NetworkInTraining:
         self.optimiser = self.fresh_optimiser()
         self.average = WeightAverage(self.body, job.training.ema) if job.training.ema else None
         self.parameters = dict(self.body.named_parameters())
+
+    @property
+    def removals(self) -> list[Removal]:
+        """The removals of channels so far."""
+        return self.removed.removals if self.removed is not None else []
 
     @property
     def trained(self) -> nn.Module:
@@ -198,6 +203,7 @@ class NetworkInTraining:
         if dead is None:
             return
         self.cut(dead)
+        self.removed.note(self.step)
         if self.job.batches is not None and self.trainable.batch_norm == "updated":
             assert isinstance(self.trainable.network, Network)
             recalibrate(self.trainable.network, self.job.batches.chosen(CALIBRATION, self.training.batch_size))
@@ -299,6 +305,7 @@ class NetworkInTraining:
             "history": self.history.state(),
             "aside": self.aside,
             "gone": self.removed.gone if self.removed is not None else {},
+            "removals": [tuple(one) for one in self.removals],
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -306,6 +313,7 @@ class NetworkInTraining:
         gone = {name: dead for name, dead in state.get("gone", {}).items() if dead.any()}
         if gone:
             self.cut(gone)
+            self.removals.extend(Removal(*one) for one in state["removals"])
         self.step, self.round_start = state["step"], state["round_start"]
         self.masks = {name: mask.to(self.parameters[name].device) for name, mask in state["masks"].items()}
         self.applier = MaskApplier(self.parameters, {} if self.parametrised.revives else self.masks)

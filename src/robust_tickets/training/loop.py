@@ -141,7 +141,8 @@ class TrainingLoop:
         masks = self.trainee.make_whole()
         collapse = first_collapse(self.log.rows)
         distances = tuple(self.trainee.history.distances)
-        return TrainingResult(masks, self.trainee.step, self.kept.score, self.log.rows, collapse, distances)
+        removals = tuple(self.trainee.removals)
+        return TrainingResult(masks, self.trainee.step, self.kept.score, self.log.rows, collapse, distances, removals)
 
     def stream(self) -> Batches:
         """Yield the training batches from the current step on, epoch after epoch."""

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,17 @@ from robust_tickets.models.surgery import cut_channels
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.training.processes import world
+
+
+class Removal(NamedTuple):
+    """What was left of a network after channels went."""
+
+    step: int
+    """The training step before which they went."""
+    channels: float
+    """Share of the channels that could go, in (0, 1]."""
+    multiply_adds: float
+    """Share of the multiply-adds of prunable weights, zeros included, in (0, 1]."""
 
 
 class RemovedChannels:
@@ -44,6 +56,8 @@ class RemovedChannels:
         self.gone = {one.name: torch.zeros(one.channels, dtype=torch.bool) for one in self.all_couplings}
         self.weights = self._weights(self.numbers)
         self.multiply_adds = self._multiply_adds(self.numbers)
+        self.removals: list[Removal] = []
+        """Every removal so far."""
 
     @property
     def couplings(self) -> tuple[Coupling, ...]:
@@ -100,6 +114,12 @@ class RemovedChannels:
         for network in (self.body, self.numbers):
             cut_channels(network, self.trace.sets, dead)
         self.trace = trace_channels(self.body, self.example, self.names)
+
+    def note(self, step: int) -> None:
+        """Record what is left after the removal before a training step."""
+        left = [sum(one.channels for one in couplings) for couplings in (self.couplings, self.all_couplings)]
+        work = self._multiply_adds(self.numbers) / self.multiply_adds
+        self.removals.append(Removal(step, left[0] / left[1], work))
 
     def sparsity_here(self, sparsity: float) -> float:
         """Return the sparsity of what is left at which the whole network has one, in [0, 1)."""

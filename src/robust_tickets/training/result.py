@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.training.removed_channels import Removal
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,16 @@ class TrainingResult:
     """Of a draw that compares masks as it trains: training steps, and the fraction of prunable weights in which the
     masks drawn there differ from those drawn before."""
 
+    removals: tuple[Removal, ...] = ()
+    """Of a draw that takes channels out of the network: what was left each time."""
     rate: float | None = None
     """Learning rate of the head that was kept, where heads were trained at several."""
 
     @property
     def found(self) -> dict[str, Any]:
-        """Return what is recorded of a training besides its weights; distances and rate only where there are any."""
+        """Return what is recorded of a training besides its weights; distances, removals and rate only where there are any."""
         distances = [list(pair) for pair in self.mask_distances]
-        some = {"mask_distances": distances or None, "rate": self.rate}
+        removals = [list(removal) for removal in self.removals]
+        some = {"mask_distances": distances or None, "removals": removals or None, "rate": self.rate}
         found = {"catastrophic_overfitting": self.catastrophic_overfitting}
         return {**found, **{name: value for name, value in some.items() if value is not None}}

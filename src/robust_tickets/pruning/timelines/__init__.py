@@ -27,7 +27,9 @@ from robust_tickets.pruning.timelines.search import Search
 from robust_tickets.pruning.timelines.timeline import Timeline, says_sparsity
 
 AnyTimeline = Annotated[
-    OneShot | Iterative | Gradual | Alternating | DropAndGrowTimeline | Early | Search, Field(discriminator="kind"), Shorthand
+    OneShot | Iterative | Gradual | Alternating | DropAndGrowTimeline | Early | Search,
+    Field(discriminator="kind"),
+    Shorthand,
 ]
 
 __all__ = [
