@@ -16,8 +16,10 @@ from robust_tickets.shrinking.places import require_exported
 
 NET = "-s demo/resnet4 --weights random"
 LIMIT = 20
-"""Of processor time, in compilations of four times the source of argparse: measured are 11 to 13, idle and under load, where half
-a second on one machine is more than one on another. Torch alone takes 40."""
+"""Of processor time, counted in what compiling argparse four times takes: measured are 11 to 13, idle and under load.
+
+Half a second on one machine is more than one on another. Torch alone takes 30.
+"""
 
 DRIVER = """
 import argparse, inspect, sys, time

@@ -12,7 +12,7 @@ from robust_tickets.data.settings import DataSettings
 from robust_tickets.findings.early_draws import early_draw_sections
 from robust_tickets.foundation.files import read_json, write_json
 from robust_tickets.models.couplings import trace_couplings
-from robust_tickets.pipeline.early_draws import draw_distances
+from robust_tickets.pipeline.draw_records import draw_distances
 from robust_tickets.recipe import load_recipe
 from robust_tickets.shrinking.removal import remove_channels
 from robust_tickets.ticket.cost import Cost

@@ -20,6 +20,7 @@
 | `restored_picture.py` | one picture that was restored |
 | `collapses.py` | trainings against a single step that collapsed |
 | `early_draws.py` | how far successive draws of one training were apart |
+| `searches.py` | what a search left of a network, removal after removal |
 | `matching_ranges.py` | which sparsities are trivial, and up to which tickets match |
 | `families.py` | ways of drawing side by side over all targets, and what they cost |
 | `courses.py` | when which event happens while tickets are drawn |

@@ -13,7 +13,7 @@
 | `as_it_came.py` | results, before any training, of sources whose head is kept |
 | `double_win.py` | which tickets match dense after both standard and adversarial transfer |
 | `overfitting.py` | trainings against a single step that collapsed |
-| `early_draws.py` | draws that compared masks while they trained |
+| `draw_records.py` | what draws recorded while they trained: distances of masks, removals of channels |
 | `gain.py` | how much each source's tickets gain over the first source's |
 | `across_tasks.py` | how tickets drawn on one task do on another |
 | `matching_ranges.py` | which sparsities are trivial, and up to which tickets match |

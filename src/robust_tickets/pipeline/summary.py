@@ -18,6 +18,7 @@ from robust_tickets.findings.gains import gain_sections
 from robust_tickets.findings.matching_ranges import matching_range_sections
 from robust_tickets.findings.measures import measure_sections
 from robust_tickets.findings.restorations import restoration_sections
+from robust_tickets.findings.searches import search_sections
 from robust_tickets.findings.trainings import trainings_section
 from robust_tickets.findings.unfilled import Unfilled, unfilled_sections
 from robust_tickets.foundation.grouping import grouped
@@ -26,7 +27,7 @@ from robust_tickets.measures.matching import Decision
 from robust_tickets.pipeline.across_tasks import across_tasks
 from robust_tickets.pipeline.as_it_came import as_it_came
 from robust_tickets.pipeline.double_win import judged
-from robust_tickets.pipeline.early_draws import draw_distances
+from robust_tickets.pipeline.draw_records import draw_distances, search_courses
 from robust_tickets.pipeline.exports import Export
 from robust_tickets.pipeline.families import families
 from robust_tickets.pipeline.gain import gains_of
@@ -74,6 +75,7 @@ def summarise(
         *map(exported_section, files),
         *(analysis_sections(analysis) if analysis is not None else ()),
         *early_draw_sections(draw_distances(grid.folder)),
+        *search_sections(search_courses(grid.folder)),
         *collapse_sections(collapses(grid.folder)),
         *unfilled_sections(unfilled(grid, cells), len(cells), len(grid.places)),
         trainings_section(recipe.transfers),

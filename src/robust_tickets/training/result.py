@@ -30,7 +30,7 @@ class TrainingResult:
 
     @property
     def found(self) -> dict[str, Any]:
-        """Return what is recorded of a training besides its weights; distances, removals and rate only where there are any."""
+        """Return what is recorded of a training besides its weights; of what there may be, only what there is."""
         distances = [list(pair) for pair in self.mask_distances]
         removals = [list(removal) for removal in self.removals]
         some = {"mask_distances": distances or None, "removals": removals or None, "rate": self.rate}

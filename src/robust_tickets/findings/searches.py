@@ -1,0 +1,50 @@
+"""What a search left of a network, removal after removal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robust_tickets.report.sections import Chart, Line, Section, Table
+
+MOST_LINES = 6
+"""A chart tells no more lines apart."""
+
+TEXT = (
+    "While these draws trained, channels whose gain had come to zero left the network for good. Multiply-adds are those "
+    "of the weights that may go, zeros included: single weights that the ticket removes as well come on top."
+)
+
+
+@dataclass(frozen=True)
+class SearchCourse:
+    """What one draw left each time that channels went."""
+
+    draw: str
+    steps: tuple[int, ...]
+    """Training steps before which channels went."""
+    channels: tuple[float, ...]
+    """Share of the channels that could go, in (0, 1]."""
+    multiply_adds: tuple[float, ...]
+    """Share of the multiply-adds, in (0, 1]."""
+
+
+def search_sections(found: Sequence[SearchCourse]) -> list[Section]:
+    """Return what was left over the training steps; nothing without any search."""
+    if not found:
+        return []
+    columns = ("draw", "removals", "the last at step", "channels left (%)", "multiply-adds left (%)")
+    rows = tuple(
+        (one.draw, len(one.steps), one.steps[-1], 100 * one.channels[-1], 100 * one.multiply_adds[-1]) for one in found
+    )
+    lines = tuple(
+        Line(name=one.draw, x=(0, *one.steps), y=(100.0, *(100 * value for value in one.multiply_adds)))
+        for one in found[:MOST_LINES]
+    )
+    chart = Chart(
+        title="Multiply-adds over a search",
+        x_label="Training step",
+        y_label="Multiply-adds left (%)",
+        lines=lines,
+        note=f"The first {MOST_LINES} of {len(found)} draws." if len(found) > MOST_LINES else "",
+    )
+    table = Table(title="Draws that removed channels", columns=columns, rows=rows)
+    return [Section(title="Searches", text=TEXT, tables=(table,), charts=(chart,))]
