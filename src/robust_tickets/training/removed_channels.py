@@ -18,7 +18,7 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.training.processes import world
 
 
-class Removal(NamedTuple):
+class ChannelRemoval(NamedTuple):
     """What was left of a network after channels went."""
 
     step: int
@@ -56,7 +56,7 @@ class RemovedChannels:
         self.gone = {one.name: torch.zeros(one.channels, dtype=torch.bool) for one in self.all_couplings}
         self.weights = self._weights(self.numbers)
         self.multiply_adds = self._multiply_adds(self.numbers)
-        self.removals: list[Removal] = []
+        self.removals: list[ChannelRemoval] = []
         """Every removal so far."""
 
     @property
@@ -119,7 +119,7 @@ class RemovedChannels:
         """Record what is left after the removal before a training step."""
         left = [sum(one.channels for one in couplings) for couplings in (self.couplings, self.all_couplings)]
         work = self._multiply_adds(self.numbers) / self.multiply_adds
-        self.removals.append(Removal(step, left[0] / left[1], work))
+        self.removals.append(ChannelRemoval(step, left[0] / left[1], work))
 
     def sparsity_here(self, sparsity: float) -> float:
         """Return the sparsity of what is left at which the whole network has one, in [0, 1)."""
