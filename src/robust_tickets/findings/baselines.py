@@ -9,7 +9,7 @@ from robust_tickets.report.notation import beside, headed, shared
 from robust_tickets.report.sections import Section, Table, Value
 
 TEXT = (
-    "The source on the same test {noun} without any training, and tickets with the weights that their draw has trained, "
+    "The source on the same test {noun} without any training, and tickets with the weights that their draw trained, "
     "next to dense after its transfer. Shown only if transfers keep the head: only then are its classes those of the "
     "data."
 )

@@ -9,8 +9,8 @@ MOST_LINES = 6
 """A chart tells no more lines apart."""
 
 TEXT = (
-    "While these draws trained, channels whose gain had come to zero left the network for good. Multiply-adds are those "
-    "of the weights that may go, zeros included: single weights that the ticket removes as well come on top."
+    "While these draws trained, channels whose gain had come to zero left the network for good. Multiply-adds are "
+    "those of the weights that may go, zeros included: single weights that the ticket removes as well come on top."
 )
 
 

@@ -1,4 +1,4 @@
-"""Results on the test images before any training, if the head is kept: of each source, and of tickets whose draw trained."""
+"""Results before any training, if the head is kept: of each source, and of tickets whose draw trained."""
 
 from collections.abc import Sequence
 from statistics import fmean

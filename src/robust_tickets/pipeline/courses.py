@@ -38,7 +38,7 @@ def course(recipe: Recipe, name: str, way: str, steps_per_epoch: int) -> Course:
         plan=plan,
         steps_per_epoch=steps_per_epoch,
         targets=settings.sparsities,
-        learns=LEARNED_SCORES in settings.parametrisation.provides,
+        learns=LEARNED_SCORES in settings.parametrisation.provides and not plan.removes_channels,
         is_open=is_open(settings),
         before=" ".join((*pretrained(recipe), *finetuned(settings))),
         after=transferred(recipe),

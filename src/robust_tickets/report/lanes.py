@@ -16,13 +16,14 @@ MARKS: dict[str, dict[str, Any]] = {
     "prune": {"marker": "v", "color": PALETTE[1]},
     "restore": {"marker": "^", "color": PALETTE[2]},
     "drop and grow": {"marker": "|", "color": PALETTE[3]},
+    "remove": {"marker": "x", "color": PALETTE[3]},
     "compare": {"marker": ".", "color": CONTROL},
     "rewind": {"marker": "<", "color": PALETTE[4]},
     "ticket": {"marker": "o", "color": INK},
 }
 """How each kind of event is drawn; a kind that is not here would be a mistake of the program."""
 
-ROWS = {"ticket": 1.52, "rewind": 1.26}
+ROWS = {"ticket": 1.52, "rewind": 1.26, "remove": 1.26}
 """Height, in lanes, of events that happen together with others."""
 
 LEARNED = "masks are learned"
