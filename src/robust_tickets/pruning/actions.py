@@ -11,6 +11,7 @@ from robust_tickets.pruning.needs import (
     CHANNEL_GAINS,
     COUPLED_GROUPS,
     NOTHING,
+    RANKS_WEIGHTS,
     READS_LEARNED_SCORES,
     SINGLE_WEIGHTS,
 )
@@ -105,7 +106,7 @@ class Reactivate(Action):
 class RemoveIdle(Action):
     """Take channels whose gains training has brought to zero out of the network, for good (SuperTickets)."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({CHANNEL_GAINS, SINGLE_WEIGHTS})
+    needs: ClassVar[frozenset[str]] = frozenset({CHANNEL_GAINS, RANKS_WEIGHTS, SINGLE_WEIGHTS})
     provides: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES, COUPLED_GROUPS})
     removes_channels: ClassVar[bool] = True
     verb: ClassVar[str] = "remove idle channels"
