@@ -69,11 +69,12 @@ class Prune(Action):
         return self.sparsity
 
     def apply(self, trainee: Trainee) -> None:
-        """Select within the masks in force, let the rest make up for what goes, and put the result in force."""
+        """Select within the masks in force, and put the result in force; the rest makes up for what goes for good."""
         masks = trainee.select(self.sparsity)
-        trainee.compensate(masks)
         if self.for_now:
             trainee.set_aside(masks)
+        else:
+            trainee.compensate(masks)
         trainee.set_masks(masks)
 
 
