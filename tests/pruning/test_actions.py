@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robust_tickets.pruning.actions import CompareDraws, DropAndGrow, Prune, Restore, Rewind
+from robust_tickets.pruning.actions import CompareDraws, DropAndGrow, Prune, Reactivate, Restore, Rewind
 from robust_tickets.pruning.draw_history import DrawHistory
 from robust_tickets.pruning.drop_and_grow import drop_and_grow
 from robust_tickets.pruning.masks import Masks, full, is_nested, sparsity
@@ -48,6 +48,16 @@ class TensorTrainee:
         self.masks = masks
         for name, mask in masks.items():
             self.tensors[name].mul_(mask)
+
+    def set_aside(self, masks: Masks) -> None:
+        self.aside = {name: tensor * ~masks[name] for name, tensor in self.tensors.items()}
+
+    def bring_back(self) -> None:
+        for name, value in self.aside.items():
+            self.tensors[name] += value * self.masks[name]
+
+    def remove_idle(self, threshold: float, frees: float, most: float) -> None:
+        raise AssertionError("nobody may ask: there are no channels")
 
     def finish(self) -> None:
         self.is_finished = True
@@ -94,6 +104,22 @@ def test_restore_lifts_masks_so_that_the_next_prune_may_choose_afresh() -> None:
         tensor.add_(before[name].logical_not(), alpha=10.0)
     Prune(0.5).apply(subject)
     assert all(not (subject.masks[name] & before[name]).any() for name in before)
+
+
+def test_what_goes_for_now_comes_back_with_its_values_among_weights_that_trained_on() -> None:
+    subject = trainee()
+    subject.moves = True  # what comes back needs nobody to make up for it
+    before = {name: tensor.clone() for name, tensor in subject.tensors.items()}
+    Prune(0.5, for_now=True).apply(subject)
+    away = {name: ~mask for name, mask in subject.masks.items()}
+    assert sparsity(subject.masks) == pytest.approx(0.5, abs=0.002)
+    assert all(not bool(subject.tensors[name][gone].any()) for name, gone in away.items())
+    for name, gone in away.items():
+        subject.tensors[name][~gone] += 1
+    Reactivate().apply(subject)
+    assert sparsity(subject.masks) == 0.0
+    for name, gone in away.items():
+        assert torch.equal(subject.tensors[name], torch.where(gone, before[name], before[name] + 1))
 
 
 def test_rewind_leaves_masks() -> None:

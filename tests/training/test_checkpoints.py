@@ -24,6 +24,7 @@ from robust_tickets.pruning.rewinds import AtStep, NoRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import Alternating, DropAndGrowTimeline, Early, Gradual, Iterative, OneShot
 from robust_tickets.training.drawing import Drawing
+from tests.training.searches import ADAMW, drawing, planned
 from tests.training.small import PER_EPOCH, PRUNABLE, Interrupted, Run, classifier, equal
 
 STANDARD: dict[str, Any] = {}
@@ -32,7 +33,6 @@ FREE = {"objective": {"kind": "free", "epsilon": 0.1, "replays": 2}}
 FGSM = {"objective": {"kind": "fgsm-rs", "epsilon": 0.1}}
 SMOOTHING = {"objective": {"kind": "smoothing", "sigma": 0.1}}
 DISTILLED = {"objective": {"kind": "distillation", "hidden": 0.5, "layers": ["conv*"]}}
-ADAMW = {"optimiser": {"kind": "adamw", "lr": 0.01}}
 
 ITERATIVE = Iterative(rate=0.5, rounds=3, epochs=1)
 PRUNE_FIRST = Iterative(order="prune-first", rate=0.5, rounds=3, epochs=1.5)
@@ -124,6 +124,8 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
         {"keep": "best", "validate_every": 0.5},
         Drawing(LEARNED, parametrisation=Thresholded(threshold=0.001, every=3), sparsity=0.8),
     ),
+    "search": (planned(0.8), FGSM | {"accumulate": 2}, drawing(0.8, penalty=2.0)),
+    "search, adamw, average": (planned(0.8), ADAMW | {"ema": 0.8, "validate_every": 0.5}, drawing(0.8, penalty=2.0)),
 }
 
 
@@ -151,6 +153,7 @@ def test_a_training_cut_off_twice_ends_bit_for_bit_alike(case: str, tmp_path: Pa
     assert equal(resumed.state, whole.state)
     assert equal(resumed.result.masks, whole.result.masks)
     assert resumed.result.mask_distances == whole.result.mask_distances
+    assert resumed.result.removals == whole.result.removals
     assert (resumed.result.validation, resumed.result.steps) == (whole.result.validation, whole.result.steps)
     assert (cut / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
     later = whole.tickets[len(whole.tickets) - len(resumed.tickets) :]

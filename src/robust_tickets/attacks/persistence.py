@@ -23,10 +23,10 @@ from robust_tickets.foundation.seeds import stream_seed
 if TYPE_CHECKING:
     from torch import Tensor
 
-Search = Callable[["Tensor", Any, Observe], "Tensor"]
+GradientSearch = Callable[["Tensor", Any, Observe], "Tensor"]
 """Images, targets, and what sees the gradients, to adversarial images."""
 
-SearchAgain = Callable[["Tensor", Any, Observe, Aim], "Tensor"]
+GradientSearchAgain = Callable[["Tensor", Any, Observe, Aim], "Tensor"]
 """The same for an aim, which is the fourth."""
 
 PROBE_QUERIES, PROBE_IMAGES = 300, 100
@@ -79,8 +79,8 @@ class GradientWatch:
 
 def persistent(
     predict: Predict,
-    first: Search,
-    again: SearchAgain,
+    first: GradientSearch,
+    again: GradientSearchAgain,
     threat: Threat,
     seed: int,
     log: AttackLog | None,

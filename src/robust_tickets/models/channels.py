@@ -1,6 +1,7 @@
 """Channels as positions along the sides of layers: which numbers are one channel, which run alike."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,6 +39,38 @@ class ChannelSet:
     def are_heads(self) -> bool:
         """Whether each is a head of an attention layer: queries, keys and values together."""
         return any(port.role == "heads" for port in self.positions)
+
+
+def positions_of(sets: Mapping[str, ChannelSet], removed: Mapping[str, Tensor]) -> dict[Port, Tensor]:
+    """Return where channels lie along every port that they run through, int64 [n].
+
+    Args:
+        sets: all channels, by name.
+        removed: bool [channels] for the names of some sets: which of their channels are meant.
+    """
+    places: dict[Port, list[Tensor]] = {}
+    for name, chosen in removed.items():
+        for port, positions in sets[name].positions.items():
+            places.setdefault(port, []).append(positions[chosen].flatten())
+    return {port: torch.cat(parts) for port, parts in places.items()}
+
+
+def left_of(sets: Mapping[str, ChannelSet], removed: Mapping[str, Tensor]) -> dict[str, ChannelSet]:
+    """Return the same sets without some of their channels, the others as they are numbered once those are gone.
+
+    Args:
+        sets: all channels, by name.
+        removed: bool [channels] for the names of some sets. At least one channel of each must stay.
+    """
+    gone = {port: places.sort().values for port, places in positions_of(sets, removed).items()}
+    found: dict[str, ChannelSet] = {}
+    for name, channels in sets.items():
+        kept = ~removed[name] if name in removed else torch.ones(channels.channels, dtype=torch.bool)
+        positions = {port: places[kept] for port, places in channels.positions.items()}
+        for port in positions.keys() & gone.keys():
+            positions[port] = positions[port] - torch.searchsorted(gone[port], positions[port])
+        found[name] = ChannelSet(int(kept.sum()), positions, channels.obstacles)
+    return found
 
 
 def channel_dim(parameter: Tensor) -> int:

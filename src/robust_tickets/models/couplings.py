@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from robust_tickets.foundation.batch import moved
-from robust_tickets.models.channels import ChannelSet, channel_dim
+from robust_tickets.models.channels import ChannelSet, channel_dim, left_of
 from robust_tickets.models.dependencies import channel_sets
 from robust_tickets.models.proofs import randomised, refused_by_proof
 from robust_tickets.pruning.couplings import Coupling, Member
@@ -42,6 +42,19 @@ class ChannelTrace:
     refusals: tuple[Refusal, ...]
     sets: Mapping[str, ChannelSet]
     """Every port each coupling runs through, by the coupling's name."""
+
+    def after(self, removed: Mapping[str, Tensor], body: nn.Module) -> "ChannelTrace":
+        """Return what the channels are once some are removed: the same couplings, down to a single channel.
+
+        Tracing the smaller network anew would give them other names, and find nothing to remove where one is left.
+
+        Args:
+            removed: bool [channels] by the names of couplings, as `cut_channels` took it.
+            body: the network after that.
+        """
+        sets = left_of(self.sets, removed)
+        couplings = tuple(_coupling(one.name, sets[one.name], body) for one in self.couplings)
+        return ChannelTrace(couplings, self.refusals, sets)
 
 
 def trace_couplings(body: nn.Module, example: Any, prunable: Collection[str]) -> tuple[Coupling, ...]:

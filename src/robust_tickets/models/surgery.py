@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.models.channels import ChannelSet, Port, channel_dim
+from robust_tickets.models.channels import ChannelSet, Port, channel_dim, positions_of
 from robust_tickets.models.reduced_attention import ReducedAttention
 from robust_tickets.pruning.couplings import Coupling
 
@@ -25,11 +25,7 @@ def cut_channels(body: nn.Module, sets: Mapping[str, ChannelSet], removed: Mappi
         removed: bool [channels] for the names of the couplings to shrink, True = remove. At least one channel
             of each must stay.
     """
-    places: dict[Port, list[Tensor]] = {}
-    for name, dead in removed.items():
-        for port, positions in sets[name].positions.items():
-            places.setdefault(port, []).append(positions[dead].flatten())
-    _remove_positions(body, {port: torch.cat(parts) for port, parts in places.items()})
+    _remove_positions(body, positions_of(sets, removed))
 
 
 def mask_channels(body: nn.Module, coupling: Coupling, dead: Tensor) -> None:

@@ -66,6 +66,11 @@ class Distillation(Objective):
         return self.soft_labels > 0
 
     @property
+    def compares_layers(self) -> bool:
+        """Whether hidden states have a weight."""
+        return self.hidden > 0
+
+    @property
     def learns_from_labels(self) -> bool:
         """Whether the task's own loss has a weight."""
         return self.task > 0

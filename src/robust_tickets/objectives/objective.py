@@ -138,6 +138,11 @@ class Objective(Settings, ABC):
         return False
 
     @property
+    def compares_layers(self) -> bool:
+        """Whether it compares what layers put out with what those of another network do."""
+        return False
+
+    @property
     def ball(self) -> Ball | None:
         """The ball in which training images are attacked; None if they are not."""
         return None

@@ -11,6 +11,7 @@ from robust_tickets.pruning.needs import (
     CHANNEL_GAINS,
     COUPLED_GROUPS,
     NOTHING,
+    RANKS_WEIGHTS,
     READS_LEARNED_SCORES,
     SINGLE_WEIGHTS,
 )
@@ -68,11 +69,12 @@ class Prune(Action):
         return self.sparsity
 
     def apply(self, trainee: Trainee) -> None:
-        """Select within the masks in force, let the rest make up for what goes, and put the result in force."""
+        """Select within the masks in force, and put the result in force; the rest makes up for what goes for good."""
         masks = trainee.select(self.sparsity)
-        trainee.compensate(masks)
         if self.for_now:
             trainee.set_aside(masks)
+        else:
+            trainee.compensate(masks)
         trainee.set_masks(masks)
 
 
@@ -105,7 +107,7 @@ class Reactivate(Action):
 class RemoveIdle(Action):
     """Take channels whose gains training has brought to zero out of the network, for good (SuperTickets)."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({CHANNEL_GAINS, SINGLE_WEIGHTS})
+    needs: ClassVar[frozenset[str]] = frozenset({CHANNEL_GAINS, RANKS_WEIGHTS, SINGLE_WEIGHTS})
     provides: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES, COUPLED_GROUPS})
     removes_channels: ClassVar[bool] = True
     verb: ClassVar[str] = "remove idle channels"

@@ -10,6 +10,7 @@ from robust_tickets.pruning.needs import (
     LEARNED_SCORES,
     NO_TRAINING,
     NOTHING,
+    RANKS_WEIGHTS,
     READS_LEARNED_SCORES,
     SHRUNKEN_WEIGHTS,
     SINGLE_PRUNE,
@@ -24,6 +25,8 @@ from robust_tickets.pruning.select import SAME_SPARSITY, Selection
 COMPLAINTS = {
     CHANNEL_GAINS: "this timeline removes channels whose gains training has brought to zero: use parametrisation "
     "'gains', not {parametrisation!r}",
+    RANKS_WEIGHTS: "score {score!r} would be the gain of a whole channel, and this timeline prunes single weights too: "
+    "use score 'magnitude', or another of weights",
     READS_LEARNED_SCORES: "parametrisation {parametrisation!r} needs score 'learned', not {score!r}",
     LEARNED_SCORES: "score {score!r} needs parametrisation 'straight-through' or another that learns scores, not "
     "{parametrisation!r}",

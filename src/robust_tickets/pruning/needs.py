@@ -6,6 +6,9 @@ LEARNED_SCORES = "learned scores"
 READS_LEARNED_SCORES = "a score that reads what was learned"
 """Selection by those scores: without it, learning them would be pointless."""
 
+RANKS_WEIGHTS = "a score of single weights"
+"""A score that tells weights of one channel apart."""
+
 SINGLE_PRUNE = "a single prune"
 """Masks that are decided once, at one sparsity."""
 

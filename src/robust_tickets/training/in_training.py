@@ -18,7 +18,7 @@ from robust_tickets.training.averaging import WeightAverage
 from robust_tickets.training.batch_norm import recalibrate
 from robust_tickets.training.job import Job
 from robust_tickets.training.optimisers import parameter_groups
-from robust_tickets.training.removed_channels import Removal, RemovedChannels, moved
+from robust_tickets.training.removed_channels import ChannelRemoval, RemovedChannels, moved
 from robust_tickets.training.statistics import TrainingStatistics
 
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class NetworkInTraining:
         self.parameters = dict(self.body.named_parameters())
 
     @property
-    def removals(self) -> list[Removal]:
+    def removals(self) -> list[ChannelRemoval]:
         """The removals of channels so far."""
         return self.removed.removals if self.removed is not None else []
 
@@ -313,7 +313,7 @@ class NetworkInTraining:
         gone = {name: dead for name, dead in state.get("gone", {}).items() if dead.any()}
         if gone:
             self.cut(gone)
-            self.removals.extend(Removal(*one) for one in state["removals"])
+            self.removals.extend(ChannelRemoval(*one) for one in state["removals"])
         self.step, self.round_start = state["step"], state["round_start"]
         self.masks = {name: mask.to(self.parameters[name].device) for name, mask in state["masks"].items()}
         self.applier = MaskApplier(self.parameters, {} if self.parametrised.revives else self.masks)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
+from robust_tickets.objectives.objective import Objective
 from robust_tickets.objectives.teacher import Teacher
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.plans import Plan
@@ -85,12 +86,21 @@ class Job:
             raise UserError("mode: linear: a generator has no head that could train alone; use mode: full")
         if self.training.keep == "steadiest" and "pictures" not in self.task.provides:
             raise UserError("training.keep: steadiest: is for a single picture; use best or last")
-        objective = self.training.objective
-        if self.plan.removes_channels and (objective.follows_itself or objective.reads_weights):
-            raise UserError(
-                f"training.objective: {objective.describe()} compares weights with earlier ones, and this timeline "
-                "takes channels out of the network; use another timeline"
-            )
+        require_shapes_to_last(self.training.objective, self.plan)
         require_keepable(self.training, self.batches, self.plan)
         if self.batches is not None:
             self.batches.require_for(self.trainable)
+
+
+def require_shapes_to_last(objective: Objective, plan: Plan) -> None:
+    """Refuse an objective that holds a network whose channels go against one that keeps them all.
+
+    Raises:
+        UserError: says what it compares.
+    """
+    compared = "layers" if objective.compares_layers else "weights"
+    if plan.removes_channels and (objective.follows_itself or objective.reads_weights or objective.compares_layers):
+        raise UserError(
+            f"training.objective: {objective.describe()} compares {compared} with those of a whole network, and this "
+            "timeline takes channels out of the network; use another timeline"
+        )

@@ -15,10 +15,11 @@ from robust_tickets.models.network import Network
 from robust_tickets.models.surgery import cut_channels
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.pruning.ranking import exact_count
 from robust_tickets.training.processes import world
 
 
-class Removal(NamedTuple):
+class ChannelRemoval(NamedTuple):
     """What was left of a network after channels went."""
 
     step: int
@@ -48,15 +49,14 @@ class RemovedChannels:
         if world()[1] > 1:
             raise UserError("this timeline takes channels out of the network, which several processes cannot: use one")
         self.network, self.body, self.names, self.times = network, network.body, tuple(names), times
-        self.example = network.interface.example(1)
         self.whole = copy.deepcopy(self.body)
         self.numbers = numbered(self.body)
-        self.trace = trace_channels(self.body, self.example, self.names)
+        self.trace = trace_channels(self.body, network.interface.example(1), self.names)
         self.all_couplings = self.trace.couplings
         self.gone = {one.name: torch.zeros(one.channels, dtype=torch.bool) for one in self.all_couplings}
         self.weights = self._weights(self.numbers)
         self.multiply_adds = self._multiply_adds(self.numbers)
-        self.removals: list[Removal] = []
+        self.removals: list[ChannelRemoval] = []
         """Every removal so far."""
 
     @property
@@ -100,7 +100,7 @@ class RemovedChannels:
             trial = copy.deepcopy(self.numbers)
             cut_channels(trial, self.trace.sets, dead)
             kept = sum(int(moved(masks[name], here[name], there).sum()) for name, there in self._places_in(trial))
-            if 1 - kept / self.weights <= most:
+            if self.weights - kept <= exact_count(most, self.weights):
                 worth = (before - self._multiply_adds(trial)) / self.multiply_adds
                 return dead if worth >= frees else None
             candidates = candidates[: len(candidates) // 2]
@@ -113,17 +113,20 @@ class RemovedChannels:
             self.gone[name][left[channels]] = True
         for network in (self.body, self.numbers):
             cut_channels(network, self.trace.sets, dead)
-        self.trace = trace_channels(self.body, self.example, self.names)
+        self.trace = self.trace.after(dead, self.body)
 
     def note(self, step: int) -> None:
         """Record what is left after the removal before a training step."""
         left = [sum(one.channels for one in couplings) for couplings in (self.couplings, self.all_couplings)]
         work = self._multiply_adds(self.numbers) / self.multiply_adds
-        self.removals.append(Removal(step, left[0] / left[1], work))
+        self.removals.append(ChannelRemoval(step, left[0] / left[1], work))
 
     def sparsity_here(self, sparsity: float) -> float:
-        """Return the sparsity of what is left at which the whole network has one, in [0, 1)."""
-        return max(0.0, 1 - (1 - sparsity) * self.weights / self._weights(self.numbers))
+        """Return the sparsity of what is left at which the whole network has one, in [0, 1): the same count goes."""
+        left = self._weights(self.numbers)
+        if left == self.weights:
+            return sparsity
+        return max(0, exact_count(sparsity, self.weights) - (self.weights - left)) / left
 
     def masks(self, masks: Masks) -> Masks:
         """Return masks over the whole network: those of what is left, and all that has gone with channels."""

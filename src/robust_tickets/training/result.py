@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.training.removed_channels import Removal
+from robust_tickets.training.removed_channels import ChannelRemoval
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class TrainingResult:
     """Of a draw that compares masks as it trains: training steps, and the fraction of prunable weights in which the
     masks drawn there differ from those drawn before."""
 
-    removals: tuple[Removal, ...] = ()
+    removals: tuple[ChannelRemoval, ...] = ()
     """Of a draw that takes channels out of the network: what was left each time."""
     rate: float | None = None
     """Learning rate of the head that was kept, where heads were trained at several."""

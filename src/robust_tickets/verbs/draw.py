@@ -148,8 +148,11 @@ def rehearse_draw(source: Source, settings: DrawSettings, seed: int) -> None:
     """
     prepared, *_ = [Preparation.of(source, settings, sparsity, None, None, seed) for sparsity in settings.sparsities]
     names = prepared.trained_names
-    weights = weights_of(prepared.classifier, names)
-    settings.group.partition(weights, None, couplings_of(prepared.classifier, names, settings))
+    weights, couplings = weights_of(prepared.classifier, names), couplings_of(prepared.classifier, names, settings)
+    settings.group.partition(weights, None, couplings)
+    if settings.parametrisation.is_coupled:
+        parts = (prepared.classifier, prepared.classifier.body, names)
+        settings.parametrisation.build(*parts, selection=settings.selection, sparsity=0.0, couplings=couplings)
 
 
 def bound(folder: Path, source: Source) -> Ticket:

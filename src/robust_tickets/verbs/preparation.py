@@ -27,6 +27,7 @@ from robust_tickets.tasks.target import Data, require_size, target_data
 from robust_tickets.tasks.task import Task
 from robust_tickets.training.batch_norm import has_batch_norm
 from robust_tickets.training.batch_source import ImageBatches, no_batches
+from robust_tickets.training.job import require_shapes_to_last
 from robust_tickets.training.kept import require_keepable
 from robust_tickets.training.targets import criterion_for
 from robust_tickets.verbs.draw_settings import DEFAULT_SPARSITY, DrawSettings
@@ -89,6 +90,7 @@ class Preparation:
         plan = settings.with_rungs(plan)
         require_reached(settings.rewind, plan, per_epoch)
         require_keepable(settings.training, batches, plan)
+        require_shapes_to_last(settings.training.objective, plan)
         classifier, task = copy.deepcopy(source.network), Classification()
         places = places_of(source.network.body, classifier.body)
         calibration = calibration_data(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.pruning.needs import NOTHING
+from robust_tickets.pruning.needs import NOTHING, RANKS_WEIGHTS
 from robust_tickets.pruning.partitions import Partition
 from robust_tickets.pruning.statistics import Statistics
 
@@ -21,7 +21,7 @@ class Score(Settings, ABC):
     needs: ClassVar[frozenset[str]] = NOTHING
     reads_loss: ClassVar[bool] = False
     """Whether it reads gradients of the task's own loss, which needs labels."""
-    provides: ClassVar[frozenset[str]] = NOTHING
+    provides: ClassVar[frozenset[str]] = frozenset({RANKS_WEIGHTS})
     scopes: ClassVar[tuple[str, ...] | None] = None
     """Kinds of scope that it works with, the usual one first; None: all."""
     groups: ClassVar[tuple[str, ...] | None] = None

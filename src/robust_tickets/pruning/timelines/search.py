@@ -53,29 +53,31 @@ class Search(Settings):
         """Return removals, prunes and reactivations, the last prune, and the ticket at the end of training."""
         target = require_sparsity(sparsity, self.kind)
         per_epoch = lengthened(steps_per_epoch, self.epochs, self.min_steps)
-        actions: dict[int, list[Prune | Reactivate | RemoveIdle]] = {}
-        final = steps_of(self.final, per_epoch)
-        for epoch in multiples(self.remove_every, self.final):
-            remove = RemoveIdle(self.threshold, self.frees, target)
-            actions.setdefault(steps_of(epoch, per_epoch), []).append(remove)
+        final, steps = (steps_of(epoch, per_epoch) for epoch in (self.final, self.epochs))
+        removals = {steps_of(epoch, per_epoch) for epoch in multiples(self.remove_every, self.final)}
+        prunes: dict[int, Prune] = {}
+        returns: dict[int, int] = {}
         for count, epoch in enumerate(multiples(self.prune_every, self.final), start=1):
             assert self.prune_every is not None
-            step, back = (steps_of(epoch + late * self.prune_every, per_epoch) for late in (0.0, self.sparse))
-            comes_back = self.sparse < 1 and back < final
-            now = min(count * self.ladder, target)
-            actions.setdefault(step, []).append(Prune(now, for_now=comes_back))
-            if comes_back:
-                actions.setdefault(back, []).insert(0, Reactivate())
-        last = [action for action in actions.pop(final, []) if not action.removes_channels and action.target is None]
-        actions[final] = [*last, RemoveIdle(self.threshold, 0.0, target), Prune(target)]
+            # Of several prunes at one step the last counts; what is pruned stays away for a step at least.
+            step = steps_of(epoch, per_epoch)
+            returns[step] = max(step + 1, steps_of(epoch + self.sparse * self.prune_every, per_epoch))
+            comes_back = self.sparse < 1 and returns[step] < final
+            prunes[step] = Prune(min(count * self.ladder, target), for_now=comes_back)
+        ends = {returns[step] for step, prune in prunes.items() if prune.for_now}
         events: list[Event] = []
         present = 0.0
-        for step in sorted(actions):
-            for action in actions[step]:
-                present = action.target if action.target is not None else present if action.removes_channels else 0.0
-            events.append(Event(step, tuple(actions[step]), sparsity=present))
-        steps = steps_of(self.epochs, per_epoch)
-        return Plan(steps, (*events, Event(steps, (), sparsity=target, ticket=True)))
+        for step in sorted(step for step in removals | ends | prunes.keys() if step < final):
+            actions: list[Prune | Reactivate | RemoveIdle] = []
+            if step in ends:
+                actions, present = [Reactivate()], 0.0
+            if step in removals:
+                actions.append(RemoveIdle(self.threshold, self.frees, target))
+            if step in prunes:
+                actions, present = [*actions, prunes[step]], prunes[step].sparsity
+            events.append(Event(step, tuple(actions), sparsity=present))
+        last = Event(final, (RemoveIdle(self.threshold, 0.0, target), Prune(target)), sparsity=target)
+        return Plan(steps, (*events, last, Event(steps, (), sparsity=target, ticket=True)))
 
 
 def multiples(period: float | None, end: float) -> list[float]:
