@@ -52,7 +52,7 @@ def search(
     network = source_settings(source, weights, preprocessing, parts["source"])
     require_for_images(network.name)
     images = data_settings(data, parts["data"])
-    from robust_tickets.findings.searched_network import searched_summary
+    from robust_tickets.findings.searched_network import further, searched_summary
     from robust_tickets.report.html import write_report
     from robust_tickets.verbs.search import NETWORK, TICKET, search
 
@@ -61,5 +61,7 @@ def search(
     page = write_report(searched_summary(found, command), out)
     for sentence in found.sentences():
         print(sentence)
+    for line in further(found):
+        print(line)
     print(f"{out / NETWORK}: the smaller network, which rt.load opens; {out / TICKET}: its ticket")
     print(f"report: {page}")

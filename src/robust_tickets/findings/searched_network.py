@@ -1,32 +1,49 @@
 """A smaller network and its ticket, found in one training: what is left, how good, small and fast it is."""
 
+from pathlib import Path
+
 from robust_tickets.findings.sizes import size_table
 from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.report.sections import Chart, Line, Section, Table
 from robust_tickets.report.summary import Summary
+from robust_tickets.ticket.ticket_card import told_prunable
 from robust_tickets.verbs.channels_left import ChannelsLeft
-from robust_tickets.verbs.search import Searched
+from robust_tickets.verbs.search import NETWORK, TICKET, Searched
 
 NAMED = 2
 """Layers of one set of channels that are named; the others are counted."""
 
 
-NOT_COMPARED = (
-    "Nothing here was compared with the dense network trained on the same data: tickets transfer trains the ticket "
-    "further, and tickets verify decides whether it matches."
-)
+FEW_ZEROS = 0.1
+"""Share of zeros below which a file without them gains little."""
 
 
 def searched_summary(found: Searched, command: str) -> Summary:
     """Return the report on a search; `command` is what repeats it."""
     source, data = found.ticket.source, found.data
+    prunable = told_prunable(found.ticket.prunable, found.ticket.left_out)
     return Summary(
         title=f"A smaller {source.name} for {data.name}",
         facts=facts(found),
         sections=searched_sections(found),
-        notes=[NOT_COMPARED, *found.ticket.description, *data.notes],
+        notes=[*further(found), *source.notes, *prunable, *data.notes],
         command=command,
     )
+
+
+def further(found: Searched) -> list[str]:
+    """Return what was not done, and the commands that do it."""
+    place = found.folder or Path("OUT")
+    lines = [
+        "Not compared with the dense network trained on the same data: that takes tickets transfer "
+        f"{place / TICKET} --data DATA --out RUNS, and tickets verify RUNS."
+    ]
+    if found.zeros > FEW_ZEROS:
+        lines.append(
+            f"{100 * found.zeros:.0f} % of the smaller network's parameters are zero: tickets export {place / NETWORK} "
+            "--out model.rtk writes it without them, for the sparse runtime."
+        )
+    return lines
 
 
 def facts(found: Searched) -> list[tuple[str, str]]:
@@ -98,15 +115,25 @@ def course(found: Searched, what: str) -> Line:
 
 def channel_table(found: Searched) -> Table:
     """Return the channels of every layer: of the source, of the ticket, and of the network that was written."""
+    kept = found.report.removal.channels_kept
     return Table(
         title="Channels",
         columns=("layers", "dense", "left", "left (%)", "written", "why they stay"),
         rows=tuple(
-            (layers(one), one.channels, one.left, f"{100 * one.left / one.channels:.0f}", one.written, one.reason)
+            (
+                layers(one),
+                one.channels,
+                one.left,
+                f"{100 * one.left / one.channels:.0f}",
+                one.written,
+                one.reason or None,
+            )
             for one in found.channels
         ),
-        note="written: in the smaller network, which keeps some removed channels as zeros where engines compute in "
-        "blocks of channels (--set shrink.round_to=1: none).",
+        note=f"written: in the smaller network. It keeps {kept:,} of the removed channels as zeros, because engines "
+        "compute in blocks of channels: --set shrink.round_to=4 or 1 keeps fewer, and may be faster or slower."
+        if kept
+        else "written: in the smaller network.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -61,9 +61,11 @@ class Searched:
     data: DataSplits = field(repr=False)
     settings: SearchSettings = field(repr=False)
     seed: int
+    folder: Path | None
+    """Where ticket and network are; None if nothing was kept."""
 
     def __repr__(self) -> str:
-        shape = f"{self.parameters[0]:,} of {self.parameters[1]:,} parameters"
+        shape = f"{self.report.shrunk.parameters:,} of {self.report.dense.parameters:,} parameters"
         return f"Searched({self.ticket.source.name}: {shape}, {100 * self.ticket.sparsity:.4g} % sparsity)"
 
     def _repr_html_(self) -> str | None:
@@ -71,23 +73,23 @@ class Searched:
         return as_html(self)
 
     @property
-    def parameters(self) -> tuple[int, int]:
-        """Parameters of the smaller network and of the dense one."""
-        return self.report.shrunk.parameters, self.report.dense.parameters
+    def zeros(self) -> float:
+        """Share of the smaller network's parameters that are zero, in [0, 1]."""
+        return 1 - self.report.shrunk.nonzero_parameters / self.report.shrunk.parameters
 
     def sentences(self) -> tuple[str, ...]:
         """Return the outcome in plain words: what was removed, how good the ticket is, how small and fast."""
         removable = [one for one in self.channels if not one.reason]
-        gone = sum(one.channels - one.left for one in removable)
-        share = (
-            f", and with them {100 * (1 - self.removals[-1].multiply_adds):.1f} % of the multiply-adds" if gone else ""
-        )
+        whole = sum(one.channels for one in removable)
+        gone = whole - sum(one.left for one in removable)
+        left = self.removals[-1].multiply_adds if self.removals else 1.0
+        with_them = f", and with them {100 * (1 - left):.1f} % of the multiply-adds" if gone else ""
         (run,), unit = self.evaluated.runs, self.evaluated.unit
         ends = [run.interval.lower, run.interval.upper] if run.interval is not None else []
         bounds = f" (95 % interval {' to '.join(unit.number(end, unit.exact) for end in ends)})" if ends else ""
         return (
-            f"A training of {self.cost.steps:,} steps removed {gone} of {sum(one.channels for one in removable)} "
-            f"channels{share}. In all, {100 * self.ticket.sparsity:.4g} % of the weights are removed.",
+            f"A training of {self.cost.steps:,} steps removed {gone:,} of {whole:,} channels{with_them}. In all, "
+            f"{100 * self.ticket.sparsity:.4g} % of the weights are removed.",
             f"{unit.told(run.standard)} {self.evaluated.score}{bounds} on {self.evaluated.images:,} test "
             f"{self.evaluated.noun} of {self.evaluated.data}, without further training.",
             self.report.sentence,
@@ -136,7 +138,7 @@ def search(
     if folder is not None:
         return searched(source, splits, settings, seed, Path(folder))
     with TemporaryDirectory() as place:
-        return searched(source, splits, settings, seed, Path(place) / "search")
+        return replace(searched(source, splits, settings, seed, Path(place) / "search"), folder=None)
 
 
 def require_searchable(source: Source) -> None:
@@ -151,7 +153,7 @@ def require_searchable(source: Source) -> None:
     if not has_batch_norm(network.body):
         raise UserError(
             f"{name}: has no batch norm, whose scales are the gains of channels; search a network that has it, or use "
-            "tickets draw (a transformer's heads and neurons: --group several)"
+            "tickets draw --group channel (of a transformer --group several)"
         )
 
 
@@ -161,8 +163,12 @@ def require_labels(source: Source, splits: DataSplits, settings: SearchSettings)
     Raises:
         UserError: says what is needed.
     """
-    name = source.identity.name
-    task = task_for(splits, None, settings.training.objective)
+    name, objective = source.identity.name, settings.training.objective
+    if objective.own_views is not None:
+        raise UserError(
+            f"training.objective: {objective.describe()} learns without labels; a search needs them: use standard"
+        )
+    task = task_for(splits)
     if not {"logits", "image-labels"} <= task.provides:
         raise UserError(f"{splits.name}: {splits.target_words}; a search needs one label for each image")
     if not task.does_it(source.network):
@@ -211,4 +217,5 @@ def searched(source: Source, splits: DataSplits, settings: SearchSettings, seed:
         data=splits,
         settings=settings,
         seed=seed,
+        folder=folder,
     )

@@ -73,6 +73,11 @@ class SearchSettings(Settings):
                 f"penalty: is missing; under {self.training.optimiser.kind} it cannot be derived from pull: give a "
                 "number, such as 0.003, or use sgd"
             )
+        if self.shrink.half or self.shrink.int8 is not None:
+            raise ValueError(
+                f"shrink.{'half' if self.shrink.half else 'int8'}: is of files, and a search writes a folder; leave it "
+                "out, and write a file of that folder with tickets export"
+            )
         return self
 
     @property
