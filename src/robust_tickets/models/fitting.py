@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.families.timm_models import TimmModels
@@ -146,12 +147,15 @@ def name_of(body: nn.Module, num_classes: int) -> str:
 
 
 def _without_memory(name: str, shape: ArchitectureOptions) -> nn.Module | None:
-    """Build an architecture on the meta device; None for those that compute with tensors while being built."""
+    """Build an architecture on the meta device; None for those that compute with tensors while being built.
+
+    None also for those that have no such classes or channels: a generator, say.
+    """
     family, inner = resolve(name)
     try:
         with torch.device("meta"):
             return family.build(inner, shape)
-    except (NotImplementedError, RuntimeError):
+    except (NotImplementedError, RuntimeError, UserError):
         return None
 
 

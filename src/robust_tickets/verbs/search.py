@@ -27,11 +27,10 @@ from robust_tickets.ticket.cost import Cost
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.training.batch_norm import has_batch_norm
 from robust_tickets.training.batch_source import ImageBatches, no_batches
-from robust_tickets.training.removed_channels import Removal
+from robust_tickets.training.removed_channels import ChannelRemoval
 from robust_tickets.verbs.channels_left import ChannelsLeft, channels_left
 from robust_tickets.verbs.draw import draw
 from robust_tickets.verbs.evaluate import Evaluated, evaluate
-from robust_tickets.verbs.measure import part_of
 from robust_tickets.verbs.search_settings import SearchSettings
 from robust_tickets.verbs.shrink import require_form, require_shrinkable, shrink
 
@@ -50,7 +49,7 @@ class Searched:
     """Size and speed, measured against dense."""
     evaluated: Evaluated
     """The ticket on test data, as the search left it."""
-    removals: tuple[Removal, ...]
+    removals: tuple[ChannelRemoval, ...]
     """What was left of channels and multiply-adds after every removal."""
     channels: tuple[ChannelsLeft, ...]
     """What is left of every layer's channels."""
@@ -83,7 +82,12 @@ class Searched:
         whole = sum(one.channels for one in removable)
         gone = whole - sum(one.left for one in removable)
         left = self.removals[-1].multiply_adds if self.removals else 1.0
-        with_them = f", and with them {100 * (1 - left):.1f} % of the multiply-adds" if gone else ""
+        with_them = (
+            f", and with them {100 * (1 - left):.1f} % of the multiply-adds"
+            if gone
+            else f", since no gain fell to {self.settings.threshold:g} (a higher pull than {self.settings.pull:g}, a "
+            "higher penalty or more epochs remove some)"
+        )
         (run,), unit = self.evaluated.runs, self.evaluated.unit
         ends = [run.interval.lower, run.interval.upper] if run.interval is not None else []
         bounds = f" (95 % interval {' to '.join(unit.number(end, unit.exact) for end in ends)})" if ends else ""
@@ -173,7 +177,6 @@ def require_labels(source: Source, splits: DataSplits, settings: SearchSettings)
         raise UserError(f"{splits.name}: {splits.target_words}; a search needs one label for each image")
     if not task.does_it(source.network):
         raise UserError(f"{name}: does something else than label images; search the network it was made of")
-    part_of(splits, "test")
 
 
 def searched(source: Source, splits: DataSplits, settings: SearchSettings, seed: int, folder: Path) -> Searched:
@@ -210,7 +213,7 @@ def searched(source: Source, splits: DataSplits, settings: SearchSettings, seed:
         network=network,
         report=report,
         evaluated=evaluated,
-        removals=tuple(Removal(*one) for one in removals),
+        removals=tuple(ChannelRemoval(*one) for one in removals),
         channels=channels_left(source, ticket, network),
         penalty=settings.penalty_over(batches.per_epoch),
         cost=cost,
