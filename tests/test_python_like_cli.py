@@ -155,7 +155,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "report": report,
         "analysis": rt.analyse({"<b>a</b>": ticket, "dense & co": rt.draw(source, sparsity=0.2)}),
         "evaluated": rt.evaluate(result, measures=(Calibration(),)),
-        "searched": rt.search(source, PARTS, epochs=1, min_steps=0, training={"warmup": 0}),
+        "searched": rt.search(source, PARTS, epochs=2, min_steps=0, training={"warmup": 0}),
         "runtime": rt.load_runtime(folder / "model.rtk", tune=False),
         "recipe": rt.load_recipe("double-win"),
         "settings": rt.TransferSettings(seeds=tuple(range(300))),

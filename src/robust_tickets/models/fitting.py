@@ -16,6 +16,7 @@ from robust_tickets.models.formats.likeness import POSITIONS, likely, likeness
 from robust_tickets.models.formats.recognise import Checkpoint
 from robust_tickets.models.formats.renames import unlike
 from robust_tickets.models.heads import input_channels
+from robust_tickets.models.names import OF_TEXTS
 from robust_tickets.models.registry import available, resolve
 from robust_tickets.models.strict import missing_layer, with_layer, with_ties
 
@@ -168,7 +169,7 @@ def _kin(body: nn.Module) -> Iterator[str]:
     elif home.startswith("torchvision.models."):
         yield from _torchvision(home)
     elif home.startswith(f"{__package__}.networks."):
-        yield from (name for name in available() if not name.startswith(("timm/", "torchvision/")))
+        yield from (name for name in available() if not name.startswith(("timm/", "torchvision/", *OF_TEXTS)))
 
 
 def _torchvision(home: str) -> Iterable[str]:

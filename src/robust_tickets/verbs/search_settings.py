@@ -115,8 +115,8 @@ class SearchSettings(Settings):
         )
         if not rates:
             raise UserError(
-                f"epochs: {self.epochs:g} epochs are {steps} training steps, too few to search in; give more epochs or "
-                "min_steps"
+                f"epochs: {self.epochs:g} epochs are too few training steps to search in ({steps}); give more epochs, "
+                "or min_steps"
             )
         return self.pull / (optimiser.travel * optimiser.lr * rates)
 
