@@ -32,7 +32,7 @@ TRAINING = Training(
 WARMUP = 0.1
 """Share of the training in which the penalty rises."""
 
-FINAL, PRUNES = 0.8, 12
+FINAL, PRUNES = 10 / 12, 12
 """Share of the training before the last prune, and how often the whole of it has room for prunes (SuperTickets)."""
 
 
