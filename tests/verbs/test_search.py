@@ -168,7 +168,7 @@ def test_the_penalty_may_be_given_and_needs_to_be_where_it_cannot_be_derived() -
 
 def test_the_timeline_keeps_the_papers_proportions_whatever_the_length() -> None:
     timeline = rt.SearchSettings(epochs=60).timeline
-    assert (timeline.prune_every, timeline.final, timeline.epochs) == (5, 48, 60)
+    assert (timeline.prune_every, timeline.final, timeline.epochs) == (5, 50, 60)
     assert timeline.plan(0.8, 3).steps == 1000
     assert timeline.plan(0.8, 30).steps == 1800
 
