@@ -123,7 +123,9 @@ def test_a_folder_too_large_for_memory_gives_the_same_images(
 def test_a_truncated_image_is_refused_with_its_path(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 5, "dog": 5})
     truncate(root / "dog" / "003.png")
-    with pytest.raises(UserError, match=r"dog/003\.png: unreadable image .*on_unreadable: skip"):
+    with pytest.raises(
+        UserError, match=r"dog/003\.png: unreadable image .*; replace it, or set `on_unreadable: skip`$"
+    ):
         load_data(root, size=8)
 
 
@@ -135,6 +137,7 @@ def test_unreadable_images_are_skipped_on_request_and_counted(make_folder: MakeF
     assert sorted(Path(path).name for path, _ in splits.skipped) == ["001.png", "003.png"]
     assert len(splits.train) + len(splits.validation) + len(splits.test) == 8
     assert "2 unreadable files were left out" in splits.describe()
+    assert not any("skip" in reason for _, reason in splits.skipped), "that is done"
 
 
 def test_hidden_files_are_ignored(make_folder: MakeFolder) -> None:

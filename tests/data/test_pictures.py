@@ -318,9 +318,13 @@ def test_an_image_of_more_than_eight_bits_is_refused() -> None:
 
 
 def test_a_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
+    """There is nothing to go on with if it is left out."""
     (tmp_path / "broken.png").write_bytes(b"not an image")
-    with pytest.raises(rt.UserError, match=r"broken\.png: unreadable image"):
+    Image.fromarray(GREY.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    with pytest.raises(rt.UserError, match=r"broken\.png: unreadable image \(its image format .*\); replace it$"):
         load(tmp_path / "broken.png")
+    with pytest.raises(rt.UserError, match=r"deep\.png: has more than 8 bits per channel .*; save it with 8$"):
+        load(tmp_path / "deep.png")
 
 
 def test_restoration_is_for_pictures_alone() -> None:

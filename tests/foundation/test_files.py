@@ -9,6 +9,7 @@ import pytest
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import (
+    given_path,
     read_json,
     remove_leftovers,
     write_atomic,
@@ -82,3 +83,13 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".hidden").touch()
     remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
+
+
+def test_what_lies_there_by_that_very_name_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/elsewhere")
+    meant = {"$HOME/a.png": "/elsewhere/a.png", "~/a.png": "/elsewhere/a.png", "a$NOTHING.png": "a$NOTHING.png"}
+    assert {text: str(given_path(text)) for text in meant} == meant
+    for text in meant:
+        write_bytes(tmp_path / text, b"x")
+        assert given_path(text) == Path(text)

@@ -112,7 +112,7 @@ def test_a_name_counts_if_its_kind_and_both_ends_are_right() -> None:
     assert kept.tolist() == [[0, 0, 1], [1, 3, 2]]
     assert score.value(kept) == pytest.approx(2 * 1 / (3 + 3))
     assert score.packed(kept)["f1_of"] == {"LOC": 0.0, "PER": pytest.approx(0.4)}
-    assert score.value(score.fresh()) == 0
+    assert score.value(torch.zeros_like(kept)) == 0
     accuracy = WordAccuracy(TAGS)
     assert accuracy.value(measured(accuracy, outputs, asked, 1)) == pytest.approx(6 / 8)
 
@@ -164,8 +164,7 @@ def test_answers_are_judged_over_questions_and_their_most_confident_window() -> 
         "answers": [one["answers"] for _, one in windows],
     }
     score = AnswerF1(())
-    total = score.fresh()
-    score.add(total, torch.stack([logits for logits, _ in windows]), targets)
+    total = score.of_batch(torch.stack([logits for logits, _ in windows]), targets)
     kept = score.kept(total)
     assert {number: best.text for number, best in total.items()} == {7: "the red mat", 9: "cat sat"}
     f1, exact = kept.tolist()

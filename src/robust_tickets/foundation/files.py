@@ -119,8 +119,11 @@ def read_lines(path: Path) -> list[str]:
 
 
 def given_path(text: str) -> Path:
-    """Return the path that a user's setting means: `~` and `$NAME` of the environment stand for what they stand for."""
-    return Path(os.path.expandvars(text)).expanduser()
+    """Return the path that a user's setting means.
+
+    That is what lies there by this very name; otherwise `~` and `$NAME` of the environment stand for what they mean.
+    """
+    return Path(text) if os.path.exists(text) else Path(os.path.expandvars(text)).expanduser()
 
 
 def files_below(path: Path) -> list[str]:

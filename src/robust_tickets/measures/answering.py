@@ -56,17 +56,15 @@ class AnswerF1(SetMetric):
     # Answers are scored anew without each part.
     parts: ClassVar[int] = 20
 
-    def fresh(self) -> dict[int, BestAnswer]:
-        """Return no answers."""
-        return {}
-
-    def add(self, total: dict[int, BestAnswer], outputs: Tensor, targets: Mapping[str, Any]) -> None:
-        """Add windows: outputs [N, L, 2], targets as `WindowAnswers` has them."""
+    def of_batch(self, outputs: Tensor, targets: Mapping[str, Any]) -> dict[int, BestAnswer]:
+        """Return the best answer to each question of a batch: outputs [N, L, 2], targets of `WindowAnswers`."""
+        total: dict[int, BestAnswer] = {}
         numbers, places = targets["question"].tolist(), targets["places"]
         for row, number in enumerate(numbers):
             score, begin, end = best_span(outputs[row].float(), places[row])
             if number not in total or score > total[number].score:
                 total[number] = BestAnswer(score, targets["context"][row][begin:end].strip(), targets["answers"][row])
+        return total
 
     def merged(self, totals: Sequence[dict[int, BestAnswer]]) -> dict[int, BestAnswer]:
         """Return the best answer to each question."""

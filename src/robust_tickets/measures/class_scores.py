@@ -25,17 +25,9 @@ def counted(confusion: Tensor) -> tuple[Tensor, Tensor]:
 class ClassScore(SetMetric):
     """A score of a classifier; kept is its confusion matrix, int64 [classes, classes], rows being the labels."""
 
-    def fresh(self) -> Tensor:
-        """Return an empty confusion matrix."""
-        return torch.zeros(len(self.classes), len(self.classes), dtype=torch.long)
-
-    def add(self, total: Tensor, outputs: Tensor, targets: Tensor) -> None:
+    def of_batch(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Count a batch: logits [N, classes], class numbers [N]."""
-        total += confusion(outputs, targets, len(self.classes))
-
-    def kept(self, total: Tensor) -> Tensor:
-        """Return the matrix."""
-        return total
+        return confusion(outputs, targets, len(self.classes))
 
     @abstractmethod
     def score(self, given: Tensor, asked: Tensor) -> float:

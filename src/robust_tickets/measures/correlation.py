@@ -41,21 +41,17 @@ class Correlation(SetMetric):
     unit: Unit = PLAIN
     bounds: Bounds = (-1.0, 1.0)
 
-    def fresh(self) -> list[Tensor]:
-        """Return nothing yet."""
-        return []
+    def of_batch(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the pairs of numbers of a batch, float64 [2, N]: outputs [N, 1], targets [N]."""
+        return torch.stack([outputs.flatten(), targets]).double().cpu()
 
-    def add(self, total: list[Tensor], outputs: Tensor, targets: Tensor) -> None:
-        """Add a batch: outputs [N, 1], targets [N]."""
-        total.append(torch.stack([outputs.flatten(), targets]).double().cpu())
-
-    def merged(self, totals: Sequence[list[Tensor]]) -> list[Tensor]:
+    def merged(self, totals: Sequence[Tensor]) -> Tensor:
         """Return all pairs of numbers."""
-        return [pairs for total in totals for pairs in total]
+        return torch.cat(list(totals), 1)
 
-    def kept(self, total: list[Tensor]) -> Tensor:
+    def kept(self, total: Tensor) -> Tensor:
         """Return both correlations."""
-        return correlations(*torch.cat(total, 1))
+        return correlations(*total)
 
     def value(self, measured: Tensor) -> float:
         """Return Pearson's."""

@@ -60,13 +60,9 @@ class AveragePrecision(SetMetric):
     # Precisions are computed anew without each part, which takes seconds for thousands of images.
     parts: ClassVar[int] = 20
 
-    def fresh(self) -> list[Any]:
-        """Return no detections."""
-        return []
-
-    def add(self, total: list[Any], outputs: Any, targets: Any) -> None:
-        """Add the detections in a batch, and what there is to be found."""
-        total.append((moved(outputs.detections(), "cpu"), moved(targets, "cpu")))
+    def of_batch(self, outputs: Any, targets: Any) -> list[Any]:
+        """Return the detections in a batch, and what there is to be found."""
+        return [(moved(outputs.detections(), "cpu"), moved(targets, "cpu"))]
 
     def merged(self, totals: Sequence[list[Any]]) -> list[Any]:
         """Return all detections."""

@@ -47,17 +47,9 @@ class MeanIoU(SetMetric):
     name: str = "mIoU"
     key: ClassVar[str] = "miou"
 
-    def fresh(self) -> Tensor:
-        """Return an empty confusion matrix."""
-        return torch.zeros(len(self.classes), len(self.classes), dtype=torch.long)
-
-    def add(self, total: Tensor, outputs: Tensor, targets: Tensor) -> None:
+    def of_batch(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Count the pixels of a batch."""
-        total += confusion(outputs, targets, len(self.classes))
-
-    def kept(self, total: Tensor) -> Tensor:
-        """Return the matrix."""
-        return total
+        return confusion(outputs, targets, len(self.classes))
 
     def value(self, measured: Tensor) -> float:
         """Return the mIoU."""

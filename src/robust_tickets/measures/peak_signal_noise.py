@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from robust_tickets.foundation.lazy import torch
@@ -33,24 +34,13 @@ class PeakSignalNoise(SetMetric):
     bounds: Bounds = (0.0, None)
     parts: ClassVar[int] = 1
 
-    def fresh(self) -> Tensor:
-        """Return no pictures."""
-        return torch.zeros(0, 2, dtype=torch.float64)
-
-    def _total(self, outputs: Tensor, targets: Any) -> Tensor:
+    def of_batch(self, outputs: Tensor, targets: Any) -> Tensor:
+        """Return mean squared error and SSIM of the pictures of a batch."""
         return errors(outputs, targets["clean"])
 
-    def add(self, total: Any, outputs: Any, targets: Any) -> None:
-        """Refuse: see `_total`."""
-        raise NotImplementedError("pictures are listed, and not added up")
-
-    def merged(self, totals: Any) -> Tensor:
-        """Return the pictures of several parts."""
-        return torch.cat(list(totals))
-
-    def kept(self, total: Tensor) -> Tensor:
+    def merged(self, totals: Sequence[Tensor]) -> Tensor:
         """Return all pictures."""
-        return total
+        return torch.cat(list(totals))
 
     def value(self, measured: Tensor) -> float:
         """Return the mean over pictures of 10 log10(1 / mean squared error), dB."""

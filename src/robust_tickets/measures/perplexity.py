@@ -24,18 +24,10 @@ class Perplexity(SetMetric):
     bounds: Bounds = (1.0, None)
     higher_is_better: bool = False
 
-    def fresh(self) -> Tensor:
-        """Return zeros."""
-        return torch.zeros(2, dtype=torch.float64)
-
-    def add(self, total: Tensor, outputs: Tensor, targets: Tensor) -> None:
-        """Add the words of a batch: logits [N, L, V], targets [N, L], -100 where no word is hidden."""
+    def of_batch(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Add up the words of a batch: logits [N, L, V], targets [N, L], -100 where no word is hidden."""
         losses = F.cross_entropy(outputs.float().flatten(0, 1), targets.flatten(), reduction="sum")
-        total += torch.stack([losses.double(), (targets >= 0).sum().double()]).cpu()
-
-    def kept(self, total: Tensor) -> Tensor:
-        """Return sum and number."""
-        return total
+        return torch.stack([losses.double(), (targets >= 0).sum().double()]).cpu()
 
     def value(self, measured: Tensor) -> float:
         """Return the perplexity; that of not knowing anything, infinity, is given as the largest number."""

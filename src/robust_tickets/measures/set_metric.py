@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SetMetric(ABC):
-    """A metric that adds up batches and is computed once, from all of them.
+    """A metric that is computed once, from the totals of all batches.
 
     Args:
         classes: names, in the order of labels.
@@ -46,20 +46,16 @@ class SetMetric(ABC):
         self.classes = tuple(classes)
 
     @abstractmethod
-    def fresh(self) -> Any:
-        """Return what batches are added to."""
-
-    @abstractmethod
-    def add(self, total: Any, outputs: Any, targets: Any) -> None:
-        """Add what a network returned for one batch, in place; `targets` are on the same device."""
-
-    @abstractmethod
-    def kept(self, total: Any) -> Tensor:
-        """Return what is kept of all batches."""
+    def of_batch(self, outputs: Any, targets: Any) -> Any:
+        """Return the total of what a network returned for one batch; `targets` are on the same device."""
 
     @abstractmethod
     def value(self, measured: Tensor) -> float:
         """Return the metric, in its own unit, from what is kept."""
+
+    def kept(self, total: Any) -> Tensor:
+        """Return what is kept of all batches, from their merged total. By default that is a tensor, and is kept."""
+        return total
 
     def merged(self, totals: Sequence[Any]) -> Any:
         """Return the total of several parts of a set; nothing is changed. By default totals are tensors, and add up."""
@@ -96,17 +92,12 @@ class SetMetric(ABC):
             with torch.no_grad():
                 outputs = predict(images)
             images, targets = moved(images, outputs.device), moved(targets, outputs.device)
-            totals[0].append(self._total(outputs, targets))
+            totals[0].append(self.of_batch(outputs, targets))
             for attacker, under in zip(attackers, totals[1:], strict=True):
                 adversarial = attacker(images, targets)
                 with torch.no_grad():
-                    under.append(self._total(predict(adversarial), targets))
+                    under.append(self.of_batch(predict(adversarial), targets))
         return totals
-
-    def _total(self, outputs: Any, targets: Any) -> Any:
-        total = self.fresh()
-        self.add(total, outputs, targets)
-        return total
 
     def interval(self, measured: Tensor) -> Interval | None:
         """Return None: what is kept are no independent draws, one for each image."""

@@ -65,21 +65,15 @@ class NameF1(SetMetric):
         super().__init__(classes)
         self.kinds = sorted({matched[2] for tag in classes if (matched := NAME_TAG.fullmatch(tag))})
 
-    def fresh(self) -> Tensor:
-        """Return zeros."""
-        return torch.zeros(len(self.kinds), 3, dtype=torch.long)
-
-    def add(self, total: Tensor, outputs: Tensor, targets: Tensor) -> None:
+    def of_batch(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Count the names of a batch."""
+        total = torch.zeros(len(self.kinds), 3, dtype=torch.long)
         row = {kind: number for number, kind in enumerate(self.kinds)}
         for given, asked in sequences(outputs, targets, self.classes):
             ours, theirs = set(names_in(given)), set(names_in(asked))
             for column, names in enumerate((ours & theirs, ours, theirs)):
                 for kind, _, _ in names:
                     total[row[kind], column] += 1
-
-    def kept(self, total: Tensor) -> Tensor:
-        """Return the counts."""
         return total
 
     def value(self, measured: Tensor) -> float:
@@ -109,18 +103,10 @@ class WordAccuracy(SetMetric):
     name: str = "accuracy of words"
     key: ClassVar[str] = "word_accuracy"
 
-    def fresh(self) -> Tensor:
-        """Return zeros."""
-        return torch.zeros(2, dtype=torch.long)
-
-    def add(self, total: Tensor, outputs: Tensor, targets: Tensor) -> None:
+    def of_batch(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Count the words of a batch: logits [N, L, classes], targets [N, L], -100 where none is asked for."""
         right = (outputs.argmax(-1) == targets).sum()
-        total += torch.stack([right, (targets >= 0).sum()]).cpu()
-
-    def kept(self, total: Tensor) -> Tensor:
-        """Return the counts."""
-        return total
+        return torch.stack([right, (targets >= 0).sum()]).cpu()
 
     def value(self, measured: Tensor) -> float:
         """Return the fraction."""

@@ -14,7 +14,7 @@ a parametrisation says what trains in between. Nothing here knows of architectur
 | `partitions.py` | weights divided into units and groups |
 | `layer_partition.py`, `coupling_partition.py` | the two ways of dividing |
 | `ranking.py` | exact selection of the lowest, with unbiased ties |
-| `couplings.py` | channels that live and die together (types) |
+| `couplings.py` | channels that live and die together (types), and their values spread over weights |
 | `empirical_fisher.py` | the Fisher matrix in blocks: what removing weights costs, and how others make up for it |
 | `least_squares.py` | layers refitted to what they computed |
 | `statistics.py` | the statistics that a data-dependent score may ask for |

@@ -8,8 +8,11 @@ couplings needs a network and happens in `models/couplings.py`; selecting among 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from robust_tickets.foundation.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,3 +47,28 @@ class Coupling:
     """Slices of the weights that read the channel, of all layers that do; empty where that is no slice of a weight."""
     are_heads: bool = False
     """Whether its channels are attention heads, whose queries, keys and values go together."""
+
+
+def spread(
+    values: Mapping[str, Tensor], couplings: Sequence[Coupling], weight_of: Callable[[str], Tensor], elsewhere: float
+) -> dict[str, Tensor]:
+    """Return, for every weight that produces a channel, that channel's value.
+
+    Args:
+        values: by the coupling's name, each [channels], without gradients.
+        couplings: of which all have values.
+        weight_of: a producer's parameter by its name.
+        elsewhere: what weights of the same parameters get that produce no channel.
+
+    Returns:
+        By parameter name, in the shape, dtype and on the device of the parameter, in fresh tensors.
+    """
+    found: dict[str, Tensor] = {}
+    for coupling in couplings:
+        for member in coupling.producers:
+            weight = weight_of(member.parameter)
+            known = found.setdefault(member.parameter, torch.full_like(weight, elsewhere, requires_grad=False))
+            rows = values[coupling.name].to(weight.device).repeat_interleave(member.index.shape[1])
+            index = member.index.flatten().to(weight.device)
+            known.movedim(member.dim, 0)[index] = rows.reshape(-1, *[1] * (weight.dim() - 1))
+    return found

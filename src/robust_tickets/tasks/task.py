@@ -15,6 +15,7 @@ from robust_tickets.tasks.own_classes import has_own_classes
 
 if TYPE_CHECKING:
     from robust_tickets.data.splits import DataSplits
+    from robust_tickets.foundation.batch import Batch
     from robust_tickets.measures.evaluation import Evaluation
     from robust_tickets.models.adaptations.adaptation import Adaptation
     from robust_tickets.models.network import Network
@@ -72,6 +73,13 @@ class Task(Settings, ABC):
     @abstractmethod
     def metric(self, classes: Sequence[str]) -> Metric:
         """Return what selects epochs, and what is measured and decided on in the end."""
+
+    def asking(self, batch: Batch) -> Batch:
+        """Return a training batch that tells the network what is asked for, if that spares work; by default as it is.
+
+        Outputs may then be of that alone; the criterion takes either.
+        """
+        return batch
 
     def done_by(self, adaptation: Adaptation | None) -> bool:
         """Say whether networks with this adaptation do this task; by default those that none has changed do."""

@@ -115,7 +115,7 @@ class TrainingLoop:
         saved = time.monotonic()
         with progress(self.job.title, self.plan.steps, self.trainee.step, noun=self.job.noun) as display:
             for step in range(self.trainee.step, self.plan.steps):
-                batch = self.placement(Batch(*next(stream)))
+                batch = self.job.task.asking(self.placement(Batch(*next(stream))))
                 self.fire(step, on_ticket, batch)
                 if self.trainee.is_finished:
                     break

@@ -131,10 +131,6 @@ class Restoring:
 
     def __init__(self, picture: Any, settings: RestoreSettings, folder: Path, seed: int) -> None:
         self.settings, self.folder, self.seed = settings, folder, seed
-        if sign := next((sign for sign in "$*{" if sign in str(folder)), None):
-            raise UserError(
-                f"{folder}: {sign} in the name of a folder would be read as more than a name; choose another"
-            )
         name = str(picture) if isinstance(picture, str | Path) else type(picture).__name__
         self.seen = of_user_or_file(picture)
         size = (self.seen.shape[1], self.seen.shape[2])

@@ -72,7 +72,7 @@ class TableFiles(Files):
         """
         held = self.table[index][self.column]
         if held is None or (held["bytes"] is None and held["path"] is None):
-            raise UserError(f"{self.where(index)}: is empty; remove the row, or set `on_unreadable: skip`")
+            raise UserError(f"{self.where(index)}: is empty; remove the row")
         return held["bytes"] if held["bytes"] is not None else read_file(held["path"])
 
     def stamp(self, index: int) -> Stamp | None:

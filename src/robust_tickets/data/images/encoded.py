@@ -172,7 +172,10 @@ class Encoded(Generic[Content, Known]):
         Raises:
             UserError: it is unreadable.
         """
-        return self.codec.decode(self.files.content(index), self.files.where(index))
+        try:
+            return self.codec.decode(self.files.content(index), self.files.where(index))
+        except UserError as error:
+            raise skippable(error) from None
 
     def facts(self, indices: Tensor, *, decoded: bool = False) -> list[Known | UserError]:
         """Return the facts of files, or why they cannot be used, in order.
@@ -203,7 +206,7 @@ class Encoded(Generic[Content, Known]):
         usable: list[Known] = []
         for one in self.facts(indices, decoded=decoded):
             if isinstance(one, UserError):
-                raise one
+                raise skippable(one)
             usable.append(one)
         return usable
 
@@ -228,7 +231,14 @@ class Encoded(Generic[Content, Known]):
         Raises:
             UserError: of the first that is unreadable.
         """
-        kept.fill(indices, lambda index: self._learn(index, True, reads=True))
+
+        def learn(index: int) -> Content:
+            try:
+                return self._learn(index, True, reads=True)
+            except UserError as error:
+                raise skippable(error) from None
+
+        kept.fill(indices, learn)
         self.usable(indices, decoded=True)
 
     def _is_known(self, index: int, decoded: bool) -> bool:
@@ -317,3 +327,8 @@ class Kept(Generic[Content]):
         for number in blocks.unique().tolist():
             found[blocks == number] = self.blocks[number][rows[blocks == number]]
         return found
+
+
+def skippable(error: UserError) -> UserError:
+    """Return a complaint about one file of a set, with the way out that a single file does not have."""
+    return UserError(f"{error}, or set `on_unreadable: skip`")

@@ -19,7 +19,6 @@ SIDEWAYS = 5
 GREY_MODES = {"1", "L", "LA"}
 COLOUR_MODES = {"RGB", "P", "RGBA", "PA", "CMYK", "YCbCr", "HSV", "RGBX", "RGBa"}
 DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-SKIP = "`on_unreadable: skip`"
 # What PIL's decoders raise on damaged files.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
@@ -72,7 +71,7 @@ def read_file(path: Path | str) -> bytes:
         with open(path, "rb", buffering=0) as file:
             return file.read()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); replace or remove it, or set {SKIP}") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}); replace it") from None
 
 
 def decoded_image(content: bytes, where: Path | str) -> Image.Image:
@@ -92,7 +91,7 @@ def decoded_image(content: bytes, where: Path | str) -> Image.Image:
     except DAMAGED as error:
         raise unreadable(error, where) from None
     if reason := unshowable(upright):
-        raise UserError(f"{where}: {reason}, or set {SKIP}")
+        raise UserError(f"{where}: {reason}")
     return upright
 
 
@@ -122,7 +121,7 @@ def glance(content: bytes, where: Path | str) -> Glance:
     except DAMAGED as error:
         raise unreadable(error, where) from None
     if reason := unshowable(image):
-        raise UserError(f"{where}: {reason}, or set {SKIP}")
+        raise UserError(f"{where}: {reason}")
     return Glance(*((image.width, image.height) if sideways else (image.height, image.width)), image.mode)
 
 
@@ -147,7 +146,7 @@ def turned(image: Image.Image, content: bytes) -> int:
 def unreadable(error: Exception, where: Path | str) -> UserError:
     """Return the complaint about a file that PIL cannot read."""
     reason = "its image format is not recognised" if isinstance(error, Image.UnidentifiedImageError) else error
-    return UserError(f"{where}: unreadable image ({reason}); replace or remove it, or set {SKIP}")
+    return UserError(f"{where}: unreadable image ({reason}); replace it")
 
 
 def unshowable(image: Image.Image) -> str | None:

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from robust_tickets.data.images.arrays import uint8_images
-from robust_tickets.data.images.image_files import SUFFIXES, decoded_image, mode_channels, read_file, unshowable
+from robust_tickets.data.images.image_files import SUFFIXES, mode_channels, open_image, unshowable
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import given_path, write_bytes
 from robust_tickets.foundation.ownership import GENERATOR, require_ours
@@ -31,7 +31,7 @@ def read_picture(path: Path | str) -> Tensor:
     path = given_path(str(path))
     if not path.is_file():
         raise UserError(f"{path}: no such file; give an image file")
-    return of_image(decoded_image(read_file(path), path))
+    return of_image(open_image(path))
 
 
 def read_mask(path: str) -> Tensor:
@@ -42,7 +42,7 @@ def read_mask(path: str) -> Tensor:
     """
     file = given_path(path)
     white = read_picture(file).mean(0, keepdim=True) >= 0.5
-    image = decoded_image(read_file(file), file)
+    image = open_image(file)
     if not image.has_transparency_data:
         return white
     return white & (torch.from_numpy(np.asarray(image.convert("RGBA"))[:, :, 3].copy()) >= 128)

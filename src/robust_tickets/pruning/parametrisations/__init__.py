@@ -6,6 +6,7 @@
 | `parametrised.py` | the result of building one |
 | `freezing.py` | what trains besides learned masks |
 | `scored_network.py` | the wrapper around a network whose weights have scores that train |
+| `selecting_network.py` | the same where a selection reads the scores |
 | `fixed.py` | `fixed`: weights train under a fixed mask |
 | `straight_through.py` | `straight-through`: masks are learned over frozen weights (edge-popup, HYDRA) |
 | `masked_network.py` | the module that `straight-through` trains |

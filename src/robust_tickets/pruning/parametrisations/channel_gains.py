@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from robust_tickets.pruning.couplings import Coupling, Member
+from robust_tickets.pruning.couplings import Coupling, Member, spread
 from robust_tickets.pruning.plans import Moment
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -83,16 +83,11 @@ class ChannelGains:
 
     def ranking(self) -> dict[str, Tensor]:
         """Return the gain of its channel for every weight that produces one."""
-        ranks: dict[str, Tensor] = {}
-        for one in self.couplings:
-            gains = self.gains(one).detach() if self.norms[one.name] else torch.full((one.channels,), NEVER)
-            for member in one.producers:
-                weight = self.body.get_parameter(member.parameter)
-                known = ranks.setdefault(member.parameter, torch.full_like(weight, NEVER, requires_grad=False))
-                rows = gains.to(weight.device).repeat_interleave(member.index.shape[1])
-                index = member.index.flatten().to(weight.device)
-                known.movedim(member.dim, 0)[index] = rows.reshape(-1, *[1] * (weight.dim() - 1))
-        return ranks
+        gains = {
+            one.name: self.gains(one).detach() if self.norms[one.name] else torch.full((one.channels,), NEVER)
+            for one in self.couplings
+        }
+        return spread(gains, self.couplings, self.body.get_parameter, NEVER)
 
 
 def is_scale(body: nn.Module, member: Member) -> bool:

@@ -8,12 +8,11 @@ from torch import Tensor, nn
 
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.parametrisations.scored_network import ScoredNetwork
+from robust_tickets.pruning.parametrisations.selecting_network import SelectingNetwork
 from robust_tickets.pruning.select import Selection
-from robust_tickets.pruning.statistics import LearnedAlone
 
 
-class MaskedNetwork(ScoredNetwork):
+class MaskedNetwork(SelectingNetwork):
     """Calls a network with masked weights, the masks being selected again from |scores| in every forward pass."""
 
     def __init__(
@@ -27,26 +26,16 @@ class MaskedNetwork(ScoredNetwork):
         seed: int,
     ) -> None:
         """Keep `scores` by weight name; the other arguments are those of `Parametrisation.build`."""
-        super().__init__(network, body, scores)
-        self._selection, self._sparsity = selection, sparsity
-        self._couplings, self._seed = tuple(couplings), seed
+        super().__init__(network, body, scores, selection, couplings, seed)
+        self._sparsity = sparsity
 
     def learned_scores(self) -> dict[str, Tensor]:
-        """Return |S| by weight name, in float32 at least."""
-        return {
-            name: score.detach().to(torch.promote_types(score.dtype, torch.float32)).abs()
-            for name, score in self.scores_by_name().items()
-        }
+        """Return |S| by weight name."""
+        return {name: score.abs_() for name, score in super().learned_scores().items()}
 
     def masks(self) -> Masks:
         """Return the masks of the scores as they are now, of the exact count."""
-        return self._selection.select(
-            self.weights(),
-            sparsity=self._sparsity,
-            couplings=self._couplings,
-            statistics=LearnedAlone(self.learned_scores),
-            seed=self._seed,
-        )
+        return self.selected(self._sparsity)
 
     def masked_parameters(self) -> dict[str, Tensor]:
         """Return the masked weights, and followers of coupled groups, by their name in the network."""

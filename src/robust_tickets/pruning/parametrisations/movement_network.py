@@ -7,14 +7,13 @@ from torch import Tensor, nn
 
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.parametrisations.scored_network import ScoredNetwork
 from robust_tickets.pruning.parametrisations.seen_through import seen_through
+from robust_tickets.pruning.parametrisations.selecting_network import SelectingNetwork
 from robust_tickets.pruning.plans import Moment
 from robust_tickets.pruning.select import Selection
-from robust_tickets.pruning.statistics import LearnedAlone
 
 
-class MovementNetwork(ScoredNetwork):
+class MovementNetwork(SelectingNetwork):
     """Calls a network with those weights whose scores were the highest before the present step."""
 
     def __init__(
@@ -27,30 +26,12 @@ class MovementNetwork(ScoredNetwork):
         seed: int,
     ) -> None:
         """Keep `scores` by weight name; the other arguments are those of `Parametrisation.build`."""
-        super().__init__(network, body, scores)
-        self._selection, self._couplings, self._seed = selection, tuple(couplings), seed
+        super().__init__(network, body, scores, selection, couplings, seed)
         self._masks: Masks = {}
-
-    def learned_scores(self) -> dict[str, Tensor]:
-        """Return the scores by weight name, in float32 at least and in fresh tensors."""
-        return {
-            name: score.detach().to(torch.promote_types(score.dtype, torch.float32), copy=True)
-            for name, score in self.scores_by_name().items()
-        }
 
     def before_step(self, moment: Moment) -> None:
         """Select the masks of a training step."""
-        self._masks = (
-            self._selection.select(
-                self.weights(),
-                sparsity=moment.sparsity,
-                couplings=self._couplings,
-                statistics=LearnedAlone(self.learned_scores),
-                seed=self._seed,
-            )
-            if moment.sparsity
-            else {}
-        )
+        self._masks = self.selected(moment.sparsity) if moment.sparsity else {}
 
     def masks(self) -> Masks:
         """Return the masks in force; none before the first prune."""

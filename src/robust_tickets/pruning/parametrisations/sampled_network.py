@@ -11,13 +11,12 @@ from robust_tickets.foundation.seeds import generator
 from robust_tickets.pruning.couplings import Coupling
 from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.parametrisations.gated_network import LEAST
-from robust_tickets.pruning.parametrisations.scored_network import ScoredNetwork
+from robust_tickets.pruning.parametrisations.selecting_network import SelectingNetwork
 from robust_tickets.pruning.plans import Moment
 from robust_tickets.pruning.select import Selection
-from robust_tickets.pruning.statistics import LearnedAlone
 
 
-class SampledNetwork(ScoredNetwork):
+class SampledNetwork(SelectingNetwork):
     """Calls a network with its weights times gates: in training drawn ones, otherwise those of the exact count."""
 
     def __init__(
@@ -42,9 +41,8 @@ class SampledNetwork(ScoredNetwork):
             seed: of the draw, under which the noise has its own streams.
             temperature, prior, penalty: T, p0 and lambda.
         """
-        super().__init__(network, body, logits)
-        self._selection, self._sparsity, self._couplings = selection, sparsity, tuple(couplings)
-        self._seed, self._temperature, self._penalty = seed, temperature, penalty
+        super().__init__(network, body, logits, selection, couplings, seed)
+        self._sparsity, self._temperature, self._penalty = sparsity, temperature, penalty
         self._log_kept, self._log_removed = math.log(prior), math.log1p(-prior)
         self._step = 0
 
@@ -68,15 +66,7 @@ class SampledNetwork(ScoredNetwork):
 
     def masks(self) -> Masks:
         """Return the masks of the highest logits, of the exact count."""
-        return self._selection.select(
-            self.weights(),
-            sparsity=self._sparsity,
-            couplings=self._couplings,
-            statistics=LearnedAlone(
-                lambda: {name: one.detach().float() for name, one in self.scores_by_name().items()}
-            ),
-            seed=self._seed,
-        )
+        return self.selected(self._sparsity)
 
     def masked_parameters(self) -> dict[str, Tensor]:
         """Return the weights times their gates or masks, by their name in the network."""

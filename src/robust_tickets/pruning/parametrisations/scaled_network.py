@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from robust_tickets.pruning.couplings import Coupling
+from robust_tickets.pruning.couplings import Coupling, spread
 
 
 class ScaledNetwork(nn.Module):
@@ -41,15 +41,8 @@ class ScaledNetwork(nn.Module):
 
     def ranking(self) -> dict[str, Tensor]:
         """Return |c| of its group for every weight that produces one, 0 for others of the same parameter."""
-        ranks: dict[str, Tensor] = {}
-        for coupling, values in zip(self._couplings, self.coefficients, strict=True):
-            for member in coupling.producers:
-                weight = self.network.get_parameter(self._paths[member.parameter])
-                known = ranks.setdefault(member.parameter, torch.zeros_like(weight, requires_grad=False))
-                rows = values.detach().abs().repeat_interleave(member.index.shape[1])
-                index = member.index.flatten().to(weight.device)
-                known.movedim(member.dim, 0)[index] = rows.reshape(-1, *[1] * (weight.dim() - 1))
-        return ranks
+        sizes = {name: values.detach().abs() for name, values in self.coefficients_by_name().items()}
+        return spread(sizes, self._couplings, lambda name: self.network.get_parameter(self._paths[name]), 0.0)
 
     def scaled_parameters(self) -> dict[str, Tensor]:
         """Return the weights of all readers with scaled columns, by their name in the network."""

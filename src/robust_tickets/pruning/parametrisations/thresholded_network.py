@@ -7,14 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from robust_tickets.pruning.masks import Masks
-from robust_tickets.pruning.parametrisations.scored_network import ScoredNetwork
 from robust_tickets.pruning.parametrisations.seen_through import seen_through
+from robust_tickets.pruning.parametrisations.selecting_network import SelectingNetwork
 from robust_tickets.pruning.plans import Moment
 from robust_tickets.pruning.select import Selection
-from robust_tickets.pruning.statistics import LearnedAlone
 
 
-class ThresholdedNetwork(ScoredNetwork):
+class ThresholdedNetwork(SelectingNetwork):
     """Calls a network with those weights whose scores are above their matrix's threshold.
 
     Thresholds belong to the state, and so do the masks of scores that lie exactly at one: by them a reset keeps the
@@ -40,18 +39,11 @@ class ThresholdedNetwork(ScoredNetwork):
             threshold: of every matrix until the first reset.
             every: steps between resets.
         """
-        super().__init__(network, body, scores)
-        self._selection, self._sparsity, self._seed, self._every = selection, sparsity, seed, every
+        super().__init__(network, body, scores, selection, (), seed)
+        self._sparsity, self._every = sparsity, every
         for number, score in enumerate(self.scores):
             self.register_buffer(f"threshold{number}", score.new_tensor(threshold))
             self.register_buffer(f"ties{number}", torch.zeros_like(score, dtype=torch.bool))
-
-    def learned_scores(self) -> dict[str, Tensor]:
-        """Return the scores by weight name, in float32 at least and in fresh tensors."""
-        return {
-            name: score.detach().to(torch.promote_types(score.dtype, torch.float32), copy=True)
-            for name, score in self.scores_by_name().items()
-        }
 
     def before_step(self, moment: Moment) -> None:
         """Reset the thresholds if it is time."""
@@ -61,9 +53,7 @@ class ThresholdedNetwork(ScoredNetwork):
     @torch.no_grad()
     def reset(self) -> None:
         """Move every threshold to the highest score that is to be removed: the exact count is kept again."""
-        masks = self._selection.select(
-            self.weights(), sparsity=self._sparsity, statistics=LearnedAlone(self.learned_scores), seed=self._seed
-        )
+        masks = self.selected(self._sparsity)
         for number, (name, score) in enumerate(self.scores_by_name().items()):
             threshold = score.masked_fill(masks[name], -math.inf).max()
             self.get_buffer(f"threshold{number}").copy_(threshold)

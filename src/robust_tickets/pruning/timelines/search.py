@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from robust_tickets.foundation.settings import Settings
-from robust_tickets.pruning.actions import Prune, Reactivate, RemoveIdle
+from robust_tickets.pruning.actions import Action, Prune, Reactivate, RemoveIdle
 from robust_tickets.pruning.plans import Event, Plan, steps_of
 from robust_tickets.pruning.timelines.timeline import lengthened, min_steps_field, require_sparsity
 
@@ -68,9 +68,8 @@ class Search(Settings):
         events: list[Event] = []
         present = 0.0
         for step in sorted(step for step in removals | ends | prunes.keys() if step < final):
-            actions: list[Prune | Reactivate | RemoveIdle] = []
-            if step in ends:
-                actions, present = [Reactivate()], 0.0
+            actions: list[Action] = [Reactivate()] if step in ends else []
+            present = 0.0 if step in ends else present
             if step in removals:
                 actions.append(RemoveIdle(self.threshold, self.frees, target))
             if step in prunes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from robust_tickets.models.adaptations.language.building import around
 from robust_tickets.models.adaptations.language.configuration import content_of, name_classes
 from robust_tickets.models.adaptations.language.head import LanguageHead
 from robust_tickets.models.adaptations.language.library import ENCODERS
+from robust_tickets.models.adaptations.language.text_heads import ASKED
 from robust_tickets.models.forward_trace import trace_forward
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
@@ -61,9 +63,14 @@ class LanguageBody(AdaptedBody):
 
         Returns:
             [N, classes] of texts (regression: [N, 1]), [N, L, classes] of tokens, [N, L, vocabulary] of hidden words,
-            and [N, L, 2] of spans: how much speaks for each token as the answer's first, and as its last.
+            and [N, L, 2] of spans: how much speaks for each token as the answer's first, and as its last. Where
+            inputs say under `asked`, bool [N, L], of which tokens logits are wanted: those alone, [wanted, classes].
         """
-        return self.adaptation.form.logits(self.held(**inputs))
+        if (asked := inputs.get(ASKED)) is None:
+            return self.adaptation.form.logits(self.held(**inputs))
+        with only_at(self.encoder, asked):
+            outputs = self.held(**{name: values for name, values in inputs.items() if name != ASKED})
+        return self.adaptation.form.logits(outputs)[0]
 
     def embedded(self, ids: Tensor) -> Tensor:
         """Return the word embeddings of ids [N, L], which `forward` takes as `inputs_embeds` [N, L, width] instead."""
@@ -173,6 +180,21 @@ class LanguageBody(AdaptedBody):
             raise UserError(f"{name}: has {rows} word embeddings, not {interface.vocabulary}")
         if interface.length > self.longest:
             raise UserError(f"preprocessing.length: {name} takes up to {self.longest} tokens, not {interface.length}")
+
+
+@contextmanager
+def only_at(encoder: nn.Module, asked: Tensor) -> Iterator[None]:
+    """Let the head on an encoder see the tokens alone that are asked for, bool [N, L], as if they were one text."""
+
+    def chosen(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+        outputs["last_hidden_state"] = outputs["last_hidden_state"][asked][None]
+        return outputs
+
+    hook = encoder.register_forward_hook(chosen)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _encoder_first(model: Any) -> None:

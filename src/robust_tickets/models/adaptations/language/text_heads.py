@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 HeadKind = Literal["sequence", "token", "span", "masked"]
 
+ASKED = "asked"
+"""The name in a batch of inputs, besides those of transformers, of the tokens whose logits alone are wanted."""
+
 
 class TextHead(ABC):
     """What is particular about a kind of head; the layers are transformers' own."""
