@@ -190,7 +190,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"training": {**TRAINING, "objective": {"kind": "distillation", "hidden": 1}}},
         "compares layers with those of a whole network, and this timeline takes channels out of the network",
     ),
-    "no target": ({"sparsity": 0.9, "timeline": {"kind": "search", "final": 5, "epochs": 4}}, "needs final <= epochs"),
+    "norms themselves": (
+        {"prunable": {"include_all": True}},
+        "exempt it from pruning, or leave out what counts multiply",
+    ),
+    "no such end": (
+        {"sparsity": 0.9, "timeline": {"kind": "search", "final": 5, "epochs": 4}},
+        "needs final <= epochs",
+    ),
 }
 
 
