@@ -22,6 +22,7 @@ FROZEN = {
     "transfer": [*SOURCE, "--data", "--mode", "--out", "--set", "subject"],
     "verify": ["--data", "--exported", "--set", "--source", "runs"],
     "find": [*SOURCE, "--criterion", "--data", "--out", "--recipe", "--seed", "--set"],
+    "search": [*SOURCE, "--data", "--epochs", "--out", "--seed", "--set", "--sparsity"],
     "shrink": ["--data", "--int8", "--out", "--set", "--source", "runs"],
     "export": [*SOURCE, "--out", "--set", "subject"],
     "run": [*SOURCE, "--data", "--minutes", "--out", "--set", "--sparsity", "recipe"],

@@ -88,6 +88,7 @@ SETTINGS = [
     rt.FindSettings,
     rt.AnalyseSettings,
     rt.RestoreSettings,
+    rt.SearchSettings,
     __import__("robust_tickets.shrinking.settings", fromlist=["ShrinkSettings"]).ShrinkSettings,
 ]
 
@@ -154,6 +155,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "report": report,
         "analysis": rt.analyse({"<b>a</b>": ticket, "dense & co": rt.draw(source, sparsity=0.2)}),
         "evaluated": rt.evaluate(result, measures=(Calibration(),)),
+        "searched": rt.search(source, PARTS, epochs=2, min_steps=0, training={"warmup": 0}),
         "runtime": rt.load_runtime(folder / "model.rtk", tune=False),
         "recipe": rt.load_recipe("double-win"),
         "settings": rt.TransferSettings(seeds=tuple(range(300))),
@@ -177,7 +179,7 @@ def test_what_is_shown_is_one_line(shown) -> None:
     assert repr(shown["transfer"]).startswith("Transfer(tests.verbs.small:SmallNet, 60.01 % sparsity, ")
 
 
-@pytest.mark.parametrize("name", ["ticket", "verdict", "report", "analysis", "evaluated"])
+@pytest.mark.parametrize("name", ["ticket", "verdict", "report", "analysis", "evaluated", "searched"])
 def test_notebooks_show_tables_and_run_nothing_of_what_names_say(shown, name) -> None:
     html = shown[name]._repr_html_()
     assert {"p", "table", "td"} <= tags(html) <= ALLOWED

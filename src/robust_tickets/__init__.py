@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from robust_tickets.verbs.reopen import load_transfer
     from robust_tickets.verbs.restore import Restored, restore
     from robust_tickets.verbs.restore_settings import RestoreSettings
+    from robust_tickets.verbs.search import Searched, search
+    from robust_tickets.verbs.search_settings import SearchSettings
     from robust_tickets.verbs.shrink import shrink
     from robust_tickets.verbs.transfer import Transfer, transfer
     from robust_tickets.verbs.transfer_settings import TransferSettings
@@ -63,6 +65,8 @@ _HOME = {
     "Recipe": "recipe",
     "RestoreSettings": "verbs.restore_settings",
     "Restored": "verbs.restore",
+    "SearchSettings": "verbs.search_settings",
+    "Searched": "verbs.search",
     "Source": "models.sources",
     "SourceSettings": "models.settings",
     "Ticket": "ticket.ticket",
@@ -91,6 +95,7 @@ _HOME = {
     "pretrain": "verbs.pretrain",
     "restore": "verbs.restore",
     "run": "pipeline.run",
+    "search": "verbs.search",
     "shrink": "verbs.shrink",
     "transfer": "verbs.transfer",
     "verify": "verbs.verify",
@@ -106,6 +111,8 @@ __all__ = [
     "Recipe",
     "RestoreSettings",
     "Restored",
+    "SearchSettings",
+    "Searched",
     "Source",
     "SourceSettings",
     "Ticket",
@@ -134,6 +141,7 @@ __all__ = [
     "pretrain",
     "restore",
     "run",
+    "search",
     "shrink",
     "transfer",
     "verify",

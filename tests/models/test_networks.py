@@ -71,6 +71,13 @@ def test_any_number_of_input_channels(name: str, channels: int) -> None:
     assert source.network.eval()(torch.rand(2, channels, height, width)).shape == (2, 3)
 
 
+def test_a_module_of_a_size_that_no_list_has_is_taken_as_it_is() -> None:
+    source = load_source(SourceSettings(name="supernet/hr2-1", weights="random", in_channels=1, num_classes=3))
+    again = load_source(source.network)
+    assert again.identity.digest == source.identity.digest
+    assert again.identity.name == "robust_tickets.models.networks.supernet:Supernet"
+
+
 def test_depth_and_width_that_do_not_exist_are_refused() -> None:
     with pytest.raises(UserError, match="6n \\+ 2"):
         body("cifar/resnet21")

@@ -66,6 +66,11 @@ def test_a_ticket_that_would_meet_wrong_statistics_says_so(source: rt.Source, ca
     caplog.clear()
     rt.draw(source, sparsity=0.8, recalibrate=PARTS)
     assert not caplog.messages
+    # Of a network that already has these zeros, the statistics are its own.
+    sparse = rt.load_source(rt.draw(source, sparsity=0.8).subnetwork())
+    caplog.clear()
+    rt.draw(sparse, sparsity=0.8, score="zeros")
+    assert not caplog.messages
     plain = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Flatten(), torch.nn.Linear(8 * 36, 3))
     without = rt.load_source(plain, preprocessing=PREPROCESSING)
     rt.draw(without, sparsity=0.5)

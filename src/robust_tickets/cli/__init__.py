@@ -7,6 +7,7 @@
 | `run.py` `timeline.py` `report.py` | a whole recipe, when what of it happens, and its page |
 | `analyse.py` `gap.py` | a look inside tickets, and at data |
 | `predict.py` | images in, classes out |
+| `search.py` | a smaller network and its ticket, out of one training |
 | `restore.py` | a noisy picture in, a clean one out |
 | `check.py` | a runtime file, compared with other engines |
 | `evaluate.py` | what a network does as it is |

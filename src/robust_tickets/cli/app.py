@@ -26,6 +26,7 @@ from robust_tickets.cli.report import report
 from robust_tickets.cli.restore import restore
 from robust_tickets.cli.run import demo, run, study
 from robust_tickets.cli.schema import schema
+from robust_tickets.cli.search import search
 from robust_tickets.cli.shrink import shrink
 from robust_tickets.cli.timeline import timeline
 from robust_tickets.cli.transfer import transfer
@@ -62,7 +63,7 @@ def begin(
 
 
 for command in (
-    *(pretrain, draw, transfer, verify, find, shrink, export),
+    *(pretrain, draw, transfer, verify, find, search, shrink, export),
     *(run, study, demo, timeline, report, analyse, gap),
     *(evaluate, predict, restore, check, schema, convert, doctor),
 ):

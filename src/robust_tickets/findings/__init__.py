@@ -16,6 +16,7 @@
 | `double_wins.py` | which tickets are double-win |
 | `gains.py` | how much each source's tickets gain over the first source's, next to the domain gap |
 | `across_tasks.py` | how tickets drawn on one task do on another, against those drawn on the latter |
+| `searched_network.py` | a smaller network and its ticket, found in one training |
 | `restorations.py` | how a picture was restored, step by step |
 | `restored_picture.py` | one picture that was restored |
 | `collapses.py` | trainings against a single step that collapsed |

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from robust_tickets.findings.analyses import analysis_sections
+from robust_tickets.findings.searched_network import searched_sections
 from robust_tickets.findings.sizes import size_table
 from robust_tickets.findings.tickets import ticket_table
 from robust_tickets.findings.verdicts import evaluated_sections, runs_table, verdict_sections
@@ -13,6 +14,7 @@ from robust_tickets.shrinking.shrink import ShrinkReport
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.verbs.analyse import Analysis
 from robust_tickets.verbs.evaluate import Evaluated
+from robust_tickets.verbs.search import Searched
 from robust_tickets.verbs.verify import Verdict
 
 
@@ -39,6 +41,11 @@ def _(shown: Evaluated) -> str:
 @html_of.register
 def _(shown: Analysis) -> str:
     return notebook(repr(shown), *tables_of(analysis_sections(shown)))
+
+
+@html_of.register
+def _(shown: Searched) -> str:
+    return notebook(" ".join(shown.sentences()), *tables_of(searched_sections(shown)))
 
 
 def tables_of(sections: Iterable[Section]) -> list[Table]:

@@ -44,7 +44,7 @@ def compacted(body: nn.Module, masks: Mapping[str, Tensor], example: Any) -> Com
         The smaller network, which computes the same up to rounding; None if nothing can be left out.
     """
     trace = trace_channels(body, example, weights_by_type(body))
-    removed = {coupling.name: _removed(coupling, masks) for coupling in trace.couplings}
+    removed = {coupling.name: masked_channels(coupling, masks) for coupling in trace.couplings}
     removed = {name: dead for name, dead in removed.items() if dead.any()}
     if not removed:
         return None
@@ -79,7 +79,7 @@ def write_back(smaller: nn.Module, places: Mapping[str, Tensor], whole: nn.Modul
         tensor.view(-1)[places[name].to(tensor.device).flatten()] = left.to(tensor).flatten()
 
 
-def _removed(coupling: Coupling, masks: Mapping[str, Tensor]) -> Tensor:
+def masked_channels(coupling: Coupling, masks: Mapping[str, Tensor]) -> Tensor:
     """Return bool [channels]: masked in every member; one channel of a set stays in any case."""
     dead = torch.ones(coupling.channels, dtype=torch.bool)
     for member in (*coupling.producers, *coupling.followers):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.adaptations.adapted_body import AdaptedBody
 from robust_tickets.models.families.family import ArchitectureOptions
 from robust_tickets.models.families.timm_models import TimmModels
@@ -15,6 +16,7 @@ from robust_tickets.models.formats.likeness import POSITIONS, likely, likeness
 from robust_tickets.models.formats.recognise import Checkpoint
 from robust_tickets.models.formats.renames import unlike
 from robust_tickets.models.heads import input_channels
+from robust_tickets.models.names import OF_TEXTS
 from robust_tickets.models.registry import available, resolve
 from robust_tickets.models.strict import missing_layer, with_layer, with_ties
 
@@ -146,12 +148,15 @@ def name_of(body: nn.Module, num_classes: int) -> str:
 
 
 def _without_memory(name: str, shape: ArchitectureOptions) -> nn.Module | None:
-    """Build an architecture on the meta device; None for those that compute with tensors while being built."""
+    """Build an architecture on the meta device; None for those that compute with tensors while being built.
+
+    None also for those that have no such classes or channels: a generator, say.
+    """
     family, inner = resolve(name)
     try:
         with torch.device("meta"):
             return family.build(inner, shape)
-    except (NotImplementedError, RuntimeError):
+    except (NotImplementedError, RuntimeError, UserError):
         return None
 
 
@@ -164,7 +169,7 @@ def _kin(body: nn.Module) -> Iterator[str]:
     elif home.startswith("torchvision.models."):
         yield from _torchvision(home)
     elif home.startswith(f"{__package__}.networks."):
-        yield from (name for name in available() if not name.startswith(("timm/", "torchvision/")))
+        yield from (name for name in available() if not name.startswith(("timm/", "torchvision/", *OF_TEXTS)))
 
 
 def _torchvision(home: str) -> Iterable[str]:

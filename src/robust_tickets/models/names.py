@@ -34,6 +34,9 @@ HOW_NAMED = (
 )
 
 
+OF_TEXTS = ("hf/", "tiny/")
+"""What names of language models begin with."""
+
 WEIGHT_FILES = (".pt", ".pth", ".th", ".tar", ".ckpt", ".bin", ".safetensors")
 """How weights files end; no tag of pretrained weights does."""
 
@@ -79,6 +82,16 @@ def require_network(name: str) -> None:
     text, bare = source_text(library), inner.partition(".")[0]
     if text and not re.search(rf"\b{re.escape(bare)}\b", text):
         raise UserError(f"unknown network {name!r}; {near(name, library if slash else '')}")
+
+
+def require_for_images(name: str) -> None:
+    """Refuse a name that only language models have.
+
+    Raises:
+        UserError: says which networks there are for images.
+    """
+    if name.startswith(OF_TEXTS):
+        raise UserError(f"{name}: reads texts, and a network for images is needed; {HOW_NAMED}")
 
 
 def require_module(name: str) -> None:

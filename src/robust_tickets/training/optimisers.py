@@ -25,6 +25,11 @@ class SGD(Settings):
     nesterov: bool = Field(default=False, description="Nesterov momentum.")
     weight_decay: float = Field(default=5e-4, ge=0, description="L2 penalty added to the gradient.")
 
+    @property
+    def travel(self) -> float | None:
+        """How far a constant gradient of 1 moves a weight, over the sum of its learning rates."""
+        return 1 / (1 - self.momentum)
+
     def build(self, groups: Sequence[dict]) -> torch.optim.Optimizer:
         """Return the optimiser over parameter groups `{params, lr, weight_decay}`."""
         return torch.optim.SGD(list(groups), momentum=self.momentum, nesterov=self.nesterov, fused=True)
@@ -37,6 +42,11 @@ class AdamW(Settings):
     lr: float = Field(default=1e-3, gt=0, description="Learning rate of the body at its peak.")
     betas: tuple[float, float] = Field(default=(0.9, 0.999), description="Averaging of gradient and its square.")
     weight_decay: float = Field(default=0.01, ge=0, description="Decoupled decay, times the learning rate.")
+
+    @property
+    def travel(self) -> float | None:
+        """None: how far a gradient moves a weight depends on the other gradients of that weight."""
+        return None
 
     def build(self, groups: Sequence[dict]) -> torch.optim.Optimizer:
         """Return the optimiser over parameter groups `{params, lr, weight_decay}`; see `ages.correct`."""

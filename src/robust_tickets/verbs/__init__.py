@@ -24,6 +24,8 @@
 | `evaluate.py` | the results of a network as it is, without training |
 | `double_win.py` | decide whether it matches after both standard and adversarial transfer |
 | `find.py`, `find_settings.py` | the sparsest ticket that meets a criterion |
+| `search.py`, `search_settings.py` | a smaller network and its ticket, out of one training |
+| `channels_left.py` | what is left of the channels of each layer |
 | `contenders.py` | the tickets that a search tries, drawn as late as possible |
 | `criteria/` | what a ticket has to achieve to be found |
 | `shrink.py` | remove, export, time |

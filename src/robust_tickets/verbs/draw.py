@@ -216,8 +216,14 @@ def recalibrated(classifier: Network, splits: DataSplits) -> dict[str, Tensor]:
 
 
 def lacks_statistics(ticket: Ticket, source: Source) -> bool:
-    """Return whether a ticket, used as it is, would meet batch-norm statistics of the dense network."""
-    return ticket.statistics is None and ticket.stored is None and has_batch_norm(source.network.body)
+    """Return whether a ticket, used as it is, would meet batch-norm statistics of the dense network.
+
+    They are right where all that it removes was zero before, as in a shrunken network.
+    """
+    if ticket.statistics is not None or ticket.stored is not None or not has_batch_norm(source.network.body):
+        return False
+    weights = {name: weight.detach().cpu() for name, weight in source.network.body.named_parameters()}
+    return any(bool(weights[name][~mask].any()) for name, mask in ticket.masks.items())
 
 
 def label(sparsity: float | None) -> str:
