@@ -7,8 +7,9 @@ import pytest
 
 from robust_tickets.findings.courses import NOTE, course_sections
 from robust_tickets.pipeline.courses import courses
+from robust_tickets.pruning.actions import Action
 from robust_tickets.recipe import OPEN, builtin_recipes, load_recipe
-from robust_tickets.report.lanes import lanes_in_words
+from robust_tickets.report.lanes import MARKS, lanes_in_words
 from robust_tickets.report.sections import Value
 from tests.commands import Tickets
 
@@ -51,6 +52,26 @@ def test_rounds_give_a_ticket_each_and_late_reset_only_the_last() -> None:
 def test_rounds_without_training_are_counted() -> None:
     course = courses(load_recipe("omp", ["draw.timeline.rounds=100", "draw.score=synflow"]), "omp", 100)[0]
     assert course_sections([course])[1].tables[0].rows == (("0", "prune 100 times, then rewind", "99", "yes"),)
+
+
+def test_a_search_removes_prunes_and_brings_back() -> None:
+    happened = [row[:3] for row in events("supertickets") if float(str(row[0])) <= 5]
+    assert happened == [
+        ("1", "remove idle channels", "0"),
+        ("2", "remove idle channels", "0"),
+        ("2.5", "prune", "10"),
+        ("3", "remove idle channels", "10"),
+        ("3.75", "reactivate all weights", "0"),
+        ("4", "remove idle channels", "0"),
+        ("5", "remove idle channels, then prune", "20"),
+    ]
+    last, end = events("supertickets")[-2:]
+    assert last == ("25", "remove idle channels, then prune", "90", None)
+    assert end == ("30", "training ends", "90", "yes")
+
+
+def test_every_mark_of_an_action_can_be_drawn() -> None:
+    assert {action.mark for action in Action.__subclasses__()} - {""} <= MARKS.keys()
 
 
 def test_what_comes_before_and_after_the_draw_is_told() -> None:

@@ -24,7 +24,7 @@ from robust_tickets.pruning.rewinds import AtStep, NoRewind, Reinitialised
 from robust_tickets.pruning.select import Selection
 from robust_tickets.pruning.timelines import Alternating, DropAndGrowTimeline, Early, Gradual, Iterative, OneShot
 from robust_tickets.training.drawing import Drawing
-from tests.training.searches import ADAMW, drawing, planned
+from tests.training.searches import ADAMW, SEARCH, drawing, planned
 from tests.training.small import PER_EPOCH, PRUNABLE, Interrupted, Run, classifier, equal
 
 STANDARD: dict[str, Any] = {}
@@ -124,7 +124,11 @@ CASES: dict[str, tuple[Plan, dict[str, Any], Drawing | None]] = {
         {"keep": "best", "validate_every": 0.5},
         Drawing(LEARNED, parametrisation=Thresholded(threshold=0.001, every=3), sparsity=0.8),
     ),
-    "search": (planned(0.8), FGSM | {"accumulate": 2}, drawing(0.8, penalty=2.0)),
+    "search": (
+        planned(0.8, SEARCH.model_copy(update={"remove_every": 0.25})),
+        FGSM | {"accumulate": 2},
+        drawing(0.8, penalty=2.0),
+    ),
     "search, adamw, average": (planned(0.8), ADAMW | {"ema": 0.8, "validate_every": 0.5}, drawing(0.8, penalty=2.0)),
 }
 

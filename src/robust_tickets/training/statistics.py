@@ -151,7 +151,10 @@ class TrainingStatistics(Statistics):
                 LayerInputs(dict(zip(self.names, self.weights, strict=True)), add, None),
             ):
                 tensors_of(self.network, example)
-            self.require_seen({name for name, count in counts.items() if count}, "leave out scope.cost")
+            self.require_seen(
+                {name for name, count in counts.items() if count},
+                "leave out what counts multiply-adds (scope.cost, parametrisation gains)",
+            )
             self.often = {name: float(count) for name, count in counts.items()}
         return self.often
 
