@@ -15,7 +15,7 @@ from robust_tickets.models.proofs import relative_difference
 from robust_tickets.models.sources import load_source
 from robust_tickets.models.surgery import mask_channels
 from robust_tickets.pruning.masks import full
-from robust_tickets.training.removed_channels import RemovedChannels, moved
+from robust_tickets.training.removed_channels import RemovedChannels, left_after_cut
 from tests.shrinking.networks import classifier as residual
 from tests.training.small import classifier, equal
 
@@ -112,7 +112,7 @@ def test_a_single_channel_of_each_coupling_carries_the_network(name: str) -> Non
     assert [one.name for one in removed.couplings] == [one.name for one in removed.all_couplings]
     assert {one.channels for one in removed.couplings} == {1}
     assert bool(network(inputs(network)).isfinite().all())
-    removed.note(7)
+    removed.note(7, removed.gone)
     (last,) = removed.removals
     assert last.step == 7
     assert last.channels == len(removed.all_couplings) / sum(one.channels for one in removed.all_couplings)
@@ -198,6 +198,47 @@ def test_the_whole_comes_back_with_zeros_and_masks_where_channels_went(name: str
 def test_what_moves_keeps_its_order() -> None:
     before, after = torch.tensor([[0, 2, 5], [6, 8, 11]]), torch.tensor([[2], [11]])
     assert (
-        moved(torch.tensor([[0.0, 0.2, 0.5], [0.6, 0.8, 1.1]]), before, after).tolist()
+        left_after_cut(torch.tensor([[0.0, 0.2, 0.5], [0.6, 0.8, 1.1]]), before, after).tolist()
         == torch.tensor([[0.2], [1.1]]).tolist()
     )
+
+
+@NETWORK
+@torch.no_grad()
+def test_as_many_of_the_lowest_channels_go_as_the_target_allows(name: str) -> None:
+    network = NETWORKS[name]()
+    removed = removable(network)
+    numbers = iter(torch.randperm(sum(one.channels for one in removed.couplings)).tolist())
+    gains = {one.name: torch.tensor([float(next(numbers)) for _ in range(one.channels)]) for one in removed.couplings}
+    masks = full({weight: network.body.get_parameter(weight) for weight in removed.names})
+    most, threshold = 0.4, 1e9
+    dead = removed.chosen(gains, masks, threshold, 0.0, most)
+    assert dead is not None
+    gone = {(gain, name) for name, one in dead.items() for gain in gains[name][one].tolist()}
+    highest = max(gone)[0]
+    others = [
+        (gain, name)
+        for name, ranks in gains.items()
+        for gain in ranks.tolist()
+        if gain < highest and gain != float(ranks.max()) and (gain, name) not in gone
+    ]
+    assert not others, "the lowest go first"
+    removed.cut(dead)
+    left = sum(network.body.get_parameter(weight).numel() for weight in removed.names)
+    assert removed.weights - left <= most * removed.weights + 0.5
+    later = {name: ranks[~dead[name]] if name in dead else ranks for name, ranks in gains.items()}
+    masks = full({weight: network.body.get_parameter(weight) for weight in removed.names})
+    assert removed.chosen(later, masks, threshold, 0.0, most) is None, "and not one more fits"
+
+
+@torch.no_grad()
+def test_a_network_whose_images_lie_channels_last_is_made_whole_again() -> None:
+    name = next(iter(NETWORKS))
+    network = NETWORKS[name]()
+    network.body.to(memory_format=torch.channels_last)
+    expected = {key: value.clone() for key, value in network.body.state_dict().items()}
+    removed = removable(network)
+    removed.undo(full({weight: network.body.get_parameter(weight) for weight in removed.names}))
+    assert network.body is removed.whole
+    for key, value in network.body.state_dict().items():
+        torch.testing.assert_close(value, expected[key], rtol=0, atol=0)

@@ -164,6 +164,11 @@ def test_the_penalty_may_be_given_and_needs_to_be_where_it_cannot_be_derived() -
     assert rt.SearchSettings.model_validate({"penalty": 0.02, "training": adamw}).penalty_over(5) == 0.02
     with pytest.raises(ValidationError, match="penalty: is missing; under adamw it cannot be derived from pull"):
         rt.SearchSettings.model_validate({"training": adamw})
+    clipped = {"optimiser": {"kind": "sgd", "lr": 0.05}, "clip_norm": 1.0}
+    with pytest.raises(ValidationError, match="penalty: is missing; under clip_norm it cannot be derived"):
+        rt.SearchSettings.model_validate({"training": clipped})
+    with pytest.raises(ValidationError, match="objective free, which steps several times, it cannot be derived"):
+        rt.SearchSettings.model_validate({"training": {"objective": {"kind": "free"}}})
 
 
 def test_the_timeline_keeps_the_papers_proportions_whatever_the_length() -> None:

@@ -23,9 +23,9 @@ TEXT = (
 
 COST_TEXT = (
     "Multiply-adds left: zeros count as free, which holds for engines that skip them. Multiply-adds of drawing: three "
-    "times the dense network's for each example, since masks save nothing while training; attacks, scores that read "
-    "examples and a dense finetuning before the draw come on top, and what a search takes out comes off. Minutes were "
-    " measured on the machine that drew the ticket, without that finetuning."
+    "times the dense network's for each example, since masks save nothing while training. Attacks, scores that read "
+    "examples, a dense finetuning before the draw, and what a search saves are not counted. Minutes were measured on "
+    "the machine that drew the ticket, without that finetuning."
 )
 
 LEVEL = 0.025

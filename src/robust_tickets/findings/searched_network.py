@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from robust_tickets.findings.searches import stairs
 from robust_tickets.findings.sizes import size_table
 from robust_tickets.foundation.unit import sparsity_percent
-from robust_tickets.report.sections import Chart, Line, Section, Table
+from robust_tickets.report.sections import Chart, Section, Table
 from robust_tickets.report.summary import Summary
 from robust_tickets.ticket.ticket_card import told_prunable
 from robust_tickets.verbs.channels_left import ChannelsLeft
@@ -88,11 +89,13 @@ def searched_sections(found: Searched) -> list[Section]:
         ),
     ]
     if found.removals:
+        steps, channels, multiply_adds = zip(*found.removals, strict=True)
+        left = {"channels": channels, "multiply-adds": multiply_adds}
         chart = Chart(
             title="What is left of the network",
             x_label="training step",
             y_label="left, %",
-            lines=(course(found, "channels"), course(found, "multiply_adds")),
+            lines=tuple(stairs(name, steps, shares, found.cost.steps) for name, shares in left.items()),
             note="Multiply-adds of the layers that are pruned, zeros included.",
         )
         text = (
@@ -101,16 +104,6 @@ def searched_sections(found: Searched) -> list[Section]:
         )
         sections.insert(1, Section(title="How it became smaller", text=text, charts=(chart,)))
     return sections
-
-
-def course(found: Searched, what: str) -> Line:
-    """Return a share of what could be removed over the training, as the stairs that it is."""
-    x, y = [0.0], [100.0]
-    for removal in found.removals:
-        share = 100 * getattr(removal, what)
-        x += [float(removal.step)] * 2
-        y += [y[-1], share]
-    return Line(name=what.replace("_", "-"), x=(*x, float(found.cost.steps)), y=(*y, y[-1]))
 
 
 def channel_table(found: Searched) -> Table:

@@ -27,6 +27,15 @@ class SearchCourse:
     """Share of the multiply-adds, in (0, 1]."""
 
 
+def stairs(name: str, steps: Sequence[int], shares: Sequence[float], end: int | None = None) -> Line:
+    """Return shares in per cent over training steps, each in force from its step on; 100 % before the first."""
+    x, y = [0.0], [100.0]
+    for step, share in zip(steps, shares, strict=True):
+        x += [float(step)] * 2
+        y += [y[-1], 100 * share]
+    return Line(name=name, x=(*x, float(end or steps[-1])), y=(*y, y[-1]))
+
+
 def search_sections(found: Sequence[SearchCourse]) -> list[Section]:
     """Return what was left over the training steps; nothing without any search."""
     if not found:
@@ -35,10 +44,7 @@ def search_sections(found: Sequence[SearchCourse]) -> list[Section]:
     rows = tuple(
         (one.draw, len(one.steps), one.steps[-1], 100 * one.channels[-1], 100 * one.multiply_adds[-1]) for one in found
     )
-    lines = tuple(
-        Line(name=one.draw, x=(0, *one.steps), y=(100.0, *(100 * value for value in one.multiply_adds)))
-        for one in found[:MOST_LINES]
-    )
+    lines = tuple(stairs(one.draw, one.steps, one.multiply_adds) for one in found[:MOST_LINES])
     chart = Chart(
         title="Multiply-adds over a search",
         x_label="Training step",

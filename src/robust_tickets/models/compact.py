@@ -76,7 +76,9 @@ def write_back(smaller: nn.Module, places: Mapping[str, Tensor], whole: nn.Modul
     state = whole.state_dict()
     for name, left in smaller.state_dict().items():
         tensor = state[name]
-        tensor.view(-1)[places[name].to(tensor.device).flatten()] = left.to(tensor).flatten()
+        flat = tensor.flatten().clone()  # channels-last weights do not lie in this order
+        flat[places[name].to(tensor.device).flatten()] = left.to(tensor).flatten()
+        tensor.copy_(flat.view(tensor.shape))
 
 
 def masked_channels(coupling: Coupling, masks: Mapping[str, Tensor]) -> Tensor:

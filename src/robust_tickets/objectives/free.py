@@ -32,6 +32,11 @@ class Free(Ball, Objective):
     replays: int = Field(default=4, ge=1, description="Optimiser steps on each batch, the paper's m.")
 
     @property
+    def steps_per_batch(self) -> int:
+        """The number of replays."""
+        return self.replays
+
+    @property
     def ball(self) -> Ball:
         """The ball in which training images are attacked."""
         return self

@@ -103,6 +103,11 @@ class Objective(Settings, ABC):
     reads_weights: ClassVar[bool] = False
     """Whether it looks at the weights themselves, as they train."""
 
+    @property
+    def steps_per_batch(self) -> int:
+        """How many optimiser steps each batch gives."""
+        return 1
+
     scores_prototypes: ClassVar[bool] = False
     """Whether what the network puts out are scores of prototypes, and not a projection."""
 

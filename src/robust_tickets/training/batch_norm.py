@@ -9,6 +9,9 @@ from robust_tickets.measures.logits import Batches
 from robust_tickets.models.frozen_norms import FrozenNorm
 from robust_tickets.models.network import Network
 
+CALIBRATION_EXAMPLES = 2048
+"""Most training examples that statistics are computed on anew: more change the averages by little."""
+
 
 def has_batch_norm(network: nn.Module) -> bool:
     """Return whether a network keeps running statistics of its batches."""

@@ -15,18 +15,15 @@ from robust_tickets.pruning.masks import Masks
 from robust_tickets.pruning.masks import sparsity as sparsity_of
 from robust_tickets.training.ages import begin
 from robust_tickets.training.averaging import WeightAverage
-from robust_tickets.training.batch_norm import recalibrate
+from robust_tickets.training.batch_norm import CALIBRATION_EXAMPLES, recalibrate
 from robust_tickets.training.job import Job
 from robust_tickets.training.optimisers import parameter_groups
-from robust_tickets.training.removed_channels import ChannelRemoval, RemovedChannels, moved
+from robust_tickets.training.removed_channels import ChannelRemoval, RemovedChannels, left_after_cut
 from robust_tickets.training.statistics import TrainingStatistics
 
 _log = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
-
-CALIBRATION = 2048
-"""Training examples on which batch norms find their statistics again once channels are gone."""
 
 
 class NetworkInTraining:
@@ -199,14 +196,15 @@ class NetworkInTraining:
         """
         assert self.removed is not None
         assert self.parametrised.gains is not None
-        dead = self.removed.chosen(self.parametrised.gains(), self.masks, threshold, frees, most)
+        gains = self.parametrised.gains()
+        dead = self.removed.chosen(gains, self.masks, threshold, frees, most)
         if dead is None:
             return
         self.cut(dead)
-        self.removed.note(self.step)
+        self.removed.note(self.step, gains)
         if self.job.batches is not None and self.trainable.batch_norm == "updated":
             assert isinstance(self.trainable.network, Network)
-            recalibrate(self.trainable.network, self.job.batches.chosen(CALIBRATION, self.training.batch_size))
+            recalibrate(self.trainable.network, self.job.batches.chosen(CALIBRATION_EXAMPLES, self.training.batch_size))
 
     @torch.no_grad()
     def cut(self, dead: Mapping[str, Tensor]) -> None:
@@ -220,7 +218,7 @@ class NetworkInTraining:
         after = self.removed.places()
 
         def left(name: str, tensor: Tensor) -> Tensor:
-            return moved(tensor, before[name], after[name])
+            return left_after_cut(tensor, before[name], after[name])
 
         self.couplings = self.removed.couplings
         self.parametrise()

@@ -1,7 +1,7 @@
 """The channels that a network in training has lost for good, and where what is left lies in the whole network."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -80,7 +80,8 @@ class RemovedChannels:
             masks: in force over what is left.
             threshold: the largest gain of a channel that goes.
             frees: the fewest multiply-adds to free, as a share of the whole network's.
-            most: how much of all prunable weights may be gone afterwards, in [0, 1); the lowest gains go first.
+            most: how much of all prunable weights may be gone afterwards, in [0, 1). The lowest gains go first, as many
+                as fit.
         """
         names = [one.name for one in self.couplings if one.name in gains]
         candidates = [
@@ -90,21 +91,33 @@ class RemovedChannels:
             if gain <= threshold and channel != int(gains[name].argmax())
         ]
         candidates.sort()
-        before = self._multiply_adds(self.numbers)
-        here = self.places()
-        while candidates:
+
+        def dead_of(count: int) -> dict[str, Tensor]:
             dead = {name: torch.zeros(len(gains[name]), dtype=torch.bool) for name in names}
-            for _, name, channel in candidates:
+            for _, name, channel in candidates[:count]:
                 dead[name][channel] = True
-            dead = {name: one for name, one in dead.items() if one.any()}
+            return {name: one for name, one in dead.items() if one.any()}
+
+        here, most_gone = self.places(), exact_count(most, self.weights)
+
+        def without(count: int) -> torch.nn.Module | None:
+            """Return the numbered network without the lowest channels; None if more is gone then than may be."""
             trial = copy.deepcopy(self.numbers)
-            cut_channels(trial, self.trace.sets, dead)
-            kept = sum(int(moved(masks[name], here[name], there).sum()) for name, there in self._places_in(trial))
-            if self.weights - kept <= exact_count(most, self.weights):
-                worth = (before - self._multiply_adds(trial)) / self.multiply_adds
-                return dead if worth >= frees else None
-            candidates = candidates[: len(candidates) // 2]
-        return None
+            cut_channels(trial, self.trace.sets, dead_of(count))
+            places_there = ((name, trial.get_parameter(name).detach().long()) for name in self.names)
+            kept = sum(int(left_after_cut(masks[name], here[name], there).sum()) for name, there in places_there)
+            return trial if self.weights - kept <= most_gone else None
+
+        fits, fails = 0, len(candidates) + 1
+        count, smallest = len(candidates), None
+        while fails - fits > 1:  # the more go, the fewer weights are kept
+            trial = without(count)
+            fits, fails, smallest = (count, fails, trial) if trial is not None else (fits, count, smallest)
+            count = (fits + fails) // 2
+        if smallest is None:
+            return None
+        worth = (self._multiply_adds(self.numbers) - self._multiply_adds(smallest)) / self.multiply_adds
+        return dead_of(fits) if worth >= frees else None
 
     def cut(self, dead: Mapping[str, Tensor]) -> None:
         """Remove channels, bool [channels] by coupling as they are numbered now."""
@@ -115,9 +128,12 @@ class RemovedChannels:
             cut_channels(network, self.trace.sets, dead)
         self.trace = self.trace.after(dead, self.body)
 
-    def note(self, step: int) -> None:
-        """Record what is left after the removal before a training step."""
-        left = [sum(one.channels for one in couplings) for couplings in (self.couplings, self.all_couplings)]
+    def note(self, step: int, names: Container[str]) -> None:
+        """Record what is left after the removal before a training step; `names` are of couplings that could go."""
+        left = [
+            sum(one.channels for one in couplings if one.name in names)
+            for couplings in (self.couplings, self.all_couplings)
+        ]
         work = self._multiply_adds(self.numbers) / self.multiply_adds
         self.removals.append(ChannelRemoval(step, left[0] / left[1], work))
 
@@ -163,10 +179,6 @@ class RemovedChannels:
         self.network.body = self.whole
         return found
 
-    def _places_in(self, numbers: torch.nn.Module) -> Iterator[tuple[str, Tensor]]:
-        for name in self.names:
-            yield name, numbers.get_parameter(name).detach().long()
-
     def _weights(self, numbers: torch.nn.Module) -> int:
         return sum(numbers.get_parameter(name).numel() for name in self.names)
 
@@ -174,7 +186,7 @@ class RemovedChannels:
         return sum(self.times[name] * numbers.get_parameter(name).numel() for name in self.names)
 
 
-def moved(tensor: Tensor, before: Tensor, after: Tensor) -> Tensor:
+def left_after_cut(tensor: Tensor, before: Tensor, after: Tensor) -> Tensor:
     """Return the elements of a tensor that are left after a cut.
 
     Args:

@@ -6,6 +6,7 @@ from robust_tickets.models.compact import masked_channels
 from robust_tickets.models.couplings import trace_channels
 from robust_tickets.models.network import Network
 from robust_tickets.models.sources import Source
+from robust_tickets.pruning.parametrisations.channel_gains import is_scale
 from robust_tickets.ticket.ticket import Ticket
 
 
@@ -26,7 +27,7 @@ class ChannelsLeft:
 
 
 def channels_left(source: Source, ticket: Ticket, smaller: Network) -> tuple[ChannelsLeft, ...]:
-    """Count the channels of every layer, in the order of the network; those that cannot go come last.
+    """Count the channels of every layer, in the order of the network; those that cannot be traced come last.
 
     Args:
         source: the network that the ticket was drawn from.
@@ -45,6 +46,7 @@ def channels_left(source: Source, ticket: Ticket, smaller: Network) -> tuple[Cha
                 channels=coupling.channels,
                 left=coupling.channels - int(masked_channels(coupling, ticket.masks).sum()),
                 written=coupling.channels - (whole - small) // made.index.shape[1],
+                reason="" if any(is_scale(body, member) for member in coupling.followers) else "no norm behind it",
             )
         )
     for refusal in trace.refusals:

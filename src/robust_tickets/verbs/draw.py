@@ -29,7 +29,7 @@ from robust_tickets.tasks.target import Data
 from robust_tickets.ticket.cost import Cost
 from robust_tickets.ticket.ticket import Ticket
 from robust_tickets.ticket.ticket_card import told_emptied
-from robust_tickets.training.batch_norm import batch_norm_statistics, has_batch_norm
+from robust_tickets.training.batch_norm import CALIBRATION_EXAMPLES, batch_norm_statistics, has_batch_norm
 from robust_tickets.training.batch_norm import recalibrate as compute_statistics
 from robust_tickets.training.drawing import Drawing
 from robust_tickets.training.job import Job
@@ -43,9 +43,6 @@ from robust_tickets.verbs.preparation import Preparation, couplings_of, weights_
 from robust_tickets.verbs.teacher import teachers_facts
 
 _log = logging.getLogger(__name__)
-
-CALIBRATION_IMAGES = 2048
-"""Most training images that batch-norm statistics are computed on: more change the averages by little."""
 
 RECALIBRATE = (
     "batch norm has the dense network's statistics: before you use this ticket without training, recompute them on "
@@ -209,7 +206,7 @@ def statistics_of(network: Network, source: Source, splits: DataSplits) -> dict[
 
 def recalibrated(classifier: Network, splits: DataSplits) -> dict[str, Tensor]:
     """Return the network's batch-norm statistics on training images; the network given is not touched."""
-    network, count = copy.deepcopy(classifier), min(len(splits.train), CALIBRATION_IMAGES)
+    network, count = copy.deepcopy(classifier), min(len(splits.train), CALIBRATION_EXAMPLES)
     # A last batch of a single image has no variance where maps are one pixel large.
     compute_statistics(network, in_order(splits.train, count - (count % BATCH == 1)))
     return batch_norm_statistics(network.body)

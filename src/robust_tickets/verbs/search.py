@@ -85,8 +85,8 @@ class Searched:
         with_them = (
             f", and with them {100 * (1 - left):.1f} % of the multiply-adds"
             if gone
-            else f", since no gain fell to {self.settings.threshold:g} (a higher pull than {self.settings.pull:g}, a "
-            "higher penalty or more epochs remove some)"
+            else f": no gain fell to {self.settings.threshold:g}, or the sparsity left no room (a higher pull than "
+            f"{self.settings.pull:g}, more epochs or a higher sparsity remove some)"
         )
         (run,), unit = self.evaluated.runs, self.evaluated.unit
         ends = [run.interval.lower, run.interval.upper] if run.interval is not None else []

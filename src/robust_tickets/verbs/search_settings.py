@@ -56,7 +56,7 @@ class SearchSettings(Settings):
     penalty: float | None = Field(
         default=None,
         gt=0,
-        description="rho: what the loss pays for gains; absent: derived from pull, under sgd (without clip_norm).",
+        description="rho: what the loss pays for gains; absent: derived from pull, under sgd without clip_norm.",
     )
     threshold: float = Field(default=0.01, gt=0, description="Largest gain of a channel that is removed.")
     training: Training = Field(default=TRAINING, description="Optimiser, batch size and the rest; epochs are above.")
@@ -72,6 +72,12 @@ class SearchSettings(Settings):
             raise ValueError(
                 f"penalty: is missing; under {self.training.optimiser.kind} it cannot be derived from pull: give a "
                 "number, such as 0.003, or use sgd"
+            )
+        several = self.training.objective.steps_per_batch > 1
+        if self.penalty is None and (self.training.clip_norm or several):
+            why = f"objective {self.training.objective.kind}, which steps several times," if several else "clip_norm"
+            raise ValueError(
+                f"penalty: is missing; under {why} it cannot be derived from pull: give a number, such as 0.003"
             )
         if self.shrink.half or self.shrink.int8 is not None:
             raise ValueError(

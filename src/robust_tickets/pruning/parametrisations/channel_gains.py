@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,15 @@ class ChannelGains:
 
     def __init__(self, body: nn.Module, couplings: Sequence[Coupling], strength: float, warmup: float) -> None:
         self.body, self.couplings, self.strength, self.warmup = body, tuple(couplings), strength, warmup
-        self.norms = {one.name: [member for member in one.followers if is_scale(body, member)] for one in couplings}
+        # On the device of the scales, where every step reads them.
+        self.norms = {
+            one.name: [
+                replace(member, index=member.index.to(body.get_parameter(member.parameter).device))
+                for member in one.followers
+                if is_scale(body, member)
+            ]
+            for one in couplings
+        }
         self.costs = {one.name: torch.ones(one.channels) for one in couplings}
         self.progress = 0.0
 
@@ -41,14 +50,16 @@ class ChannelGains:
         self.progress = moment.progress
 
     def weigh(self, multiplications: Mapping[str, float]) -> None:
-        """Let channels pay by their multiply-adds, over the mean of all channels.
+        """Let channels pay by their multiply-adds, over the mean of the channels that there are.
 
         Args:
             multiplications: how many times one example multiplies each weight that may go.
         """
         costs = {one.name: self.cost(one, multiplications) for one in self.couplings if self.norms[one.name]}
         mean = torch.cat(list(costs.values())).mean()
-        self.costs |= {name: cost / mean for name, cost in costs.items()}
+        for name, cost in costs.items():
+            device = self.body.get_parameter(self.norms[name][0].parameter).device
+            self.costs[name] = (cost / mean).to(device)
 
     def cost(self, coupling: Coupling, multiplications: Mapping[str, float]) -> Tensor:
         """Return the multiply-adds of each channel: of the weights that produce it, and of those that read it."""
@@ -64,7 +75,7 @@ class ChannelGains:
         found = []
         for member in self.norms[coupling.name]:
             scale = self.body.get_parameter(member.parameter)
-            found.append(scale.abs()[member.index.to(scale.device)].sum(1))
+            found.append(scale.abs()[member.index].sum(1))
         return torch.stack(found).sum(0)
 
     def all(self) -> dict[str, Tensor]:

@@ -27,8 +27,8 @@ class PenalisedGains(Parametrisation):
 
     Network slimming (Liu et al., 2017, arXiv 1708.06519), with the costs of SuperTickets (You et al., 2022, arXiv
     2207.03677): the loss gains rho times the sum over channels of c |gamma|. c is the multiply-adds that go with the
-    channel, over the mean of all channels; rho rises linearly over the first `warmup` of the training. Channels rank by
-    |gamma|, of several norms by their sum; those without a norm are never removed.
+    channel, over the mean of the channels that there are; rho rises linearly over the first `warmup` of the training.
+    Channels rank by |gamma|, of several norms by their sum; those without a norm are never removed.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({READS_LEARNED_SCORES, TRAINING, COUPLED_GROUPS})
