@@ -114,7 +114,8 @@ def test_a_search_that_removes_no_channel_says_why() -> None:
     found = rt.search(small_source(), PARTS, **{**QUICK, "threshold": 0.001, "pull": 0.5})
     assert found.removals == ()
     assert found.sentences()[0].startswith(
-        "A training of 2 steps removed 0 of 24 channels, since no gain fell to 0.001 (a higher pull than 0.5, "
+        "A training of 2 steps removed 0 of 24 channels: no gain fell to 0.001, or the sparsity left no room (a higher "
+        "pull than 0.5, "
     )
 
 
