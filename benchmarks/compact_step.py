@@ -9,6 +9,7 @@ from benchmarks.steps import CLASSES, network, product
 from benchmarks.timing import in_turns, ratios, spread, typical
 from robust_tickets.foundation.batch import Batch
 from robust_tickets.models.compact import compacted
+from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
 from robust_tickets.pruning.groups import Several
@@ -16,7 +17,6 @@ from robust_tickets.pruning.scopes import EachScope, Within
 from robust_tickets.pruning.select import Selection
 from robust_tickets.shrinking.counts import multiply_adds
 from robust_tickets.training.settings import Training
-from robust_tickets.verbs.draw import couplings_of
 
 SCOPE = EachScope(head=Within(sparsity=1 / 3), neuron=Within(scope="global", sparsity=0.4))
 """EarlyBERT's shares: a third of the heads of each layer, two fifths of all neurons."""
@@ -30,8 +30,9 @@ def measure(scale: Scale) -> Row:
     names = prunable_weights(classifier)
     selection = Selection(group=Several(), scope=SCOPE)
     weights = {name: classifier.body.get_parameter(name).detach() for name in names}
-    masks = selection.select(weights, sparsity=0.4, couplings=couplings_of(classifier, names, selection.group))
     example = classifier.interface.example(1)
+    couplings = trace_couplings(classifier.body, example, names)
+    masks = selection.select(weights, sparsity=0.4, couplings=couplings)
     compact = compacted(classifier.body, masks, example)
     assert compact is not None
     smaller = Network(compact.body, classifier.interface, classifier.head)

@@ -13,7 +13,7 @@ from tests.verbs.small import times
 
 NET = "-s cifar/resnet8 --weights random --preprocessing '{size: [16, 16]}'"
 LINE = (
-    f"search {NET} -d images -o out --epochs 8 --sparsity 0.6 --set min_steps=0 --set pull=8 --set threshold=0.1 "
+    f"search {NET} -d images -o out --epochs 8 --sparsity 0.8 --set min_steps=0 --set pull=8 --set threshold=0.1 "
     "--set training.batch_size=8 --set training.warmup=0 --set shrink.rounds=3"
 )
 
@@ -49,7 +49,7 @@ def test_it_prints_what_was_found_and_where_it_is(done: Outcome, place: Path) ->
     first, second, third, *rest = done.out.splitlines()
     assert re.fullmatch(
         r"A training of \d+ steps removed [1-9]\d* of 128 channels, and with them [\d.]+ % of the multiply-adds\. "
-        r"In all, 60(\.\d+)? % of the weights are removed\.",
+        r"In all, 80(\.\d+)? % of the weights are removed\.",
         first,
     )
     assert re.match(r"[\d.]+ % accuracy \(95 % interval [\d.]+ to [\d.]+\) on \d+ test images of images, ", second)
@@ -108,7 +108,7 @@ def test_the_same_command_goes_on_and_says_the_same(tickets: Tickets, done: Outc
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("--sparsity 0.5", "out: contains work with settings.sparsity = 0.6, now 0.5; choose another folder"),
+        ("--sparsity 0.5", "out: contains work with settings.sparsity = 0.8, now 0.5; choose another folder"),
         ("-d nowhere", "nowhere: no such folder or file"),
         ("-s cnn-a -o new", "cnn-a: has no batch norm, whose scales are the gains of channels"),
         ("-s timm/vit_tiny_patch16_224 -o new --preprocessing '{}'", "timm/vit_tiny_patch16_224: has no batch norm"),
@@ -143,7 +143,7 @@ def test_the_options_are_those_of_python(made: Path) -> None:
         weights="random",
         preprocessing={"size": [16, 16]},
         epochs=8,
-        sparsity=0.6,
+        sparsity=0.8,
         min_steps=0,
         pull=8,
         threshold=0.1,

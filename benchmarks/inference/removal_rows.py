@@ -15,13 +15,13 @@ from benchmarks.inference.networks import SEED, as_tensors, dense, dense_file, g
 from benchmarks.row import Row
 from benchmarks.scale import Inference, Scale
 from benchmarks.timing import ratios, spread
+from robust_tickets.models.couplings import trace_couplings
 from robust_tickets.models.layers import prunable_weights
 from robust_tickets.models.network import Network
 from robust_tickets.pruning.groups import AnyGroup, Channel, Several
 from robust_tickets.pruning.scopes import LayerScope
 from robust_tickets.pruning.select import Selection
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
-from robust_tickets.verbs.draw import couplings_of
 
 TARGET = 0.8
 SPARSITY = 0.5
@@ -95,7 +95,7 @@ def smaller(scale: Inference, source: str, kind: str) -> tuple[Path, RemovalCoun
     names = prunable_weights(classifier)
     selection = Selection(group=GROUPS[kind], scope=LayerScope())
     weights = {name: classifier.body.get_parameter(name).detach() for name in names}
-    couplings = couplings_of(classifier, names, selection.group)
+    couplings = trace_couplings(classifier.body, classifier.interface.example(1), names)
     masks = selection.select(weights, sparsity=SPARSITY, couplings=couplings, seed=SEED)
     example = as_tensors(given(scale, source, 1))
     removal = remove_channels(classifier.body, masks, example, round_to=ROUND_TO)
