@@ -1,12 +1,19 @@
 """Controls have everything of a ticket but what is claimed to matter."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 import robust_tickets as rt
 from robust_tickets.foundation.errors import UserError
+from robust_tickets.training.job import Job
+from robust_tickets.training.loop import OnTicket, fit
+from robust_tickets.training.result import TrainingResult
 from robust_tickets.verbs.control_settings import ControlName
 from robust_tickets.verbs.controls import control, require_control
+from tests.commands import colours
 from tests.verbs.small import PARTS, small_source
 
 
@@ -51,6 +58,32 @@ def test_random_removes_as_much_in_all(source: rt.Source, way: dict) -> None:
     made = control("random", ticket, source, settings, seed=0)
     assert sum(removed(made).values()) == sum(removed(ticket).values())
     assert made.digest != ticket.digest
+
+
+def test_a_random_mask_takes_no_training_and_no_other_statistics(
+    source: rt.Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    colours(tmp_path / "images")
+    way = {
+        "sparsity": 0.6,
+        "timeline": {"kind": "one-shot", "epochs": 1},
+        "data": {"name": str(tmp_path / "images")},
+        "finetune": {"epochs": 1},
+        "head": "fresh",
+    }
+    settings = rt.DrawSettings.model_validate(way)
+    ticket = rt.draw(source, settings=settings)
+    steps: list[int] = []
+
+    def spied(job: Job, on_ticket: OnTicket | None = None) -> TrainingResult:
+        steps.append(job.plan.steps)
+        return fit(job, on_ticket)
+
+    monkeypatch.setattr(sys.modules["robust_tickets.verbs.draw"], "fit", spied)
+    made = control("random", ticket, source, settings, seed=0)
+    assert steps == [0]
+    assert made.statistics is None
+    assert sum(removed(made).values()) == sum(removed(ticket).values())
 
 
 def test_random_is_not_weighed_by_what_weights_cost(source: rt.Source) -> None:

@@ -82,8 +82,11 @@ class Control(ABC):
 
 
 def redrawn(ticket: Ticket, source: Source, settings: DrawSettings, seed: int, score: str) -> Ticket:
-    """Return a ticket of the same target, drawn once from the source by another score."""
-    return draw(
+    """Return a ticket of the same target, drawn once from the source by another score, without any training.
+
+    It has batch-norm statistics of its own where the ticket has.
+    """
+    drawn = draw(
         source,
         settings=settings,
         seed=seed,
@@ -91,6 +94,8 @@ def redrawn(ticket: Ticket, source: Source, settings: DrawSettings, seed: int, s
         score=score,
         scope=settings.selection.scope.regardless_of_cost(),
         parametrisation="fixed",
-        timeline="one-shot",
+        timeline={"kind": "one-shot", "epochs": 0, "rounds": 1},
+        finetune=None,
         rewind="pretrained",
     )
+    return drawn if ticket.statistics is not None else replace(drawn, statistics=None)
