@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robust_tickets.report.sections import Chart, Line, Section, Table
-
-MOST_LINES = 6
-"""A chart tells no more lines apart."""
+from robust_tickets.report.sections import Chart, Line, Section, Table, first_lines
 
 TEXT = (
     "While these draws trained, masks were drawn again and again without removing anything. Their distance is the "
@@ -32,15 +29,15 @@ def early_draw_sections(found: Sequence[DrawDistances]) -> list[Section]:
         return []
     columns = ("draw", "drawn at step", "first distance (%)", "last (%)")
     rows = tuple((one.draw, one.steps[-1], 100 * one.distances[0], 100 * one.distances[-1]) for one in found)
-    lines = tuple(
-        Line(name=one.draw, x=one.steps, y=tuple(100 * value for value in one.distances)) for one in found[:MOST_LINES]
+    lines, note = first_lines(
+        [Line(name=one.draw, x=one.steps, y=tuple(100 * value for value in one.distances)) for one in found], "draws"
     )
     chart = Chart(
         title="Mask distance",
         x_label="Training step",
         y_label="Distance to the draw before (%)",
         lines=lines,
-        note=f"The first {MOST_LINES} of {len(found)} draws." if len(found) > MOST_LINES else "",
+        note=note,
     )
     table = Table(title="Draws that compared masks", columns=columns, rows=rows)
     return [Section(title="Early draws", text=TEXT, tables=(table,), charts=(chart,))]

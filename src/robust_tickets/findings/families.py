@@ -9,7 +9,7 @@ from robust_tickets.foundation.grouping import grouped
 from robust_tickets.foundation.unit import sparsity_percent
 from robust_tickets.measures.matching import half_width
 from robust_tickets.report.notation import magnitude
-from robust_tickets.report.sections import Chart, Line, Section, Table, Value
+from robust_tickets.report.sections import Chart, Line, Section, Table, Value, first_lines
 from robust_tickets.ticket.cost import Cost
 
 TITLE = "Ways of drawing compared"
@@ -30,9 +30,6 @@ COST_TEXT = (
 
 LEVEL = 0.025
 """Of an interval's ends."""
-
-MOST_LINES = 6
-"""A chart tells no more lines apart."""
 
 
 @dataclass(frozen=True)
@@ -178,13 +175,13 @@ def _charts(
         ]
         if lines:
             title = f"{transfer} transfer{f', {source}' if several else ''}"
-            note = f"The first {MOST_LINES} of {len(lines)} ways." if len(lines) > MOST_LINES else ""
+            shown, note = first_lines(lines, "ways")
             charts.append(
                 Chart(
                     title=title,
                     x_label=x_label,
                     y_label="Relative error increase (%)",
-                    lines=tuple(lines[:MOST_LINES]),
+                    lines=shown,
                     note=note,
                 )
             )

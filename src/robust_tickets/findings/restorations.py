@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from robust_tickets.foundation.unit import DECIBEL
-from robust_tickets.report.sections import Chart, Gallery, Line, Picture, Section, Table
+from robust_tickets.report.sections import MOST_LINES, Chart, Gallery, Line, Picture, Section, Table
 
 TEXT = (
     "A generator learns the picture as it is seen; PSNR is to the clean one, by which nothing is chosen. A network "
     "with many weights passes near the clean picture and then learns the noise, so that its PSNR falls again: the drop "
     "from the peak to the end says how much. The peak itself takes the clean picture to find."
 )
-
-MOST_LINES = 6
-"""A chart tells no more lines apart."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robust_tickets.report.sections import Chart, Line, Section, Table
-
-MOST_LINES = 6
-"""A chart tells no more lines apart."""
+from robust_tickets.report.sections import Chart, Line, Section, Table, first_lines
 
 TEXT = (
     "While these draws trained, channels whose gain had come to zero left the network for good. Multiply-adds are "
@@ -44,13 +41,13 @@ def search_sections(found: Sequence[SearchCourse]) -> list[Section]:
     rows = tuple(
         (one.draw, len(one.steps), one.steps[-1], 100 * one.channels[-1], 100 * one.multiply_adds[-1]) for one in found
     )
-    lines = tuple(stairs(one.draw, one.steps, one.multiply_adds) for one in found[:MOST_LINES])
+    lines, note = first_lines([stairs(one.draw, one.steps, one.multiply_adds) for one in found], "draws")
     chart = Chart(
         title="Multiply-adds over a search",
         x_label="Training step",
         y_label="Multiply-adds left (%)",
         lines=lines,
-        note=f"The first {MOST_LINES} of {len(found)} draws." if len(found) > MOST_LINES else "",
+        note=note,
     )
     table = Table(title="Draws that removed channels", columns=columns, rows=rows)
     return [Section(title="Searches", text=TEXT, tables=(table,), charts=(chart,))]

@@ -132,3 +132,13 @@ def figure_names(sections: Sequence[Section]) -> list[list[str]]:
             seen[name] += 1
             names[-1].append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return names
+
+
+MOST_LINES = 6
+"""A chart tells no more lines apart."""
+
+
+def first_lines(lines: Sequence[Line], noun: str) -> tuple[tuple[Line, ...], str]:
+    """Return as many lines as a chart tells apart, and a note on those that are left out; `noun` is what lines are."""
+    note = f"The first {MOST_LINES} of {len(lines)} {noun}." if len(lines) > MOST_LINES else ""
+    return tuple(lines[:MOST_LINES]), note

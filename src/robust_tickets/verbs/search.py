@@ -162,7 +162,7 @@ def require_searchable(source: Source) -> None:
 
 
 def require_labels(source: Source, splits: DataSplits, settings: SearchSettings) -> None:
-    """Refuse data that no network by itself is judged on, or that lack a part.
+    """Refuse data that no network by itself is judged on.
 
     Raises:
         UserError: says what is needed.
