@@ -26,6 +26,7 @@ from robust_tickets.runtime.steps.normalise import layer_norm_step
 from robust_tickets.runtime.steps.pointwise import pointwise_step
 from robust_tickets.runtime.steps.pooling import average_step, pool_step
 from robust_tickets.runtime.steps.step import KernelStep
+from robust_tickets.runtime.steps.tokens import attention_steps, embed_step, sequence_step
 from robust_tickets.runtime.tuning.tuning import Tilings, estimated
 
 ChooseTilings = Callable[[ExecutionPlan, Target, Arena], Tilings]
@@ -161,6 +162,8 @@ class Engine:
         if isinstance(command, c.Convolve):
             tiling = self.tilings[command.name]
             return convolution_steps(command, tiling, self.arena.address, self.target, self.threads)
+        if isinstance(command, c.Attention):
+            return attention_steps(command, self.arena.address, self.target)
         return [_STEPS[type(command)](command, self.arena.address, self.target)]
 
     def _numbers(self, address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -172,6 +175,8 @@ class Engine:
 _SOURCE = list(gather.ARGUMENTS.kinds).index("source")
 
 _STEPS: dict[type[c.Command], Callable[..., KernelStep]] = {
+    c.Embed: embed_step,
+    c.Sequence: sequence_step,
     c.Average: average_step,
     c.Border: border_step,
     c.CopyChannels: copy_step,

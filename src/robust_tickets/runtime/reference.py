@@ -126,6 +126,35 @@ def _layer_norm(inputs: Sequence[Array], attributes: Attributes, weights: Weight
     return _affine([centred / deviation], attributes, weights)
 
 
+def _sequence(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
+    images, channels, _, _ = inputs[0].shape
+    pixels = inputs[0].reshape(images, channels, 1, -1)
+    if "first" in weights:
+        first = np.broadcast_to(weights["first"][:, None], (images, channels, 1, weights["first"].shape[1]))
+        pixels = np.concatenate([first, pixels], 3)
+    return pixels + weights["positions"][:, None] if "positions" in weights else pixels
+
+
+def _embed(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
+    found = weights["table"][inputs[0][:, attributes["row"], 0].astype(np.int64)]
+    return found.swapaxes(1, 2)[:, :, None]
+
+
+def _attention(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
+    heads, key_heads = attributes["heads"], attributes["key_heads"]
+    query, key, value = (
+        one.reshape(len(one), count, -1, one.shape[-1])
+        for one, count in zip(inputs, (heads, key_heads, key_heads), strict=False)
+    )
+    key, value = (one.repeat(heads // key_heads, 1) for one in (key, value))
+    scores = query.swapaxes(2, 3) @ key * query.dtype.type(attributes["scale"])
+    if len(inputs) > 3:
+        scores = np.where(inputs[3][:, None] != 0, scores, query.dtype.type(-1e30))
+    shares = np.exp(scores - scores.max(-1, keepdims=True))
+    shares /= shares.sum(-1, keepdims=True)
+    return (value @ shares.swapaxes(2, 3)).reshape(len(query), -1, 1, query.shape[-1])
+
+
 def _per_channel(vector: Array, value: Array) -> Array:
     return vector.reshape(-1, *(1,) * (value.ndim - 2))
 
@@ -172,6 +201,10 @@ COMPUTATIONS: dict[str, Callable[[Sequence[Array], Attributes, Weights], Array]]
     "adaptive_avg_pool": _adaptive_avg_pool,
     "reshape": _reshape,
     "layer_norm": _layer_norm,
+    "sequence": _sequence,
+    "tokens": lambda inputs, attributes, weights: inputs[0][..., attributes["start"] : attributes["stop"]],
+    "embed": _embed,
+    "attention": _attention,
 }
 """Operation -> (inputs [N, ...], attributes, dense weights by role) -> output [N, ...]."""
 

@@ -99,6 +99,10 @@ class VectorCode:
         """Return x, or the bound where x is above it."""
         return self._replaced("ogt", x, bound)
 
+    def larger(self, x: str, other: str) -> str:
+        """Return the larger of both, `other` where they cannot be compared."""
+        return self.where(self.line(f"fcmp ogt {V} {x}, {other}"), x, other)
+
     def negative_lanes(self, x: str) -> str:
         """Return the mask of lanes where x < 0."""
         return self.line(f"fcmp olt {V} {x}, zeroinitializer")

@@ -37,14 +37,17 @@ class Gather(Command):
     """By channel; None: 0."""
     every: tuple[int, int] = (1, 1)
     """Which rows and columns of pixels are taken."""
+    first: int = 0
+    """The pixel that is taken first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scatter(Command):
-    """Put the pixels of blocks into row-major order."""
+    """Put the pixels of blocks into row-major order, as many from the first on as the target has."""
 
     source: MapView
     target: PlainView
+    first: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,3 +179,46 @@ class LayerNorm(Command):
     scale: NDArray[np.float32]
     shift: NDArray[np.float32]
     epsilon: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence(Command):
+    """Put the pixels of a map one after another, behind some tokens, and add a number to each."""
+
+    target: MapView
+    first: int
+    """Tokens before the pixels."""
+    added: NDArray[np.float32]
+    """[channels, tokens]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embed(Command):
+    """Look numbers of tokens up in a table."""
+
+    source: MapView
+    """One channel."""
+    target: MapView
+    table: NDArray[np.float32]
+    """[rows, channels]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Attention(Command):
+    """Softmax attention of the tokens of one map, the queries, to those of another."""
+
+    source: MapView
+    """The queries."""
+    target: MapView
+    key: MapView
+    value: MapView
+    mask: MapView | None
+    """One channel, 0 for keys that nobody attends to; None: all count."""
+    heads: int
+    key_heads: int
+    scale: float
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Return all views that it reads or writes."""
+        return (self.source, self.target, self.key, self.value, *([] if self.mask is None else [self.mask]))

@@ -32,6 +32,9 @@ _WRITTEN_OUT_TOGETHER = 8 * MOST_WRITTEN_OUT
 
 _WINDOWS = {"conv", "max_pool", "avg_pool"}
 
+_OF_TOKENS = {"sequence", "embed", "attention"}
+"""Operations that make blocks of whatever they read."""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -183,7 +186,7 @@ class Placement:
         shape = self.shapes[layer.output]
         if len(shape) != 3 or prod(shape[1:]) == 1 or layer.op in ("reshape", "adaptive_avg_pool"):
             return False
-        return layer.op in (*_WINDOWS, "layer_norm") or any(self.is_map(value) for value in layer.inputs)
+        return layer.op in (*_WINDOWS, *_OF_TOKENS, "layer_norm") or any(self.is_map(value) for value in layer.inputs)
 
     def _default(self, value: str) -> Layout:
         return self.layouts.get(value) or best_layout(*self.shapes[value], compact=self.compact)

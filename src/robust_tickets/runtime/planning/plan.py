@@ -233,6 +233,58 @@ class _Planner:
         self.at.do(c.LayerNorm(layer.name, source, target, scale, shift, layer.attributes["epsilon"]))
 
 
+    def _sequence(self, layer: Layer) -> None:
+        target = self._map_target(layer)
+        channels, _, tokens = self.at.shapes[layer.output]
+        added = np.zeros((channels, tokens), np.float32)
+        first = 0
+        if "first" in layer.weights:
+            before = layer.weights["first"].dense()
+            first = before.shape[1]
+            added[:, :first] = before
+        if "positions" in layer.weights:
+            added += layer.weights["positions"].dense()
+        value = layer.inputs[0]
+        source = self.at.map(value, layer.name) if self.at.is_map(value) else self.at.plain(value, layer.name)
+        self.at.do(c.Sequence(layer.name, source, target, first, added))
+
+    def _tokens(self, layer: Layer) -> None:
+        value, first = layer.inputs[0], layer.attributes["start"]
+        if not self.at.is_map(value):
+            # Of one token: itself.
+            self.at.views[layer.output] = self.at.plain(value, layer.name)
+            return
+        source, target = self.at.map(value, layer.name), self.at.target(layer.output)
+        if isinstance(target, MapView):
+            self.at.do(c.Gather(layer.name, source, target, first=first))
+        else:
+            self.at.do(c.Scatter(layer.name, source, target, first))
+
+    def _embed(self, layer: Layer) -> None:
+        numbers, row = self.at.map(layer.inputs[0], layer.name), layer.attributes["row"]
+        source = MapView(numbers.buffer, numbers.layout, numbers.first + row, 1)
+        self.at.do(c.Embed(layer.name, source, self._map_target(layer), layer.weights["table"].dense()))
+
+    def _attention(self, layer: Layer) -> None:
+        query, key, value, *masks = (self.at.map(one, layer.name) for one in layer.inputs)
+        target = self.at.target(layer.output)
+        heads, key_heads, scale = (layer.attributes[name] for name in ("heads", "key_heads", "scale"))
+        mask = masks[0] if masks else None
+        if isinstance(target, MapView):
+            self.at.do(c.Attention(layer.name, query, target, key, value, mask, heads, key_heads, scale))
+            return
+        # One query: by way of a vector that holds it in a lane.
+        layout = best_layout(*self.at.shapes[layer.output])
+        lane = MapView(self.at.buffer(layout.size), layout, 0, layout.channels)
+        self.at.do(c.Attention(layer.name, query, lane, key, value, mask, heads, key_heads, scale))
+        self.at.do(c.Scatter(layer.name, lane, target))
+
+    def _map_target(self, layer: Layer) -> MapView:
+        target = self.at.target(layer.output)
+        assert isinstance(target, MapView)
+        return target
+
+
 def _vector(weight: Weight | None, length: int) -> NDArray[np.float32]:
     return np.zeros(length, np.float32) if weight is None else weight.dense()
 

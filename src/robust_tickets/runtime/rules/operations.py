@@ -116,6 +116,25 @@ OPERATIONS: dict[str, Operation] = {
     "reshape": Operation(shapes.reshape_shape, {"shape": integers((1, 3), 1, LARGEST_VALUE)}),
     # Over the channels, at each pixel: (x - mean) / sqrt(biased variance + epsilon) * scale + shift, each [C].
     "layer_norm": Operation(shapes.same_shape, {"epsilon": number(1e-12, 1.0)}, _SCALE),
+    # Sequences are maps of one row: the features of a token are the channels of a pixel.
+    # The pixels of a map row by row, behind some tokens that are the same for all images; plus positions.
+    "sequence": Operation(shapes.sequence_shape, {}, {"first": False, "positions": False}),
+    "tokens": Operation(
+        shapes.tokens_shape, {"start": integer(0, LARGEST_LENGTH), "stop": integer(1, LARGEST_LENGTH)}
+    ),
+    # Column t is row input[row, t] of the table, [V, C].
+    "embed": Operation(shapes.embed_shape, {"row": integer(0, LARGEST_LENGTH)}, {"table": True}),
+    # For each head, softmax(scale * queries^T keys) over the keys whose mask is not 0, times values; a head of keys and
+    # values serves as many of queries one after another as there are.
+    "attention": Operation(
+        shapes.attention_shape,
+        {
+            "heads": integer(1, LARGEST_LENGTH),
+            "key_heads": integer(1, LARGEST_LENGTH),
+            "scale": number(1e-6, 1e6),
+        },
+        inputs=(3, 4),
+    ),
 }
 
 

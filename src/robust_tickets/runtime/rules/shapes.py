@@ -164,6 +164,63 @@ def reshape_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes)
     raise RuntimeFileError(f"it makes {after} of {before}; it should make ({prod(before)},), or (C, 1, 1) of (C,)")
 
 
+def sequence_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """(C,H,W) gives (C, 1, P + H W), with P tokens `first` [C, P] before the pixels; `positions` is [C, P + H W]."""
+    channels, height, width = _image(inputs[0])
+    first = weights.get("first", (channels, 0))
+    if len(first) != 2 or first[0] != channels:
+        raise RuntimeFileError(f"first has shape {first}; it should be ({channels}, tokens)")
+    length = first[1] + height * width
+    if length < 2:
+        raise RuntimeFileError("it makes a sequence of one token; there should be at least 2")
+    if weights.get("positions", (channels, length)) != (channels, length):
+        raise RuntimeFileError(f"positions has shape {weights['positions']}; it should be ({channels}, {length})")
+    return (channels, 1, length)
+
+
+def tokens_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """(C,1,T) gives tokens [start, stop)."""
+    channels, length = _sequence(inputs[0])
+    start, stop = attributes["start"], attributes["stop"]
+    if not start < stop <= length:
+        raise RuntimeFileError(f"it takes tokens {start} to {stop} of {length}")
+    return (channels, 1, stop - start)
+
+
+def embed_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """(R,1,T) with a table [V, C] gives (C,1,T)."""
+    rows, length = _sequence(inputs[0])
+    table = weights["table"]
+    if len(table) != 2:
+        raise RuntimeFileError(f"table has shape {table}; it should be (vocabulary, channels)")
+    if length < 2:
+        raise RuntimeFileError("it reads one token; there should be room for at least 2")
+    if attributes["row"] >= rows:
+        raise RuntimeFileError(f"it reads row {attributes['row']} of {rows}")
+    return (table[1], 1, length)
+
+
+def attention_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
+    """Queries (H D,1,T), keys (G D,1,S) and values (G E,1,S) of H heads in G groups give (H E,1,T); a mask is (1,1,S)."""
+    (queries, length), (keys, others), (values, of_values) = (_sequence(shape) for shape in inputs[:3])
+    heads, groups = attributes["heads"], attributes["key_heads"]
+    if heads % groups or queries % heads or keys % groups or values % groups or queries // heads != keys // groups:
+        raise RuntimeFileError(
+            f"its {queries} channels of queries, {keys} of keys and {values} of values do not fit {heads} heads of "
+            f"queries and {groups} of keys"
+        )
+    if others != of_values or inputs[3:] and tuple(inputs[3]) != (1, 1, others):
+        raise RuntimeFileError(f"its inputs have shapes {list(inputs)}: keys, values and mask differ in their tokens")
+    return (heads * (values // groups), 1, length)
+
+
+def _sequence(shape: Shape) -> tuple[int, int]:
+    """Return channels and tokens."""
+    if len(shape) != 3 or shape[1] != 1:
+        raise RuntimeFileError(f"its input has shape {shape}; it should be (channels, 1, tokens)")
+    return shape[0], shape[2]
+
+
 def _image(shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise RuntimeFileError(f"its input has shape {shape}; it should be (channels, height, width)")

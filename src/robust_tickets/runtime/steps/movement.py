@@ -73,7 +73,8 @@ def border_step(command: Border, arena: int, target: Target) -> KernelStep:
 def scatter_step(command: Scatter, arena: int, target: Target) -> KernelStep:
     """Return the step that puts the pixels of blocks into row-major order."""
     view = command.source
-    table = lane_offsets(view.layout)
+    count = prod(command.target.shape[1:])
+    table = lane_offsets(view.layout)[command.first : command.first + count]
     module = compile(scatter.ir(), target)
     call = scatter.ARGUMENTS.pack(
         source=view.address(arena),
@@ -134,7 +135,7 @@ def _offsets(command: Gather) -> NDArray[np.int64]:
     else:
         width, offsets = source.shape[-1], 4 * np.arange(prod(source.shape[1:]))
     y, x = np.divmod(np.arange(layout.height * layout.width), layout.width)
-    return offsets[y * command.every[0] * width + x * command.every[1]]
+    return offsets[command.first + y * command.every[0] * width + x * command.every[1]]
 
 
 def lane_offsets(layout: Layout) -> NDArray[np.int64]:

@@ -73,6 +73,29 @@ def _layer_norm(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tenso
     return x.movedim(-1, 1)
 
 
+def _sequence(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    x = inputs[0].flatten(2).unsqueeze(2)
+    if "first" in weights:
+        x = torch.cat([weights["first"][None, :, None].expand(len(x), -1, -1, -1), x], 3)
+    return x + weights["positions"][None, :, None] if "positions" in weights else x
+
+
+def _embed(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    return F.embedding(inputs[0][:, node.attributes["row"], 0].long(), weights["table"]).movedim(2, 1).unsqueeze(2)
+
+
+def _attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    heads, groups = node.attributes["heads"], node.attributes["key_heads"]
+    query, key, value = (
+        x.unflatten(1, (count, -1)).squeeze(3).transpose(2, 3)
+        for x, count in zip(inputs, (heads, groups, groups), strict=False)
+    )
+    key, value = (x.repeat_interleave(heads // groups, 1) for x in (key, value))
+    mask = inputs[3][:, None].bool() if len(inputs) > 3 else None
+    found = F.scaled_dot_product_attention(query, key, value, mask, scale=node.attributes["scale"])
+    return found.transpose(2, 3).flatten(1, 2).unsqueeze(2)
+
+
 def _padded(
     x: Tensor, sides: Sequence[int], value: float, most: Sequence[int] | None = None
 ) -> tuple[Tensor, list[int]]:
@@ -121,5 +144,9 @@ OPERATIONS: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
     "adaptive_avg_pool": lambda node, inputs, weights: F.adaptive_avg_pool2d(inputs[0], node.attributes["output"]),
     "reshape": lambda node, inputs, weights: inputs[0].reshape(inputs[0].shape[0], *node.attributes["shape"]),
     "layer_norm": _layer_norm,
+    "sequence": _sequence,
+    "tokens": lambda node, inputs, weights: inputs[0][..., node.attributes["start"] : node.attributes["stop"]],
+    "embed": _embed,
+    "attention": _attention,
 }
 """Operation -> (node, inputs [N, ...], dense weights by role) -> output [N, ...]."""
