@@ -7,7 +7,7 @@ from torch import Tensor
 
 from robust_tickets.shrinking.conversion.operators import Handler, array
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import GraphValue
+from robust_tickets.shrinking.conversion.value import SEQUENCE, GraphValue
 
 Operand = GraphValue | Tensor | float | int
 
@@ -16,8 +16,10 @@ def add(site: Site, x: Operand, other: Operand, alpha: float = 1, **rest: Any) -
     """x + alpha other."""
     if not isinstance(x, GraphValue):
         assert isinstance(other, GraphValue)
-        return scaled(site, other, float(alpha), per_channel(x, other))
+        return add(site, other if alpha == 1 else scaled(site, other, float(alpha), 0.0), x)
     if not isinstance(other, GraphValue):
+        if (shifts := per_token(other, x)) is not None:
+            return GraphValue(site.builder.sequence(site.layer, x.name, None, alpha * shifts), x.shape, x.order)
         return scaled(site, x, 1.0, alpha * per_channel(other, x))
     if alpha != 1:
         other = scaled(site, other, float(alpha), 0.0)
@@ -85,6 +87,17 @@ def per_channel(constant: Tensor | float, x: GraphValue) -> np.ndarray:
             f"combines {list(x.seen)} with a constant of shape {list(values.shape)}: not one per channel"
         )
     return values.reshape(-1)
+
+
+def per_token(constant: Tensor | float, x: GraphValue) -> np.ndarray | None:
+    """Return a constant that differs between the tokens of a sequence, [channels, tokens]; None if it does not."""
+    if x.order != SEQUENCE or not isinstance(constant, Tensor) or x.shape[2] == 1:
+        return None
+    shape = tuple(constant.shape)
+    if constant.dim() < 2 or shape[-2] != x.shape[2] or any(one != 1 for one in shape[:-2]):
+        return None
+    values = array(constant).astype(np.float64).reshape(shape[-2:])
+    return np.broadcast_to(values.T, (x.shape[0], x.shape[2]))
 
 
 def together(site: Site, left: GraphValue, right: GraphValue) -> tuple[str, str, tuple[int, ...]]:

@@ -8,7 +8,7 @@ takes their place if the two are one; what nothing reads any more is dropped at 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,31 @@ class Builder:
                 found = self.emit("activation", layer, (source,), self.shapes[source], attributes={"kind": "gelu"})
                 return self.affine(layer, found, 2 * ahead * factor, 0)
         return self.emit("mul", layer, self._larger_first(left, right), self._larger(left, right))
+
+    def sequence(self, layer: str, x: str, first: Array | None = None, positions: Array | None = None) -> str:
+        """Add tokens [C, P] before the pixels of x and [C, tokens] to all; with a sequence before it they merge.
+
+        Raises:
+            ValueError: `positions` does not fit.
+        """
+        channels = self.shapes[x][0]
+        parts = [np.zeros((channels, 0)) if first is None else first]
+        length = parts[0].shape[1] + prod(self.shapes[x][1:])
+        shift = np.zeros((channels, length)) if positions is None else positions
+        if shift.shape != (channels, length):
+            raise ValueError(f"positions {shift.shape} for {channels} channels of {length} tokens")
+        if (before := self.producers.get(x)) is not None and before.op == "sequence":
+            if "positions" in before.weights:
+                shift = np.array(shift)
+                shift[:, parts[0].shape[1] :] += self.weight(before, "positions")
+            if "first" in before.weights:
+                parts.append(self.weight(before, "first"))
+            x = before.inputs[0]
+        together = np.concatenate(parts, axis=1)
+        weights = {"first": together} if together.size else {}
+        if shift.any():
+            weights["positions"] = shift
+        return self.emit("sequence", layer, (x,), (channels, 1, length), weights)
 
     def unpadded(self, x: str, padding: Sequence[int], value: float) -> tuple[str, list[int]]:
         """Return what was padded with `value` before, if anything, and the padding of both together.

@@ -15,15 +15,16 @@ from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Shape
 from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.shrinking.conversion.arithmetic import ARITHMETIC
+from robust_tickets.shrinking.conversion.attention import ATTENTION
 from robust_tickets.shrinking.conversion.builder import INTERNAL, Builder
 from robust_tickets.shrinking.conversion.folding import finished
 from robust_tickets.shrinking.conversion.movement import MOVEMENT
 from robust_tickets.shrinking.conversion.operators import OPERATORS, Handler
 from robust_tickets.shrinking.conversion.program import constants_of, exported, operator_of
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import GraphValue, Grouped
+from robust_tickets.shrinking.conversion.value import GraphValue, Grouped, Heads
 
-HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT
+HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT | ATTENTION
 """Name of torch's operator, without overload and without the underscore of an operation in place -> handler."""
 
 HINTS = {
@@ -112,11 +113,13 @@ class _Walk:
         reads = [self.found[one] for one in node.all_input_nodes]
         if node.target is operator.getitem:
             return args[0][args[1]]
-        if not any(isinstance(one, GraphValue | Grouped | tuple) for one in reads):
+        name = operator_of(node)
+        if not any(isinstance(one, GraphValue | Grouped | Heads | tuple) for one in reads):
+            if name == "expand" and isinstance(args[0], Tensor) and _only_images(args[0], args[1]):
+                return args[0]
             if any(one is _SIZE for one in reads) or not isinstance(node.target, OpOverload):
                 return _SIZE
             return node.target(*args, **kwargs)
-        name = operator_of(node)
         if name in ("sym_size", "sym_numel"):
             return _SIZE
         layer = self.layer(node, name)
@@ -125,6 +128,8 @@ class _Walk:
                 raise Inexpressible(f"the runtime has no {name}{f' ({HINTS[name]})' if name in HINTS else ''}")
             site = Site(self.builder, layer, self.result_shape(node))
             self.require_whole(name, node)
+            if name not in (*MOVEMENT, *ATTENTION) and any(isinstance(one, Grouped | Heads) for one in reads):
+                raise Inexpressible("reads channels or features in groups, which can only be moved, or attended to")
             return HANDLERS[name](site, **_named(node.target, args, kwargs))
         except Inexpressible as refusal:
             raise Inexpressible(f"{layer} ({name}): {refusal}") from None
@@ -141,17 +146,17 @@ class _Walk:
         return f"{inside}.{name}" if inside else name
 
     def result_shape(self, node: fx.Node) -> Shape | None:
-        """Return torch's shape of the result without the batch; None if there are several results.
+        """Return torch's shape of the result without the batch.
 
-        Raises:
-            Inexpressible: the first dimension is not that of the images, or another depends on their number.
+        None if there are several results, or it has another first dimension than the images, or one that depends on
+        their number.
         """
         result = node.meta["val"]
         if not isinstance(result, Tensor):
             return None
         first, *rest = result.shape or (None,)
         if str(first) != self.batch or any(isinstance(n, SymInt) for n in rest):
-            raise Inexpressible("its first dimension is not the number of images, as in windowed attention")
+            return None
         return tuple(int(n) for n in rest)
 
     def require_whole(self, name: str, node: fx.Node) -> None:
@@ -178,6 +183,12 @@ class _Walk:
                     f"{node.name} ({kind.split(' ')[0]}) is not part of any operation that the runtime has"
                 )
         return graph
+
+
+def _only_images(constant: Tensor, sizes: Sequence[Any]) -> bool:
+    """Return whether a constant is repeated for each image and not otherwise."""
+    rest = [n for n in sizes[1:]]
+    return len(sizes) == constant.dim() and len(constant) == 1 and rest in ([-1] * len(rest), list(constant.shape[1:]))
 
 
 def _named(target: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

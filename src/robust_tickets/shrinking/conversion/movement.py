@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from robust_tickets.shrinking.conversion.operators import Handler
+from robust_tickets.shrinking.conversion.operators import Handler, array
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import GraphValue, Grouped
+from robust_tickets.shrinking.conversion.value import IMAGES, SEQUENCE, TOKENS, GraphValue, Grouped, Heads
 
 
 def same(site: Site, **arguments: Any) -> Any:
@@ -16,9 +18,17 @@ def same(site: Site, **arguments: Any) -> Any:
     return arguments.get("x", arguments.get("input"))
 
 
-def view(site: Site, x: GraphValue | Grouped, **sizes: Any) -> GraphValue | Grouped:
-    """A view, a reshape, a flattening: of axes of length 1, of all pixels, or of channels on their way to a shuffle."""
+def view(site: Site, x: GraphValue | Grouped | Heads, **sizes: Any) -> GraphValue | Grouped | Heads:
+    """A view, a reshape, a flattening.
+
+    Of axes of length 1, of all pixels, of channels on their way to a shuffle, of pixels that become a sequence, of the
+    features of a sequence that become heads.
+    """
     wanted = site.wanted()
+    if isinstance(x, Heads):
+        if x.is_merged and wanted == x.value.seen:
+            return x.value
+        raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; heads can only become features again")
     if x.seen == wanted:
         return x
     if isinstance(x, Grouped):
@@ -40,14 +50,20 @@ def view(site: Site, x: GraphValue | Grouped, **sizes: Any) -> GraphValue | Grou
         return GraphValue.plain(site.flattened(x, site.layer), wanted)
     if len(wanted) == 4 and x.is_plain and len(x.shape) == 3 and wanted[2:] == x.shape[1:]:
         return Grouped(x, wanted[0])
-    if len(wanted) == 2 and len(x.seen) == 3:
-        raise Inexpressible(f"makes a sequence of pixels, {list(wanted)}, as attention does; the runtime keeps images")
+    pixels = prod(x.shape[1:])
+    if len(x.shape) == 3 and (x.order, wanted) in (((0, 1, 2), (x.shape[0], pixels)), ((1, 2, 0), (pixels, x.shape[0]))):
+        order = (0, 2) if x.is_plain else SEQUENCE
+        return GraphValue(site.builder.sequence(site.layer, x.name), (x.shape[0], 1, pixels), order)
+    if x.order == SEQUENCE and len(wanted) > 2 and wanted[0] == x.shape[2] and prod(wanted[1:]) == x.shape[0]:
+        return Heads(x, wanted[1:], (IMAGES, TOKENS, *range(len(wanted) - 1)))
     raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; the runtime keeps images or flattens them")
 
 
-def permute(site: Site, x: GraphValue | Grouped, dims: Sequence[int]) -> GraphValue | Grouped:
-    """Dimensions in another order: images and their channels-last form, or the groups of a shuffle."""
+def permute(site: Site, x: GraphValue | Grouped | Heads, dims: Sequence[int]) -> GraphValue | Grouped | Heads:
+    """Dimensions in another order: images and their channels-last form, the groups of a shuffle, or heads."""
     places = [dim % (len(x.seen) + 1) for dim in dims]
+    if isinstance(x, Heads):
+        return replace(x, axes=tuple(x.axes[place] for place in places))
     if places[0] != 0:
         raise Inexpressible("moves the dimension of the images")
     if isinstance(x, GraphValue):
@@ -57,7 +73,7 @@ def permute(site: Site, x: GraphValue | Grouped, dims: Sequence[int]) -> GraphVa
     raise Inexpressible(f"permutes {list(x.seen)} by {list(dims)}; the runtime can only shuffle channels")
 
 
-def transpose(site: Site, x: GraphValue | Grouped, dim0: int, dim1: int) -> GraphValue | Grouped:
+def transpose(site: Site, x: GraphValue | Grouped | Heads, dim0: int, dim1: int) -> GraphValue | Grouped | Heads:
     """Two dimensions swapped."""
     rank = len(x.seen) + 1
     dims = list(range(rank))
@@ -72,11 +88,26 @@ def expand(site: Site, x: GraphValue, **sizes: Any) -> GraphValue:
     return x
 
 
-def cat(site: Site, tensors: Sequence[GraphValue], dim: int) -> GraphValue:
-    """Channels one after another."""
-    first = tensors[0]
-    if not all(isinstance(one, GraphValue) for one in tensors):
+def cat(site: Site, tensors: Sequence[GraphValue | Tensor], dim: int) -> GraphValue:
+    """Channels one after another, or tokens that are the same for all images before those of a sequence."""
+    *before, last = tensors
+    if before and isinstance(last, GraphValue) and all(isinstance(one, Tensor) for one in before):
+        return _with_first(site, [one for one in before if isinstance(one, Tensor)], last, dim)
+    return _with_more(site, [one for one in tensors if isinstance(one, GraphValue)], len(tensors), dim)
+
+
+def _with_first(site: Site, before: Sequence[Tensor], x: GraphValue, dim: int) -> GraphValue:
+    if x.order != SEQUENCE or dim % 3 != 1 or any(one.dim() != 3 or len(one) != 1 for one in before):
+        raise Inexpressible("concatenates with constants; the runtime can only put tokens before a sequence")
+    first = np.concatenate([array(one)[0] for one in before]).T
+    name = site.builder.sequence(site.layer, x.name, first)
+    return GraphValue(name, site.builder.shapes[name], SEQUENCE)
+
+
+def _with_more(site: Site, tensors: Sequence[GraphValue], count: int, dim: int) -> GraphValue:
+    if len(tensors) != count:
         raise Inexpressible("concatenates with constants")
+    first = tensors[0]
     place = dim % (len(first.seen) + 1) - 1
     if place < 0 or any(one.order != first.order or first.order[place] != 0 for one in tensors):
         raise Inexpressible(f"concatenates {[list(one.seen) for one in tensors]} along dimension {dim}; not channels")
@@ -90,13 +121,16 @@ def cat(site: Site, tensors: Sequence[GraphValue], dim: int) -> GraphValue:
 
 
 def part(site: Site, x: GraphValue, place: int, start: int, stop: int) -> GraphValue:
-    """Return channels [start, stop); `place` counts torch's dimensions behind the batch."""
+    """Return channels or tokens [start, stop); `place` counts torch's dimensions behind the batch."""
     length = x.seen[place] if place >= 0 else -1
     if (start, stop) == (0, length):
         return x
+    if x.order == SEQUENCE and place == 0:
+        shape, tokens = (x.shape[0], 1, stop - start), {"start": start, "stop": stop}
+        return GraphValue(site.builder.emit("tokens", site.layer, [x.name], shape, None, tokens), shape, x.order)
     if place < 0 or x.order[place] != 0:
         raise Inexpressible(
-            f"takes a part of {list(x.seen)} along dimension {place + 1}; the runtime can only take channels"
+            f"takes a part of {list(x.seen)} along dimension {place + 1}; the runtime can only take channels or tokens"
         )
     shape = (stop - start, *x.shape[1:])
     attributes = {"start": start, "stop": stop}
@@ -155,14 +189,33 @@ def shuffle(site: Site, x: GraphValue, groups: int) -> GraphValue:
     return site.give("shuffle", [site.image(x)], groups=groups)
 
 
-def select(site: Site, x: GraphValue, dim: int, index: int) -> GraphValue:
-    """One channel, without its dimension."""
+def select(site: Site, x: GraphValue | Heads, dim: int, index: int) -> GraphValue | Heads:
+    """One channel or token, or one kind of heads, without its dimension."""
+    if isinstance(x, Heads):
+        return _kind_of_heads(site, x, dim, index)
     place = dim % (len(x.seen) + 1) - 1
     if place < 0:
         raise Inexpressible("takes one of the images")
     index %= x.seen[place]
     one = part(site, x, place, index, index + 1)
     return replace(one, order=tuple(axis for other, axis in enumerate(one.order) if other != place))
+
+
+def unbind(site: Site, x: Heads, dim: int) -> tuple[GraphValue | Heads, ...]:
+    """All kinds of heads: queries, keys and values."""
+    if not isinstance(x, Heads):
+        raise Inexpressible("takes a value apart; the runtime can only do so with queries, keys and values")
+    return tuple(_kind_of_heads(site, x, dim, index) for index in range(x.factors[0]))
+
+
+def _kind_of_heads(site: Site, x: Heads, dim: int, index: int) -> Heads:
+    place = dim % len(x.axes)
+    if x.axes[place] != 0 or len(x.factors) < 3:
+        raise Inexpressible(f"takes a part of {list(x.seen)}; the runtime can only take all heads of one kind")
+    inner = x.factors[1:]
+    start = index % x.factors[0] * prod(inner)
+    axes = tuple(one - 1 if isinstance(one, int) else one for at, one in enumerate(x.axes) if at != place)
+    return Heads(part(site, x.value, 1, start, start + prod(inner)), inner, axes)
 
 
 def split(site: Site, x: GraphValue, dim: int, **sizes: Any) -> tuple[GraphValue, ...]:
@@ -231,6 +284,7 @@ MOVEMENT: dict[str, Handler] = {
     "channel_shuffle": shuffle,
     "native_channel_shuffle": shuffle,
     "select": select,
+    "unbind": unbind,
     "split": split,
     "split_with_sizes": split,
     "chunk": split,

@@ -43,12 +43,12 @@ def conv2d(
 
 
 def linear(site: Site, input: GraphValue, weight: Tensor, bias: Tensor | None) -> GraphValue:
-    """A matrix on features, or on the channels of every pixel of a channels-last image: a 1 x 1 convolution."""
+    """A matrix on features, or on the channels of every pixel or token, which come last: a 1 x 1 convolution."""
     constant(weight, bias)
     weights = {"weight": array(weight)} | ({"bias": array(bias)} if bias is not None else {})
     if len(input.order) == 1:
         return site.give("linear", [site.flat(input)], weights)
-    if len(input.order) != 3 or input.order[-1] != 0:
+    if len(input.order) not in (2, 3) or input.order[-1] != 0:
         raise Inexpressible(f"multiplies the last dimension of {list(input.seen)}, which is not the channel dimension")
     weights["weight"] = weights["weight"][:, :, None, None]
     shape = (len(weight), *input.shape[1:])
@@ -219,12 +219,14 @@ def adaptive_max_pool2d(site: Site, x: GraphValue, output_size: Sequence[int]) -
 
 
 def mean(site: Site, x: GraphValue, dim: Sequence[int] | None, keepdim: bool, **rest: Any) -> GraphValue:
-    """The mean over all pixels."""
+    """The mean over all pixels or tokens."""
     dims = {one % (len(x.order) + 1) - 1 for one in dim or ()}
     axes = {x.order[one] for one in dims if one >= 0}
-    if axes != {1, 2} or len(dims) != 2:
+    absent = {axis for axis in (1, 2) if axis not in x.order}
+    if axes | absent != {1, 2} or len(dims) != len(axes):
         raise Inexpressible(
-            f"averages {list(x.seen)} over dimensions {list(dim or ())}; the runtime can only average over pixels"
+            f"averages {list(x.seen)} over dimensions {list(dim or ())}; the runtime can only average over all pixels "
+            "or tokens"
         )
     shape = (x.shape[0], 1, 1)
     name = x.name

@@ -1,14 +1,17 @@
 """Torch's export of a classifier: its calls in order, for any number of images."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
+from robust_tickets.models.reduced_attention import ReducedAttention
 
 FRESH = {"conv2d", "batch_norm", "linear", "layer_norm", "add", "mul", "cat", "relu", "silu", "hardswish", "leaky_relu"}
 """Operators whose result shares no memory with anything (in place: with nothing that is read again)."""
@@ -22,7 +25,8 @@ def exported(classifier: Network) -> ExportedProgram:
     """
     images = classifier.interface.example(2)
     try:
-        program = torch.export.export(classifier, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+        with _images_first(classifier):
+            program = torch.export.export(classifier, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     except Exception as error:  # whatever the network's own code raises while it is traced
         reason = str(error).strip().splitlines()[0][:200]
         raise UserError(f"{classifier.called} cannot be exported by torch: {reason}") from error
@@ -30,6 +34,20 @@ def exported(classifier: Network) -> ExportedProgram:
     # overwrites what nobody else reads, and is functional as it stands.
     functional = all(_overwrites_freely(node) for node in program.graph.nodes if _is_in_place(node))
     return program if functional else program.run_decompositions({})
+
+
+@contextmanager
+def _images_first(network: nn.Module) -> Iterator[None]:
+    """Let torch's attention layers compute image by image; their own code mixes images and heads in one dimension."""
+    layers = [one for one in network.modules() if type(one) is nn.MultiheadAttention and one._qkv_same_embed_dim]
+    layers = [one for one in layers if one.bias_k is None and not one.add_zero_attn]
+    try:
+        for layer in layers:
+            layer.__class__ = ReducedAttention
+        yield
+    finally:
+        for layer in layers:
+            layer.__class__ = nn.MultiheadAttention
 
 
 def operator_of(node: fx.Node) -> str:

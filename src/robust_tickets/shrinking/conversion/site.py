@@ -24,7 +24,7 @@ class Site:
     layer: str
     """Module path, with the operator's name if it is called outside its own module."""
     shape: Shape | None
-    """Torch's shape of the result without the batch, or None if it gives several."""
+    """Torch's shape of the result without the batch, or None if it gives several, or one that is not of the images."""
 
     def image(self, x: GraphValue) -> str:
         """Return the name of a (C, H, W) value that torch sees as the graph does.
@@ -55,8 +55,13 @@ class Site:
         return self.builder.emit("reshape", layer, (x.name,), (length,), attributes={"shape": [length]})
 
     def wanted(self) -> Shape:
-        """Return torch's shape of the result."""
-        assert self.shape is not None
+        """Return torch's shape of the result.
+
+        Raises:
+            Inexpressible: its first dimension is not that of the images, or another depends on their number.
+        """
+        if self.shape is None:
+            raise Inexpressible("its first dimension is not the number of images, as in windowed attention")
         return self.shape
 
     def give(

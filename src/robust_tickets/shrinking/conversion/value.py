@@ -1,6 +1,6 @@
 """A value of the graph as torch sees it.
 
-The graph holds images as (C, H, W). Torch may permute them (channels last) or drop axes of length 1; neither moves
+The graph holds images as (C, H, W), and sequences of tokens as images of one row. Torch may permute them (channels last) or drop axes of length 1; neither moves
 a number that an elementwise operation would notice, so both are only noted here and cancel where they are undone.
 """
 
@@ -77,3 +77,32 @@ class Grouped:
         channels, *size = self.value.shape
         pair = (self.groups, channels // self.groups)
         return (*(pair[::-1] if self.swapped else pair), *size)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """A sequence whose features torch sees as factors: on its way into attention, or out of it."""
+
+    value: GraphValue
+    """As (tokens, features)."""
+    factors: tuple[int, ...]
+    """What the features divide into, the outermost first: three kinds of heads of so many features, for instance."""
+    axes: tuple[int | str, ...]
+    """For each of torch's dimensions "images", "tokens", or a place in `factors`."""
+
+    @property
+    def seen(self) -> Shape:
+        """Return torch's shape, without the images."""
+        tokens = self.value.shape[2]
+        return tuple(tokens if axis == TOKENS else self.factors[int(axis)] for axis in self.axes if axis != IMAGES)
+
+    @property
+    def is_merged(self) -> bool:
+        """Return whether torch sees the factors side by side behind the tokens, in their order."""
+        return self.axes == (IMAGES, TOKENS, *range(len(self.factors)))
+
+
+IMAGES, TOKENS = "images", "tokens"
+
+SEQUENCE = (2, 0)
+"""The order of a sequence as torch mostly sees it: tokens, then features."""
