@@ -49,7 +49,13 @@ class Engine:
     """A network that computes logits, float32 [N, ...], of images, float32 [N, *input_shape]."""
 
     def __init__(
-        self, graph: Graph, threads: int = 1, *, target: Target | None = None, tilings: ChooseTilings | None = None
+        self,
+        graph: Graph,
+        threads: int = 1,
+        *,
+        target: Target | None = None,
+        tilings: ChooseTilings | None = None,
+        workers: Workers | None = None,
     ) -> None:
         """Plan, compile and pack.
 
@@ -58,6 +64,7 @@ class Engine:
             threads: how many threads may work, at least 1.
             target: what to compile for; this processor if not given.
             tilings: gives the tilings of a plan; what is likely to be fast if not given.
+            workers: as many threads, if they are shared with other engines.
 
         Raises:
             RuntimeFileError: the graph is malformed.
@@ -90,7 +97,7 @@ class Engine:
         )
         self._input = self._numbers(self.plan.input.address(self.arena.address), graph.input_shape)
         self._output = self._numbers(self.plan.output.address(self.arena.address), self.output_shape)
-        self._workers = Workers(threads)
+        self._workers = workers or Workers(threads)
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the logits of images; NaN for an image that has NaN or infinity in it.

@@ -1,14 +1,19 @@
 """What a runtime file computes: a list of operations on named values, and their weights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
-"""Of a value, without the batch: (channels, height, width) or (features,)."""
+"""Of a value, without the batch: (channels, height, width) or (features,). A sequence is a map of one row: the features
+of a token are the channels of a pixel."""
+
+TOKENS = ("input_ids", "attention_mask", "token_type_ids")
+"""What a row of a text's input may hold, as Hugging Face calls it: numbers of tokens, 1 where there is one and 0 where there
+is none, and which text a token is of. Numbers are float32, exact up to 2^24."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +66,10 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network as the runtime executes it: nodes in order, one input, one output."""
+    """A network as the runtime executes it: nodes in order, one input, one output.
+
+    Of a network for texts the last side of the input is the most tokens that it reads; any number from 2 on will do.
+    """
 
     input: str
     input_shape: Shape
@@ -70,3 +78,9 @@ class Graph:
     weights: Mapping[str, Weight]
     metadata: Mapping[str, str] = field(default_factory=dict)
     """What the file says about itself: the same keys as an exported ONNX file's."""
+    tokens: tuple[str, ...] = ()
+    """Of a network for texts, what each row of the input holds: some of `TOKENS`; empty for images."""
+
+    def of_length(self, tokens: int) -> "Graph":
+        """Return the graph for texts of so many tokens."""
+        return replace(self, input_shape=(*self.input_shape[:-1], tokens))

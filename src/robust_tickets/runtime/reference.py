@@ -132,7 +132,7 @@ def _sequence(inputs: Sequence[Array], attributes: Attributes, weights: Weights)
     if "first" in weights:
         first = np.broadcast_to(weights["first"][:, None], (images, channels, 1, weights["first"].shape[1]))
         pixels = np.concatenate([first, pixels], 3)
-    return pixels + weights["positions"][:, None] if "positions" in weights else pixels
+    return pixels + weights["positions"][:, None, : pixels.shape[3]] if "positions" in weights else pixels
 
 
 def _embed(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
@@ -149,7 +149,7 @@ def _attention(inputs: Sequence[Array], attributes: Attributes, weights: Weights
     key, value = (one.repeat(heads // key_heads, 1) for one in (key, value))
     scores = query.swapaxes(2, 3) @ key * query.dtype.type(attributes["scale"])
     if len(inputs) > 3:
-        scores = np.where(inputs[3][:, None] != 0, scores, query.dtype.type(-1e30))
+        scores = np.where(inputs[3] != 0, scores, query.dtype.type(-1e30))
     shares = np.exp(scores - scores.max(-1, keepdims=True))
     shares /= shares.sum(-1, keepdims=True)
     return (value @ shares.swapaxes(2, 3)).reshape(len(query), -1, 1, query.shape[-1])

@@ -243,7 +243,7 @@ class _Planner:
             first = before.shape[1]
             added[:, :first] = before
         if "positions" in layer.weights:
-            added += layer.weights["positions"].dense()
+            added += layer.weights["positions"].dense()[:, :tokens]
         value = layer.inputs[0]
         source = self.at.map(value, layer.name) if self.at.is_map(value) else self.at.plain(value, layer.name)
         self.at.do(c.Sequence(layer.name, source, target, first, added))

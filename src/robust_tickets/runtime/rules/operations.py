@@ -12,7 +12,7 @@ from reprlib import Repr
 import numpy as np
 
 from robust_tickets.runtime.errors import RuntimeFileError
-from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
+from robust_tickets.runtime.graph import TOKENS, Graph, Node, Shape, Weight
 from robust_tickets.runtime.rules import shapes
 from robust_tickets.runtime.rules.attributes import (
     LARGEST_LENGTH,
@@ -141,6 +141,8 @@ OPERATIONS: dict[str, Operation] = {
 def require_valid(graph: Graph) -> dict[str, Shape]:
     """Return the shape of every value, without the batch: the input first, then in the order of the nodes.
 
+    Of a network for texts those of the longest; that there may be fewer tokens has been made sure of.
+
     Raises:
         RuntimeFileError: something is malformed: an unknown operation, a wrong attribute, a weight that does not
             fit or is not finite, a value used before it is defined or never, two of the same name.
@@ -155,6 +157,41 @@ def require_valid(graph: Graph) -> dict[str, Shape]:
     _require_name("the input", graph.input)
     for name, weight in graph.weights.items():
         _require_weight(name, weight)
+    if graph.tokens:
+        _require_any_length(graph)
+    values = _values(graph)
+    if graph.output not in values:
+        raise RuntimeFileError(f"the graph's output {_short(graph.output)} is not the output of any node")
+    _refuse_unused(graph, values)
+    for key, text in graph.metadata.items():
+        if not _is_text(key) or not _is_text(text):
+            raise RuntimeFileError(f"metadata {_short(key)} is {_short(text)}; it should be text")
+    return values
+
+
+def _require_any_length(graph: Graph) -> None:
+    """Refuse a network for texts that would not take any number of tokens from 2 on.
+
+    Raises:
+        RuntimeFileError: says why.
+    """
+    rows, height, length = (*graph.input_shape, 0, 0)[:3]
+    if (rows, height) != (len(graph.tokens), 1) or length < 2:
+        raise RuntimeFileError(
+            f"the input has shape {_short(graph.input_shape)}; for texts it should be ({len(graph.tokens)}, 1, tokens)"
+        )
+    if not set(graph.tokens) <= set(TOKENS) or len(set(graph.tokens)) < rows or TOKENS[0] not in graph.tokens:
+        raise RuntimeFileError(
+            f"the input's rows are {_short(list(graph.tokens))}; they should be {TOKENS[0]} and others of "
+            f"{', '.join(TOKENS)}, each once"
+        )
+    # Shapes follow from that of the input by sums and products: what fits two lengths fits those between them.
+    for shorter in {2, length - 1} - {1, length}:
+        _values(graph.of_length(shorter))
+
+
+def _values(graph: Graph) -> dict[str, Shape]:
+    """Return the shape of every value of a graph whose weights are as they should be."""
     values = {graph.input: tuple(graph.input_shape)}
     names: set[str] = set()
     for node in graph.nodes:
@@ -170,12 +207,6 @@ def require_valid(graph: Graph) -> dict[str, Shape]:
             values[node.output] = _output_shape(node, values, graph.weights)
         except RuntimeFileError as error:
             raise RuntimeFileError(f"{where}: {error}") from None
-    if graph.output not in values:
-        raise RuntimeFileError(f"the graph's output {_short(graph.output)} is not the output of any node")
-    _refuse_unused(graph, values)
-    for key, text in graph.metadata.items():
-        if not _is_text(key) or not _is_text(text):
-            raise RuntimeFileError(f"metadata {_short(key)} is {_short(text)}; it should be text")
     return values
 
 

@@ -24,6 +24,9 @@ WeightShapes = Mapping[str, Shape]
 LARGEST_VALUE = 2**28
 """Most elements of one value of one image, and of one weight: a gibibyte, so that offsets in bytes fit int32."""
 
+LARGEST_VOCABULARY = 2**24
+"""Numbers up to this are exact in float32."""
+
 
 def window_outputs(length: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1) -> int:
     """Return how many windows fit along one axis of `length` pixels, padded on both ends."""
@@ -165,7 +168,7 @@ def reshape_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes)
 
 
 def sequence_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
-    """(C,H,W) gives (C, 1, P + H W), with P tokens `first` [C, P] before the pixels; `positions` is [C, P + H W]."""
+    """(C,H,W) gives (C, 1, P + H W), with P tokens `first` [C, P] before the pixels; `positions` has as many or more."""
     channels, height, width = _image(inputs[0])
     first = weights.get("first", (channels, 0))
     if len(first) != 2 or first[0] != channels:
@@ -173,8 +176,9 @@ def sequence_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes
     length = first[1] + height * width
     if length < 2:
         raise RuntimeFileError("it makes a sequence of one token; there should be at least 2")
-    if weights.get("positions", (channels, length)) != (channels, length):
-        raise RuntimeFileError(f"positions has shape {weights['positions']}; it should be ({channels}, {length})")
+    positions = weights.get("positions", (channels, length))
+    if len(positions) != 2 or positions[0] != channels or positions[1] < length:
+        raise RuntimeFileError(f"positions has shape {positions}; it should be ({channels}, {length} or more)")
     return (channels, 1, length)
 
 
@@ -191,8 +195,10 @@ def embed_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -
     """(R,1,T) with a table [V, C] gives (C,1,T)."""
     rows, length = _sequence(inputs[0])
     table = weights["table"]
-    if len(table) != 2:
-        raise RuntimeFileError(f"table has shape {table}; it should be (vocabulary, channels)")
+    if len(table) != 2 or table[0] > LARGEST_VOCABULARY:
+        raise RuntimeFileError(
+            f"table has shape {table}; it should be (vocabulary, channels) of at most {LARGEST_VOCABULARY} rows"
+        )
     if length < 2:
         raise RuntimeFileError("it reads one token; there should be room for at least 2")
     if attributes["row"] >= rows:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NoReturn
 
@@ -27,8 +27,7 @@ class Header:
 
     def with_weights(self, weights: dict[str, Weight]) -> Graph:
         """Return the whole graph."""
-        graph = self.graph
-        return Graph(graph.input, graph.input_shape, graph.nodes, graph.output, weights, graph.metadata)
+        return replace(self.graph, weights=weights)
 
 
 def header_bytes(graph: Graph, weights: Sequence[StoredWeight]) -> bytes:
@@ -54,7 +53,7 @@ def header_bytes(graph: Graph, weights: Sequence[StoredWeight]) -> bytes:
         ],
         "metadata": dict(graph.metadata),
         "weights": [vars(weight) for weight in weights],
-    }
+    } | ({"tokens": graph.tokens} if graph.tokens else {})
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     if len(text) > LARGEST_HEADER:
         raise RuntimeFileError(f"the graph and its metadata need {len(text)} bytes; the limit is {LARGEST_HEADER}")
@@ -73,6 +72,9 @@ def parse_header(text: bytes) -> Header:
         content = json.loads(text.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise RuntimeFileError(f"its header is not valid JSON ({error})") from None
+    rows = content.pop("tokens", []) if isinstance(content, dict) else []
+    if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
+        raise RuntimeFileError("its header: tokens should be a list of names")
     parts = _parts(
         content, "its header", input=str, input_shape=list, output=str, nodes=list, metadata=dict, weights=list
     )
@@ -83,6 +85,7 @@ def parse_header(text: bytes) -> Header:
         output=parts["output"],
         weights={},
         metadata=parts["metadata"],
+        tokens=tuple(rows),
     )
     weights = tuple(_stored(entry, f"weight {index} of its header") for index, entry in enumerate(parts["weights"]))
     if len({weight.name for weight in weights}) != len(weights):

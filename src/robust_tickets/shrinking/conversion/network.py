@@ -77,7 +77,7 @@ def _sequence(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
     x = inputs[0].flatten(2).unsqueeze(2)
     if "first" in weights:
         x = torch.cat([weights["first"][None, :, None].expand(len(x), -1, -1, -1), x], 3)
-    return x + weights["positions"][None, :, None] if "positions" in weights else x
+    return x + weights["positions"][None, :, None, : x.shape[3]] if "positions" in weights else x
 
 
 def _embed(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
@@ -91,7 +91,7 @@ def _attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor
         for x, count in zip(inputs, (heads, groups, groups), strict=False)
     )
     key, value = (x.repeat_interleave(heads // groups, 1) for x in (key, value))
-    mask = inputs[3][:, None].bool() if len(inputs) > 3 else None
+    mask = inputs[3].bool() if len(inputs) > 3 else None
     found = F.scaled_dot_product_attention(query, key, value, mask, scale=node.attributes["scale"])
     return found.transpose(2, 3).flatten(1, 2).unsqueeze(2)
 
