@@ -94,6 +94,8 @@ class Tokens(Interface):
         ids = torch.zeros(shape, dtype=torch.long)
         if stream:
             ids = torch.randint(self.vocabulary, shape, generator=generator(0, *stream))
+            # Padding within a text is no text: some networks count positions by it.
+            ids[ids == self.pad] = (self.pad + 1) % self.vocabulary
         whole = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
         return {name: whole[name] for name in self.inputs}
 

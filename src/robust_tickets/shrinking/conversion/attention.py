@@ -1,10 +1,14 @@
-"""Torch's operators by name: attention, which heads go into and come out of."""
+"""Torch's operators by name: embeddings of tokens, and attention, which heads go into and come out of."""
 
 from typing import Any
 
-from robust_tickets.shrinking.conversion.operators import Handler
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from robust_tickets.shrinking.conversion.operators import Handler, array
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import IMAGES, SEQUENCE, TOKENS, GraphValue, Heads
+from robust_tickets.shrinking.conversion.value import BATCH, IMAGES, SEQUENCE, TOKENS, GraphValue, Heads, Told
 
 _SEEN = (IMAGES, 0, TOKENS, 1)
 """The dimensions of queries, keys and values: images, heads, tokens, features of a head."""
@@ -21,8 +25,8 @@ def attention(
     enable_gqa: bool = False,
     **rest: Any,
 ) -> Heads:
-    """Softmax attention of tokens to all tokens."""
-    if is_causal or attn_mask is not None:
+    """Softmax attention of tokens to all tokens, or to all that are no padding."""
+    if is_causal or not _hides_padding(attn_mask):
         raise Inexpressible("attends to some of the tokens alone: with a mask, or a bias for each pair of tokens")
     if any(not isinstance(one, Heads) or one.axes != _SEEN for one in (query, key, value)):
         raise Inexpressible("attends over something other than heads of the features of a sequence")
@@ -32,8 +36,38 @@ def attention(
     shape = (heads * value_depth, 1, query.value.shape[2])
     attributes = {"heads": heads, "key_heads": key_heads, "scale": float(depth**-0.5 if scale is None else scale)}
     names = [one.value.name for one in (query, key, value)]
+    if attn_mask is not None:
+        names.append(site.builder.row(MASK))
     name = site.builder.emit("attention", site.layer, names, shape, None, attributes)
     return Heads(GraphValue(name, shape, SEQUENCE), (heads, value_depth), _SEEN)
 
 
-ATTENTION: dict[str, Handler] = {"scaled_dot_product_attention": attention}
+def embedding(site: Site, weight: Tensor, indices: Told, **rest: Any) -> GraphValue | Tensor:
+    """Rows of a table: of a row of the input, or of positions, which are the same for every text."""
+    if indices.row is not None:
+        row = site.builder.tokens.index(indices.row)
+        shape = (weight.shape[1], 1, indices.value.shape[1])
+        source = site.source()
+        name = site.builder.emit("embed", site.layer, [source], shape, {"table": array(weight)}, {"row": row})
+        return GraphValue(name, shape, SEQUENCE)
+    positions = indices.constant()
+    if positions is None:
+        raise Inexpressible(f"looks up what is computed from {' and '.join(sorted(indices.of))}")
+    return functional.embedding(positions, weight)
+
+
+def _hides_padding(mask: Any) -> bool:
+    """Return whether a mask, if any, hides nothing of a text without padding, and depends on nothing else."""
+    if mask is None:
+        return True
+    if not isinstance(mask, Told) or mask.of - {BATCH} != {MASK}:
+        return False
+    return bool(mask.value.all() if mask.value.dtype == torch.bool else (mask.value == 0).all())
+
+
+MASK = "attention_mask"
+
+ATTENTION: dict[str, Handler] = {"scaled_dot_product_attention": attention, "embedding": embedding}
+
+OF_TOKENS = frozenset(ATTENTION)
+"""Operators whose handlers take what is told from tokens; for others it is a constant, or nothing that they can read."""

@@ -39,6 +39,8 @@ class Builder:
     """Of every value, the input among them."""
     producers: dict[str, Node] = field(default_factory=dict)
     """Of every value but the input: the node that it comes from, of the same name."""
+    tokens: tuple[str, ...] = ()
+    """What the rows of the input hold, if it is a text's."""
 
     def emit(
         self,
@@ -138,6 +140,14 @@ class Builder:
         if shift.any():
             weights["positions"] = shift
         return self.emit("sequence", layer, (x,), (channels, 1, length), weights)
+
+    def row(self, name: str) -> str:
+        """Return the value of one row of a text's input, (1, 1, tokens)."""
+        if name not in self.producers:
+            source, shape = next(iter(self.shapes.items()))  # the input, which nothing was before
+            place = self.tokens.index(name)
+            self.emit("slice", name, (source,), (1, *shape[1:]), None, {"start": place, "stop": place + 1})
+        return name
 
     def unpadded(self, x: str, padding: Sequence[int], value: float) -> tuple[str, list[int]]:
         """Return what was padded with `value` before, if anything, and the padding of both together.

@@ -4,10 +4,11 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import SymInt, Tensor, fx
 from torch._ops import OpOverload
-from torch.export import ExportedProgram
 from torch.fx.node import map_arg
+from torch.utils._pytree import tree_leaves, tree_map
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
@@ -15,14 +16,15 @@ from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph, Shape
 from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.shrinking.conversion.arithmetic import ARITHMETIC
-from robust_tickets.shrinking.conversion.attention import ATTENTION
+from robust_tickets.shrinking.conversion.attention import ATTENTION, OF_TOKENS
 from robust_tickets.shrinking.conversion.builder import INTERNAL, Builder
 from robust_tickets.shrinking.conversion.folding import finished
+from robust_tickets.shrinking.conversion.inputs import EXAMPLES, INPUTS, ProgramInputs
 from robust_tickets.shrinking.conversion.movement import MOVEMENT
 from robust_tickets.shrinking.conversion.operators import OPERATORS, Handler
 from robust_tickets.shrinking.conversion.program import constants_of, exported, operator_of
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
-from robust_tickets.shrinking.conversion.value import GraphValue, Grouped, Heads
+from robust_tickets.shrinking.conversion.value import BATCH, SEQUENCE, GraphValue, Grouped, Heads, Told
 
 HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT | ATTENTION
 """Name of torch's operator, without overload and without the underscore of an operation in place -> handler."""
@@ -37,13 +39,8 @@ HINTS = {
 }
 """What an operator that the runtime does not have is for, in the words of the field."""
 
-IMAGE = "images"
-_SIZE = object()
-"""The number of images, and what is computed from it."""
-
-
 def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> Graph:
-    """Return what a classifier computes, from images [C, H, W] in [0, 1] to logits, as the runtime's operations.
+    """Return what a classifier computes, from images [C, H, W] in [0, 1] or texts to logits, as the runtime's operations.
 
     Batch norms are folded into the layers before them; weights that are zero stay exactly zero.
 
@@ -57,7 +54,7 @@ def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> G
     require_classifier(classifier)
     network = classifier.called
     try:
-        graph = _Walk(exported(classifier), classifier).graph(metadata or {})
+        graph = _Walk(classifier).graph(metadata or {})
         require_valid(graph)
     except Inexpressible as refusal:
         raise UserError(
@@ -69,15 +66,15 @@ def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> G
 
 
 def require_classifier(network: Network) -> None:
-    """Refuse a network of texts, or with other answers: they would be computed by what the runtime does not have.
+    """Refuse a network that takes neither images nor texts, or with other answers than logits.
 
     Raises:
         UserError: says what is missing.
     """
-    if network.interface.channels is None:
+    if type(network.interface) not in INPUTS:
         raise UserError(
             f"{network.called} cannot become a runtime file: it takes {network.interface.noun}, and the "
-            "runtime has no attention; write an .onnx file, which ONNX Runtime runs"
+            "runtime takes images or texts; write an .onnx file, which ONNX Runtime runs"
         )
     if not network.gives_logits:
         raise UserError(
@@ -89,17 +86,19 @@ def require_classifier(network: Network) -> None:
 class _Walk:
     """Calls a handler for every call of the program that a value of the graph goes into; computes the others."""
 
-    def __init__(self, program: ExportedProgram, classifier: Network) -> None:
-        self.shape = (classifier.pixels.channels, *classifier.pixels.size)
-        self.builder = Builder(shapes={IMAGE: self.shape})
+    def __init__(self, classifier: Network) -> None:
+        self.inputs: ProgramInputs = INPUTS[type(classifier.interface)](classifier.interface)
+        program = exported(classifier, self.inputs.example())
+        self.builder = Builder(shapes={self.inputs.name: self.inputs.shape}, tokens=self.inputs.tokens)
         self.modules = dict(classifier.named_modules())
         self.found: dict[fx.Node, Any] = {}
         held = constants_of(program)
+        given = dict(zip(program.graph_signature.user_inputs, self.inputs.values(), strict=True))
         for node in program.graph.nodes:
             if node.op == "placeholder" and node.name in held:
                 self.found[node] = held[node.name]
             elif node.op == "placeholder":
-                self.found[node] = GraphValue.plain(IMAGE, self.shape)
+                self.found[node] = given[node.name]
                 self.batch = str(node.meta["val"].shape[0])
             elif node.op == "call_function":
                 self.found[node] = self.call(node)
@@ -107,21 +106,19 @@ class _Walk:
                 self.output = self.found[node.all_input_nodes[0]]
 
     def call(self, node: fx.Node) -> Any:
-        """Return what a call gives: values of the graph, a constant, or a number that depends on that of images."""
+        """Return what a call gives: values of the graph, a constant, or what is told from tokens and numbers of inputs."""
         args: Any
         args, kwargs = map_arg((node.args, node.kwargs), self.found.__getitem__)  # pyright: ignore[reportArgumentType]
         reads = [self.found[one] for one in node.all_input_nodes]
         if node.target is operator.getitem:
             return args[0][args[1]]
         name = operator_of(node)
-        if not any(isinstance(one, GraphValue | Grouped | Heads | tuple) for one in reads):
-            if name == "expand" and isinstance(args[0], Tensor) and _only_images(args[0], args[1]):
-                return args[0]
-            if any(one is _SIZE for one in reads) or not isinstance(node.target, OpOverload):
-                return _SIZE
-            return node.target(*args, **kwargs)
-        if name in ("sym_size", "sym_numel"):
-            return _SIZE
+        of_graph = any(isinstance(one, GraphValue | Grouped | Heads | tuple) for one in reads)
+        if name == "sym_size":
+            # Of all sizes the number of inputs alone is not known.
+            return Told(frozenset({BATCH}), EXAMPLES)
+        if not of_graph and not (name in OF_TOKENS and any(isinstance(one, Told) for one in reads)):
+            return self.told(node, args, kwargs)
         layer = self.layer(node, name)
         try:
             if name not in HANDLERS or not isinstance(node.target, OpOverload):
@@ -130,9 +127,24 @@ class _Walk:
             self.require_whole(name, node)
             if name not in (*MOVEMENT, *ATTENTION) and any(isinstance(one, Grouped | Heads) for one in reads):
                 raise Inexpressible("reads channels or features in groups, which can only be moved, or attended to")
+            if name not in OF_TOKENS:
+                args, kwargs = tree_map(_as_constant, (args, kwargs))
             return HANDLERS[name](site, **_named(node.target, args, kwargs))
         except Inexpressible as refusal:
             raise Inexpressible(f"{layer} ({name}): {refusal}") from None
+
+    def told(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
+        """Return what a call gives that no value of the graph goes into, computed on the example."""
+        told = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Told)]
+        args, kwargs = tree_map(lambda one: one.value if isinstance(one, Told) else one, (args, kwargs))
+        assert callable(node.target)
+        value = node.target(*args, **kwargs)
+        if not told:
+            return value
+        of = frozenset().union(*(one.of for one in told))
+        rows = [one for one in told if one.row is not None]
+        same = len(rows) == 1 and isinstance(value, Tensor) and torch.equal(value, rows[0].value)
+        return Told(of, value, rows[0].row if same and of - {BATCH} == {rows[0].row} else None)
 
     def layer(self, node: fx.Node, name: str) -> str:
         """Return the module path inside the body, and the operator if that is not its own module."""
@@ -173,10 +185,13 @@ class _Walk:
     def graph(self, metadata: Mapping[str, str]) -> Graph:
         """Return the graph of everything that the output needs."""
         if not isinstance(self.output, GraphValue):
-            raise Inexpressible("its output does not depend on the images")
+            raise Inexpressible("its output does not depend on its inputs")
         site = Site(self.builder, "logits", self.output.seen)
-        name = site.flat(self.output) if len(self.output.order) == 1 else site.image(self.output)
-        graph = finished(self.builder, IMAGE, self.shape, name, metadata)
+        if self.inputs.tokens and self.output.order == SEQUENCE:
+            name = self.output.name  # an answer for each token
+        else:
+            name = site.flat(self.output) if len(self.output.order) == 1 else site.image(self.output)
+        graph = finished(self.builder, self.inputs.name, self.inputs.shape, name, metadata, self.inputs.tokens)
         for node in graph.nodes:
             if (kind := node.attributes.get("kind", node.op)) in INTERNAL:
                 raise Inexpressible(
@@ -185,10 +200,12 @@ class _Walk:
         return graph
 
 
-def _only_images(constant: Tensor, sizes: Sequence[Any]) -> bool:
-    """Return whether a constant is repeated for each image and not otherwise."""
-    rest = [n for n in sizes[1:]]
-    return len(sizes) == constant.dim() and len(constant) == 1 and rest in ([-1] * len(rest), list(constant.shape[1:]))
+def _as_constant(argument: Any) -> Any:
+    """Return a tensor that is told, but the same for every input, as the constant that it is; anything else as it is."""
+    if not isinstance(argument, Told) or argument.of - {BATCH}:
+        return argument
+    constant = argument.constant()
+    return argument if constant is None else constant
 
 
 def _named(target: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
 from robust_tickets.shrinking.conversion.builder import Array, Builder
 
 
-def finished(builder: Builder, image: str, shape: Shape, output: str, metadata: Mapping[str, str]) -> Graph:
+def finished(
+    builder: Builder, source: str, shape: Shape, output: str, metadata: Mapping[str, str], tokens: tuple[str, ...]
+) -> Graph:
     """Return the graph of everything that `output` needs, affines folded where they can be, in float32."""
     nodes, output = _fold(_needed(builder.nodes, output), builder.arrays, output)
     used = {name for node in nodes for name in node.weights.values()}
@@ -19,7 +21,7 @@ def finished(builder: Builder, image: str, shape: Shape, output: str, metadata: 
         for name, array in builder.arrays.items()
         if name in used
     }
-    return Graph(image, shape, tuple(nodes), output, weights, dict(metadata))
+    return Graph(source, shape, tuple(nodes), output, weights, dict(metadata), tokens)
 
 
 def _needed(nodes: list[Node], output: str) -> list[Node]:

@@ -26,6 +26,8 @@ def view(site: Site, x: GraphValue | Grouped | Heads, **sizes: Any) -> GraphValu
     """
     wanted = site.wanted()
     if isinstance(x, Heads):
+        if x.axes[0] == IMAGES and wanted == x.seen:
+            return x
         if x.is_merged and wanted == x.value.seen:
             return x.value
         raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; heads can only become features again")
@@ -118,6 +120,17 @@ def _with_more(site: Site, tensors: Sequence[GraphValue], count: int, dim: int) 
     shape = (sum(one.shape[0] for one in tensors), *sizes)
     order = first.order if sizes else (0,)
     return GraphValue(site.builder.emit("concat", site.layer, names, shape), shape, order)
+
+
+def stack(site: Site, tensors: Sequence[GraphValue], dim: int) -> GraphValue:
+    """Values of one channel, as channels of one: the beginnings and ends of answers."""
+    if not all(isinstance(one, GraphValue) and one.shape[0] == 1 and 0 not in one.order for one in tensors):
+        raise Inexpressible("puts values side by side in a new dimension; the runtime can only do so with single channels")
+    first = tensors[0]
+    place = dim % (len(first.order) + 2) - 1
+    shape = (len(tensors), *first.shape[1:])
+    name = site.builder.emit("concat", site.layer, [one.name for one in tensors], shape)
+    return GraphValue(name, shape, (*first.order[:place], 0, *first.order[place:]))
 
 
 def part(site: Site, x: GraphValue, place: int, start: int, stop: int) -> GraphValue:
@@ -278,6 +291,7 @@ MOVEMENT: dict[str, Handler] = {
     "expand_as": expand,
     "cat": cat,
     "concat": cat,
+    "stack": stack,
     "slice": take,
     "slice_scatter": put,
     "copy": copy,

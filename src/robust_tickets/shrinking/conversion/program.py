@@ -1,6 +1,6 @@
 """Torch's export of a classifier: its calls in order, for any number of images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
+from torch.utils._pytree import tree_map
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.models.network import Network
@@ -17,16 +18,22 @@ FRESH = {"conv2d", "batch_norm", "linear", "layer_norm", "add", "mul", "cat", "r
 """Operators whose result shares no memory with anything (in place: with nothing that is read again)."""
 
 
-def exported(classifier: Network) -> ExportedProgram:
+def exported(classifier: Network, example: Any) -> ExportedProgram:
     """Return torch's export, in which no call changes a value that another one reads.
+
+    Args:
+        classifier: on the CPU, in float32 and eval mode.
+        example: some of its inputs; of which there may be any number.
 
     Raises:
         UserError: torch cannot export it.
     """
-    images = classifier.interface.example(2)
+    # Several inputs agree in their number only by name; of one a name would have to be proven.
+    number = torch.export.Dim("batch") if isinstance(example, Mapping) else torch.export.Dim.DYNAMIC
+    sizes = tree_map(lambda _: {0: number}, example)
     try:
         with _images_first(classifier):
-            program = torch.export.export(classifier, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+            program = torch.export.export(classifier, (example,), dynamic_shapes=(sizes,))
     except Exception as error:  # whatever the network's own code raises while it is traced
         reason = str(error).strip().splitlines()[0][:200]
         raise UserError(f"{classifier.called} cannot be exported by torch: {reason}") from error

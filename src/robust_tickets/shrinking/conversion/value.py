@@ -6,6 +6,9 @@ a number that an elementwise operation would notice, so both are only noted here
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
 
 from robust_tickets.runtime.graph import Shape
 
@@ -106,3 +109,29 @@ IMAGES, TOKENS = "images", "tokens"
 
 SEQUENCE = (2, 0)
 """The order of a sequence as torch mostly sees it: tokens, then features."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a network computes from its tokens or from the number of its inputs, and not from embeddings.
+
+    Numbers of tokens, masks, positions, sizes: the graph has operations for few of them. They are computed on an example
+    instead, to see what they come to.
+    """
+
+    of: frozenset[str]
+    """Names of the rows that it depends on; `BATCH` for the number of inputs."""
+    value: Any
+    """On the example: a tensor or a number."""
+    row: str | None = None
+    """The row that it is equal to, if it is."""
+
+    def constant(self) -> Tensor | None:
+        """Return what is the same for every input and every token's number, without its batch of one; None if it is not."""
+        if not isinstance(self.value, Tensor) or self.value.dim() < 1:
+            return None
+        first = self.value[:1]
+        return first if len(self.value) > 1 and bool((self.value == first).all()) else None
+
+
+BATCH = "the number of inputs"
