@@ -51,7 +51,7 @@ def _gelu(code: VectorCode, x: str, given: Attributes) -> str:
     """x Phi(x); the normal distribution's tail keeps its precision, unlike 1 + erf."""
     z = code.multiply(code.absolute(x), number(math.sqrt(0.5)))
     place = code.divide(number(1.0), code.multiply_add(z, number(0.5), number(1.0)))
-    density = code.exponential(code.multiply(code.multiply(x, x), number(-0.5)))
+    density = code.exponential_decay(code.multiply(code.multiply(x, x), number(-0.5)))
     tail = code.multiply(density, code.polynomial(place, _HALF_ERFC))
     share = code.where(code.negative_lanes(x), tail, code.subtract(number(1.0), tail))
     return code.multiply(x, share)

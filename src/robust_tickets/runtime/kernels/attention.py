@@ -76,7 +76,7 @@ class AttentionKernel:
                 at = f.times(block.index, 4)
                 mask = f.at(f["mask"], at)
                 larger = self._scores(f, scores, query, f.at(key, at), mask, count, scale, largest)
-                faded = [f.code.exponential(f.code.subtract(*pair)) for pair in zip(largest, larger, strict=True)]
+                faded = [f.code.exponential_decay(f.code.subtract(*pair)) for pair in zip(largest, larger, strict=True)]
                 total = [f.code.multiply(*pair) for pair in zip(total, faded, strict=True)]
                 total = self._shares(f, scores, count, larger, total)
                 first = f.equal(block.index, 0)
@@ -117,7 +117,7 @@ class AttentionKernel:
             keys.next = []
             for column, (most, one) in enumerate(zip(largest, keys.values, strict=True)):
                 place = self._score(f, scores, keys.index, 0, column)
-                share = f.code.exponential(f.code.subtract(f.load(place, alignment=VECTOR), most))
+                share = f.code.exponential_decay(f.code.subtract(f.load(place, alignment=VECTOR), most))
                 f.store(share, place, alignment=VECTOR)
                 keys.next.append(f.code.add(one, share))
         return keys.values

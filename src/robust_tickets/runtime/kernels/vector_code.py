@@ -145,6 +145,11 @@ class VectorCode:
             result = self.multiply(result, self._two_to(part))
         return result
 
+    def exponential_decay(self, x: str) -> str:
+        """Return e^x for x <= 0, and exactly 0 below -87.7; error below 2 units in the last place."""
+        less_one, power = self._reduced(self.at_least(x, -88.0))
+        return self.multiply(self.add(less_one, number(1.0)), self._two_to(power))
+
     def exponential_less_one(self, x: str) -> str:
         """Return e^x - 1 for x <= 40, precise also where it is near 0."""
         less_one, power = self._reduced(self.at_least(x, -40.0))
@@ -175,7 +180,7 @@ class VectorCode:
         return less_one, self.line(f"sub {WORDS} {bits}, splat (i32 {0x4B400000})")
 
     def _two_to(self, power: str) -> str:
-        """Return 2^power of integers from -126 to 127."""
+        """Return 2^power of integers from -126 to 127, and 0 of -127."""
         biased = self.line(f"add {WORDS} {power}, splat (i32 127)")
         bits = self.line(f"shl {WORDS} {biased}, splat (i32 23)")
         return self.line(f"bitcast {WORDS} {bits} to {V}")

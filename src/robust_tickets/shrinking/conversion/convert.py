@@ -30,7 +30,7 @@ HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT | ATTENTION
 """Name of torch's operator, without overload and without the underscore of an operation in place -> handler."""
 
 HINTS = {
-    **dict.fromkeys(("scaled_dot_product_attention", "softmax", "matmul", "bmm", "einsum"), "attention"),
+    **dict.fromkeys(("softmax", "matmul", "bmm", "einsum"), "attention that is not scaled_dot_product_attention"),
     **dict.fromkeys(("upsample_nearest2d", "upsample_bilinear2d", "interpolate"), "upsampling"),
     **dict.fromkeys(("group_norm", "instance_norm"), "norms over the pixels of the current image"),
     **dict.fromkeys(("linalg_vector_norm", "norm", "std", "var"), "norms over the pixels of the current image"),
@@ -114,6 +114,8 @@ class _Walk:
             return args[0][args[1]]
         name = operator_of(node)
         of_graph = any(isinstance(one, GraphValue | Grouped | Heads | tuple) for one in reads)
+        if name.startswith("_assert"):
+            return None
         if name == "sym_size":
             # Of all sizes the number of inputs alone is not known.
             return Told(frozenset({BATCH}), EXAMPLES)
@@ -129,6 +131,7 @@ class _Walk:
                 raise Inexpressible("reads channels or features in groups, which can only be moved, or attended to")
             if name not in OF_TOKENS:
                 args, kwargs = tree_map(_as_constant, (args, kwargs))
+                _require_numbers(args, kwargs)
             return HANDLERS[name](site, **_named(node.target, args, kwargs))
         except Inexpressible as refusal:
             raise Inexpressible(f"{layer} ({name}): {refusal}") from None
@@ -206,6 +209,17 @@ def _as_constant(argument: Any) -> Any:
         return argument
     constant = argument.constant()
     return argument if constant is None else constant
+
+
+def _require_numbers(args: Any, kwargs: Any) -> None:
+    """Let only sizes be told: a handler asks torch for those of its result.
+
+    Raises:
+        Inexpressible: something else is.
+    """
+    for one in tree_leaves((args, kwargs)):
+        if isinstance(one, Told) and isinstance(one.value, Tensor):
+            raise Inexpressible(f"computes with {' and '.join(sorted(one.of))} other than by embeddings and attention")
 
 
 def _named(target: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
