@@ -266,10 +266,11 @@ class _Planner:
         self.at.do(c.Embed(layer.name, source, self._map_target(layer), layer.weights["table"].dense()))
 
     def _attention(self, layer: Layer) -> None:
-        query, key, value, *masks = (self.at.map(one, layer.name) for one in layer.inputs)
+        query, key, value = (self.at.map(one, layer.name) for one in layer.inputs[:3])
+        # Nobody attends to lanes that are no keys.
+        mask = self.at.zeroed(layer.inputs[3], layer.name) if len(layer.inputs) > 3 else None
         target = self.at.target(layer.output)
         heads, key_heads, scale = (layer.attributes[name] for name in ("heads", "key_heads", "scale"))
-        mask = masks[0] if masks else None
         if isinstance(target, MapView):
             self.at.do(c.Attention(layer.name, query, target, key, value, mask, heads, key_heads, scale))
             return
