@@ -250,8 +250,8 @@ class _Planner:
 
     def _tokens(self, layer: Layer) -> None:
         value, first = layer.inputs[0], layer.attributes["start"]
-        if not self.at.is_map(value):
-            # Of one token: itself.
+        if self.at.shapes[value] == self.at.shapes[layer.output] and not self.at.is_map(value):
+            # All of them, such as the only one.
             self.at.views[layer.output] = self.at.plain(value, layer.name)
             return
         source, target = self.at.map(value, layer.name), self.at.target(layer.output)
