@@ -136,7 +136,8 @@ def _sequence(inputs: Sequence[Array], attributes: Attributes, weights: Weights)
 
 
 def _embed(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
-    found = weights["table"][inputs[0][:, attributes["row"], 0].astype(np.int64)]
+    table, numbers = weights["table"], np.nan_to_num(inputs[0][:, attributes["row"], 0])
+    found = table[np.clip(numbers, 0, len(table) - 1).astype(np.int64)]
     return found.swapaxes(1, 2)[:, :, None]
 
 
