@@ -127,8 +127,8 @@ def _layer_norm(inputs: Sequence[Array], attributes: Attributes, weights: Weight
 
 
 def _sequence(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
-    images, channels, _, _ = inputs[0].shape
-    pixels = inputs[0].reshape(images, channels, 1, -1)
+    images, channels, height, width = inputs[0].shape
+    pixels = inputs[0].reshape(images, channels, 1, height * width)
     if "first" in weights:
         first = np.broadcast_to(weights["first"][:, None], (images, channels, 1, weights["first"].shape[1]))
         pixels = np.concatenate([first, pixels], 3)
@@ -144,7 +144,7 @@ def _embed(inputs: Sequence[Array], attributes: Attributes, weights: Weights) ->
 def _attention(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
     heads, key_heads = attributes["heads"], attributes["key_heads"]
     query, key, value = (
-        one.reshape(len(one), count, -1, one.shape[-1])
+        one.reshape(len(one), count, one.shape[1] // count, one.shape[-1])
         for one, count in zip(inputs, (heads, key_heads, key_heads), strict=False)
     )
     key, value = (one.repeat(heads // key_heads, 1) for one in (key, value))
@@ -153,7 +153,7 @@ def _attention(inputs: Sequence[Array], attributes: Attributes, weights: Weights
         scores = np.where(inputs[3] != 0, scores, query.dtype.type(-1e30))
     shares = np.exp(scores - scores.max(-1, keepdims=True))
     shares /= shares.sum(-1, keepdims=True)
-    return (value @ shares.swapaxes(2, 3)).reshape(len(query), -1, 1, query.shape[-1])
+    return (value @ shares.swapaxes(2, 3)).reshape(len(query), heads * value.shape[2], 1, query.shape[-1])
 
 
 def _per_channel(vector: Array, value: Array) -> Array:
