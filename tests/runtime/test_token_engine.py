@@ -112,16 +112,11 @@ def shown(kind: str) -> Graph:
         case "other mask":
             nodes.append(Node("activation", "made", ("m",), "n", {"kind": "sigmoid"}))
             nodes.append(Node("attention", "attention", ("e", "e", "e", "n"), "y", attend))
-        case "ids as mask":
-            nodes.append(Node("slice", "ids", ("x",), "i", {"start": 0, "stop": 1}))
-            nodes.append(Node("attention", "attention", ("e", "e", "e", "i"), "y", attend))
     nodes.append(Node("attention", "end", ("y", "y", "y", "m"), "z", attend))
     return Graph("x", (2, 1, 64), tuple(nodes), "z", weights, {}, ("input_ids", "attention_mask"))
 
 
-@pytest.mark.parametrize(
-    "kind", ["conv", "max_pool", "avg_pool", "adaptive_avg_pool", "attention", "other mask", "ids as mask"]
-)
+@pytest.mark.parametrize("kind", ["conv", "max_pool", "avg_pool", "adaptive_avg_pool", "attention", "other mask"])
 def test_padding_that_would_show_is_not_added(kind: str) -> None:
     graph, counts = shown(kind), [2, 7, 33, 64]
     rows, engine = inputs(graph, len(counts)), TokenEngine(graph)
