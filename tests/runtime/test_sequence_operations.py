@@ -122,14 +122,17 @@ MALFORMED: list[tuple[Callable[[], Graph], str]] = [
     (lambda: of_rows(*TEXT, "token_type_ids", shape=(3, 300)), "should be (channels, height, width) or (features,)"),
     (
         lambda: of_rows("input_ids", "labels", "attention_mask"),
-        "the input's rows are input_ids, labels, attention_mask",
+        "the input's rows are 'input_ids', 'labels', 'attention_mask'",
     ),
-    (lambda: of_rows("input_ids", "input_ids", "attention_mask"), "input_ids and others of input_ids, attention_mask,"),
+    (
+        lambda: of_rows("input_ids", "input_ids", "attention_mask"),
+        "'attention_mask'; they should be input_ids and others of input_ids, attention_mask,",
+    ),
     (
         lambda: replace(
             behind(Node("activation", "a", ("e",), "y", {"kind": "relu"})), tokens=("attention_mask", "token_type_ids")
         ),
-        "the input's rows are attention_mask, token_type_ids; they should be input_ids and others of",
+        "the input's rows are 'attention_mask', 'token_type_ids'; they should be input_ids and others of",
     ),
     (
         lambda: replace(patch_network(), tokens=(*TEXT, "token_type_ids")),

@@ -26,14 +26,15 @@ def require_any_length(graph: Graph, shapes_of: ShapesOf) -> None:
         )
     if not set(graph.tokens) <= set(TOKENS) or len(set(graph.tokens)) < rows or TOKENS[0] not in graph.tokens:
         raise RuntimeFileError(
-            f"the input's rows are {', '.join(graph.tokens)[:100]}; they should be {TOKENS[0]} and others of "
-            f"{', '.join(TOKENS)}, each once"
+            f"the input's rows are {', '.join(map(repr, graph.tokens))[:100]}; they should be {TOKENS[0]} and others "
+            f"of {', '.join(TOKENS)}, each once"
         )
     for node in graph.nodes:
-        if node.attributes.get("stride", (1, 1))[1] > 1:
+        step = node.attributes.get("stride", (1, 1))[1]
+        if step > 1:
             raise RuntimeFileError(
-                f"node {node.name!r} ({node.op!r}): it moves by {node.attributes['stride'][1]} tokens; for texts of "
-                "any length it should be by 1"
+                f"node {node.name[:100]!r} ({node.op!r}): it moves by {step} tokens; for texts of any length it should "
+                "be by 1"
             )
     # Sides are then constant, or that of the input and a constant: what fits two lengths fits those between them.
     whole = shapes_of(graph)[graph.output]
