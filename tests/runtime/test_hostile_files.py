@@ -204,15 +204,15 @@ def test_signed_changes_of_sequences(network: Callable[[], Graph], tmp_path: Pat
     header, binary = split((tmp_path / "a.rtk").read_bytes())
     rng = random.Random(4)
     outcomes = []
-    for round in range(600):
+    for round in range(300):
         changed = json.loads(header)
         for _ in range(rng.choice([1, 1, 2, 3])):
             (shift if round % 3 else disturb)(changed, rng)
         outcomes.append(outcome(tmp_path / "b.rtk", signed(json.dumps(changed).encode(), binary)))
         if outcomes[-1] == "read":
             compute(read_file(tmp_path / "b.rtk"))
-    assert 30 < outcomes.count("read") < 300
-    assert len({text.partition(":")[2] for text in outcomes}) > 150, "refused for many different reasons"
+    assert 15 < outcomes.count("read") < 150
+    assert len({text.partition(":")[2] for text in outcomes}) > 80, "refused for many different reasons"
 
 
 def compute(graph: Graph) -> None:
