@@ -219,7 +219,7 @@ def test_a_valid_network_for_texts_takes_any_length(length: int) -> None:
 
 
 def test_random_networks_for_texts_take_all_lengths() -> None:
-    for seed in range(30):
+    for seed in range(12):
         graph = random_text(seed)
         require_valid(graph)
         for length in range(2, min(40, graph.input_shape[-1])):
@@ -229,7 +229,7 @@ def test_random_networks_for_texts_take_all_lengths() -> None:
 def test_networks_said_to_hide_padding_do() -> None:
     """The answer to a text does not change with what is behind it, but for the mask that hides that."""
     said = 0
-    for seed in range(60):
+    for seed in range(30):
         graph = random_text(seed)
         longest = graph.input_shape[-1]
         assert hides_padding(graph, require_valid(graph), require_valid(graph.of_length(2)))
@@ -239,4 +239,4 @@ def test_networks_said_to_hide_padding_do() -> None:
             whole, alone = interpret(graph, rows), interpret(graph.of_length(count), rows[..., :count])
             np.testing.assert_allclose(whole[..., :count] if whole.ndim == 4 else whole, alone, atol=1e-9, rtol=1e-9)
             said += 1
-    assert said > 80
+    assert said > 40
