@@ -20,6 +20,8 @@ MOST_ELEMENTS = 2**13
 class Growth:
     """A graph that grows by one valid node at a time."""
 
+    most = MOST_ELEMENTS
+
     def __init__(self, seed: int, input_shape: Shape) -> None:
         self.random = random.Random(seed)
         self.numbers = np.random.default_rng(seed)
@@ -192,7 +194,7 @@ class Growth:
         shapes = [self.shapes[name] for name in node.inputs]
         weights = {role: self.weights[name].shape for role, name in node.weights.items()}
         shape = OPERATIONS[node.op].shape(shapes, node.attributes, weights)
-        if np.prod(shape) > MOST_ELEMENTS:
+        if np.prod(shape) > self.most:
             raise RuntimeFileError("larger than a test needs")
         return shape
 

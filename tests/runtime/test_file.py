@@ -21,8 +21,9 @@ from robust_tickets.runtime.graph import Graph, Node, Weight
 from robust_tickets.runtime.reference import interpret
 from robust_tickets.runtime.storage.file import MAGIC, PREAMBLE, VERSION, read_file, stored_weights, write_file
 
-from .graphs import every_operation, images
+from .graphs import every_operation, images, patch_network, text_network
 from .random_graphs import random_graph
+from .random_sequences import inputs, random_sequence, random_text
 
 
 def test_a_graph_comes_back(tmp_path: Path) -> None:
@@ -47,6 +48,36 @@ def test_random_networks_come_back_and_compute_the_same(tmp_path: Path) -> None:
         expected = interpret(graph, some)
         assert np.isfinite(expected).all()
         np.testing.assert_array_equal(interpret(read_file(tmp_path / "a.rtk"), some), expected)
+
+
+def test_random_sequences_and_texts_come_back_and_compute_the_same(tmp_path: Path) -> None:
+    for seed in range(25):
+        for graph in (random_sequence(seed), random_text(seed), random_text(seed, padded=False)):
+            write_file(graph, tmp_path / "a.rtk")
+            read, some = read_file(tmp_path / "a.rtk"), inputs(graph, 2)
+            assert (read.tokens, read.input_shape, read.nodes) == (graph.tokens, graph.input_shape, graph.nodes)
+            np.testing.assert_array_equal(interpret(read, some), interpret(graph, some))
+
+
+def test_what_the_rows_of_a_text_are_is_stored_and_nothing_of_images(tmp_path: Path) -> None:
+    for graph, rows in ((text_network(), [*text_network().tokens]), (patch_network(), None), (every_operation(), None)):
+        write_file(graph, tmp_path / "a.rtk")
+        assert header_of(tmp_path / "a.rtk").get("tokens") == rows
+        write_file(read_file(tmp_path / "a.rtk"), tmp_path / "b.rtk")
+        assert (tmp_path / "a.rtk").read_bytes() == (tmp_path / "b.rtk").read_bytes()
+
+
+def test_a_text_network_of_one_length_is_not_written(tmp_path: Path) -> None:
+    graph = text_network()
+    graph = replace(
+        graph,
+        nodes=(*graph.nodes[:13], replace(graph.nodes[13], attributes={"start": 7, "stop": 8}), *graph.nodes[14:]),
+    )
+    with pytest.raises(
+        RuntimeFileError, match=r"a\.rtk: for texts of 2 tokens: node 'first' \('tokens'\): it takes tokens 7"
+    ):
+        write_file(graph, tmp_path / "a.rtk")
+    assert os.listdir(tmp_path) == []
 
 
 def test_every_encoding_is_there_and_sparse_weights_come_as_their_nonzeros(tmp_path: Path) -> None:

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from robust_tickets.runtime.engine import Engine
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.reference import interpret
 from robust_tickets.runtime.rules.operations import require_valid
 from robust_tickets.runtime.storage.file import BEGIN, MAGIC, PREAMBLE, VERSION, read_file, write_file
 
-from .graphs import every_operation
+from .graphs import every_operation, patch_network, text_network
 
 COSTLY = 2**20
 """Elements of all values together, beyond which a graph is not executed here: it is valid, and takes long."""
@@ -133,6 +134,7 @@ STRANGE: list[Any] = [
         "float16",
         "relu",
     ),
+    *("attention", "input_ids", "token_type_ids", "attention_mask"),
     *("\ud800", "a\nb", "x" * 1000, [], {}, [[]], [1], [1, 1], [2**20, 2**20], [2**31] * 4, [[[[[[[[1]]]]]]]]),
 ]
 
@@ -174,6 +176,101 @@ def test_signed_changes_of_what_the_header_says(content: bytes, tmp_path: Path) 
         outcomes.append(outcome(tmp_path / "a.rtk", signed(json.dumps(changed).encode(), binary)))
     assert 10 < outcomes.count("read") < 700
     assert len({text.partition(":")[2] for text in outcomes}) > 250, "refused for many different reasons"
+
+
+def shift(header: Any, rng: random.Random) -> None:
+    """Change one thing in a parsed header to what might be right: another value, a number near by."""
+    node = rng.choice(header["nodes"])
+    numbers = [(node["attributes"], key) for key, value in node["attributes"].items() if type(value) is int]
+    match rng.choice(["input", "number", "weight", "shape", "rows"]):
+        case "input":
+            place = rng.randrange(len(node["inputs"]))
+            node["inputs"][place] = rng.choice([header["input"], *(one["output"] for one in header["nodes"])])
+        case "number" if numbers:
+            container, key = rng.choice(numbers)
+            container[key] = rng.choice([0, 1, 2, 4, container[key] - 1, container[key] + 1, container[key] * 2])
+        case "weight" if node["weights"]:
+            del node["weights"][rng.choice([*node["weights"]])]
+        case "shape":
+            header["input_shape"][rng.randrange(3)] = rng.choice([1, 2, 3, 5, 16, 17, 40, 300])
+        case "rows" if header.get("tokens"):
+            rng.choice([header["tokens"].pop, header["tokens"].clear, header["tokens"].reverse])()
+
+
+@pytest.mark.parametrize("network", [patch_network, text_network])
+def test_signed_changes_of_sequences(network: Callable[[], Graph], tmp_path: Path) -> None:
+    """What is read is executed by the engine, too, on what may be no sensible input: it may give anything."""
+    write_file(network(), tmp_path / "a.rtk")
+    header, binary = split((tmp_path / "a.rtk").read_bytes())
+    rng = random.Random(4)
+    outcomes = []
+    for round in range(300):
+        changed = json.loads(header)
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            (shift if round % 3 else disturb)(changed, rng)
+        outcomes.append(outcome(tmp_path / "b.rtk", signed(json.dumps(changed).encode(), binary)))
+        if outcomes[-1] == "read":
+            compute(read_file(tmp_path / "b.rtk"))
+    assert 15 < outcomes.count("read") < 150
+    assert len({text.partition(":")[2] for text in outcomes}) > 80, "refused for many different reasons"
+
+
+def compute(graph: Graph) -> None:
+    """Let the engine answer what may be no sensible input at all."""
+    shapes = require_valid(graph)
+    if sum(map(prod, shapes.values())) > COSTLY:
+        return
+    for length in (2, graph.input_shape[-1]) if graph.tokens else (0,):
+        one = graph.of_length(length) if length else graph
+        given = np.random.default_rng(0).normal(0, 1e6, (1, *one.input_shape)).astype(np.float32)
+        assert Engine(one)(given).shape[1:] == require_valid(one)[one.output]
+
+
+def tokens(rows: Any) -> Callable[[Any], None]:
+    return lambda header: header.update(tokens=rows)
+
+
+NO_ROWS = "its header: tokens should be a list of names"
+TEXTS: dict[str, tuple[Callable[[Any], None], str]] = {
+    "null": (tokens(None), NO_ROWS),
+    "text": (tokens("input_ids"), NO_ROWS),
+    "object": (tokens({"input_ids": 0}), NO_ROWS),
+    "numbers": (tokens([0, 1, 2]), NO_ROWS),
+    "lists": (tokens([["input_ids"]] * 3), NO_ROWS),
+    "too few": (tokens(["input_ids"]), "the input has shape (3, 1, 300); for texts it should be (1, 1, tokens)"),
+    "too many": (tokens(["input_ids"] * 10**5), "for texts it should be (100000, 1, tokens)"),
+    "twice": (tokens(["input_ids"] * 3), "each once"),
+    "unknown": (
+        tokens(["input_ids", "attention_mask", "a\nb\ud800"]),
+        "the input's rows are 'input_ids', 'attention_mask',",
+    ),
+    "long": (
+        tokens(["input_ids", "attention_mask", "x" * 10**5]),
+        "the input's rows are 'input_ids', 'attention_mask', 'x",
+    ),
+    "long texts": (lambda header: header.update(input_shape=[3, 1, 2**24]), "positions has shape (12, 300)"),
+    "wide table": (lambda header: header["nodes"][0]["weights"].update(table="qkv"), "table has shape (28, 12, 1, 1)"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_hostile_headers_of_texts(tmp_path: Path, name: str) -> None:
+    write_file(text_network(), tmp_path / "a.rtk")
+    header, binary = split((tmp_path / "a.rtk").read_bytes())
+    change, complaint = TEXTS[name]
+    changed = json.loads(header)
+    change(changed)
+    assert complaint in outcome(tmp_path / "b.rtk", signed(json.dumps(changed).encode(), binary))
+
+
+def test_a_file_without_rows_is_one_of_images(tmp_path: Path) -> None:
+    write_file(text_network(), tmp_path / "a.rtk")
+    header, binary = split((tmp_path / "a.rtk").read_bytes())
+    for change in (tokens([]), lambda header: header.pop("tokens")):
+        changed = json.loads(header)
+        change(changed)
+        assert outcome(tmp_path / "b.rtk", signed(json.dumps(changed).encode(), binary)) == "read"
+        assert read_file(tmp_path / "b.rtk").tokens == ()
 
 
 def entry(**changes: Any) -> Callable[[Any], None]:

@@ -14,6 +14,7 @@
 | `tuning/` | what is fastest on this machine |
 | `images.py` | from files, PIL images and arrays to a network's input |
 | `engine.py` | a graph, ready to be executed |
+| `token_engine.py` | a graph for texts: an engine for each of some lengths |
 | `load.py` | a file, ready to be called |
 
 Each imports those above it. Weights are data: kernels are a small family, compiled once per machine.

@@ -127,8 +127,8 @@ def _layer_norm(inputs: Sequence[Array], attributes: Attributes, weights: Weight
 
 
 def _sequence(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
-    images, channels, _, _ = inputs[0].shape
-    pixels = inputs[0].reshape(images, channels, 1, -1)
+    images, channels, height, width = inputs[0].shape
+    pixels = inputs[0].reshape(images, channels, 1, height * width)
     if "first" in weights:
         first = np.broadcast_to(weights["first"][:, None], (images, channels, 1, weights["first"].shape[1]))
         pixels = np.concatenate([first, pixels], 3)
@@ -136,14 +136,15 @@ def _sequence(inputs: Sequence[Array], attributes: Attributes, weights: Weights)
 
 
 def _embed(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
-    found = weights["table"][inputs[0][:, attributes["row"], 0].astype(np.int64)]
+    table, numbers = weights["table"], np.nan_to_num(inputs[0][:, attributes["row"], 0])
+    found = table[np.clip(numbers, 0, len(table) - 1).astype(np.int64)]
     return found.swapaxes(1, 2)[:, :, None]
 
 
 def _attention(inputs: Sequence[Array], attributes: Attributes, weights: Weights) -> Array:
     heads, key_heads = attributes["heads"], attributes["key_heads"]
     query, key, value = (
-        one.reshape(len(one), count, -1, one.shape[-1])
+        one.reshape(len(one), count, one.shape[1] // count, one.shape[-1])
         for one, count in zip(inputs, (heads, key_heads, key_heads), strict=False)
     )
     key, value = (one.repeat(heads // key_heads, 1) for one in (key, value))
@@ -152,7 +153,7 @@ def _attention(inputs: Sequence[Array], attributes: Attributes, weights: Weights
         scores = np.where(inputs[3] != 0, scores, query.dtype.type(-1e30))
     shares = np.exp(scores - scores.max(-1, keepdims=True))
     shares /= shares.sum(-1, keepdims=True)
-    return (value @ shares.swapaxes(2, 3)).reshape(len(query), -1, 1, query.shape[-1])
+    return (value @ shares.swapaxes(2, 3)).reshape(len(query), heads * value.shape[2], 1, query.shape[-1])
 
 
 def _per_channel(vector: Array, value: Array) -> Array:

@@ -9,6 +9,7 @@ from robust_tickets.runtime.engine import ChooseTilings, Engine, StepTime
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.machine.workers import Workers
+from robust_tickets.runtime.rules.lengths import hides_padding
 from robust_tickets.runtime.rules.operations import require_valid
 
 MOST_ENGINES = 8
@@ -16,7 +17,11 @@ MOST_ENGINES = 8
 
 
 class TokenEngine:
-    """A network that computes logits of texts, each as long as it is: what fills a batch up costs nothing."""
+    """A network that computes logits of texts, each as long as it is: what fills a batch up costs nothing.
+
+    Where the network's mask hides padding, a text is filled up to a length that others share an engine with; else each
+    length has its own. One of a single token is filled up to two in any case.
+    """
 
     def __init__(
         self, graph: Graph, threads: int = 1, *, target: Target | None = None, tilings: ChooseTilings | None = None
@@ -28,7 +33,9 @@ class TokenEngine:
         """
         self.graph, self.threads = graph, threads
         self.target = target or Target.host()
-        self.output_shape = require_valid(graph)[graph.output]
+        shapes = require_valid(graph)
+        self.output_shape = shapes[graph.output]
+        self._rounds = hides_padding(graph, shapes, require_valid(graph.of_length(2)))
         self._tilings = tilings
         self._workers = Workers(threads)
         self._engines: OrderedDict[int, Engine] = OrderedDict()
@@ -68,7 +75,7 @@ class TokenEngine:
 
     def engine(self, count: int) -> Engine:
         """Return the engine for texts of so many tokens."""
-        length = rounded(count, self.graph.input_shape[-1])
+        length = rounded(count, self.graph.input_shape[-1]) if self._rounds else max(2, count)
         with self._workers.lock:
             if length not in self._engines:
                 self._engines[length] = Engine(

@@ -23,6 +23,9 @@ Kernels, each with its `NAME`, its `ARGUMENTS` and its text:
 - `pool.py`: the largest number in a window, or the sum.
 - `average.py`: weighted means over the pixels of whole maps.
 - `layer_norm.py`: normalisation over the channels at each pixel.
+- `sequence.py`: the pixels of a map one after another: a sequence of tokens.
+- `embed.py`: rows of a table, looked up by number.
+- `attention.py`: softmax attention of the tokens of one map to those of another.
 - `gather.py`: pixels into blocks, halo included.
 - `border.py`: the halo from the blocks.
 - `scatter.py`: pixels out of blocks.

@@ -102,8 +102,8 @@ class AttentionKernel:
             found = list(keys.values)
             for one in range(self.together):
                 # 0 for a key that counts, -1e30 for one that does not.
-                counted = f.load_splat(f.at(mask, at, 4 * one))
-                hidden = f.code.multiply(f.code.subtract(number(1.0), counted), number(HIDDEN))
+                unseen = f.code.line(f"fcmp oeq {V} {f.load_splat(f.at(mask, at, 4 * one))}, zeroinitializer")
+                hidden = f.code.where(unseen, number(HIDDEN), "zeroinitializer")
                 for column in range(self.width):
                     score = f.code.multiply_add(channel.values[one * self.width + column], scale, hidden)
                     found[column] = f.code.larger(score, found[column])

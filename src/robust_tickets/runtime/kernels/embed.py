@@ -20,7 +20,7 @@ Channels; the number of the last row; bytes of a row, and from channel to channe
 def ir() -> str:
     """Return the LLVM IR text of void(arguments, begin, end) over vectors of tokens.
 
-    What is no number of a row is taken for the last: nothing outside of the table is read.
+    Below 0, and what is no number, is the first row; beyond the last is the last: nothing outside of it is read.
     """
     f = Function.over_tasks(NAME, ARGUMENTS)
     last, size = (_words(f, f[name]) for name in ("last", "row_size"))

@@ -322,6 +322,11 @@ class Placement:
                 done.update(missing)
         return view
 
+    def zeroed(self, value: str, name: str) -> MapView:
+        """Return a value in blocks, with zeros in lanes outside of the map."""
+        layout = self._default(value)
+        return self.map(value, name, Need(layout, bordered=not layout.full))
+
     def do(self, command: c.Command) -> None:
         """Append a command."""
         for view in command.views:

@@ -250,8 +250,8 @@ class _Planner:
 
     def _tokens(self, layer: Layer) -> None:
         value, first = layer.inputs[0], layer.attributes["start"]
-        if not self.at.is_map(value):
-            # Of one token: itself.
+        if self.at.shapes[value] == self.at.shapes[layer.output] and not self.at.is_map(value):
+            # All of them, such as the only one.
             self.at.views[layer.output] = self.at.plain(value, layer.name)
             return
         source, target = self.at.map(value, layer.name), self.at.target(layer.output)
@@ -266,10 +266,11 @@ class _Planner:
         self.at.do(c.Embed(layer.name, source, self._map_target(layer), layer.weights["table"].dense()))
 
     def _attention(self, layer: Layer) -> None:
-        query, key, value, *masks = (self.at.map(one, layer.name) for one in layer.inputs)
+        query, key, value = (self.at.map(one, layer.name) for one in layer.inputs[:3])
+        # Nobody attends to lanes that are no keys.
+        mask = self.at.zeroed(layer.inputs[3], layer.name) if len(layer.inputs) > 3 else None
         target = self.at.target(layer.output)
         heads, key_heads, scale = (layer.attributes[name] for name in ("heads", "key_heads", "scale"))
-        mask = masks[0] if masks else None
         if isinstance(target, MapView):
             self.at.do(c.Attention(layer.name, query, target, key, value, mask, heads, key_heads, scale))
             return

@@ -12,7 +12,7 @@ from reprlib import Repr
 import numpy as np
 
 from robust_tickets.runtime.errors import RuntimeFileError
-from robust_tickets.runtime.graph import TOKENS, Graph, Node, Shape, Weight
+from robust_tickets.runtime.graph import Graph, Node, Shape, Weight
 from robust_tickets.runtime.rules import shapes
 from robust_tickets.runtime.rules.attributes import (
     LARGEST_LENGTH,
@@ -25,6 +25,7 @@ from robust_tickets.runtime.rules.attributes import (
     is_integers,
     number,
 )
+from robust_tickets.runtime.rules.lengths import require_any_length
 from robust_tickets.runtime.rules.shapes import LARGEST_VALUE
 
 ACTIVATIONS: dict[str, tuple[str, ...]] = {
@@ -119,10 +120,8 @@ OPERATIONS: dict[str, Operation] = {
     # Sequences are maps of one row: the features of a token are the channels of a pixel.
     # The pixels of a map row by row, behind some tokens that are the same for all images; plus positions.
     "sequence": Operation(shapes.sequence_shape, {}, {"first": False, "positions": False}),
-    "tokens": Operation(
-        shapes.tokens_shape, {"start": integer(0, LARGEST_LENGTH), "stop": integer(1, LARGEST_LENGTH)}
-    ),
-    # Column t is row input[row, t] of the table, [V, C].
+    "tokens": Operation(shapes.tokens_shape, {"start": integer(0, LARGEST_LENGTH), "stop": integer(1, LARGEST_LENGTH)}),
+    # Column t is row input[row, t] of the table, [V, C], rounded towards 0; the nearest there is if there is none such.
     "embed": Operation(shapes.embed_shape, {"row": integer(0, LARGEST_LENGTH)}, {"table": True}),
     # For each head, softmax(scale * queries^T keys) over the keys whose mask is not 0, times values; a head of keys and
     # values serves as many of queries one after another as there are.
@@ -157,37 +156,16 @@ def require_valid(graph: Graph) -> dict[str, Shape]:
     _require_name("the input", graph.input)
     for name, weight in graph.weights.items():
         _require_weight(name, weight)
-    if graph.tokens:
-        _require_any_length(graph)
     values = _values(graph)
     if graph.output not in values:
         raise RuntimeFileError(f"the graph's output {_short(graph.output)} is not the output of any node")
     _refuse_unused(graph, values)
+    if graph.tokens:
+        require_any_length(graph, _values)
     for key, text in graph.metadata.items():
         if not _is_text(key) or not _is_text(text):
             raise RuntimeFileError(f"metadata {_short(key)} is {_short(text)}; it should be text")
     return values
-
-
-def _require_any_length(graph: Graph) -> None:
-    """Refuse a network for texts that would not take any number of tokens from 2 on.
-
-    Raises:
-        RuntimeFileError: says why.
-    """
-    rows, height, length = (*graph.input_shape, 0, 0)[:3]
-    if (rows, height) != (len(graph.tokens), 1) or length < 2:
-        raise RuntimeFileError(
-            f"the input has shape {_short(graph.input_shape)}; for texts it should be ({len(graph.tokens)}, 1, tokens)"
-        )
-    if not set(graph.tokens) <= set(TOKENS) or len(set(graph.tokens)) < rows or TOKENS[0] not in graph.tokens:
-        raise RuntimeFileError(
-            f"the input's rows are {_short(list(graph.tokens))}; they should be {TOKENS[0]} and others of "
-            f"{', '.join(TOKENS)}, each once"
-        )
-    # Shapes follow from that of the input by sums and products: what fits two lengths fits those between them.
-    for shorter in {2, length - 1} - {1, length}:
-        _values(graph.of_length(shorter))
 
 
 def _values(graph: Graph) -> dict[str, Shape]:

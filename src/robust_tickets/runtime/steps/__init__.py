@@ -9,5 +9,6 @@
 - `pooling.py`: pooling over windows and over whole maps.
 - `pointwise.py`: an operation on every number.
 - `normalise.py`: layer norm.
+- `tokens.py`: sequences made, looked up, and attended to.
 - `chain.py`: several steps as one, a few channels at a time.
 """

@@ -10,6 +10,7 @@
 | `operators.py` | torch's operators by name: convolutions, norms, activations, pooling |
 | `arithmetic.py` | torch's operators by name: sums and products, with constants or values |
 | `movement.py` | torch's operators by name: views, permutations, slices, concatenations |
+| `attention.py` | torch's operators by name: attention |
 | `convert.py` | a classifier in, a graph out |
 | `network.py` | a graph as a torch network, to be compared with the runtime or exported again |
 """

@@ -81,7 +81,9 @@ def _sequence(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
 
 
 def _embed(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
-    return F.embedding(inputs[0][:, node.attributes["row"], 0].long(), weights["table"]).movedim(2, 1).unsqueeze(2)
+    table = weights["table"]
+    numbers = inputs[0][:, node.attributes["row"], 0].clamp(0, len(table) - 1)
+    return F.embedding(numbers.long(), table).movedim(2, 1).unsqueeze(2)
 
 
 def _attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
