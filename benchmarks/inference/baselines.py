@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from benchmarks.inference.contest import Contestant, contest
-from benchmarks.inference.networks import Format, dense_file, pruned_file, random_images
+from benchmarks.inference.networks import Format, dense_file, given, pruned_file
 from benchmarks.scale import Inference
 
 DENSE: dict[str, tuple[str, Format]] = {
@@ -30,7 +30,7 @@ def baselines(scale: Inference, source: str, batch: int, threads: int) -> dict[s
     contestants["onnxruntime, 90 % zeros"] = Contestant(
         "onnxruntime", pruned_file(scale, source, "uniform", 90, "onnx")
     )
-    done = contest(contestants, random_images(scale, batch), threads, scale.pace(batch))
+    done = contest(contestants, given(scale, source, batch), threads, scale.pace(batch))
     base = done["onnxruntime"]
     assert not isinstance(base, str)
     return {name: one if isinstance(one, str) else one.facts(base) for name, one in done.items()}

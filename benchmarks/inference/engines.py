@@ -51,7 +51,9 @@ def openvino() -> Open:
         options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         request = ov.Core().compile_model(path, "CPU", options).create_infer_request()
         # Without sharing, every call copies its input; ONNX Runtime does not.
-        return lambda images: np.array(request.infer([images], share_inputs=True)[0])
+        return lambda inputs: np.array(
+            request.infer(inputs if isinstance(inputs, dict) else [inputs], share_inputs=True)[0]
+        )
 
     return opened
 
@@ -64,9 +66,9 @@ def torch_eager() -> Open:
         torch.set_num_threads(threads)
         network = torch.load(path, weights_only=False)
 
-        def run(images: Images) -> NDArray[np.float32]:
+        def run(inputs: Any) -> NDArray[np.float32]:
             with torch.inference_mode():
-                return network(torch.from_numpy(images)).numpy()
+                return network(as_tensors(inputs)).numpy()
 
         return run
 
@@ -84,9 +86,9 @@ def torch_compiled() -> Open:
         torch.set_num_threads(threads)
         network = torch.compile(torch.load(path, weights_only=False))
 
-        def run(images: Images) -> NDArray[np.float32]:
+        def run(inputs: Any) -> NDArray[np.float32]:
             with torch.no_grad():  # freezing asks for this, not for inference mode
-                return network(torch.from_numpy(images)).numpy()
+                return network(as_tensors(inputs)).numpy()
 
         return run
 

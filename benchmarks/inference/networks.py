@@ -27,8 +27,8 @@ from robust_tickets.pruning.scopes import LayerScope
 from robust_tickets.pruning.select import Selection
 from robust_tickets.runtime.storage.file import write_file
 from robust_tickets.shrinking.conversion import convert
-from robust_tickets.shrinking.export import export_onnx, feed
-from robust_tickets.shrinking.quantisation import quantise
+from robust_tickets.shrinking.export import export_onnx, feed, metadata
+from robust_tickets.shrinking.quantisation import quantise, quantise_matrices
 from robust_tickets.verbs.draw import draw
 
 Pattern = Literal["uniform", "block8x1", "global"]
@@ -41,6 +41,13 @@ LANGUAGE: dict[str, dict[str, int]] = {
         "num_hidden_layers": 6,
         "num_attention_heads": 12,
         "intermediate_size": 1536,
+        "vocab_size": 30522,
+    },
+    "language/bert_base": {
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
         "vocab_size": 30522,
     },
     "language/tiny": {
@@ -148,6 +155,9 @@ def dense_file(scale: Inference, source: str, form: Format, trained: bool = Fals
     path = path_of(source, form, "trained" if trained else "dense")
     if form != "int8":
         return written(dense(scale, source, trained), form, path)
+    if source in LANGUAGE:
+        quantise_matrices(dense_file(scale, source, "onnx", trained), path)
+        return path
     quantise(dense_file(scale, source, "onnx", trained), path, random_images(scale, CALIBRATION))
     return path
 
@@ -169,7 +179,7 @@ def written(classifier: Network, form: Format, path: Path) -> Path:
     if form == "torch":
         torch.save(classifier, path)
     elif form == "runtime":
-        write_file(convert(classifier), path)
+        write_file(convert(classifier, metadata(classifier, None, None)), path)
     else:
         export_onnx(classifier, path)
     return path
@@ -178,5 +188,5 @@ def written(classifier: Network, form: Format, path: Path) -> Path:
 @cache
 @torch.no_grad()
 def expected(scale: Inference, source: str, pattern: Pattern, percent: int, batch: int) -> Tensor:
-    """Return the logits that the pruned network's own modules compute for the benchmark's images."""
-    return pruned(scale, source, pattern, percent)(torch.from_numpy(random_images(scale, batch)))
+    """Return the logits that the pruned network's own modules compute for what the benchmark gives them."""
+    return pruned(scale, source, pattern, percent)(as_tensors(given(scale, source, batch)))

@@ -15,9 +15,9 @@ from benchmarks.inference.networks import (
     Pattern,
     dense_file,
     expected,
+    given,
     is_trained,
     pruned_file,
-    random_images,
     trained_folder,
 )
 from benchmarks.inference.roofline import roofline
@@ -26,6 +26,7 @@ from benchmarks.inference.work import layer_work, total_work
 from benchmarks.row import Row
 from benchmarks.scale import FULL, Inference, Scale
 from benchmarks.timing import ratios, spread
+from robust_tickets.foundation.batch import by_name
 from robust_tickets.foundation.files import read_json
 from robust_tickets.models.proofs import relative_difference
 
@@ -87,7 +88,7 @@ def facts(case: Case, scale: Inference, source: str, batch: int, done: Mapping[s
     return {
         "summary": f"{before:.1f} to {after:.2f} ms; cold {cold:.2f} times",
         "network": source,
-        "image": [3, scale.size, scale.size],
+        "inputs": {name: list(array.shape) for name, array in by_name(given(scale, source, batch)).items()},
         "pattern": case.pattern,
         "sparsity": case.percent / 100,
         "against": f"{case.against}, dense",
@@ -114,5 +115,5 @@ def timed(
     if (pattern, batch, threads) == ("uniform", 1, 1):
         contestants["onnxruntime int8"] = Contestant("onnxruntime", dense_file(scale, source, "int8"))
     contestants["runtime"] = Contestant("runtime", pruned_file(scale, source, pattern, percent, "runtime"))
-    done = contest(contestants, random_images(scale, batch), threads, scale.pace(batch))
+    done = contest(contestants, given(scale, source, batch), threads, scale.pace(batch))
     return {name: one for name, one in done.items() if isinstance(one, Measured)}

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.inference.networks import Pattern, pruned, random_images
+from benchmarks.inference.networks import Pattern, as_tensors, given, pruned
 from benchmarks.scale import Inference
 
 Layers = dict[str, dict[str, float]]
@@ -35,7 +35,7 @@ def layer_work(scale: Inference, source: str, pattern: Pattern, percent: int) ->
         return layer.register_forward_hook(seen)
 
     hooks = [watch(p, m) for p, m in classifier.body.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    classifier(torch.from_numpy(random_images(scale, 1)))
+    classifier(as_tensors(given(scale, source, 1)))
     for hook in hooks:
         hook.remove()
     return found
