@@ -1,4 +1,4 @@
-"""Texts become the tokens of evaluation, tokens of others are taken as they are, and the rest is refused in one line."""
+"""Texts become the tokens of evaluation, those of others are taken as they are, and the rest is refused in one line."""
 
 import subprocess
 import sys

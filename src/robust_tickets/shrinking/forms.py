@@ -108,7 +108,7 @@ class RuntimeForm(ShippedForm):
     leaves_out_zeros: ClassVar[bool] = True
 
     def require_network(self, network: Network) -> None:
-        """Refuse a network that takes no images, or whose answers are not logits."""
+        """Refuse a network whose inputs or answers the runtime does not know."""
         super().require_network(network)
         require_classifier(network)
 
@@ -126,7 +126,7 @@ class RuntimeForm(ShippedForm):
 
     def caller(self, path: Path, threads: int, inputs: Mapping[str, np.ndarray]) -> Callable[[], object]:
         """Open the file in the runtime."""
-        return partial(open_runtime(path, threads), inputs[INPUT])
+        return partial(open_runtime(path, threads), inputs.get(INPUT, inputs))  # texts are called by name
 
 
 @final
