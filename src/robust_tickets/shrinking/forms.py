@@ -51,6 +51,14 @@ class ShippedForm(ABC):
         """
         network.require_exportable()
 
+    def suits(self, network: Network) -> bool:
+        """Return whether a network is worth a try in this form: it may still use what the form lacks."""
+        try:
+            self.require_network(network)
+        except UserError:
+            return False
+        return True
+
     @abstractmethod
     def write(
         self,
