@@ -32,7 +32,8 @@ class Case:
         pattern = "" if self.pattern == "uniform" else f"_{self.pattern}"
         against = "_vs_int8" if self.against == "onnxruntime int8" else ""
         threads = f"_t{self.threads}" if self.threads > 1 else ""
-        return f"runtime_{self.network}{pattern}{against}_{self.percent}_b{batch_size}{threads}"
+        zeros = self.percent or "dense"
+        return f"runtime_{self.network}{pattern}{against}_{zeros}_b{batch_size}{threads}"
 
 
 def cases() -> Iterator[Case]:

@@ -136,7 +136,7 @@ def masks(scale: Inference, source: str, pattern: Pattern, percent: int) -> Mask
     if pattern == "global":
         return draw(dense(scale, source, is_trained(scale, pattern)), sparsity=percent / 100).masks
     classifier = dense(scale, source)
-    names = prunable_weights(classifier, Prunable(include_stem=False))
+    names = prunable_weights(classifier, Prunable(include_stem=False)) if percent else []
     weights = {name: classifier.body.get_parameter(name).detach() for name in names}
     return Selection(group=PATTERNS[pattern], scope=LayerScope()).select(weights, sparsity=percent / 100)
 

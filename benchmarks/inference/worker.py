@@ -68,8 +68,10 @@ class Worker:
         self.other += 1.0
 
     def profile(self) -> list[tuple[str, str, float]]:
-        """Return (layer, kind, seconds) of the runtime's steps for one image on one thread."""
-        return [(step.layer, step.kind, step.seconds) for step in self.run.profile(self.inputs[0])]
+        """Return (layer, kind, seconds) of the runtime's steps for one image or text on one thread."""
+        texts = isinstance(self.inputs, dict)
+        one = {name: rows[:1] for name, rows in self.inputs.items()} if texts else self.inputs[0]
+        return [(step.layer, step.kind, step.seconds) for step in self.run.profile(one)]
 
 
 def main() -> None:

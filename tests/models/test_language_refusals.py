@@ -202,7 +202,6 @@ def evaluated_from_memory(network: rt.Network, folder: Path) -> None:
 
 NAMED: dict[str, Callable[[rt.Network, Path], Any]] = {
     "images": lambda network, folder: network.pixels,
-    "the runtime": lambda network, folder: rt.export(network, folder / "model.rtk"),
     "another head": lambda network, folder: get_head(network.body, "missing"),
     "another network": lambda network, folder: rt.masked(network.body, {"fc.weight": torch.ones(2, 2).bool()}),
     "a ticket of a network in memory": evaluated_from_memory,

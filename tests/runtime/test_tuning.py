@@ -113,6 +113,23 @@ def test_several_processors_and_models_share_no_tilings(tmp_path):
     assert found("another model", here, second) == second
 
 
+def test_sizes_of_one_model_share_no_tilings_and_an_image_has_none(tmp_path, folder):
+    place, engine, here = tmp_path / "tuning.json", Engine(network()), Target.host()
+    [command] = [one for one in engine.plan.commands if isinstance(one, c.Convolve)]
+    first, second = likely(command, here, 2)
+
+    def found(size, measured):
+        return tuned([place], "model", here, lambda: {"conv": measured}, [command], size)["conv"]
+
+    assert found("16 tokens", first) == first
+    assert found("32 tokens", second) == second
+    assert found("16 tokens", second) == first
+    machine = f"{here.cpu} {here.features}"
+    assert set(json.loads(place.read_text())["tilings"]) == {f"{machine}, 16 tokens", f"{machine}, 32 tokens"}
+    load_runtime(folder / "model.rtk")
+    assert set(json.loads((folder / "model.rtk.tuning.json").read_text())["tilings"]) == {machine}
+
+
 def test_where_nothing_can_be_written_nothing_is_kept(folder):
     (folder / "model.rtk.tuning.json").mkdir()
     assert is_right(folder / "model.rtk")

@@ -155,15 +155,62 @@ def test_every_form_of_the_network_says_the_same(shipped, place: Path, kind: str
         assert given == [pytest.approx(one, abs=1e-3) if isinstance(one, float) else one for one in wanted], subject
 
 
-def test_measures_are_taken_on_the_file_too(shipped, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def sparse(shipped, place: Path) -> Any:
+    """Return what gives the runtime file shrunk from the transfer of a kind, made once."""
+
+    def of(kind: str) -> Path:
+        if not (place / f"{kind}.rtk").exists():
+            report = rt.shrink(shipped(kind).result, place / f"{kind}.rtk", rounds=3, length=8)
+            assert report.export_difference < 1e-4
+            assert report.machine.tokens == 8
+        return place / f"{kind}.rtk"
+
+    return of
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_runtime_file_is_what_an_onnx_file_is(shipped, sparse, kind: str) -> None:
+    made, file = shipped(kind), sparse(kind)
+    wanted = flat(json.loads(rt.predict(made.file, ASKED[kind], top=3).to_json()))
+    for subject in (file, rt.load_runtime(file)):
+        given = flat(json.loads(rt.predict(subject, ASKED[kind], top=3).to_json()))
+        assert given == [pytest.approx(one, abs=1e-3) if isinstance(one, float) else one for one in wanted]
+    exported = rt.verify(made.result, exported=file).exported
+    assert exported is not None
+    (row,) = exported.rows
+    assert (row.measure, row.file) == (METRIC[kind], pytest.approx(row.network, abs=1e-4))
+    found = rt.evaluate(file, made.data)
+    assert (found.score, found.runs[0].standard) == (METRIC[kind], pytest.approx(row.file, abs=1e-6))
+
+
+@pytest.mark.parametrize("kind", ["classification", "tags"])
+def test_a_runtime_file_is_checked_against_its_network_on_real_texts(shipped, sparse, kind: str) -> None:
+    made = shipped(kind)
+    report = rt.check(sparse(kind), data=made.data.name, against=made.result)
+    assert report.passes
+    assert {row.engine.split()[0] for row in report.rows} == {"PyTorch", "ONNX", "the"}
+    assert {row.images for row in report.rows} == {"random texts", made.data.name}
+    assert report.nonzero < 0.9 * report.weights
+
+
+def test_a_runtime_file_in_16_bits_is_scored_on_validation(shipped, tmp_path: Path) -> None:
+    report = rt.shrink(shipped("tags").result, tmp_path / "half.rtk", rounds=3, length=8, half=True)
+    assert [one.form for one in report.checks] == ["ticket", "half.rtk"]
+    assert (report.checks[1].agreement or 0) > 0.98
+    assert report.storage_difference > report.export_difference
+
+
+def test_measures_are_taken_on_the_file_too(shipped, sparse, tmp_path: Path) -> None:
     made = shipped("classification")
     (tmp_path / "pairs.txt").write_text("rome oslo\nann bob\n")
     swaps = {"kind": "word-substitution", "synonyms": str(tmp_path / "pairs.txt"), "limit": 8}
-    exported = rt.verify(made.result, exported=made.file, measures=["calibration", swaps]).exported
-    assert exported is not None
-    figures = {row.figure: row for row in exported.rows}
-    assert {"ece", "substitution/robust"} <= figures.keys()
-    assert all(row.file == pytest.approx(row.network, abs=1e-3) for row in exported.rows)
+    for file in (made.file, sparse("classification")):
+        exported = rt.verify(made.result, exported=file, measures=["calibration", swaps]).exported
+        assert exported is not None
+        figures = {row.figure: row for row in exported.rows}
+        assert {"ece", "substitution/robust"} <= figures.keys()
+        assert all(row.file == pytest.approx(row.network, abs=1e-3) for row in exported.rows)
     with pytest.raises(rt.UserError, match="has no pixels, which pgd moves"):
         rt.verify(made.result, exported=made.file, robustness={})
 

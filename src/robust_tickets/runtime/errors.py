@@ -1,4 +1,4 @@
-"""The exceptions of the runtime: this file, network or image is not one that it can execute."""
+"""The exceptions of the runtime: this file, network, image or text is not one that it can execute."""
 
 
 class RuntimeFileError(ValueError):
@@ -15,6 +15,16 @@ class ImageError(ValueError):
     """Images that cannot be read, or that do not fit the network.
 
     The message is one line that names the file or the shape, what is wrong with it, and what would be right.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class TextError(ValueError):
+    """Texts or their tokens that cannot be read, or that do not fit the network.
+
+    The message is one line that says which text or array, what is wrong with it, and what would be right.
     """
 
     def __init__(self, message: str) -> None:

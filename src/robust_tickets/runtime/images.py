@@ -190,6 +190,12 @@ def as_array(images: Any) -> Any:
     return (images.float() if images.is_floating_point() else images).cpu().numpy()
 
 
+def like(given: Any, logits: NDArray[np.float32]) -> Any:
+    """Return logits as a tensor on the device of what was given, where that is a tensor."""
+    torch = sys.modules.get("torch")
+    return torch.from_numpy(logits).to(given.device) if torch and isinstance(given, torch.Tensor) else logits
+
+
 def is_float(images: Any) -> bool:
     """Return whether these are arrays of floating-point numbers."""
     return isinstance(images, np.ndarray) and np.issubdtype(images.dtype, np.floating)

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_tickets.runtime.engine import ChooseTilings, Engine, StepTime
-from robust_tickets.runtime.graph import Graph
+from robust_tickets.runtime.graph import Graph, Shape
 from robust_tickets.runtime.machine.target import Target
 from robust_tickets.runtime.machine.workers import Workers
 from robust_tickets.runtime.rules.lengths import hides_padding
 from robust_tickets.runtime.rules.operations import require_valid
+from robust_tickets.runtime.tuning.tuning import Tilings
 
 MOST_ENGINES = 8
 """Lengths that are kept ready; each has the nonzero weights to itself, and what lies between layers."""
@@ -39,6 +40,8 @@ class TokenEngine:
         self._tilings = tilings
         self._workers = Workers(threads)
         self._engines: OrderedDict[int, Engine] = OrderedDict()
+        self.tilings: dict[Shape, Tilings] = {}
+        """Of every length that has been asked for, by the shape of its input."""
 
     def __call__(self, rows: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return logits.
@@ -78,13 +81,14 @@ class TokenEngine:
         length = rounded(count, self.graph.input_shape[-1]) if self._rounds else max(2, count)
         with self._workers.lock:
             if length not in self._engines:
-                self._engines[length] = Engine(
+                made = self._engines[length] = Engine(
                     self.graph.of_length(length),
                     self.threads,
                     target=self.target,
                     tilings=self._tilings,
                     workers=self._workers,
                 )
+                self.tilings[made.graph.input_shape] = made.tilings
             self._engines.move_to_end(length)
             while len(self._engines) > MOST_ENGINES:
                 self._engines.popitem(last=False)

@@ -7,6 +7,7 @@
 | `export.py` | an ONNX file with preprocessing inside, checked against the network in ONNX Runtime |
 | `runtime_file.py` | a file for the sparse CPU runtime, checked by running it |
 | `conversion/` | the graph of such a file, from torch's own export |
+| `torch_graph.py` | the graph of such a file as a torch network that takes the same inputs |
 | `quantisation.py` | such a file in 8-bit integers |
 | `form_score.py` | the score of each form of the network, on validation images |
 | `forms.py` | an ONNX file, a runtime file or a folder: the settings each takes, and how it is written |

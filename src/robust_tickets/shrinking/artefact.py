@@ -166,8 +166,16 @@ class RuntimeFile:
         runtime = open_runtime(path, threads)
         return cls(path, file_digest(path), runtime)
 
-    def predict(self, inputs: Tensor) -> Tensor:
-        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] from any device."""
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself, each as JSON."""
+        return self.runtime.graph.metadata
+
+    def predict(self, inputs: Any) -> Tensor:
+        """Return logits float32 [N, C], on the CPU, of images [N, C, H, W] in [0, 1] or tokens [N, L], from any device.
+
+        Of a network that answers for each token [N, L, C].
+        """
         return self.runtime.logits(inputs).cpu()  # smoothing's noise leaves [0, 1]
 
     @property
@@ -177,7 +185,7 @@ class RuntimeFile:
         Raises:
             UserError: it does not say.
         """
-        return _provenance(self.path, self.runtime.graph.metadata)
+        return _provenance(self.path, self.metadata)
 
 
 @final

@@ -205,7 +205,7 @@ def _difference(network: Network, path: Path) -> float:
         given = [torch.from_numpy(values) for values in session.run(network.answers, feed(batch))]
         expected = network.exported(batch)
         pair = (given, expected if isinstance(expected, tuple) else (expected,))
-        worst = max(worst, relative_difference(*(_counted(batch, each) for each in pair), of_largest=others))
+        worst = max(worst, relative_difference(*(counted(batch, each) for each in pair), of_largest=others))
     if not worst <= TOLERANCE:
         scale = "largest of its " if others else "spread of its "
         raise RuntimeError(
@@ -215,10 +215,10 @@ def _difference(network: Network, path: Path) -> float:
     return worst
 
 
-def _counted(inputs: Any, outputs: Sequence[Tensor]) -> list[Tensor]:
+def counted(inputs: Any, outputs: Sequence[Tensor]) -> list[Tensor]:
     """Return outputs without those of padding, which nobody reads and engines compute in different ways."""
-    counted = Batch(inputs, None).counted
-    return [each[counted] if counted is not None and each.dim() > counted.dim() else each for each in outputs]
+    places = Batch(inputs, None).counted
+    return [each[places] if places is not None and each.dim() > places.dim() else each for each in outputs]
 
 
 @contextlib.contextmanager

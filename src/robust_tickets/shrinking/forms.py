@@ -51,6 +51,14 @@ class ShippedForm(ABC):
         """
         network.require_exportable()
 
+    def suits(self, network: Network) -> bool:
+        """Return whether a network is worth a try in this form: it may still use what the form lacks."""
+        try:
+            self.require_network(network)
+        except UserError:
+            return False
+        return True
+
     @abstractmethod
     def write(
         self,
@@ -108,7 +116,7 @@ class RuntimeForm(ShippedForm):
     leaves_out_zeros: ClassVar[bool] = True
 
     def require_network(self, network: Network) -> None:
-        """Refuse a network that takes no images, or whose answers are not logits."""
+        """Refuse a network whose inputs or answers the runtime does not know."""
         super().require_network(network)
         require_classifier(network)
 
@@ -126,7 +134,7 @@ class RuntimeForm(ShippedForm):
 
     def caller(self, path: Path, threads: int, inputs: Mapping[str, np.ndarray]) -> Callable[[], object]:
         """Open the file in the runtime."""
-        return partial(open_runtime(path, threads), inputs[INPUT])
+        return partial(open_runtime(path, threads), inputs.get(INPUT, inputs))  # texts are called by name
 
 
 @final

@@ -1,10 +1,12 @@
 """A runtime file: what a network computes, its zeros left out, checked before it is in place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from robust_tickets.foundation.errors import UserError
 from robust_tickets.foundation.files import write_atomic
@@ -15,8 +17,9 @@ from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.load import load_runtime
 from robust_tickets.runtime.storage.file import write_file
-from robust_tickets.shrinking.conversion import GraphNetwork, convert
-from robust_tickets.shrinking.export import TOLERANCE, Provenance, metadata, portable, random_inputs
+from robust_tickets.shrinking.conversion import convert
+from robust_tickets.shrinking.export import TOLERANCE, Provenance, counted, metadata, portable
+from robust_tickets.shrinking.torch_graph import torch_graph
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,10 @@ def write_runtime(
 ) -> Differences:
     """Write a classifier as a runtime file, completely or not at all, and check it by running it.
 
-    The file takes images, float32 [N, C, H, W] in [0, 1], and gives logits [N, classes]; normalisation is inside. Its
-    metadata are those of `export_onnx`. Every weight is stored in the smallest of several ways, zeros left out.
+    The file takes images, float32 [N, C, H, W] in [0, 1], and gives logits [N, classes]; normalisation is inside. Of a
+    network for texts it takes texts, or their tokens by the names of transformers, and gives logits [N, classes], or
+    [N, L, classes] for tokens. Its metadata are those of `export_onnx`. Every weight is stored in the smallest of
+    several ways, zeros left out.
 
     Args:
         classifier: moved to the CPU in float32 eval mode on a copy; the one given is not touched.
@@ -50,7 +55,8 @@ def write_runtime(
         half: store weights as float16; they are computed with in float32 all the same.
 
     Returns:
-        What conversion and execution change, and what half precision does, on random images.
+        What conversion and execution change, and what half precision does, on random images, or on random texts of
+        several lengths, with padding and without.
 
     Raises:
         UserError: the runtime lacks an operation that the network uses, a weight is too large for float16, the class
@@ -76,14 +82,16 @@ def write_runtime(
 
 @torch.no_grad()
 def _differences(network: Network, graph: Graph, path: Path, half: bool) -> Differences:
-    images = random_inputs(network, 3)
-    runtime = load_runtime(path, tune=False)
-    expected = network(images)
-    converted = GraphNetwork(graph)(images)
+    runtime, batches = load_runtime(path, tune=False), network.interface.tried()
+
+    def answers(compute: Callable[[Any], Any]) -> Tensor:
+        return torch.cat([answer for batch in batches for answer in counted(batch, [compute(batch)])])
+
+    expected = answers(network.exported)
+    converted = answers(torch_graph(graph).logits)
     # Rounded weights are a network of their own: what is executed is held to that, the graph to the network given.
-    stored = GraphNetwork(runtime.graph)(images) if half else converted
-    executed = max(relative_difference(runtime(batch), stored[: len(batch)]) for batch in (images, images[:2]))
-    worst = max(executed, relative_difference(converted, expected))
+    stored = answers(torch_graph(runtime.graph).logits) if half else converted
+    worst = max(relative_difference(answers(runtime.logits), stored), relative_difference(converted, expected))
     if not worst <= TOLERANCE:
         raise RuntimeError(
             f"the runtime file of {network.called} differs from the network by {worst:.1e} of the "

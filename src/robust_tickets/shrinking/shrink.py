@@ -20,10 +20,11 @@ from robust_tickets.models.pixels import Pixels
 from robust_tickets.models.tokens import Tokens
 from robust_tickets.pruning.applier import MaskApplier
 from robust_tickets.pruning.masks import Masks
+from robust_tickets.shrinking.artefact import RUNTIME
 from robust_tickets.shrinking.counts import multiply_adds, nonzero_count, parameter_count
 from robust_tickets.shrinking.export import Provenance, export_onnx, portable, random_inputs
 from robust_tickets.shrinking.form_score import FormScore
-from robust_tickets.shrinking.forms import FOLDER, form_of
+from robust_tickets.shrinking.forms import FILES, FOLDER, form_of
 from robust_tickets.shrinking.latency import LatencyRow, Machine, measure_latency, this_machine
 from robust_tickets.shrinking.quantisation import quantise, quantise_matrices
 from robust_tickets.shrinking.removal import RemovalCounts, remove_channels
@@ -205,7 +206,7 @@ def shrink_network(
             form.leaves_out_zeros,
             settings,
             variants["int8"].latency if "int8" in variants else None,
-            has_runtime_file=shrunk.gives_logits and shrunk.interface.channels is not None,
+            has_runtime_file=FILES[RUNTIME].suits(shrunk),
         ),
     )
 

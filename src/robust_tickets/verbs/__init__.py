@@ -32,6 +32,7 @@
 | `predict.py` | the classes of images, by anything that has logits |
 | `export.py` | a network or ticket as it is, into a file |
 | `check.py` | compare a runtime file with other engines |
+| `checked_inputs.py` | the images or texts on which it is compared |
 | `analyse.py`, `analyse_settings.py` | what tickets have in common, and the loss around and between their transfers |
 | `run_pairs.py` | pairs of transferred networks, and what lies between them |
 | `succession.py` | barriers between successive tickets of one draw |

@@ -108,6 +108,7 @@ def tuned(
     target: Target,
     measure: Callable[[], Tilings],
     convolutions: Sequence[Convolve],
+    size: str = "",
 ) -> Tilings:
     """Return the tilings kept for this model and processor, or measure them and keep them.
 
@@ -119,8 +120,9 @@ def tuned(
         target: of the kernels.
         measure: what to call if there is nothing to go by.
         convolutions: of the model.
+        size: of its input, where a model has several; each has tilings of its own.
     """
-    machine = f"{target.cpu} {target.features}"
+    machine = f"{target.cpu} {target.features}{size and f', {size}'}"
     for place in places:
         found = _read(place, digest).get(machine)
         if found is not None and (tilings := _parsed(found, convolutions)) is not None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 from robust_tickets.models.adaptations.adaptation import Adaptation
 from robust_tickets.models.interface import Interface
 from robust_tickets.models.network import Network
+from robust_tickets.runtime.load import Runtime
 from robust_tickets.shrinking.artefact import OnnxFile
 from robust_tickets.verbs.predict.predictions import Predictions
 
@@ -36,6 +37,15 @@ class Predictor(ABC):
     @abstractmethod
     def of_file(cls, file: OnnxFile) -> Self:
         """Return that of an ONNX file.
+
+        Raises:
+            UserError: it does not say how inputs are prepared for it.
+        """
+
+    @classmethod
+    @abstractmethod
+    def of_runtime(cls, name: str, runtime: Runtime) -> Self:
+        """Return that of a loaded runtime file.
 
         Raises:
             UserError: it does not say how inputs are prepared for it.

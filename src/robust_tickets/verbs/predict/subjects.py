@@ -46,7 +46,7 @@ def open_predictor(subject: Predictable, source: Source | str | Path | None = No
     if isinstance(subject, Network):
         return of_network(subject.called, subject, None)
     if isinstance(subject, Runtime):
-        return ImagePredictor.of_runtime("the runtime", subject)
+        return PREDICTORS[subject.noun].of_runtime("the runtime", subject)
     if isinstance(subject, nn.Module):
         raise UserError(
             f"{type(subject).__name__}: does not say how images become its input; give rt.Network(module, "
@@ -89,7 +89,7 @@ def of_artefact(artefact: Artefact) -> Predictor:
     name = str(artefact.path)
     match artefact:
         case RuntimeFile(runtime=runtime):
-            return ImagePredictor.of_runtime(name, runtime)
+            return PREDICTORS[runtime.noun].of_runtime(name, runtime)
         case NetworkFolder(network=network):
             return of_network(name, network, class_names(artefact.path))
         case OnnxFile():

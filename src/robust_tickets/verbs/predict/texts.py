@@ -1,7 +1,7 @@
 """Predictions of texts: by the head that the language model has."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from robust_tickets.models.network import Network
 from robust_tickets.models.tokens import Tokens
 from robust_tickets.runtime.errors import RuntimeFileError
 from robust_tickets.runtime.images import stated_classes
+from robust_tickets.runtime.load import Runtime
 from robust_tickets.shrinking.artefact import OnnxFile
 from robust_tickets.shrinking.export import portable
 from robust_tickets.verbs.predict.asked import AskedTexts
@@ -60,7 +61,17 @@ class TextPredictor(Predictor):
     @classmethod
     def of_file(cls, file: OnnxFile) -> "TextPredictor":
         """Return that of an ONNX file, which holds its tokenizer and says which head it has."""
-        name, said = str(file.path), file.metadata
+        return cls._of_said(str(file.path), file.metadata, file.predict, file.session.get_outputs()[0].shape[-1])
+
+    @classmethod
+    def of_runtime(cls, name: str, runtime: Runtime) -> "TextPredictor":
+        """Return that of a runtime file, which holds its tokenizer and says which head it has."""
+        return cls._of_said(name, runtime.graph.metadata, runtime.logits, runtime.output_shape[0])
+
+    @classmethod
+    def _of_said(
+        cls, name: str, said: Mapping[str, str], compute: Callable[[Any], Tensor], outputs: int
+    ) -> "TextPredictor":
         tokens = Tokens.of_file(said, name)
         try:
             head = parse(LanguageHead, json.loads(said["adaptation"]), name)
@@ -68,8 +79,7 @@ class TextPredictor(Predictor):
         except (KeyError, ValueError) as error:
             why = error if isinstance(error, RuntimeFileError) else "does not say which head it has"
             raise UserError(f"{name}: {why}; write it again with tickets shrink") from None
-        outputs = file.session.get_outputs()[0].shape[-1]
-        return cls(name, file.predict, tokens, head, outputs, classes)
+        return cls(name, compute, tokens, head, outputs, classes)
 
     @property
     def outputs(self) -> int:
