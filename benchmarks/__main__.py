@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -93,22 +94,28 @@ def written(out: Path) -> list[Row]:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--out", type=Path, default=OUT, help="where the rows are written, or read from")
+    parser.add_argument("--out", type=Path, help="where the rows are written, or read from: results/bench.json")
     parser.add_argument("--only", nargs="+", default=["*"], metavar="NAME", help="rows to measure: names or patterns")
     parser.add_argument("--alone", action="store_true", help="measure no other engines in the runtime's rows")
     parser.add_argument("--toy", action="store_true", help="tiny sizes: shows that it runs, measures nothing")
     parser.add_argument("--table", action="store_true", help="measure nothing; print the page of earlier measurements")
     arguments = parser.parse_args()
+    out = arguments.out or OUT
     if arguments.table:
-        print(page.page(written(arguments.out)), end="")
+        print(page.page(written(out)), end="")
         return
     if not chosen(arguments.only):
         parser.error(f"no row is called {' or '.join(arguments.only)}; known: {', '.join(BENCHMARKS)}")
     scale = TOY if arguments.toy else FULL
     if arguments.alone:
         scale = replace(scale, inference=replace(scale.inference, baselines=False))
-    rows = run(scale, arguments.out, arguments.only)
-    if arguments.out.resolve() == OUT:
+    if arguments.toy and arguments.out is None:
+        # What measures nothing takes no measurement's place.
+        with tempfile.TemporaryDirectory() as folder:
+            rows = run(scale, Path(folder, OUT.name), arguments.only)
+    else:
+        rows = run(scale, out, arguments.only)
+    if not arguments.toy and out.resolve() == OUT:
         write_text(PAGE, page.page(written(OUT)))
     Console(width=None if sys.stdout.isatty() else 160).print(table(rows))
 

@@ -1,5 +1,6 @@
-"""What can run a network: each engine opens a file and gives a function from images (ONNX Runtime's: or arrays by name)
-to logits.
+"""What can run a network: each engine opens a file and gives a function from images, or arrays by name, to logits.
+
+Images are [N, 3, H, W] in [0, 1]; normalisation is inside the networks.
 
 Imports happen when an engine is chosen, in its own process, before memory is counted.
 """
@@ -13,8 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.float32]
-"""[N, 3, H, W] in [0, 1]; normalisation is inside the networks."""
 Run = Callable[[Any], NDArray[np.float32]]
 Open = Callable[[Path, int], Run]
 """Opens a file for so many threads."""
@@ -68,7 +67,7 @@ def torch_eager() -> Open:
 
         def run(inputs: Any) -> NDArray[np.float32]:
             with torch.inference_mode():
-                return network(as_tensors(inputs)).numpy()
+                return network(_tensors(inputs)).numpy()
 
         return run
 
@@ -88,11 +87,20 @@ def torch_compiled() -> Open:
 
         def run(inputs: Any) -> NDArray[np.float32]:
             with torch.no_grad():  # freezing asks for this, not for inference mode
-                return network(as_tensors(inputs)).numpy()
+                return network(_tensors(inputs)).numpy()
 
         return run
 
     return opened
+
+
+def _tensors(inputs: Any) -> Any:
+    """Return arrays, alone or by name, as tensors."""
+    import torch
+
+    if isinstance(inputs, dict):
+        return {name: torch.from_numpy(array) for name, array in inputs.items()}
+    return torch.from_numpy(inputs)
 
 
 def runtime() -> Open:

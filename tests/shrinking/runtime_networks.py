@@ -3,6 +3,7 @@
 `python -m tests.shrinking.runtime_networks` tries all and writes the table.
 """
 
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from robust_tickets.models.proofs import randomised, relative_difference
 from robust_tickets.runtime.graph import Graph
 from robust_tickets.runtime.reference import interpret
 from robust_tickets.shrinking.conversion import convert
+from tests.language import language_folder, rehead
 from tests.shrinking.architectures import last_layer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "runtime.md"
@@ -25,7 +27,7 @@ SIDE = 64
 
 _CORE = """
 torchvision/resnet18 torchvision/mobilenet_v2 torchvision/shufflenet_v2_x0_5 torchvision/squeezenet1_1
-torchvision/convnext_tiny timm/resnet50d timm/vit_tiny_patch16_224 cifar/resnet20
+torchvision/convnext_tiny timm/resnet50d timm/vit_tiny_patch16_224 cifar/resnet20 hf/bert
 """
 
 _OTHERS = """
@@ -41,7 +43,11 @@ timm/inception_v3 timm/inception_v4 timm/xception41 timm/dpn68 timm/repvgg_a0 ti
 timm/cspresnet50 timm/darknet53 timm/res2net50_14w_8s timm/resnest14d timm/skresnet18 timm/eca_resnet33ts
 timm/ese_vovnet19b_dw timm/gernet_s timm/tinynet_a timm/fbnetc_100 timm/selecsls42 timm/fastvit_t8
 timm/edgenext_xx_small timm/mobilevit_s
+timm/vit_small_patch16_224 timm/vit_base_patch16_224 timm/deit_tiny_patch16_224 timm/deit_tiny_distilled_patch16_224
+timm/vit_small_patch14_reg4_dinov2 timm/vit_base_patch16_clip_224 timm/cait_xxs24_224 timm/beit_base_patch16_224
+timm/eva02_tiny_patch14_224 timm/pvt_v2_b0
 cifar/resnet56 small/resnet18
+hf/roberta hf/xlm-roberta hf/camembert hf/distilbert hf/electra hf/mpnet hf/deberta-v2 hf/modernbert
 """
 
 CORE = _CORE.split()
@@ -67,16 +73,25 @@ class Trial:
 
 
 def network(name: str) -> rt.Network:
-    """Return an architecture for small images, every weight, bias and statistic of it random."""
+    """Return an architecture for small images or texts, every weight, bias and statistic of it random."""
     torch.manual_seed(0)
     library, _, model = name.partition("/")
-    side = 96 if "inception" in model else 224 if model.startswith(("vit", "swin")) else SIDE
+    if library == "hf":
+        with tempfile.TemporaryDirectory() as folder:
+            source = rt.load_source(str(language_folder(Path(folder) / model, model)))
+        language = rehead(source.network, "sequence").cpu().float().eval()
+        language.body = randomised(language.body).requires_grad_(False)
+        return language
+    sequence = model.startswith(("vit", "deit", "cait", "beit", "eva"))
+    side = 96 if "inception" in model else 224 if model.startswith("swin") else 56 if "patch14" in model else SIDE
     if library in ("cifar", "small"):
         classifier = rt.load_source(rt.SourceSettings(name=name, weights="random", num_classes=10)).network
         classifier.body = randomised(classifier.body).requires_grad_(False)
         return classifier.cpu().float().eval()
     if library == "timm":
-        body = timm.create_model(model, pretrained=False)
+        body = timm.create_model(model, pretrained=False, **{"img_size": side} if sequence else {})
+    elif sequence:
+        body = models.get_model(model, weights=None, image_size=side)
     else:
         inceptions = {"init_weights": False, "transform_input": True, "aux_logits": model == "inception_v3"}
         body = models.get_model(model, weights=None, **inceptions if model in ("googlenet", "inception_v3") else {})
@@ -92,9 +107,11 @@ def attempt(name: str) -> Trial:
         graph = convert(classifier)
     except UserError as error:
         return Trial(None, str(error))
-    images = torch.rand(2, *graph.input_shape, generator=torch.Generator().manual_seed(0))
-    logits = torch.from_numpy(interpret(graph, images.numpy()))
-    return Trial(graph, difference=relative_difference(logits, classifier(images)))
+    given = classifier.interface.example(2, "table")
+    rows = torch.stack([given[row] for row in graph.tokens], 1).unsqueeze(2).float() if graph.tokens else given
+    graph_at = graph.of_length(rows.shape[-1]) if graph.tokens else graph
+    logits = torch.from_numpy(interpret(graph_at, rows.numpy()))
+    return Trial(graph, difference=relative_difference(logits, classifier(given)))
 
 
 def rows() -> dict[str, list[str]]:

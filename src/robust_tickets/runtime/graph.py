@@ -12,8 +12,8 @@ Shape = tuple[int, ...]
 of a token are the channels of a pixel."""
 
 TOKENS = ("input_ids", "attention_mask", "token_type_ids")
-"""What a row of a text's input may hold, as Hugging Face calls it: numbers of tokens, 1 where there is one and 0 where there
-is none, and which text a token is of. Numbers are float32, exact up to 2^24."""
+"""What a row of a text's input may hold, as Hugging Face calls it: numbers of tokens, 1 where there is one and 0 where
+there is none, and which text a token is of. Numbers are float32, exact up to 2^24."""
 
 
 @dataclass(frozen=True, eq=False)

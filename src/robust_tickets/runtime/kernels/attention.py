@@ -2,8 +2,8 @@
 
 A token of the queries lies in a lane, a token of the keys is a number that all lanes are multiplied by. Scores of a
 block of keys stay on the stack, in the first-level cache where they are few, and never make a matrix of all tokens.
-Between blocks the largest score so far is kept (Milakov and Gimelshein, 2018, arXiv 1805.02867): what was summed before a
-larger one came is scaled down.
+Between blocks the largest score so far is kept (Milakov and Gimelshein, 2018, arXiv 1805.02867): what was summed before
+a larger one came is scaled down.
 """
 
 from dataclasses import dataclass
@@ -98,7 +98,8 @@ class AttentionKernel:
             with f.loop(0, f["depth"], values=start) as channel:
                 queries = self._loaded(f, self._vectors(f, query, channel.index, "query_channel"))
                 numbers = f.at(key, (channel.index, f["key_channel"]), at)
-                channel.next = self._added(f, [f.at(numbers, 4 * one) for one in range(self.together)], queries, channel.values)
+                places = [f.at(numbers, 4 * one) for one in range(self.together)]
+                channel.next = self._added(f, places, queries, channel.values)
             found = list(keys.values)
             for one in range(self.together):
                 # 0 for a key that counts, -1e30 for one that does not.

@@ -232,7 +232,6 @@ class _Planner:
         source, target = self._same(layer, layer.inputs[0]), self.at.target(layer.output)
         self.at.do(c.LayerNorm(layer.name, source, target, scale, shift, layer.attributes["epsilon"]))
 
-
     def _sequence(self, layer: Layer) -> None:
         target = self._map_target(layer)
         channels, _, tokens = self.at.shapes[layer.output]

@@ -168,7 +168,7 @@ def reshape_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes)
 
 
 def sequence_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
-    """(C,H,W) gives (C, 1, P + H W), with P tokens `first` [C, P] before the pixels; `positions` has as many or more."""
+    """(C,H,W) gives (C, 1, P + H W), with tokens `first` [C, P] before the pixels; `positions` has as many or more."""
     channels, height, width = _image(inputs[0])
     first = weights.get("first", (channels, 0))
     if len(first) != 2 or first[0] != channels:
@@ -207,7 +207,10 @@ def embed_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -
 
 
 def attention_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
-    """Queries (H D,1,T), keys (G D,1,S) and values (G E,1,S) of H heads in G groups give (H E,1,T); a mask is (1,1,S)."""
+    """Queries (H D,1,T), keys (G D,1,S) and values (G E,1,S) of H heads in G groups give (H E,1,T).
+
+    A mask is (1,1,S).
+    """
     (queries, length), (keys, others), (values, of_values) = (_sequence(shape) for shape in inputs[:3])
     heads, groups = attributes["heads"], attributes["key_heads"]
     if heads % groups or queries % heads or keys % groups or values % groups or queries // heads != keys // groups:
@@ -215,7 +218,7 @@ def attention_shape(inputs: Shapes, attributes: Attributes, weights: WeightShape
             f"its {queries} channels of queries, {keys} of keys and {values} of values do not fit {heads} heads of "
             f"queries and {groups} of keys"
         )
-    if others != of_values or inputs[3:] and tuple(inputs[3]) != (1, 1, others):
+    if others != of_values or (inputs[3:] and tuple(inputs[3]) != (1, 1, others)):
         raise RuntimeFileError(f"its inputs have shapes {list(inputs)}: keys, values and mask differ in their tokens")
     return (heads * (values // groups), 1, length)
 

@@ -100,9 +100,7 @@ def attention_steps(command: Attention, arena: int, target: Target) -> list[Kern
         )
         tasks, keep = command.heads * tiles, (counted, scale, module)
         flops = 2 * command.heads * (depth + value_depth) * keys.width * tiles * width * LANES
-        steps.append(
-            KernelStep(command.name, "attention", module.address(attention.NAME), call, tasks, keep, flops)
-        )
+        steps.append(KernelStep(command.name, "attention", module.address(attention.NAME), call, tasks, keep, flops))
     return steps
 
 

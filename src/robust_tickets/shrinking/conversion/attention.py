@@ -70,4 +70,4 @@ MASK = "attention_mask"
 ATTENTION: dict[str, Handler] = {"scaled_dot_product_attention": attention, "embedding": embedding}
 
 OF_TOKENS = frozenset(ATTENTION)
-"""Operators whose handlers take what is told from tokens; for others it is a constant, or nothing that they can read."""
+"""Operators whose handlers take what is told from tokens; others take it as a constant, or not at all."""

@@ -39,8 +39,9 @@ HINTS = {
 }
 """What an operator that the runtime does not have is for, in the words of the field."""
 
+
 def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> Graph:
-    """Return what a classifier computes, from images [C, H, W] in [0, 1] or texts to logits, as the runtime's operations.
+    """Return what a classifier computes, from images [C, H, W] in [0, 1] or texts to logits, in the runtime's operations.
 
     Batch norms are folded into the layers before them; weights that are zero stay exactly zero.
 
@@ -106,7 +107,7 @@ class _Walk:
                 self.output = self.found[node.all_input_nodes[0]]
 
     def call(self, node: fx.Node) -> Any:
-        """Return what a call gives: values of the graph, a constant, or what is told from tokens and numbers of inputs."""
+        """Return what a call gives: values of the graph, a constant, or what is told from tokens and sizes."""
         args: Any
         args, kwargs = map_arg((node.args, node.kwargs), self.found.__getitem__)  # pyright: ignore[reportArgumentType]
         reads = [self.found[one] for one in node.all_input_nodes]
@@ -204,7 +205,7 @@ class _Walk:
 
 
 def _as_constant(argument: Any) -> Any:
-    """Return a tensor that is told, but the same for every input, as the constant that it is; anything else as it is."""
+    """Return a tensor that is told, but the same for every input, as the constant that it is; or what is given."""
     if not isinstance(argument, Told) or argument.of - {BATCH}:
         return argument
     constant = argument.constant()

@@ -1,4 +1,4 @@
-"""What goes into an exported network: images, or the rows of a text's input, each as the walk over the program sees it."""
+"""What goes into an exported network, as the walk over its program sees it: images, or the rows of a text's input."""
 
 from abc import ABC, abstractmethod
 from typing import Any, final

@@ -53,7 +53,8 @@ def view(site: Site, x: GraphValue | Grouped | Heads, **sizes: Any) -> GraphValu
     if len(wanted) == 4 and x.is_plain and len(x.shape) == 3 and wanted[2:] == x.shape[1:]:
         return Grouped(x, wanted[0])
     pixels = prod(x.shape[1:])
-    if len(x.shape) == 3 and (x.order, wanted) in (((0, 1, 2), (x.shape[0], pixels)), ((1, 2, 0), (pixels, x.shape[0]))):
+    by_order = {(0, 1, 2): (x.shape[0], pixels), (1, 2, 0): (pixels, x.shape[0])}
+    if by_order.get(x.order) == wanted:
         order = (0, 2) if x.is_plain else SEQUENCE
         return GraphValue(site.builder.sequence(site.layer, x.name), (x.shape[0], 1, pixels), order)
     if x.order == SEQUENCE and len(wanted) > 2 and wanted[0] == x.shape[2] and prod(wanted[1:]) == x.shape[0]:
@@ -99,7 +100,8 @@ def cat(site: Site, tensors: Sequence[GraphValue | Tensor], dim: int) -> GraphVa
 
 
 def _with_first(site: Site, before: Sequence[Tensor], x: GraphValue, dim: int) -> GraphValue:
-    if x.order != SEQUENCE or dim % 3 != 1 or any(one.dim() != 3 or len(one) != 1 for one in before):
+    tokens_first = x.order == SEQUENCE or (x.is_pixelless and x.order == (1, 0))
+    if not tokens_first or dim % 3 != 1 or any(one.dim() != 3 or len(one) != 1 for one in before):
         raise Inexpressible("concatenates with constants; the runtime can only put tokens before a sequence")
     first = np.concatenate([array(one)[0] for one in before]).T
     name = site.builder.sequence(site.layer, x.name, first)
@@ -125,7 +127,7 @@ def _with_more(site: Site, tensors: Sequence[GraphValue], count: int, dim: int) 
 def stack(site: Site, tensors: Sequence[GraphValue], dim: int) -> GraphValue:
     """Values of one channel, as channels of one: the beginnings and ends of answers."""
     if not all(isinstance(one, GraphValue) and one.shape[0] == 1 and 0 not in one.order for one in tensors):
-        raise Inexpressible("puts values side by side in a new dimension; the runtime can only do so with single channels")
+        raise Inexpressible("puts values side by side in a new dimension; the runtime does so with single channels")
     first = tensors[0]
     place = dim % (len(first.order) + 2) - 1
     shape = (len(tensors), *first.shape[1:])

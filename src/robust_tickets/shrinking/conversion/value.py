@@ -1,7 +1,8 @@
 """A value of the graph as torch sees it.
 
-The graph holds images as (C, H, W), and sequences of tokens as images of one row. Torch may permute them (channels last) or drop axes of length 1; neither moves
-a number that an elementwise operation would notice, so both are only noted here and cancel where they are undone.
+The graph holds images as (C, H, W), and sequences of tokens as images of one row. Torch may permute them (channels last)
+or drop axes of length 1; neither moves a number that an elementwise operation would notice, so both are only noted here
+and cancel where they are undone.
 """
 
 from collections.abc import Sequence
@@ -115,7 +116,7 @@ SEQUENCE = (2, 0)
 class Told:
     """What a network computes from its tokens or from the number of its inputs, and not from embeddings.
 
-    Numbers of tokens, masks, positions, sizes: the graph has operations for few of them. They are computed on an example
+    Ids of tokens, masks, positions, sizes: the graph has operations for few of them. They are computed on an example
     instead, to see what they come to.
     """
 
@@ -127,7 +128,7 @@ class Told:
     """The row that it is equal to, if it is."""
 
     def constant(self) -> Tensor | None:
-        """Return what is the same for every input and every token's number, without its batch of one; None if it is not."""
+        """Return what is the same for every input, with a first dimension of 1; None if it differs."""
         if not isinstance(self.value, Tensor) or self.value.dim() < 1:
             return None
         first = self.value[:1]
