@@ -41,7 +41,7 @@ HINTS = {
 
 
 def convert(classifier: Network, metadata: Mapping[str, str] | None = None) -> Graph:
-    """Return what a classifier computes, from images [C, H, W] in [0, 1] or texts to logits, in the runtime's operations.
+    """Return what a classifier computes, from images [C, H, W] in [0, 1] or texts to logits, as a graph.
 
     Batch norms are folded into the layers before them; weights that are zero stay exactly zero.
 

@@ -1,6 +1,6 @@
 """A value of the graph as torch sees it.
 
-The graph holds images as (C, H, W), and sequences of tokens as images of one row. Torch may permute them (channels last)
+The graph holds images as (C, H, W), and sequences as images of one row. Torch may permute them (channels last)
 or drop axes of length 1; neither moves a number that an elementwise operation would notice, so both are only noted here
 and cancel where they are undone.
 """
