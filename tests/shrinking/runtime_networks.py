@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -89,7 +90,8 @@ def network(name: str) -> rt.Network:
         classifier.body = randomised(classifier.body).requires_grad_(False)
         return classifier.cpu().float().eval()
     if library == "timm":
-        body = timm.create_model(model, pretrained=False, **{"img_size": side} if sequence else {})
+        sizes: dict[str, Any] = {"img_size": side} if sequence else {}
+        body = timm.create_model(model, pretrained=False, **sizes)
     elif sequence:
         body = models.get_model(model, weights=None, image_size=side)
     else:

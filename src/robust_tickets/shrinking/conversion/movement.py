@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from robust_tickets.runtime.graph import Shape
 from robust_tickets.shrinking.conversion.operators import Handler, array
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
 from robust_tickets.shrinking.conversion.value import IMAGES, SEQUENCE, TOKENS, GraphValue, Grouped, Heads
@@ -53,11 +54,17 @@ def view(site: Site, x: GraphValue | Grouped | Heads, **sizes: Any) -> GraphValu
     if len(wanted) == 4 and x.is_plain and len(x.shape) == 3 and wanted[2:] == x.shape[1:]:
         return Grouped(x, wanted[0])
     pixels = prod(x.shape[1:])
-    by_order = {(0, 1, 2): (x.shape[0], pixels), (1, 2, 0): (pixels, x.shape[0])}
+    by_order: dict[tuple[int, ...], Shape] = {(0, 1, 2): (x.shape[0], pixels), (1, 2, 0): (pixels, x.shape[0])}
     if by_order.get(x.order) == wanted:
         order = (0, 2) if x.is_plain else SEQUENCE
         return GraphValue(site.builder.sequence(site.layer, x.name), (x.shape[0], 1, pixels), order)
-    if x.order == SEQUENCE and len(wanted) > 2 and wanted[0] == x.shape[2] and prod(wanted[1:]) == x.shape[0]:
+    if (
+        x.order == SEQUENCE
+        and len(x.shape) == 3
+        and len(wanted) > 2
+        and wanted[0] == x.shape[2]
+        and prod(wanted[1:]) == x.shape[0]
+    ):
         return Heads(x, wanted[1:], (IMAGES, TOKENS, *range(len(wanted) - 1)))
     raise Inexpressible(f"views {list(x.seen)} as {list(wanted)}; the runtime keeps images or flattens them")
 
