@@ -36,7 +36,7 @@ class ProgramInputs(ABC):
 
 
 @final
-class ImageInputs(ProgramInputs):
+class ProgramImages(ProgramInputs):
     """Images [C, H, W]."""
 
     name = "images"
@@ -54,7 +54,7 @@ class ImageInputs(ProgramInputs):
 
 
 @final
-class TokenInputs(ProgramInputs):
+class ProgramTexts(ProgramInputs):
     """Texts as long as the network reads, so that its tables of positions are seen whole; all of them tokens."""
 
     name = "tokens"
@@ -78,5 +78,5 @@ class TokenInputs(ProgramInputs):
         return tuple(Told(frozenset({name}), values, name) for name, values in self._example.items())
 
 
-INPUTS: dict[type[Interface], Any] = {Pixels: ImageInputs, Tokens: TokenInputs}
+INPUTS: dict[type[Interface], Any] = {Pixels: ProgramImages, Tokens: ProgramTexts}
 """What a network takes -> what it is exported with."""

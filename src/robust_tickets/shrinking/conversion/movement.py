@@ -282,6 +282,7 @@ MOVEMENT: dict[str, Handler] = {
     **dict.fromkeys(
         (
             "dropout",
+            "to",  # another kind of float: exported in float32, all are that
             "dropout2d",
             "feature_dropout",
             "alpha_dropout",
