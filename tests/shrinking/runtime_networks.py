@@ -90,7 +90,7 @@ def network(name: str) -> rt.Network:
         classifier.body = randomised(classifier.body).requires_grad_(False)
         return classifier.cpu().float().eval()
     if library == "timm":
-        sizes: dict[str, Any] = {"img_size": side} if sequence else {}
+        sizes: dict[str, Any] = {"img_size": side, "num_classes": 10} if sequence else {}
         body = timm.create_model(model, pretrained=False, **sizes)
     elif sequence:
         body = models.get_model(model, weights=None, image_size=side)

@@ -20,7 +20,7 @@ from robust_tickets.shrinking.conversion.attention import ATTENTION, OF_TOKENS
 from robust_tickets.shrinking.conversion.builder import INTERNAL, Builder
 from robust_tickets.shrinking.conversion.folding import finished
 from robust_tickets.shrinking.conversion.inputs import EXAMPLES, INPUTS, ProgramInputs
-from robust_tickets.shrinking.conversion.movement import MOVEMENT
+from robust_tickets.shrinking.conversion.movement import MOVEMENT, OF_GROUPS
 from robust_tickets.shrinking.conversion.operators import OPERATORS, Handler
 from robust_tickets.shrinking.conversion.program import constants_of, exported, operator_of
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
@@ -28,6 +28,7 @@ from robust_tickets.shrinking.conversion.value import BATCH, SEQUENCE, GraphValu
 
 HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT | ATTENTION
 """Name of torch's operator, without overload and without the underscore of an operation in place -> handler."""
+HANDLED = tuple(HANDLERS.values())
 
 HINTS = {
     **dict.fromkeys(("softmax", "matmul", "bmm", "einsum"), "attention that is not scaled_dot_product_attention"),
@@ -128,7 +129,7 @@ class _Walk:
                 raise Inexpressible(f"the runtime has no {name}{f' ({HINTS[name]})' if name in HINTS else ''}")
             site = Site(self.builder, layer, self.result_shape(node))
             self.require_whole(name, node)
-            if name not in (*MOVEMENT, *ATTENTION) and any(isinstance(one, Grouped | Heads) for one in reads):
+            if name not in ATTENTION and any(HANDLERS[name] not in OF_GROUPS.get(type(one), HANDLED) for one in reads):
                 raise Inexpressible("reads channels or features in groups, which can only be moved, or attended to")
             if name not in OF_TOKENS:
                 args, kwargs = tree_map(_as_constant, (args, kwargs))

@@ -278,6 +278,12 @@ def pad(
     return site.give("pad", [site.image(x)], None, **attributes)
 
 
+OF_GROUPS: dict[type, tuple[Handler, ...]] = {
+    Grouped: (same, view, permute, transpose),
+    Heads: (same, view, permute, transpose, select, unbind),
+}
+"""What is on its way through a shuffle, or into attention -> the handlers that take it."""
+
 MOVEMENT: dict[str, Handler] = {
     **dict.fromkeys(
         (
