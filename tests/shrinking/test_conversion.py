@@ -210,7 +210,8 @@ def test_blocks_of_the_field_are_expressed_without_anything_slow(middle, operati
     [
         (lambda x: F.interpolate(x, scale_factor=2), r"upsample_nearest2d \(upsampling\)"),
         (nn.GroupNorm(2, 8), r"middle \(group_norm\): .*norms over the pixels of the current image"),
-        (lambda x: F.softmax(x.flatten(2), -1).unsqueeze(-1), "makes a sequence of pixels"),
+        (lambda x: F.softmax(x.flatten(2), -1).unsqueeze(-1), r"softmax \(attention that is not"),
+        (lambda x: x.unflatten(2, (4, 4)).flatten(3), "views"),
         (lambda x: x + torch.arange(16.0), "not one per channel"),
         (lambda x: x[:, :, 1:-1, 1:-1], "the runtime can only take channels"),
         (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "in mode reflect"),

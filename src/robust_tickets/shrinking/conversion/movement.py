@@ -165,13 +165,17 @@ def bounds(start: int | None, end: int | None, length: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def take(site: Site, x: GraphValue, dim: int, start: int | None, end: int | None, step: int) -> GraphValue:
-    """A slice of the channels, or every n-th row or column; a slice of all images changes nothing."""
+def take(
+    site: Site, x: GraphValue | Heads, dim: int, start: int | None, end: int | None, step: int
+) -> GraphValue | Heads:
+    """A slice of the channels or tokens, or every n-th row or column; a slice of all images changes nothing."""
     place = dim % (len(x.seen) + 1) - 1
     if place < 0 and start in (0, None) and (end is None or (isinstance(end, int) and end >= 2**31)):
         return x
     if place < 0:
         raise Inexpressible("takes some of the images")
+    if isinstance(x, Heads):
+        raise Inexpressible(f"takes a part of {list(x.seen)}; the runtime can only take all heads of one kind")
     if step != 1:
         if x.order[place] == 0 or bounds(start, end, x.seen[place]) != (0, x.seen[place]):
             raise Inexpressible(
@@ -280,7 +284,7 @@ def pad(
 
 OF_GROUPS: dict[type, tuple[Handler, ...]] = {
     Grouped: (same, view, permute, transpose),
-    Heads: (same, view, permute, transpose, select, unbind),
+    Heads: (same, view, permute, transpose, select, take, unbind),
 }
 """What is on its way through a shuffle, or into attention -> the handlers that take it."""
 
