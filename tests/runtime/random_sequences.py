@@ -32,6 +32,8 @@ class SequenceGrowth(Growth):
     """A graph of maps of one row, which grows by a layer or two at a time."""
 
     most = MOST_ELEMENTS
+    fixed = False
+    """Whether every value has one length only, so that attention may have a bias for each pair of tokens."""
 
     def __init__(self, seed: int, input_shape: Shape, mask: str = "") -> None:
         """Begin; with a mask every token sees only those that it names, and nothing else crosses tokens."""
@@ -122,7 +124,11 @@ class SequenceGrowth(Growth):
         if not masks and draw.random() < 0.2:
             masks = [self._mask(other)]
         scale = draw.choice([1.0, 3.0]) / depth**0.5
-        assert self.add("attention", *parts, *masks, heads=heads, key_heads=key_heads, scale=scale)
+        pairs = (heads, 1, length, self.shapes[other][2])
+        biased = self.fixed and draw.random() < 0.3 and np.prod(pairs) <= self.most
+        weights = {"bias": self.weight(*pairs)} if biased else {}
+        attributes = {"heads": heads, "key_heads": key_heads, "scale": scale}
+        assert self.add("attention", *parts, *masks, weights=weights, **attributes)
         if draw.random() < 0.6 and len(self.shapes[value]) == 3 and self.shapes[self.last][2] == length:
             self.mix(self.last, self.shapes[value][0])
             self.add("add", *draw.sample([value, self.last], 2))
@@ -192,6 +198,7 @@ def random_sequence(seed: int) -> Graph:
     patch = [draw.choice([1, 2, 3]), draw.choice([1, 2, 4])] if embedded else [1, 1]
     size = (draw.choice([1, 3]), height * patch[0], patches // height * patch[1])
     growth = SequenceGrowth(seed, size)
+    growth.fixed = True
     channels = draw.randint(1, 24)
     value = "x"
     if embedded:

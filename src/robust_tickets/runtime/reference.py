@@ -149,6 +149,8 @@ def _attention(inputs: Sequence[Array], attributes: Attributes, weights: Weights
     )
     key, value = (one.repeat(heads // key_heads, 1) for one in (key, value))
     scores = query.swapaxes(2, 3) @ key * query.dtype.type(attributes["scale"])
+    if "bias" in weights:
+        scores = scores + weights["bias"][:, 0]
     if len(inputs) > 3:
         scores = np.where(inputs[3] != 0, scores, query.dtype.type(-1e30))
     shares = np.exp(scores - scores.max(-1, keepdims=True))

@@ -16,7 +16,7 @@ from robust_tickets.runtime.kernels.vector_code import V, number
 NAME = "attention"
 
 ARGUMENTS = Record(
-    addresses=("query", "key", "value", "mask", "target", "scale"),
+    addresses=("query", "key", "value", "mask", "target", "scale", "bias"),
     numbers=(
         "tiles",
         "group",
@@ -31,7 +31,7 @@ ARGUMENTS = Record(
     ),
 )
 """Channel 0 of three maps of one row; float32 [keys], 0 for those that nobody attends to; channel 0 of the target;
-float32, what scores are multiplied by.
+float32, what scores are multiplied by; float32 [tasks, keys, width, 16], what is added to them.
 
 Tiles of queries of a head; heads of queries for each of keys; channels of a head of queries and keys, and of values;
 keys, a multiple of 16; bytes of a tile, and from channel to channel.
@@ -52,6 +52,8 @@ class AttentionKernel:
     """Vectors of queries in a tile."""
     together: int
     """Keys, and then channels of values, whose sums are held in registers together; a divisor of 16."""
+    biased: bool = False
+    """Whether there is something to add to the scores."""
 
     def ir(self) -> str:
         """Return the LLVM IR text of void(arguments, begin, end) over tasks: task = head * tiles + tile.
@@ -75,7 +77,9 @@ class AttentionKernel:
                 count = f.smaller(f.minus(f["keys"], block.index), BLOCK)
                 at = f.times(block.index, 4)
                 mask = f.at(f["mask"], at)
-                larger = self._scores(f, scores, query, f.at(key, at), mask, count, scale, largest)
+                before = f.plus(f.times(task, f["keys"]), block.index)
+                bias = f.at(f["bias"], (before, self.width * VECTOR))
+                larger = self._scores(f, scores, query, f.at(key, at), mask, bias, count, scale, largest)
                 faded = [f.code.exponential_decay(f.code.subtract(*pair)) for pair in zip(largest, larger, strict=True)]
                 total = [f.code.multiply(*pair) for pair in zip(total, faded, strict=True)]
                 total = self._shares(f, scores, count, larger, total)
@@ -89,7 +93,16 @@ class AttentionKernel:
         return f.text()
 
     def _scores(
-        self, f: Function, scores: str, query: str, key: str, mask: str, count: str, scale: str, largest: list[str]
+        self,
+        f: Function,
+        scores: str,
+        query: str,
+        key: str,
+        mask: str,
+        bias: str,
+        count: str,
+        scale: str,
+        largest: list[str],
     ) -> list[str]:
         """Put the scores of a block on the stack, and return the largest so far."""
         with f.loop(0, count, self.together, [(V, one) for one in largest], unroll=False) as keys:
@@ -106,7 +119,12 @@ class AttentionKernel:
                 unseen = f.code.line(f"fcmp oeq {V} {f.load_splat(f.at(mask, at, 4 * one))}, zeroinitializer")
                 hidden = f.code.where(unseen, number(HIDDEN), "zeroinitializer")
                 for column in range(self.width):
-                    score = f.code.multiply_add(channel.values[one * self.width + column], scale, hidden)
+                    added = hidden
+                    if self.biased:
+                        added = f.code.add(
+                            hidden, f.load(self._score(f, bias, keys.index, one, column), alignment=VECTOR)
+                        )
+                    score = f.code.multiply_add(channel.values[one * self.width + column], scale, added)
                     found[column] = f.code.larger(score, found[column])
                     f.store(score, self._score(f, scores, keys.index, one, column), alignment=VECTOR)
             keys.next = found

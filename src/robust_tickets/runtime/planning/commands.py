@@ -217,6 +217,8 @@ class Attention(Command):
     heads: int
     key_heads: int
     scale: float
+    bias: NDArray[np.float32] | None = None
+    """What is added to the scores, [heads, queries, keys]."""
 
     @property
     def views(self) -> tuple[View, ...]:

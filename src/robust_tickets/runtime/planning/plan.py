@@ -270,13 +270,14 @@ class _Planner:
         mask = self.at.zeroed(layer.inputs[3], layer.name) if len(layer.inputs) > 3 else None
         target = self.at.target(layer.output)
         heads, key_heads, scale = (layer.attributes[name] for name in ("heads", "key_heads", "scale"))
+        bias = layer.weights["bias"].dense()[:, 0] if "bias" in layer.weights else None
         if isinstance(target, MapView):
-            self.at.do(c.Attention(layer.name, query, target, key, value, mask, heads, key_heads, scale))
+            self.at.do(c.Attention(layer.name, query, target, key, value, mask, heads, key_heads, scale, bias))
             return
         # One query: by way of a vector that holds it in a lane.
         layout = best_layout(*self.at.shapes[layer.output])
         lane = MapView(self.at.buffer(layout.size), layout, 0, layout.channels)
-        self.at.do(c.Attention(layer.name, query, lane, key, value, mask, heads, key_heads, scale))
+        self.at.do(c.Attention(layer.name, query, lane, key, value, mask, heads, key_heads, scale, bias))
         self.at.do(c.Scatter(layer.name, lane, target))
 
     def _map_target(self, layer: Layer) -> MapView:

@@ -123,8 +123,8 @@ OPERATIONS: dict[str, Operation] = {
     "tokens": Operation(shapes.tokens_shape, {"start": integer(0, LARGEST_LENGTH), "stop": integer(1, LARGEST_LENGTH)}),
     # Column t is row input[row, t] of the table, [V, C], rounded towards 0; the nearest there is if there is none such.
     "embed": Operation(shapes.embed_shape, {"row": integer(0, LARGEST_LENGTH)}, {"table": True}),
-    # For each head, softmax(scale * queries^T keys) over the keys whose mask is not 0, times values; a head of keys and
-    # values serves as many of queries one after another as there are.
+    # For each head, softmax(scale * queries^T keys + bias) over the keys whose mask is not 0, times values; a head of
+    # keys and values serves as many of queries one after another as there are.
     "attention": Operation(
         shapes.attention_shape,
         {
@@ -132,6 +132,7 @@ OPERATIONS: dict[str, Operation] = {
             "key_heads": integer(1, LARGEST_LENGTH),
             "scale": number(1e-6, 1e6),
         },
+        {"bias": False},
         inputs=(3, 4),
     ),
 }

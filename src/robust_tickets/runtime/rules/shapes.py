@@ -209,7 +209,7 @@ def embed_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -
 def attention_shape(inputs: Shapes, attributes: Attributes, weights: WeightShapes) -> Shape:
     """Queries (H D,1,T), keys (G D,1,S) and values (G E,1,S) of H heads in G groups give (H E,1,T).
 
-    A mask is (1,1,S).
+    A mask is (1,1,S); `bias` is [H, 1, T, S].
     """
     (queries, length), (keys, others), (values, of_values) = (_sequence(shape) for shape in inputs[:3])
     heads, groups = attributes["heads"], attributes["key_heads"]
@@ -220,6 +220,8 @@ def attention_shape(inputs: Shapes, attributes: Attributes, weights: WeightShape
         )
     if others != of_values or (inputs[3:] and tuple(inputs[3]) != (1, 1, others)):
         raise RuntimeFileError(f"its inputs have shapes {list(inputs)}: keys, values and mask differ in their tokens")
+    if weights.get("bias", (heads, 1, length, others)) != (heads, 1, length, others):
+        raise RuntimeFileError(f"bias has shape {weights['bias']}; it should be ({heads}, 1, {length}, {others})")
     return (heads * (values // groups), 1, length)
 
 

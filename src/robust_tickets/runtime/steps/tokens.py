@@ -79,7 +79,8 @@ def attention_steps(command: Attention, arena: int, target: Target) -> list[Kern
     for first, tiles, width in ((0, columns // most, most), (columns - rest, 1, rest)):
         if not tiles * width:
             continue
-        module = compile(AttentionKernel(width, together).ir(), target)
+        bias = _bias(command, first, width)
+        module = compile(AttentionKernel(width, together, bias is not None).ir(), target)
         call = attention.ARGUMENTS.pack(
             query=command.source.address(arena) + first * VECTOR,
             key=command.key.address(arena),
@@ -87,6 +88,7 @@ def attention_steps(command: Attention, arena: int, target: Target) -> list[Kern
             mask=address(counted) if command.mask is None else command.mask.address(arena),
             target=command.target.address(arena) + first * VECTOR,
             scale=address(scale),
+            bias=0 if bias is None else address(bias),
             tiles=tiles,
             group=command.heads // command.key_heads,
             depth=depth,
@@ -98,10 +100,24 @@ def attention_steps(command: Attention, arena: int, target: Target) -> list[Kern
             value_channel=command.value.layout.channel_stride,
             target_channel=command.target.layout.channel_stride,
         )
-        tasks, keep = command.heads * tiles, (counted, scale, module)
+        tasks, keep = command.heads * tiles, (counted, scale, bias, module)
         flops = 2 * command.heads * (depth + value_depth) * keys.width * tiles * width * LANES
         steps.append(KernelStep(command.name, "attention", module.address(attention.NAME), call, tasks, keep, flops))
     return steps
+
+
+def _bias(command: Attention, first: int, width: int) -> np.ndarray | None:
+    """Return what is added to scores, as tiles of queries read it, float32 [heads * tiles, keys, width, 16]; or None.
+
+    Lanes that are no tokens get 0.
+    """
+    if command.bias is None:
+        return None
+    queries, keys = _tokens(command.source.layout)[first:], _tokens(command.key.layout).reshape(-1)
+    queries = queries[: len(queries) // width * width].reshape(-1, width, LANES)
+    both = (queries[:, None] >= 0) & (keys[None, :, None, None] >= 0)
+    found = command.bias[:, queries[:, None], keys[None, :, None, None]]
+    return np.ascontiguousarray(np.where(both, found, np.float32(0)), np.float32)
 
 
 def _tokens(layout: Layout) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -25,9 +26,10 @@ def attention(
     enable_gqa: bool = False,
     **rest: Any,
 ) -> Heads:
-    """Softmax attention of tokens to all tokens, or to all that are no padding."""
-    if is_causal or not _hides_padding(attn_mask):
-        raise Inexpressible("attends to some of the tokens alone: with a mask, or a bias for each pair of tokens")
+    """Softmax attention of tokens to all tokens, or to all that are no padding, perhaps with a bias for each pair."""
+    bias = _bias(attn_mask)
+    if is_causal or (bias is None and not _hides_padding(attn_mask)):
+        raise Inexpressible("attends to some of the tokens alone")
     if any(not isinstance(one, Heads) or one.axes != _SEEN for one in (query, key, value)):
         raise Inexpressible("attends over something other than heads of the features of a sequence")
     (heads, depth), (key_heads, _), (value_heads, value_depth) = query.factors, key.factors, value.factors
@@ -36,9 +38,10 @@ def attention(
     shape = (heads * value_depth, 1, query.value.shape[2])
     attributes = {"heads": heads, "key_heads": key_heads, "scale": float(depth**-0.5 if scale is None else scale)}
     names = [one.value.name for one in (query, key, value)]
-    if attn_mask is not None:
+    if bias is None and attn_mask is not None:
         names.append(site.builder.row(MASK))
-    name = site.builder.emit("attention", site.layer, names, shape, None, attributes)
+    weights = {} if bias is None else {"bias": np.broadcast_to(bias, (heads, shape[2], key.value.shape[2]))[:, None]}
+    name = site.builder.emit("attention", site.layer, names, shape, weights, attributes)
     return Heads(GraphValue(name, shape, SEQUENCE), (heads, value_depth), _SEEN)
 
 
@@ -56,6 +59,16 @@ def embedding(site: Site, weight: Tensor, indices: Told, **rest: Any) -> GraphVa
     return functional.embedding(positions, weight)
 
 
+def _bias(mask: Any) -> np.ndarray | None:
+    """Return what is added to the scores of every input alike, [heads or 1, queries, keys]; None if nothing is."""
+    constant = mask.constant() if isinstance(mask, Told) and not mask.of - {BATCH} else mask
+    if not isinstance(constant, Tensor) or constant.dim() > 4 or (constant.dim() == 4 and len(constant) != 1):
+        return None
+    if constant.dtype == torch.bool:
+        constant = torch.zeros(constant.shape).masked_fill(~constant, HIDDEN)
+    return array(constant.clamp(min=HIDDEN).reshape(-1, *constant.shape[-2:]))
+
+
 def _hides_padding(mask: Any) -> bool:
     """Return whether a mask, if any, hides nothing of a text without padding, and depends on nothing else."""
     if mask is None:
@@ -66,6 +79,9 @@ def _hides_padding(mask: Any) -> bool:
 
 
 MASK = "attention_mask"
+
+HIDDEN = -1e30
+"""Added to the score of a token that is not attended to."""
 
 ATTENTION: dict[str, Handler] = {"scaled_dot_product_attention": attention, "embedding": embedding}
 

@@ -94,6 +94,9 @@ def _attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor
     )
     key, value = (x.repeat_interleave(heads // groups, 1) for x in (key, value))
     mask = inputs[3].bool() if len(inputs) > 3 else None
+    if "bias" in weights:
+        bias = weights["bias"].movedim(1, 0)
+        mask = bias if mask is None else torch.where(mask, bias, -1e30)
     found = F.scaled_dot_product_attention(query, key, value, mask, scale=node.attributes["scale"])
     return found.transpose(2, 3).flatten(1, 2).unsqueeze(2)
 
