@@ -86,7 +86,9 @@ class Attending(nn.Module):
 
 def test_what_the_runtime_cannot_do_is_refused_by_name_and_leaves_nothing(tmp_path):
     network = Network(Attending(), Pixels(mean=(0,) * 3, std=(1,) * 3, size=(8, 8)), "fc")
-    with pytest.raises(UserError, match=r"Attending .*attention that is not scaled_dot_product_attention.* write an \.onnx file"):
+    with pytest.raises(
+        UserError, match=r"Attending .*attention that is not scaled_dot_product_attention.* write an \.onnx file"
+    ):
         write_runtime(network, tmp_path / "model.rtk")
     assert list(tmp_path.iterdir()) == []
 
