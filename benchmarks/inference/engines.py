@@ -67,7 +67,7 @@ def torch_eager() -> Open:
 
         def run(inputs: Any) -> NDArray[np.float32]:
             with torch.inference_mode():
-                return network(_tensors(inputs)).numpy()
+                return network(as_tensors(inputs)).numpy()
 
         return run
 
@@ -87,14 +87,14 @@ def torch_compiled() -> Open:
 
         def run(inputs: Any) -> NDArray[np.float32]:
             with torch.no_grad():  # freezing asks for this, not for inference mode
-                return network(_tensors(inputs)).numpy()
+                return network(as_tensors(inputs)).numpy()
 
         return run
 
     return opened
 
 
-def _tensors(inputs: Any) -> Any:
+def as_tensors(inputs: Any) -> Any:
     """Return arrays, alone or by name, as tensors."""
     import torch
 

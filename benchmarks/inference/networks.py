@@ -2,7 +2,6 @@
 
 import copy
 import tempfile
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.inference.engines import as_tensors
 from benchmarks.inference.team import ROOT
 from benchmarks.scale import Inference
 from robust_tickets.foundation.files import write_json
@@ -83,13 +83,6 @@ def given(scale: Inference, source: str, count: int) -> Any:
     if source in LANGUAGE:
         return feed(dense(scale, source).interface.timed(count, scale.tokens))
     return random_images(scale, count)
-
-
-def as_tensors(arrays: Any) -> Any:
-    """Return arrays, alone or by name, as tensors."""
-    if isinstance(arrays, Mapping):
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return torch.from_numpy(arrays)
 
 
 def trained_folder(scale: Inference, source: str) -> Path | None:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from benchmarks.inference.contest import Contestant, Measured, contest
+from benchmarks.inference.engines import as_tensors
 from benchmarks.inference.messages import Inputs
-from benchmarks.inference.networks import SEED, as_tensors, dense, dense_file, given, path_of, written
+from benchmarks.inference.networks import SEED, dense, dense_file, given, path_of, written
 from benchmarks.row import Row
 from benchmarks.scale import Inference, Scale
 from benchmarks.timing import ratios, spread

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.inference.networks import Pattern, as_tensors, given, pruned
+from benchmarks.inference.engines import as_tensors
+from benchmarks.inference.networks import Pattern, given, pruned
 from benchmarks.scale import Inference
 
 Layers = dict[str, dict[str, float]]

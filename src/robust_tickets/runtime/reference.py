@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import erf, expit
 
 from robust_tickets.runtime.graph import Graph
-from robust_tickets.runtime.rules.operations import require_valid
+from robust_tickets.runtime.rules.operations import HIDDEN, require_valid
 from robust_tickets.runtime.rules.shapes import adaptive_bounds, average_divisors, window_outputs
 
 Array = NDArray[Any]
@@ -152,7 +152,7 @@ def _attention(inputs: Sequence[Array], attributes: Attributes, weights: Weights
     if "bias" in weights:
         scores = scores + weights["bias"][:, 0]
     if len(inputs) > 3:
-        scores = np.where(inputs[3] != 0, scores, query.dtype.type(-1e30))
+        scores = np.where(inputs[3] != 0, scores, query.dtype.type(HIDDEN))
     shares = np.exp(scores - scores.max(-1, keepdims=True))
     shares /= shares.sum(-1, keepdims=True)
     return (value @ shares.swapaxes(2, 3)).reshape(len(query), heads * value.shape[2], 1, query.shape[-1])

@@ -12,6 +12,7 @@ from robust_tickets.runtime.kernels.function import Function
 from robust_tickets.runtime.kernels.layout import LANES, VECTOR
 from robust_tickets.runtime.kernels.record import Record
 from robust_tickets.runtime.kernels.vector_code import V, number
+from robust_tickets.runtime.rules.operations import HIDDEN
 
 NAME = "attention"
 
@@ -39,9 +40,6 @@ keys, a multiple of 16; bytes of a tile, and from channel to channel.
 
 BLOCK = 128
 """Keys whose scores are on the stack."""
-
-HIDDEN = -1e30
-"""Added to the score of a key that nobody attends to: finite, so that a block of those alone makes no NaN."""
 
 
 @dataclass(frozen=True)

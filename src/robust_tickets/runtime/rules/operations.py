@@ -44,6 +44,8 @@ ACTIVATIONS: dict[str, tuple[str, ...]] = {
     "mish": (),
 }
 """Kind of activation -> the parameters that it needs; all as torch defines them."""
+HIDDEN = -1e30
+"""Score of a key that nobody attends to: finite, so that keys of which that is true of all make no NaN."""
 MOST_NODES = 2**14
 MOST_INPUTS = 2**10
 LONGEST_NAME = 512

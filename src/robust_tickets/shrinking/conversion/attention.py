@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from robust_tickets.runtime.rules.operations import HIDDEN
 from robust_tickets.shrinking.conversion.operators import Handler, array
 from robust_tickets.shrinking.conversion.site import Inexpressible, Site
 from robust_tickets.shrinking.conversion.value import BATCH, IMAGES, SEQUENCE, TOKENS, GraphValue, Heads, Told
@@ -50,7 +51,7 @@ def embedding(site: Site, weight: Tensor, indices: Told, **rest: Any) -> GraphVa
     if indices.row is not None:
         row = site.builder.tokens.index(indices.row)
         shape = (weight.shape[1], 1, indices.value.shape[1])
-        source = site.source()
+        source = site.builder.source
         name = site.builder.emit("embed", site.layer, [source], shape, {"table": array(weight)}, {"row": row})
         return GraphValue(name, shape, SEQUENCE)
     positions = indices.constant()
@@ -79,9 +80,6 @@ def _hides_padding(mask: Any) -> bool:
 
 
 MASK = "attention_mask"
-
-HIDDEN = -1e30
-"""Added to the score of a token that is not attended to."""
 
 ATTENTION: dict[str, Handler] = {"scaled_dot_product_attention": attention, "embedding": embedding}
 

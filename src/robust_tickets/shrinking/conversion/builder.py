@@ -141,12 +141,16 @@ class Builder:
             weights["positions"] = shift
         return self.emit("sequence", layer, (x,), (channels, 1, length), weights)
 
+    @property
+    def source(self) -> str:
+        """Return the name of the graph's input: no value was there before it."""
+        return next(iter(self.shapes))
+
     def row(self, name: str) -> str:
         """Return the value of one row of a text's input, (1, 1, tokens)."""
         if name not in self.producers:
-            source, shape = next(iter(self.shapes.items()))  # the input, which nothing was before
-            place = self.tokens.index(name)
-            self.emit("slice", name, (source,), (1, *shape[1:]), None, {"start": place, "stop": place + 1})
+            place, shape = self.tokens.index(name), self.shapes[self.source]
+            self.emit("slice", name, (self.source,), (1, *shape[1:]), None, {"start": place, "stop": place + 1})
         return name
 
     def unpadded(self, x: str, padding: Sequence[int], value: float) -> tuple[str, list[int]]:

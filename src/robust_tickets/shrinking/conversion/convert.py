@@ -28,7 +28,6 @@ from robust_tickets.shrinking.conversion.value import BATCH, SEQUENCE, GraphValu
 
 HANDLERS: dict[str, Handler] = OPERATORS | ARITHMETIC | MOVEMENT | ATTENTION
 """Name of torch's operator, without overload and without the underscore of an operation in place -> handler."""
-HANDLED = tuple(HANDLERS.values())
 
 HINTS = {
     **dict.fromkeys(("softmax", "matmul", "bmm", "einsum"), "attention that is not scaled_dot_product_attention"),
@@ -129,7 +128,8 @@ class _Walk:
                 raise Inexpressible(f"the runtime has no {name}{f' ({HINTS[name]})' if name in HINTS else ''}")
             site = Site(self.builder, layer, self.result_shape(node))
             self.require_whole(name, node)
-            if name not in ATTENTION and any(HANDLERS[name] not in OF_GROUPS.get(type(one), HANDLED) for one in reads):
+            grouped = {type(one) for one in reads} & OF_GROUPS.keys()
+            if name not in ATTENTION and any(HANDLERS[name] not in OF_GROUPS[kind] for kind in grouped):
                 raise Inexpressible("reads channels or features in groups, which can only be moved, or attended to")
             if name not in OF_TOKENS:
                 args, kwargs = tree_map(_as_constant, (args, kwargs))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robust_tickets.runtime.graph import Graph, Node
+from robust_tickets.runtime.rules.operations import HIDDEN
 
 Weights = Mapping[str, Tensor]
 
@@ -96,7 +97,7 @@ def _attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor
     mask = inputs[3].bool() if len(inputs) > 3 else None
     if "bias" in weights:
         bias = weights["bias"].movedim(1, 0)
-        mask = bias if mask is None else torch.where(mask, bias, -1e30)
+        mask = bias if mask is None else torch.where(mask, bias, HIDDEN)
     found = F.scaled_dot_product_attention(query, key, value, mask, scale=node.attributes["scale"])
     return found.transpose(2, 3).flatten(1, 2).unsqueeze(2)
 

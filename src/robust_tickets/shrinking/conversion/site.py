@@ -26,10 +26,6 @@ class Site:
     shape: Shape | None
     """Torch's shape of the result without the batch, or None if it gives several, or one that is not of the images."""
 
-    def source(self) -> str:
-        """Return the name of the graph's input."""
-        return next(iter(self.builder.shapes))  # nothing was there before it
-
     def image(self, x: GraphValue) -> str:
         """Return the name of a (C, H, W) value that torch sees as the graph does.
 
